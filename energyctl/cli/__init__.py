@@ -1,0 +1,85 @@
+"""Arguments, wiring, exit codes. Nothing is imported before a command needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+import energyctl
+from energyctl.cli import campaigns, operating
+from energyctl.errors import EnergyctlError, Interrupted
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(energyctl.__version__, prog_name="energyctl")
+@click.option("-C", "folder", metavar="DIR", default=".", help="Work in this workspace.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def group(context: click.Context, folder: str, debug: bool) -> None:
+    """Measure the energy of a training while the machine is under load from other trainings.
+
+    \b
+    Begin with:  energyctl run settings/quickstart.json
+    Your own:    energyctl init DIR, then edit DIR/settings
+    """
+    if not os.path.isdir(folder):
+        raise click.UsageError(f"-C {folder}: no such folder")
+    context.obj = Path(folder).resolve()
+
+
+for command in (*campaigns.COMMANDS, *operating.COMMANDS):
+    group.add_command(command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line; returns the exit code."""
+    try:
+        code: Any = group.main(list(arguments), prog_name="energyctl", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        return _say(_one_line(error.format_message()), error.exit_code)
+    except (click.Abort, KeyboardInterrupt, Interrupted) as error:
+        _debug(arguments, error)
+        return INTERRUPTED
+    except EnergyctlError as error:
+        _debug(arguments, error)
+        return _say(str(error), error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has gone (`energyctl plan … | head`); that is no failure.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        _debug(arguments, error)
+        place = f"{error.filename}: " if error.filename else ""
+        return _say(f"{place}{error.strerror or error}", 1)
+    except Exception as error:
+        _debug(arguments, error)
+        text = f"internal error: {type(error).__name__}: {_one_line(str(error))}"
+        return _say(f"{text}; run again with `energyctl --debug …` and report it", 1)
+
+
+def _debug(arguments: Sequence[str], error: BaseException) -> None:
+    options = list(arguments)[: list(arguments).index("--")] if "--" in arguments else arguments
+    if "--debug" in options:
+        import traceback
+
+        traceback.print_exception(error)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _say(text: str, code: int) -> int:
+    for line in text.splitlines():
+        print(f"energyctl: {line}", file=sys.stderr)
+    return code

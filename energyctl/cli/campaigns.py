@@ -1,0 +1,126 @@
+"""The commands about campaigns: run, resume, plan, validate, render."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+_models = click.option("--models", metavar="FILE", help="Another model registry.")
+_seed = click.option("--seed", type=click.IntRange(min=0), help="Seed of the drawn values.")
+_results = click.option("--results", metavar="DIR", help="Another results folder.")
+_no_progress = click.option("--no-progress", is_flag=True, help="Plain lines, no live view.")
+_root = click.pass_obj
+
+
+def numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """``1,3,5`` → [1, 3, 5]."""
+    if value is None:
+        return None
+    try:
+        return [int(item) for item in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no list of run numbers like 1,3") from None
+
+
+@click.command()
+@click.argument("file", required=False)
+@_seed
+@click.option("--dry-run", is_flag=True, help="Say what would happen, start nothing.")
+@click.option("--strict", is_flag=True, help="Start nothing if any experiment is invalid.")
+@click.option("--only", metavar="N[,N]", callback=numbers, help="Only these runs of the plan.")
+@_results
+@_models
+@click.option("--rendered", metavar="DIR", help="Use the entries that `render` wrote there.")
+@_no_progress
+@click.option("--repo", help="Without a file: the repository to train.")
+@click.option("--model", help="Without a file: the model to train.")
+@click.option("--mutate", metavar="A,B", help="Without a file: what to mutate.")
+@click.option("--runs", type=click.IntRange(min=1), help="Without a file: how many runs.")
+@_root
+def run(root: Path, /, file: str | None, **options: Any) -> int:
+    """Run every experiment of a settings FILE, or of one --model without a file."""
+    from energyctl.cli import conducting
+
+    return conducting.run(root, file, options)
+
+
+@click.command()
+@click.argument("campaign", required=False)
+@_results
+@_no_progress
+@_root
+def resume(root: Path, campaign: str | None, results: str | None, no_progress: bool) -> int:
+    """Go on with an interrupted or crashed CAMPAIGN (default: the newest)."""
+    from energyctl.cli import conducting
+
+    return conducting.resume(root, campaign, results, no_progress)
+
+
+@click.command()
+@click.argument("file")
+@_seed
+@_models
+@_results
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@_root
+def plan(
+    root: Path,
+    file: str,
+    seed: int | None,
+    models: str | None,
+    results: str | None,
+    as_json: bool,
+) -> int:
+    """Show the runs that `run` would do, with every value."""
+    from energyctl.cli import conducting
+
+    return conducting.show_plan(root, file, seed, models, results, as_json)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True)
+@_models
+@_root
+def validate(root: Path, files: tuple[str, ...], models: str | None) -> int:
+    """Name all problems of all FILES, with their place and a suggestion."""
+    from energyctl.cli import conducting
+
+    return conducting.validate(root, files, models)
+
+
+@click.command()
+@click.argument("file")
+@click.option("--out", metavar="DIR", default="rendered", show_default=True)
+@_seed
+@_models
+@_results
+@_root
+def render(
+    root: Path, file: str, out: str, seed: int | None, models: str | None, results: str | None
+) -> int:
+    """Write the supervisord entries that `run` would use, to read or edit them.
+
+    After an edit, use them with `energyctl run FILE --rendered DIR`.
+    """
+    from energyctl.cli import conducting
+
+    return conducting.render(root, file, Path(out), seed, models, results)
+
+
+@click.command()
+@click.option("--registry", is_flag=True, help="That of the model registry instead.")
+def schema(registry: bool) -> int:
+    """Print the JSON Schema of the settings file, for editors and programs."""
+    import json
+
+    if registry:
+        from energyctl.registry import schema as make
+    else:
+        from energyctl.settings import schema as make
+    click.echo(json.dumps(make(), indent=2, ensure_ascii=False))
+    return 0
+
+
+COMMANDS = (run, resume, plan, validate, render, schema)

@@ -1,0 +1,329 @@
+"""What the campaign commands do: wires reading, planning, showing and running together."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from energyctl import campaign as campaigns
+from energyctl import machine, preflight, settings
+from energyctl.campaign import Campaign, Outcome, Prepared
+from energyctl.console import Progress
+from energyctl.errors import EnergyctlError, SettingsError
+from energyctl.journal import Journal, create
+from energyctl.meters import describe, open_meters
+from energyctl.plan import Run
+from energyctl.registry import Registry
+from energyctl.reports import tables, words
+from energyctl.results import ResultsFolder, read_text
+from energyctl.runner import rendered_token
+from energyctl.settings import Problem, Settings
+from energyctl.state import Published
+from energyctl.workspace import Workspace
+
+SHOWN_RUNS = 30
+PROBLEMS, INTERRUPTED = 2, 130
+
+
+def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
+    """``energyctl run``; returns the exit code."""
+    workspace = Workspace(root)
+    document, text = _experiment(workspace, file, options)
+    prepared = campaigns.prepare(
+        workspace, document, text, _path(options["models"]), options["seed"]
+    )
+    console = Console(highlight=False)
+    _show_problems(prepared.name, prepared.problems)
+    if prepared.settings is None or prepared.plan is None:
+        return PROBLEMS
+    if prepared.invalid and options["strict"]:
+        raise SettingsError(f"{prepared.name}: nothing was started (--strict)")
+    folder = _results(workspace, options["results"])
+    runs = campaigns.select(prepared.plan.runs, options["only"])
+    if not runs:
+        raise_nothing(prepared)
+    ends_in = _show_plan(console, runs, prepared.settings, prepared.registry, folder)
+    rendered = _path(options["rendered"])
+    made: list[Journal] = []
+
+    def journal() -> Journal:
+        made.append(
+            create(
+                folder,
+                prepared.settings.experiment_name if prepared.settings else "",
+                settings_text=text,
+                settings_name=prepared.name,
+                registry=prepared.registry.raw,
+                runs=runs,
+                seed=prepared.plan.seed if prepared.plan else 0,
+                rendered=rendered.resolve() if rendered else None,
+            )
+        )
+        return made[-1]
+
+    with _progress(console, len(prepared.plan.runs), ends_in, options["no_progress"]) as progress:
+        campaign = Campaign(
+            workspace=workspace,
+            settings=prepared.settings,
+            registry=prepared.registry,
+            runs=runs,
+            folder=folder,
+            journal=journal,
+            rendered=rendered.resolve() if rendered else None,
+            observer=progress,
+            problems=[_words(p) for p in prepared.problems if p.severity == "warning"],
+        )
+        if options["dry_run"]:
+            return _dry_run(campaign, console, prepared.invalid)
+        _show_meters(console, prepared.settings)
+        outcome = _conduct(campaign, progress)
+    return _close(console, outcome, prepared.invalid)
+
+
+def raise_nothing(prepared: Prepared) -> None:
+    """No run at all: every experiment is invalid or left out."""
+    if prepared.invalid:
+        raise EnergyctlError(f"{prepared.name}: no experiment is valid, nothing was started")
+    raise SettingsError(f"{prepared.name}: no runs in it, nothing was started")
+
+
+def _experiment(
+    workspace: Workspace, file: str | None, options: Mapping[str, Any]
+) -> tuple[settings.Document, str]:
+    """The settings file, or the one that ``--repo … --model …`` stand for."""
+    inline = {name: options[name] for name in ("repo", "model", "mutate", "runs")}
+    given = [f"--{name}" for name, value in inline.items() if value is not None]
+    if file is not None and given:
+        raise click.UsageError(f"{given[0]} goes without a settings file")
+    if file is not None:
+        path = workspace.settings_file(file)
+        return settings.read(path), read_text(path, "the settings") if path.is_file() else ""
+    if not options["repo"] or not options["model"]:
+        raise click.UsageError("name a settings file, or --repo R --model M")
+    experiment: dict[str, Any] = {"repo": options["repo"], "model": options["model"]}
+    experiment["mode"] = "mutation" if options["mutate"] else "default"
+    if options["mutate"]:
+        experiment["mutate"] = [name.strip() for name in options["mutate"].split(",")]
+    text = json.dumps(
+        {
+            "experiment_name": f"{options['repo']}_{options['model']}",
+            "runs_per_config": options["runs"] or 1,
+            "experiments": [experiment],
+        }
+    )
+    return settings.parse(text, "(command line)"), text
+
+
+def _conduct(campaign: Campaign, progress: Progress) -> Outcome:
+    user = campaign.folder.user
+    runtime = machine.runtime_folder(campaign.workspace.root, user)
+    campaign.observer = Published(progress, runtime / "state.json", progress.total)
+    return campaigns.conduct(campaign)
+
+
+def _close(console: Console, outcome: Outcome, invalid: bool) -> int:
+    """The closing table and the exit code."""
+    if outcome.results:
+        console.print(tables.closing_table(outcome.results))
+    for text in tables.warnings_of(outcome.results):
+        console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+    folder = outcome.journal.folder.root
+    console.print(f"results: {folder}", markup=False, soft_wrap=True)
+    if outcome.interrupted is not None:
+        console.print(
+            f"interrupted; go on with: energyctl resume {outcome.journal.name}",
+            markup=False,
+            soft_wrap=True,
+        )
+        return INTERRUPTED
+    failed = any(result["status"] != "succeeded" for result in outcome.results)
+    return 1 if failed or invalid else 0
+
+
+def resume(root: Path, wanted: str | None, results: str | None, no_progress: bool) -> int:
+    """``energyctl resume``; returns the exit code."""
+    workspace = Workspace(root)
+    folder = _results(workspace, results)
+    console = Console(highlight=False)
+    with _progress(console, 0, None, no_progress) as progress:
+        campaign, journal, runs = campaigns.resume(workspace, folder, wanted, progress)
+        done = len(runs) - len(campaign.runs)
+        console.print(f"{journal.name}: {done} of {len(runs)} runs are finished", markup=False)
+        outcome = None
+        if campaign.runs:
+            progress.total = len(runs)
+            ends = _show_plan(console, campaign.runs, campaign.settings, campaign.registry, folder)
+            progress.ends = None if ends is None else time.time() + ends
+            campaigns.keep_interrupted(journal, runs)
+            outcome = _conduct(campaign, progress)
+    statuses = [str((folder.load(e) or {}).get("status")) for e in journal.finished().values()]
+    earlier_failed = any(status != "succeeded" for status in statuses)
+    if outcome is not None:
+        return max(_close(console, outcome, False), int(earlier_failed))
+    console.print("nothing is left to run", markup=False)
+    return int(earlier_failed)
+
+
+def show_plan(
+    root: Path,
+    file: str,
+    seed: int | None,
+    models: str | None,
+    results: str | None,
+    as_json: bool,
+) -> int:
+    """``energyctl plan``; returns the exit code that ``run`` would begin with."""
+    workspace = Workspace(root)
+    prepared = _prepare(workspace, file, seed, models)
+    if as_json:
+        shown = prepared.plan.to_json() if prepared.plan else _no_plan(prepared)
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+    else:
+        _show_problems(prepared.name, prepared.problems)
+        if prepared.settings is not None and prepared.plan is not None:
+            console = Console(highlight=False)
+            folder = _results(workspace, results)
+            runs = prepared.plan.runs
+            _show_plan(console, runs, prepared.settings, prepared.registry, folder, len(runs))
+            for problem in _cannot_start(workspace, runs, prepared.registry):
+                console.print(f"not ready: {problem}", style="yellow", markup=False, soft_wrap=True)
+    return PROBLEMS if prepared.plan is None else int(prepared.invalid)
+
+
+def _no_plan(prepared: Prepared) -> dict[str, Any]:
+    wrong = [p.to_json() for p in prepared.problems if p.severity != "warning"]
+    warnings = [p.to_json() for p in prepared.problems if p.severity == "warning"]
+    return {"runs": [], "problems": wrong, "warnings": warnings, "separators": 0}
+
+
+def validate(root: Path, files: Sequence[str], models: str | None) -> int:
+    """``energyctl validate``: all problems of all files; the worst exit code of them."""
+    worst = 0
+    for file in files:
+        try:
+            prepared = _prepare(Workspace(root), file, 0, models)
+        except SettingsError as error:
+            print(f"energyctl: {error}", file=sys.stderr)
+            worst = PROBLEMS
+            continue
+        _show_problems(prepared.name, prepared.problems)
+        if prepared.plan is None:
+            worst = PROBLEMS
+            continue
+        runs, invalid = prepared.plan.runs, len(prepared.plan.invalid_experiments)
+        click.echo(f"{prepared.name}: {len(runs)} runs, {invalid} invalid experiments")
+        worst = max(worst, int(prepared.invalid))
+    return worst
+
+
+def render(
+    root: Path, file: str, out: Path, seed: int | None, models: str | None, results: str | None
+) -> int:
+    """``energyctl render``: the entries and the script of every parallel run, as files."""
+    workspace = Workspace(root)
+    prepared = _prepare(workspace, file, seed, models)
+    _show_problems(prepared.name, prepared.problems)
+    if prepared.settings is None or prepared.plan is None:
+        return PROBLEMS
+    runs = [run for run in prepared.plan.runs if run.background]
+    if not runs:
+        raise SettingsError(f"{prepared.name}: no parallel run in it, so nothing to render")
+    folder = _results(workspace, results)
+    for run in runs:
+        rendered = campaigns.render_only(workspace, prepared, folder, run)
+        out.mkdir(parents=True, exist_ok=True)
+        for suffix, text in (("conf", rendered.entries), ("sh", rendered.script)):
+            path = out / f"background_training_{rendered_token(run)}.{suffix}"
+            path.write_text(text, encoding="utf-8")
+            folder.user.own(path)
+            click.echo(str(path))
+    return int(prepared.invalid)
+
+
+# -- shared --------------------------------------------------------------------------------
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
+
+
+def _results(workspace: Workspace, given: str | None) -> ResultsFolder:
+    root = Path(given).resolve() if given else workspace.results
+    return ResultsFolder(root, machine.invoking_user())
+
+
+def _prepare(workspace: Workspace, file: str, seed: int | None, models: str | None) -> Prepared:
+    path = workspace.settings_file(file)
+    document = settings.read(path)
+    text = read_text(path, "the settings")
+    return campaigns.prepare(workspace, document, text, _path(models), seed)
+
+
+def _words(problem: Problem) -> str:
+    text = f"{problem.where}: {problem.message}" if problem.where else problem.message
+    return f"{text}; {problem.suggestion}" if problem.suggestion else text
+
+
+def _show_problems(name: str, problems: Sequence[Problem]) -> None:
+    """Every problem on a line of its own, on standard error, as ``file:line: …``."""
+    for problem in problems:
+        line = f":{problem.line}" if problem.line else ""
+        print(f"{name}{line}: {problem.severity}: {_words(problem)}", file=sys.stderr)
+
+
+def _show_plan(
+    console: Console,
+    runs: Sequence[Run],
+    wanted: Settings,
+    known: Registry,
+    folder: ResultsFolder,
+    most: int = SHOWN_RUNS,
+) -> float | None:
+    """The plan's table; returns the seconds that the campaign will take, where that is known."""
+    estimates = campaigns.estimate_seconds(runs, wanted, known, campaigns.durations(folder))
+    console.print(f"{wanted.experiment_name}: {len(runs)} runs", markup=False, soft_wrap=True)
+    console.print(tables.plan_table(runs, estimates, most))
+    if len(runs) > most:
+        console.print(f"… and {len(runs) - most} more; energyctl plan shows all", markup=False)
+    if any(seconds is None for seconds in estimates):
+        return None
+    total = sum(s for s in estimates if s is not None) + wanted.cooldown_seconds * (len(runs) - 1)
+    ends = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + total))
+    console.print(f"about {words.duration(total)}, until {ends}", markup=False)
+    return total
+
+
+def _show_meters(console: Console, wanted: Settings) -> None:
+    meters, _ = open_meters(gpus=wanted.gpus)
+    try:
+        console.print(tables.meters_table(describe(meters)))
+    finally:
+        for meter in meters:
+            meter.close()
+
+
+def _cannot_start(workspace: Workspace, runs: Sequence[Run], known: Registry) -> list[str]:
+    import os
+
+    python = preflight.python_for(os.environ, sys.executable)
+    path = os.environ.get("PATH", os.defpath)
+    return preflight.check(runs, known, root=workspace.root, python=python, path=path)
+
+
+def _dry_run(campaign: Campaign, console: Console, invalid: bool) -> int:
+    _show_meters(console, campaign.settings)
+    campaigns.check(campaign)
+    console.print("dry run: nothing was started", markup=False)
+    return int(invalid)
+
+
+def _progress(console: Console, total: int, ends_in: float | None, plain: bool) -> Progress:
+    ends = None if ends_in is None else time.time() + ends_in
+    return Progress(console, total, live=console.is_terminal and not plain, ends=ends)

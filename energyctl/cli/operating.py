@@ -1,0 +1,121 @@
+"""The commands for operators: status, stop, meter, models, doctor, init."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+_json = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+_root = click.pass_obj
+
+
+def _echo_json(data: Any) -> None:
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+@click.command()
+@_json
+@_root
+def status(root: Path, as_json: bool) -> int:
+    """Show the daemon, the background jobs, the current run and phase, and the power now."""
+    from energyctl import operations
+    from energyctl.reports import operating as reports
+
+    found = operations.status(root)
+    if as_json:
+        _echo_json(found)
+    else:
+        click.echo(reports.status_text(found))
+    return 0
+
+
+@click.command()
+@_root
+def stop(root: Path) -> int:
+    """End every background job of this workspace, and prove that nothing is left."""
+    from energyctl import campaign
+    from energyctl.errors import MachineError
+    from energyctl.workspace import Workspace
+
+    ended, left = campaign.stop_everything(Workspace(root))
+    for name in ended:
+        click.echo(f"ended {name}")
+    if left:
+        names = ", ".join(f"{process.pid} {process.command}" for process in left)
+        raise MachineError(f"still running: {names}")
+    click.echo("nothing is running" if not ended else "nothing is left")
+    return 0
+
+
+@click.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": False})
+@click.option("--json", "json_path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Time series as CSV.")
+@click.option("--interval", metavar="S", default=1.0, show_default=True, help="Sampling interval.")
+@click.argument("command", nargs=-1, required=True)
+@_root
+def meter(
+    root: Path, command: tuple[str, ...], json_path: Path | None, out: Path | None, interval: float
+) -> int:
+    """Meter any COMMAND. Its output is untouched; exits with its exit code."""
+    from energyctl import metered
+
+    return metered.run(
+        command, interval_seconds=interval, out=out, json_path=json_path, stderr=sys.stderr
+    )
+
+
+@click.command()
+@click.option("--models", "file", metavar="FILE", help="Another model registry.")
+@_json
+@_root
+def models(root: Path, file: str | None, as_json: bool) -> int:
+    """Show the registered repositories, models and hyper-parameters."""
+    from energyctl import registry
+    from energyctl.workspace import Workspace
+
+    known = registry.read(Path(file) if file else Workspace(root).registry)
+    if as_json:
+        _echo_json(known.raw)
+        return 0
+    from rich.console import Console
+
+    from energyctl.reports.tables import models_table
+
+    Console(highlight=False).print(models_table(known))
+    return 0
+
+
+@click.command()
+@_json
+@_root
+def doctor(root: Path, as_json: bool) -> int:
+    """Show what can be measured and controlled here, and how to get what cannot."""
+    from energyctl import operations
+    from energyctl.reports import operating as reports
+
+    found = operations.examine(root)
+    if as_json:
+        _echo_json(found)
+    else:
+        reports.print_examination(found)
+    return 0
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+def init(folder: str) -> int:
+    """Make DIR a workspace: settings and templates of your own to edit."""
+    from energyctl import workspace
+
+    written = workspace.init(Path(folder))
+    for path in written:
+        click.echo(f"wrote {path}")
+    click.echo(f"next: energyctl -C {folder} run settings/quickstart.json")
+    return 0
+
+
+COMMANDS = (status, stop, meter, models, doctor, init)

@@ -1,0 +1,142 @@
+"""What people see while a campaign runs: a live view on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from energyctl.observer import View
+from energyctl.reports.tables import presence
+from energyctl.reports.words import duration, energy, one_line
+
+PLAIN_EVERY_SECONDS = 60.0
+
+PHASES = {
+    "idle": "idle baseline",
+    "background_start": "background is loading",
+    "background_only": "background alone",
+    "foreground": "foreground training",
+    "background_stop": "ending the background",
+    "cooldown": "cooling down",
+}
+
+
+def power(view: View) -> str:
+    """Power now by domain, estimates labelled."""
+    known = {name: watts for name, watts in view.watts.items() if watts is not None}
+    if not known:
+        return "power not known yet"
+    text = "  ".join(f"{name} {watts:.1f} W" for name, watts in known.items())
+    return text + ("  (CPU estimated)" if view.estimated else "")
+
+
+def headline(view: View, total: int, ends: float | None) -> str:
+    """Which run, which phase, since when, and when the campaign is expected to end."""
+    phase = PHASES.get(view.phase, view.phase)
+    if view.phase == "foreground" and view.attempt > 1:
+        phase += f", attempt {view.attempt}"
+    text = f"run {view.index} of {total}  {view.title}  {phase}"
+    text += f"  {duration(time.time() - view.phase_since)}"
+    if ends is not None:
+        left = ends - time.time()
+        text += f"  about {duration(left)} left" if left > 0 else "  longer than expected"
+    return text
+
+
+def job_lines(view: View) -> list[str]:
+    return [
+        f"background {job.name}: iteration {job.iterations}"
+        + ("" if job.running else ", not running now")
+        + (f", {job.failures} failed" if job.failures else "")
+        for job in view.jobs
+    ]
+
+
+@dataclass
+class Progress:
+    """The observer of ``run`` and ``resume``. Use as a context manager."""
+
+    console: Console
+    total: int
+    live: bool
+    ends: float | None = None
+    """When the campaign is expected to end (Unix seconds), where that is known."""
+
+    _live: Live | None = None
+    _view: View | None = None
+    _said: tuple[str, int] = ("", 0)
+    _plain: float = field(default=0.0)
+
+    def __enter__(self) -> Progress:
+        if self.live:
+            self._live = Live(
+                console=self.console,
+                get_renderable=self._draw,
+                refresh_per_second=2,
+                transient=True,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def view(self, view: View) -> None:
+        self._view = view
+        if self.live:
+            return
+        now, said = time.monotonic(), (view.phase, view.index * 1000 + view.attempt)
+        if said != self._said or now - self._plain >= PLAIN_EVERY_SECONDS:
+            self._said, self._plain = said, now
+            parts = [headline(view, self.total, self.ends), power(view), *job_lines(view)]
+            if view.moving:
+                parts.append(view.moving)
+            if view.phase == "foreground" and view.last_line:
+                parts.append(f"> {one_line(view.last_line)}")
+            self.say(" | ".join(parts))
+
+    def say(self, text: str) -> None:
+        stamp = time.strftime("%H:%M:%S")
+        self.console.print(Text(f"{stamp}  {text}"), soft_wrap=True)
+
+    def finished(self, index: int, result: Mapping[str, Any]) -> None:
+        training, total = result["foreground_result"], result["energy"] or {}
+        figure = energy(
+            total.get("total_joules"),
+            total.get("uncertainty_joules"),
+            measured=bool(total.get("measured")),
+        )
+        parts = [
+            f"run {index} of {self.total} {result['status']}",
+            str(result["experiment_id"]),
+            duration(training["duration"]),
+            figure,
+            presence(result),
+            training["error"] or "",
+        ]
+        self.say("  ".join(part for part in parts if part))
+
+    def _draw(self) -> Group:
+        view = self._view
+        if view is None:
+            return Group(Text("starting"))
+        lines: list[Text | Table] = [
+            Text(headline(view, self.total, self.ends), style="bold"),
+            Text(power(view)),
+        ]
+        lines += [Text(line) for line in job_lines(view)[:12]]
+        if len(view.jobs) > 12:
+            lines.append(Text(f"… and {len(view.jobs) - 12} more background jobs"))
+        if view.moving:
+            lines.append(Text(view.moving, style="yellow"))
+        if view.last_line:
+            lines.append(Text(f"> {one_line(view.last_line)}", style="dim"))
+        return Group(*(Text("") if line is None else line for line in lines))

@@ -1,0 +1,184 @@
+"""Reading a JSON object from a file, remembering where each value stood."""
+
+from __future__ import annotations
+
+import bisect
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from energyctl.errors import SettingsError
+
+# Only ever applied to text that the json module has accepted.
+_TOKEN = re.compile(r'\s*("[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+)', re.DOTALL)
+_PLAIN_KEY = re.compile(r"[^\s.\[\]\"\x00-\x1f\ud800-\udfff]+")
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """A key that one JSON object holds more than once; the last one counts."""
+
+    path: tuple[str | int, ...]
+    differs: bool
+
+
+@dataclass(frozen=True)
+class Document:
+    """One JSON file: its data and, for each place in it, line and column from 1."""
+
+    path: Path
+    data: dict[str, Any]
+    positions: Mapping[str, tuple[int, int]]
+    duplicates: tuple[Duplicate, ...] = ()
+
+    def locate(self, *path: str | int) -> tuple[int, int]:
+        """Line and column of a path; of what encloses it where the path does not exist."""
+        for length in range(len(path), 0, -1):
+            found = self.positions.get(place(*path[:length]))
+            if found:
+                return found
+        return self.positions[""]
+
+
+def place(*path: str | int) -> str:
+    """A path as people write it: `experiments[3].foreground.mutate[0]`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif _PLAIN_KEY.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{json.dumps(part)}]"
+    return text
+
+
+def read(path: Path) -> Document:
+    """Opens a file that must hold one JSON object, in UTF-8 with or without a BOM.
+
+    Raises SettingsError, naming the file, the place and a remedy.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise SettingsError(f"{path}: is a folder, not a JSON file") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError(f"{str(path)!r}: cannot be read: {reason}") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{path}: line {line}: not UTF-8; save the file as UTF-8") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> Document:
+    """The same from text; `name` stands for the file in messages. Raises SettingsError."""
+    text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise SettingsError(f"{name}: is empty; it must hold a JSON object: {{ … }}")
+    try:
+        data = json.loads(text)
+        walk = _Walk(text, name)
+    except json.JSONDecodeError as error:
+        raise SettingsError(
+            f"{name}: line {error.lineno}, column {error.colno}: not JSON: "
+            f"{error.msg}{_hint(text, error.pos)}"
+        ) from None
+    except RecursionError:
+        raise SettingsError(f"{name}: is nested too deeply") from None
+    except ValueError:
+        raise SettingsError(f"{name}: holds a number with too many digits") from None
+    if not isinstance(data, dict):
+        raise SettingsError(f"{name}: must hold a JSON object: {{ … }}")
+    return Document(Path(name), data, walk.positions, tuple(walk.duplicates))
+
+
+def _hint(text: str, offset: int) -> str:
+    """What to do about the usual slips in hand-written JSON."""
+    here, before = text[offset:].lstrip(), text[:offset].rstrip()
+    if here.startswith(("//", "/*", "#")):
+        return '; JSON has no comments: use a field "comment"'
+    if here.startswith("'"):
+        return "; JSON wants double quotes"
+    if here.startswith(("True", "False", "None")):
+        return "; JSON writes true, false and null"
+    closing = here[1:].lstrip() if here.startswith(",") else here if before.endswith(",") else ""
+    if closing.startswith(("}", "]")):
+        return "; remove the comma before the closing bracket"
+    return ""
+
+
+class _Walk:
+    """Goes through valid JSON once and notes where the values are and which keys are repeated."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self.positions: dict[str, tuple[int, int]] = {}
+        self.duplicates: list[Duplicate] = []
+        self._text, self._name = text, name
+        self._breaks = [match.start() for match in re.finditer("\n", text)]
+        self._tokens: Iterator[re.Match[str]] = _TOKEN.finditer(text)
+        root = next(self._tokens)
+        self.positions[""] = self._position(root.start(1))
+        self._value((), root)
+
+    def _position(self, offset: int) -> tuple[int, int]:
+        line = bisect.bisect_left(self._breaks, offset)
+        start = self._breaks[line - 1] + 1 if line else 0
+        return line + 1, offset - start + 1
+
+    def _value(self, path: tuple[str | int, ...], token: re.Match[str]) -> int:
+        """Walks one value, which starts at the token; returns the offset of its end."""
+        if token[1] == "{":
+            return self._object(path)
+        if token[1] == "[":
+            return self._list(path)
+        if token[1][0] != '"' and token[1] not in ("true", "false", "null"):
+            self._number(token)
+        return token.end(1)
+
+    def _object(self, path: tuple[str | int, ...]) -> int:
+        spans: dict[str, tuple[int, int]] = {}
+        while (token := next(self._tokens))[1] != "}":
+            if token[1] == ",":
+                continue
+            key: str = json.loads(token[1])
+            inside = (*path, key)
+            self.positions[place(*inside)] = self._position(token.start(1))
+            next(self._tokens)
+            first = next(self._tokens)
+            span = first.start(1), self._value(inside, first)
+            if key in spans:
+                self.duplicates.append(Duplicate(inside, self._differ(spans[key], span)))
+            spans[key] = span
+        return token.end(1)
+
+    def _list(self, path: tuple[str | int, ...]) -> int:
+        number = 0
+        while (token := next(self._tokens))[1] != "]":
+            if token[1] == ",":
+                continue
+            inside = (*path, number)
+            self.positions[place(*inside)] = self._position(token.start(1))
+            self._value(inside, token)
+            number += 1
+        return token.end(1)
+
+    def _number(self, token: re.Match[str]) -> None:
+        if not math.isfinite(float(token[1])):
+            line, column = self._position(token.start(1))
+            shown = token[1] if len(token[1]) < 40 else f"{token[1][:20]}…"
+            raise SettingsError(
+                f"{self._name}: line {line}, column {column}: {shown} is not a finite number"
+            )
+
+    def _differ(self, one: tuple[int, int], other: tuple[int, int]) -> bool:
+        first, second = (json.loads(self._text[start:end]) for start, end in (one, other))
+        return bool(json.dumps(first, sort_keys=True) != json.dumps(second, sort_keys=True))

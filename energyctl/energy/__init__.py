@@ -1,0 +1,37 @@
+"""Samples and phases in, joules with their uncertainty out. Pure: touches no machine, no clock.
+
+A sampler feeds one `Series` per `Domain`; a `Recording` of them answers for the energy of any
+interval. What cannot be known is None with a reason, never 0.
+"""
+
+from __future__ import annotations
+
+from energyctl.energy.counter import CounterSeries
+from energyctl.energy.domain import (
+    Domain,
+    DomainEnergy,
+    Energy,
+    Kind,
+    Phase,
+    Quantity,
+    SamplerStatistics,
+)
+from energyctl.energy.power import PowerSeries
+from energyctl.energy.recording import Recording, series_for
+from energyctl.energy.series import Series, Span
+
+__all__ = [
+    "CounterSeries",
+    "Domain",
+    "DomainEnergy",
+    "Energy",
+    "Kind",
+    "Phase",
+    "PowerSeries",
+    "Quantity",
+    "Recording",
+    "SamplerStatistics",
+    "Series",
+    "Span",
+    "series_for",
+]

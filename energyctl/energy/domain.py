@@ -1,0 +1,191 @@
+"""What is measured (`Domain`), when (`Phase`), and the result (`Energy`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any, Literal
+
+Kind = Literal["cpu", "dram", "gpu", "other"]
+Quantity = Literal["energy", "power"]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One part of the machine whose energy one source tells.
+
+    in_total: its joules belong to the total; False for parts of another domain (core, uncore),
+        for the platform around them (psys), and for a package seen through a second interface.
+    quantity: "energy" is a counter in joules, "power" are watts to integrate.
+    wrap_joules: the counter starts over after this many joules; None: it does not.
+    max_watts: no more than this can flow; tells how long a gap could hide a whole wrap.
+    resolution_joules: one unit of the counter.
+    update_seconds: the counter moves about this often (0: at once); the samples may tell better.
+    relative_uncertainty: the stated share by which all its figures may be off.
+    missing: why it cannot be read and what to do; None: it can.
+    """
+
+    name: str
+    kind: Kind
+    source: str
+    measured: bool = True
+    in_total: bool = True
+    quantity: Quantity = "energy"
+    wrap_joules: float | None = None
+    max_watts: float | None = None
+    resolution_joules: float = 0.0
+    update_seconds: float = 0.0
+    relative_uncertainty: float = 0.0
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A named stretch of the time line; Unix seconds."""
+
+    name: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class DomainEnergy:
+    """Joules of one domain over one interval; None with the reason in `missing`."""
+
+    domain: Domain
+    joules: float | None
+    uncertainty_joules: float | None
+    missing: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.domain.name,
+            "kind": self.domain.kind,
+            "source": self.domain.source,
+            "measured": self.domain.measured,
+            "in_total": self.domain.in_total,
+            "joules": self.joules,
+            "uncertainty_joules": self.uncertainty_joules,
+            "missing": self.missing,
+        }
+
+
+@dataclass(frozen=True)
+class SamplerStatistics:
+    """How the sampling went. missed: deadlines passed over; cpu_seconds: the sampler's own."""
+
+    interval_seconds: float
+    samples: int = 0
+    missed: int = 0
+    max_gap_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "interval_seconds": self.interval_seconds,
+            "samples": self.samples,
+            "missed": self.missed,
+            "max_gap_seconds": self.max_gap_seconds,
+            "cpu_seconds": self.cpu_seconds,
+        }
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Energy of the whole machine's domains from `start` to `end` (Unix seconds).
+
+    Sums are strict: where one domain that belongs to a sum has no figure, the sum is None and
+    `warnings` says why. A smaller number than the truth would look like a measurement.
+
+    Uncertainties come from what the samples cannot tell: where between two steps of a counter an
+    edge lies, the counter's unit, gaps, and stated bands. A sensor's own calibration, which the
+    makers do not state for counters, is not in them.
+    """
+
+    start: float
+    end: float
+    domains: tuple[DomainEnergy, ...]
+    sampler: SamplerStatistics
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+    def _in_total(self) -> list[DomainEnergy]:
+        return [d for d in self.domains if d.domain.in_total]
+
+    def _measured(self, kind: Kind) -> float | None:
+        of_kind = [d for d in self.domains if d.domain.kind == kind and d.domain.in_total]
+        if any(not d.domain.measured for d in of_kind):
+            return None
+        return _sum(d.joules for d in of_kind)
+
+    @property
+    def total_joules(self) -> float | None:
+        """Packages, DRAM and GPUs, each joule once; None where a part or all of them is unknown."""
+        return _sum(d.joules for d in self._in_total())
+
+    @property
+    def uncertainty_joules(self) -> float | None:
+        """Half-width of the total's band. The domains' bands are independent of each other."""
+        if self.total_joules is None:
+            return None
+        return sqrt(sum((d.uncertainty_joules or 0.0) ** 2 for d in self._in_total()))
+
+    @property
+    def cpu_package_joules(self) -> float | None:
+        """Sum of the measured packages; None where they are estimated or unknown."""
+        return self._measured("cpu")
+
+    @property
+    def cpu_dram_joules(self) -> float | None:
+        return self._measured("dram")
+
+    @property
+    def gpu_joules(self) -> float | None:
+        return self._measured("gpu")
+
+    @property
+    def measured(self) -> bool:
+        """There is a total, and no part of it is an estimate."""
+        return self.total_joules is not None and all(d.domain.measured for d in self._in_total())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line for each thing that a reader of the sums must know."""
+        lines = []
+        for entry in self._in_total():
+            if entry.joules is None:
+                lines.append(f"{entry.domain.name}: no energy: {entry.missing}")
+            elif not entry.domain.measured:
+                lines.append(f"{entry.domain.name}: estimated, not measured")
+        if not self._in_total():
+            lines.append("no domain could be metered, so there is no total")
+        elif self.total_joules is None:
+            lines.append("total_joules is null, because a part of it is unknown")
+        return tuple(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """The "energy" object of a result file."""
+        return {
+            "seconds": self.seconds,
+            "total_joules": self.total_joules,
+            "uncertainty_joules": self.uncertainty_joules,
+            "cpu_package_joules": self.cpu_package_joules,
+            "cpu_dram_joules": self.cpu_dram_joules,
+            "gpu_joules": self.gpu_joules,
+            "measured": self.measured,
+            "domains": [d.to_json() for d in self.domains],
+            "sampler": self.sampler.to_json(),
+        }
+
+
+def _sum(figures: Iterable[float | None]) -> float | None:
+    """None for no figure at all, and where one of them is None."""
+    total: float | None = None
+    for figure in figures:
+        if figure is None:
+            return None
+        total = figure if total is None else total + figure
+    return total

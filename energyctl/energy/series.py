@@ -1,0 +1,61 @@
+"""Samples of one domain in time order, and the energy between any two instants of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from array import array
+from copy import deepcopy
+from typing import NamedTuple
+
+from energyctl.energy.domain import Domain
+
+# An instant this far outside the readings still counts as covered by the nearest one.
+REACH_SECONDS = 0.05
+
+
+class Span(NamedTuple):
+    """Energy of an interval, or the reason why there is none."""
+
+    joules: float | None
+    uncertainty_joules: float | None
+    missing: str | None = None
+
+
+class Series(ABC):
+    """What one domain's source told, in time order. Time stamps are Unix seconds."""
+
+    def __init__(self, domain: Domain) -> None:
+        self.domain = domain
+        self.times = array("d")
+        self.values = array("d")
+        self.failures: list[tuple[float, float, str]] = []  # from, to, reason
+
+    @abstractmethod
+    def append(self, time: float, value: float | None, reason: str | None = None) -> None:
+        """Adds a sample; value None: the read failed for `reason`."""
+
+    @abstractmethod
+    def between(self, start: float, end: float) -> Span:
+        """Energy from start to end."""
+
+    @abstractmethod
+    def joules_at_last(self) -> float | None:
+        """Joules from the first sample to the last one; None where a part is unknown."""
+
+    def copy(self) -> Series:
+        return deepcopy(self)
+
+    def _fail(self, time: float, reason: str) -> None:
+        since = self.times[-1] if self.times else time
+        if self.failures and self.failures[-1][0] >= since and self.failures[-1][2] == reason:
+            self.failures[-1] = (self.failures[-1][0], time, reason)
+        else:
+            self.failures.append((time, time, reason))
+
+    def _why_unknown(self, time: float) -> str:
+        """Why there is nothing at `time`: the nearest failure, or plainly no reading."""
+        if self.domain.missing:
+            return self.domain.missing
+        if self.failures:
+            return min(self.failures, key=lambda f: max(f[0] - time, time - f[1]))[2]
+        return "no reading at the time"

@@ -1,0 +1,45 @@
+"""The error tree. A message says what is wrong, where, and what to do about it.
+
+EnergyctlError
+├── SettingsError   exit 2: the settings, the registry, a template or the command line is wrong
+├── MachineError    exit 3: this machine cannot (no supervisord, lock held, a meter missing)
+└── RunError        exit 1: one run could not be finished
+
+Edges map foreign errors to these; only the command line prints them and exits.
+"""
+
+from __future__ import annotations
+
+
+class EnergyctlError(Exception):
+    """Base of every error that is shown to the user as one line, without a traceback."""
+
+    exit_code = 1
+
+
+class SettingsError(EnergyctlError):
+    """A settings file, the registry, a template or an argument is wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class MachineError(EnergyctlError):
+    """This machine cannot do it; nothing was started."""
+
+    exit_code = 3
+
+
+class RunError(EnergyctlError):
+    """One run failed for a reason outside the training itself."""
+
+
+class Interrupted(BaseException):
+    """A signal asked energyctl to end; carries its number.
+
+    Derives from BaseException, as KeyboardInterrupt does, so that no handler of errors takes it
+    for a failed run.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum

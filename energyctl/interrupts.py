@@ -1,0 +1,73 @@
+"""Signals become one question that waits ask: has anyone asked us to end?
+
+Nothing is raised in the middle of a write. SIGINT, SIGTERM and SIGHUP are noted, and every wait
+of a campaign returns at once by raising :class:`~energyctl.errors.Interrupted`. Cleaning up uses
+waits that do not ask, so a second Ctrl-C does not cut it short.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+from energyctl.errors import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupts:
+    """Notes signals while the block runs; the handlers from before come back after it."""
+
+    def __init__(self, notice: Callable[[int, int], None] = lambda signum, count: None) -> None:
+        self.signum: int | None = None
+        self._count = 0
+        self._notice = notice
+        self._before: dict[int, Any] = {}
+        self._read, self._write = -1, -1
+
+    def __enter__(self) -> Interrupts:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        for signum in SIGNALS:
+            # nohup ignores SIGHUP on purpose: a campaign started with it outlives its terminal.
+            if signal.getsignal(signum) is not signal.SIG_IGN:
+                self._before[signum] = signal.signal(signum, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
+        os.close(self._read)
+        os.close(self._write)
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        self._count += 1
+        if self.signum is None:
+            self.signum = signum
+            os.write(self._write, b"!")
+        self._notice(signum, self._count)
+
+    @property
+    def descriptor(self) -> int:
+        """Readable from the first signal on, for a select of one's own."""
+        return self._read
+
+    def check(self) -> None:
+        """Raises Interrupted where a signal has come."""
+        if self.signum is not None:
+            raise Interrupted(self.signum)
+
+    def wait(self, seconds: float) -> None:
+        """Sleeps; raises Interrupted at once when a signal comes."""
+        self.check()
+        select.select([self._read], [], [], max(0.0, seconds))
+        self.check()

@@ -1,0 +1,140 @@
+"""Edge: the journal of a campaign, append-only, one JSON object a line, fsynced.
+
+The first line holds all that is needed to go on after any crash: the settings, the registry and
+every run with its drawn values. A torn last line is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from energyctl.errors import SettingsError
+from energyctl.plan import Run
+from energyctl.results import FINISHED, ResultsFolder
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The file of one campaign, in ``results/campaigns``."""
+
+    path: Path
+    folder: ResultsFolder
+
+    def append(self, event: str, **facts: Any) -> None:
+        """Adds one line and returns once it is on disk."""
+        line = json.dumps({"event": event, "time": time.time(), **facts}, ensure_ascii=False)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            size = os.fstat(descriptor).st_size
+            torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
+            os.write(descriptor, (("\n" if torn else "") + line + "\n").encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self.folder.user.own(self.path)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                data = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(data, dict):
+                yield data
+
+    def head(self) -> dict[str, Any]:
+        """The first line. Raises SettingsError where the file is no journal."""
+        first = next(self.events(), {})
+        if first.get("event") != "campaign" or first.get("schema") != SCHEMA:
+            raise SettingsError(f"{self.path}: not a campaign's journal of this version")
+        return first
+
+    def runs(self) -> list[Run]:
+        return [Run.from_json(data) for data in self.head()["runs"]]
+
+    def finished(self) -> dict[int, str]:
+        """Index of each finished run → its experiment id; a result on disk counts by itself.
+
+        A crash between the result and its line in the journal loses neither.
+        """
+        found: dict[int, str] = {}
+        for event in self.events():
+            if event["event"] in ("started", "finished"):
+                result = self.folder.load(str(event["experiment_id"]))
+                if result is not None and result["status"] in FINISHED:
+                    found[int(event["run"])] = str(event["experiment_id"])
+        return found
+
+    def unfinished(self) -> list[tuple[int, str]]:
+        """Runs that were started and have no result at all: (index, experiment id)."""
+        return [
+            (int(event["run"]), str(event["experiment_id"]))
+            for event in self.events()
+            if event["event"] == "started" and self.folder.load(str(event["experiment_id"])) is None
+        ]
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+
+def create(
+    folder: ResultsFolder,
+    name: str,
+    *,
+    settings_text: str,
+    settings_name: str,
+    registry: Mapping[str, Any],
+    runs: Sequence[Run],
+    seed: int,
+    rendered: Path | None,
+) -> Journal:
+    """A new journal with its first line. *name* is made safe for a file's name."""
+    from energyctl.programs import safe_name
+
+    stem = f"{time.strftime('%Y%m%d_%H%M%S')}_{safe_name(name)[:80]}"
+    number, path = 1, folder.campaigns / f"{stem}.jsonl"
+    while path.exists():
+        number += 1
+        path = folder.campaigns / f"{stem}_{number}.jsonl"
+    journal = Journal(path, folder)
+    journal.append(
+        "campaign",
+        schema=SCHEMA,
+        name=name,
+        seed=seed,
+        settings_name=settings_name,
+        settings=settings_text,
+        registry=registry,
+        rendered=str(rendered) if rendered else None,
+        runs=[run.to_json() for run in runs],
+    )
+    return journal
+
+
+def find(folder: ResultsFolder, wanted: str | None) -> Journal:
+    """The journal that the user means: by name, by path, or the newest.
+
+    Raises SettingsError that names those that exist.
+    """
+    paths = sorted(folder.campaigns.glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
+    if wanted is None:
+        if not paths:
+            raise SettingsError(f"no campaign in {folder.campaigns}; start one with energyctl run")
+        return Journal(paths[-1], folder)
+    given = Path(wanted)
+    if given.suffix == ".jsonl" and given.is_file():
+        return Journal(given.resolve(), folder)
+    matching = [path for path in paths if path.stem == wanted or path.stem.endswith(f"_{wanted}")]
+    if not matching:
+        names = ", ".join(path.stem for path in paths[-5:]) or "none"
+        raise SettingsError(f"no campaign {wanted!r} in {folder.campaigns}; the newest: {names}")
+    return Journal(matching[-1], folder)

@@ -1,0 +1,106 @@
+"""The ledger of background iterations → how much of a time span a job really ran. Pure.
+
+``iterations.csv`` has a row per ended iteration (``job,run,pid,started,ended,exit_code,signal``;
+times in Unix seconds); the launcher writes it as it happens. A running iteration is the first
+four fields of such a row.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """One iteration of a job; ``ended`` is None while it runs."""
+
+    job: str
+    run: int
+    pid: int
+    started: float
+    ended: float | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.ended is not None and self.exit_code != 0
+
+
+@dataclass(frozen=True)
+class Presence:
+    """How present one job was in a time span.
+
+    ``coverage`` is the share of the span in which an iteration was running, ``iterations`` how
+    many ran in it (whole or in part), ``failures`` how many of them failed by themselves,
+    ``max_gap_seconds`` the longest time without one.
+    """
+
+    iterations: int
+    failures: int
+    coverage: float
+    max_gap_seconds: float
+
+
+def parse(text: str) -> list[Iteration]:
+    """The rows of a ledger; a torn last line is passed over."""
+    found = []
+    for row in csv.reader(io.StringIO(text)):
+        try:
+            job, run, pid, started, ended, exit_code, signum = row
+            found.append(
+                Iteration(
+                    job,
+                    int(run),
+                    int(pid),
+                    float(started),
+                    float(ended),
+                    int(exit_code) if exit_code else None,
+                    int(signum) if signum else None,
+                )
+            )
+        except ValueError:
+            continue
+    return found
+
+
+def parse_running(text: str) -> Iteration | None:
+    """The iteration that runs now, from the launcher's note; None where the note is not whole."""
+    try:
+        job, run, pid, started = text.split(",")
+        return Iteration(job, int(run), int(pid), float(started))
+    except ValueError:
+        return None
+
+
+def presence(iterations: Iterable[Iteration], start: float, end: float) -> Presence:
+    """How present a job was from *start* to *end* (Unix seconds).
+
+    An iteration that ended after *end* was ended by the stop of the group and is no failure.
+    """
+    inside = [
+        (max(item.started, start), min(math.inf if item.ended is None else item.ended, end), item)
+        for item in sorted(iterations, key=lambda item: item.started)
+        if item.started < end and (item.ended is None or item.ended > start)
+    ]
+    covered, longest, until = 0.0, 0.0, start
+    for begin, finish, _ in inside:
+        longest = max(longest, begin - until)
+        covered += max(0.0, finish - max(begin, until))
+        until = max(until, finish)
+    longest = max(longest, end - until)
+    span = end - start
+    return Presence(
+        iterations=len(inside),
+        failures=sum(i.failed and i.ended is not None and i.ended <= end for _, _, i in inside),
+        coverage=min(1.0, covered / span) if span > 0 else 0.0,
+        max_gap_seconds=max(0.0, longest),
+    )
+
+
+def of_job(iterations: Sequence[Iteration], job: str) -> list[Iteration]:
+    return [item for item in iterations if item.job == job]

@@ -1,0 +1,193 @@
+"""RAPL counters of CPU packages and DRAM through the kernel's powercap class.
+
+Intel since Sandy Bridge, AMD since Zen under the same names. Documentation/power/powercap:
+`energy_uj` counts microjoules and starts over after `max_energy_range_uj`. Readable by root only
+since Linux 5.10 (CVE-2020-8694). Zones: `intel-rapl:N` is a package (or `psys`, the platform),
+`intel-rapl:N:M` a part of it; `dram` stands there too but its energy is not in its package's.
+`intel-rapl-mmio:N` is the same package through another register.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from energyctl.energy import Domain
+from energyctl.meters.base import GpuState, Reading
+
+ZONE = re.compile(r"(intel-rapl|intel-rapl-mmio):(\d+)(?::(\d+))?")
+# Intel SDM vol. 3B, "RAPL interfaces": the energy status registers move about each millisecond.
+UPDATE_SECONDS = 0.001
+# The default unit, 2^-14 J (Intel SDM, MSR_RAPL_POWER_UNIT).
+RESOLUTION_JOULES = 2.0**-14
+# Where no limit is stated (AMD): twice what the largest packages of today draw, and what a dozen
+# of memory modules do.
+MAX_WATTS = 1000.0
+MAX_DRAM_WATTS = 250.0
+CURE = (
+    "run as root, or let users read it: sudo chmod a+r /sys/class/powercap/*/energy_uj "
+    "(until the next boot; a udev rule keeps it)"
+)
+
+
+@dataclass(frozen=True)
+class _Zone:
+    path: Path
+    interface: str
+    label: str  # "package-0", "dram", …
+    parent: str | None  # the label of the package around it
+
+
+class PowercapMeter:
+    """One open descriptor per zone, each read a single pread. No zones: `unavailable` says so."""
+
+    name = "powercap"
+
+    def __init__(self, root: Path) -> None:
+        self.unavailable: str | None = None
+        self._domains: list[Domain] = []
+        self._open: list[tuple[str, int]] = []
+        zones = _zones(root)
+        counted: set[str] = set()
+        for zone in zones:
+            self._add(zone, counted)
+        if not self.measures_packages:
+            # An estimate stands in for the CPU: what cannot be read is no part of the sum.
+            self._domains = [replace(d, in_total=False) if d.missing else d for d in self._domains]
+        if not zones:
+            self.unavailable = (
+                f"no RAPL zones under {root}: a virtual machine, a container without the host's "
+                "/sys, or the kernel module intel_rapl_msr is not loaded (sudo modprobe it)"
+            )
+
+    def _add(self, zone: _Zone, counted: set[str]) -> None:
+        domain = _domain(zone, counted, {d.name for d in self._domains})
+        descriptor = None
+        try:
+            descriptor = os.open(zone.path / "energy_uj", os.O_RDONLY | os.O_CLOEXEC)
+            _microjoules(descriptor)
+        except (OSError, ValueError) as error:
+            domain = replace(domain, missing=_reason(zone.path / "energy_uj", error))
+            if descriptor is not None:
+                os.close(descriptor)
+        else:
+            self._open.append((domain.name, descriptor))
+            if domain.in_total:
+                counted.add(_key(zone))
+        self._domains.append(domain)
+
+    @property
+    def measures_packages(self) -> bool:
+        return any(d.kind == "cpu" and d.missing is None for d in self._domains)
+
+    def domains(self) -> Sequence[Domain]:
+        return tuple(self._domains)
+
+    def read(self) -> Sequence[Reading]:
+        readings = []
+        for name, descriptor in self._open:
+            before = time.monotonic()
+            try:
+                value, reason = _microjoules(descriptor) / 1e6, None
+            except (OSError, ValueError) as error:
+                value, reason = None, f"reading energy_uj failed: {error}"
+            readings.append(Reading(name, (before + time.monotonic()) / 2, value, reason))
+        return readings
+
+    def environment(self) -> Sequence[GpuState]:
+        return ()
+
+    def close(self) -> None:
+        for _, descriptor in self._open:
+            os.close(descriptor)
+        self._open.clear()
+
+
+def _microjoules(descriptor: int) -> int:
+    return int(os.pread(descriptor, 32, 0))
+
+
+def _zones(root: Path) -> list[_Zone]:
+    """All zones: MSR before MMIO, packages before their parts."""
+    found = []
+    try:
+        names = os.listdir(root)
+    except OSError:
+        return []
+    matches = [m for m in map(ZONE.fullmatch, names) if m]
+    for match in sorted(matches, key=lambda m: (m[1], int(m[2]), int(m[3] or -1))):
+        path = root / match[0]
+        label = _text(path / "name") or match[0]
+        parent = _text(root / f"{match[1]}:{match[2]}" / "name") if match[3] else None
+        found.append(_Zone(path, match[1], label, parent))
+    return found
+
+
+def _key(zone: _Zone) -> str:
+    """Names the physical thing, whatever the interface: "package-0", "package-0/dram"."""
+    return f"{zone.parent}/{zone.label}" if zone.parent else zone.label
+
+
+def _domain(zone: _Zone, counted: set[str], taken: set[str]) -> Domain:
+    """Its name, kind and constants. `counted`: what is in the total through another interface."""
+    package = (zone.parent or zone.label).removeprefix("package-")
+    is_package = zone.parent is None and zone.label.startswith("package-")
+    name = zone.label if zone.parent is None else f"{zone.label}-{package}"
+    source = "powercap"
+    in_total = (is_package or zone.label == "dram") and _key(zone) not in counted
+    if zone.interface == "intel-rapl-mmio":
+        name, source = f"{name}-mmio", "powercap mmio"
+    if name in taken:
+        name = f"{name}-{zone.path.name}"
+    kind = ("cpu" if is_package else "dram") if in_total else "other"
+    return Domain(
+        name=name,
+        kind=kind,  # type: ignore[arg-type]
+        source=source,
+        in_total=in_total,
+        wrap_joules=(_number(zone.path / "max_energy_range_uj") or 0) / 1e6 or None,
+        max_watts=_max_watts(zone),
+        resolution_joules=RESOLUTION_JOULES,
+        update_seconds=UPDATE_SECONDS,
+    )
+
+
+def _max_watts(zone: _Zone) -> float:
+    """Twice the highest stated limit, because short bursts go over it."""
+    if zone.label == "dram":
+        return _stated_watts(zone.path) or MAX_DRAM_WATTS
+    around = zone.path.with_name(zone.path.name.rpartition(":")[0])
+    return _stated_watts(zone.path) or (zone.parent and _stated_watts(around)) or MAX_WATTS
+
+
+def _stated_watts(path: Path) -> float:
+    stated = [
+        _number(file) or 0
+        for pattern in ("constraint_*_max_power_uw", "constraint_*_power_limit_uw")
+        for file in path.glob(pattern)
+    ]
+    return 2 * max(stated, default=0) / 1e6
+
+
+def _reason(path: Path, error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return f"no permission to read {path}: {CURE}"
+    return f"reading {path} failed: {error}"
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+
+
+def _number(path: Path) -> int | None:
+    with contextlib.suppress(ValueError):
+        return int(_text(path) or "")
+    return None

@@ -1,0 +1,314 @@
+"""The sampling loop: one thread, one time line, one extra reading at each phase edge.
+
+Time stamps are the monotonic clock plus an offset that is fixed at the start: Unix time that no
+clock jump touches. After an edge the thread polls those counters that move in wide steps until
+each has moved once, so that the step around the edge can be located.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, isfinite
+from pathlib import Path
+
+from energyctl.energy import CounterSeries, Phase, Recording, SamplerStatistics, series_for
+from energyctl.errors import SettingsError
+from energyctl.meters.base import GpuState, Meter, Reading
+from energyctl.meters.files import CsvFiles, Point
+
+POLL_SECONDS = 0.001
+# Steps to see: after an edge the one that ends the step it lies in; at the start enough to know
+# how long a step usually is.
+EDGE_STEPS, START_STEPS = 1, 3
+EDGE_WATCH_SECONDS, START_WATCH_SECONDS = 0.3, 1.0
+FLUSH_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Latest:
+    """What is known now. watts: the mean since the regular sample before; None: unknown.
+
+    time, since: Unix seconds; phase: None before the first one.
+    """
+
+    time: float
+    watts: dict[str, float | None]
+    gpus: tuple[GpuState, ...]
+    phase: str | None
+    since: float | None
+
+
+class Sampler:
+    """Samples `meters` until stopped. All methods but `start` and `stop` are thread-safe."""
+
+    def __init__(self, meters: Sequence[Meter], *, interval_seconds: float = 1.0) -> None:
+        if not isfinite(interval_seconds) or interval_seconds <= 0:
+            raise SettingsError(f"the sampling interval must be above 0 s, not {interval_seconds}")
+        self._meters = tuple(meters)
+        self._interval = interval_seconds
+        self._domains = tuple(d for meter in self._meters for d in meter.domains())
+        self._series = {d.name: series_for(d) for d in self._domains if d.missing is None}
+        self._counters = {
+            name: s for name, s in self._series.items() if isinstance(s, CounterSeries)
+        }
+        self._counter_names = tuple(
+            (meter, self._counters.keys() & {d.name for d in meter.domains()})
+            for meter in self._meters
+        )
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._offset = 0.0
+        self._edges: list[tuple[str, float]] = []
+        self._ended: float | None = None
+        self._watching: dict[str, int] = {}  # steps still to see, per domain
+        self._watch_until = 0.0
+        self._edge_points: list[Point] = []
+        self._regular: dict[str, Point] = {}
+        self._watts: dict[str, float | None] = {}
+        self._states: tuple[GpuState, ...] = ()
+        self._files: CsvFiles | None = None
+        self._warnings: list[str] = []
+        self._samples = self._missed = 0
+        self._max_gap = self._cpu_seconds = 0.0
+        self._sampled: float | None = None  # monotonic time of the last sample
+        self._followed = 0.0  # monotonic time at which all counters were read last
+        self._follow_seconds = min(map(_follow_seconds, self._counters.values()), default=inf)
+
+    # -- the time line --------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Unix time on the sampler's own line."""
+        return time.monotonic() + self._offset
+
+    def start(self) -> None:
+        """Takes the first sample and starts the thread. A sampler starts once."""
+        if self._thread is not None:
+            raise RuntimeError("the sampler was started before")
+        self._offset = _unix_offset()
+        with self._changed:
+            self._sample()
+            self._watch(START_STEPS, START_WATCH_SECONDS)
+        self._thread = threading.Thread(target=self._run, name="energy-sampler", daemon=True)
+        self._thread.start()
+
+    def phase(self, name: str) -> float:
+        """Ends the phase before and begins this one, with one reading now.
+
+        Returns the edge's Unix time, taken right before that reading.
+        """
+        with self._changed:
+            edge = self._edge()
+            self._edges.append((name, edge))
+            self._changed.notify_all()
+        return edge
+
+    def stop(self) -> Recording:
+        """Last edge; waits until the step around it is located (0.3 s at most), ends the thread."""
+        with self._changed:
+            if self._ended is None:
+                self._ended = self._edge()
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+        self.record_to(None)
+        return self.recording()
+
+    def recording(self) -> Recording:
+        """A snapshot so far; the current phase ends now."""
+        with self._changed:
+            end = self._ended if self._ended is not None else self.now()
+            ends = [start for _, start in self._edges[1:]] + [end]
+            return Recording(
+                domains=self._domains,
+                series={name: series.copy() for name, series in self._series.items()},
+                phases=tuple(
+                    Phase(name, start, until)
+                    for (name, start), until in zip(self._edges, ends, strict=True)
+                ),
+                statistics=SamplerStatistics(
+                    interval_seconds=self._interval,
+                    samples=self._samples,
+                    missed=self._missed,
+                    max_gap_seconds=self._max_gap,
+                    cpu_seconds=self._cpu_seconds,
+                ),
+                warnings=tuple(self._warnings),
+            )
+
+    def latest(self) -> Latest:
+        with self._changed:
+            name, since = self._edges[-1] if self._edges else (None, None)
+            return Latest(self.now(), dict(self._watts), self._states, name, since)
+
+    def record_to(self, directory: Path | None) -> None:
+        """Writes the CSV files into `directory`, beginning with the last edge; None ends them.
+
+        MachineError where they cannot be created. A later write error becomes a warning of the
+        recording: it must not end a measurement.
+        """
+        if self._files is not None:
+            self._take_states()
+        with self._changed:
+            before, self._files = self._files, None
+        if before is not None:
+            self._note(before.close())
+        if directory is None:
+            return
+        files = CsvFiles(directory, self._domains, self._interval)
+        with self._changed:
+            files.add(self._edge_points)
+            self._files = files
+        self._take_states()
+
+    # -- the thread -----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        deadline = time.monotonic() + self._interval
+        flushed = time.monotonic()
+        while True:
+            with self._changed:
+                self._cpu_seconds = time.thread_time()
+                if self._stopping and not self._watching:
+                    return
+                wake = min(self._next_due(deadline), flushed + FLUSH_SECONDS)
+                self._changed.wait(max(0.0, wake - time.monotonic()))
+                now = time.monotonic()
+                if self._watching or now >= self._followed + self._follow_seconds:
+                    self._poll(now)
+                due = now >= deadline and not self._stopping
+                if due:
+                    self._regular_sample()
+                    late = int((now - deadline) / self._interval)
+                    self._missed += late
+                    deadline += (late + 1) * self._interval
+            if due:
+                self._take_states()
+            if now - flushed >= FLUSH_SECONDS:
+                flushed = now
+                self._flush()
+
+    def _next_due(self, deadline: float) -> float:
+        if self._watching:
+            return time.monotonic() + POLL_SECONDS
+        return min(deadline, self._followed + self._follow_seconds)
+
+    def _poll(self, now: float) -> None:
+        """Reads counters without keeping the values: locates steps, follows wraps."""
+        following = now >= self._followed + self._follow_seconds
+        for meter, names in self._counter_names:
+            if not following and names.isdisjoint(self._watching):
+                continue
+            for reading in _read(meter):
+                series = self._counters.get(reading.domain)
+                if series is not None and series.watch(self._unix(reading), reading.value):
+                    self._seen(reading.domain)
+        if following:
+            self._followed = now
+        if now >= self._watch_until:
+            self._watching.clear()
+
+    def _seen(self, domain: str) -> None:
+        left = self._watching.get(domain, 0) - 1
+        if left > 0:
+            self._watching[domain] = left
+        else:
+            self._watching.pop(domain, None)
+
+    def _watch(self, steps: int, seconds: float) -> None:
+        for name, series in self._counters.items():
+            if series.stepped:
+                self._watching[name] = max(steps, self._watching.get(name, 0))
+        self._watch_until = max(self._watch_until, time.monotonic() + seconds)
+
+    # -- samples; the caller holds the lock -------------------------------------------------------
+
+    def _edge(self) -> float:
+        edge = self.now()
+        self._edge_points = self._sample()
+        self._watch(EDGE_STEPS, EDGE_WATCH_SECONDS)
+        return edge
+
+    def _regular_sample(self) -> None:
+        points = self._sample()
+        for point in points:
+            before = self._regular.get(point.domain)
+            self._watts[point.domain] = point.watts_since(before)
+            self._regular[point.domain] = point
+
+    def _sample(self) -> list[Point]:
+        now = time.monotonic()
+        if self._sampled is not None:
+            self._max_gap = max(self._max_gap, now - self._sampled)
+        self._sampled = self._followed = now
+        readings = [r for meter in self._meters for r in _read(meter) if r.domain in self._series]
+        points = [self._keep(reading) for reading in readings]
+        self._samples += 1
+        if self._files is not None:
+            self._files.add(points)
+        return points
+
+    def _keep(self, reading: Reading) -> Point:
+        series, unix = self._series[reading.domain], self._unix(reading)
+        series.append(unix, reading.value, reading.reason)
+        known = reading.value is not None
+        watts = reading.value if series.domain.quantity == "power" else None
+        return Point(reading.domain, unix, series.joules_at_last() if known else None, watts)
+
+    def _unix(self, reading: Reading) -> float:
+        return reading.time + self._offset
+
+    # -- beside the samples, without the lock -----------------------------------------------------
+
+    def _take_states(self) -> None:
+        """GPU temperatures and utilization: slow on some drivers, and never at an edge."""
+        states = tuple(state for meter in self._meters for state in _environment(meter))
+        with self._changed:
+            self._states = states
+            if self._files is not None:
+                self._files.add_states(states, self._offset)
+
+    def _flush(self) -> None:
+        files = self._files
+        if files is not None:
+            self._note(files.flush())
+
+    def _note(self, warning: str | None) -> None:
+        with self._changed:
+            if warning is not None and warning not in self._warnings:
+                self._warnings.append(warning)
+
+
+def _read(meter: Meter) -> Sequence[Reading]:
+    """A source that breaks must not take the others with it."""
+    try:
+        return meter.read()
+    except Exception as error:
+        reason, now = f"{meter.name}: {error or type(error).__name__}", time.monotonic()
+        return [Reading(d.name, now, None, reason) for d in meter.domains()]
+
+
+def _environment(meter: Meter) -> Sequence[GpuState]:
+    try:
+        return meter.environment()
+    except Exception:
+        return ()
+
+
+def _follow_seconds(series: CounterSeries) -> float:
+    """The counter must be read this often: well within the time that a whole wrap takes."""
+    wrap, watts = series.domain.wrap_joules, series.domain.max_watts
+    return 0.8 * wrap / watts if wrap and watts else inf
+
+
+def _unix_offset() -> float:
+    """Unix time minus the monotonic clock, from the closest of a few looks at both."""
+    looks = []
+    for _ in range(5):
+        before, unix, after = time.monotonic(), time.time(), time.monotonic()
+        looks.append((after - before, unix - (before + after) / 2))
+    return min(looks)[1]

@@ -1,0 +1,59 @@
+"""What a running campaign tells whoever watches it. Plain data; the console shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A background job now: how many iterations it has begun, and whether one runs."""
+
+    name: str
+    iterations: int
+    failures: int
+    running: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """A run now. Times are Unix seconds, ``watts`` are by domain."""
+
+    index: int
+    experiment_id: str
+    title: str
+    attempt: int
+    phase: str
+    phase_since: float
+    run_since: float
+    watts: Mapping[str, float | None] = field(default_factory=dict)
+    estimated: bool = False
+    jobs: Sequence[JobView] = ()
+    last_line: str = ""
+    moving: str | None = None
+    """While the background is loading: the figure that is still moving."""
+
+
+class Observer(Protocol):
+    """Told what happens; may draw, must not block, and must not raise."""
+
+    def view(self, view: View) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+    def finished(self, index: int, result: Mapping[str, Any]) -> None: ...
+
+
+class Silent:
+    """An observer that shows nothing."""
+
+    def view(self, view: View) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        pass
+
+    def finished(self, index: int, result: Mapping[str, Any]) -> None:
+        pass

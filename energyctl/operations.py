@@ -1,0 +1,97 @@
+"""Edge: the state of a workspace and of the machine, for ``status`` and ``doctor``."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from energyctl import machine, supervisor
+from energyctl.meters import describe, open_meters
+from energyctl.programs import GROUP_PREFIX
+from energyctl.state import read_state
+
+
+def status(root: Path) -> dict[str, Any]:
+    """Daemon, background jobs, the campaign's current run and phase, power now.
+
+    ``campaign`` is None where none runs on this machine, ``run`` where none runs in this
+    workspace.
+    """
+    runtime = machine.runtime_folder(root, machine.invoking_user())
+    daemon = supervisor.find(runtime)
+    holder = machine.lock_holder()
+    here = holder is not None and holder.get("workspace") == str(root)
+    state = read_state(runtime) if here else None
+    known = {job["name"]: job for job in (state or {}).get("jobs", [])}
+    jobs = []
+    if daemon is not None:
+        with contextlib.suppress(supervisor.Unreachable):
+            for program in daemon.programs():
+                if program.group.startswith(GROUP_PREFIX):
+                    counts = known.get(program.name, {})
+                    jobs.append(
+                        {
+                            "job": program.name,
+                            "group": program.group,
+                            "state": program.state,
+                            "pid": program.pid,
+                            "iterations": counts.get("iterations"),
+                            "failures": counts.get("failures"),
+                        }
+                    )
+    found = {
+        "workspace": str(root),
+        "daemon": None if daemon is None else {"pid": daemon.pid(), "socket": str(daemon.socket)},
+        "campaign": holder,
+        "run": None,
+        "jobs": jobs,
+        "power_watts": state["watts"] if state else None,
+        "power_estimated": state["estimated"] if state else None,
+    }
+    if state:
+        found["run"] = {
+            "index": state["index"],
+            "of": state["runs"],
+            "experiment_id": state["experiment_id"],
+            "attempt": state["attempt"],
+            "phase": state["phase"],
+            "phase_seconds": time.time() - state["phase_since"],
+            "last_line": state["last_line"],
+        }
+    if daemon is None and holder is None:
+        machine.remove_runtime_folder(runtime)
+    return found
+
+
+def examine(root: Path) -> dict[str, Any]:
+    """What can be measured and controlled on this machine (``doctor``)."""
+    meters, warnings = open_meters()
+    try:
+        rows = [asdict(row) for row in describe(meters)]
+    finally:
+        for meter in meters:
+            meter.close()
+    governors = sorted(set(machine.governors().values()))
+    return {
+        "meters": rows,
+        "warnings": warnings,
+        "governor": {
+            "now": governors or None,
+            "problem": machine.governor_problem("performance"),
+        },
+        "supervisor": _supervisor_version(),
+        "machine": machine.facts(),
+        "campaign": machine.lock_holder(),
+    }
+
+
+def _supervisor_version() -> str | None:
+    from importlib import metadata
+
+    try:
+        return metadata.version("supervisor")
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,84 @@
+"""Drawing the values of mutated hyper-parameters, repeatably and without repetitions.
+
+Each draw is a hash of the seed, the experiment, the repetition and the parameter's name, so that
+no run depends on which others are planned. The hash, not `random`, makes that hold across versions
+of Python.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from energyctl.plan.space import Space, hashed, scaled
+from energyctl.registry import Hyperparameter
+
+Combination = tuple[Any, ...]
+
+# Of so many redraws the second half leaves out the zeros that zero_probability adds.
+_REDRAWS = 64
+
+
+class Drawing:
+    """Values for one experiment's mutated parameters, each combination at most once.
+
+    Never drawn are the defaults of all parameters together, nor what is in `taken`. `left` counts
+    the combinations that can still be drawn.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[Hyperparameter],
+        *,
+        seed: int,
+        experiment: int,
+        taken: Iterable[Combination] = (),
+    ) -> None:
+        self._key = f"{seed}\0{experiment}"
+        self._spaces = [Space(parameter) for parameter in parameters]
+        self._total = math.prod(space.size for space in self._spaces)
+        defaults = tuple(parameter.default for parameter in parameters)
+        self._taken = {known for known in (defaults, *taken) if self._holds(known)}
+        self.left = self._total - len(self._taken)
+
+    def next(self, repetition: int) -> dict[str, Any]:
+        """The values of one run, by name. Raises LookupError where none is left."""
+        if self.left <= 0:
+            raise LookupError("every combination is used up")
+        combination = self._drawn(repetition) or self._scanned(repetition)
+        self._taken.add(combination)
+        self.left -= 1
+        names = (space.parameter.name for space in self._spaces)
+        return dict(zip(names, combination, strict=True))
+
+    def _drawn(self, repetition: int) -> Combination | None:
+        for redraw in range(_REDRAWS):
+            combination = tuple(
+                space.draw(
+                    f"{self._key}\0{repetition}\0{space.parameter.name}\0{redraw}",
+                    zeros=redraw < _REDRAWS // 2,
+                )
+                for space in self._spaces
+            )
+            if combination not in self._taken:
+                return combination
+        return None
+
+    def _scanned(self, repetition: int) -> Combination:
+        """The first free combination from a drawn one on; there is one, since some are left."""
+        start = scaled(hashed(f"{self._key}\0{repetition}"), self._total)
+        number = start
+        while (combination := self._at(number)) in self._taken:
+            number = (number + 1) % self._total
+        return combination
+
+    def _at(self, number: int) -> Combination:
+        values = []
+        for space in self._spaces:
+            number, place = divmod(number, space.size)
+            values.append(space.at(place))
+        return tuple(values)
+
+    def _holds(self, combination: Combination) -> bool:
+        return all(value in space for space, value in zip(self._spaces, combination, strict=True))

@@ -1,0 +1,1 @@
+"""Results, plans and machines → text for people. Pure until the last write."""

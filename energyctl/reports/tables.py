@@ -1,0 +1,127 @@
+"""Tables for the terminal: the plan, the meters, the closing table, the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from energyctl.meters import Row
+from energyctl.plan import Run
+from energyctl.registry import Hyperparameter, Registry
+from energyctl.reports.words import duration, energy, one_line, values
+
+_STATUS_STYLE = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"
+    return table
+
+
+def plan_table(runs: Sequence[Run], estimates: Sequence[float | None], most: int) -> Table:
+    """One row a run: what is trained with which values, and under which load."""
+    table = _table("run", "mode", "foreground", "values", "background", "takes")
+    for run, seconds in list(zip(runs, estimates, strict=True))[:most]:
+        training = run.foreground
+        shown = values(training.hyperparameters, run.mutated or None)
+        load = ", ".join(
+            f"{job.training.repo}/{job.training.model}" + (f" x{job.copies}" * (job.copies > 1))
+            for job in run.background
+        )
+        takes = "?" if seconds is None else f"~{duration(seconds)}"
+        cells = [str(run.index), run.mode, f"{training.repo}/{training.model}", shown, load, takes]
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def meters_table(rows: Sequence[Row]) -> Table:
+    """What can be metered here, what it covers, and the cure where it cannot."""
+    table = _table("domain", "source", "state", "now", "covers")
+    for row in rows:
+        state = "measured" if row.measured else "estimated"
+        if not row.readable:
+            state = "missing"
+        elif not row.in_total:
+            state += ", not in the total"
+        now = "" if row.watts is None else f"{row.watts:.1f} W"
+        style = "" if row.readable and row.measured else "yellow"
+        cells = [row.domain or "-", row.source, state, now, row.cure or row.covers]
+        table.add_row(*(Text(cell, style=style) for cell in cells))
+    return table
+
+
+def closing_table(results: Sequence[Mapping[str, Any]]) -> Table:
+    """One row a run: how it ended, what it took, what it found."""
+    table = _table("result", "status", "time", "energy", "background", "metrics")
+    for result in results:
+        status = str(result["status"])
+        training, total = result["foreground_result"], result["energy"] or {}
+        figure = energy(
+            total.get("total_joules"),
+            total.get("uncertainty_joules"),
+            measured=bool(total.get("measured")),
+        )
+        metrics = {k: v for k, v in training["performance_metrics"].items() if v is not None}
+        table.add_row(
+            Text(str(result["experiment_id"])),
+            Text(status, style=_STATUS_STYLE.get(status, "")),
+            duration(training["duration"]),
+            figure,
+            Text(presence(result)),
+            Text(values(metrics)),
+        )
+    return table
+
+
+def presence(result: Mapping[str, Any]) -> str:
+    """The background's part of a result, in a few words."""
+    jobs = (result.get("background_info") or {}).get("jobs", [])
+    covered = [job["coverage"] for job in jobs if job["coverage"] is not None]
+    if not jobs:
+        return ""
+    iterations = sum(job["iterations"] for job in jobs)
+    share = "coverage unknown" if not covered else f"{min(covered):.1%} covered"
+    return f"{share}, {iterations} iterations"
+
+
+def models_table(registry: Registry) -> Table:
+    """Every repository with its models and hyper-parameters."""
+    table = _table("repository", "models", "hyper-parameter", "type", "default", "mutated within")
+    for repository in registry.repositories.values():
+        first = [repository.name, ", ".join(repository.models)]
+        for parameter in repository.hyperparameters.values() or [None]:
+            cells = ["", "", "", ""] if parameter is None else _parameter_cells(parameter)
+            table.add_row(*(Text(cell) for cell in [*first, *cells]))
+            first = ["", ""]
+    return table
+
+
+def _parameter_cells(parameter: Hyperparameter) -> list[str]:
+    within = "not mutated"
+    if parameter.choices:
+        within = "one of " + ", ".join(map(str, parameter.choices))
+    elif parameter.can_be_mutated:
+        within = f"{parameter.low} … {parameter.high} ({parameter.distribution})"
+        if parameter.zero_probability:
+            within += f", 0 with probability {parameter.zero_probability:g}"
+    default = "" if parameter.default is None else str(parameter.default)
+    return [parameter.name, parameter.type, default, within]
+
+
+def warnings_of(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Every warning of the results once, with the number of runs that have it."""
+    counts: dict[str, int] = {}
+    for result in results:
+        for text in dict.fromkeys(result["warnings"]):
+            counts[text] = counts.get(text, 0) + 1
+    most = len(results)
+    return [
+        one_line(text, 300) + (f" ({count} of {most} runs)" if most > 1 else "")
+        for text, count in counts.items()
+    ]

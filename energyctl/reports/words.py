@@ -1,0 +1,48 @@
+"""Figures in words: durations, energies with their uncertainty, hyper-parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def duration(seconds: float | None) -> str:
+    """``3 h 07 min``, ``12 min 05 s``, ``9.4 s``; ``?`` where it is not known."""
+    if seconds is None:
+        return "?"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24:02d} h"
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def energy(joules: float | None, uncertainty: float | None = None, *, measured: bool = True) -> str:
+    """``12.34 ± 0.05 kJ``, and ``(estimated)`` behind what was not measured."""
+    if joules is None:
+        return "unknown"
+    unit, scale = ("J", 1.0) if abs(joules) < 10_000 else ("kJ", 1e3)
+    if abs(joules) >= 10_000_000:
+        unit, scale = "MJ", 1e6
+    digits = 1 if unit == "J" else 2
+    text = f"{joules / scale:.{digits}f}"
+    if uncertainty is not None:
+        text += f" ± {uncertainty / scale:.{digits}f}"
+    return f"{text} {unit}" + ("" if measured else " (estimated)")
+
+
+def values(hyperparameters: Mapping[str, Any], names: tuple[str, ...] | None = None) -> str:
+    """``learning_rate=0.1 epochs=20``, of *names* only where given; six digits are shown."""
+    chosen = hyperparameters if names is None else {n: hyperparameters[n] for n in names}
+    return " ".join(
+        f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in chosen.items()
+    )
+
+
+def one_line(text: str, width: int = 100) -> str:
+    """*text* without control characters, cut to *width*."""
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    return clean if len(clean) <= width else clean[: width - 1] + "…"

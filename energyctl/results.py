@@ -1,0 +1,208 @@
+"""Edge: result ↔ files. Names of a run's files, atomic writes, and what finished runs took.
+
+A result is plain data, shaped as ``E.json`` (schema 1). Every file appears whole or not at all:
+temporary file, fsync, rename, fsync of the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from energyctl.errors import MachineError, SettingsError
+from energyctl.ledger import Iteration, parse, parse_running
+from energyctl.machine import User
+from energyctl.plan import Run
+from energyctl.programs import safe_name
+
+SCHEMA = 1
+FINISHED = ("succeeded", "failed")
+
+WHOLE_MACHINE_NOTE = (
+    "Energies are of whole domains: foreground, background and everything else on this machine "
+    "together."
+)
+BACKGROUND_NOTE = "Background training served as GPU load only (not monitored)"
+
+
+def write_atomic(path: Path, text: str, user: User | None = None) -> None:
+    """Writes *text* so that *path* is either as before or whole, also after a crash."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(fresh, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if user is not None:
+            user.own(fresh)
+        os.replace(fresh, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        raise
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def to_text(data: Any) -> str:
+    """JSON as the files hold it. NaN and infinity are no JSON; they must be null by now."""
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Names of the files of one run, all in the results folder."""
+
+    folder: Path
+    experiment_id: str
+    foreground_id: str
+    timestamp: str
+    repo: str
+    model: str
+
+    @property
+    def result(self) -> Path:
+        return self.folder / f"{self.experiment_id}.json"
+
+    @property
+    def entries(self) -> Path:
+        return self.folder / f"background_training_{self.experiment_id}.conf"
+
+    @property
+    def script(self) -> Path:
+        return self.folder / f"background_training_{self.experiment_id}.sh"
+
+    @property
+    def background_logs(self) -> Path:
+        return self.folder / f"background_logs_{self.experiment_id}"
+
+    def energy(self, attempt: int) -> Path:
+        """The folder of an attempt's time series; *attempt* counts from 1."""
+        return self.folder / f"energy_{self.experiment_id}_attempt{attempt}"
+
+    def training_log(self, attempt: int) -> Path:
+        """The log of an attempt: stamped with the run's time, later attempts numbered."""
+        number = "" if attempt == 1 else f"_attempt{attempt}"
+        name = f"training_{safe_name(self.repo)}_{safe_name(self.model)}_{self.timestamp}{number}"
+        return self.folder / f"{name}.log"
+
+    def iterations(self) -> list[Iteration]:
+        """The ledger as it is now, running iterations last."""
+        found = []
+        with contextlib.suppress(OSError):
+            found = parse((self.background_logs / "iterations.csv").read_text())
+        with contextlib.suppress(OSError):
+            for path in sorted(self.background_logs.glob(".*.running")):
+                running = parse_running(path.read_text())
+                if running is not None:
+                    found.append(running)
+        return found
+
+
+@dataclass(frozen=True)
+class ResultsFolder:
+    """The results folder of a campaign; what is made in it belongs to *user*."""
+
+    root: Path
+    user: User
+
+    def prepare(self) -> None:
+        """Makes the folder and tries it. Raises MachineError where it cannot be written."""
+        try:
+            for folder in (self.root, self.campaigns):
+                if not folder.is_dir():
+                    folder.mkdir(parents=True)
+                    self.user.own(folder)
+            probe = self.root / f".probe.{os.getpid()}"
+            probe.write_text("")
+            probe.unlink()
+        except OSError as error:
+            raise MachineError(
+                f"the results folder {self.root} cannot be written: {error.strerror}; "
+                "choose another with --results DIR"
+            ) from error
+
+    @property
+    def campaigns(self) -> Path:
+        return self.root / "campaigns"
+
+    def new_run(self, run: Run, now: float) -> RunFiles:
+        """Names for the files of *run*, started at *now* (Unix seconds); none exists yet."""
+        stamp = time.strftime("%Y%m%d_%H%M%S", time.localtime(now))
+        training = run.foreground
+        parallel = "_parallel" if run.mode == "parallel" else ""
+        name = f"{stamp}_{safe_name(training.repo)}_{safe_name(training.model)}"
+        number = 1
+        while True:
+            suffix = "" if number == 1 else f"_{number}"
+            files = RunFiles(
+                folder=self.root,
+                experiment_id=f"{name}{suffix}{parallel}",
+                foreground_id=f"{name}{suffix}",
+                timestamp=f"{stamp}{suffix}",
+                repo=training.repo,
+                model=training.model,
+            )
+            taken = (files.result, files.energy(1), files.training_log(1), files.script)
+            if not any(path.exists() for path in taken):
+                return files
+            number += 1
+
+    def write(self, path: Path, text: str) -> None:
+        write_atomic(path, text, self.user)
+
+    def make(self, folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.user.own(folder)
+        return folder
+
+    def load(self, experiment_id: str) -> dict[str, Any] | None:
+        """The result of a run, or None where there is none (yet)."""
+        return load(self.root / f"{experiment_id}.json")
+
+    def all(self) -> Iterator[dict[str, Any]]:
+        """Every result in the folder, oldest name first."""
+        for path in sorted(self.root.glob("*.json")):
+            data = load(path)
+            if data is not None and "experiment_id" in data:
+                yield data
+
+
+def load(path: Path) -> dict[str, Any] | None:
+    """One result file; None where it is missing, unreadable or of no known schema."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) and data.get("schema") == SCHEMA else None
+
+
+def typical_seconds(results: Iterator[dict[str, Any]]) -> dict[tuple[str, str, bool], float]:
+    """Mean duration of the finished successful runs, by (repo, model, parallel)."""
+    found: dict[tuple[str, str, bool], list[float]] = {}
+    for result in results:
+        training = result.get("foreground_result") or {}
+        if result.get("status") == "succeeded" and training.get("duration"):
+            parallel = result.get("mode") == "parallel"
+            key = (str(training.get("repo")), str(training.get("model")), parallel)
+            found.setdefault(key, []).append(float(training["duration"]))
+    return {key: sum(values) / len(values) for key, values in found.items()}
+
+
+def read_text(path: Path, what: str) -> str:
+    """A text file that the user named. Raises SettingsError in one line."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot read {what}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: {what} is not UTF-8 text") from error

@@ -1,0 +1,29 @@
+"""The experiment file: read, checked, typed. Reading is apart from checking.
+
+document = read(path)          opens; SettingsError where it is no such file
+checked = check(document)      all problems, and the settings where none is an "error"
+"""
+
+from __future__ import annotations
+
+from energyctl.documents import Document, Problem
+from energyctl.settings.checking import Checked, check
+from energyctl.settings.fields import Background, Mode, Settle, schema
+from energyctl.settings.reading import parse, read
+from energyctl.settings.resolved import Experiment, Foreground, Settings
+
+__all__ = [
+    "Background",
+    "Checked",
+    "Document",
+    "Experiment",
+    "Foreground",
+    "Mode",
+    "Problem",
+    "Settings",
+    "Settle",
+    "check",
+    "parse",
+    "read",
+    "schema",
+]

@@ -1,0 +1,68 @@
+"""Checking an experiment file: every problem with its place, and what the file means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from energyctl.documents import Document, Problem, shown, validated
+from energyctl.settings.experiment import is_separator, resolve
+from energyctl.settings.fields import MODES, Campaign
+from energyctl.settings.names import Level
+from energyctl.settings.report import Report
+from energyctl.settings.resolved import Experiment, Settings
+
+
+@dataclass(frozen=True)
+class Checked:
+    """`settings` is None where a problem is an "error"; invalid experiments are left out of it."""
+
+    settings: Settings | None
+    problems: tuple[Problem, ...]
+
+
+def check(document: Document) -> Checked:
+    """All that is wrong with the file, in its order, and the settings as far as they are valid."""
+    report = Report(document)
+    campaign = _campaign(document, report)
+    experiments: list[Experiment] = []
+    separators = 0
+    for number, entry in enumerate(document.data["experiments"]):
+        if is_separator(entry):
+            report.names(Level.EXPERIMENT, ("experiments", number), entry)
+            separators += 1
+        elif experiment := resolve(number, entry, campaign, report):
+            experiments.append(experiment)
+    problems = tuple(sorted(report.problems, key=lambda found: (found.line, found.column)))
+    if any(problem.severity == "error" for problem in problems):
+        return Checked(None, problems)
+    values = {name: getattr(campaign, name) for name in Campaign.model_fields}
+    values["experiment_name"] = campaign.experiment_name or document.path.stem
+    settings = Settings.model_construct(
+        **values, experiments=tuple(experiments), separators=separators
+    )
+    return Checked(settings, problems)
+
+
+def _campaign(document: Document, report: Report) -> Campaign:
+    """The fields of the file; defaults stand in for those that are wrong."""
+    top = {name: value for name, value in document.data.items() if name != "experiments"}
+    report.names(Level.TOP, (), document.data)
+    report.names(Level.SETTLE, ("settle",), top.get("settle"))
+    campaign, faults = validated(Campaign, top)
+    for path, message, suggestion in faults:
+        report.add(path, message, suggestion, "error")
+    if campaign is None:
+        wrong = {path[0] for path, _, _ in faults}
+        campaign, _ = validated(Campaign, {n: v for n, v in top.items() if n not in wrong})
+        assert campaign is not None
+    if campaign.mode not in MODES:
+        report.add(
+            ("mode",),
+            f"{shown(campaign.mode)} is not a mode",
+            'give each experiment its own: "parallel", "mutation" or "default"',
+            "warning",
+        )
+    if "experiment_name" not in document.data:
+        stem = document.path.stem
+        report.add((), f'has no "experiment_name": {shown(stem)} stands in', None, "warning")
+    return campaign

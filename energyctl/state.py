@@ -1,0 +1,54 @@
+"""Edge: the state of the running campaign, published for ``energyctl status``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from energyctl.observer import Observer, View
+
+EVERY_SECONDS = 1.0
+
+
+@dataclass
+class Published:
+    """Passes everything on to *inner*, and writes the latest view to *path* once a second."""
+
+    inner: Observer
+    path: Path
+    total: int
+    _last: float = field(default=0.0)
+    _phase: str = ""
+
+    def view(self, view: View) -> None:
+        now = time.monotonic()
+        if now - self._last >= EVERY_SECONDS or view.phase != self._phase:
+            self._last, self._phase = now, view.phase
+            record = {"time": time.time(), "pid": os.getpid(), "runs": self.total, **asdict(view)}
+            fresh = self.path.with_suffix(".new")
+            # A full disk must not end a measurement.
+            with contextlib.suppress(OSError):
+                fresh.write_text(json.dumps(record))
+                fresh.replace(self.path)
+        self.inner.view(view)
+
+    def say(self, text: str) -> None:
+        self.inner.say(text)
+
+    def finished(self, index: int, result: Mapping[str, Any]) -> None:
+        self.inner.finished(index, result)
+
+
+def read_state(runtime: Path) -> dict[str, Any] | None:
+    """What the campaign published last; None where none runs."""
+    try:
+        data = json.loads((runtime / "state.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) else None

@@ -1,0 +1,281 @@
+"""Edge: starts or finds the daemon; adds, watches, stops and removes one group over XML-RPC.
+
+Every call has a time limit. Other groups of the daemon are never touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from energyctl import processes
+from energyctl.errors import MachineError, RunError
+from energyctl.programs import GROUP_PREFIX, STOP_WAIT_SECONDS
+
+CALL_SECONDS = 10.0
+START_SECONDS = 15.0
+
+# Fault codes of supervisor.xmlrpc.Faults.
+_BAD_NAME, _STILL_RUNNING, _ALREADY_ADDED, _SHUTDOWN_STATE = 10, 91, 90, 6
+_STOPPED = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    """XML-RPC over a unix socket with a time limit (supervisor's own transport has none)."""
+
+    def __init__(self, path: str, seconds: float) -> None:
+        super().__init__()
+        self._path, self._seconds = path, seconds
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        return _UnixConnection(self._path, self._seconds)
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process of a group as supervisord sees it."""
+
+    group: str
+    name: str
+    state: str
+    pid: int | None
+    description: str
+
+
+class Unreachable(Exception):
+    """No daemon answers at the socket."""
+
+
+@dataclass
+class Daemon:
+    """A supervisord that answers at ``runtime/supervisor.sock``."""
+
+    runtime: Path
+    child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket(self) -> Path:
+        return self.runtime / "supervisor.sock"
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """One XML-RPC call. Raises Unreachable, or xmlrpc.client.Fault as supervisord says it."""
+        transport = _UnixTransport(str(self.socket), CALL_SECONDS)
+        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
+        try:
+            return getattr(proxy, method)(*arguments)
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"supervisord at {self.socket}: {error}") from error
+        finally:
+            transport.close()
+
+    def pid(self) -> int:
+        return int(self.call("supervisor.getPID"))
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.call("supervisor.getState")["statename"] == "RUNNING")
+        except (Unreachable, xmlrpc.client.Fault):
+            return False
+
+    def programs(self) -> list[Program]:
+        """All processes of all groups. Raises Unreachable."""
+        return [
+            Program(
+                group=str(info["group"]),
+                name=str(info["name"]),
+                state=str(info["statename"]),
+                pid=int(info["pid"]) or None,
+                description=str(info["description"]),
+            )
+            for info in self.call("supervisor.getAllProcessInfo")
+        ]
+
+    def group(self, name: str) -> list[Program]:
+        return [program for program in self.programs() if program.group == name]
+
+    # -- a group's life ------------------------------------------------------------------
+
+    def add(self, group: str, entries: Path) -> None:
+        """Makes the group of *entries* known and starts it.
+
+        The file is linked into ``conf.d``, so an operator's edit of it works with
+        ``supervisorctl update``. Raises RunError with supervisord's own words.
+        """
+        link = self._entry(group)
+        link.parent.mkdir(exist_ok=True)
+        fresh = link.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(entries)
+        fresh.rename(link)
+        try:
+            self.call("supervisor.reloadConfig")
+            try:
+                self.call("supervisor.addProcessGroup", group)
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode != _ALREADY_ADDED:
+                    raise
+            self.call("supervisor.startProcessGroup", group, False)
+        except xmlrpc.client.Fault as fault:
+            raise RunError(f"supervisord refuses {entries}: {fault.faultString}") from fault
+        except Unreachable as error:
+            raise RunError(str(error)) from error
+
+    def remove(self, group: str, limit_seconds: float = STOP_WAIT_SECONDS + 5.0) -> bool:
+        """Stops *group* and forgets it; True once supervisord has nothing of it.
+
+        Asks again until it is so: between two iterations ``stopProcessGroup`` stops nothing and
+        the job comes back, and a TERM in the instant between fork and exec is lost.
+        """
+        deadline = time.monotonic() + limit_seconds
+        gone = False
+        while not gone and time.monotonic() < deadline:
+            with contextlib.suppress(xmlrpc.client.Fault):
+                self.call("supervisor.stopProcessGroup", group, False)
+            try:
+                gone = bool(self.call("supervisor.removeProcessGroup", group))
+            except xmlrpc.client.Fault as fault:
+                gone = fault.faultCode == _BAD_NAME
+            if not gone:
+                self._term_again(group, deadline - limit_seconds + 1.0)
+                time.sleep(0.005)
+        self._entry(group).unlink(missing_ok=True)
+        with contextlib.suppress(xmlrpc.client.Fault):
+            self.call("supervisor.reloadConfig")
+        return gone
+
+    def _term_again(self, group: str, not_before: float) -> None:
+        """A second TERM to a job that has been stopping for a second: the first may be lost."""
+        if time.monotonic() < not_before:
+            return
+        for program in self.group(group):
+            if program.state == "STOPPING" and program.pid:
+                with contextlib.suppress(OSError):
+                    os.killpg(program.pid, signal.SIGTERM)
+        time.sleep(0.2)
+
+    def _entry(self, group: str) -> Path:
+        return self.runtime / "conf.d" / f"{group}.conf"
+
+    # -- the daemon's life ---------------------------------------------------------------
+
+    def ours(self) -> bool:
+        """Whether energyctl started this daemon (and not an operator, by hand)."""
+        try:
+            pid, ticks = (self.runtime / "started-by-energyctl").read_text().split()
+            found = processes.identify(self.pid())
+        except (OSError, ValueError, Unreachable):
+            return False
+        return found is not None and (found.pid, found.ticks) == (int(pid), int(ticks))
+
+    def shut_down(self, limit_seconds: float = 15.0) -> None:
+        """Ends the daemon, if energyctl started it and no group is left in it that is not ours."""
+        try:
+            if not self.ours() or any(
+                not program.group.startswith(GROUP_PREFIX) for program in self.programs()
+            ):
+                return
+            pid = self.pid()
+            found = processes.identify(pid)
+            self.call("supervisor.shutdown")
+        except (Unreachable, xmlrpc.client.Fault):
+            found = None
+        deadline = time.monotonic() + limit_seconds
+        while found and time.monotonic() < deadline and processes.identify(found.pid) == found:
+            if self.child is not None:
+                self.child.poll()
+            time.sleep(0.01)
+        if self.child is not None and self.child.poll() is None:
+            self.child.kill()
+            self.child.wait()
+        for name in ("started-by-energyctl", "supervisor.sock", "supervisord.pid"):
+            (self.runtime / name).unlink(missing_ok=True)
+
+
+def find(runtime: Path) -> Daemon | None:
+    """The daemon of this workspace, if one runs."""
+    daemon = Daemon(runtime)
+    return daemon if daemon.answers() else None
+
+
+def ensure(
+    configuration: Path,
+    runtime: Path,
+    *,
+    credentials: Mapping[str, Any] | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Daemon:
+    """The daemon of this workspace: the one that runs, or a new one from *configuration*.
+
+    A new one ends when energyctl dies (PR_SET_PDEATHSIG), and its trainings with it.
+    Raises MachineError with the end of its log when it does not come up.
+    """
+    daemon = find(runtime)
+    if daemon is not None:
+        return daemon
+    for stale in (runtime / "conf.d").glob("*.conf"):
+        stale.unlink()
+    output = runtime / "supervisord.start"
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with open(output, "wb") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)],
+            cwd=runtime,
+            # Configuration files are UTF-8, whatever the caller's locale says.
+            env={**(os.environ if env is None else env), "PYTHONUTF8": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+            **(credentials or {}),
+        )
+    daemon = Daemon(runtime, child)
+    deadline = time.monotonic() + START_SECONDS
+    while not daemon.answers():
+        if child.poll() is not None or time.monotonic() > deadline:
+            child.kill()
+            child.wait()
+            raise MachineError(_why_not(configuration, output))
+        time.sleep(0.01)
+    found = processes.identify(child.pid)
+    if found is not None:
+        (runtime / "started-by-energyctl").write_text(f"{found.pid} {found.ticks}")
+    return daemon
+
+
+def _why_not(configuration: Path, output: Path) -> str:
+    lines = output.read_text(errors="replace").strip().splitlines()
+    said = [line for line in lines if "Error" in line or "CRIT" in line] or lines[-1:]
+    reason = said[0].strip() if said else "it said nothing"
+    return f"supervisord does not come up with {configuration}: {reason}"

@@ -1,0 +1,148 @@
+"""Joules from a counter: wraps, resets, steps and edges, against closed forms."""
+
+from __future__ import annotations
+
+import pytest
+from hardware.waveform import Square
+from hypothesis import given
+from hypothesis import strategies as st
+
+from energyctl.energy import CounterSeries, Domain
+
+PACKAGE = Domain("package-0", "cpu", "powercap", wrap_joules=1000.0, max_watts=400.0)
+GPU = Domain("gpu-0", "gpu", "nvml energy counter", update_seconds=0.1)
+START = 1_700_000_000.0
+
+
+def sampled(domain: Domain, samples: list[tuple[float, float]]) -> CounterSeries:
+    series = CounterSeries(domain)
+    for time, value in samples:
+        series.append(time, value)
+    return series
+
+
+def gpu_watched(wave: Square, epoch: float, edges: list[float], step: float) -> CounterSeries:
+    """As a sampler reads: at the start and each second, at each edge, and densely after those."""
+    series = CounterSeries(GPU)
+    first, last = edges[0] - 0.5, edges[-1] + 0.5
+    regular = [first + i for i in range(int(last - first) + 1)]
+    dense = {first: 0.4} | {edge: 0.15 for edge in edges}
+    polls = [t + 0.001 * i for t, long in dense.items() for i in range(1, int(long / 0.001))]
+    kept = {*regular, *edges}
+    for time in sorted({*kept, *polls}):
+        value = wave.staircase(epoch, step, time)
+        if time in kept:
+            series.append(time, value)
+        else:
+            series.watch(time, value)
+    return series
+
+
+@given(st.floats(10.0, 300.0), st.floats(0.01, 1.9), st.floats(0.0, 999.0))
+def test_a_wrap_is_folded_at_any_interval_shorter_than_a_wrap(
+    watts: float, interval: float, base: float
+) -> None:
+    times = [START + i * interval for i in range(200)]
+    series = sampled(PACKAGE, [(t, (base + watts * (t - START)) % 1000.0) for t in times])
+    span = series.between(times[0], times[-1])
+    assert span.joules == pytest.approx(watts * (times[-1] - times[0]), rel=1e-6)
+
+
+def test_a_gap_that_could_hide_a_wrap_leaves_no_figure_across_it() -> None:
+    series = sampled(PACKAGE, [(START, 0.0), (START + 1, 100.0), (START + 4, 500.0)])
+    series.append(START + 5, 600.0)
+    assert series.between(START, START + 1).joules == pytest.approx(100.0)
+    across = series.between(START, START + 5)
+    assert across.joules is None
+    assert "wrapped unseen" in (across.missing or "")
+    assert series.between(START + 4.2, START + 5).joules == pytest.approx(80.0)
+
+
+def test_a_counter_that_goes_back_without_a_range_leaves_no_figure_across_that() -> None:
+    plain = Domain("gpu-0", "gpu", "counter")
+    series = sampled(plain, [(START, 50.0), (START + 1, 60.0), (START + 2, 5.0), (START + 3, 15.0)])
+    assert series.between(START, START + 1).joules == pytest.approx(10.0)
+    assert "went back" in (series.between(START, START + 3).missing or "")
+    assert series.between(START + 2, START + 3).joules == pytest.approx(10.0)
+
+
+def test_a_range_does_not_turn_a_reset_into_a_wrap() -> None:
+    series = sampled(PACKAGE, [(START, 100.0), (START + 0.1, 50.0)])  # 950 J in 0.1 s
+    assert "reset" in (series.between(START, START + 0.1).missing or "")
+
+
+def test_the_energy_of_many_phases_adds_up_to_that_of_the_whole() -> None:
+    wave = Square(low=80, high=300)
+    edges = [START + t for t in (0.0, 2.345, 5.001, 5.777, 11.9)]
+    series = gpu_watched(wave, START - 50, edges, 0.1)
+    parts = [series.between(a, b).joules for a, b in zip(edges, edges[1:], strict=False)]
+    whole = series.between(edges[0], edges[-1]).joules
+    assert sum(p for p in parts if p is not None) == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("step", [0.02, 0.1])
+def test_edges_between_two_steps_of_a_constant_load_are_interpolated(step: float) -> None:
+    wave = Square(low=200, high=200)
+    start, end = START + 0.0537, START + 10.4242
+    series = gpu_watched(wave, START - 50, [start, end], step)
+    span = series.between(start, end)
+    assert span.joules == pytest.approx(wave.joules(start, end), rel=2e-4)
+    plain = wave.staircase(START - 50, step, end) - wave.staircase(START - 50, step, start)
+    assert abs(plain / wave.joules(start, end) - 1) > 1e-3  # what two plain reads would give
+
+
+@given(
+    st.floats(0.0, 1.0),
+    st.floats(2.0, 20.0),
+    st.floats(0.0, 300.0),
+    st.floats(20.0, 300.0),
+    st.sampled_from([0.02, 0.05, 0.1]),
+)
+def test_the_stated_uncertainty_covers_a_load_that_switches_each_half_second(
+    begin: float, seconds: float, low: float, swing: float, step: float
+) -> None:
+    wave = Square(low=low, high=low + swing)
+    start, end = START + begin, START + begin + seconds
+    span = gpu_watched(wave, START - 50.03, [start, end], step).between(start, end)
+    assert span.joules is not None
+    assert span.uncertainty_joules is not None
+    # Within one step the load may swing by more than its mean: twice the stated band bounds it.
+    limit = 2 * span.uncertainty_joules + 1e-3 * swing * step
+    assert abs(span.joules - wave.joules(start, end)) <= limit + swing * step / 2
+
+
+def test_plain_reads_state_half_a_step_of_uncertainty_at_each_end() -> None:
+    series = CounterSeries(GPU)
+    for i in range(11):
+        series.append(START + i, 200.0 * i)
+    span = series.between(START + 2, START + 8)
+    assert span.joules == pytest.approx(1200.0, abs=1.0)
+    assert span.uncertainty_joules == pytest.approx(2 * 200 * 0.05, rel=0.3)
+
+
+def test_an_instant_after_the_last_reading_has_no_energy_but_the_failure_as_its_reason() -> None:
+    series = sampled(GPU, [(START + i, 100.0 * i) for i in range(5)])
+    series.append(START + 5, None, "GPU is lost")
+    assert series.between(START, START + 5).missing == "GPU is lost"
+    assert series.between(START, START + 3).joules == pytest.approx(300.0, abs=10.0)
+
+
+def test_a_failed_read_between_two_good_ones_loses_nothing() -> None:
+    series = sampled(GPU, [(START, 0.0), (START + 1, 100.0)])
+    series.append(START + 2, None, "a hiccup")
+    series.append(START + 3, 300.0)
+    series.append(START + 4, 400.0)
+    assert series.between(START + 0.5, START + 3.5).joules == pytest.approx(300.0, rel=0.05)
+
+
+def test_a_counter_that_was_never_read_has_no_energy() -> None:
+    series = CounterSeries(GPU)
+    series.append(START, None, "no permission")
+    assert series.between(START, START + 1).missing == "no permission"
+
+
+def test_samples_take_sixteen_bytes_each() -> None:
+    series = sampled(PACKAGE, [(START + i, float(i)) for i in range(1000)])
+    stored = sum(len(a) * a.itemsize for a in (series.times, series.values))
+    assert stored == 16_000
+    assert len(series.step_times) == 0

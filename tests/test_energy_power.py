@@ -1,0 +1,62 @@
+"""Joules from watts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from energyctl.energy import Domain, PowerSeries
+
+GPU = Domain("gpu-0", "gpu", "nvml power", quantity="power", relative_uncertainty=0.05)
+START = 1_700_000_000.0
+
+
+def sampled(samples: list[tuple[float, float]]) -> PowerSeries:
+    series = PowerSeries(GPU)
+    for time, watts in samples:
+        series.append(START + time, watts)
+    return series
+
+
+@given(st.lists(st.floats(0.2, 3.0), min_size=3, max_size=50))
+def test_a_ramp_is_integrated_exactly_whatever_the_distances(gaps: list[float]) -> None:
+    times = [sum(gaps[:i]) for i in range(len(gaps) + 1)]
+    series = sampled([(t, 100 + 7 * t) for t in times])
+    end = times[-1]
+    span = series.between(START, START + end)
+    assert span.joules == pytest.approx(100 * end + 3.5 * end * end, rel=1e-5)
+
+
+def test_edges_between_two_readings_are_interpolated() -> None:
+    series = sampled([(0, 100.0), (2, 200.0), (4, 200.0)])
+    span = series.between(START + 1, START + 3)
+    assert span.joules == pytest.approx((150 + 200) / 2 + 200)
+
+
+def test_a_long_gap_is_no_energy_and_says_why() -> None:
+    series = sampled([(t, 100.0) for t in range(5)])
+    series.append(START + 6, None, "GPU is lost")
+    series.append(START + 30, 100.0)
+    assert "GPU is lost" in (series.between(START, START + 30).missing or "")
+    assert series.between(START, START + 4).joules == pytest.approx(400.0)
+    assert series.joules_at_last() is None
+
+
+def test_after_the_last_reading_there_is_no_energy() -> None:
+    series = sampled([(t, 100.0) for t in range(5)])
+    series.append(START + 5, None, "GPU is lost")
+    assert series.between(START, START + 9).missing == "GPU is lost"
+
+
+def test_the_sensors_own_band_is_part_of_the_uncertainty() -> None:
+    span = sampled([(t, 100.0) for t in range(11)]).between(START, START + 10)
+    assert span.uncertainty_joules == pytest.approx(50.0)
+
+
+def test_a_load_that_changes_between_readings_widens_the_uncertainty() -> None:
+    steady = sampled([(t, 200.0) for t in range(11)]).between(START, START + 10)
+    uneven = sampled([(t, 100.0 + 200.0 * (t % 2)) for t in range(11)]).between(START, START + 10)
+    assert steady.uncertainty_joules is not None
+    assert uneven.uncertainty_joules is not None
+    assert uneven.uncertainty_joules > steady.uncertainty_joules + 100

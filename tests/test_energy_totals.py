@@ -1,0 +1,132 @@
+"""What is summed, what is not, and what a result says about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from energyctl.energy import (
+    Domain,
+    DomainEnergy,
+    Energy,
+    Phase,
+    Recording,
+    SamplerStatistics,
+    series_for,
+)
+
+STATISTICS = SamplerStatistics(interval_seconds=1.0, samples=11)
+
+
+def known(name: str, kind: str, joules: float, **facts: bool) -> DomainEnergy:
+    domain = Domain(name, kind, "test", **facts)  # type: ignore[arg-type]
+    return DomainEnergy(domain, joules, joules / 100)
+
+
+def unknown(name: str, kind: str, reason: str) -> DomainEnergy:
+    return DomainEnergy(Domain(name, kind, "test"), None, None, reason)  # type: ignore[arg-type]
+
+
+def energy(*domains: DomainEnergy) -> Energy:
+    return Energy(100.0, 110.0, domains, STATISTICS)
+
+
+def test_each_joule_is_counted_once() -> None:
+    result = energy(
+        known("package-0", "cpu", 100),
+        known("package-1", "cpu", 50),
+        known("core-0", "other", 80, in_total=False),
+        known("psys", "other", 400, in_total=False),
+        known("package-0-mmio", "other", 100, in_total=False),
+        known("dram-0", "dram", 7),
+        known("gpu-0", "gpu", 1000),
+        known("gpu-1", "gpu", 500),
+    )
+    assert result.total_joules == 1657
+    assert result.cpu_package_joules == 150
+    assert result.cpu_dram_joules == 7
+    assert result.gpu_joules == 1500
+    assert result.measured
+    assert result.warnings == ()
+
+
+def test_an_estimate_counts_in_the_total_but_is_no_measured_package() -> None:
+    result = energy(known("cpu", "cpu", 30, measured=False), known("gpu-0", "gpu", 100))
+    assert result.total_joules == 130
+    assert result.cpu_package_joules is None
+    assert result.gpu_joules == 100
+    assert not result.measured
+    assert result.warnings == ("cpu: estimated, not measured",)
+
+
+def test_a_part_that_is_unknown_makes_the_sum_unknown_and_is_named() -> None:
+    result = energy(
+        known("package-0", "cpu", 100),
+        known("gpu-0", "gpu", 100),
+        unknown("gpu-1", "gpu", "GPU is lost"),
+    )
+    assert result.total_joules is None
+    assert result.uncertainty_joules is None
+    assert result.gpu_joules is None
+    assert result.cpu_package_joules == 100
+    assert "gpu-1: no energy: GPU is lost" in result.warnings
+    assert not result.measured
+
+
+def test_no_meter_at_all_is_no_total_instead_of_zero() -> None:
+    result = energy(known("psys", "other", 400, in_total=False))
+    assert result.total_joules is None
+    assert not result.measured
+    assert result.warnings
+
+
+def test_the_energy_object_of_a_result_has_exactly_these_keys() -> None:
+    document = energy(known("gpu-0", "gpu", 100), unknown("dram-0", "dram", "no")).to_json()
+    assert list(document) == [
+        "seconds",
+        "total_joules",
+        "uncertainty_joules",
+        "cpu_package_joules",
+        "cpu_dram_joules",
+        "gpu_joules",
+        "measured",
+        "domains",
+        "sampler",
+    ]
+    assert document["seconds"] == 10.0
+    assert document["domains"][1] == {
+        "name": "dram-0",
+        "kind": "dram",
+        "source": "test",
+        "measured": True,
+        "in_total": True,
+        "joules": None,
+        "uncertainty_joules": None,
+        "missing": "no",
+    }
+    assert list(document["sampler"]) == [
+        "interval_seconds",
+        "samples",
+        "missed",
+        "max_gap_seconds",
+        "cpu_seconds",
+    ]
+
+
+def test_phases_show_joules_and_watts_of_each_domain_and_reasons_for_the_missing() -> None:
+    package = Domain("package-0", "cpu", "powercap")
+    hidden = Domain("dram-0", "dram", "powercap", missing="no permission")
+    series = series_for(package)
+    for second in range(21):
+        series.append(100.0 + second, 50.0 * second)
+    recording = Recording(
+        (package, hidden),
+        {"package-0": series},
+        (Phase("idle", 100.0, 104.0), Phase("foreground", 104.0, 120.0)),
+        STATISTICS,
+    )
+    idle, foreground = recording.phases_json()
+    assert idle["name"] == "idle"
+    assert idle["end"] == foreground["start"]
+    assert idle["joules"] == {"package-0": pytest.approx(200.0), "dram-0": None}
+    assert foreground["watts"] == {"package-0": pytest.approx(50.0), "dram-0": None}
+    assert foreground["missing"] == {"dram-0": "no permission"}
