@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hardware.waveform import Square
 from hypothesis import given
@@ -75,7 +77,7 @@ def test_the_energy_of_many_phases_adds_up_to_that_of_the_whole() -> None:
     wave = Square(low=80, high=300)
     edges = [START + t for t in (0.0, 2.345, 5.001, 5.777, 11.9)]
     series = gpu_watched(wave, START - 50, edges, 0.1)
-    parts = [series.between(a, b).joules for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [series.between(a, b).joules for a, b in pairwise(edges)]
     whole = series.between(edges[0], edges[-1]).joules
     assert sum(p for p in parts if p is not None) == pytest.approx(whole)
 
@@ -88,7 +90,7 @@ def test_edges_between_two_steps_of_a_constant_load_are_interpolated(step: float
     span = series.between(start, end)
     assert span.joules == pytest.approx(wave.joules(start, end), rel=2e-4)
     plain = wave.staircase(START - 50, step, end) - wave.staircase(START - 50, step, start)
-    assert abs(plain / wave.joules(start, end) - 1) > 1e-3  # what two plain reads would give
+    assert abs(plain / wave.joules(start, end) - 1) > 5e-4  # what two plain reads would give
 
 
 @given(
@@ -106,18 +108,18 @@ def test_the_stated_uncertainty_covers_a_load_that_switches_each_half_second(
     span = gpu_watched(wave, START - 50.03, [start, end], step).between(start, end)
     assert span.joules is not None
     assert span.uncertainty_joules is not None
-    # Within one step the load may swing by more than its mean: twice the stated band bounds it.
-    limit = 2 * span.uncertainty_joules + 1e-3 * swing * step
-    assert abs(span.joules - wave.joules(start, end)) <= limit + swing * step / 2
+    # A load that rests at 0 W swings by twice its mean, so twice the stated band is the limit.
+    assert abs(span.joules - wave.joules(start, end)) <= 2 * span.uncertainty_joules
 
 
-def test_plain_reads_state_half_a_step_of_uncertainty_at_each_end() -> None:
+def test_plain_reads_state_at_least_half_a_step_of_uncertainty_at_each_end() -> None:
     series = CounterSeries(GPU)
     for i in range(11):
         series.append(START + i, 200.0 * i)
     span = series.between(START + 2, START + 8)
     assert span.joules == pytest.approx(1200.0, abs=1.0)
-    assert span.uncertainty_joules == pytest.approx(2 * 200 * 0.05, rel=0.3)
+    assert span.uncertainty_joules is not None
+    assert 20 <= span.uncertainty_joules <= 40
 
 
 def test_an_instant_after_the_last_reading_has_no_energy_but_the_failure_as_its_reason() -> None:

@@ -138,9 +138,9 @@ _WANTED = {
     "model_attributes_type": "must be an object",
 }
 _LIMITS: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "greater_than_equal": lambda limit: f"must be at least {limit['ge']}",
-    "greater_than": lambda limit: f"must be more than {limit['gt']}",
-    "less_than_equal": lambda limit: f"must be at most {limit['le']}",
+    "greater_than_equal": lambda limit: f"must be at least {limit['ge']:g}",
+    "greater_than": lambda limit: f"must be more than {limit['gt']:g}",
+    "less_than_equal": lambda limit: f"must be at most {limit['le']:g}",
     "literal_error": lambda limit: f"must be {limit['expected']}".replace("'", '"'),
 }
 

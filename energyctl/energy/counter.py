@@ -42,6 +42,7 @@ class CounterSeries(Series):
         self.step_widths = array("d")  # the time between those reads,
         self.step_before = array("d")  # and the joules before
         self.step_after = array("d")  # and after it
+        self._peak_watts = 0.0  # the highest mean power between two samples
         self._raw = 0.0
         self._joules = 0.0
         self._time: float | None = None
@@ -56,6 +57,9 @@ class CounterSeries(Series):
             self._fail(time, reason or "the read failed")
             return
         self._advance(time, value)
+        if self.times and time - self.times[-1] >= 3 * self.domain.update_seconds:
+            watts = (self._joules - self.values[-1]) / (time - self.times[-1])
+            self._peak_watts = max(self._peak_watts, watts)
         self.times.append(time)
         self.values.append(self._joules)
 
@@ -127,8 +131,8 @@ class CounterSeries(Series):
     def _inside_step(self, time: float, update: float | None) -> _At | None:
         """Interpolates between the located steps around `time`.
 
-        The energy within a step is spread evenly over it. Its uncertainty is that of a power that
-        swings by its own mean in the step, and of the reads that located its ends.
+        The energy within a step is spread evenly over it. Uncertain is what a swing of the power
+        within the step, by the highest mean power seen, would change; and where its ends are.
         """
         following = bisect_right(self.step_times, time)
         if following == len(self.step_times):
@@ -144,8 +148,9 @@ class CounterSeries(Series):
             return None
         share = min(1.0, max(0.0, (time - begins) / (ends - begins)))
         joules = self.step_after[following] - before
-        located = joules / (ends - begins) * self.step_widths[following] / 2
-        return _At(before + share * joules, joules * share * (1 - share) + located)
+        watts = max(joules / (ends - begins), self._peak_watts)
+        spread = watts * (share * (1 - share) * (ends - begins) + self.step_widths[following] / 2)
+        return _At(before + share * joules, spread)
 
     def _between_reads(self, time: float, update: float | None) -> _At | None:
         """Interpolates between the nearest knots: reads, set back by half a step, and steps."""

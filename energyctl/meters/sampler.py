@@ -128,7 +128,7 @@ class Sampler:
                 series={name: series.copy() for name, series in self._series.items()},
                 phases=tuple(
                     Phase(name, start, until)
-                    for (name, start), until in zip(self._edges, ends, strict=True)
+                    for (name, start), until in zip(self._edges, ends, strict=False)
                 ),
                 statistics=SamplerStatistics(
                     interval_seconds=self._interval,

@@ -1,0 +1,205 @@
+"""Any command, metered: its output, its signals and its exit code stay its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hardware.powercap import moving, zone
+from hardware.waveform import Square
+
+METER = """
+import sys
+from pathlib import Path
+from energyctl.errors import EnergyctlError
+from energyctl.metered import run
+options, command = {options!r}, {command!r}
+paths = {{k: Path(v) for k, v in options.items() if k != "interval_seconds"}}
+try:
+    sys.exit(run(command, **{{**options, **paths}}, stderr=sys.stderr))
+except EnergyctlError as error:
+    print("error:", error, file=sys.stderr)
+    sys.exit(error.exit_code)
+"""
+
+
+def arguments(command: list[str], **options: str | float) -> list[str]:
+    """Of a process that meters `command` as the command line does."""
+    return [sys.executable, "-c", METER.format(options=options, command=command)]
+
+
+def metered(
+    command: list[str], env: dict[str, str] | None = None, stdin: str = "", **options: str | float
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        arguments(command, **options),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **(env or {})},
+    )
+
+
+def shell(script: str) -> list[str]:
+    return ["sh", "-c", script]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition was not met in time"
+        time.sleep(0.01)
+
+
+def test_input_and_output_of_the_command_are_untouched_and_the_summary_is_apart() -> None:
+    result = metered(shell("cat; printf 'e\\0r' >&2"), stdin="line\n")
+    assert result.stdout == "line\n"
+    assert result.stderr.startswith("e\0r")
+    assert re.search(r"^energyctl: total +[0-9.]+ J", result.stderr, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "message"),
+    [
+        (shell("exit 0"), 0, ""),
+        (shell("exit 3"), 3, ""),
+        (shell("kill -TERM $$"), 128 + 15, ""),
+        (shell("kill -KILL $$"), 128 + 9, ""),
+        (["no-such-program"], 127, "no-such-program: no such program"),
+        (["/dev/null"], 126, "/dev/null: cannot be executed: Permission denied"),
+        ([], 2, "no command"),
+    ],
+)
+def test_the_exit_code_is_the_commands(command: list[str], code: int, message: str) -> None:
+    result = metered(command)
+    assert result.returncode == code
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_json_holds_energy_command_and_exit_code(tmp_path: Path) -> None:
+    command = shell("sleep 0.3; exit 4")
+    result = metered(command, json_path=str(tmp_path / "result.json"))
+    document = json.loads((tmp_path / "result.json").read_text())
+    assert result.returncode == 4
+    assert (document["command"], document["exit_code"]) == (command, 4)
+    assert document["energy"]["seconds"] >= 0.3
+    assert "domains" in document["energy"]
+    assert os.listdir(tmp_path) == ["result.json"]
+
+
+def test_a_folder_that_does_not_exist_is_refused_before_the_command_starts(
+    tmp_path: Path,
+) -> None:
+    ran = tmp_path / "ran"
+    result = metered(["touch", str(ran)], json_path=str(tmp_path / "none" / "result.json"))
+    assert result.returncode == 2
+    assert "does not exist" in result.stderr
+    assert not ran.exists()
+
+
+def test_measured_packages_are_in_the_summary_the_json_and_the_tables(tmp_path: Path) -> None:
+    tree = tmp_path / "powercap"
+    package = zone(tree, "intel-rapl:0", "package-0")
+    with moving({package: Square(low=100, high=100)}):
+        result = metered(
+            ["sleep", "0.7"],
+            env={"ENERGYCTL_POWERCAP": str(tree), "CUDA_VISIBLE_DEVICES": ""},
+            json_path=str(tmp_path / "result.json"),
+            out=str(tmp_path / "out"),
+            interval_seconds=0.1,
+        )
+    energy = json.loads((tmp_path / "result.json").read_text())["energy"]
+    assert energy["measured"]
+    assert energy["cpu_package_joules"] == pytest.approx(100 * energy["seconds"], rel=0.1)
+    assert "package-0" in result.stderr
+    assert "estimated" not in result.stderr
+    assert sorted(os.listdir(tmp_path / "out")) == [
+        "cpu_energy.txt",
+        "cpu_power.csv",
+        "gpu_power.csv",
+        "gpu_temperature.csv",
+        "gpu_utilization.csv",
+    ]
+    text = (tmp_path / "out" / "cpu_energy.txt").read_text()
+    assert f"Package Energy (Joules): {energy['cpu_package_joules']:.6f}\n" in text
+    assert len((tmp_path / "out" / "cpu_power.csv").read_text().splitlines()) > 5
+
+
+def test_an_estimate_is_called_one(tmp_path: Path) -> None:
+    env = {"ENERGYCTL_POWERCAP": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""}
+    result = metered(["sleep", "0.1"], env=env, json_path=str(tmp_path / "result.json"))
+    energy = json.loads((tmp_path / "result.json").read_text())["energy"]
+    assert "estimated" in result.stderr
+    assert not energy["measured"]
+    assert energy["cpu_package_joules"] is None
+    assert energy["total_joules"] > 0
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])
+def test_a_signal_is_passed_on_and_the_result_still_written(tmp_path: Path, name: str) -> None:
+    ready, report = tmp_path / "ready", tmp_path / "result.json"
+    command = f"trap 'exit 42' {name[3:]}; touch {ready}; while :; do sleep 0.02; done"
+    meter = subprocess.Popen(
+        arguments(shell(command), json_path=str(report)), stderr=subprocess.PIPE, text=True
+    )
+    wait_until(ready.exists)
+    meter.send_signal(getattr(signal, name))
+    _, errors = meter.communicate(timeout=30)
+    assert meter.returncode == 42
+    assert json.loads(report.read_text())["exit_code"] == 42
+    assert "Traceback" not in errors
+
+
+def test_the_command_starts_with_the_signals_as_they_were(tmp_path: Path) -> None:
+    script = "import signal; print(signal.pthread_sigmask(0, []), signal.getsignal(signal.SIGPIPE))"
+    plain = "import sys, os; os.write(1, open('/proc/self/status').read().encode())"
+    result = metered([sys.executable, "-c", script])
+    assert result.stdout.startswith("set()")
+    status = metered([sys.executable, "-S", "-c", plain]).stdout
+    assert re.search(r"^SigBlk:\s+0+$", status, re.MULTILINE)
+
+
+def test_control_c_at_a_terminal_reaches_the_command_once(tmp_path: Path) -> None:
+    log, stop = tmp_path / "log", tmp_path / "stop"
+    script = (
+        "import signal, sys, time, os\n"
+        f"signal.signal(signal.SIGINT, lambda *_: open({str(log)!r}, 'a').write('INT\\n'))\n"
+        f"open({str(log)!r}, 'a').write('ready\\n')\n"
+        f"while not os.path.exists({str(stop)!r}): time.sleep(0.02)\n"
+        "sys.exit(5)\n"
+    )
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, arguments([sys.executable, "-c", script]))
+    try:
+        wait_until(lambda: log.exists() and log.read_text() == "ready\n")
+        os.write(terminal, b"\x03")
+        wait_until(lambda: "INT" in log.read_text())
+        # A second one would have to arrive before this signal, which is passed on after it.
+        settle = time.monotonic() + 0.3
+        wait_until(lambda: time.monotonic() > settle)
+        stop.touch()
+        output = b""
+        while select.select([terminal], [], [], 20)[0]:
+            try:
+                output += os.read(terminal, 4096)
+            except OSError:  # the other end is closed
+                break
+        _, status = os.waitpid(pid, 0)
+    finally:
+        os.close(terminal)
+    assert log.read_text() == "ready\nINT\n"
+    assert os.waitstatus_to_exitcode(status) == 5
+    assert b"Traceback" not in output

@@ -1,0 +1,183 @@
+"""Which sources a machine offers, what is required of them, and what the doctor says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hardware.meter import ScriptedMeter
+from hardware.powercap import zone
+
+from energyctl.energy import Domain
+from energyctl.errors import SettingsError
+from energyctl.meters import Meter, describe, missing_kinds, open_meters
+from energyctl.meters.estimate import BUSY_WATTS, IDLE_WATTS, CpuEstimate
+from energyctl.meters.selection import named, visible
+
+KNOWN = [(0, "GPU-aa11"), (1, "GPU-aa22"), (2, "GPU-bb33")]
+
+Opener = Callable[[Path], tuple[list[Meter], list[str]]]
+
+
+@pytest.fixture
+def opened() -> Iterator[Opener]:
+    """Opens the meters of a powercap tree, without GPUs, and closes them again."""
+    meters: list[Meter] = []
+
+    def open_root(root: Path) -> tuple[list[Meter], list[str]]:
+        found, warnings = open_meters(gpus=[], powercap_root=root)
+        meters.extend(found)
+        return found, warnings
+
+    yield open_root
+    for meter in meters:
+        meter.close()
+
+
+def names(meters: list[Meter]) -> list[str]:
+    return [d.name for meter in meters for d in meter.domains()]
+
+
+def test_cpu_power_is_estimated_only_where_no_package_can_be_measured(
+    tmp_path: Path, opened: Opener
+) -> None:
+    meters, warnings = opened(tmp_path)
+    assert names(meters) == ["cpu"]
+    assert any("estimated, not measured" in line for line in warnings)
+    zone(tmp_path, "intel-rapl:0", "package-0")
+    meters, warnings = opened(tmp_path)
+    assert names(meters) == ["package-0"]
+    assert warnings == []
+
+
+def test_an_estimate_stands_in_for_packages_that_cannot_be_read(
+    tmp_path: Path, opened: Opener
+) -> None:
+    (zone(tmp_path, "intel-rapl:0", "package-0") / "energy_uj").write_text("none\n")
+    meters, warnings = opened(tmp_path)
+    by_name = {d.name: d for meter in meters for d in meter.domains()}
+    assert not by_name["package-0"].in_total
+    assert by_name["cpu"].in_total
+    assert any(line.startswith("package-0 is not measured") for line in warnings)
+
+
+def test_the_environment_can_name_another_powercap_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone(tmp_path, "intel-rapl:0", "package-7")
+    monkeypatch.setenv("ENERGYCTL_POWERCAP", str(tmp_path))
+    meters, _ = open_meters(gpus=[])
+    assert names(meters) == ["package-7"]
+    for meter in meters:
+        meter.close()
+
+
+def test_an_estimate_follows_the_busy_time_of_all_cpus(tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    idle = "cpu 0 0 0 1000 0 0 0 50 0 0\ncpu0 0 0 0 500 0 0 0 25 0 0\ncpu1 0 0 0 500 0 0 0 25 0 0\n"
+    stat.write_text(idle)
+    meter = CpuEstimate(stat)
+    (before,) = meter.read()
+    # 300 ticks of 10 ms: user + nice + system + irq + softirq; iowait, stolen and guest are none.
+    stat.write_text(idle.replace("cpu 0 0 0 1000 0 0 0 50 0 0", "cpu 100 50 50 0 99 60 40 99 99 9"))
+    (after,) = meter.read()
+    meter.close()
+    assert before.value is not None
+    assert after.value is not None
+    ticks = 300 / CpuEstimate()._ticks_per_second
+    waiting = 2 * IDLE_WATTS * (after.time - before.time)
+    expected = (BUSY_WATTS - IDLE_WATTS) * ticks + waiting
+    assert after.value - before.value == pytest.approx(expected)
+    (domain,) = meter.domains()
+    assert not domain.measured
+    assert domain.relative_uncertainty >= 0.5
+
+
+def test_without_proc_stat_there_is_no_estimate(tmp_path: Path) -> None:
+    meter = CpuEstimate(tmp_path / "none")
+    assert not meter.domains()
+    assert not meter.read()
+    assert "no estimate" in (meter.unavailable or "")
+
+
+@pytest.mark.parametrize(
+    ("value", "indices"),
+    [
+        ("0,2", [0, 2]),
+        ("2,0", [0, 2]),
+        ("", []),
+        ("-1", []),
+        ("NoDevFiles", []),
+        ("1,9,0", [1]),
+        ("GPU-bb33", [2]),
+        ("GPU-bb", [2]),
+        ("GPU-aa", []),
+        (" 1 , 1 ", [1]),
+    ],
+)
+def test_visible_devices_are_read_as_cuda_reads_them(value: str, indices: list[int]) -> None:
+    assert visible(KNOWN, value) == indices
+
+
+@pytest.mark.parametrize(
+    ("gpus", "message"),
+    [
+        ([3], "there is no GPU 3; this machine has 0 (GPU-aa11), 1 (GPU-aa22), 2 (GPU-bb33)"),
+        (["GPU-aa"], "several GPUs begin with GPU-aa"),
+        (["GPU-zz"], "there is no GPU GPU-zz"),
+        ([-1], "there is no GPU -1"),
+    ],
+)
+def test_gpus_that_do_not_exist_are_refused(gpus: list[int | str], message: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        named(KNOWN, gpus)
+    assert message in str(refused.value)
+
+
+def test_required_kinds_are_missing_with_a_reason(tmp_path: Path, opened: Opener) -> None:
+    meters, _ = opened(tmp_path)
+    cpu, gpu = missing_kinds(meters, ["cpu", "gpu"])
+    assert cpu.startswith("cpu cannot be measured: no RAPL zones")
+    assert gpu.startswith("gpu cannot be measured: ")
+    zone(tmp_path, "intel-rapl:0", "package-0")
+    meters, _ = opened(tmp_path)
+    assert missing_kinds(meters, ["cpu"]) == []
+    assert missing_kinds(meters, ["dram"]) == [
+        "dram cannot be measured: this machine has no counter for dram"
+    ]
+
+
+def test_a_kind_of_which_one_part_is_missing_is_not_there() -> None:
+    there = Domain("gpu-0", "gpu", "counter")
+    gone = Domain("gpu-1", "gpu", "nvml", missing="it tells nothing")
+    meter = ScriptedMeter({there: lambda now: now, gone: lambda now: now})
+    assert missing_kinds([meter], ["gpu"]) == ["gpu cannot be measured: it tells nothing"]
+
+
+def test_the_doctor_sees_power_step_and_cure_of_each_domain(tmp_path: Path) -> None:
+    stepping = Domain("gpu-0", "gpu", "nvml energy counter", update_seconds=0.1)
+    hidden = Domain("dram-0", "dram", "powercap", missing="run as root")
+    started = time.monotonic()
+
+    def joules(now: float) -> float:
+        return 200 * ((now - started) // 0.05 * 0.05)
+
+    meter = ScriptedMeter({stepping: joules, hidden: lambda _: None})
+    gpu, dram = describe([meter], seconds=0.4)
+    assert gpu.readable
+    assert gpu.watts == pytest.approx(200, rel=0.3)
+    assert gpu.step_seconds == pytest.approx(0.05, rel=0.5)
+    assert not dram.readable
+    assert dram.watts is None
+    assert dram.cure == "run as root"
+
+
+def test_the_doctor_names_a_source_that_is_not_there(tmp_path: Path, opened: Opener) -> None:
+    meters, _ = opened(tmp_path)
+    rows = {row.source: row for row in describe(meters, seconds=0.1)}
+    assert not rows["powercap"].readable
+    assert "no RAPL zones" in (rows["powercap"].cure or "")
+    assert rows["estimate"].readable
+    assert not rows["estimate"].measured

@@ -1,0 +1,268 @@
+"""The sampling loop with its real thread and clock."""
+
+from __future__ import annotations
+
+import csv
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from hardware.meter import ScriptedMeter
+from hardware.powercap import moving, zone
+from hardware.waveform import Square
+
+from energyctl.energy import CounterSeries, Domain
+from energyctl.errors import MachineError, SettingsError
+from energyctl.meters import GpuState, Reading, write_cpu_energy
+from energyctl.meters.powercap import PowercapMeter
+from energyctl.meters.sampler import Sampler
+
+PACKAGE = Domain("package-0", "cpu", "powercap", wrap_joules=1e6, max_watts=400.0)
+GPU = Domain("gpu-0", "gpu", "nvml energy counter", update_seconds=0.1)
+POWER_GPU = Domain("gpu-1", "gpu", "nvml power", quantity="power")
+
+
+def constant(watts: float) -> Callable[[float], float]:
+    return lambda now: watts * now
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition was not met in time"
+        time.sleep(0.01)
+
+
+def test_phases_share_one_line_without_holes() -> None:
+    sampler = Sampler([ScriptedMeter({PACKAGE: constant(100)})], interval_seconds=0.05)
+    sampler.start()
+    edges = [sampler.phase(name) for name in ("idle", "foreground", "cooldown")]
+    wait_until(lambda: sampler.recording().statistics.samples > 6)
+    recording = sampler.stop()
+    assert [p.name for p in recording.phases] == ["idle", "foreground", "cooldown"]
+    assert [p.start for p in recording.phases] == edges
+    assert [p.end for p in recording.phases[:-1]] == edges[1:]
+    assert abs(recording.phases[0].start - time.time()) < 60
+    last = recording.phases[-1]
+    energy = recording.energy(last.start, last.end)
+    assert energy.total_joules == pytest.approx(100 * energy.seconds, rel=0.01, abs=0.2)
+
+
+def test_samples_come_at_their_interval_and_are_counted() -> None:
+    sampler = Sampler([ScriptedMeter({PACKAGE: constant(100)})], interval_seconds=0.02)
+    sampler.start()
+    wait_until(lambda: sampler.recording().statistics.samples >= 20)
+    statistics = sampler.stop().statistics
+    assert statistics.interval_seconds == 0.02
+    assert statistics.max_gap_seconds >= 0.019
+    assert 0 < statistics.cpu_seconds < 10
+
+
+def test_a_slow_source_misses_deadlines_that_are_counted_without_drift() -> None:
+    def slow(now: float) -> float:
+        time.sleep(0.05)
+        return 100 * now
+
+    sampler = Sampler([ScriptedMeter({PACKAGE: slow})], interval_seconds=0.02)
+    sampler.start()
+    wait_until(lambda: sampler.recording().statistics.missed >= 4)
+    statistics = sampler.stop().statistics
+    assert statistics.max_gap_seconds >= 0.04
+
+
+def test_after_an_edge_the_step_around_it_is_located() -> None:
+    def stepping(now: float) -> float:
+        return 200 * (now // 0.1 * 0.1)
+
+    sampler = Sampler([ScriptedMeter({GPU: stepping})], interval_seconds=5.0)
+    sampler.start()
+    start = sampler.phase("one")
+    wait_until(lambda: sampler.now() > start + 0.53)
+    end = sampler.phase("two")
+    recording = sampler.stop()
+    series = recording.series["gpu-0"]
+    assert isinstance(series, CounterSeries)
+    assert series.step_times[-1] >= end - 0.05
+    gpu = recording.energy(start, end).domains[0]
+    assert gpu.joules is not None
+    assert gpu.uncertainty_joules is not None
+    assert abs(gpu.joules - 200 * (end - start)) <= gpu.uncertainty_joules + 0.5
+
+
+def test_wraps_between_two_samples_are_followed() -> None:
+    # A wrap each 0.2 s at 500 W, and a sample each hour.
+    fast = Domain("package-0", "cpu", "powercap", wrap_joules=100.0, max_watts=600.0)
+    sampler = Sampler([ScriptedMeter({fast: lambda now: 500 * now % 100})], interval_seconds=3600)
+    sampler.start()
+    start = sampler.phase("one")
+    wait_until(lambda: sampler.now() > start + 1.2)
+    end = sampler.phase("two")
+    package = sampler.stop().energy(start, end).domains[0]
+    if package.joules is None:  # the machine was too busy to read in time, and that was noticed
+        assert "wrapped unseen" in (package.missing or "")
+    else:
+        assert package.joules == pytest.approx(500 * (end - start), rel=0.02)
+
+
+def test_a_meter_that_breaks_takes_no_other_with_it() -> None:
+    class Broken(ScriptedMeter):
+        def read(self) -> Sequence[Reading]:
+            if self.reads > 3:
+                raise OSError("the driver is gone")
+            return super().read()
+
+    meters = [Broken({GPU: constant(300)}), ScriptedMeter({PACKAGE: constant(100)})]
+    sampler = Sampler(meters, interval_seconds=0.02)
+    sampler.start()
+    start = sampler.phase("one")
+    wait_until(lambda: sampler.now() > start + 0.6)
+    end = sampler.phase("two")
+    gpu, package = sampler.stop().energy(start, end).domains
+    assert gpu.joules is None
+    assert "the driver is gone" in (gpu.missing or "")
+    assert package.joules == pytest.approx(100 * (end - start), rel=0.01)
+
+
+def test_the_live_view_knows_power_phase_and_gpu_state() -> None:
+    class WithState(ScriptedMeter):
+        def environment(self) -> Sequence[GpuState]:
+            return (GpuState(1, "A GPU", time.monotonic(), temperature_celsius=51.0),)
+
+    meter = WithState({PACKAGE: constant(100), POWER_GPU: lambda _: 250.0})
+    sampler = Sampler([meter], interval_seconds=0.05)
+    sampler.start()
+    since = sampler.phase("foreground")
+    wait_until(lambda: sampler.latest().watts.get("package-0") is not None)
+    wait_until(lambda: bool(sampler.latest().gpus))
+    latest = sampler.latest()
+    sampler.stop()
+    assert latest.watts == {"package-0": pytest.approx(100, rel=0.05), "gpu-1": 250.0}
+    assert (latest.phase, latest.since) == ("foreground", since)
+    assert latest.gpus[0].temperature_celsius == 51.0
+
+
+def test_stopping_leaves_no_thread_and_an_unchanging_recording() -> None:
+    before = threading.active_count()
+    sampler = Sampler([ScriptedMeter({PACKAGE: constant(100)})], interval_seconds=0.02)
+    sampler.start()
+    sampler.phase("one")
+    first = sampler.stop()
+    assert threading.active_count() == before
+    assert sampler.recording().phases == first.phases
+
+
+@pytest.mark.parametrize("interval", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_senseless_interval_is_refused(interval: float) -> None:
+    with pytest.raises(SettingsError, match="interval"):
+        Sampler([], interval_seconds=interval)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_four_tables_begin_at_the_last_edge_and_end_at_the_next(tmp_path: Path) -> None:
+    class WithState(ScriptedMeter):
+        def environment(self) -> Sequence[GpuState]:
+            return (GpuState(1, "A GPU", time.monotonic(), 51.0, None, 70.0, None, 249.0),)
+
+    meter = WithState({PACKAGE: constant(100), POWER_GPU: lambda _: 250.0})
+    sampler = Sampler([meter], interval_seconds=0.05)
+    sampler.start()
+    sampler.phase("idle")
+    wait_until(lambda: sampler.recording().statistics.samples > 4)
+    start = sampler.phase("foreground")
+    sampler.record_to(tmp_path / "energy")
+    wait_until(lambda: sampler.now() > start + 0.5)
+    end = sampler.phase("cooldown")
+    sampler.record_to(None)
+    sampler.stop()
+    cpu = rows(tmp_path / "energy" / "cpu_power.csv")
+    assert list(cpu[0]) == ["timestamp", "domain", "power_w", "energy_j"]
+    assert (cpu[0]["domain"], cpu[0]["power_w"], cpu[0]["energy_j"]) == ("package-0", "", "0")
+    assert float(cpu[0]["timestamp"]) == pytest.approx(start, abs=0.05)
+    assert float(cpu[-1]["timestamp"]) == pytest.approx(end, abs=0.05)
+    assert float(cpu[-1]["energy_j"]) == pytest.approx(100 * (end - start), rel=0.05)
+    assert float(cpu[1]["power_w"]) == pytest.approx(100, rel=0.05)
+    gpu = rows(tmp_path / "energy" / "gpu_power.csv")
+    assert list(gpu[0]) == ["timestamp", "gpu", "power_draw_w", "energy_j"]
+    assert (gpu[0]["gpu"], gpu[0]["power_draw_w"], gpu[0]["energy_j"]) == ("1", "250", "0")
+    temperature = rows(tmp_path / "energy" / "gpu_temperature.csv")[0]
+    assert (temperature["gpu_temp_c"], temperature["memory_temp_c"]) == ("51", "")
+    utilization = rows(tmp_path / "energy" / "gpu_utilization.csv")[0]
+    assert (utilization["gpu_util_percent"], utilization["memory_util_percent"]) == ("70", "")
+
+
+def test_a_failed_read_is_an_empty_field_never_zero(tmp_path: Path) -> None:
+    gone = threading.Event()
+    meter = ScriptedMeter({PACKAGE: lambda now: None if gone.is_set() else 100 * now})
+    sampler = Sampler([meter], interval_seconds=0.02)
+    sampler.start()
+    sampler.phase("one")
+    sampler.record_to(tmp_path)
+    gone.set()
+    before = sampler.recording().statistics.samples
+    wait_until(lambda: sampler.recording().statistics.samples > before + 3)
+    sampler.stop()
+    last = rows(tmp_path / "cpu_power.csv")[-1]
+    assert (last["power_w"], last["energy_j"]) == ("", "")
+
+
+def test_rows_are_on_disk_while_sampling_goes_on(tmp_path: Path) -> None:
+    sampler = Sampler([ScriptedMeter({PACKAGE: constant(100)})], interval_seconds=0.1)
+    sampler.start()
+    sampler.phase("one")
+    sampler.record_to(tmp_path)
+    try:
+        wait_until(lambda: len(rows(tmp_path / "cpu_power.csv")) > 5)
+    finally:
+        sampler.stop()
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    sampler = Sampler([ScriptedMeter({PACKAGE: constant(100)})])
+    sampler.start()
+    try:
+        with pytest.raises(MachineError, match="file"):
+            sampler.record_to(tmp_path / "file" / "energy")
+    finally:
+        sampler.stop()
+
+
+def test_the_cpu_energy_file_says_what_was_not_measured(tmp_path: Path) -> None:
+    sampler = Sampler([ScriptedMeter({PACKAGE: constant(100)})], interval_seconds=0.05)
+    sampler.start()
+    start = sampler.phase("one")
+    wait_until(lambda: sampler.now() > start + 0.2)
+    energy = sampler.stop().energy(start, start + 0.2)
+    write_cpu_energy(tmp_path / "cpu_energy.txt", energy)
+    package, ram, total = (tmp_path / "cpu_energy.txt").read_text().splitlines()
+    assert package.startswith("Package Energy (Joules): ")
+    assert float(package.rpartition(" ")[2]) == pytest.approx(20, rel=0.1)
+    assert ram == "RAM Energy (Joules): not measured"
+    assert total == f"Total CPU Energy (Joules): {package.rpartition(' ')[2]}"
+
+
+def test_packages_that_move_by_themselves_are_metered_to_the_waves_energy(tmp_path: Path) -> None:
+    wave, other = Square(low=50, high=190), Square(low=40, high=140)
+    first = zone(tmp_path, "intel-rapl:0", "package-0", max_energy_range_uj=60_000_000)
+    second = zone(tmp_path, "intel-rapl:1", "package-1", max_energy_range_uj=60_000_000)
+    with moving({first: wave, second: other}, wrap=60_000_000):
+        meter = PowercapMeter(tmp_path)
+        sampler = Sampler([meter], interval_seconds=0.2)
+        sampler.start()
+        start = sampler.phase("one")
+        wait_until(lambda: sampler.now() > start + 1.55)  # some three wraps of package-0
+        end = sampler.phase("two")
+        energy = sampler.stop().energy(start, end)
+        meter.close()
+    # The files move whenever their thread gets a turn, some milliseconds late.
+    truth = wave.joules(start, end) + other.joules(start, end)
+    if energy.cpu_package_joules is None:  # too busy to read in time, and that was noticed
+        assert any("wrapped unseen" in line for line in energy.warnings)
+    else:
+        assert energy.cpu_package_joules == pytest.approx(truth, rel=0.05)
