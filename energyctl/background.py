@@ -30,7 +30,7 @@ def render(
     runtime: Path,
     templates: tuple[Path, Path],
     invocation_of: Callable[[Training], Invocation],
-    environment: Mapping[str, str],
+    marker: str,
 ) -> Rendered:
     """The entries and the script of *run* (pure but for reading the templates)."""
     places = Places(
@@ -41,7 +41,8 @@ def render(
         python=sys.executable,
         launcher=LAUNCHER,
     )
-    jobs = programs.make_jobs(run, files.experiment_id, places, invocation_of, environment)
+    marks = {processes.MARKER: marker}
+    jobs = programs.make_jobs(run, files.experiment_id, places, invocation_of, marks)
     return programs.render(files.experiment_id, jobs, places, templates)
 
 

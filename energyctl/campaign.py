@@ -197,8 +197,8 @@ def render_run(
     """The entries of *run* as ``render`` writes them: a token stands for the run's id."""
     token, training = runner.rendered_token(run), run.foreground
     files = RunFiles(folder.root, token, token, token, training.repo, training.model)
-    marks = {processes.MARKER: f"{runtime.name}/{token}", processes.ROLE: "background"}
-    return background.render(run, files, runtime, templates, invocation_of, marks)
+    marker = processes.marker(runtime.name, token, "background")
+    return background.render(run, files, runtime, templates, invocation_of, marker)
 
 
 def render_only(
@@ -396,12 +396,9 @@ def stop_everything(workspace: Workspace) -> tuple[list[str], list[processes.Fou
             daemon.shut_down()
 
     def look() -> list[processes.Found]:
-        found = processes.marked(lambda marker: marker.startswith(f"{runtime.name}/"))
-        return [
-            p
-            for p in found
-            if not alive or processes.environment_value(p.pid, processes.ROLE) == "background"
-        ]
+        role = "background" if alive else ""
+        mine = f"{runtime.name}/"
+        return processes.marked(lambda m: m.startswith(mine) and m.endswith(role))
 
     leftovers = processes.end(look)
     ended += [f"pid {p.pid} {p.command}" for p in leftovers.found]

@@ -1,7 +1,8 @@
 """The launcher of one background iteration, a process of its own under supervisord.
 
     python -I -S iteration.py --job NAME --logs DIR --ledger FILE --directory DIR
-        [--environment FILE] [--set KEY=VALUE]… [--first-delay S] [--restart-delay S]
+        [--environment FILE] [--set KEY=VALUE]… [--tail LINK] [--first-delay S]
+        [--restart-delay S]
         -- PROGRAM [ARGUMENT]…
 
 It opens the next free ``run_N.log``, starts the training with its output straight to that log,
@@ -64,6 +65,7 @@ class Launch:
         self.ledger = options["--ledger"]
         self.directory = options["--directory"]
         self.environment_file = options.get("--environment")
+        self.tail = options.get("--tail")
         self.first_delay = float(options.get("--first-delay", "0"))
         self.restart_delay = float(options.get("--restart-delay", "0"))
         self.running = os.path.join(os.path.dirname(self.ledger), f".{self.job}.running")
@@ -98,6 +100,16 @@ def next_log(folder: str) -> tuple[int, int]:
             return run, os.open(os.path.join(folder, f"run_{run}.log"), flags, 0o644)
         except FileExistsError:
             run += 1
+
+
+def link(tail: str, log: str) -> None:
+    """Makes *tail*, what ``supervisorctl tail`` reads, a link to the log of this iteration."""
+    fresh = f"{tail}.{os.getpid()}"
+    try:
+        os.symlink(log, fresh)
+        os.replace(fresh, tail)
+    except OSError:
+        pass  # a trial by hand: there is no daemon, and nobody to read it
 
 
 def append_row(ledger: str, row: str) -> None:
@@ -228,6 +240,8 @@ def run(launch: Launch) -> int:
     rows = own_rows(launch.ledger, launch.job)
     time.sleep(pause_before(rows, launch.restart_delay) if rows else launch.first_delay)
     number, log = next_log(launch.logs)
+    if launch.tail:
+        link(launch.tail, os.path.join(launch.logs, f"run_{number}.log"))
     started = time.time()
     # A signal between the fork and the row must not lose the row.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

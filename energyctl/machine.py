@@ -158,13 +158,23 @@ def _take(descriptor: int) -> None:
             if time.monotonic() < deadline:
                 time.sleep(0.02)
                 continue
-        holder = _holder(descriptor)
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.get("since", 0)))
-        raise MachineError(
-            f"another campaign holds this machine: {holder.get('campaign', 'unknown')!r} of "
-            f"{holder.get('user', 'unknown')}, pid {holder.get('pid', 'unknown')}, since "
-            f"{since}; wait for it, since two would measure each other"
-        )
+        raise _held_by(_holder(descriptor))
+
+
+def _held_by(holder: Mapping[str, Any]) -> MachineError:
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.get("since", 0)))
+    return MachineError(
+        f"another campaign holds this machine: {holder.get('campaign', 'unknown')!r} of "
+        f"{holder.get('user', 'unknown')}, pid {holder.get('pid', 'unknown')}, since {since}; "
+        "wait for it, since two would measure each other"
+    )
+
+
+def refuse_if_held() -> None:
+    """Raises MachineError where a campaign holds the machine now."""
+    holder = lock_holder()
+    if holder is not None:
+        raise _held_by(holder)
 
 
 @contextlib.contextmanager

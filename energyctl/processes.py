@@ -22,10 +22,13 @@ from pathlib import Path
 from typing import Any
 
 MARKER = "ENERGYCTL_RUN"
-"""The variable that every process of a run inherits; its value is unique to the run."""
+"""The variable that every process of a run inherits: ``WORKSPACE/EXPERIMENT/ROLE``."""
 
-ROLE = "ENERGYCTL_ROLE"
-"""``foreground`` or ``background``, beside the marker."""
+
+def marker(workspace: str, experiment_id: str, role: str) -> str:
+    """The value of the marker; *role* is ``foreground`` or ``background``."""
+    return f"{workspace}/{experiment_id}/{role}"
+
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)

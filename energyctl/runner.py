@@ -32,10 +32,10 @@ from energyctl.plan import Run, Training
 from energyctl.registry import Invocation, Registry, invocation
 from energyctl.results import SCHEMA, WHOLE_MACHINE_NOTE, ResultsFolder, RunFiles
 from energyctl.settings import Settings
-from energyctl.settling import Steadiness
+from energyctl.settling import FEWEST, Steadiness
 from energyctl.supervisor import Daemon
 
-SETTLE_TICK_SECONDS = 0.5
+SETTLE_TICK_SECONDS, SHORTEST_TICK_SECONDS = 0.5, 0.1
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ class Context:
         domains = [domain for meter in self.meters for domain in meter.domains()]
         return any(domain.in_total and not domain.measured for domain in domains)
 
-    def marker(self, files: RunFiles) -> str:
-        """What every process of the run carries; unique to workspace and run."""
-        return f"{self.runtime.name}/{files.experiment_id}"
+    def marker(self, files: RunFiles, role: str) -> str:
+        """What every process of the run's foreground or background carries."""
+        return processes.marker(self.runtime.name, files.experiment_id, role)
 
 
 def rendered_token(run: Run) -> str:
@@ -202,10 +202,9 @@ def measure(live: _Live) -> None:
 def bring_up(live: _Live) -> None:
     """Starts the background and waits until its load is steady; then that load alone."""
     run, files, context = live.run, live.files, live.context
-    marker = context.marker(files)
-    marks = {processes.MARKER: marker, processes.ROLE: "background"}
+    marker = context.marker(files, "background")
     rendered = backgrounds.render(
-        run, files, context.runtime, context.templates, context.invocation_of, marks
+        run, files, context.runtime, context.templates, context.invocation_of, marker
     )
     if context.rendered is not None:
         rendered = backgrounds.edited(
@@ -229,8 +228,9 @@ def settle(live: _Live, background: Background) -> None:
     steadiness = Steadiness(wanted.seconds)
     before: dict[str, float] = {}
     then = began
+    tick = min(SETTLE_TICK_SECONDS, max(wanted.seconds / FEWEST, SHORTEST_TICK_SECONDS))
     while True:
-        live.context.interrupts.wait(SETTLE_TICK_SECONDS)
+        live.context.interrupts.wait(tick)
         now, spent = time.monotonic(), background.cpu_seconds()
         away = [job.name for job in background.views() if not job.running]
         latest = live.sampler.latest()
@@ -290,8 +290,7 @@ def attempt_once(live: _Live, number: int) -> bool:
     environment = {
         **context.environment,
         **invoked.env,
-        processes.MARKER: context.marker(files),
-        processes.ROLE: "foreground",
+        processes.MARKER: context.marker(files, "foreground"),
     }
 
     def edge(name: str) -> float:

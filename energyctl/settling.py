@@ -13,6 +13,9 @@ RELATIVE_TOLERANCE = 0.10
 ABSOLUTE_TOLERANCE = {"cores": 0.1, "watts": 5.0, "percent": 5.0}
 """Drifts that are nothing, whatever the mean, by the unit in a figure's name."""
 
+FEWEST = 5
+"""Looks at the figures that a window has at least; fewer tell a trend from noise by luck."""
+
 
 def trend(times: list[float], values: list[float]) -> tuple[float, float]:
     """Drift over the whole span of *times*, and twice its standard error, by least squares."""
@@ -43,7 +46,7 @@ class Steadiness:
 
     def add(self, time: float, figures: Mapping[str, float]) -> None:
         self._window.append((time, figures))
-        while len(self._window) > 2 and time - self._window[1][0] >= self.seconds:
+        while len(self._window) > FEWEST and time - self._window[1][0] >= self.seconds:
             self._window.popleft()
 
     def restart(self) -> None:
@@ -55,7 +58,7 @@ class Steadiness:
         return self._window[-1][0] - self._window[0][0] if self._window else 0.0
 
     def moving(self) -> str | None:
-        if self.span_seconds < self.seconds or len(self._window) < 3:
+        if self.span_seconds < self.seconds or len(self._window) < FEWEST:
             return "waiting for a full window"
         times = [time for time, _ in self._window]
         for name in self._window[-1][1]:

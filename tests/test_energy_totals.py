@@ -55,7 +55,7 @@ def test_an_estimate_counts_in_the_total_but_is_no_measured_package() -> None:
     assert result.cpu_package_joules is None
     assert result.gpu_joules == 100
     assert not result.measured
-    assert result.warnings == ("cpu: estimated, not measured",)
+    assert result.warnings == ()
 
 
 def test_a_part_that_is_unknown_makes_the_sum_unknown_and_is_named() -> None:

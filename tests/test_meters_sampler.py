@@ -106,6 +106,23 @@ def test_wraps_between_two_samples_are_followed() -> None:
         assert package.joules == pytest.approx(500 * (end - start), rel=0.02)
 
 
+def test_power_without_a_counter_is_read_between_the_samples_too() -> None:
+    def switching(now: float) -> float:
+        return 300.0 if now % 1.0 < 0.5 else 100.0
+
+    sampler = Sampler([ScriptedMeter({POWER_GPU: switching})], interval_seconds=3600)
+    sampler.start()
+    start = sampler.phase("one")
+    wait_until(lambda: sampler.now() > start + 1.0)
+    end = sampler.phase("two")
+    recording = sampler.stop()
+    gpu = recording.energy(start, end).domains[0]
+    assert len(recording.series["gpu-1"].times) > recording.statistics.samples
+    assert gpu.joules is not None
+    assert gpu.uncertainty_joules is not None
+    assert abs(gpu.joules - 200 * (end - start)) <= gpu.uncertainty_joules + 20
+
+
 def test_a_meter_that_breaks_takes_no_other_with_it() -> None:
     class Broken(ScriptedMeter):
         def read(self) -> Sequence[Reading]:

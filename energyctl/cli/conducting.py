@@ -45,6 +45,8 @@ def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
         return PROBLEMS
     if prepared.invalid and options["strict"]:
         raise SettingsError(f"{prepared.name}: nothing was started (--strict)")
+    if not options["dry_run"]:
+        machine.refuse_if_held()
     folder = _results(workspace, options["results"])
     runs = campaigns.select(prepared.plan.runs, options["only"])
     if not runs:
@@ -149,6 +151,7 @@ def _close(console: Console, outcome: Outcome, invalid: bool) -> int:
 
 def resume(root: Path, wanted: str | None, results: str | None, no_progress: bool) -> int:
     """``energyctl resume``; returns the exit code."""
+    machine.refuse_if_held()
     workspace = Workspace(root)
     folder = _results(workspace, results)
     console = Console(highlight=False)

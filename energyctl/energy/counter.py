@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from math import inf
 from statistics import median
 from typing import NamedTuple
 
@@ -52,6 +53,12 @@ class CounterSeries(Series):
         """Moves so seldom that the instants of its steps matter."""
         return self.domain.update_seconds >= STEPPED_SECONDS
 
+    @property
+    def follow_seconds(self) -> float:
+        """It must be read this often: well within the time that a whole wrap takes at least."""
+        wrap, watts = self.domain.wrap_joules, self.domain.max_watts
+        return 0.8 * wrap / watts if wrap and watts else inf
+
     def append(self, time: float, value: float | None, reason: str | None = None) -> None:
         if value is None:
             self._fail(time, reason or "the read failed")
@@ -90,7 +97,7 @@ class CounterSeries(Series):
         wrap, watts = self.domain.wrap_joules, self.domain.max_watts
         if delta < 0:
             folded = delta + (wrap or 0.0)
-            most = watts * (gap + BURST_SECONDS) if watts else float("inf")
+            most = watts * (gap + BURST_SECONDS) if watts else inf
             if not 0 <= folded <= most:
                 return 0.0, f"the counter went back by {-delta:.0f} J: it was reset"
             delta = folded

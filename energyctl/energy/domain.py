@@ -153,13 +153,11 @@ class Energy:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One line for each thing that a reader of the sums must know."""
+        """One line for each reason why a sum is None."""
         lines = []
         for entry in self._in_total():
             if entry.joules is None:
                 lines.append(f"{entry.domain.name}: no energy: {entry.missing}")
-            elif not entry.domain.measured:
-                lines.append(f"{entry.domain.name}: estimated, not measured")
         if not self._in_total():
             lines.append("no domain could be metered, so there is no total")
         elif self.total_joules is None:

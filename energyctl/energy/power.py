@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import pairwise
-from math import sqrt
 from statistics import median
 
 from energyctl.energy.domain import Domain
@@ -50,10 +49,10 @@ class PowerSeries(Series):
         joules = spread = 0.0
         for (t0, w0), (t1, w1) in pairwise(points):
             joules += (t1 - t0) * (w0 + w1) / 2
-            # Between two readings lies anything; taken as off by half the change across the gap,
-            # each gap on its own.
-            spread += ((t1 - t0) * (w1 - w0) / 2) ** 2
-        return Span(joules, sqrt(spread) + self.domain.relative_uncertainty * joules)
+            # When in the gap the power changed is unseen. These errors add up, not out: a load
+            # with a period may be seen at the same place of it each time.
+            spread += (t1 - t0) * abs(w1 - w0) / 2
+        return Span(joules, spread + self.domain.relative_uncertainty * joules)
 
     def _unseen(self, times: list[float]) -> str | None:
         """The reason why the power is unknown somewhere between `times`."""

@@ -61,12 +61,14 @@ def _wanted(known: Known, gpus: Sequence[int | str] | None) -> Sequence[int]:
 
 
 def _warnings(meters: Sequence[Meter]) -> list[str]:
-    warnings = []
-    for meter in meters:
-        for domain in meter.domains():
-            if domain.missing is not None:
-                warnings.append(f"{domain.name} is not measured: {domain.missing}")
-            elif not domain.measured:
-                reason = meters[0].unavailable or "no CPU package can be read"
-                warnings.append(f"CPU energy is estimated, not measured: {reason}")
-    return warnings
+    """One line per reason, with all domains that it hits."""
+    hit: dict[str, list[str]] = {}
+    domains = [d for meter in meters for d in meter.domains()]
+    for domain in domains:
+        if domain.missing is not None:
+            hit.setdefault(domain.missing, []).append(domain.name)
+    lines = [f"not measured: {', '.join(names)}: {reason}" for reason, names in hit.items()]
+    if any(not d.measured for d in domains):
+        reason = meters[0].unavailable or "no CPU package can be read"
+        lines.append(f"CPU energy is estimated, not measured: {reason}")
+    return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -58,3 +59,20 @@ class Meter(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def readings_of(meter: Meter) -> Sequence[Reading]:
+    """What it reads; a source that raises gives failed readings, so that the others go on."""
+    try:
+        return meter.read()
+    except Exception as error:
+        reason, now = f"{meter.name}: {error or type(error).__name__}", time.monotonic()
+        return [Reading(d.name, now, None, reason) for d in meter.domains()]
+
+
+def states_of(meter: Meter) -> Sequence[GpuState]:
+    """Its GPUs' states; none where it raises."""
+    try:
+        return meter.environment()
+    except Exception:
+        return ()

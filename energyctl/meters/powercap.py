@@ -29,10 +29,6 @@ RESOLUTION_JOULES = 2.0**-14
 # of memory modules do.
 MAX_WATTS = 1000.0
 MAX_DRAM_WATTS = 250.0
-CURE = (
-    "run as root, or let users read it: sudo chmod a+r /sys/class/powercap/*/energy_uj "
-    "(until the next boot; a udev rule keeps it)"
-)
 
 
 @dataclass(frozen=True)
@@ -176,7 +172,11 @@ def _stated_watts(path: Path) -> float:
 
 def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, PermissionError):
-        return f"no permission to read {path}: {CURE}"
+        counters = path.parent.parent / "*" / path.name
+        return (
+            "the kernel lets only root read energy_uj: run with sudo, or let users read it: "
+            f"sudo chmod a+r {counters} (until the next boot; a udev rule keeps it)"
+        )
     return f"reading {path} failed: {error}"
 
 

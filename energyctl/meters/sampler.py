@@ -7,6 +7,7 @@ each has moved once, so that the step around the edge can be located.
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Sequence
@@ -16,10 +17,15 @@ from pathlib import Path
 
 from energyctl.energy import CounterSeries, Phase, Recording, SamplerStatistics, series_for
 from energyctl.errors import SettingsError
-from energyctl.meters.base import GpuState, Meter, Reading
+from energyctl.meters.base import GpuState, Meter, Reading, readings_of, states_of
 from energyctl.meters.files import CsvFiles, Point
 
 POLL_SECONDS = 0.001
+# Power without a counter is read this often, at uneven distances: a load with a period would
+# otherwise be seen at the same place of it each time.
+POWER_SECONDS = 0.1
+# An edge that took longer to read than this brackets the quick sources with a second reading.
+SLOW_EDGE_SECONDS = 0.002
 # Steps to see: after an edge the one that ends the step it lies in; at the start enough to know
 # how long a step usually is.
 EDGE_STEPS, START_STEPS = 1, 3
@@ -54,10 +60,9 @@ class Sampler:
         self._counters = {
             name: s for name, s in self._series.items() if isinstance(s, CounterSeries)
         }
-        self._counter_names = tuple(
-            (meter, self._counters.keys() & {d.name for d in meter.domains()})
-            for meter in self._meters
-        )
+        self._names = [(meter, {d.name for d in meter.domains()}) for meter in self._meters]
+        self._powers = self._series.keys() - self._counters.keys()
+        self._power_due = 0.0 if self._powers else inf  # monotonic
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -72,11 +77,12 @@ class Sampler:
         self._states: tuple[GpuState, ...] = ()
         self._files: CsvFiles | None = None
         self._warnings: list[str] = []
+        self._seconds: dict[str, float] = {}  # that the last reading of each meter took
         self._samples = self._missed = 0
         self._max_gap = self._cpu_seconds = 0.0
         self._sampled: float | None = None  # monotonic time of the last sample
         self._followed = 0.0  # monotonic time at which all counters were read last
-        self._follow_seconds = min(map(_follow_seconds, self._counters.values()), default=inf)
+        self._follow_seconds = min((c.follow_seconds for c in self._counters.values()), default=inf)
 
     # -- the time line --------------------------------------------------------------------------
 
@@ -178,7 +184,9 @@ class Sampler:
                 wake = min(self._next_due(deadline), flushed + FLUSH_SECONDS)
                 self._changed.wait(max(0.0, wake - time.monotonic()))
                 now = time.monotonic()
-                if self._watching or now >= self._followed + self._follow_seconds:
+                if self._watching or now >= min(
+                    self._followed + self._follow_seconds, self._power_due
+                ):
                     self._poll(now)
                 due = now >= deadline and not self._stopping
                 if due:
@@ -195,20 +203,26 @@ class Sampler:
     def _next_due(self, deadline: float) -> float:
         if self._watching:
             return time.monotonic() + POLL_SECONDS
-        return min(deadline, self._followed + self._follow_seconds)
+        return min(deadline, self._followed + self._follow_seconds, self._power_due)
 
     def _poll(self, now: float) -> None:
-        """Reads counters without keeping the values: locates steps, follows wraps."""
-        following = now >= self._followed + self._follow_seconds
-        for meter, names in self._counter_names:
-            if not following and names.isdisjoint(self._watching):
-                continue
-            for reading in _read(meter):
-                series = self._counters.get(reading.domain)
-                if series is not None and series.watch(self._unix(reading), reading.value):
-                    self._seen(reading.domain)
-        if following:
+        """Reads in between: locates steps, follows wraps, sees power that comes and goes."""
+        due = set(self._watching)
+        if now >= self._followed + self._follow_seconds:
             self._followed = now
+            due |= self._counters.keys()
+        power = now >= self._power_due
+        if power:
+            self._power_due = now + POWER_SECONDS * random.uniform(0.5, 1.5)
+            due |= self._powers
+        for meter, names in self._names:
+            for reading in () if names.isdisjoint(due) else readings_of(meter):
+                counter = self._counters.get(reading.domain)
+                if counter is None:
+                    if power and reading.domain in self._powers:
+                        self._keep(reading)
+                elif counter.watch(self._unix(reading), reading.value):
+                    self._seen(reading.domain)
         if now >= self._watch_until:
             self._watching.clear()
 
@@ -230,6 +244,9 @@ class Sampler:
     def _edge(self) -> float:
         edge = self.now()
         self._edge_points = self._sample()
+        if self.now() - edge > SLOW_EDGE_SECONDS:
+            quick = [m for m in self._meters if self._seconds[m.name] < SLOW_EDGE_SECONDS]
+            self._read(quick)
         self._watch(EDGE_STEPS, EDGE_WATCH_SECONDS)
         return edge
 
@@ -245,11 +262,20 @@ class Sampler:
         if self._sampled is not None:
             self._max_gap = max(self._max_gap, now - self._sampled)
         self._sampled = self._followed = now
-        readings = [r for meter in self._meters for r in _read(meter) if r.domain in self._series]
-        points = [self._keep(reading) for reading in readings]
         self._samples += 1
+        points = self._read(self._meters)
         if self._files is not None:
             self._files.add(points)
+        return points
+
+    def _read(self, meters: Sequence[Meter]) -> list[Point]:
+        """Keeps a reading of each domain of `meters`."""
+        points = []
+        for meter in meters:
+            before = time.monotonic()
+            readings = [r for r in readings_of(meter) if r.domain in self._series]
+            self._seconds[meter.name] = time.monotonic() - before
+            points += [self._keep(reading) for reading in readings]
         return points
 
     def _keep(self, reading: Reading) -> Point:
@@ -266,7 +292,7 @@ class Sampler:
 
     def _take_states(self) -> None:
         """GPU temperatures and utilization: slow on some drivers, and never at an edge."""
-        states = tuple(state for meter in self._meters for state in _environment(meter))
+        states = tuple(state for meter in self._meters for state in states_of(meter))
         with self._changed:
             self._states = states
             if self._files is not None:
@@ -281,28 +307,6 @@ class Sampler:
         with self._changed:
             if warning is not None and warning not in self._warnings:
                 self._warnings.append(warning)
-
-
-def _read(meter: Meter) -> Sequence[Reading]:
-    """A source that breaks must not take the others with it."""
-    try:
-        return meter.read()
-    except Exception as error:
-        reason, now = f"{meter.name}: {error or type(error).__name__}", time.monotonic()
-        return [Reading(d.name, now, None, reason) for d in meter.domains()]
-
-
-def _environment(meter: Meter) -> Sequence[GpuState]:
-    try:
-        return meter.environment()
-    except Exception:
-        return ()
-
-
-def _follow_seconds(series: CounterSeries) -> float:
-    """The counter must be read this often: well within the time that a whole wrap takes."""
-    wrap, watts = series.domain.wrap_joules, series.domain.max_watts
-    return 0.8 * wrap / watts if wrap and watts else inf
 
 
 def _unix_offset() -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
+import sys
 from typing import Any
 
 from energyctl.registry import Hyperparameter
@@ -62,14 +63,14 @@ class Space:
         if self.parameter.distribution == "uniform":
             return low + scaled(place, high - low + 1)
         # Each number stands for the interval around it, so that the ends are no rarer.
-        drawn = math.exp(_between(math.log(low - 0.5), math.log(high + 0.5), place))
+        drawn = _log_between(low - 0.5, high + 0.5, place)
         return min(max(math.floor(drawn + 0.5), low), high)
 
     def _fraction(self, place: int) -> float:
         if self.parameter.distribution == "uniform":
             drawn = _between(self._low, self._high, place)
         else:
-            drawn = math.exp(_between(math.log(self._low), math.log(self._high), place))
+            drawn = _log_between(self._low, self._high, place)
         return float(min(max(drawn, self._low), self._high))
 
     def _is_regular(self, value: Any) -> bool:
@@ -108,6 +109,12 @@ def _between(low: float, high: float, place: int) -> float:
     # Written so that high - low, which may overflow, never occurs.
     share = place / _UNIT
     return low * (1 - share) + high * share
+
+
+def _log_between(low: float, high: float, place: int) -> float:
+    # Rounding may lift the exponent above that of the greatest float.
+    exponent = _between(math.log(low), math.log(high), place)
+    return math.exp(min(exponent, math.log(sys.float_info.max)))
 
 
 def _ordinal(value: float) -> int:

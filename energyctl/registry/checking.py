@@ -87,7 +87,8 @@ def _misread(path: Path, data: Mapping[str, Any], known: Collection[str]) -> Ite
             continue
         field = _MEANT.get(name) or intended_field(name, known)
         if field in known and field not in data:
-            yield (*path, name), "is not a field", f'write "{field}", or "_{name}" for free text'
+            hint = f'write "{field}", or {shown(f"_{name}")} for free text'
+            yield (*path, name), "is not a field", hint
 
 
 def _repository(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
@@ -146,7 +147,7 @@ def _command(path: Path, fields: RepositoryFields, command: tuple[str, ...]) -> 
             if name not in PLACEHOLDERS and name not in parameters:
                 like = nearest(name, [*PLACEHOLDERS, *parameters])
                 hint = f"write {{{like}}}; " if like else ""
-                message = f"has an unknown placeholder {{{name}}}"
+                message = f"has an unknown placeholder {shown(f'{{{name}}}')}"
                 yield (*path, number), message, f"{hint}literal braces are {{{{ and }}}}"
             elif name == "params" and element != "{params}":
                 yield (*path, number), "{params} must be an element of its own", None

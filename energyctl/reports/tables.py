@@ -58,7 +58,7 @@ def meters_table(rows: Sequence[Row]) -> Table:
 
 def closing_table(results: Sequence[Mapping[str, Any]]) -> Table:
     """One row a run: how it ended, what it took, what it found."""
-    table = _table("result", "status", "time", "energy", "background", "metrics")
+    table = _table("run", "status", "took", "energy", "background", "metrics")
     for result in results:
         status = str(result["status"])
         training, total = result["foreground_result"], result["energy"] or {}
@@ -69,7 +69,7 @@ def closing_table(results: Sequence[Mapping[str, Any]]) -> Table:
         )
         metrics = {k: v for k, v in training["performance_metrics"].items() if v is not None}
         table.add_row(
-            Text(str(result["experiment_id"])),
+            str(result["environment"]["run"]["index"]),
             Text(status, style=_STATUS_STYLE.get(status, "")),
             duration(training["duration"]),
             figure,
@@ -87,7 +87,7 @@ def presence(result: Mapping[str, Any]) -> str:
         return ""
     iterations = sum(job["iterations"] for job in jobs)
     share = "coverage unknown" if not covered else f"{min(covered):.1%} covered"
-    return f"{share}, {iterations} iterations"
+    return f"{share}, {iterations} iteration{'s' * (iterations != 1)}"
 
 
 def models_table(registry: Registry) -> Table:

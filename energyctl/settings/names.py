@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from energyctl.documents import Duplicate, intended_field
+from energyctl.documents import Duplicate, intended_field, shown
 from energyctl.settings.fields import (
     BACKGROUND,
     EXPERIMENT,
@@ -91,7 +91,7 @@ def _mistyped(name: str, level: Level, data: Mapping[str, Any]) -> Misread | Non
     return Misread(
         name,
         "is not a field, and ignored" if doubt else "is not a field",
-        f'write "{field}", or "_{name}" for free text',
+        f'write "{field}", or {shown(f"_{name}")} for free text',
         "warning" if doubt else "invalid",
         field,
     )

@@ -1,0 +1,421 @@
+"""Campaigns from the settings file to the results, with a real supervisord and real trainings."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import DEADLINE_SECONDS, Bench, wait_for
+
+RESULT_KEYS = {
+    "schema",
+    "experiment_id",
+    "campaign",
+    "mode",
+    "status",
+    "foreground_result",
+    "background_info",
+    "energy",
+    "phases",
+    "warnings",
+    "environment",
+}
+
+
+def test_a_single_run_writes_every_file_of_the_contract(bench: Bench) -> None:
+    name = bench.settings(
+        runs_per_config=1,
+        experiments=[{"mode": "mutation", "repo": "front", "model": "small", "mutate": ["all"]}],
+    )
+    done = bench.run("run", name, "--seed", "7")
+    assert done.returncode == 0, done.stderr
+    (result,) = bench.results()
+    experiment = result["experiment_id"]
+    assert result.keys() >= RESULT_KEYS
+    assert result["mode"] == "mutation"
+    assert result["background_info"] is None
+    training = result["foreground_result"]
+    assert training["success"] is True
+    assert training["retries"] == 0
+    assert training["exit_code"] == 0
+    assert training["performance_metrics"] == {"loss": 1.25e-05, "accuracy": 91.5}
+    assert [phase["name"] for phase in result["phases"]][:2] == ["idle", "foreground"]
+    results = bench.root / "results"
+    assert "training with" in (results / training["log"]).read_text()
+    energy = results / f"energy_{experiment}_attempt1"
+    assert {path.name for path in energy.iterdir()} == {
+        "cpu_energy.txt",
+        "cpu_power.csv",
+        "gpu_power.csv",
+        "gpu_temperature.csv",
+        "gpu_utilization.csv",
+    }
+    (trial,) = bench.trials
+    drawn = training["hyperparameters"]["learning_rate"]
+    assert trial["argv"][trial["argv"].index("--lr") + 1] == repr(drawn)
+    assert trial["cwd"] == str(bench.root / "repos" / "front")
+
+
+def test_a_parallel_run_measures_the_foreground_under_load(bench: Bench) -> None:
+    done = bench.run("run", bench.parallel(foreground={"hyperparameters": {"seconds": 2.0}}))
+    assert done.returncode == 0, done.stderr
+    (result,) = bench.results()
+    experiment = result["experiment_id"]
+    assert experiment.endswith("_front_small_parallel")
+    assert result["foreground_result"]["experiment_id"] == experiment.removesuffix("_parallel")
+    info = result["background_info"]
+    assert (info["repo"], info["model"]) == ("back", "large")
+    assert info["note"] == "Background training served as GPU load only (not monitored)"
+    (job,) = info["jobs"]
+    assert job["iterations"] >= 2
+    assert job["failures"] == 0
+    assert 0.5 < job["coverage"] <= 1
+    names = [phase["name"] for phase in result["phases"]]
+    order = ["idle", "background_start", "background_only", "foreground", "background_only"]
+    assert names == [*order, "background_stop"]
+    for before, after in zip(result["phases"], result["phases"][1:], strict=False):
+        assert before["end"] == after["start"]
+    results = bench.root / "results"
+    assert (results / f"background_training_{experiment}.conf").is_file()
+    assert (results / f"background_training_{experiment}.sh").is_file()
+    logs = results / f"background_logs_{experiment}"
+    rows = (logs / "iterations.csv").read_text().splitlines()
+    assert rows[0] == "job,run,pid,started,ended,exit_code,signal"
+    assert len(rows) - 1 == len(list(logs.glob("run_*.log")))
+    roles = {trial["role"] for trial in bench.trials}
+    assert roles == {"foreground", "background"}
+    assert info["stop"]["left"] == []
+
+
+def test_the_energy_of_an_estimate_is_labelled_wherever_it_is_shown(bench: Bench) -> None:
+    done = bench.run("run", bench.parallel())
+    (result,) = bench.results()
+    energy = result["energy"]
+    assert energy["measured"] is False
+    assert energy["cpu_package_joules"] is None
+    assert energy["total_joules"] > 0
+    assert all(not domain["measured"] for domain in energy["domains"] if domain["joules"])
+    assert "(estimated)" in done.stdout
+    folder = bench.root / "results" / f"energy_{result['experiment_id']}_attempt1"
+    assert "estimated" in (folder / "cpu_energy.txt").read_text()
+
+
+def test_the_time_series_holds_exactly_the_foreground(bench: Bench) -> None:
+    bench.run("run", bench.parallel())
+    (result,) = bench.results()
+    folder = bench.root / "results" / f"energy_{result['experiment_id']}_attempt1"
+    rows = [line.split(",") for line in (folder / "cpu_power.csv").read_text().splitlines()[1:]]
+    (attempt,) = result["foreground_result"]["attempts"]
+    assert float(rows[0][0]) == pytest.approx(attempt["start"], abs=0.02)
+    assert float(rows[-1][0]) == pytest.approx(attempt["end"], abs=0.02)
+    assert float(rows[0][3]) == 0.0
+    assert float(rows[-1][3]) == pytest.approx(result["energy"]["total_joules"], rel=0.05)
+
+
+def test_supervisorctl_shows_the_background_job_in_the_workspace(bench: Bench) -> None:
+    popen = bench.start("run", bench.parallel(foreground={"hyperparameters": {"seconds": 30.0}}))
+    wait_for(lambda: any(t["role"] == "foreground" for t in bench.trials), "the foreground")
+    shown = subprocess.run(
+        [Path(sys.executable).parent / "supervisorctl", "status"],
+        cwd=bench.root,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+    assert ":back_large" in shown.stdout
+    assert "RUNNING" in shown.stdout
+    status = json.loads(bench.run("status", "--json").stdout)
+    assert status["run"]["phase"] == "foreground"
+    assert [job["job"] for job in status["jobs"]] == ["back_large"]
+    popen.send_signal(signal.SIGTERM)
+    assert popen.wait(DEADLINE_SECONDS) == 130
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_both_trainings_and_leaves_an_interrupted_result(
+    bench: Bench, signum: int
+) -> None:
+    popen = bench.start("run", bench.parallel(foreground={"hyperparameters": {"seconds": 60.0}}))
+    wait_for(lambda: any(t["role"] == "foreground" for t in bench.trials), "the foreground")
+    popen.send_signal(signum)
+    assert popen.wait(DEADLINE_SECONDS) == 130
+    assert bench.alive() == []
+    (result,) = bench.results()
+    assert result["status"] == "interrupted"
+    assert result["foreground_result"]["success"] is False
+    assert result["energy"]["total_joules"] > 0
+    assert result["background_info"]["jobs"][0]["failures"] == 0
+
+
+def test_a_second_interrupt_does_not_cut_the_cleaning_up_short(bench: Bench) -> None:
+    foreground = {"hyperparameters": {"seconds": 60.0, "behaviour": "stubborn"}}
+    popen = bench.start("run", bench.parallel(foreground=foreground))
+    wait_for(lambda: any(t["role"] == "foreground" for t in bench.trials), "the foreground")
+    popen.send_signal(signal.SIGINT)
+    wait_for(lambda: len(bench.alive()) < 6, "the end to begin")
+    popen.send_signal(signal.SIGINT)
+    assert popen.wait(DEADLINE_SECONDS) == 130
+    assert bench.alive() == []
+    assert bench.results()[0]["status"] == "interrupted"
+
+
+def test_a_failed_attempt_is_tried_again(bench: Bench) -> None:
+    foreground = {"hyperparameters": {"behaviour": "once", "seconds": 0.3}}
+    done = bench.run("run", bench.parallel(foreground=foreground, max_retries=2))
+    assert done.returncode == 0, done.stdout
+    (result,) = bench.results()
+    training = result["foreground_result"]
+    assert training["retries"] == 1
+    assert [attempt["exit_code"] for attempt in training["attempts"]] == [1, 0]
+    assert len(list((bench.root / "results").glob("energy_*_attempt*"))) == 2
+
+
+def test_a_run_that_never_succeeds_is_failed_after_its_retries(bench: Bench) -> None:
+    experiment = {
+        "mode": "default",
+        "repo": "front",
+        "model": "small",
+        "hyperparameters": {"behaviour": "fails"},
+    }
+    done = bench.run("run", bench.settings(experiments=[experiment, experiment], max_retries=1))
+    assert done.returncode == 1
+    for result in bench.results():
+        assert result["status"] == "failed"
+        assert result["foreground_result"]["retries"] == 1
+        assert "exit code 3" in result["foreground_result"]["error"]
+        assert result["energy"]["total_joules"] >= 0
+
+
+def test_a_training_that_takes_too_long_is_ended(bench: Bench) -> None:
+    foreground = {
+        "hyperparameters": {"seconds": 60.0, "behaviour": "daemon"},
+        "timeout_seconds": 1,
+    }
+    done = bench.run("run", bench.parallel(foreground=foreground))
+    assert done.returncode == 1
+    (result,) = bench.results()
+    assert "timeout" in result["foreground_result"]["error"]
+    assert bench.alive() == []
+
+
+def test_a_failing_background_does_not_harm_the_foreground(bench: Bench) -> None:
+    background = {"repo": "back", "model": "large", "hyperparameters": {"behaviour": "fails"}}
+    settle = {"seconds": 0.1, "timeout_seconds": 1}
+    done = bench.run("run", bench.parallel(background=background, settle=settle))
+    assert done.returncode == 0, done.stderr
+    (result,) = bench.results()
+    assert result["status"] == "succeeded"
+    assert any("back_large" in text for text in result["warnings"])
+    assert any("not steady" in text for text in result["warnings"])
+
+
+def test_several_backgrounds_are_jobs_of_one_group(bench: Bench) -> None:
+    background = [
+        {"repo": "back", "model": "large", "hyperparameters": {"seconds": 0.2}, "copies": 2},
+        {"repo": "front", "model": "large", "hyperparameters": {"seconds": 0.2}},
+    ]
+    done = bench.run("run", bench.parallel(background=background))
+    assert done.returncode == 0, done.stderr
+    (result,) = bench.results()
+    jobs = [job["job"] for job in result["background_info"]["jobs"]]
+    assert jobs == ["back_large_1", "back_large_2", "front_large"]
+    assert result["background_info"]["repo"] is None
+    logs = bench.root / "results" / f"background_logs_{result['experiment_id']}"
+    assert all((logs / job / "run_1.log").is_file() for job in jobs)
+
+
+def test_a_background_below_min_coverage_fails_the_run(bench: Bench) -> None:
+    background = {
+        "repo": "back",
+        "model": "large",
+        "hyperparameters": {"seconds": 0.05},
+        "restart_delay_seconds": 1,
+    }
+    settle = {"seconds": 0.1, "timeout_seconds": 3}
+    name = bench.parallel(background=background, min_coverage=0.9, settle=settle)
+    assert bench.run("run", name).returncode == 1
+    (result,) = bench.results()
+    assert "min_coverage" in result["foreground_result"]["error"]
+
+
+def test_an_interrupted_campaign_is_resumed_without_repeating_what_is_finished(
+    bench: Bench,
+) -> None:
+    experiment = {
+        "mode": "mutation",
+        "repo": "front",
+        "model": "small",
+        "mutate": ["learning_rate"],
+        "hyperparameters": {"seconds": 1.0},
+    }
+    name = bench.settings(experiments=[experiment], runs_per_config=3, seed=5)
+    popen = bench.start("run", name)
+    wait_for(lambda: len(bench.trials) == 2, "the second run")
+    popen.send_signal(signal.SIGTERM)
+    assert popen.wait(DEADLINE_SECONDS) == 130
+    first = bench.results()[0]
+    (bench.root / "settings" / name).unlink()
+    done = bench.run("resume")
+    assert done.returncode == 0, done.stderr
+    statuses = [result["status"] for result in bench.results()]
+    assert statuses == ["succeeded", "interrupted", "succeeded", "succeeded"]
+    assert bench.results()[0] == first
+    planned = [run["hyperparameters"]["learning_rate"] for run in _journal(bench)["runs"]]
+    finished = [r for r in bench.results() if r["status"] == "succeeded"]
+    values = [r["foreground_result"]["hyperparameters"]["learning_rate"] for r in finished]
+    assert values == planned
+    again = bench.run("resume")
+    assert again.returncode == 0
+    assert "nothing is left to run" in again.stdout
+    assert len(bench.results()) == 4
+
+
+def _journal(bench: Bench) -> dict[str, Any]:
+    (path,) = (bench.root / "results" / "campaigns").glob("*.jsonl")
+    head: dict[str, Any] = json.loads(path.read_text().splitlines()[0])
+    return head
+
+
+def test_a_killed_energyctl_leaves_no_training_and_resume_goes_on(bench: Bench) -> None:
+    popen = bench.start("run", bench.parallel(foreground={"hyperparameters": {"seconds": 3.0}}))
+    wait_for(lambda: any(t["role"] == "foreground" for t in bench.trials), "the foreground")
+    popen.kill()
+    popen.wait(DEADLINE_SECONDS)
+    wait_for(lambda: not bench.alive(), "everything of the run to end", 15)
+    assert bench.results() == []
+    done = bench.run("resume")
+    assert done.returncode == 0, done.stderr
+    assert [r["status"] for r in bench.results()] == ["interrupted", "succeeded"]
+
+
+def test_stop_ends_the_background_of_a_running_campaign(bench: Bench) -> None:
+    popen = bench.start("run", bench.parallel(foreground={"hyperparameters": {"seconds": 4.0}}))
+    wait_for(lambda: any(t["role"] == "foreground" for t in bench.trials), "the foreground")
+    stopped = bench.run("stop")
+    assert stopped.returncode == 0, stopped.stderr
+    assert "back_large" in stopped.stdout
+    assert popen.wait(DEADLINE_SECONDS) == 0
+    (result,) = bench.results()
+    assert result["background_info"]["jobs"][0]["coverage"] < 0.99
+    assert any("of the foreground's time" in text for text in result["warnings"])
+
+
+def test_a_second_campaign_is_refused_and_told_who_holds_the_machine(bench: Bench) -> None:
+    popen = bench.start("run", bench.parallel(foreground={"hyperparameters": {"seconds": 60.0}}))
+    wait_for(lambda: bench.trials, "the first training")
+    second = bench.run("run", "x.json")
+    assert second.returncode == 3
+    assert f"pid {popen.pid}" in second.stderr
+    assert "'trial'" in second.stderr
+    assert "Traceback" not in second.stderr
+    popen.send_signal(signal.SIGTERM)
+    popen.wait(DEADLINE_SECONDS)
+
+
+def test_invalid_experiments_are_skipped_or_stop_everything_with_strict(bench: Bench) -> None:
+    good = {"mode": "default", "repo": "front", "model": "small"}
+    bad = {"mode": "mutation", "repo": "frnt", "model": "small", "mutate_params": ["seconds"]}
+    name = bench.settings(experiments=[bad, good, {"comment": "=== part 2 ==="}])
+    strict = bench.run("run", name, "--strict")
+    assert strict.returncode == 2
+    assert bench.trials == []
+    done = bench.run("run", name)
+    assert done.returncode == 1
+    assert "experiments[0].repo" in done.stderr
+    assert len(bench.results()) == 1
+
+
+def test_only_runs_the_named_runs_with_their_own_values(bench: Bench) -> None:
+    experiment = {
+        "mode": "mutation",
+        "repo": "front",
+        "model": "small",
+        "mutate": ["learning_rate"],
+    }
+    name = bench.settings(experiments=[experiment], runs_per_config=4, seed=3)
+    planned = json.loads(bench.run("plan", name, "--json").stdout)["runs"]
+    assert bench.run("run", name, "--only", "2,4").returncode == 0
+    values = [r["foreground_result"]["hyperparameters"] for r in bench.results()]
+    assert values == [planned[1]["hyperparameters"], planned[3]["hyperparameters"]]
+
+
+def test_one_model_runs_without_a_file(bench: Bench) -> None:
+    arguments = ["--repo", "front", "--model", "small", "--mutate", "learning_rate", "--runs", "1"]
+    done = bench.run("run", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert bench.results()[0]["mode"] == "mutation"
+
+
+def test_rendered_entries_can_be_edited_and_used(bench: Bench) -> None:
+    name = bench.parallel()
+    rendered = bench.run("render", name, "--out", "mine")
+    assert rendered.returncode == 0, rendered.stderr
+    script = next((bench.root / "mine").glob("*.sh"))
+    script.write_text(script.read_text().replace("--lr", "--edited-lr"))
+    done = bench.run("run", name, "--rendered", "mine")
+    assert done.returncode == 0, done.stderr
+    background = [t for t in bench.trials if t["role"] == "background"]
+    assert background
+    assert all("--edited-lr" in trial["argv"] for trial in background)
+    (result,) = bench.results()
+    assert result["environment"]["rendered"] == str(bench.root / "mine")
+    assert any("rendered files" in text for text in result["warnings"])
+
+
+def test_the_governor_is_set_and_put_back(bench: Bench, tmp_path: Path) -> None:
+    files = []
+    for cpu in range(2):
+        folder = tmp_path / "cpus" / f"cpu{cpu}" / "cpufreq"
+        folder.mkdir(parents=True)
+        (folder / "scaling_available_governors").write_text("performance powersave\n")
+        (folder / "scaling_governor").write_text("powersave\n")
+        files.append(folder / "scaling_governor")
+    bench.env["ENERGYCTL_CPUFREQ"] = str(tmp_path / "cpus")
+    foreground = {"hyperparameters": {"seconds": 60.0}}
+    popen = bench.start("run", bench.parallel(foreground=foreground, governor="performance"))
+    wait_for(lambda: bench.trials, "a training")
+    assert [file.read_text() for file in files] == ["performance", "performance"]
+    popen.send_signal(signal.SIGTERM)
+    assert popen.wait(DEADLINE_SECONDS) == 130
+    assert [file.read_text().strip() for file in files] == ["powersave", "powersave"]
+
+
+def test_a_governor_that_cannot_be_set_is_a_warning(bench: Bench, tmp_path: Path) -> None:
+    bench.env["ENERGYCTL_CPUFREQ"] = str(tmp_path / "no-cpus")
+    done = bench.run("run", bench.parallel(governor="performance"))
+    assert done.returncode == 0
+    assert any("governor" in text for text in bench.results()[0]["warnings"])
+    assert "governor" in done.stdout
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can run trainings as another user")
+def test_under_sudo_trainings_run_as_the_invoking_user(bench: Bench, tmp_path: Path) -> None:
+    user = pwd.getpwnam("nobody")
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    for path in (bench.root, *bench.root.rglob("*")):
+        os.chown(path, user.pw_uid, user.pw_gid)
+    trials = Path(bench.env["TRIALS"])
+    trials.touch()
+    trials.chmod(0o666)
+    bench.env |= {"SUDO_UID": str(user.pw_uid), "SUDO_GID": str(user.pw_gid)}
+    try:
+        done = bench.run("run", bench.parallel())
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert {trial["uid"] for trial in bench.trials} == {user.pw_uid}
+        owners = {path.stat().st_uid for path in (bench.root / "results").rglob("*")}
+        assert owners == {user.pw_uid}
+        assert (bench.root / "supervisord.conf").stat().st_uid == user.pw_uid
+    finally:
+        private = Path(f"/tmp/energyctl-{user.pw_uid}")
+        left = list(private.rglob("*"))
+    assert left == []
