@@ -87,9 +87,7 @@ def _metered(
     """(exit code, start, end, samples). _NotStarted where the command cannot be started."""
     sampler.start()
     try:
-        if out is not None:
-            sampler.phase("before")
-            sampler.record_to(out)
+        sampler.record_to(out)
         sampler.phase("command")
         start = sampler.now()
         process = signals.spawn(argv)

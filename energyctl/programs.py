@@ -169,6 +169,8 @@ def _finish_script(value: Any) -> Any:
         return value
     if isinstance(value, str | int | float):
         return _Quoted(shlex.quote(_in_shell(str(value))))
+    if isinstance(value, jinja2.Undefined):
+        str(value)  # raises the error that names the variable
     raise SettingsError(f"{value!r} in a script is neither text nor a number")
 
 
@@ -211,11 +213,11 @@ def render_template(path: Path, values: Mapping[str, Any], *, script: bool) -> s
     try:
         return environment.get_template(path.name).render(values)
     except jinja2.TemplateNotFound as error:
-        raise SettingsError(f"{path.parent / str(error)}: no such template") from error
+        raise SettingsError(f"{path.parent / str(error.name)}: no such template") from error
     except jinja2.TemplateSyntaxError as error:
         raise SettingsError(f"{path}, line {error.lineno}: {error.message}") from error
     except SettingsError as error:
-        raise SettingsError(f"{path}: {error}") from error
+        raise SettingsError(f"{path}{_line_in(path, error)}: {error}") from error
     except Exception as error:  # a template may fail in any way that an expression can
         line = _line_in(path, error)
         raise SettingsError(f"{path}{line}: {type(error).__name__}: {error}") from error

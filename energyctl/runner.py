@@ -374,7 +374,7 @@ def make_result(live: _Live, recording: Recording) -> dict[str, Any]:
         context.folder.user.own(files.energy(last.number) / "cpu_energy.txt")
     background = None
     warnings = [*context.warnings, *live.warnings, *recording.warnings]
-    warnings += [text for text in (energy.warnings if energy else ()) if text not in warnings]
+    warnings += energy.warnings if energy else ()
     if live.background is not None:
         span = (last.start, last.end) if last else (None, None)
         background = {**live.background.info(*span), "settle": live.settled}

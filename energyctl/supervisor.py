@@ -42,7 +42,11 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        try:
+            self.sock.connect(self._path)
+        except OSError:
+            self.sock.close()
+            raise
 
 
 class _UnixTransport(xmlrpc.client.Transport):
@@ -53,7 +57,9 @@ class _UnixTransport(xmlrpc.client.Transport):
         self._path, self._seconds = path, seconds
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        return _UnixConnection(self._path, self._seconds)
+        connection = _UnixConnection(self._path, self._seconds)
+        self._connection = host, connection  # what close() closes
+        return connection
 
 
 @dataclass(frozen=True)
@@ -247,19 +253,26 @@ def ensure(
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)]
     with open(output, "wb") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)],
-            cwd=runtime,
-            # Configuration files are UTF-8, whatever the caller's locale says.
-            env={**(os.environ if env is None else env), "PYTHONUTF8": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=die_with_parent,
-            **(credentials or {}),
-        )
+        try:
+            child = subprocess.Popen(
+                command,
+                cwd=runtime,
+                # Configuration files are UTF-8, whatever the caller's locale says.
+                env={**(os.environ if env is None else env), "PYTHONUTF8": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+                **(credentials or {}),
+            )
+        except OSError as error:
+            who = f" as user {credentials['user']}" if credentials else ""
+            raise MachineError(
+                f"cannot start supervisord{who} with {sys.executable}: {error.strerror}"
+            ) from error
     daemon = Daemon(runtime, child)
     deadline = time.monotonic() + START_SECONDS
     while not daemon.answers():

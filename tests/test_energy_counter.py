@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hardware.waveform import Square
 from hypothesis import given
 from hypothesis import strategies as st
 
 from energyctl.energy import CounterSeries, Domain
+from hardware.waveform import Square
 
 PACKAGE = Domain("package-0", "cpu", "powercap", wrap_joules=1000.0, max_watts=400.0)
 GPU = Domain("gpu-0", "gpu", "nvml energy counter", update_seconds=0.1)

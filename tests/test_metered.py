@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from hardware.powercap import moving, zone
 from hardware.waveform import Square
 

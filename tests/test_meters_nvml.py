@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hardware.nvml import WAVE, build, environment
 
 PREAMBLE = """

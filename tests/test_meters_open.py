@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hardware.meter import ScriptedMeter
-from hardware.powercap import zone
 
 from energyctl.energy import Domain
 from energyctl.errors import SettingsError
 from energyctl.meters import Meter, describe, missing_kinds, open_meters
 from energyctl.meters.estimate import BUSY_WATTS, IDLE_WATTS, CpuEstimate
 from energyctl.meters.selection import named, visible
+from hardware.meter import ScriptedMeter
+from hardware.powercap import zone
 
 KNOWN = [(0, "GPU-aa11"), (1, "GPU-aa22"), (2, "GPU-bb33")]
 

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from hardware.powercap import set_counter, zone
 
 from energyctl.energy import Domain
 from energyctl.meters.powercap import PowercapMeter
+from hardware.powercap import set_counter, zone
 
 
 def domains(root: Path) -> dict[str, Domain]:

@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from hardware.meter import ScriptedMeter
-from hardware.powercap import moving, zone
-from hardware.waveform import Square
 
 from energyctl.energy import CounterSeries, Domain
 from energyctl.errors import MachineError, SettingsError
 from energyctl.meters import GpuState, Reading, write_cpu_energy
 from energyctl.meters.powercap import PowercapMeter
 from energyctl.meters.sampler import Sampler
+from hardware.meter import ScriptedMeter
+from hardware.powercap import moving, zone
+from hardware.waveform import Square
 
 PACKAGE = Domain("package-0", "cpu", "powercap", wrap_joules=1e6, max_watts=400.0)
 GPU = Domain("gpu-0", "gpu", "nvml energy counter", update_seconds=0.1)
@@ -181,7 +181,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_the_four_tables_begin_at_the_last_edge_and_end_at_the_next(tmp_path: Path) -> None:
+def test_the_four_tables_begin_at_one_edge_and_end_at_the_next(tmp_path: Path) -> None:
     class WithState(ScriptedMeter):
         def environment(self) -> Sequence[GpuState]:
             return (GpuState(1, "A GPU", time.monotonic(), 51.0, None, 70.0, None, 249.0),)
@@ -191,8 +191,8 @@ def test_the_four_tables_begin_at_the_last_edge_and_end_at_the_next(tmp_path: Pa
     sampler.start()
     sampler.phase("idle")
     wait_until(lambda: sampler.recording().statistics.samples > 4)
-    start = sampler.phase("foreground")
     sampler.record_to(tmp_path / "energy")
+    start = sampler.phase("foreground")
     wait_until(lambda: sampler.now() > start + 0.5)
     end = sampler.phase("cooldown")
     sampler.record_to(None)
@@ -200,8 +200,8 @@ def test_the_four_tables_begin_at_the_last_edge_and_end_at_the_next(tmp_path: Pa
     cpu = rows(tmp_path / "energy" / "cpu_power.csv")
     assert list(cpu[0]) == ["timestamp", "domain", "power_w", "energy_j"]
     assert (cpu[0]["domain"], cpu[0]["power_w"], cpu[0]["energy_j"]) == ("package-0", "", "0")
-    assert float(cpu[0]["timestamp"]) == pytest.approx(start, abs=0.05)
-    assert float(cpu[-1]["timestamp"]) == pytest.approx(end, abs=0.05)
+    assert 0 <= float(cpu[0]["timestamp"]) - start < 0.05
+    assert 0 <= float(cpu[-1]["timestamp"]) - end < 0.05
     assert float(cpu[-1]["energy_j"]) == pytest.approx(100 * (end - start), rel=0.05)
     assert float(cpu[1]["power_w"]) == pytest.approx(100, rel=0.05)
     gpu = rows(tmp_path / "energy" / "gpu_power.csv")
@@ -218,8 +218,8 @@ def test_a_failed_read_is_an_empty_field_never_zero(tmp_path: Path) -> None:
     meter = ScriptedMeter({PACKAGE: lambda now: None if gone.is_set() else 100 * now})
     sampler = Sampler([meter], interval_seconds=0.02)
     sampler.start()
-    sampler.phase("one")
     sampler.record_to(tmp_path)
+    sampler.phase("one")
     gone.set()
     before = sampler.recording().statistics.samples
     wait_until(lambda: sampler.recording().statistics.samples > before + 3)
@@ -231,8 +231,8 @@ def test_a_failed_read_is_an_empty_field_never_zero(tmp_path: Path) -> None:
 def test_rows_are_on_disk_while_sampling_goes_on(tmp_path: Path) -> None:
     sampler = Sampler([ScriptedMeter({PACKAGE: constant(100)})], interval_seconds=0.1)
     sampler.start()
-    sampler.phase("one")
     sampler.record_to(tmp_path)
+    sampler.phase("one")
     try:
         wait_until(lambda: len(rows(tmp_path / "cpu_power.csv")) > 5)
     finally:

@@ -124,11 +124,6 @@ def test_output_is_unbuffered_unless_the_registry_says_otherwise() -> None:
     assert start(NET, "small").env["PYTHONUNBUFFERED"] == "1"
 
 
-def test_relative_workspaces_become_absolute() -> None:
-    made = registry.invocation(NET, "small", {}, workspace=Path("."), python="python3")
-    assert Path(made.cwd) == Path.cwd() / "repos" / "net"
-
-
 def test_what_the_repository_does_not_have_is_refused() -> None:
     with pytest.raises(SettingsError, match="no model 'tiny'"):
         start(NET, "tiny")

@@ -124,8 +124,7 @@ def _experiment(
 
 
 def _conduct(campaign: Campaign, progress: Progress) -> Outcome:
-    user = campaign.folder.user
-    runtime = machine.runtime_folder(campaign.workspace.root, user)
+    runtime = machine.runtime_path(campaign.workspace.root, campaign.folder.user)
     campaign.observer = Published(progress, runtime / "state.json", progress.total)
     return campaigns.conduct(campaign)
 

@@ -76,6 +76,8 @@ class Sampler:
         self._watts: dict[str, float | None] = {}
         self._states: tuple[GpuState, ...] = ()
         self._files: CsvFiles | None = None
+        self._next_files: CsvFiles | None = None
+        self._states_due = False  # the GPU files begin with a row of their own
         self._warnings: list[str] = []
         self._seconds: dict[str, float] = {}  # that the last reading of each meter took
         self._samples = self._missed = 0
@@ -109,6 +111,10 @@ class Sampler:
         with self._changed:
             edge = self._edge()
             self._edges.append((name, edge))
+            if self._next_files is not None:
+                self._files, self._next_files = self._next_files, None
+                self._files.add(self._edge_points)
+                self._states_due = True
             self._changed.notify_all()
         return edge
 
@@ -152,24 +158,22 @@ class Sampler:
             return Latest(self.now(), dict(self._watts), self._states, name, since)
 
     def record_to(self, directory: Path | None) -> None:
-        """Writes the CSV files into `directory`, beginning with the last edge; None ends them.
+        """Writes the CSV files into `directory`, beginning with the next edge; None ends them.
 
-        MachineError where they cannot be created. A later write error becomes a warning of the
-        recording: it must not end a measurement.
+        The files are made now, so that nothing but the reading lies between that edge and what
+        is to be measured. MachineError where they cannot be created. A later write error becomes
+        a warning of the recording: it must not end a measurement.
         """
         if self._files is not None:
             self._take_states()
         with self._changed:
-            before, self._files = self._files, None
+            before, self._files, self._next_files = self._files, None, None
         if before is not None:
             self._note(before.close())
-        if directory is None:
-            return
-        files = CsvFiles(directory, self._domains, self._interval)
-        with self._changed:
-            files.add(self._edge_points)
-            self._files = files
-        self._take_states()
+        if directory is not None:
+            files = CsvFiles(directory, self._domains, self._interval)
+            with self._changed:
+                self._next_files = files
 
     # -- the thread -----------------------------------------------------------------------------
 
@@ -194,7 +198,8 @@ class Sampler:
                     late = int((now - deadline) / self._interval)
                     self._missed += late
                     deadline += (late + 1) * self._interval
-            if due:
+            if due or self._states_due:
+                self._states_due = False
                 self._take_states()
             if now - flushed >= FLUSH_SECONDS:
                 flushed = now

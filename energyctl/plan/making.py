@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Literal
 
 from energyctl.documents import Document, Problem, nearest, place, shown
@@ -35,8 +36,31 @@ def make(
     for experiment in settings.experiments:
         maker = _Maker(experiment, registry, report)
         runs.extend(maker.runs(len(runs) + 1, seed, past))
+    if document is not None:
+        valid = {experiment.number for experiment in settings.experiments}
+        _check_names_of_invalid(document, valid, registry, report)
     known = sorted([*problems, *report.problems], key=lambda found: found.line or 0)
     return Plan(tuple(runs), tuple(known), settings.separators, seed)
+
+
+def _check_names_of_invalid(
+    document: Document, valid: Container[int], registry: Registry, report: _Report
+) -> None:
+    """Repositories and models that even the invalid experiments name: all problems at once."""
+    for number, entry in enumerate(document.data["experiments"]):
+        if number in valid or not isinstance(entry, dict):
+            continue
+        root: Path = ("experiments", number)
+        background = entry.get("background")
+        jobs = background if isinstance(background, list) else [background]
+        inside = [(*root, "background", i) for i in range(len(jobs))] if len(jobs) > 1 else []
+        places = [root, (*root, "foreground"), *(inside or [(*root, "background")])]
+        for path, training in zip(places, [entry, entry.get("foreground"), *jobs], strict=False):
+            names = training if isinstance(training, dict) else {}
+            repo, model = names.get("repo"), names.get("model")
+            if isinstance(repo, str) and repo != "placeholder":
+                known = model if isinstance(model, str) else None
+                _find_repository(path, repo, known, registry, partial(report.add, number))
 
 
 class _Report:
@@ -108,14 +132,7 @@ class _Maker:
         self._report.add(self._experiment.number, path, message, suggestion, "warning")
 
     def _repository(self, path: Path, repo: str, model: str) -> Repository | None:
-        repository = self._registry.repositories.get(repo)
-        if repository is None:
-            message = f"{shown(repo)} is no repository of the registry"
-            self._wrong((*path, "repo"), message, _like(repo, self._registry.repositories))
-        elif model not in repository.models:
-            message = f"{shown(model)} is no model of {shown(repo)}"
-            self._wrong((*path, "model"), message, _like(model, repository.models))
-        return repository
+        return _find_repository(path, repo, model, self._registry, self._wrong)
 
     def _fixed(
         self, path: Path, repository: Repository, values: Mapping[str, Any]
@@ -209,6 +226,24 @@ class _Maker:
         besides = "the defaults and what was run before" if deduplicated else "the defaults"
         message = f"{names}: only {left} different values besides {besides}: "
         self._warn(path, f"{message}{left} runs instead of {asked}")
+
+
+def _find_repository(
+    path: Path,
+    repo: str,
+    model: str | None,
+    registry: Registry,
+    wrong: Callable[[Path, str, str | None], None],
+) -> Repository | None:
+    """The repository of that name; an unknown one, or an unknown model of it, is *wrong*."""
+    repository = registry.repositories.get(repo)
+    if repository is None:
+        message = f"{shown(repo)} is no repository of the registry"
+        wrong((*path, "repo"), message, _like(repo, registry.repositories))
+    elif model is not None and model not in repository.models:
+        message = f"{shown(model)} is no model of {shown(repo)}"
+        wrong((*path, "model"), message, _like(model, repository.models))
+    return repository
 
 
 def _like(name: str, known: Iterable[str]) -> str | None:

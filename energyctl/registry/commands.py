@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -32,15 +31,15 @@ def invocation(
 ) -> Invocation:
     """The command that trains a model with these values; floats are passed in full precision.
 
-    `python` runs scripts of repositories that name no interpreter. Raises SettingsError for a
-    model or a hyper-parameter that the repository does not have, and for a missing value.
+    `python` runs scripts of repositories that name no interpreter; `workspace` is absolute.
+    Raises SettingsError for a model or a hyper-parameter that the repository does not have, and
+    for a missing value.
     """
     if model not in repository.models:
         raise SettingsError(f"{repository.name} has no model {model!r}")
     unknown = [name for name in values if name not in repository.hyperparameters]
     if unknown:
         raise SettingsError(f"{repository.name} has no hyper-parameter {unknown[0]!r}")
-    workspace = Path(os.path.abspath(workspace))
     root = workspace / (repository.path or "")
     if repository.command is not None:
         names = {

@@ -1,0 +1,206 @@
+"""Workspaces with stand-in clones, and the real command line in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from energyctl import machine, workspace
+
+DEADLINE_SECONDS = 60.0
+
+TRAIN = """#!{python} -S
+import json, os, signal, subprocess, sys, time
+flags = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+with open(os.environ["TRIALS"], "a") as file:
+    row = {{"argv": sys.argv[1:], "role": os.environ.get("ENERGYCTL_RUN", "").rpartition("/")[2]}}
+    row |= {{"cwd": os.getcwd(), "pid": os.getpid(), "uid": os.getuid()}}
+    file.write(json.dumps(row) + "\\n")
+print("training with", sys.argv[1:], flush=True)
+behaviour = flags.get("--behaviour", "")
+if behaviour == "fails":
+    sys.exit(3)
+if behaviour == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if behaviour == "daemon":
+    subprocess.Popen(["sleep", "1000"], start_new_session=True)
+if behaviour == "once":
+    marker = os.environ["TRIALS"] + ".once"
+    if not os.path.exists(marker):
+        open(marker, "w").close()
+        sys.exit(1)
+end = time.monotonic() + float(flags.get("--seconds", "0.3"))
+while time.monotonic() < end:
+    time.sleep(0.01)
+print("loss: 1.25e-05")
+print("Accuracy: 91.5", flush=True)
+"""
+
+REGISTRY: dict[str, Any] = {
+    "models": {
+        name: {
+            "path": f"repos/{name}",
+            "train_script": "./train.sh",
+            "models": ["small", "large"],
+            "model_flag": "-n",
+            "supported_hyperparams": {
+                "seconds": {"flag": "--seconds", "type": "float", "default": 0.3},
+                "behaviour": {"flag": "--behaviour", "type": "str", "default": ""},
+                "learning_rate": {
+                    "flag": "--lr",
+                    "type": "float",
+                    "default": 0.1,
+                    "range": [0.05, 0.15],
+                    "distribution": "log_uniform",
+                },
+            },
+            "performance_metrics": {
+                "log_patterns": {"loss": "loss: ([0-9.]+)", "accuracy": "Accuracy: ([0-9.]+)"}
+            },
+        }
+        for name in ("front", "back")
+    }
+}
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = DEADLINE_SECONDS) -> Any:
+    """The first truthy value of *condition*; fails the test after *seconds*."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"waited {seconds:g} s in vain for {what}")
+
+
+@dataclass
+class Bench:
+    """A workspace in a folder of its own, with a registry, two stand-in clones and a lock."""
+
+    root: Path
+    env: dict[str, str]
+    python: str = sys.executable
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def settings(self, name: str = "x.json", **fields: Any) -> str:
+        """Writes a settings file with quick phases; returns its name."""
+        quick = {
+            "experiment_name": "trial",
+            "idle_seconds": 0,
+            "cooldown_seconds": 0,
+            "max_retries": 0,
+            "sample_interval_seconds": 0.1,
+            "settle": {"seconds": 0.1, "timeout_seconds": 30},
+        }
+        (self.root / "settings" / name).write_text(json.dumps({**quick, **fields}))
+        return name
+
+    def parallel(self, name: str = "x.json", **fields: Any) -> str:
+        """A settings file with one parallel experiment: ``front`` before ``back``."""
+        foreground = {"repo": "front", "model": "small", "hyperparameters": {"seconds": 1.0}}
+        background = {"repo": "back", "model": "large", "hyperparameters": {"seconds": 0.2}}
+        foreground |= fields.pop("foreground", {})
+        background = fields.pop("background", None) or background
+        experiment = {"mode": "parallel", "foreground": foreground, "background": background}
+        return self.settings(name, experiments=[experiment], **fields)
+
+    def start(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        """Starts ``energyctl …`` in the workspace."""
+        popen = subprocess.Popen(
+            [self.python, "-m", "energyctl", *arguments],
+            cwd=self.root,
+            env={**self.env, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(popen)
+        return popen
+
+    def run(
+        self, *arguments: str, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs ``energyctl …`` to its end."""
+        popen = self.start(*arguments, env=env)
+        out, err = popen.communicate(timeout=DEADLINE_SECONDS)
+        return subprocess.CompletedProcess(arguments, popen.returncode, out, err)
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """What the stand-in trainings noted at their start, oldest first."""
+        path = Path(self.env["TRIALS"])
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def results(self, folder: str = "results") -> list[dict[str, Any]]:
+        paths = sorted((self.root / folder).glob("*.json"))
+        return [json.loads(path.read_text()) for path in paths]
+
+    @property
+    def runtime(self) -> Path:
+        return machine.runtime_path(self.root, machine.invoking_user())
+
+    def alive(self) -> list[str]:
+        """Every process that belongs to this workspace: daemon, launchers, trainings."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                try:
+                    environ = (entry / "environ").read_bytes()
+                    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                except OSError:
+                    continue
+                if f"TRIALS={self.env['TRIALS']}".encode() in environ.split(b"\0"):
+                    found.append(f"{entry.name} {command}")
+        return found
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A workspace; the test fails if it leaves a process, a socket or a private folder behind."""
+    root = tmp_path / "workspace"
+    workspace.init(root)
+    (root / "settings" / "models_config.json").write_text(json.dumps(REGISTRY))
+    for name in REGISTRY["models"]:
+        script = root / "repos" / name / "train.sh"
+        script.parent.mkdir(parents=True)
+        script.write_text(TRAIN.format(python=sys.executable))
+        script.chmod(0o755)
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ENERGYCTL_", "SUDO_", "CUDA_"))
+    }
+    env = {
+        **kept,
+        "ENERGYCTL_LOCK": str(tmp_path / "lock"),
+        "ENERGYCTL_POWERCAP": str(tmp_path / "no-powercap"),
+        "TRIALS": str(tmp_path / "trials.jsonl"),
+        "COLUMNS": "200",
+    }
+    made = Bench(root, env)
+    yield made
+    for popen in made.started:
+        if popen.poll() is None:
+            popen.send_signal(signal.SIGTERM)
+            popen.communicate(timeout=DEADLINE_SECONDS)
+        for stream in (popen.stdout, popen.stderr):
+            if stream is not None:
+                stream.close()
+    left = made.alive()
+    for line in left:
+        os.kill(int(line.split()[0]), signal.SIGKILL)
+    assert not left
+    assert not made.runtime.exists()

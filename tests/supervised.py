@@ -1,0 +1,142 @@
+"""Real groups in a real supervisord, without a campaign around them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import wait_for
+
+from energyctl import background, machine, processes, programs, supervisor
+from energyctl.background import Background
+from energyctl.plan import BackgroundJob, Run, Training
+from energyctl.registry import Invocation
+from energyctl.results import ResultsFolder, RunFiles
+from energyctl.supervisor import Daemon
+from energyctl.workspace import Workspace
+
+QUIET = Training("quiet", "model", {})
+
+
+def make_run(*background: BackgroundJob) -> Run:
+    return Run(1, 0, 1, "parallel", QUIET, background=background)
+
+
+def job(model: str, **fields: float) -> BackgroundJob:
+    """A background job ``back_{model}``."""
+    return BackgroundJob(Training("back", model, {}), **fields)  # type: ignore[arg-type]
+
+
+def files_of(folder: Path, experiment_id: str) -> RunFiles:
+    return RunFiles(folder, experiment_id, experiment_id, "stamp", "quiet", "model")
+
+
+def living(root: Path) -> list[processes.Found]:
+    """Every process that has *root* in its command, its environment or its working folder.
+
+    A program may clear its environment, but hardly all three.
+    """
+    needle = os.fsencode(root)
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                texts = [(entry / name).read_bytes() for name in ("cmdline", "environ")]
+                texts.append(os.fsencode(os.readlink(entry / "cwd")))
+            except OSError:
+                continue
+            process = processes.identify(int(entry.name))
+            if process is not None and any(needle in text for text in texts):
+                found.append(process)
+    return found
+
+
+@dataclass
+class World:
+    """A workspace with a daemon of its own. ``notes`` is a file that trainings may write to."""
+
+    root: Path
+    runtime: Path
+    commands: dict[str, Sequence[str]] = field(default_factory=dict)
+    daemon: Daemon | None = None
+
+    @property
+    def notes(self) -> Path:
+        return self.root / "notes"
+
+    @property
+    def configuration(self) -> Path:
+        return self.root / "supervisord.conf"
+
+    @property
+    def results(self) -> ResultsFolder:
+        return ResultsFolder(self.root / "results", machine.invoking_user())
+
+    def lines(self) -> list[str]:
+        """The whole lines of ``notes``."""
+        text = self.notes.read_text() if self.notes.exists() else ""
+        return text.splitlines() if text.endswith("\n") else text.splitlines()[:-1]
+
+    def ensure(self) -> Daemon:
+        """The daemon, started from the project's own configuration."""
+        template = Workspace(self.root).daemon_template
+        values = {"runtime": str(self.runtime)}
+        self.configuration.write_text(programs.render_template(template, values, script=False))
+        (self.runtime / "conf.d").mkdir(exist_ok=True)
+        self.daemon = supervisor.ensure(
+            self.configuration, self.runtime, env={**os.environ, "WORLD": str(self.root)}
+        )
+        return self.daemon
+
+    def invocation_of(self, training: Training) -> Invocation:
+        return Invocation(tuple(self.commands[training.model]), str(self.root), {})
+
+    def background(
+        self, experiment_id: str, *jobs: BackgroundJob, environment: Mapping[str, str] | None = None
+    ) -> Background:
+        """A group that is written, but not yet started."""
+        daemon = self.daemon or self.ensure()
+        files = files_of(self.results.root, experiment_id)
+        marker = processes.marker(self.runtime.name, experiment_id, "background")
+        rendered = background.render(
+            make_run(*jobs),
+            files,
+            self.runtime,
+            Workspace(self.root).templates,
+            self.invocation_of,
+            marker,
+        )
+        made = Background(
+            daemon=daemon,
+            rendered=rendered,
+            files=files,
+            folder=self.results,
+            environment=environment or {**os.environ, "WORLD": str(self.root)},
+            marker=marker,
+            known=lambda: [daemon.child.pid] if daemon.child else [],
+        )
+        made.write()
+        return made
+
+
+@contextlib.contextmanager
+def supervised(root: Path) -> Iterator[World]:
+    """A world in *root*; fails the test where a process of it outlives its daemon."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "results").mkdir()
+    world = World(root, machine.runtime_folder(root, machine.invoking_user()))
+    try:
+        yield world
+        if world.daemon is not None:
+            world.daemon.shut_down()
+        wait_for(lambda: not living(root), f"{living(root)} to end", 5)
+    finally:
+        for process in living(root):
+            process.signal(signal.SIGKILL)
+        if world.daemon is not None and world.daemon.child is not None:
+            world.daemon.child.wait(10)
+        machine.remove_runtime_folder(world.runtime)

@@ -1,0 +1,135 @@
+"""The house: which module may import which. Data flows down, imports point up this table."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import energyctl
+
+PACKAGE = Path(energyctl.__file__).parent
+
+# Every module may import `errors`, and a package the modules inside it.
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "observer": set(),
+    "settling": set(),
+    "ledger": set(),
+    "iteration": set(),
+    "interrupts": set(),
+    "workspace": set(),
+    "guard": set(),
+    "demo": set(),
+    "documents": set(),
+    "energy": set(),
+    "settings": {"documents"},
+    "registry": {"documents"},
+    "plan": {"documents", "settings", "registry"},
+    "programs": {"plan", "registry"},
+    "processes": set(),
+    "machine": set(),
+    "supervisor": {"programs", "processes"},
+    "meters": {"energy"},
+    "metered": {"energy", "meters"},
+    "history": {"settings", "plan"},
+    "preflight": {"plan", "registry"},
+    "results": {"plan", "programs", "ledger", "machine"},
+    "journal": {"plan", "programs", "results"},
+    "state": {"observer"},
+    "background": {
+        "ledger", "observer", "plan", "processes", "programs", "registry", "results", "supervisor"
+    },
+    "foreground": {"interrupts", "processes", "registry"},
+    "runner": {
+        "background", "energy", "foreground", "interrupts", "meters", "observer", "plan",
+        "processes", "programs", "registry", "results", "settings", "settling", "supervisor",
+    },
+    "campaign": {
+        "background", "history", "interrupts", "journal", "machine", "meters", "observer", "plan",
+        "preflight", "processes", "programs", "registry", "results", "runner", "settings",
+        "supervisor", "workspace",
+    },
+    "operations": {"machine", "meters", "programs", "state", "supervisor"},
+    "reports": {"meters", "plan", "registry"},
+    "console": {"observer", "reports"},
+}  # fmt: skip
+
+# Modules that work on values alone: they may not open, start, sleep or ask the clock.
+PURE = {
+    "documents", "energy", "errors", "ledger", "observer", "plan", "programs", "registry",
+    "settings", "settling",
+}  # fmt: skip
+EDGES = {"os", "socket", "subprocess", "shutil", "signal", "time", "psutil", "pynvml", "ctypes"}
+
+
+def modules() -> dict[str, list[Path]]:
+    """Top-level module or package of the project → its files."""
+    found: dict[str, list[Path]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        inside = path.relative_to(PACKAGE)
+        found.setdefault(inside.parts[0].removesuffix(".py"), []).append(path)
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that *path* imports, at whatever depth, as dotted names."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def own_imports(name: str, files: list[Path]) -> set[str]:
+    """The project's top-level modules that the module *name* imports, itself excepted."""
+    known = set(modules())
+    parts = [dotted.split(".") for path in files for dotted in imports(path)]
+    inside = {part[1] for part in parts if part[0] == "energyctl" and len(part) > 1}
+    return (inside & known) - {name, "errors"}
+
+
+def test_every_module_has_its_place_in_the_house() -> None:
+    assert set(modules()) - {"__init__", "__main__", "cli"} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("name", sorted(MAY_IMPORT))
+def test_imports_point_up_the_house(name: str) -> None:
+    assert own_imports(name, modules()[name]) <= MAY_IMPORT[name]
+
+
+def test_the_house_has_no_cycle() -> None:
+    graph = {name: own_imports(name, files) for name, files in modules().items()}
+    order: list[str] = []
+    while len(order) < len(graph):
+        free = [name for name, needs in graph.items() if name not in order and needs <= {*order}]
+        assert free, f"a cycle among {sorted(set(graph) - set(order))}"
+        order += free
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_pure_modules_touch_no_machine(name: str) -> None:
+    touched = {dotted.split(".")[0] for path in modules()[name] for dotted in imports(path)}
+    assert not touched & EDGES
+
+
+def test_the_launcher_needs_the_standard_library_alone() -> None:
+    used = {dotted.split(".")[0] for dotted in imports(PACKAGE / "iteration.py")}
+    assert used <= set(sys.stdlib_module_names)
+
+
+def test_help_imports_nothing_that_is_not_needed() -> None:
+    program = (
+        "import sys, energyctl.cli; code = energyctl.cli.run(['--help']); "
+        "print(sorted(set(sys.modules) & "
+        "{'pydantic', 'rich', 'jinja2', 'psutil', 'pynvml', 'supervisor', 'asyncio'}), code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[] 0"

@@ -1,0 +1,282 @@
+"""Templates and a run → the entries and the script, read back by supervisord's parser and bash."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from supervised import World, job, make_run, supervised
+from supervisor.options import ServerOptions
+
+from energyctl import programs, registry
+from energyctl.background import LAUNCHER
+from energyctl.errors import SettingsError
+from energyctl.plan import BackgroundJob, Training
+from energyctl.programs import Job, Places, Rendered
+from energyctl.registry import Invocation
+from energyctl.workspace import packaged
+
+TEMPLATES = (packaged() / "templates/background.conf.j2", packaged() / "templates/background.sh.j2")
+EXPERIMENT = "20300102_030405_front_small_parallel"
+
+REGISTRY: dict[str, Any] = {
+    "models": {
+        "resnet": {
+            "path": "repos/resnet",
+            "train_script": "./train.sh",
+            "models": ["resnet20", "resnet56"],
+            "model_flag": "-n",
+            "required_args": {"dataset": "--data cifar10"},
+            "supported_hyperparams": {
+                "epochs": {"flag": "-e", "type": "int", "default": 164},
+                "learning_rate": {"flag": "--lr", "type": "float", "default": 0.1},
+                "weight_decay": {"flag": "--wd=", "type": "float", "default": 0.0001},
+                "dropout": {"flag": "-d", "type": "float"},
+                "note": {"flag": "--note", "type": "str", "default": "a b"},
+                "nesterov": {"flag": "--nesterov", "type": "bool", "default": True},
+                "warmup": {"flag": "--warmup", "type": "bool", "default": False},
+            },
+        }
+    }
+}
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    runtime = tmp_path / "private"
+    (runtime / "conf.d").mkdir(parents=True)
+    return Places(
+        runtime=runtime,
+        script=runtime / "background.sh",
+        logs=tmp_path / "results" / f"background_logs_{EXPERIMENT}",
+        environment_file=runtime / "environment",
+        python=sys.executable,
+        launcher=LAUNCHER,
+    )
+
+
+def jobs_of(places: Places, *background: BackgroundJob, **invoked: Any) -> tuple[Job, ...]:
+    made = {"argv": ("./train.sh", "--lr", "0.1"), "cwd": "/repos/back", "env": {}, **invoked}
+    return programs.make_jobs(
+        make_run(*background), EXPERIMENT, places, lambda _: Invocation(**made), {"MARK": "m/1"}
+    )
+
+
+def render(places: Places, *background: BackgroundJob, **invoked: Any) -> Rendered:
+    return programs.render(EXPERIMENT, jobs_of(places, *background, **invoked), places, TEMPLATES)
+
+
+def parsed_by_supervisord(places: Places, entries: str) -> list[Any]:
+    """The groups that supervisord itself reads from our configuration and these entries."""
+    values = {"runtime": str(places.runtime)}
+    configuration = places.runtime.parent / "supervisord.conf"
+    template = packaged() / "supervisord.conf.j2"
+    configuration.write_text(programs.render_template(template, values, script=False))
+    (places.runtime / "conf.d" / "run.conf").write_text(entries)
+    options = ServerOptions()
+    try:
+        options.realize(["-n", "-c", str(configuration)])
+        groups: list[Any] = options.process_group_configs
+    finally:
+        options.poller.close()
+    return groups
+
+
+def test_build_training_args(places: Places, tmp_path: Path) -> None:
+    values = {
+        "epochs": 60,
+        "learning_rate": 5.12e-06,
+        "weight_decay": 0.1 + 0.2,
+        "dropout": None,
+        "note": "it's 5 %; $(really)",
+        "nesterov": True,
+        "warmup": False,
+    }
+    repository = registry.parse(REGISTRY, "registry.json").repositories["resnet"]
+    (made,) = programs.make_jobs(
+        make_run(BackgroundJob(Training("resnet", "resnet56", values))),
+        EXPERIMENT,
+        places,
+        lambda training: registry.invocation(
+            repository,
+            training.model,
+            training.hyperparameters,
+            workspace=tmp_path,
+            python=sys.executable,
+        ),
+        {},
+    )
+    assert Path(made.arguments[0]) == tmp_path / "repos/resnet/train.sh"
+    assert made.arguments[1:] == (
+        *("-n", "resnet56", "--data", "cifar10", "-e", "60", "--lr", "5.12e-06"),
+        *("--wd=0.30000000000000004", "--note", "it's 5 %; $(really)", "--nesterov"),
+    )
+    assert float(made.arguments[8]) == values["learning_rate"]
+    assert Path(made.directory) == tmp_path / "repos/resnet"
+
+
+def test_background_script_generation(places: Places) -> None:
+    rendered = render(
+        places,
+        job("large", copies=2, stagger_seconds=1.5),
+        job("small", restart_delay_seconds=0.25),
+        argv=("./train.sh", "--lr", "5.12e-06", "--note", "it's $(here)"),
+        env={"MODE": "a b"},
+    )
+    (group,) = parsed_by_supervisord(places, rendered.entries)
+    assert group.name == rendered.group == f"energyctl-{EXPERIMENT}"
+    names = ["back_large_1", "back_large_2", "back_small"]
+    assert [process.name for process in group.process_configs] == names
+    for process in group.process_configs:
+        assert process.command == f"/bin/bash {places.script} {process.name}"
+        assert process.stdout_logfile == str(places.runtime / f"{process.name}.out")
+        assert (process.autostart, process.startsecs, process.redirect_stderr) == (False, 0, True)
+        assert (process.stopasgroup, process.killasgroup) == (True, True)
+        assert process.stopwaitsecs == programs.STOP_WAIT_SECONDS
+
+    script = places.runtime / "background.sh"
+    script.write_text(rendered.script)
+    subprocess.run(["bash", "-n", script], check=True)
+    for option in ("--first-delay 0.0", "--first-delay 1.5", "--restart-delay 0.25"):
+        assert option in rendered.script
+    assert rendered.script.count("--set 'MODE=a b'") == 3
+    assert rendered.script.count("--set MARK=m/1") == 3
+    assert rendered.script.count("        'it'\"'\"'s $(here)'\n") == 3
+
+
+def test_the_script_says_what_it_knows_where_it_is_given_no_job(places: Places) -> None:
+    script = places.runtime / "background.sh"
+    script.write_text(render(places, job("large"), job("small")).script)
+    done = subprocess.run(
+        ["bash", script, "other"], capture_output=True, text=True, check=False, timeout=10
+    )
+    assert done.returncode == 2
+    assert "back_large|back_small" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("models", "names"),
+    [
+        (["a"], ["back_a"]),
+        (["a", "a"], ["back_a_1", "back_a_2"]),
+        (["a", "b", "a"], ["back_a_1", "back_b", "back_a_2"]),
+        (["a", "a", "a_1"], ["back_a_2", "back_a_3", "back_a_1"]),
+        (["a b", "a;b"], ["back_a_b_1", "back_a_b_2"]),
+        (["ü%(here)s]"], ["back____here_s_"]),
+    ],
+)
+def test_every_job_has_a_name_of_its_own(models: list[str], names: list[str]) -> None:
+    assert programs.job_names(make_run(*(job(model) for model in models))) == names
+
+
+def test_no_name_of_the_user_stands_in_the_entries(places: Places) -> None:
+    hostile = "x]\n[program:evil]\ncommand=touch /tmp/evil ; %(here)s"
+    run = BackgroundJob(Training(hostile, hostile, {}))
+    entries = render(places, run, argv=(hostile,), cwd=hostile, env={"A": hostile}).entries
+    (group,) = parsed_by_supervisord(places, entries)
+    assert len(group.process_configs) == 1
+    assert "command=touch" not in entries
+
+
+@pytest.mark.parametrize("value", ["a b", "a;b", "50%", "#1", "it's", 'say "x"', "%(here)s", "é ü"])
+def test_a_quoted_value_reaches_supervisord_as_it_was(places: Places, value: str) -> None:
+    import shlex
+
+    template = places.runtime / "entry.j2"
+    template.write_text("[program:p]\ncommand=/bin/echo {{ value | entry }}\n")
+    entries = programs.render_template(template, {"value": value}, script=False)
+    (group,) = parsed_by_supervisord(places, entries)
+    (process,) = group.process_configs
+    assert shlex.split(process.command) == ["/bin/echo", value]
+
+
+def template_error(path: Path, text: str, *, script: bool, **values: Any) -> str:
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        programs.render_template(path, values, script=script)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("one\ntwo {{ nmae }}\n", 2, "'nmae' is undefined"),
+        ("one\n\n{{ 'a' ~ nmae }}\n", 3, "'nmae' is undefined"),
+        ("{% if nmae %}x{% endif %}\n", 1, "'nmae' is undefined"),
+        ("one\n{% for job in jbos %}\n{% endfor %}\n", 2, "'jbos' is undefined"),
+        ("one\n{{ known.nmae }}\n", 2, "no attribute 'nmae'"),
+        ("one\ntwo\n{{ known }\n", 3, "unexpected '}'"),
+        ("one\n{% if known %}\n", 2, "endif"),
+        ("one\n{{ known | entyr }}\n", 2, "entyr"),
+        ("one\n{{ 1 / 0 }}\n", 2, "ZeroDivisionError"),
+    ],
+)
+def test_a_typo_in_a_template_is_one_line_with_file_and_line(
+    tmp_path: Path, text: str, line: int, said: str, script: bool
+) -> None:
+    message = template_error(tmp_path / "mine.j2", text, script=script, known="x")
+    assert f", line {line}:" in message
+    assert said in message
+
+
+@pytest.mark.parametrize("value", ["a\n[program:evil]", "a\rb", "a\0b"])
+def test_a_line_break_in_an_entry_is_refused(tmp_path: Path, value: str) -> None:
+    message = template_error(tmp_path / "m.j2", "x\n{{ v | entry }}", script=False, v=value)
+    assert "line break" in message
+    assert "line 2" in message
+
+
+def test_an_entry_refuses_what_its_template_forgot_to_quote(tmp_path: Path) -> None:
+    message = template_error(tmp_path / "m.j2", "command={{ v }}", script=False, v="a ;b")
+    assert "| entry" in message
+
+
+def test_a_list_printed_bare_in_a_script_is_an_error(tmp_path: Path) -> None:
+    message = template_error(tmp_path / "m.j2", "\n{{ v }}", script=True, v=["a", "b"])
+    assert "line 2" in message
+
+
+def test_a_value_that_an_edited_script_prints_bare_is_quoted_all_the_same(tmp_path: Path) -> None:
+    template = tmp_path / "mine.sh.j2"
+    template.write_text("printf '%s' {{ value }}{{ value ~ '!' }}\n")
+    value = "a'b $(touch evil) `id`\n\"c\" ; #d %e"
+    text = programs.render_template(template, {"value": value}, script=True)
+    done = subprocess.run(["bash", "-c", text], capture_output=True, check=True, cwd=tmp_path)
+    assert done.stdout.decode() == value + value + "!"
+    assert not (tmp_path / "evil").exists()
+
+
+def test_an_argument_with_a_nul_is_refused(places: Places) -> None:
+    with pytest.raises(SettingsError, match="NUL"):
+        render(places, job("large"), argv=("train", "a\0b"))
+
+
+def test_a_missing_template_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"gone\.j2: no such template"):
+        programs.render_template(tmp_path / "gone.j2", {}, script=True)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Any:
+    with supervised(tmp_path / "world") as made:
+        yield made
+
+
+def test_a_broken_edited_entry_is_refused_with_supervisords_words(world: World) -> None:
+    from energyctl.errors import RunError
+
+    world.commands["large"] = ("sleep", "100")
+    background = world.background("e1", job("large"))
+    text = background.files.entries.read_text()
+    background.files.entries.write_text(text.replace("stopsignal=TERM", "stopsignal=NOSUCH"))
+    with pytest.raises(RunError, match="NOSUCH"):
+        background.start()
+    background.stop()
+    assert background.daemon.programs() == []
