@@ -25,6 +25,7 @@ from energyctl import (
 )
 from energyctl import journal as journals
 from energyctl import supervisor as supervisors
+from energyctl.atomic import write_atomic
 from energyctl.errors import Interrupted, MachineError, SettingsError
 from energyctl.history import read_history
 from energyctl.interrupts import Interrupts
@@ -33,7 +34,7 @@ from energyctl.meters import missing_kinds, open_meters
 from energyctl.observer import Observer
 from energyctl.plan import Plan, Run
 from energyctl.registry import Invocation, Registry
-from energyctl.results import ResultsFolder, RunFiles, to_text, typical_seconds, write_atomic
+from energyctl.results import ResultsFolder, RunFiles, to_text, typical_seconds
 from energyctl.settings import Problem, Settings
 from energyctl.supervisor import Daemon
 from energyctl.workspace import Workspace
@@ -239,7 +240,7 @@ def _take_machine(
 ) -> tuple[runner.Context, _Daemons]:
     """Lock, results folder, meters and private folder; given back when *stack* closes."""
     wanted, user = campaign.settings, campaign.folder.user
-    interrupts = stack.enter_context(Interrupts(_notice(campaign.observer)))
+    interrupts = stack.enter_context(Interrupts())
     stack.enter_context(machine.lock(wanted.experiment_name, campaign.workspace.root))
     campaign.folder.prepare()
     meters, meter_warnings = open_meters(gpus=wanted.gpus)
@@ -317,17 +318,6 @@ def _run_one(
     runner.carry_out(run, files, context, save, cooldown)
 
 
-def _notice(observer: Observer) -> Callable[[int, int], None]:
-    def notice(signum: int, count: int) -> None:
-        observer.say(
-            "stopping: ending the training and the background, then writing what there is"
-            if count == 1
-            else "still stopping; nothing is left behind in a moment"
-        )
-
-    return notice
-
-
 @dataclass
 class _Daemons:
     """The campaign's daemon, started when first asked for and again if it was lost."""
@@ -362,7 +352,7 @@ def write_daemon_configuration(workspace: Workspace, runtime: Path, user: machin
         workspace.daemon_template, {"runtime": str(runtime)}, script=False
     )
     try:
-        write_atomic(workspace.daemon_configuration, text, user)
+        write_atomic(workspace.daemon_configuration, text, user.own)
     except OSError as error:
         raise MachineError(
             f"cannot write {workspace.daemon_configuration}: {error.strerror}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +10,6 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from energyctl.observer import View
@@ -65,14 +65,22 @@ class Progress:
 
     console: Console
     total: int
+    """Runs of the plan, by which they are numbered."""
+
+    planned: int
+    """Runs that are done now."""
+
     live: bool
     ends: float | None = None
-    """When the campaign is expected to end (Unix seconds), where that is known."""
+    """When the campaign is expected to end (Unix seconds), where that is known: from finished
+    runs of its kind at first, then from its own."""
 
     _live: Live | None = None
     _view: View | None = None
     _said: tuple[str, int] = ("", 0)
-    _plain: float = field(default=0.0)
+    _plain: float = 0.0
+    _finished: int = 0
+    _began: float = field(default_factory=time.time)
 
     def __enter__(self) -> Progress:
         if self.live:
@@ -87,7 +95,8 @@ class Progress:
 
     def __exit__(self, *exception: object) -> None:
         if self._live is not None:
-            self._live.stop()
+            with contextlib.suppress(OSError):
+                self._live.stop()
 
     def view(self, view: View) -> None:
         self._view = view
@@ -104,10 +113,15 @@ class Progress:
             self.say(" | ".join(parts))
 
     def say(self, text: str) -> None:
-        stamp = time.strftime("%H:%M:%S")
-        self.console.print(Text(f"{stamp}  {text}"), soft_wrap=True)
+        """One line with the time. A terminal that is gone must not end a campaign."""
+        with contextlib.suppress(OSError):
+            self.console.print(Text(f"{time.strftime('%H:%M:%S')}  {text}"), soft_wrap=True)
 
     def finished(self, index: int, result: Mapping[str, Any]) -> None:
+        self._finished += 1
+        left = self.planned - self._finished
+        each = (time.time() - self._began) / self._finished
+        self.ends = time.time() + left * each
         training, total = result["foreground_result"], result["energy"] or {}
         figure = energy(
             total.get("total_joules"),
@@ -128,7 +142,7 @@ class Progress:
         view = self._view
         if view is None:
             return Group(Text("starting"))
-        lines: list[Text | Table] = [
+        lines: list[Text] = [
             Text(headline(view, self.total, self.ends), style="bold"),
             Text(power(view)),
         ]
@@ -139,4 +153,4 @@ class Progress:
             lines.append(Text(view.moving, style="yellow"))
         if view.last_line:
             lines.append(Text(f"> {one_line(view.last_line)}", style="dim"))
-        return Group(*(Text("") if line is None else line for line in lines))
+        return Group(*lines)

@@ -7,10 +7,10 @@ waits that do not ask, so a second Ctrl-C does not cut it short.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
-from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -19,13 +19,15 @@ from energyctl.errors import Interrupted
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+FIRST_NOTICE = b"\nenergyctl: stopping: ending the trainings, then writing what there is\n"
+NEXT_NOTICE = b"\nenergyctl: still stopping; it takes up to half a minute\n"
+
+
 class Interrupts:
     """Notes signals while the block runs; the handlers from before come back after it."""
 
-    def __init__(self, notice: Callable[[int, int], None] = lambda signum, count: None) -> None:
+    def __init__(self) -> None:
         self.signum: int | None = None
-        self._count = 0
-        self._notice = notice
         self._before: dict[int, Any] = {}
         self._read, self._write = -1, -1
 
@@ -50,11 +52,14 @@ class Interrupts:
         os.close(self._write)
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
-        self._count += 1
+        notice = NEXT_NOTICE
         if self.signum is None:
-            self.signum = signum
+            self.signum, notice = signum, FIRST_NOTICE
             os.write(self._write, b"!")
-        self._notice(signum, self._count)
+        # Not through print: a handler may run in the middle of one. After SIGHUP there may be no
+        # terminal to write to.
+        with contextlib.suppress(OSError):
+            os.write(2, notice)
 
     @property
     def descriptor(self) -> int:

@@ -33,6 +33,9 @@ HEADER = "job,run,pid,started,ended,exit_code,signal\n"
 FAST_FAILURE_SECONDS = 10.0
 FIRST_BACKOFF_SECONDS = 2.0
 LONGEST_BACKOFF_SECONDS = 60.0
+ENOUGH_ROWS = 6  # so many failures lead to the longest backoff
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux 3.4
@@ -117,23 +120,48 @@ def append_row(ledger: str, row: str) -> None:
     descriptor = os.open(ledger, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        text = row if os.fstat(descriptor).st_size else HEADER + row
-        os.write(descriptor, text.encode())
+        size = os.fstat(descriptor).st_size
+        # A full disk or a crash may have torn the row before; it must not take this one along.
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        before = "\n" if torn else "" if size else HEADER
+        os.write(descriptor, (before + row).encode())
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
 def own_rows(ledger: str, job: str) -> list[list[str]]:
-    """The last rows of *job* (from the last 16 KiB of the ledger), oldest first."""
+    """The last rows of *job*, oldest first: as many as the backoff asks for, or all.
+
+    Read from the end, in growing pieces: jobs share the ledger, and a fast one may write
+    thousands of rows during one iteration of another.
+    """
     try:
         with open(ledger, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - 16384))
-            lines = file.read().decode(errors="replace").splitlines()
+            size, reach = os.fstat(file.fileno()).st_size, 16384
+            while True:
+                start = max(0, size - reach)
+                file.seek(start)
+                lines = file.read(size - start).decode(errors="replace").split("\n")
+                # The first is the header, or torn.
+                rows = [row for line in lines[1:] if (row := own_row(line, job))]
+                if start == 0 or len(rows) >= ENOUGH_ROWS:
+                    return rows
+                reach *= 4
     except OSError:
         return []
-    rows = [line.split(",") for line in lines]
-    return [row for row in rows if len(row) == 7 and row[0] == job]
+
+
+def own_row(line: str, job: str) -> list[str]:
+    """The fields of a whole row of *job*; empty for any other line."""
+    row = line.split(",")
+    if len(row) != 7 or row[0] != job:
+        return []
+    try:
+        float(row[3]), float(row[4])
+    except ValueError:
+        return []
+    return row
 
 
 def pause_before(rows: list[list[str]], restart_delay: float) -> float:
@@ -219,7 +247,7 @@ def start(launch: Launch, log: int) -> int:
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(128 + signal.SIGKILL)
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for signum in STOP_SIGNALS:
             signal.signal(signum, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         null = os.open(os.devnull, os.O_RDONLY)
@@ -244,38 +272,44 @@ def run(launch: Launch) -> int:
         link(launch.tail, os.path.join(launch.logs, f"run_{number}.log"))
     started = time.time()
     # A signal between the fork and the row must not lose the row.
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     pid = start(launch, log)
     begin = f"{launch.job},{number},{pid},{started:.6f}"
     try:
         with open(launch.running, "w") as file:
             file.write(begin)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         _, status = os.waitpid(pid, 0)
         ended = time.time()
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         code = os.waitstatus_to_exitcode(status)
         end_all(LEFTOVER_GRACE_SECONDS)
     except Stop:
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         end_all(TERM_GRACE_SECONDS)
         ended, code = time.time(), -signal.SIGTERM
     died_of = str(-code) if code < 0 else ""
     exit_code = "" if code < 0 else str(code)
     append_row(launch.ledger, f"{begin},{ended:.6f},{exit_code},{died_of}\n")
-    os.unlink(launch.running)
+    try:
+        os.unlink(launch.running)
+    except FileNotFoundError:
+        pass  # a trial by hand of the same job took it away
     return 128 - code if code < 0 else code
 
 
 def asked_to_stop(signum: int, frame: object) -> None:
+    # Signals may come in pairs; a second one would cut short what the first one began.
+    for other in STOP_SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
     raise Stop
 
 
 def main(arguments: list[str]) -> int:
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for signum in STOP_SIGNALS:
         signal.signal(signum, asked_to_stop)
     # supervisord blocks nothing, but whoever starts this by hand might.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     try:

@@ -15,8 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from energyctl.atomic import write_atomic
 from energyctl.energy import Energy, Recording
 from energyctl.errors import MachineError, SettingsError
+from energyctl.machine import User, invoking_user
 from energyctl.meters import open_meters, write_cpu_energy
 from energyctl.meters.sampler import Sampler
 
@@ -64,10 +66,13 @@ def run(
             energy = recording.energy(start, end)
             warnings += [w for w in (*energy.warnings, *recording.warnings) if w not in warnings]
             stderr.write(summary(energy, warnings))
+            user = invoking_user()
             if out is not None:
                 write_cpu_energy(out / "cpu_energy.txt", energy)
+                user.own_all(out)
             if json_path is not None:
-                _write_json(json_path, document(argv, code, energy, warnings))
+                text = json.dumps(document(argv, code, energy, warnings), indent=2)
+                _write(json_path, text + "\n", user)
     except _NotStarted as error:
         print(f"energyctl: {error}", file=stderr)
         return error.code
@@ -169,18 +174,10 @@ def document(
     }
 
 
-def _write_json(path: Path, data: dict[str, Any]) -> None:
-    """All or nothing: a reader never sees half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+def _write(path: Path, text: str, user: User) -> None:
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(data, file, indent=2, ensure_ascii=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_atomic(path, text, user.own)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise MachineError(f"cannot write {path}: {error}") from error
 
 

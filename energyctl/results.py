@@ -1,7 +1,6 @@
 """Edge: result ↔ files. Names of a run's files, atomic writes, and what finished runs took.
 
-A result is plain data, shaped as ``E.json`` (schema 1). Every file appears whole or not at all:
-temporary file, fsync, rename, fsync of the folder.
+A result is plain data, shaped as ``E.json`` (schema 1).
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from energyctl.atomic import write_atomic
 from energyctl.errors import MachineError, SettingsError
 from energyctl.ledger import Iteration, parse, parse_running
 from energyctl.machine import User
@@ -29,28 +29,6 @@ WHOLE_MACHINE_NOTE = (
     "together."
 )
 BACKGROUND_NOTE = "Background training served as GPU load only (not monitored)"
-
-
-def write_atomic(path: Path, text: str, user: User | None = None) -> None:
-    """Writes *text* so that *path* is either as before or whole, also after a crash."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(fresh, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if user is not None:
-            user.own(fresh)
-        os.replace(fresh, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
-        raise
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def to_text(data: Any) -> str:
@@ -158,7 +136,7 @@ class ResultsFolder:
             number += 1
 
     def write(self, path: Path, text: str) -> None:
-        write_atomic(path, text, self.user)
+        write_atomic(path, text, self.user.own)
 
     def make(self, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)

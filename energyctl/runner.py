@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from energyctl import background as backgrounds
 from energyctl import foreground as foregrounds
 from energyctl import processes
 from energyctl.background import Background
-from energyctl.energy import Recording
+from energyctl.energy import Domain, Recording
 from energyctl.errors import Interrupted, RunError
 from energyctl.foreground import Attempt
 from energyctl.interrupts import Interrupts
@@ -72,8 +73,13 @@ class Context:
     @property
     def estimated(self) -> bool:
         """Whether a part of the power that is shown is an estimate."""
+        return any(not domain.measured for domain in self.in_total.values())
+
+    @cached_property
+    def in_total(self) -> Mapping[str, Domain]:
+        """The domains whose power adds up to what the machine draws, by name."""
         domains = [domain for meter in self.meters for domain in meter.domains()]
-        return any(domain.in_total and not domain.measured for domain in domains)
+        return {domain.name: domain for domain in domains if domain.in_total}
 
     def marker(self, files: RunFiles, role: str) -> str:
         """What every process of the run's foreground or background carries."""
@@ -122,7 +128,7 @@ class _Live:
                 phase=latest.phase or "",
                 phase_since=latest.since or latest.time,
                 run_since=self.began,
-                watts=latest.watts,
+                watts={n: w for n, w in latest.watts.items() if n in self.context.in_total},
                 estimated=self.context.estimated,
                 jobs=self.background.views() if self.background else (),
                 last_line=foregrounds.last_line(attempt.log) if attempt else "",

@@ -70,7 +70,8 @@ def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
         )
         return made[-1]
 
-    with _progress(console, len(prepared.plan.runs), ends_in, options["no_progress"]) as progress:
+    total, plain = len(prepared.plan.runs), options["no_progress"]
+    with _progress(console, total, len(runs), ends_in, plain) as progress:
         campaign = Campaign(
             workspace=workspace,
             settings=prepared.settings,
@@ -154,13 +155,13 @@ def resume(root: Path, wanted: str | None, results: str | None, no_progress: boo
     workspace = Workspace(root)
     folder = _results(workspace, results)
     console = Console(highlight=False)
-    with _progress(console, 0, None, no_progress) as progress:
+    with _progress(console, 0, 0, None, no_progress) as progress:
         campaign, journal, runs = campaigns.resume(workspace, folder, wanted, progress)
         done = len(runs) - len(campaign.runs)
         console.print(f"{journal.name}: {done} of {len(runs)} runs are finished", markup=False)
         outcome = None
         if campaign.runs:
-            progress.total = len(runs)
+            progress.total, progress.planned = len(runs), len(campaign.runs)
             ends = _show_plan(console, campaign.runs, campaign.settings, campaign.registry, folder)
             progress.ends = None if ends is None else time.time() + ends
             campaigns.keep_interrupted(journal, runs)
@@ -326,6 +327,8 @@ def _dry_run(campaign: Campaign, console: Console, invalid: bool) -> int:
     return int(invalid)
 
 
-def _progress(console: Console, total: int, ends_in: float | None, plain: bool) -> Progress:
+def _progress(
+    console: Console, total: int, planned: int, ends_in: float | None, plain: bool
+) -> Progress:
     ends = None if ends_in is None else time.time() + ends_in
-    return Progress(console, total, live=console.is_terminal and not plain, ends=ends)
+    return Progress(console, total, planned, live=console.is_terminal and not plain, ends=ends)

@@ -1,0 +1,32 @@
+"""Edge: files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_atomic(path: Path, text: str, own: Callable[[Path], None] = lambda path: None) -> None:
+    """Writes *text* so that *path* is either as before or whole, also after a crash.
+
+    Temporary file, fsync, *own* (who may hand it to its user), rename, fsync of the folder.
+    """
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(fresh, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        own(fresh)
+        os.replace(fresh, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        raise
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
