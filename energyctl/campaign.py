@@ -1,130 +1,30 @@
-"""All runs of a settings file: checked, journalled, run one after the other, resumed."""
+"""All runs of a settings file: journalled, run one after the other, resumed."""
 
 from __future__ import annotations
 
 import os
-import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from energyctl import (
-    background,
-    machine,
-    plan,
-    preflight,
-    processes,
-    programs,
-    registry,
-    runner,
-    settings,
-)
 from energyctl import journal as journals
+from energyctl import machine, outcome, processes, programs, registry, runner, settings
 from energyctl import supervisor as supervisors
 from energyctl.atomic import write_atomic
 from energyctl.errors import Interrupted, MachineError, SettingsError
-from energyctl.history import read_history
 from energyctl.interrupts import Interrupts
 from energyctl.journal import Journal
+from energyctl.live import Context
 from energyctl.meters import missing_kinds, open_meters
 from energyctl.observer import Observer
-from energyctl.plan import Plan, Run
-from energyctl.registry import Invocation, Registry
-from energyctl.results import ResultsFolder, RunFiles, to_text, typical_seconds
-from energyctl.settings import Problem, Settings
+from energyctl.plan import Run
+from energyctl.preparation import Campaign, check
+from energyctl.results import ResultsFolder, RunFiles, to_text
 from energyctl.supervisor import Daemon
 from energyctl.workspace import Workspace
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A settings file, read, checked and planned; nothing was started.
-
-    ``settings`` and ``plan`` are None where the file has an error that nothing may start with.
-    """
-
-    workspace: Workspace
-    name: str
-    text: str
-    settings: Settings | None
-    registry: Registry
-    plan: Plan | None
-    problems: tuple[Problem, ...]
-
-    @property
-    def invalid(self) -> bool:
-        return any(problem.severity == "invalid" for problem in self.problems)
-
-    @property
-    def errors(self) -> bool:
-        return any(problem.severity == "error" for problem in self.problems)
-
-
-def prepare(
-    workspace: Workspace,
-    document: settings.Document,
-    text: str,
-    models: Path | None,
-    seed: int | None,
-) -> Prepared:
-    """Checks and plans *document*. Raises SettingsError where registry or history is broken."""
-    known = registry.read(models or workspace.registry)
-    checked = settings.check(document)
-    name = str(document.path)
-    if checked.settings is None:
-        return Prepared(workspace, name, text, None, known, None, checked.problems)
-    if seed is None:
-        seed = checked.settings.seed
-    if seed is None:
-        seed = int.from_bytes(os.urandom(4), "big")
-    history, warnings = read_history(checked.settings, workspace.root)
-    made = plan.make(
-        checked.settings,
-        known,
-        seed=seed,
-        document=document,
-        problems=(*checked.problems, *warnings),
-        history=history,
-    )
-    return Prepared(workspace, name, text, checked.settings, known, made, made.problems)
-
-
-def select(runs: Sequence[Run], only: Iterable[int] | None) -> list[Run]:
-    """The runs that ``--only`` names. Raises SettingsError for a number that is none."""
-    if only is None:
-        return list(runs)
-    wanted = set(only)
-    unknown = sorted(wanted - {run.index for run in runs})
-    if unknown:
-        last = runs[-1].index if runs else 0
-        raise SettingsError(f"--only {unknown[0]}: the plan has the runs 1 to {last}")
-    return [run for run in runs if run.index in wanted]
-
-
-def estimate_seconds(
-    runs: Sequence[Run],
-    settings: Settings,
-    known: Registry,
-    seen: Mapping[tuple[str, str, bool], float],
-) -> list[float | None]:
-    """Seconds that each run will take: from finished runs of its kind, else the registry."""
-    estimates: list[float | None] = []
-    for run in runs:
-        training, parallel = run.foreground, run.mode == "parallel"
-        training_seconds = seen.get((training.repo, training.model, parallel))
-        if training_seconds is None:
-            repository = known.repositories[training.repo]
-            training_seconds = repository.typical_seconds.get(training.model)
-        if training_seconds is None:
-            estimates.append(None)
-            continue
-        around = settings.idle_seconds + (2 * settings.settle.seconds if parallel else 0.0)
-        estimates.append(training_seconds + around)
-    return estimates
 
 
 @dataclass(frozen=True)
@@ -134,82 +34,6 @@ class Outcome:
     results: tuple[dict[str, Any], ...]
     interrupted: int | None
     journal: Journal
-
-
-@dataclass
-class Campaign:
-    """A campaign about to run; see :func:`conduct`."""
-
-    workspace: Workspace
-    settings: Settings
-    registry: Registry
-    runs: Sequence[Run]
-    folder: ResultsFolder
-    journal: Callable[[], Journal]
-    rendered: Path | None
-    observer: Observer
-    problems: Sequence[str] = ()
-
-
-def check(campaign: Campaign) -> str:
-    """Everything of the machine that can be known wrong now; returns the trainings' interpreter.
-
-    Raises SettingsError with a line per problem. Starts nothing and writes nothing.
-    """
-    python = preflight.python_for(os.environ, sys.executable)
-    problems = preflight.check(
-        campaign.runs,
-        campaign.registry,
-        root=campaign.workspace.root,
-        python=python,
-        path=os.environ.get("PATH", os.defpath),
-    )
-    if problems:
-        raise SettingsError("\n".join(problems))
-    user, templates = campaign.folder.user, campaign.workspace.templates
-    runtime = machine.runtime_path(campaign.workspace.root, user)
-    for run in campaign.runs:
-        if run.background:
-            make = partial(_invoke, campaign.registry, campaign.workspace.root, python)
-            rendered = render_run(run, campaign.folder, runtime, templates, make)
-            if campaign.rendered is not None:
-                token = runner.rendered_token(run)
-                background.edited(rendered, campaign.rendered, token, token)
-    programs.render_template(
-        campaign.workspace.daemon_template, {"runtime": str(runtime)}, script=False
-    )
-    return python
-
-
-def _invoke(known: Registry, root: Path, python: str, training: plan.Training) -> Invocation:
-    repository = known.repositories[training.repo]
-    return registry.invocation(
-        repository, training.model, training.hyperparameters, workspace=root, python=python
-    )
-
-
-def render_run(
-    run: Run,
-    folder: ResultsFolder,
-    runtime: Path,
-    templates: tuple[Path, Path],
-    invocation_of: Callable[[plan.Training], Invocation],
-) -> programs.Rendered:
-    """The entries of *run* as ``render`` writes them: a token stands for the run's id."""
-    token, training = runner.rendered_token(run), run.foreground
-    files = RunFiles(folder.root, token, token, token, training.repo, training.model)
-    marker = processes.marker(runtime.name, token, "background")
-    return background.render(run, files, runtime, templates, invocation_of, marker)
-
-
-def render_only(
-    workspace: Workspace, prepared: Prepared, folder: ResultsFolder, run: Run
-) -> programs.Rendered:
-    """The entries of *run*, for reading and editing."""
-    python = preflight.python_for(os.environ, sys.executable)
-    make = partial(_invoke, prepared.registry, workspace.root, python)
-    runtime = machine.runtime_path(workspace.root, folder.user)
-    return render_run(run, folder, runtime, workspace.templates, make)
 
 
 def conduct(campaign: Campaign) -> Outcome:
@@ -231,13 +55,14 @@ def conduct(campaign: Campaign) -> Outcome:
             "seed": journal.head()["seed"],
             "journal": journal.name,
         }
-        warnings = (*context.warnings, problem) if problem else context.warnings
+        warnings = context.warnings
+        if problem:
+            campaign.observer.say(f"warning: {problem}")
+            warnings = (*warnings, problem)
         return _run_all(campaign, replace(context, warnings=warnings, facts=facts), journal)
 
 
-def _take_machine(
-    campaign: Campaign, python: str, stack: ExitStack
-) -> tuple[runner.Context, _Daemons]:
+def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Context, _Daemons]:
     """Lock, results folder, meters and private folder; given back when *stack* closes."""
     wanted, user = campaign.settings, campaign.folder.user
     interrupts = stack.enter_context(Interrupts())
@@ -251,10 +76,10 @@ def _take_machine(
         raise MachineError("; ".join(missing))
     processes.adopt_orphans()
     runtime = machine.runtime_folder(campaign.workspace.root, user)
-    stack.callback(_leave, runtime)
+    stack.callback(leave, runtime)
     daemons = _Daemons(campaign, runtime)
     stack.callback(daemons.close)
-    context = runner.Context(
+    context = Context(
         campaign=wanted.experiment_name,
         settings=wanted,
         registry=campaign.registry,
@@ -275,7 +100,7 @@ def _take_machine(
     return context, daemons
 
 
-def _run_all(campaign: Campaign, context: runner.Context, journal: Journal) -> Outcome:
+def _run_all(campaign: Campaign, context: Context, journal: Journal) -> Outcome:
     results: dict[int, dict[str, Any]] = {}
     signum = None
     try:
@@ -293,7 +118,7 @@ def _run_all(campaign: Campaign, context: runner.Context, journal: Journal) -> O
 def _run_one(
     run: Run,
     campaign: Campaign,
-    context: runner.Context,
+    context: Context,
     journal: Journal,
     results: dict[int, dict[str, Any]],
     *,
@@ -359,42 +184,10 @@ def write_daemon_configuration(workspace: Workspace, runtime: Path, user: machin
         ) from error
 
 
-def _leave(runtime: Path) -> None:
+def leave(runtime: Path) -> None:
     """Removes the private folder, unless a daemon still lives in it."""
     if supervisors.find(runtime) is None:
         machine.remove_runtime_folder(runtime)
-
-
-def stop_everything(workspace: Workspace) -> tuple[list[str], list[processes.Found]]:
-    """Ends every background job of this workspace: (names of ended jobs, what is left).
-
-    Also what a crashed energyctl left behind, the foreground included; the foreground of a
-    campaign that is alive is left to it.
-    """
-    user = machine.invoking_user()
-    runtime = machine.runtime_folder(workspace.root, user)
-    holder = machine.lock_holder()
-    alive = holder is not None and holder.get("workspace") == str(workspace.root)
-    ended: list[str] = []
-    daemon = supervisors.find(runtime)
-    if daemon is not None:
-        members = [p for p in daemon.programs() if p.group.startswith(programs.GROUP_PREFIX)]
-        ended += [f"{p.group}:{p.name}" for p in members if p.pid]
-        for group in {p.group for p in members}:
-            daemon.remove(group)
-        if not alive:
-            daemon.shut_down()
-
-    def look() -> list[processes.Found]:
-        role = "background" if alive else ""
-        mine = f"{runtime.name}/"
-        return processes.marked(lambda m: m.startswith(mine) and m.endswith(role))
-
-    leftovers = processes.end(look)
-    ended += [f"pid {p.pid} {p.command}" for p in leftovers.found]
-    if not alive:
-        _leave(runtime)
-    return ended, list(leftovers.left)
 
 
 def resume(
@@ -440,10 +233,5 @@ def keep_interrupted(journal: Journal, runs: Sequence[Run]) -> None:
             run.foreground.repo,
             run.foreground.model,
         )
-        result = runner.cut_off_result(run, files, str(journal.head()["name"]))
+        result = outcome.cut_off_result(run, files, str(journal.head()["name"]))
         journal.folder.write(files.result, to_text(result))
-
-
-def durations(folder: ResultsFolder) -> dict[tuple[str, str, bool], float]:
-    """What finished runs in the results folder took; empty where there is none."""
-    return typical_seconds(folder.all()) if folder.root.is_dir() else {}

@@ -291,7 +291,7 @@ def run(launch: Launch) -> int:
     died_of = str(-code) if code < 0 else ""
     exit_code = "" if code < 0 else str(code)
     append_row(launch.ledger, f"{begin},{ended:.6f},{exit_code},{died_of}\n")
-    try:
+    try:  # noqa: SIM105  (contextlib would slow every start down)
         os.unlink(launch.running)
     except FileNotFoundError:
         pass  # a trial by hand of the same job took it away

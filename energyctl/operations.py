@@ -1,4 +1,4 @@
-"""Edge: the state of a workspace and of the machine, for ``status`` and ``doctor``."""
+"""Edge: a workspace and its machine from outside a campaign: ``status``, ``stop``, ``doctor``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from energyctl import machine, supervisor
+from energyctl import machine, processes, programs, supervisor
+from energyctl.campaign import leave
 from energyctl.meters import describe, open_meters
-from energyctl.programs import GROUP_PREFIX
 from energyctl.state import read_state
+from energyctl.workspace import Workspace
 
 
 def status(root: Path) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def status(root: Path) -> dict[str, Any]:
     if daemon is not None:
         with contextlib.suppress(supervisor.Unreachable):
             for program in daemon.programs():
-                if program.group.startswith(GROUP_PREFIX):
+                if program.group.startswith(programs.GROUP_PREFIX):
                     counts = known.get(program.name, {})
                     jobs.append(
                         {
@@ -64,6 +65,38 @@ def status(root: Path) -> dict[str, Any]:
     if daemon is None and holder is None:
         machine.remove_runtime_folder(runtime)
     return found
+
+
+def stop_everything(workspace: Workspace) -> tuple[list[str], list[processes.Found]]:
+    """Ends every background job of this workspace: (names of ended jobs, what is left).
+
+    Also what a crashed energyctl left behind, the foreground included; the foreground of a
+    campaign that is alive is left to it.
+    """
+    user = machine.invoking_user()
+    runtime = machine.runtime_folder(workspace.root, user)
+    holder = machine.lock_holder()
+    alive = holder is not None and holder.get("workspace") == str(workspace.root)
+    ended: list[str] = []
+    daemon = supervisor.find(runtime)
+    if daemon is not None:
+        members = [p for p in daemon.programs() if p.group.startswith(programs.GROUP_PREFIX)]
+        ended += [f"{p.group}:{p.name}" for p in members if p.pid]
+        for group in {p.group for p in members}:
+            daemon.remove(group)
+        if not alive:
+            daemon.shut_down()
+
+    def look() -> list[processes.Found]:
+        role = "background" if alive else ""
+        mine = f"{runtime.name}/"
+        return processes.marked(lambda m: m.startswith(mine) and m.endswith(role))
+
+    leftovers = processes.end(look)
+    ended += [f"pid {p.pid} {p.command}" for p in leftovers.found]
+    if not alive:
+        leave(runtime)
+    return ended, list(leftovers.left)
 
 
 def examine(root: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -191,11 +192,12 @@ def _lines(arguments: Sequence[str]) -> str:
     return _Quoted(" \\\n        ".join(shlex.quote(_in_shell(item)) for item in arguments))
 
 
-def _environment(folder: Path, finalize: Callable[[Any], Any]) -> jinja2.Environment:
+@lru_cache
+def _environment(folder: Path, script: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
-        finalize=finalize,
+        finalize=_finish_script if script else _finish_entry,
         keep_trailing_newline=True,
         trim_blocks=True,
         autoescape=False,
@@ -209,7 +211,7 @@ def render_template(path: Path, values: Mapping[str, Any], *, script: bool) -> s
 
     Raises SettingsError naming the file and, for an error in the template, the line.
     """
-    environment = _environment(path.parent, _finish_script if script else _finish_entry)
+    environment = _environment(path.parent, script)
     try:
         return environment.get_template(path.name).render(values)
     except jinja2.TemplateNotFound as error:

@@ -1,75 +1,87 @@
-"""When a background load counts as loaded: a figure over time → is it still trending? Pure."""
+"""Edge: waits until the background is loaded: every job in an iteration, its load steady."""
 
 from __future__ import annotations
 
-import math
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
 
-RELATIVE_TOLERANCE = 0.10
-"""A drift of less than this share of the mean, over the window, is steady."""
+from energyctl.background import Background
+from energyctl.errors import RunError
+from energyctl.live import Live
+from energyctl.steadiness import FEWEST, Steadiness
 
-ABSOLUTE_TOLERANCE = {"cores": 0.1, "watts": 5.0, "percent": 5.0}
-"""Drifts that are nothing, whatever the mean, by the unit in a figure's name."""
-
-FEWEST = 5
-"""Looks at the figures that a window has at least; fewer tell a trend from noise by luck."""
+TICK_SECONDS, SHORTEST_TICK_SECONDS = 0.5, 0.1
 
 
-def trend(times: list[float], values: list[float]) -> tuple[float, float]:
-    """Drift over the whole span of *times*, and twice its standard error, by least squares."""
-    count = len(times)
-    mean_time, mean = sum(times) / count, sum(values) / count
-    spread = sum((t - mean_time) ** 2 for t in times)
-    if count < 3 or spread == 0:
-        return 0.0, math.inf
-    pairs = list(zip(times, values, strict=True))
-    slope = sum((t - mean_time) * (v - mean) for t, v in pairs) / spread
-    rest = sum((v - mean - slope * (t - mean_time)) ** 2 for t, v in pairs)
-    error = math.sqrt(rest / (count - 2) / spread)
-    span = times[-1] - times[0]
-    return slope * span, 2 * error * span
+class Gauge:
+    """Figures of the load, from the CPU time of each job's processes and the GPUs' own word."""
+
+    def __init__(self, live: Live, background: Background) -> None:
+        self._live, self._background = live, background
+        self._time, self._spent = time.monotonic(), dict[str, float]()
+
+    def read(self) -> dict[str, float]:
+        """CPU cores in use per job since the last reading; utilisation and power per GPU."""
+        now, spent = time.monotonic(), self._background.cpu_seconds()
+        figures = {
+            f"{job} cores": max(0.0, seconds - self._spent.get(job, 0.0)) / (now - self._time)
+            for job, seconds in spent.items()
+        }
+        self._time, self._spent = now, spent
+        for gpu in self._live.sampler.latest().gpus:
+            if gpu.utilization_percent is not None:
+                figures[f"{gpu.name} percent"] = gpu.utilization_percent
+            if gpu.power_watts is not None:
+                figures[f"{gpu.name} watts"] = gpu.power_watts
+        return figures
+
+    def busiest_gpu_percent(self) -> float:
+        gpus = self._live.sampler.latest().gpus
+        return max((gpu.utilization_percent or 0.0 for gpu in gpus), default=0.0)
 
 
-@dataclass
-class Steadiness:
-    """Watches figures (name → value; names end in ``cores``, ``watts`` or ``percent``).
+def settle(live: Live, background: Background) -> None:
+    """Waits until every job is in an iteration and no figure of the load trends.
 
-    :meth:`moving` names a figure that still trends over the last ``seconds``: its drift is both
-    larger than the tolerance and larger than its noise explains. None means steady; that can be
-    said only once the window is full.
+    What it saw is in ``live.settled``. After ``timeout_seconds`` a warning, or RunError where
+    the settings say ``fail``.
     """
+    wanted, began = live.context.settings.settle, time.monotonic()
+    steadiness, gauge = Steadiness(wanted.seconds), Gauge(live, background)
+    tick = min(TICK_SECONDS, max(wanted.seconds / FEWEST, SHORTEST_TICK_SECONDS))
+    elapsed = 0.0
+    live.moving = "waiting for the first figures"
+    while live.moving is not None and elapsed < wanted.timeout_seconds:
+        live.context.interrupts.wait(tick)
+        elapsed = time.monotonic() - began
+        steadiness.add(time.monotonic(), gauge.read())
+        live.moving = _waiting_for(background)
+        if live.moving is not None:
+            steadiness.restart()
+        elif gauge.busiest_gpu_percent() < (wanted.min_gpu_utilization or 0.0):
+            percent = gauge.busiest_gpu_percent()
+            live.moving = f"GPU utilisation {percent:.0f} % < {wanted.min_gpu_utilization:g} %"
+        else:
+            live.moving = steadiness.moving()
+        live.tick()
+    live.settled = {
+        "seconds": elapsed,
+        "steady": live.moving is None,
+        "moving": live.moving,
+        "figures": steadiness.latest(),
+    }
+    moving, live.moving = live.moving, None
+    if moving is not None:
+        text = f"the background was not steady after {wanted.timeout_seconds:g} s: {moving}"
+        if wanted.on_timeout == "fail":
+            raise RunError(text)
+        live.warnings.append(text)
 
-    seconds: float
-    _window: deque[tuple[float, Mapping[str, float]]] = field(default_factory=deque)
 
-    def add(self, time: float, figures: Mapping[str, float]) -> None:
-        self._window.append((time, figures))
-        while len(self._window) > FEWEST and time - self._window[1][0] >= self.seconds:
-            self._window.popleft()
-
-    def restart(self) -> None:
-        """Forgets what was seen: a job was not there, so the window begins anew."""
-        self._window.clear()
-
-    @property
-    def span_seconds(self) -> float:
-        return self._window[-1][0] - self._window[0][0] if self._window else 0.0
-
-    def moving(self) -> str | None:
-        if self.span_seconds < self.seconds or len(self._window) < FEWEST:
-            return "waiting for a full window"
-        times = [time for time, _ in self._window]
-        for name in self._window[-1][1]:
-            values = [figures.get(name, 0.0) for _, figures in self._window]
-            drift, noise = trend(times, values)
-            unit = name.rsplit(" ", 1)[-1]
-            level = abs(sum(values) / len(values))
-            tolerance = max(RELATIVE_TOLERANCE * level, ABSOLUTE_TOLERANCE.get(unit, 0.0))
-            if abs(drift) > tolerance and abs(drift) > noise:
-                return f"{name} drifts by {drift:+.2g} (now {values[-1]:.3g})"
-        return None
-
-    def latest(self) -> dict[str, float]:
-        return dict(self._window[-1][1]) if self._window else {}
+def _waiting_for(background: Background) -> str | None:
+    """The jobs that are in no iteration; one between two good iterations counts as running."""
+    away = [
+        view.name
+        for view in background.views()
+        if not view.running and view.iterations <= view.failures
+    ]
+    return f"waiting for {', '.join(away)} to run" if away else None

@@ -16,8 +16,9 @@ PACKAGE = Path(energyctl.__file__).parent
 # Every module may import `errors`, and a package the modules inside it.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "atomic": set(),
     "observer": set(),
-    "settling": set(),
+    "steadiness": set(),
     "ledger": set(),
     "iteration": set(),
     "interrupts": set(),
@@ -34,26 +35,39 @@ MAY_IMPORT: dict[str, set[str]] = {
     "machine": set(),
     "supervisor": {"programs", "processes"},
     "meters": {"energy"},
-    "metered": {"energy", "meters"},
+    "metered": {"atomic", "energy", "machine", "meters"},
     "history": {"settings", "plan"},
     "preflight": {"plan", "registry"},
-    "results": {"plan", "programs", "ledger", "machine"},
+    "results": {"atomic", "plan", "programs", "ledger", "machine"},
     "journal": {"plan", "programs", "results"},
     "state": {"observer"},
     "background": {
         "ledger", "observer", "plan", "processes", "programs", "registry", "results", "supervisor"
     },
     "foreground": {"interrupts", "processes", "registry"},
-    "runner": {
+    "live": {
         "background", "energy", "foreground", "interrupts", "meters", "observer", "plan",
-        "processes", "programs", "registry", "results", "settings", "settling", "supervisor",
+        "processes", "programs", "registry", "results", "settings", "supervisor",
+    },
+    "settling": {"background", "live", "steadiness"},
+    "outcome": {"background", "energy", "foreground", "live", "meters", "plan", "results"},
+    "runner": {
+        "background", "foreground", "live", "meters", "outcome", "plan", "processes", "results",
+        "settling",
+    },
+    "preparation": {
+        "background", "history", "journal", "live", "machine", "observer", "plan", "preflight",
+        "processes", "programs", "registry", "results", "settings", "workspace",
     },
     "campaign": {
-        "background", "history", "interrupts", "journal", "machine", "meters", "observer", "plan",
-        "preflight", "processes", "programs", "registry", "results", "runner", "settings",
-        "supervisor", "workspace",
+        "atomic", "interrupts", "journal", "live", "machine", "meters", "observer", "outcome",
+        "plan", "preparation", "processes", "programs", "registry", "results", "runner",
+        "settings", "supervisor", "workspace",
     },
-    "operations": {"machine", "meters", "programs", "state", "supervisor"},
+    "operations": {
+        "campaign", "machine", "meters", "processes", "programs", "state", "supervisor",
+        "workspace",
+    },
     "reports": {"meters", "plan", "registry"},
     "console": {"observer", "reports"},
 }  # fmt: skip
@@ -61,7 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Modules that work on values alone: they may not open, start, sleep or ask the clock.
 PURE = {
     "documents", "energy", "errors", "ledger", "observer", "plan", "programs", "registry",
-    "settings", "settling",
+    "settings", "steadiness",
 }  # fmt: skip
 EDGES = {"os", "socket", "subprocess", "shutil", "signal", "time", "psutil", "pynvml", "ctypes"}
 

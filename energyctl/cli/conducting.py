@@ -13,17 +13,18 @@ import click
 from rich.console import Console
 
 from energyctl import campaign as campaigns
-from energyctl import machine, preflight, settings
-from energyctl.campaign import Campaign, Outcome, Prepared
+from energyctl import machine, preflight, preparation, settings
+from energyctl.campaign import Outcome
 from energyctl.console import Progress
 from energyctl.errors import EnergyctlError, SettingsError
 from energyctl.journal import Journal, create
+from energyctl.live import rendered_token
 from energyctl.meters import describe, open_meters
 from energyctl.plan import Run
+from energyctl.preparation import Campaign, Prepared
 from energyctl.registry import Registry
 from energyctl.reports import tables, words
 from energyctl.results import ResultsFolder, read_text
-from energyctl.runner import rendered_token
 from energyctl.settings import Problem, Settings
 from energyctl.state import Published
 from energyctl.workspace import Workspace
@@ -36,7 +37,7 @@ def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
     """``energyctl run``; returns the exit code."""
     workspace = Workspace(root)
     document, text = _experiment(workspace, file, options)
-    prepared = campaigns.prepare(
+    prepared = preparation.prepare(
         workspace, document, text, _path(options["models"]), options["seed"]
     )
     console = Console(highlight=False)
@@ -48,7 +49,7 @@ def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
     if not options["dry_run"]:
         machine.refuse_if_held()
     folder = _results(workspace, options["results"])
-    runs = campaigns.select(prepared.plan.runs, options["only"])
+    runs = preparation.select(prepared.plan.runs, options["only"])
     if not runs:
         raise_nothing(prepared)
     ends_in = _show_plan(console, runs, prepared.settings, prepared.registry, folder)
@@ -240,7 +241,7 @@ def render(
         raise SettingsError(f"{prepared.name}: no parallel run in it, so nothing to render")
     folder = _results(workspace, results)
     for run in runs:
-        rendered = campaigns.render_only(workspace, prepared, folder, run)
+        rendered = preparation.render_only(workspace, prepared, folder, run)
         out.mkdir(parents=True, exist_ok=True)
         for suffix, text in (("conf", rendered.entries), ("sh", rendered.script)):
             path = out / f"background_training_{rendered_token(run)}.{suffix}"
@@ -266,7 +267,7 @@ def _prepare(workspace: Workspace, file: str, seed: int | None, models: str | No
     path = workspace.settings_file(file)
     document = settings.read(path)
     text = read_text(path, "the settings")
-    return campaigns.prepare(workspace, document, text, _path(models), seed)
+    return preparation.prepare(workspace, document, text, _path(models), seed)
 
 
 def _words(problem: Problem) -> str:
@@ -290,7 +291,7 @@ def _show_plan(
     most: int = SHOWN_RUNS,
 ) -> float | None:
     """The plan's table; returns the seconds that the campaign will take, where that is known."""
-    estimates = campaigns.estimate_seconds(runs, wanted, known, campaigns.durations(folder))
+    estimates = preparation.estimate_seconds(runs, wanted, known, preparation.durations(folder))
     console.print(f"{wanted.experiment_name}: {len(runs)} runs", markup=False, soft_wrap=True)
     console.print(tables.plan_table(runs, estimates, most))
     if len(runs) > most:
@@ -322,7 +323,7 @@ def _cannot_start(workspace: Workspace, runs: Sequence[Run], known: Registry) ->
 
 def _dry_run(campaign: Campaign, console: Console, invalid: bool) -> int:
     _show_meters(console, campaign.settings)
-    campaigns.check(campaign)
+    preparation.check(campaign)
     console.print("dry run: nothing was started", markup=False)
     return int(invalid)
 

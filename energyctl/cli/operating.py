@@ -37,11 +37,11 @@ def status(root: Path, as_json: bool) -> int:
 @_root
 def stop(root: Path) -> int:
     """End every background job of this workspace, and prove that nothing is left."""
-    from energyctl import campaign
+    from energyctl import operations
     from energyctl.errors import MachineError
     from energyctl.workspace import Workspace
 
-    ended, left = campaign.stop_everything(Workspace(root))
+    ended, left = operations.stop_everything(Workspace(root))
     for name in ended:
         click.echo(f"ended {name}")
     if left:

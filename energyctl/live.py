@@ -1,0 +1,131 @@
+"""A campaign's shared facts, and the state of the run in progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from energyctl import foreground as foregrounds
+from energyctl import processes
+from energyctl.background import Background
+from energyctl.energy import Domain
+from energyctl.foreground import Attempt
+from energyctl.interrupts import Interrupts
+from energyctl.meters.base import Meter
+from energyctl.meters.sampler import Sampler
+from energyctl.observer import Observer, View
+from energyctl.plan import Run, Training
+from energyctl.programs import safe_name
+from energyctl.registry import Invocation, Registry, invocation
+from energyctl.results import ResultsFolder, RunFiles
+from energyctl.settings import Settings
+from energyctl.supervisor import Daemon
+
+SHOW_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all runs of a campaign share."""
+
+    campaign: str
+    settings: Settings
+    registry: Registry
+    root: Path
+    folder: ResultsFolder
+    templates: tuple[Path, Path]
+    rendered: Path | None
+    python: str
+    meters: Sequence[Meter]
+    runtime: Path
+    daemon: Callable[[], Daemon]
+    environment: Mapping[str, str]
+    facts: Mapping[str, Any]
+    warnings: Sequence[str]
+    interrupts: Interrupts
+    observer: Observer
+
+    def invocation_of(self, training: Training) -> Invocation:
+        repository = self.registry.repositories[training.repo]
+        return invocation(
+            repository,
+            training.model,
+            training.hyperparameters,
+            workspace=self.root,
+            python=self.python,
+        )
+
+    @property
+    def estimated(self) -> bool:
+        """Whether a part of the power that is shown is an estimate."""
+        return any(not domain.measured for domain in self.in_total.values())
+
+    @cached_property
+    def in_total(self) -> Mapping[str, Domain]:
+        """The domains whose power adds up to what the machine draws, by name."""
+        domains = [domain for meter in self.meters for domain in meter.domains()]
+        return {domain.name: domain for domain in domains if domain.in_total}
+
+    def marker(self, files: RunFiles, role: str) -> str:
+        """What every process of the run's foreground or background carries."""
+        return processes.marker(self.runtime.name, files.experiment_id, role)
+
+
+def rendered_token(run: Run) -> str:
+    """Stands for the run's id in files that ``render`` writes, before there is one."""
+    name = safe_name(f"{run.foreground.repo}_{run.foreground.model}")
+    return f"RUN{run.index}_{name}_parallel"
+
+
+@dataclass
+class Live:
+    """A run in progress."""
+
+    run: Run
+    files: RunFiles
+    context: Context
+    sampler: Sampler
+    began: float = field(default_factory=time.time)
+    background: Background | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    error: str | None = None
+    interrupted: bool = False
+    settled: dict[str, Any] | None = None
+    moving: str | None = None
+
+    def known(self) -> list[int]:
+        """Children of energyctl that are no orphans of a run."""
+        child = self.background.daemon.child if self.background else None
+        return [child.pid] if child else []
+
+    def tick(self) -> None:
+        latest = self.sampler.latest()
+        attempt = self.attempts[-1] if self.attempts else None
+        self.context.observer.view(
+            View(
+                index=self.run.index,
+                experiment_id=self.files.experiment_id,
+                title=f"{self.run.foreground.repo} / {self.run.foreground.model}",
+                attempt=attempt.number if attempt else 0,
+                phase=latest.phase or "",
+                phase_since=latest.since or latest.time,
+                run_since=self.began,
+                watts={n: w for n, w in latest.watts.items() if n in self.context.in_total},
+                estimated=self.context.estimated,
+                jobs=self.background.views() if self.background else (),
+                last_line=foregrounds.last_line(attempt.log) if attempt else "",
+                moving=self.moving,
+            )
+        )
+
+    def pause(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Waits, showing the state; raises Interrupted at once when a signal comes."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0 and not until():
+            self.tick()
+            self.context.interrupts.wait(min(SHOW_SECONDS, left))

@@ -1,0 +1,109 @@
+"""The result of a run, as the results file holds it, from the run that was in progress."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from energyctl import background as backgrounds
+from energyctl.energy import Recording
+from energyctl.foreground import Attempt
+from energyctl.live import Live
+from energyctl.meters import write_cpu_energy
+from energyctl.plan import Run
+from energyctl.results import SCHEMA, WHOLE_MACHINE_NOTE, RunFiles
+
+
+def make_result(live: Live, recording: Recording) -> dict[str, Any]:
+    """The result of the run, as the results file holds it."""
+    run, files, context = live.run, live.files, live.context
+    last = next((a for a in reversed(live.attempts) if a.end is not None), None)
+    energy = None
+    if last is not None and last.start is not None and last.end is not None:
+        energy = recording.energy(last.start, last.end)
+        write_cpu_energy(files.energy(last.number) / "cpu_energy.txt", energy)
+        context.folder.user.own(files.energy(last.number) / "cpu_energy.txt")
+    background = None
+    warnings = [*context.warnings, *live.warnings, *recording.warnings]
+    warnings += energy.warnings if energy else ()
+    if live.background is not None:
+        span = (last.start, last.end) if last else (None, None)
+        background = {**live.background.info(*span), "settle": live.settled}
+        warnings += backgrounds.coverage_warnings(background)
+    succeeded = last is not None and last.succeeded and not live.interrupted and not live.error
+    error = live.error or (last.error if last else None)
+    if live.interrupted:
+        error = "interrupted"
+    return {
+        "schema": SCHEMA,
+        "experiment_id": files.experiment_id,
+        "campaign": context.campaign,
+        "mode": run.mode,
+        "status": "interrupted" if live.interrupted else "succeeded" if succeeded else "failed",
+        "foreground_result": foreground_result(live, last, succeeded, error),
+        "background_info": background,
+        "energy": energy.to_json() if energy else None,
+        "energy_missing": None if energy else "the foreground never ran",
+        "energy_note": WHOLE_MACHINE_NOTE,
+        "phases": recording.phases_json(),
+        "warnings": warnings,
+        "environment": {
+            **context.facts,
+            "started": live.began,
+            "run": run.to_json(),
+            "rendered": str(context.rendered) if context.rendered else None,
+        },
+    }
+
+
+def cut_off_result(run: Run, files: RunFiles, campaign: str) -> dict[str, Any]:
+    """The result of a run that was cut off by a crash: nothing is known but that it began."""
+    why = "energyctl was cut off during this run"
+    training = run.foreground
+    return {
+        "schema": SCHEMA,
+        "experiment_id": files.experiment_id,
+        "campaign": campaign,
+        "mode": run.mode,
+        "status": "interrupted",
+        "foreground_result": {
+            "experiment_id": files.foreground_id,
+            "success": False,
+            "duration": None,
+            "retries": 0,
+            "repo": training.repo,
+            "model": training.model,
+            "hyperparameters": training.hyperparameters,
+            "exit_code": None,
+            "error": why,
+            "performance_metrics": {},
+            "log": None,
+            "attempts": [],
+        },
+        "background_info": None,
+        "energy": None,
+        "energy_missing": why,
+        "energy_note": WHOLE_MACHINE_NOTE,
+        "phases": [],
+        "warnings": [why],
+        "environment": {"run": run.to_json()},
+    }
+
+
+def foreground_result(
+    live: Live, last: Attempt | None, succeeded: bool, error: str | None
+) -> dict[str, Any]:
+    training = live.run.foreground
+    return {
+        "experiment_id": live.files.foreground_id,
+        "success": succeeded,
+        "duration": last.duration if last else None,
+        "retries": max(0, len(live.attempts) - 1),
+        "repo": training.repo,
+        "model": training.model,
+        "hyperparameters": training.hyperparameters,
+        "exit_code": last.exit_code if last else None,
+        "error": None if succeeded else error,
+        "performance_metrics": dict(last.metrics) if last else {},
+        "log": last.log.name if last else None,
+        "attempts": [attempt.to_json() for attempt in live.attempts],
+    }

@@ -1,0 +1,190 @@
+"""A settings file → runs that are ready to start: read, checked, planned, rendered on trial."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from energyctl import background, machine, plan, preflight, processes, programs, registry, settings
+from energyctl.errors import SettingsError
+from energyctl.history import read_history
+from energyctl.journal import Journal
+from energyctl.live import rendered_token
+from energyctl.observer import Observer
+from energyctl.plan import Plan, Run
+from energyctl.registry import Invocation, Registry
+from energyctl.results import ResultsFolder, RunFiles, typical_seconds
+from energyctl.settings import Problem, Settings
+from energyctl.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A settings file, read, checked and planned; nothing was started.
+
+    ``settings`` and ``plan`` are None where the file has an error that nothing may start with.
+    """
+
+    workspace: Workspace
+    name: str
+    text: str
+    settings: Settings | None
+    registry: Registry
+    plan: Plan | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def invalid(self) -> bool:
+        return any(problem.severity == "invalid" for problem in self.problems)
+
+    @property
+    def errors(self) -> bool:
+        return any(problem.severity == "error" for problem in self.problems)
+
+
+def prepare(
+    workspace: Workspace,
+    document: settings.Document,
+    text: str,
+    models: Path | None,
+    seed: int | None,
+) -> Prepared:
+    """Checks and plans *document*. Raises SettingsError where registry or history is broken."""
+    known = registry.read(models or workspace.registry)
+    checked = settings.check(document)
+    name = str(document.path)
+    if checked.settings is None:
+        return Prepared(workspace, name, text, None, known, None, checked.problems)
+    if seed is None:
+        seed = checked.settings.seed
+    if seed is None:
+        seed = int.from_bytes(os.urandom(4), "big")
+    history, warnings = read_history(checked.settings, workspace.root)
+    made = plan.make(
+        checked.settings,
+        known,
+        seed=seed,
+        document=document,
+        problems=(*checked.problems, *warnings),
+        history=history,
+    )
+    return Prepared(workspace, name, text, checked.settings, known, made, made.problems)
+
+
+def select(runs: Sequence[Run], only: Iterable[int] | None) -> list[Run]:
+    """The runs that ``--only`` names. Raises SettingsError for a number that is none."""
+    if only is None:
+        return list(runs)
+    wanted = set(only)
+    unknown = sorted(wanted - {run.index for run in runs})
+    if unknown:
+        last = runs[-1].index if runs else 0
+        raise SettingsError(f"--only {unknown[0]}: the plan has the runs 1 to {last}")
+    return [run for run in runs if run.index in wanted]
+
+
+def estimate_seconds(
+    runs: Sequence[Run],
+    settings: Settings,
+    known: Registry,
+    seen: Mapping[tuple[str, str, bool], float],
+) -> list[float | None]:
+    """Seconds that each run will take: from finished runs of its kind, else the registry."""
+    estimates: list[float | None] = []
+    for run in runs:
+        training, parallel = run.foreground, run.mode == "parallel"
+        training_seconds = seen.get((training.repo, training.model, parallel))
+        if training_seconds is None:
+            repository = known.repositories[training.repo]
+            training_seconds = repository.typical_seconds.get(training.model)
+        if training_seconds is None:
+            estimates.append(None)
+            continue
+        around = settings.idle_seconds + (2 * settings.settle.seconds if parallel else 0.0)
+        estimates.append(training_seconds + around)
+    return estimates
+
+
+def durations(folder: ResultsFolder) -> dict[tuple[str, str, bool], float]:
+    """What finished runs in the results folder took; empty where there is none."""
+    return typical_seconds(folder.all()) if folder.root.is_dir() else {}
+
+
+@dataclass
+class Campaign:
+    """A campaign about to run; see :func:`conduct`."""
+
+    workspace: Workspace
+    settings: Settings
+    registry: Registry
+    runs: Sequence[Run]
+    folder: ResultsFolder
+    journal: Callable[[], Journal]
+    rendered: Path | None
+    observer: Observer
+    problems: Sequence[str] = ()
+
+
+def check(campaign: Campaign) -> str:
+    """Everything of the machine that can be known wrong now; returns the trainings' interpreter.
+
+    Raises SettingsError with a line per problem. Starts nothing and writes nothing.
+    """
+    python = preflight.python_for(os.environ, sys.executable)
+    problems = preflight.check(
+        campaign.runs,
+        campaign.registry,
+        root=campaign.workspace.root,
+        python=python,
+        path=os.environ.get("PATH", os.defpath),
+    )
+    if problems:
+        raise SettingsError("\n".join(problems))
+    user, templates = campaign.folder.user, campaign.workspace.templates
+    runtime = machine.runtime_path(campaign.workspace.root, user)
+    for run in campaign.runs:
+        if run.background:
+            make = partial(_invoke, campaign.registry, campaign.workspace.root, python)
+            rendered = render_run(run, campaign.folder, runtime, templates, make)
+            if campaign.rendered is not None:
+                token = rendered_token(run)
+                background.edited(rendered, campaign.rendered, token, token)
+    programs.render_template(
+        campaign.workspace.daemon_template, {"runtime": str(runtime)}, script=False
+    )
+    return python
+
+
+def _invoke(known: Registry, root: Path, python: str, training: plan.Training) -> Invocation:
+    repository = known.repositories[training.repo]
+    return registry.invocation(
+        repository, training.model, training.hyperparameters, workspace=root, python=python
+    )
+
+
+def render_run(
+    run: Run,
+    folder: ResultsFolder,
+    runtime: Path,
+    templates: tuple[Path, Path],
+    invocation_of: Callable[[plan.Training], Invocation],
+) -> programs.Rendered:
+    """The entries of *run* as ``render`` writes them: a token stands for the run's id."""
+    token, training = rendered_token(run), run.foreground
+    files = RunFiles(folder.root, token, token, token, training.repo, training.model)
+    marker = processes.marker(runtime.name, token, "background")
+    return background.render(run, files, runtime, templates, invocation_of, marker)
+
+
+def render_only(
+    workspace: Workspace, prepared: Prepared, folder: ResultsFolder, run: Run
+) -> programs.Rendered:
+    """The entries of *run*, for reading and editing."""
+    python = preflight.python_for(os.environ, sys.executable)
+    make = partial(_invoke, prepared.registry, workspace.root, python)
+    runtime = machine.runtime_path(workspace.root, folder.user)
+    return render_run(run, folder, runtime, workspace.templates, make)
