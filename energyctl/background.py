@@ -12,12 +12,13 @@ from typing import Any
 
 from energyctl import processes, programs
 from energyctl.errors import RunError, SettingsError
+from energyctl.foreground import last_line
 from energyctl.ledger import of_job, presence
 from energyctl.observer import JobView
 from energyctl.plan import Run, Training
 from energyctl.programs import Places, Rendered
 from energyctl.registry import Invocation
-from energyctl.results import BACKGROUND_NOTE, ResultsFolder, RunFiles, read_text
+from energyctl.results import BACKGROUND_NOTE, LedgerFile, ResultsFolder, RunFiles, read_text
 from energyctl.supervisor import Daemon, Program, Unreachable
 
 LAUNCHER = Path(__file__).with_name("iteration.py")
@@ -77,6 +78,11 @@ class Background:
     known: Callable[[], list[int]]
     added: bool = False
     ended: processes.Ended | None = None
+    lost: str | None = None
+
+    def __post_init__(self) -> None:
+        self._ledger = LedgerFile(self.files.background_logs)
+        self._said: dict[str, str] = {}
 
     def write(self) -> None:
         """Writes the entries, the script and the private environment; makes the log folders."""
@@ -109,7 +115,7 @@ class Background:
             raise RunError(f"the background is lost: {error}") from error
 
     def views(self) -> list[JobView]:
-        iterations = self.files.iterations()
+        iterations = self._ledger.iterations()
         views = []
         for job in self.rendered.jobs:
             own = of_job(iterations, job.name)
@@ -143,8 +149,8 @@ class Background:
         trees = self._trees()
         try:
             self.daemon.remove(self.rendered.group)
-        except Unreachable:
-            trees += self._trees()
+        except Unreachable as error:
+            self.lost = f"the background's supervisord was lost during the run: {error}"
         alive = {(p.pid, p.ticks) for p in trees}
 
         def look() -> list[processes.Found]:
@@ -155,6 +161,7 @@ class Background:
         ended = processes.end(look, grace_seconds=2.0)
         self.added = False
         self.ended = processes.Ended(time.monotonic() - began, ended.found, ended.left)
+        self._said = {job.name: last_line(Path(job.tail)) for job in self.rendered.jobs}
         for name in ("background.sh", "environment"):
             (self.daemon.runtime / name).unlink(missing_ok=True)
         return self.ended
@@ -169,7 +176,7 @@ class Background:
 
     def info(self, start: float | None, end: float | None) -> dict[str, Any]:
         """``background_info`` of the result, for the foreground's span (Unix seconds)."""
-        iterations = self.files.iterations()
+        iterations = self._ledger.iterations()
         jobs = []
         for job in self.rendered.jobs:
             own = of_job(iterations, job.name)
@@ -193,6 +200,7 @@ class Background:
                         "max_gap_seconds": "the foreground never ran",
                     },
                     "logs": os.path.relpath(job.logs, self.files.folder),
+                    "error": None if own else self._never_started(job.name),
                 }
             )
         only = jobs[0] if len(jobs) == 1 else {}
@@ -211,12 +219,18 @@ class Background:
             },
         }
 
+    def _never_started(self, job: str) -> str:
+        said = self._said.get(job)
+        return "no iteration ever started" + (f": {said}" if said else "")
+
 
 def coverage_warnings(info: Mapping[str, Any]) -> list[str]:
     """One line per job that was away, or failed, while the foreground ran."""
     warnings = []
     for job in info["jobs"]:
-        if job["coverage"] is not None and job["coverage"] < GOOD_COVERAGE:
+        if job["error"]:
+            warnings.append(f"background {job['job']}: {job['error']}")
+        elif job["coverage"] is not None and job["coverage"] < GOOD_COVERAGE:
             warnings.append(
                 f"background {job['job']} ran for {job['coverage']:.1%} of the foreground's time "
                 f"(longest gap {job['max_gap_seconds']:.1f} s)"

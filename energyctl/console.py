@@ -87,7 +87,7 @@ class Progress:
             self._live = Live(
                 console=self.console,
                 get_renderable=self._draw,
-                refresh_per_second=2,
+                refresh_per_second=1,
                 transient=True,
             )
             self._live.start()

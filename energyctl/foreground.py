@@ -14,7 +14,8 @@ from energyctl import processes
 from energyctl.interrupts import Interrupts
 from energyctl.registry import Invocation, Repository, extract_metrics_from
 
-TICK_SECONDS = 0.25
+TICK_SECONDS = 1.0
+"""How often the live view is fed; the end of the training is seen at once."""
 
 
 @dataclass

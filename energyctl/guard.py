@@ -16,6 +16,8 @@ from typing import Any
 
 from supervisor import events
 
+FAST_FAILURE_SECONDS, SHORTEST_GOOD_SECONDS = 1.0, 0.1
+
 _wake: Wake | None = None
 
 
@@ -35,10 +37,18 @@ class Wake:
         socket_map[self._read] = self
         signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
 
-    def again(self, event: object = None) -> None:
-        """Makes the next poll return at once."""
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._write, b"!")
+    def reaped(self, event: Any) -> None:
+        """Makes the next poll return at once, and so the next iteration start at once.
+
+        Not where a program failed fast, or does nothing at all: supervisord's own second between
+        two passes is the brake that keeps a broken script from being started hundreds of times a
+        second. (The launcher has a longer one for trainings that fail.)
+        """
+        process = event.process
+        lived = process.laststop - process.laststart
+        if lived >= (SHORTEST_GOOD_SECONDS if process.exitstatus == 0 else FAST_FAILURE_SECONDS):
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._write, b"!")
 
     # What supervisord asks of everything in its poll.
 
@@ -85,5 +95,5 @@ def make_guard(supervisord: Any, **settings: str) -> Guard:
         _wake = Wake(supervisord.options.minfds)
     _wake.install(supervisord.options.get_socket_map())
     # A reload cleared the subscriptions of before.
-    events.subscribe(events.ProcessStateExitedEvent, _wake.again)
+    events.subscribe(events.ProcessStateExitedEvent, _wake.reaped)
     return Guard()

@@ -13,6 +13,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+SIGTERM = 15  # signal(7)
+
 
 @dataclass(frozen=True)
 class Iteration:
@@ -28,7 +30,8 @@ class Iteration:
 
     @property
     def failed(self) -> bool:
-        return self.ended is not None and self.exit_code != 0
+        """Whether it ended badly by itself; one that was asked to end (TERM) did not fail."""
+        return self.ended is not None and self.exit_code != 0 and self.signal != SIGTERM
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,10 @@ def summary(energy: Energy, warnings: Sequence[str]) -> str:
             label += "" if entry.domain.in_total else ", not in the total"
             figure = _figure(entry.joules, entry.uncertainty_joules, energy.seconds)
             rows.append((entry.domain.name, figure + label))
-    label = "" if energy.measured or energy.total_joules is None else ", estimated in part"
+    label = ""
+    if not energy.measured and energy.total_joules is not None:
+        sources = [d.domain.measured for d in energy.domains if d.domain.in_total]
+        label = ", estimated in part" if any(sources) else ", estimated"
     total = _figure(energy.total_joules, energy.uncertainty_joules, energy.seconds)
     rows.append(("total", total + label))
     width = max(len(name) for name, _ in rows)

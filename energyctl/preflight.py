@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from energyctl.errors import SettingsError
 from energyctl.plan import Run, Training
 from energyctl.registry import Invocation, Registry, invocation
 
@@ -92,3 +94,13 @@ def _argument_problem(invoked: Invocation) -> str | None:
         if script.endswith(".py") and not Path(invoked.cwd, script).is_file():
             return f"{Path(invoked.cwd, script)} is missing"
     return None
+
+
+def check_script(script: str, origin: Path) -> None:
+    """Has bash read the rendered *script* without running it. Raises SettingsError."""
+    done = subprocess.run(
+        ["/bin/bash", "-n"], input=script, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it says nothing"])[0]
+        raise SettingsError(f"{origin}: bash refuses the background's script: {said}")

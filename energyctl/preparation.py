@@ -152,7 +152,8 @@ def check(campaign: Campaign) -> str:
             rendered = render_run(run, campaign.folder, runtime, templates, make)
             if campaign.rendered is not None:
                 token = rendered_token(run)
-                background.edited(rendered, campaign.rendered, token, token)
+                rendered = background.edited(rendered, campaign.rendered, token, token)
+            preflight.check_script(rendered.script, campaign.rendered or templates[1])
     programs.render_template(
         campaign.workspace.daemon_template, {"runtime": str(runtime)}, script=False
     )

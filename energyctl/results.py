@@ -10,10 +10,11 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from energyctl import processes
 from energyctl.atomic import write_atomic
 from energyctl.errors import MachineError, SettingsError
 from energyctl.ledger import Iteration, parse, parse_running
@@ -73,16 +74,40 @@ class RunFiles:
         name = f"training_{safe_name(self.repo)}_{safe_name(self.model)}_{self.timestamp}{number}"
         return self.folder / f"{name}.log"
 
+
+class LedgerFile:
+    """``iterations.csv`` of a run, read as it grows: a look costs only what is new."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ended: list[Iteration] = []
+        self._offset = 0
+
     def iterations(self) -> list[Iteration]:
-        """The ledger as it is now, running iterations last."""
+        """Every iteration so far, those that run now last."""
+        with contextlib.suppress(OSError), open(self._folder / "iterations.csv", "rb") as file:
+            file.seek(self._offset)
+            whole = file.read().rpartition(b"\n")[0]
+            if whole:
+                self._offset += len(whole) + 1
+                self._ended += parse(whole.decode(errors="replace"))
+        written = {(item.job, item.run) for item in self._ended}
+        return self._ended + [i for i in self._running() if (i.job, i.run) not in written]
+
+    def _running(self) -> list[Iteration]:
+        """What the launchers noted at the start of an iteration that has no row yet.
+
+        Where the training is gone and no row came (its launcher was killed), nobody knows how
+        long it ran: it counts as a failure that covered nothing.
+        """
         found = []
         with contextlib.suppress(OSError):
-            found = parse((self.background_logs / "iterations.csv").read_text())
-        with contextlib.suppress(OSError):
-            for path in sorted(self.background_logs.glob(".*.running")):
-                running = parse_running(path.read_text())
-                if running is not None:
-                    found.append(running)
+            for path in sorted(self._folder.glob(".*.running")):
+                noted = parse_running(path.read_text())
+                if noted is not None and processes.identify(noted.pid) is None:
+                    noted = replace(noted, ended=noted.started)
+                if noted is not None:
+                    found.append(noted)
         return found
 
 

@@ -176,6 +176,8 @@ def take_down(live: Live) -> None:
     live.sampler.phase("background_stop")
     ended = live.background.stop()
     live.context.folder.user.own_all(live.files.background_logs)
+    if live.background.lost:
+        live.warnings.append(live.background.lost)
     live.warnings += [f"still running: pid {p.pid} {p.command}" for p in ended.left]
 
 

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 from energyctl import processes
 from energyctl.errors import MachineError, RunError
@@ -94,8 +95,11 @@ class Daemon:
         proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
         try:
             return getattr(proxy, method)(*arguments)
-        except (OSError, http.client.HTTPException) as error:
-            raise Unreachable(f"supervisord at {self.socket}: {error}") from error
+        except xmlrpc.client.Fault:
+            raise
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error, ExpatError) as error:
+            reason = str(error) or type(error).__name__
+            raise Unreachable(f"supervisord at {self.socket}: {reason}") from error
         finally:
             transport.close()
 

@@ -38,11 +38,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metered": {"atomic", "energy", "machine", "meters"},
     "history": {"settings", "plan"},
     "preflight": {"plan", "registry"},
-    "results": {"atomic", "plan", "programs", "ledger", "machine"},
+    "results": {"atomic", "ledger", "machine", "plan", "processes", "programs"},
     "journal": {"plan", "programs", "results"},
     "state": {"observer"},
     "background": {
-        "ledger", "observer", "plan", "processes", "programs", "registry", "results", "supervisor"
+        "foreground", "ledger", "observer", "plan", "processes", "programs", "registry", "results", "supervisor"
     },
     "foreground": {"interrupts", "processes", "registry"},
     "live": {

@@ -52,7 +52,8 @@ def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
     runs = preparation.select(prepared.plan.runs, options["only"])
     if not runs:
         raise_nothing(prepared)
-    ends_in = _show_plan(console, runs, prepared.settings, prepared.registry, folder)
+    drawn = prepared.plan.seed
+    ends_in = _show_plan(console, runs, prepared.settings, prepared.registry, folder, drawn)
     rendered = _path(options["rendered"])
     made: list[Journal] = []
 
@@ -195,7 +196,8 @@ def show_plan(
             console = Console(highlight=False)
             folder = _results(workspace, results)
             runs = prepared.plan.runs
-            _show_plan(console, runs, prepared.settings, prepared.registry, folder, len(runs))
+            wanted, seed = prepared.settings, prepared.plan.seed
+            _show_plan(console, runs, wanted, prepared.registry, folder, seed, len(runs))
             for problem in _cannot_start(workspace, runs, prepared.registry):
                 console.print(f"not ready: {problem}", style="yellow", markup=False, soft_wrap=True)
     return PROBLEMS if prepared.plan is None else int(prepared.invalid)
@@ -222,7 +224,10 @@ def validate(root: Path, files: Sequence[str], models: str | None) -> int:
             worst = PROBLEMS
             continue
         runs, invalid = prepared.plan.runs, len(prepared.plan.invalid_experiments)
-        click.echo(f"{prepared.name}: {len(runs)} runs, {invalid} invalid experiments")
+        click.echo(
+            f"{prepared.name}: {words.count(len(runs), 'run')}, "
+            f"{words.count(invalid, 'invalid experiment')}"
+        )
         worst = max(worst, int(prepared.invalid))
     return worst
 
@@ -288,11 +293,16 @@ def _show_plan(
     wanted: Settings,
     known: Registry,
     folder: ResultsFolder,
+    seed: int | None = None,
     most: int = SHOWN_RUNS,
 ) -> float | None:
     """The plan's table; returns the seconds that the campaign will take, where that is known."""
     estimates = preparation.estimate_seconds(runs, wanted, known, preparation.durations(folder))
-    console.print(f"{wanted.experiment_name}: {len(runs)} runs", markup=False, soft_wrap=True)
+    title = f"{wanted.experiment_name}: {words.count(len(runs), 'run')}"
+    if seed is not None and any(run.mutated for run in runs):
+        title += f", values drawn with seed {seed}"
+        title += "" if wanted.seed is not None else f" (--seed {seed} repeats them)"
+    console.print(title, markup=False, soft_wrap=True)
     console.print(tables.plan_table(runs, estimates, most))
     if len(runs) > most:
         console.print(f"… and {len(runs) - most} more; energyctl plan shows all", markup=False)

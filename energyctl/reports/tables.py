@@ -12,7 +12,7 @@ from rich.text import Text
 from energyctl.meters import Row
 from energyctl.plan import Run
 from energyctl.registry import Hyperparameter, Registry
-from energyctl.reports.words import duration, energy, one_line, values
+from energyctl.reports.words import count, duration, energy, one_line, values
 
 _STATUS_STYLE = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
 
@@ -31,11 +31,18 @@ def plan_table(runs: Sequence[Run], estimates: Sequence[float | None], most: int
         training = run.foreground
         shown = values(training.hyperparameters, run.mutated or None)
         load = ", ".join(
-            f"{job.training.repo}/{job.training.model}" + (f" x{job.copies}" * (job.copies > 1))
+            f"{job.training.repo} / {job.training.model}" + f" x{job.copies}" * (job.copies > 1)
             for job in run.background
         )
         takes = "?" if seconds is None else f"~{duration(seconds)}"
-        cells = [str(run.index), run.mode, f"{training.repo}/{training.model}", shown, load, takes]
+        cells = [
+            str(run.index),
+            run.mode,
+            f"{training.repo} / {training.model}",
+            shown,
+            load,
+            takes,
+        ]
         table.add_row(*(Text(cell) for cell in cells))
     return table
 
@@ -87,7 +94,7 @@ def presence(result: Mapping[str, Any]) -> str:
         return ""
     iterations = sum(job["iterations"] for job in jobs)
     share = "coverage unknown" if not covered else f"{min(covered):.1%} covered"
-    return f"{share}, {iterations} iteration{'s' * (iterations != 1)}"
+    return f"{share}, {count(iterations, 'iteration')}"
 
 
 def models_table(registry: Registry) -> Table:

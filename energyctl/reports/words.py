@@ -34,12 +34,20 @@ def energy(joules: float | None, uncertainty: float | None = None, *, measured: 
 
 
 def values(hyperparameters: Mapping[str, Any], names: tuple[str, ...] | None = None) -> str:
-    """``learning_rate=0.1 epochs=20``, of *names* only where given; six digits are shown."""
+    """``learning_rate 0.1, epochs 20``, of *names* only where given; four digits are shown.
+
+    With spaces, so that a narrow table breaks the line between words and not inside numbers.
+    """
     chosen = hyperparameters if names is None else {n: hyperparameters[n] for n in names}
-    return " ".join(
-        f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in chosen.items()
     )
+
+
+def count(number: int, noun: str) -> str:
+    """``1 run``, ``3 runs``."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def one_line(text: str, width: int = 100) -> str:

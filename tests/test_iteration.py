@@ -1,0 +1,375 @@
+"""The launcher of one iteration, as a process of its own, with trainings that misbehave."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from supervised import living
+
+from bench import wait_for
+from energyctl import iteration, processes
+from energyctl.background import LAUNCHER
+from energyctl.ledger import Iteration, parse
+
+# The launcher with shorter graces, so that a training that ignores TERM costs no 8 s.
+QUICK = f"""\
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("iteration", {str(LAUNCHER)!r})
+iteration = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(iteration)
+iteration.TERM_GRACE_SECONDS = iteration.LEFTOVER_GRACE_SECONDS = 0.3
+sys.exit(iteration.main(sys.argv[1:]))
+"""
+
+
+@dataclass
+class Bed:
+    """A folder in which launchers are started by hand."""
+
+    root: Path
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "logs" / "iterations.csv"
+
+    @property
+    def rows(self) -> list[Iteration]:
+        return parse(self.ledger.read_text()) if self.ledger.exists() else []
+
+    @property
+    def notes(self) -> list[str]:
+        path = self.root / "notes"
+        return path.read_text().split() if path.exists() else []
+
+    def log(self, number: int = 1) -> str:
+        return (self.root / "logs" / f"run_{number}.log").read_text()
+
+    def start(
+        self, *options: str, argv: tuple[str, ...], quick: bool = True
+    ) -> subprocess.Popen[bytes]:
+        (self.root / "logs").mkdir(exist_ok=True)
+        launcher = ["-c", QUICK] if quick else [str(LAUNCHER)]
+        popen = subprocess.Popen(
+            [
+                *(sys.executable, "-I", "-S", *launcher, "--job", "back_large"),
+                *("--logs", str(self.root / "logs"), "--ledger", str(self.ledger)),
+                *("--directory", str(self.root), *options, "--", *argv),
+            ],
+            env={**os.environ, "DAEMON": "yes", "BOTH": "daemon"},
+            start_new_session=True,
+        )
+        self.started.append(popen)
+        return popen
+
+    def run(self, *options: str, argv: tuple[str, ...], quick: bool = True) -> int:
+        return self.start(*options, argv=argv, quick=quick).wait(20)
+
+    def shell(self, text: str, *options: str) -> int:
+        return self.run(*options, argv=("/bin/sh", "-c", text))
+
+
+@pytest.fixture
+def bed(tmp_path: Path) -> Iterator[Bed]:
+    made = Bed(tmp_path)
+    try:
+        yield made
+        wait_for(lambda: not living(tmp_path), f"{living(tmp_path)} to end", 5)
+    finally:
+        for process in living(tmp_path):
+            process.signal(signal.SIGKILL)
+        for popen in made.started:
+            popen.wait(5)
+
+
+def test_an_iteration_leaves_its_log_its_row_and_its_exit_code(bed: Bed) -> None:
+    before = time.time()
+    assert bed.shell("echo out; echo err >&2; pwd; exit 7") == 7
+    assert bed.log() == f"out\nerr\n{bed.root}\n"
+    (row,) = bed.rows
+    assert bed.ledger.read_text().splitlines()[0] == "job,run,pid,started,ended,exit_code,signal"
+    assert (row.job, row.run, row.exit_code, row.signal) == ("back_large", 1, 7, None)
+    assert row.ended is not None
+    assert before <= row.started <= row.ended <= time.time()
+    assert not (bed.root / "logs" / ".back_large.running").exists()
+
+
+def test_a_training_that_a_signal_killed_has_it_in_its_row(bed: Bed) -> None:
+    assert bed.shell("kill -SEGV $$") == 128 + signal.SIGSEGV
+    (row,) = bed.rows
+    assert (row.exit_code, row.signal) == (None, signal.SIGSEGV)
+    assert row.failed
+
+
+def test_logs_are_numbered_on_over_gaps_and_what_exists_is_kept(bed: Bed) -> None:
+    logs = bed.root / "logs"
+    logs.mkdir()
+    for name in ("run_2.log", "run_9.log", "run_x.log", "run_.log", "other_40.log", "run_30.txt"):
+        (logs / name).write_text(name)
+    assert bed.shell("echo mine") == 0
+    assert bed.log(10) == "mine\n"
+    assert bed.log(9) == "run_9.log"
+    (logs / "run_10.log").unlink()
+    assert bed.shell("echo again") == 0
+    assert bed.log(10) == "again\n"
+    assert [row.run for row in bed.rows] == [10, 10]
+
+
+def test_two_launchers_never_share_a_log(bed: Bed) -> None:
+    script = ("/bin/sh", "-c", "echo $PPID")
+    for popen in [bed.start(argv=script) for _ in range(6)]:
+        assert popen.wait(20) == 0
+    assert sorted(row.run for row in bed.rows) == [1, 2, 3, 4, 5, 6]
+    assert len({bed.log(number) for number in range(1, 7)}) == 6
+
+
+def test_the_tail_link_points_to_the_log_of_this_iteration(bed: Bed) -> None:
+    tail = bed.root / "tail.out"
+    tail.write_text("what supervisord opened")
+    assert bed.shell("echo one", "--tail", str(tail)) == 0
+    assert bed.shell("echo two", "--tail", str(tail)) == 0
+    assert tail.read_text() == "two\n"
+
+
+def test_stop_ends_the_training_and_still_writes_its_row(bed: Bed) -> None:
+    popen = bed.start(argv=("/bin/sh", "-c", "echo $$ >> notes; sleep 1000; echo never"))
+    wait_for(lambda: bed.notes, "the training")
+    running = wait_for(lambda: list((bed.root / "logs").glob(".*.running")), "the note")
+    assert running[0].read_text().startswith(f"back_large,1,{bed.notes[0]},")
+    popen.send_signal(signal.SIGTERM)
+    assert popen.wait(10) == 128 + signal.SIGTERM
+    (row,) = bed.rows
+    assert (row.exit_code, row.signal) == (None, signal.SIGTERM)
+    assert bed.log() == ""
+
+
+def test_signals_that_come_together_lose_no_row(bed: Bed) -> None:
+    """A closing terminal sends HUP while supervisord sends TERM."""
+    for number in range(1, 11):
+        popen = bed.start(argv=("/bin/sh", "-c", "echo $$ >> notes; exec sleep 1000"))
+        wait_for(lambda number=number: len(bed.notes) == number, "the training", 5)
+        os.kill(popen.pid, signal.SIGSTOP)
+        for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCONT):
+            os.kill(popen.pid, signum)
+        assert popen.wait(10) == 128 + signal.SIGTERM
+        assert [row.signal for row in bed.rows] == [signal.SIGTERM]
+        bed.ledger.unlink()  # else the next start waits, as after a failure
+
+
+def test_a_stop_before_the_training_has_started_leaves_no_row_and_no_log(bed: Bed) -> None:
+    popen = bed.start("--first-delay", "1000", argv=("/bin/sh", "-c", "echo $$ >> notes"))
+    wait_for(lambda: _catches_term(popen.pid), "the launcher's handler")
+    popen.send_signal(signal.SIGTERM)
+    assert popen.wait(10) == 128 + signal.SIGTERM
+    assert bed.notes == []
+    assert list((bed.root / "logs").iterdir()) == []
+
+
+def _catches_term(pid: int) -> bool:
+    """proc(5): SigCgt is the mask of the signals that have a handler."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(mask, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+SLEEPER = "echo $$ >> {notes}; exec sleep 1000"
+LEFTOVERS = {
+    "a child": "sh -c '{s}' &",
+    "in a session of its own": "setsid sh -c '{s}' &",
+    "double-forked": "(setsid sh -c '{s}' &) &",
+    "ignoring TERM": "(trap \"\" TERM; setsid sh -c '{s}') &",
+    "stopped": "setsid sh -c 'echo $$ >> {notes}; kill -STOP $$; exec sleep 1000' &",
+    "with an empty environment": "env -i /usr/bin/setsid /bin/sh -c '{s}' &",
+}
+
+
+def test_what_a_finished_training_left_behind_is_ended(bed: Bed) -> None:
+    notes = bed.root / "notes"
+    sleeper = SLEEPER.format(notes="notes")
+    lines = [text.format(s=sleeper, notes="notes") for text in LEFTOVERS.values()]
+    wait = f"while [ $(wc -l < {notes}) -lt {len(lines)} ]; do sleep 0.01; done"
+    assert bed.shell("\n".join(["touch notes", *lines, wait, "exit 0"])) == 0
+    assert len(bed.notes) == len(LEFTOVERS)
+    assert [pid for pid in bed.notes if processes.identify(int(pid))] == []
+    (row,) = bed.rows
+    assert row.exit_code == 0
+
+
+def test_a_training_that_ignores_term_is_killed_after_the_grace(bed: Bed) -> None:
+    text = "trap '' TERM; echo $$ >> notes; while :; do sleep 0.05; done"
+    popen = bed.start(argv=("/bin/sh", "-c", text))
+    wait_for(lambda: bed.notes, "the training")
+    popen.send_signal(signal.SIGTERM)
+    assert popen.wait(10) == 128 + signal.SIGTERM
+    assert processes.identify(int(bed.notes[0])) is None
+    assert len(bed.rows) == 1
+
+
+def test_a_killed_launcher_takes_its_training_with_it(bed: Bed) -> None:
+    popen = bed.start(argv=("/bin/sh", "-c", SLEEPER.format(notes="notes")), quick=False)
+    wait_for(lambda: bed.notes, "the training")
+    popen.kill()
+    popen.wait(5)
+    wait_for(lambda: processes.identify(int(bed.notes[0])) is None, "the training's end", 5)
+
+
+def test_the_launcher_ends_with_its_parent(bed: Bed) -> None:
+    """As with a supervisord that was killed."""
+    (bed.root / "logs").mkdir()
+    launcher = [sys.executable, "-I", "-S", str(LAUNCHER), "--job", "j", "--logs", "logs"]
+    launcher += ["--ledger", "logs/iterations.csv", "--directory", ".", "--", "/bin/sh", "-c"]
+    launcher += [SLEEPER.format(notes="notes")]
+    parent = subprocess.Popen(["/bin/sh", "-c", f"{shlex.join(launcher)} & wait"], cwd=bed.root)
+    bed.started.append(parent)
+    wait_for(lambda: bed.notes, "the training")
+    parent.kill()
+    parent.wait(5)
+    wait_for(lambda: not living(bed.root), "launcher and training to end", 5)
+    assert [row.signal for row in bed.rows] == [signal.SIGTERM]
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "said"),
+    [
+        ("no-such-program", 127, "No such file"),
+        ("./no-such-script", 127, "No such file"),
+        ("./plain.txt", 126, "Permission denied"),
+        ("./empty.sh", 126, "Exec format error"),
+    ],
+)
+def test_a_program_that_cannot_be_started_says_so_in_log_and_ledger(
+    bed: Bed, program: str, code: int, said: str
+) -> None:
+    (bed.root / "plain.txt").write_text("text")
+    (bed.root / "empty.sh").write_text("")
+    (bed.root / "empty.sh").chmod(0o755)
+    assert bed.run(argv=(program, "-x")) == code
+    assert f"cannot start {program!r}" in bed.log()
+    assert said in bed.log()
+    (row,) = bed.rows
+    assert row.exit_code == code
+
+
+def test_a_missing_folder_of_the_training_is_named_in_its_log(bed: Bed) -> None:
+    assert bed.run("--directory", str(bed.root / "gone"), argv=("true",)) == 127
+    assert "gone" in bed.log()
+
+
+def test_the_environment_of_energyctl_wins_over_the_daemons_and_a_set_over_both(bed: Bed) -> None:
+    file = bed.root / "environment"
+    pairs = ["PATH=/usr/bin:/bin", "BOTH=file", "SET=file", "MULTI=a\nb=c", "EMPTY="]
+    file.write_bytes(b"\0".join(pair.encode() for pair in pairs) + b"\0RAW=\xff\xfe")
+    options = ("--environment", str(file), "--set", "SET=set=1", "--set", "NEW=it's\n%")
+    assert bed.run(*options, argv=("env", "-0")) == 0
+    raw = (bed.root / "logs" / "run_1.log").read_bytes()
+    assert set(raw.split(b"\0")) == {
+        *(b"PATH=/usr/bin:/bin", b"BOTH=file", b"MULTI=a\nb=c", b"EMPTY=", b"RAW=\xff\xfe"),
+        *(b"SET=set=1", b"NEW=it's\n%", b""),
+    }
+
+
+def test_without_an_environment_file_a_trial_by_hand_gets_the_shells(bed: Bed) -> None:
+    options = ("--environment", str(bed.root / "gone"), "--set", "BOTH=set")
+    assert bed.shell("echo $DAEMON $BOTH", *options) == 0
+    assert bed.log() == "yes set\n"
+
+
+def test_the_training_reads_nothing_and_has_default_signals(bed: Bed) -> None:
+    code = (
+        "import os,signal;print(os.read(0,1)==b'',"
+        "[signal.getsignal(s)==signal.SIG_DFL for s in (1,15)],"
+        "list(signal.pthread_sigmask(signal.SIG_BLOCK,[])))"
+    )
+    assert bed.run(argv=(sys.executable, "-I", "-S", "-c", code)) == 0
+    assert bed.log() == "True [True, True] []\n"
+
+
+def test_no_descriptor_of_the_launcher_leaks_into_the_training(bed: Bed) -> None:
+    assert bed.run(argv=("/bin/sh", "-c", "ls /proc/self/fd | wc -l; ls -l /proc/self/fd")) == 0
+    assert bed.log().splitlines()[0] == "4", bed.log()  # 0, 1, 2, and the folder that ls reads
+
+
+@pytest.mark.parametrize(
+    ("history", "restart_delay", "pause"),
+    [
+        ([], 5.0, 0.0),
+        ([(0, 1)], 0.0, 0.0),
+        ([(0, 1)], 5.0, 5.0),
+        ([(1, 1)], 0.0, 2.0),
+        ([(1, 1)], 5.0, 5.0),
+        ([(1, 1)] * 2, 0.0, 4.0),
+        ([(1, 1)] * 3, 0.0, 8.0),
+        ([(1, 1)] * 5, 0.0, 32.0),
+        ([(1, 1)] * 6, 0.0, 60.0),
+        ([(1, 1)] * 5000, 0.0, 60.0),
+        ([(1, 1)] * 4 + [(0, 1)], 0.0, 0.0),
+        ([(0, 1)] + [(1, 1)] * 2, 0.0, 4.0),
+        ([(1, 9.9)], 0.0, 2.0),
+        ([(1, 10.1)], 0.0, 0.0),  # failed, but after useful work: no crash loop
+        ([(None, 1)], 0.0, 2.0),  # ended by a signal
+    ],
+)
+def test_the_pause_before_a_start(
+    monkeypatch: pytest.MonkeyPatch,
+    history: list[tuple[int | None, float]],
+    restart_delay: float,
+    pause: float,
+) -> None:
+    rows, clock = [], 1000.0
+    for code, seconds in history:
+        times = [f"{clock:.6f}", f"{clock + seconds:.6f}"]
+        clock += seconds
+        rows.append(["j", "1", "2", *times, *(["", "9"] if code is None else [str(code), ""])])
+    monkeypatch.setattr(time, "time", lambda: clock)
+    assert iteration.pause_before(rows, restart_delay) == pytest.approx(pause, abs=1e-5)
+    monkeypatch.setattr(time, "time", lambda: clock + 1.5)
+    assert iteration.pause_before(rows, restart_delay) == pytest.approx(max(0.0, pause - 1.5))
+    monkeypatch.setattr(time, "time", lambda: clock - 3600)  # the clock was set back
+    assert iteration.pause_before(rows, restart_delay) == pytest.approx(pause)
+
+
+def test_a_restart_waits_the_delay_and_only_the_first_start_the_stagger(bed: Bed) -> None:
+    options = ("--first-delay", "0.3", "--restart-delay", "0.6")
+    began = time.time()
+    assert bed.shell("true", *options) == 0
+    assert bed.shell("true", *options) == 0
+    first, second = bed.rows
+    assert first.started - began >= 0.3
+    assert first.ended is not None
+    assert second.started - first.ended >= 0.6
+
+
+def test_a_busy_neighbour_does_not_make_a_job_forget_its_past(tmp_path: Path) -> None:
+    """All jobs share the ledger; a fast one may write thousands of rows during a slow one."""
+    ledger = tmp_path / "iterations.csv"
+    own = [f"slow,{run},1,{run}.0,{run}.5,1,\n" for run in range(1, 4)]
+    busy = "".join(f"not_slow,{run},1,{run}.000000,{run}.500000,0,\n" for run in range(5000))
+    ledger.write_text(iteration.HEADER + "".join(own[:2]) + busy + own[2] + busy)
+    assert [row[1] for row in iteration.own_rows(str(ledger), "slow")][-3:] == ["1", "2", "3"]
+    assert iteration.own_rows(str(ledger), "fresh") == []
+    assert iteration.own_rows(str(tmp_path / "gone"), "slow") == []
+
+
+@pytest.mark.parametrize("torn", ["slow,4,1,4.0,4.", "slow,4,1,4.0,x,1,\n", "slow,4,1\n", "\0\0\n"])
+def test_a_torn_row_does_not_keep_a_job_from_starting(tmp_path: Path, torn: str) -> None:
+    ledger = tmp_path / "iterations.csv"
+    ledger.write_text(iteration.HEADER + "slow,3,1,3.0,3.5,1,\n" + torn)
+    rows = iteration.own_rows(str(ledger), "slow")
+    assert [row[1] for row in rows] == ["3"]
+    assert iteration.pause_before(rows, 0.0) == 0.0
+
+
+def test_a_row_after_a_torn_one_stands_on_a_line_of_its_own(tmp_path: Path) -> None:
+    ledger = tmp_path / "iterations.csv"
+    ledger.write_text(iteration.HEADER + "slow,3,1,3.0,3.5,1,\nslow,4,1,4.0,4")
+    iteration.append_row(str(ledger), "slow,5,1,5.0,5.5,0,\n")
+    assert [row.run for row in parse(ledger.read_text())] == [3, 5]

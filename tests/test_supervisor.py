@@ -1,0 +1,437 @@
+"""A real supervisord: found, started, refused; groups added, kept going, stopped for good."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from supervised import World, job, living, supervised
+
+from bench import wait_for
+from energyctl import machine, processes, supervisor
+from energyctl.errors import MachineError, RunError
+from energyctl.supervisor import Daemon, Unreachable
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with supervised(tmp_path / "world") as made:
+        yield made
+
+
+# -- the daemon ----------------------------------------------------------------------------
+
+
+def test_the_daemon_starts_on_demand_and_is_found_the_second_time(world: World) -> None:
+    assert supervisor.find(world.runtime) is None
+    first = world.ensure()
+    assert first.answers()
+    assert first.ours()
+    assert first.child is not None
+    assert first.pid() == first.child.pid
+    second = supervisor.ensure(world.configuration, world.runtime)
+    assert second.child is None
+    assert second.pid() == first.pid()
+    assert first.call("energyctl.version")
+    first.shut_down()
+    assert processes.identify(first.child.pid) is None
+    assert supervisor.find(world.runtime) is None
+    assert not first.socket.exists()
+
+
+def test_the_socket_is_private_and_no_port_is_open(world: World) -> None:
+    daemon = world.ensure()
+    assert stat.S_IMODE(world.runtime.stat().st_mode) == 0o700
+    assert stat.S_IMODE(daemon.socket.stat().st_mode) == 0o700
+    inodes = set()
+    for name in os.listdir(f"/proc/{daemon.pid()}/fd"):
+        target = os.readlink(f"/proc/{daemon.pid()}/fd/{name}")
+        if target.startswith("socket:"):
+            inodes.add(target[8:-1])
+    tables = [Path("/proc/net", name).read_text() for name in ("tcp", "tcp6", "udp")]
+    assert inodes
+    assert not any(line.split()[9] in inodes for t in tables for line in t.splitlines()[1:])
+
+
+def test_a_deep_workspace_still_has_a_short_socket(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["a folder with a long name ü"] * 10)
+    assert len(str(deep)) > 250
+    with supervised(deep) as world:
+        daemon = world.ensure()
+        assert daemon.answers()
+        assert len(os.fsencode(daemon.socket)) < 90
+
+
+def test_a_broken_configuration_is_refused_with_its_reason(world: World) -> None:
+    world.ensure().shut_down()
+    text = world.configuration.read_text()
+    world.configuration.write_text(text.replace("loglevel=info", "loglevel=chatty"))
+    with pytest.raises(MachineError, match="does not come up with") as caught:
+        supervisor.ensure(world.configuration, world.runtime)
+    message = str(caught.value)
+    assert "bad logging level name 'chatty'" in message
+    assert "\n" not in message
+    assert str(world.configuration) in message
+
+
+def test_entries_left_in_the_private_folder_are_not_started(world: World) -> None:
+    folder = world.runtime / "conf.d"
+    folder.mkdir()
+    stale = folder / "energyctl-old.conf"
+    evil = world.root / "evil"
+    stale.write_text(f"[program:old]\ncommand=touch {evil}\n")
+    daemon = world.ensure()
+    assert daemon.programs() == []
+    assert not stale.exists()
+    daemon.call("supervisor.reloadConfig")
+    assert not evil.exists()
+
+
+def test_the_daemon_of_an_operator_is_used_and_not_shut_down(world: World) -> None:
+    world.ensure().shut_down()
+    popen = subprocess.Popen(
+        [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(world.configuration)],
+        cwd=world.root,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        daemon = wait_for(lambda: supervisor.find(world.runtime), "the operator's daemon", 10)
+        assert not daemon.ours()
+        world.daemon = supervisor.ensure(world.configuration, world.runtime)
+        assert world.daemon.pid() == popen.pid
+        world.commands["large"] = ("sleep", "1000")
+        background = world.background("e1", job("large"))
+        background.start()
+        wait_for(background.programs, "the group")
+        assert background.stop().left == ()
+        world.daemon.shut_down()
+        assert world.daemon.answers()
+    finally:
+        popen.terminate()
+        popen.wait(10)
+
+
+def test_the_daemon_is_kept_while_a_group_of_someone_else_is_in_it(world: World) -> None:
+    daemon = world.ensure()
+    entry = world.runtime / "conf.d" / "mine.conf"
+    entry.write_text("[program:mine]\ncommand=sleep 1000\nstartsecs=0\n")
+    daemon.call("supervisor.reloadConfig")
+    daemon.call("supervisor.addProcessGroup", "mine")
+    (mine,) = wait_for(lambda: [p for p in daemon.programs() if p.pid], "the other group")
+    daemon.shut_down()
+    assert daemon.group("mine")[0].pid == mine.pid
+    daemon.call("supervisor.stopProcessGroup", "mine")
+    daemon.call("supervisor.removeProcessGroup", "mine")
+    daemon.shut_down()
+    assert not daemon.answers()
+
+
+def test_the_daemon_ends_with_energyctl(world: World) -> None:
+    world.ensure().shut_down()
+    code = (
+        "import sys, time; from pathlib import Path; from energyctl import supervisor\n"
+        "print(supervisor.ensure(Path(sys.argv[1]), Path(sys.argv[2])).pid(), flush=True)\n"
+        "time.sleep(1000)"
+    )
+    arguments = [sys.executable, "-c", code, str(world.configuration), str(world.runtime)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        found = processes.identify(pid)
+        parent.kill()
+    wait_for(lambda: processes.identify(pid) != found, "the daemon's end", 10)
+
+
+def test_a_daemon_that_does_not_answer_is_no_daemon_after_a_time_limit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "CALL_SECONDS", 0.2)
+    daemon = Daemon(world.runtime)
+    with pytest.raises(Unreachable):
+        daemon.pid()
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(daemon.socket))
+        deaf.listen()
+        began = time.monotonic()
+        with pytest.raises(Unreachable, match="timed out"):
+            daemon.pid()
+        assert time.monotonic() - began < 2
+        assert supervisor.find(world.runtime) is None
+    daemon.socket.unlink()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "HTTP/1.0 200 OK\r\n\r\n<html>hello</html>",
+        "HTTP/1.0 200 OK\r\n\r\nnot XML",
+        "HTTP/1.0 404 Not Found\r\n\r\n",
+        "garbage\r\n\r\n",
+    ],
+)
+def test_something_else_that_answers_at_the_socket_is_no_daemon(world: World, reply: str) -> None:
+    daemon = Daemon(world.runtime)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.settimeout(0.2)
+        other.bind(str(daemon.socket))
+        other.listen()
+
+        def answer() -> None:
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    peer, _ = other.accept()
+                    with peer:
+                        while b"</methodCall>" not in peer.recv(65536):
+                            continue
+                        peer.sendall(reply.encode())
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        with pytest.raises(Unreachable):
+            daemon.pid()
+        assert supervisor.find(world.runtime) is None
+        thread.join(5)
+    daemon.socket.unlink()
+
+
+# -- iterations ------------------------------------------------------------------------------
+
+
+def gaps(world: World, experiment_id: str, count: int) -> list[float]:
+    """Seconds between the ends and the next beginnings of a group's first iterations."""
+    ledger = world.results.root / f"background_logs_{experiment_id}" / "iterations.csv"
+
+    def rows() -> list[list[str]]:
+        text = ledger.read_text() if ledger.exists() else ""
+        return [line.split(",") for line in text.splitlines()[1:]]
+
+    wait_for(lambda: len(rows()) > count, f"{count} iterations", 30)
+    return [
+        float(after[3]) - float(before[4])
+        for before, after in zip(rows(), rows()[1:], strict=False)
+    ]
+
+
+def test_iterations_follow_each_other_at_once_and_after_a_reload_too(world: World) -> None:
+    """supervisord by itself takes 1 to 2 s."""
+    world.commands["large"] = ("sleep", "0.05")
+    background = world.background("e1", job("large"))
+    background.start()
+    assert statistics.median(gaps(world, "e1", 10)) < 0.3
+
+    pid = background.daemon.pid()
+    background.daemon.call("supervisor.restart")  # what `supervisorctl reload` calls
+    wait_for(lambda: background.daemon.answers() and background.programs(), "the reload", 15)
+    assert background.daemon.pid() == pid
+    wait_for(lambda: "STOPPED" in {p.state for p in background.programs()}, "the group to be back")
+    before = len(gaps(world, "e1", 0))
+    background.daemon.call("supervisor.startProcessGroup", background.rendered.group, False)
+    assert statistics.median(gaps(world, "e1", before + 10)[before + 1 :]) < 0.3
+    assert background.stop().left == ()
+
+
+def test_a_failing_training_is_started_again_but_not_in_a_crash_loop(world: World) -> None:
+    world.commands |= {"bad": ("false",), "good": ("sleep", "0.05")}
+    background = world.background("e1", job("bad"), job("good"))
+    background.start()
+
+    def count(name: str) -> int:
+        return sum(view.iterations for view in background.views() if view.name == name)
+
+    wait_for(lambda: count("back_bad") >= 2 and count("back_good") >= 10, "both", 20)
+    assert count("back_bad") < 5
+    states = {program.name: program.state for program in background.programs()}
+    assert states["back_bad"] == "RUNNING"
+    background.stop()
+    failures = {view.name: view.failures for view in background.views()}
+    assert failures["back_bad"] >= 1
+
+
+# -- stopping ----------------------------------------------------------------------------------
+
+STUBBORN = """\
+import os, signal, subprocess, sys
+notes = "notes"
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def note(kind):
+    with open(notes, "a") as file:
+        file.write(f"{kind} {os.getpid()}\\n")
+def sleeper(kind):
+    return ["/bin/sh", "-c", f"echo {kind} $$ >> {notes}; exec /bin/sleep 1000"]
+note("ignores-term")
+subprocess.Popen(sleeper("setsid"), start_new_session=True)
+subprocess.Popen(sleeper("empty-environment"), env={}, start_new_session=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv("/bin/sh", sleeper("daemon"))
+    os._exit(0)
+os.wait()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execve("/bin/sh", sleeper("daemon-empty-environment"), {})
+    os._exit(0)
+stopped = ["/bin/sh", "-c", f"echo stopped $$ >> {notes}; kill -STOP $$; exec /bin/sleep 1000"]
+subprocess.Popen(stopped, start_new_session=True)
+while True:
+    signal.pause()
+"""
+KINDS = 6
+
+
+def test_background_process_termination(world: World) -> None:
+    world.commands["stubborn"] = (sys.executable, "-I", "-S", "-c", STUBBORN)
+    world.commands["frozen"] = ("/bin/sh", "-c", "echo frozen $$ >> notes; exec sleep 1000")
+    world.commands["other"] = ("/bin/sh", "-c", "echo other $$ >> notes; exec sleep 1000")
+    other = world.background("other", job("other"))
+    other.start()
+    wait_for(world.lines, "the other group")
+    (kept,) = other.programs()
+    assert kept.pid is not None
+    kept_tree = processes.descendants([kept.pid])
+
+    background = world.background("e1", job("stubborn"), job("frozen"))
+    background.start()
+    wait_for(lambda: len(world.lines()) == KINDS + 2, "every kind of process", 20)
+    noted = {int(line.split()[1]): line.split()[0] for line in world.lines()[1:]}
+    assert len(noted) == KINDS + 1
+    wait_for(lambda: _state(noted, "stopped") == "T", "the stopped process", 5)
+    before = {pid: processes.identify(pid) for pid in noted}
+    assert all(before.values())
+    (launcher,) = [p.pid for p in background.programs() if p.name == "back_frozen"]
+    assert launcher is not None
+    os.kill(launcher, 19)  # SIGSTOP: a launcher that can do nothing for its training
+
+    ended = background.stop()
+    assert ended.left == ()
+    alive = {kind for pid, kind in noted.items() if processes.identify(pid) == before[pid]}
+    assert alive == set()
+    assert background.daemon.group(background.rendered.group) == []
+    mine = {process.pid for process in kept_tree} | {kept.pid, background.daemon.pid()}
+    assert {process.pid for process in living(world.root)} <= mine
+    (still,) = other.programs()
+    assert (still.pid, still.state) == (kept.pid, "RUNNING")
+    assert processes.descendants([kept.pid]) == kept_tree
+    assert other.stop().left == ()
+    assert ended.seconds < 20
+
+
+def _state(noted: dict[int, str], kind: str) -> str:
+    (pid,) = (pid for pid, noted_kind in noted.items() if noted_kind == kind)
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_a_stop_between_two_iterations_leaves_nothing_twenty_times(world: World) -> None:
+    world.commands["short"] = ("true",)
+    for number in range(20):
+        background = world.background(f"e{number}", job("short", copies=2))
+        background.start()
+        ledger = background.files.background_logs / "iterations.csv"
+        wait_for(ledger.exists, "an iteration")
+        assert background.stop().left == ()
+        assert background.daemon.programs() == []
+        rows = ledger.read_text()
+        assert [p for p in living(world.root) if p.pid != background.daemon.pid()] == []
+        assert ledger.read_text() == rows
+
+
+def test_a_stop_in_the_instant_of_the_start_is_a_stop(world: World) -> None:
+    world.commands["long"] = ("sleep", "1000")
+    for number in range(10):
+        background = world.background(f"e{number}", job("long", copies=3))
+        background.start()
+        ended = background.stop()
+        assert ended.left == ()
+        assert ended.seconds < 8
+        assert background.daemon.programs() == []
+        assert [p for p in living(world.root) if p.pid != background.daemon.pid()] == []
+
+
+def test_a_group_is_stopped_once_and_stopping_it_again_is_harmless(world: World) -> None:
+    world.commands["long"] = ("sleep", "1000")
+    background = world.background("e1", job("long"))
+    assert background.stop().found == ()  # never started
+    background.start()
+    background.stop()
+    assert background.stop().found == ()
+    assert background.daemon.remove(background.rendered.group) is True
+
+
+def test_the_background_is_ended_where_its_daemon_is_gone(world: World) -> None:
+    world.commands["long"] = ("/bin/sh", "-c", "trap '' TERM; echo $$ >> notes; sleep 1000")
+    background = world.background("e1", job("long"))
+    background.start()
+    wait_for(world.lines, "the training")
+    daemon = background.daemon
+    assert daemon.child is not None
+    daemon.child.kill()
+    daemon.child.wait(10)
+    with pytest.raises(RunError, match="the background is lost"):
+        background.programs()
+    assert background.stop().left == ()
+    assert living(world.root) == []
+    with pytest.raises(RunError):
+        background.start()
+
+
+def test_a_bare_supervisorctl_in_the_workspace_shows_the_jobs(world: World) -> None:
+    world.commands["large"] = ("sleep", "1000")
+    background = world.background("e1", job("large", copies=2))
+    background.start()
+    wait_for(lambda: all(p.pid for p in background.programs()), "the group")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("supervisorctl"), "status"],
+        cwd=world.root,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [(line[0], line[1]) for line in lines] == [
+        ("energyctl-e1:back_large_1", "RUNNING"),
+        ("energyctl-e1:back_large_2", "RUNNING"),
+    ]
+    background.stop()
+
+
+def test_an_edited_entry_is_updated_by_the_operators_supervisorctl(world: World) -> None:
+    world.commands["large"] = ("/bin/sh", "-c", "echo run >> notes; exec sleep 1000")
+    background = world.background("e1", job("large"))
+    background.start()
+    wait_for(world.lines, "the training")
+    text = background.files.entries.read_text()
+    background.files.entries.write_text(text.replace("stopwaitsecs=10", "stopwaitsecs=9"))
+    supervisorctl = str(Path(sys.executable).with_name("supervisorctl"))
+    done = subprocess.run(
+        [supervisorctl, "update"],
+        cwd=world.root,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert "energyctl-e1: updated process group" in done.stdout
+    subprocess.run(
+        [supervisorctl, "start", "energyctl-e1:*"], cwd=world.root, capture_output=True, check=True
+    )
+    wait_for(lambda: len(world.lines()) == 2, "the training to be back")
+    assert background.stop().left == ()
+
+
+def test_the_private_folder_belongs_to_the_workspace(tmp_path: Path) -> None:
+    user = machine.invoking_user()
+    one, two = (machine.runtime_path(tmp_path / name, user) for name in ("one", "two"))
+    assert one != two
+    assert one.parent == two.parent
