@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +28,12 @@ PHASES = {
     "background_stop": "ending the background",
     "cooldown": "cooling down",
 }
+
+
+def make_console() -> Console:
+    """Standard output: a terminal at its width, a file or pipe at 120 columns (COLUMNS wins)."""
+    plain = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(highlight=False, width=120 if plain else None)
 
 
 def power(view: View) -> str:

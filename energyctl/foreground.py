@@ -86,6 +86,7 @@ def run_attempt(
     except processes.CannotStart as error:
         attempt.end, attempt.error = edge(next_phase), str(error)
         return
+    tick()
     limit = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
     code: int | None = None
     try:

@@ -189,8 +189,11 @@ def end(
     *,
     grace_seconds: float = 10.0,
     limit_seconds: float = 10.0,
+    child: int | None = None,
 ) -> Ended:
     """Ends all that *look* finds: TERM, *grace_seconds*, KILL; returns when a look finds nothing.
+
+    *child* is left to the caller to reap, who wants to know its exit code.
 
     *look* is asked again and again, since a process may fork while it is being ended. What is
     still there *limit_seconds* after the first KILL is named in ``left`` (a process in
@@ -203,7 +206,7 @@ def end(
         alive = list(look())
         elapsed = time.monotonic() - began
         if not alive or elapsed > grace_seconds + limit_seconds:
-            reap(seen.values())
+            reap(process for process in seen.values() if process.pid != child)
             return Ended(elapsed, tuple(seen.values()), tuple(alive))
         for process in alive:
             key = (process.pid, process.ticks)
@@ -215,7 +218,7 @@ def end(
                 process.signal(signal.SIGTERM)
                 process.signal(signal.SIGCONT)  # a stopped process acts on TERM once continued
         time.sleep(0.005 if elapsed < 0.5 else 0.05)
-        reap(seen.values())
+        reap(process for process in seen.values() if process.pid != child)
 
 
 @dataclass
@@ -267,7 +270,7 @@ class Foreground:
 
     def end(self, grace_seconds: float = 10.0) -> Ended:
         """TERM to all of it, *grace_seconds*, KILL, until nothing of it is left."""
-        ended = end(self.look, grace_seconds=grace_seconds)
+        ended = end(self.look, grace_seconds=grace_seconds, child=self.pid)
         self.popen.poll()
         return ended
 

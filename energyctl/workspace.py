@@ -34,20 +34,22 @@ class Workspace:
                 return folder / name
         raise SettingsError(f"{self.root / name}: no such file, in the workspace or the package")
 
-    def settings_file(self, name: str) -> Path:
-        """The settings file that a user means by *name*.
+    def given(self, name: str) -> Path:
+        """The file or folder that a user means by *name*: from the workspace, else from here.
 
-        As a path from the current folder, or from the workspace, or a bare name in
-        ``settings/`` (of the workspace, else packaged).
+        A name that neither has is one from the workspace, as with ``git -C`` and ``make -C``.
         """
-        candidates = [Path(name), self.root / name]
-        if not Path(name).is_absolute():
-            inner = name.removeprefix("settings/")
-            candidates += [self.root / "settings" / inner, packaged() / "settings" / inner]
-        for candidate in candidates:
+        inside, here = self.root / name, Path(name)
+        return here.resolve() if here.exists() and not inside.exists() else inside
+
+    def settings_file(self, name: str) -> Path:
+        """The settings file that a user means by *name*: also a bare name in ``settings/``."""
+        found = self.given(name)
+        inner = name.removeprefix("settings/")
+        for candidate in (found, self.root / "settings" / inner, packaged() / "settings" / inner):
             if candidate.is_file():
                 return candidate
-        return candidates[0]  # whoever opens it says that it is missing
+        return found  # whoever opens it says that it is missing
 
     @property
     def registry(self) -> Path:

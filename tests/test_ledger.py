@@ -68,8 +68,7 @@ def done(started: float, ended: float | None, code: int = 0) -> Iteration:
 def test_presence_of_a_job(
     iterations: list[tuple[float, float | None]], coverage: float, gap: float, count: int
 ) -> None:
-    rows = [done(1000 + began, None if ended is None else 1000 + ended) for began, ended in iterations]
-    found = ledger.presence(rows, 1000.0, 1010.0)
+    found = ledger.presence([done(*times) for times in iterations], 0.0, 10.0)
     assert found.coverage == pytest.approx(coverage)
     assert found.max_gap_seconds == pytest.approx(gap)
     assert found.iterations == count

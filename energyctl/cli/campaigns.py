@@ -106,7 +106,7 @@ def render(
     """
     from energyctl.cli import conducting
 
-    return conducting.render(root, file, Path(out), seed, models, results)
+    return conducting.render(root, file, out, seed, models, results)
 
 
 @click.command()

@@ -15,7 +15,7 @@ from rich.console import Console
 from energyctl import campaign as campaigns
 from energyctl import machine, preflight, preparation, settings
 from energyctl.campaign import Outcome
-from energyctl.console import Progress
+from energyctl.console import Progress, make_console
 from energyctl.errors import EnergyctlError, SettingsError
 from energyctl.journal import Journal, create
 from energyctl.live import rendered_token
@@ -38,9 +38,9 @@ def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
     workspace = Workspace(root)
     document, text = _experiment(workspace, file, options)
     prepared = preparation.prepare(
-        workspace, document, text, _path(options["models"]), options["seed"]
+        workspace, document, text, _given(workspace, options["models"]), options["seed"]
     )
-    console = Console(highlight=False)
+    console = make_console()
     _show_problems(prepared.name, prepared.problems)
     if prepared.settings is None or prepared.plan is None:
         return PROBLEMS
@@ -54,7 +54,7 @@ def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
         raise_nothing(prepared)
     drawn = prepared.plan.seed
     ends_in = _show_plan(console, runs, prepared.settings, prepared.registry, folder, drawn)
-    rendered = _path(options["rendered"])
+    rendered = _given(workspace, options["rendered"])
     made: list[Journal] = []
 
     def journal() -> Journal:
@@ -67,7 +67,7 @@ def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
                 registry=prepared.registry.raw,
                 runs=runs,
                 seed=prepared.plan.seed if prepared.plan else 0,
-                rendered=rendered.resolve() if rendered else None,
+                rendered=rendered,
             )
         )
         return made[-1]
@@ -81,7 +81,7 @@ def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
             runs=runs,
             folder=folder,
             journal=journal,
-            rendered=rendered.resolve() if rendered else None,
+            rendered=rendered,
             observer=progress,
             problems=[_words(p) for p in prepared.problems if p.severity == "warning"],
         )
@@ -156,7 +156,7 @@ def resume(root: Path, wanted: str | None, results: str | None, no_progress: boo
     machine.refuse_if_held()
     workspace = Workspace(root)
     folder = _results(workspace, results)
-    console = Console(highlight=False)
+    console = make_console()
     with _progress(console, 0, 0, None, no_progress) as progress:
         campaign, journal, runs = campaigns.resume(workspace, folder, wanted, progress)
         done = len(runs) - len(campaign.runs)
@@ -193,7 +193,7 @@ def show_plan(
     else:
         _show_problems(prepared.name, prepared.problems)
         if prepared.settings is not None and prepared.plan is not None:
-            console = Console(highlight=False)
+            console = make_console()
             folder = _results(workspace, results)
             runs = prepared.plan.runs
             wanted, seed = prepared.settings, prepared.plan.seed
@@ -233,7 +233,7 @@ def validate(root: Path, files: Sequence[str], models: str | None) -> int:
 
 
 def render(
-    root: Path, file: str, out: Path, seed: int | None, models: str | None, results: str | None
+    root: Path, file: str, out_name: str, seed: int | None, models: str | None, results: str | None
 ) -> int:
     """``energyctl render``: the entries and the script of every parallel run, as files."""
     workspace = Workspace(root)
@@ -245,6 +245,7 @@ def render(
     if not runs:
         raise SettingsError(f"{prepared.name}: no parallel run in it, so nothing to render")
     folder = _results(workspace, results)
+    out = workspace.given(out_name)
     for run in runs:
         rendered = preparation.render_only(workspace, prepared, folder, run)
         out.mkdir(parents=True, exist_ok=True)
@@ -259,12 +260,12 @@ def render(
 # -- shared --------------------------------------------------------------------------------
 
 
-def _path(text: str | None) -> Path | None:
-    return None if text is None else Path(text)
+def _given(workspace: Workspace, name: str | None) -> Path | None:
+    return None if name is None else workspace.given(name)
 
 
-def _results(workspace: Workspace, given: str | None) -> ResultsFolder:
-    root = Path(given).resolve() if given else workspace.results
+def _results(workspace: Workspace, name: str | None) -> ResultsFolder:
+    root = workspace.results if name is None else workspace.given(name)
     return ResultsFolder(root, machine.invoking_user())
 
 
@@ -272,7 +273,7 @@ def _prepare(workspace: Workspace, file: str, seed: int | None, models: str | No
     path = workspace.settings_file(file)
     document = settings.read(path)
     text = read_text(path, "the settings")
-    return preparation.prepare(workspace, document, text, _path(models), seed)
+    return preparation.prepare(workspace, document, text, _given(workspace, models), seed)
 
 
 def _words(problem: Problem) -> str:

@@ -77,15 +77,15 @@ def models(root: Path, file: str | None, as_json: bool) -> int:
     from energyctl import registry
     from energyctl.workspace import Workspace
 
-    known = registry.read(Path(file) if file else Workspace(root).registry)
+    workspace = Workspace(root)
+    known = registry.read(workspace.given(file) if file else workspace.registry)
     if as_json:
         _echo_json(known.raw)
         return 0
-    from rich.console import Console
-
+    from energyctl.console import make_console
     from energyctl.reports.tables import models_table
 
-    Console(highlight=False).print(models_table(known))
+    make_console().print(models_table(known))
     return 0
 
 
@@ -95,13 +95,14 @@ def models(root: Path, file: str | None, as_json: bool) -> int:
 def doctor(root: Path, as_json: bool) -> int:
     """Show what can be measured and controlled here, and how to get what cannot."""
     from energyctl import operations
+    from energyctl.console import make_console
     from energyctl.reports import operating as reports
 
     found = operations.examine(root)
     if as_json:
         _echo_json(found)
     else:
-        reports.print_examination(found)
+        reports.print_examination(found, make_console())
     return 0
 
 

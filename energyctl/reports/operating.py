@@ -43,9 +43,8 @@ def status_text(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def print_examination(found: Mapping[str, Any]) -> None:
+def print_examination(found: Mapping[str, Any], console: Console) -> None:
     """The tables of ``doctor``."""
-    console = Console(highlight=False)
     console.print(meters_table([Row(**row) for row in found["meters"]]))
     facts, governor = found["machine"], found["governor"]
     lines = [

@@ -1,0 +1,302 @@
+"""The lock, the governor, the private folder and the invoking user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import wait_for
+from energyctl import machine
+from energyctl.errors import MachineError
+from energyctl.machine import User
+
+NOBODY = pwd.getpwnam("nobody")
+ME = machine.invoking_user()
+as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+
+HOLD = """\
+import sys, time
+from pathlib import Path
+from energyctl import machine
+with machine.lock("night shift", Path("/work/space")):
+    print("held", flush=True)
+    time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def lock_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "lock"
+    monkeypatch.setenv("ENERGYCTL_LOCK", str(path))
+    return path
+
+
+@pytest.fixture
+def holder(lock_file: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the machine."""
+    with subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True) as popen:
+        assert popen.stdout is not None
+        assert popen.stdout.readline() == "held\n"
+        yield popen
+        popen.kill()
+
+
+def test_the_second_campaign_is_told_who_holds_the_machine(
+    holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    with pytest.raises(MachineError) as caught, machine.lock("mine", tmp_path):
+        pytest.fail("two hold the machine")
+    for said in ("night shift", f"pid {holder.pid}", ME.name, "since 20"):
+        assert said in str(caught.value)
+    with pytest.raises(MachineError, match="night shift"):
+        machine.refuse_if_held()
+    found = machine.lock_holder()
+    assert found is not None
+    assert (found["pid"], found["workspace"]) == (holder.pid, "/work/space")
+
+
+def test_a_lock_is_free_again_when_its_holder_was_killed(
+    holder: subprocess.Popen[str], lock_file: Path, tmp_path: Path
+) -> None:
+    holder.kill()
+    holder.wait(10)
+    assert "night shift" in lock_file.read_text()  # stale, and nobody is misled by it
+    assert machine.lock_holder() is None
+    machine.refuse_if_held()
+    with machine.lock("mine", tmp_path):
+        assert "mine" in lock_file.read_text()
+
+
+def test_a_lock_is_free_after_its_block_and_after_an_error(
+    tmp_path: Path, lock_file: Path
+) -> None:
+    assert machine.lock_holder() is None
+    with pytest.raises(RuntimeError), machine.lock("mine", tmp_path):
+        raise RuntimeError
+    assert machine.lock_holder() is None
+    with machine.lock("mine", tmp_path):
+        assert machine.lock_holder()
+
+
+def test_looking_at_the_lock_does_not_take_it_away_from_a_campaign(
+    tmp_path: Path, lock_file: Path
+) -> None:
+    """`status` may look in the very instant in which a campaign begins."""
+    lock_file.touch()
+    code = "from energyctl import machine\nwhile True: machine.lock_holder()"
+    with subprocess.Popen([sys.executable, "-c", code]) as looker:
+        wait_for(lambda: Path(f"/proc/{looker.pid}/wchan").exists(), "the looker")
+        for _ in range(200):
+            with machine.lock("mine", tmp_path):
+                pass
+        looker.kill()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\0\0\0", "null", '{"since": 5}'])
+def test_a_damaged_note_of_the_holder_is_still_a_clear_message(
+    holder: subprocess.Popen[str], lock_file: Path, tmp_path: Path, text: str
+) -> None:
+    lock_file.write_text(text)
+    with pytest.raises(MachineError, match="another campaign holds this machine: 'unknown'"):
+        machine.refuse_if_held()
+
+
+def test_a_lock_that_cannot_be_opened_is_a_machine_error(lock_file: Path, tmp_path: Path) -> None:
+    lock_file.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(MachineError, match="cannot open the lock"), machine.lock("m", tmp_path):
+        pytest.fail("it followed a link")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_the_lock_file_is_for_every_user_whatever_the_umask(
+    tmp_path: Path, lock_file: Path
+) -> None:
+    before = os.umask(0o077)
+    try:
+        with machine.lock("mine", tmp_path):
+            assert lock_file.stat().st_mode & 0o777 == 0o666
+    finally:
+        os.umask(before)
+
+
+# -- governor --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    files = []
+    for number, now in enumerate(["powersave", "powersave", "ondemand"]):
+        folder = tmp_path / "cpus" / f"cpu{number}" / "cpufreq"
+        folder.mkdir(parents=True)
+        (folder / "scaling_available_governors").write_text("performance powersave ondemand\n")
+        (folder / "scaling_governor").write_text(f"{now}\n")
+        files.append(folder / "scaling_governor")
+    monkeypatch.setenv("ENERGYCTL_CPUFREQ", str(tmp_path / "cpus"))
+    return files
+
+
+def texts(cpus: list[Path]) -> list[str]:
+    return [path.read_text().strip() for path in cpus]
+
+
+def test_each_cpu_gets_its_own_governor_back_also_after_an_error(cpus: list[Path]) -> None:
+    seen: list[object] = []
+
+    def fail_under(name: str) -> None:
+        with machine.governor(name) as problem:
+            seen.extend([problem, *texts(cpus)])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_under("performance")
+    assert seen == [None, "performance", "performance", "performance"]
+    assert texts(cpus) == ["powersave", "powersave", "ondemand"]
+
+
+def test_no_governor_asked_for_is_no_governor_touched(cpus: list[Path]) -> None:
+    before = [path.stat().st_mtime_ns for path in cpus]
+    with machine.governor(None) as problem:
+        assert problem is None
+    assert [path.stat().st_mtime_ns for path in cpus] == before
+
+
+def test_an_unknown_governor_is_told_with_those_that_there_are(cpus: list[Path]) -> None:
+    with machine.governor("perfomance") as problem:
+        assert problem is not None
+        assert "performance, powersave, ondemand" in problem
+        assert texts(cpus) == ["powersave", "powersave", "ondemand"]
+
+
+def test_a_governor_that_fails_half_way_is_put_back_and_told(
+    cpus: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_text = Path.write_text
+
+    def refuse(path: Path, text: str) -> int:
+        if path == cpus[1] and text == "performance":
+            raise OSError(22, "Invalid argument")
+        return write_text(path, text)
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with machine.governor("performance") as problem:
+        assert problem == f"the governor could not be set: {cpus[1]}: Invalid argument"
+    assert texts(cpus) == ["powersave", "powersave", "ondemand"]
+
+
+def test_a_machine_without_frequency_control_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENERGYCTL_CPUFREQ", str(tmp_path / "none"))
+    assert "no CPU frequency control" in str(machine.governor_problem("performance"))
+
+
+# -- the private folder ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Iterator[Path]:
+    folder = machine.runtime_folder(tmp_path, ME)
+    yield folder
+    machine.remove_runtime_folder(folder)
+    assert not folder.exists()
+
+
+def test_the_private_folder_is_private_and_the_same_by_any_path(
+    private: Path, tmp_path: Path
+) -> None:
+    assert private.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert machine.runtime_folder(tmp_path / "link", ME) == private
+    assert machine.runtime_folder(tmp_path, ME) == private
+
+
+def test_a_private_folder_that_others_may_read_is_refused(private: Path, tmp_path: Path) -> None:
+    private.chmod(0o750)
+    with pytest.raises(MachineError, match="is not a private folder of"):
+        machine.runtime_folder(tmp_path, ME)
+    private.chmod(0o700)
+
+
+def test_a_link_in_the_place_of_the_private_folder_is_refused(
+    private: Path, tmp_path: Path
+) -> None:
+    private.rmdir()
+    private.symlink_to(tmp_path)
+    with pytest.raises(MachineError, match=f"{private} is not a private folder"):
+        machine.runtime_folder(tmp_path, ME)
+    private.unlink()
+
+
+@as_root
+def test_a_private_folder_of_someone_else_is_refused(private: Path, tmp_path: Path) -> None:
+    os.chown(private, NOBODY.pw_uid, NOBODY.pw_gid)
+    with pytest.raises(MachineError, match="remove it"):
+        machine.runtime_folder(tmp_path, ME)
+
+
+def test_removing_the_private_folder_follows_no_link(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    (outside / "kept").mkdir(parents=True)
+    folder = tmp_path / "top" / "private"
+    (folder / "conf.d").mkdir(parents=True)
+    (folder / "conf.d" / "link").symlink_to(outside)
+    (folder / "file").write_text("x")
+    machine.remove_runtime_folder(folder)
+    assert not folder.parent.exists()
+    assert (outside / "kept").is_dir()
+
+
+# -- the invoking user -----------------------------------------------------------------------
+
+
+@as_root
+def test_under_sudo_the_user_is_who_called_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_UID", str(NOBODY.pw_uid))
+    monkeypatch.setenv("SUDO_GID", str(NOBODY.pw_gid))
+    user = machine.invoking_user()
+    assert (user.uid, user.gid, user.name, user.switched) == (
+        *(NOBODY.pw_uid, NOBODY.pw_gid, "nobody", True),
+    )
+    env = user.environment({"HOME": "/root", "SUDO_UID": "1", "PATH": "/bin"})
+    assert env == {"HOME": NOBODY.pw_dir, "USER": "nobody", "LOGNAME": "nobody", "PATH": "/bin"}
+
+
+@pytest.mark.parametrize("uid", ["", "0", "x", "-1"])
+def test_without_sudo_nothing_is_switched(monkeypatch: pytest.MonkeyPatch, uid: str) -> None:
+    monkeypatch.setenv("SUDO_UID", uid)
+    user = machine.invoking_user()
+    assert not user.switched
+    assert user.uid == os.getuid()
+    assert user.credentials == {}
+    assert user.environment({"HOME": "/x"}) == {"HOME": "/x"}
+
+
+@as_root
+def test_files_are_given_to_the_user_but_never_through_a_link(tmp_path: Path) -> None:
+    user = User(NOBODY.pw_uid, NOBODY.pw_gid, "nobody", "/", (NOBODY.pw_gid,), True)
+    victim = tmp_path / "victim"
+    victim.write_text("root's")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "link").symlink_to(victim)
+    os.link(victim, folder / "hard")
+    (folder / "mine").write_text("x")
+    user.own_all(folder)
+    user.own(folder / "gone")
+    assert victim.stat().st_uid == 0
+    assert (folder / "mine").stat().st_uid == folder.stat().st_uid == NOBODY.pw_uid
+
+
+def test_facts_are_plain_data_that_json_holds() -> None:
+    import json
+
+    found = machine.facts()
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["memory_bytes"] > 0
+    assert found["kernel"]

@@ -1,0 +1,251 @@
+"""Starting, waiting for, finding and ending processes, without mistaking one for another."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from supervised import living
+
+from bench import wait_for
+from energyctl import processes
+from energyctl.processes import CannotStart, Foreground, Found
+
+STUBBORN = "trap '' TERM; echo $$ >> notes; while :; do sleep 0.02; done"
+
+
+@pytest.fixture
+def bed(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    left = living(tmp_path)
+    for process in left:
+        process.signal(signal.SIGKILL)
+    assert left == []
+
+
+def start(bed: Path, *argv: str, **fields: str) -> Foreground:
+    env = {**os.environ, processes.MARKER: f"{bed}/e1/foreground"}
+    return processes.start(argv, cwd=fields.get("cwd", str(bed)), env=env, log=bed / "log")
+
+
+def shell(bed: Path, text: str) -> Foreground:
+    return start(bed, "/bin/sh", "-c", text)
+
+
+def notes(bed: Path) -> list[int]:
+    path = bed / "notes"
+    return [int(word) for word in path.read_text().split()] if path.exists() else []
+
+
+def test_a_training_writes_to_its_log_and_its_code_is_seen_at_once(bed: Path) -> None:
+    foreground = shell(bed, "echo out; echo err >&2; cat; exit 7")
+    began = time.monotonic()
+    assert foreground.wait(30) == 7
+    assert time.monotonic() - began < 10
+    assert foreground.wait(30) == 7
+    assert (bed / "log").read_text() == "out\nerr\n"
+    assert foreground.look() == []
+
+
+def test_a_wait_ends_after_its_time(bed: Path) -> None:
+    foreground = shell(bed, "exec sleep 1000")
+    assert foreground.wait(0.05) is None
+    assert foreground.wait(0) is None
+    assert foreground.end().left == ()
+
+
+def test_a_wait_ends_at_once_when_a_descriptor_says_so(bed: Path) -> None:
+    foreground = shell(bed, "exec sleep 1000")
+    read, write = os.pipe()
+    timer = threading.Timer(0.05, os.write, [write, b"!"])
+    timer.start()
+    began = time.monotonic()
+    assert foreground.wait(60, [read]) is None
+    assert time.monotonic() - began < 10
+    timer.join()
+    foreground.end()
+    for end in (read, write):
+        os.close(end)
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_a_wait_works_on_a_kernel_without_pidfd(
+    bed: Path, monkeypatch: pytest.MonkeyPatch, ready: bool
+) -> None:
+    def no_pidfd(pid: int) -> int:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", no_pidfd)
+    read, write = os.pipe()
+    if ready:
+        os.write(write, b"!")
+        foreground = shell(bed, "exec sleep 1000")
+        assert foreground.wait(60, [read]) is None
+    else:
+        foreground = shell(bed, "sleep 0.05; exit 3")
+        assert foreground.wait(60, [read]) == 3
+    foreground.end()
+    for end in (read, write):
+        os.close(end)
+
+
+def test_end_sends_term_and_the_exit_code_tells_so(bed: Path) -> None:
+    foreground = shell(bed, "trap 'exit 9' TERM; echo $$ >> notes; while :; do sleep 0.01; done")
+    wait_for(lambda: notes(bed), "the training")
+    ended = foreground.end()
+    assert ended.left == ()
+    assert foreground.popen.returncode == 9
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("echo $$ >> notes; exec sleep 1000", -signal.SIGTERM), (STUBBORN, -signal.SIGKILL)],
+)
+def test_the_signal_that_ended_a_training_is_known(bed: Path, text: str, code: int) -> None:
+    foreground = shell(bed, text)
+    wait_for(lambda: notes(bed), "the training")
+    ended = foreground.end(grace_seconds=0.2)
+    assert ended.left == ()
+    assert foreground.popen.returncode == code
+    assert foreground.pid in {process.pid for process in ended.found}
+
+
+def test_everything_below_a_training_is_ended_whatever_it_did_to_hide(bed: Path) -> None:
+    text = "\n".join(
+        [
+            "setsid sh -c 'echo $$ >> notes; exec sleep 1000' &",
+            "(setsid sh -c 'echo $$ >> notes; exec sleep 1000' &)",
+            "env -i /usr/bin/setsid /bin/sh -c 'echo $$ >> notes; exec /bin/sleep 1000' &",
+            "setsid sh -c 'echo $$ >> notes; kill -STOP $$; exec sleep 1000' &",
+            "(trap '' TERM; setsid sh -c 'echo $$ >> notes; exec sleep 1000') &",
+            "wait",
+        ]
+    )
+    foreground = shell(bed, text)
+    wait_for(lambda: len(notes(bed)) == 5, "every kind")
+    assert foreground.end(grace_seconds=0.3).left == ()
+    assert [pid for pid in notes(bed) if processes.identify(pid)] == []
+
+
+def test_orphans_without_a_marker_are_found_by_a_subreaper(bed: Path) -> None:
+    """In a process of its own: a subreaper stays one."""
+    code = f"""\
+import os, sys, time
+from pathlib import Path
+from energyctl import processes
+processes.adopt_orphans()
+bed = Path({str(bed)!r})
+hide = "(env -i /usr/bin/setsid /bin/sh -c 'echo $$ >> notes; exec /bin/sleep 1000' &); sleep 1000"
+foreground = processes.start(["/bin/sh", "-c", hide], cwd=str(bed), env=dict(os.environ),
+                             log=bed / "log")
+while not (bed / "notes").exists() or not (bed / "notes").read_text().strip():
+    time.sleep(0.01)
+ended = foreground.end()
+print(len(ended.found), len(ended.left), processes.orphans([]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "3 0 []\n"
+    assert [pid for pid in notes(bed) if processes.identify(pid)] == []
+
+
+def test_a_process_with_another_start_time_is_never_signalled(bed: Path) -> None:
+    foreground = shell(bed, "exec sleep 1000")
+    found = processes.identify(foreground.pid)
+    assert found is not None
+    stranger = Found(found.pid, found.ticks - 1, found.command)
+    stranger.signal(signal.SIGKILL)
+    looks = [[stranger]] * 3 + [[]]
+    ended = processes.end(lambda: looks.pop(0), grace_seconds=0)
+    assert ended.found == (stranger,)
+    assert foreground.wait(0.05) is None
+    foreground.end()
+
+
+def test_what_cannot_be_ended_is_named() -> None:
+    ghost = Found(2**22 + 1, 1, "in uninterruptible sleep")
+    ended = processes.end(lambda: [ghost], grace_seconds=0.02, limit_seconds=0.02)
+    assert ended.left == (ghost,)
+    assert ended.seconds < 5
+
+
+def test_nothing_to_end_is_no_work() -> None:
+    assert processes.end(list).found == ()
+
+
+def test_a_zombie_is_no_living_process(bed: Path) -> None:
+    foreground = shell(bed, "exit 0")
+    wait_for(lambda: processes.identify(foreground.pid) is None, "the end")
+    assert foreground.wait(5) == 0
+
+
+def test_processes_are_found_by_marker_and_descent(bed: Path) -> None:
+    foreground = shell(bed, "sh -c 'echo $$ >> notes; exec sleep 1000' & wait")
+    (child,) = wait_for(lambda: notes(bed), "the child")
+    wait_for(lambda: "sleep" in str(processes.identify(child)), "its exec")
+    assert child in {process.pid for process in processes.descendants([foreground.pid])}
+    mine = processes.marked(lambda marker: marker == f"{bed}/e1/foreground")
+    assert {process.pid for process in mine} >= {foreground.pid, child}
+    assert processes.marked(lambda marker: marker == f"{bed}/e2/foreground") == []
+    assert processes.environment_value(child, "NO_SUCH") is None
+    assert processes.environment_value(2**22 + 1, "PATH") is None
+    foreground.end()
+
+
+def test_cpu_seconds_count_the_tree_and_what_it_has_reaped(bed: Path) -> None:
+    burn = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done"
+    foreground = shell(bed, f"sh -c '{burn}'; echo 1 >> notes; exec sleep 1000")
+    wait_for(lambda: notes(bed), "the work")
+    assert processes.cpu_seconds(foreground.pid) > 0
+    foreground.end()
+
+
+def test_a_training_dies_with_energyctl(bed: Path) -> None:
+    code = (
+        "import os, sys, time; from pathlib import Path; from energyctl import processes\n"
+        "argv = ['/bin/sh', '-c', 'echo $$ >> notes; exec sleep 1000']\n"
+        "processes.start(argv, cwd='.', env=os.environ, log=Path('log')); time.sleep(1000)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=bed) as parent:
+        (pid,) = wait_for(lambda: notes(bed), "the training")
+        parent.kill()
+    wait_for(lambda: processes.identify(pid) is None, "the training's end", 10)
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["no-such-program"], "no-such-program: not found"),
+        (["./gone.sh"], "./gone.sh: not found"),
+        (["./plain.sh"], "./plain.sh: not executable; `chmod +x` it"),
+        (["./headless"], "./headless: not executable"),
+        (["./lost.sh"], "its first line names a missing interpreter"),
+        (["./"], "not executable"),
+        (["sh", "a\0b"], "cannot start sh: embedded null byte"),
+        (["sh", "x" * 200_000], "cannot start sh"),
+    ],
+)
+def test_a_program_that_cannot_be_started_says_why(bed: Path, argv: list[str], said: str) -> None:
+    (bed / "plain.sh").write_text("#!/bin/sh\n")
+    (bed / "headless").write_text("")
+    (bed / "headless").chmod(0o755)
+    (bed / "lost.sh").write_text("#!/no/such/interpreter\n")
+    (bed / "lost.sh").chmod(0o755)
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(CannotStart) as caught:
+        start(bed, *argv)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_missing_working_folder_is_what_is_named(bed: Path) -> None:
+    with pytest.raises(CannotStart, match="gone: no such folder"):
+        start(bed, "sh", cwd=str(bed / "gone"))
