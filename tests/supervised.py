@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import wait_for
-
 from energyctl import background, machine, processes, programs, supervisor
 from energyctl.background import Background
 from energyctl.plan import BackgroundJob, Run, Training

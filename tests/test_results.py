@@ -62,6 +62,13 @@ def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(
     assert path.read_text() == "one"
 
 
+@pytest.mark.xfail(reason="an error of the encoding leaves the temporary file")
+def test_text_that_cannot_be_encoded_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        write_atomic(tmp_path / "a.json", "half a pair: \ud83d")
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
 def test_what_is_no_json_number_is_refused(number: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
