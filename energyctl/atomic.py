@@ -21,7 +21,7 @@ def write_atomic(path: Path, text: str, own: Callable[[Path], None] = lambda pat
             os.fsync(file.fileno())
         own(fresh)
         os.replace(fresh, path)
-    except OSError:
+    except BaseException:
         with contextlib.suppress(OSError):
             fresh.unlink()
         raise

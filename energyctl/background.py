@@ -13,6 +13,7 @@ from typing import Any
 from energyctl import processes, programs
 from energyctl.errors import RunError, SettingsError
 from energyctl.foreground import last_line
+from energyctl.groups import GROUP_PREFIX
 from energyctl.ledger import of_job, presence
 from energyctl.observer import JobView
 from energyctl.plan import Run, Training
@@ -59,7 +60,7 @@ def edited(rendered: Rendered, folder: Path, token: str, experiment_id: str) -> 
         texts.append(read_text(path, "a rendered file").replace(token, experiment_id))
     if f"[group:{rendered.group}]" not in texts[0]:
         raise SettingsError(
-            f"{folder}/background_training_{token}.conf: no [group:{programs.GROUP_PREFIX}{token}];"
+            f"{folder}/background_training_{token}.conf: no [group:{GROUP_PREFIX}{token}];"
             " render it again, and keep that line"
         )
     return Rendered(rendered.group, rendered.jobs, texts[0], texts[1])

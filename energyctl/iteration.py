@@ -11,7 +11,8 @@ training's own code (128 + n for signal n). supervisord is the one that starts i
 
 Standard library only, and little of it: it starts in milliseconds. It outlives a crash of
 energyctl, so the ledger is true without energyctl: a row is written when an iteration ends, and
-while one runs, ``.JOB.running`` beside the ledger holds the beginning of its row.
+while one runs, ``.JOB.PID.running`` beside the ledger holds the beginning of its row (PID is the
+launcher's).
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ class Launch:
         self.tail = options.get("--tail")
         self.first_delay = float(options.get("--first-delay", "0"))
         self.restart_delay = float(options.get("--restart-delay", "0"))
-        self.running = os.path.join(os.path.dirname(self.ledger), f".{self.job}.running")
+        name = f".{self.job}.{os.getpid()}.running"
+        self.running = os.path.join(os.path.dirname(self.ledger), name)
 
     def environment(self) -> dict[bytes, bytes]:
         """The caller's environment, handed over in a private file; else this process's own.
@@ -168,12 +170,12 @@ def pause_before(rows: list[list[str]], restart_delay: float) -> float:
     """Seconds to wait before the next start.
 
     The delay that the settings ask for or, after fast failures, a growing one: 2 s, doubling to
-    60 s, back to none after a good iteration.
+    60 s, back to none after a good iteration, or one that was asked to end.
     """
     failures = 0
     for row in reversed(rows):
-        good = row[5] == "0" or float(row[4]) - float(row[3]) >= FAST_FAILURE_SECONDS
-        if good:
+        lived = float(row[4]) - float(row[3])
+        if row[5] == "0" or row[6] == str(int(signal.SIGTERM)) or lived >= FAST_FAILURE_SECONDS:
             break
         failures += 1
     backoff = 0.0
@@ -263,8 +265,27 @@ def start(launch: Launch, log: int) -> int:
         os._exit(126)
 
 
+def close_cut_off(launch: Launch) -> None:
+    """Writes the rows of iterations whose launcher was killed, and their training with it.
+
+    When exactly one ended nobody saw: a restart ago, which is now but for some milliseconds.
+    """
+    folder = os.path.dirname(launch.ledger)
+    os.makedirs(folder, exist_ok=True)
+    for name in os.listdir(folder):
+        job, _, rest = name[1:].rpartition(".")[0].rpartition(".")
+        if not name.endswith(".running") or job != launch.job or os.path.exists(f"/proc/{rest}"):
+            continue
+        with open(os.path.join(folder, name)) as file:
+            begin = file.read()
+        os.unlink(os.path.join(folder, name))
+        if begin.count(",") == 3:
+            append_row(launch.ledger, f"{begin},{time.time():.6f},,{int(signal.SIGKILL)}\n")
+
+
 def run(launch: Launch) -> int:
     """One iteration; returns the exit code that supervisord is to see."""
+    close_cut_off(launch)
     rows = own_rows(launch.ledger, launch.job)
     time.sleep(pause_before(rows, launch.restart_delay) if rows else launch.first_delay)
     number, log = next_log(launch.logs)
@@ -291,10 +312,7 @@ def run(launch: Launch) -> int:
     died_of = str(-code) if code < 0 else ""
     exit_code = "" if code < 0 else str(code)
     append_row(launch.ledger, f"{begin},{ended:.6f},{exit_code},{died_of}\n")
-    try:  # noqa: SIM105  (contextlib would slow every start down)
-        os.unlink(launch.running)
-    except FileNotFoundError:
-        pass  # a trial by hand of the same job took it away
+    os.unlink(launch.running)
     return 128 - code if code < 0 else code
 
 

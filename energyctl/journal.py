@@ -42,7 +42,8 @@ class Journal:
         self.folder.user.own(self.path)
 
     def events(self) -> Iterator[dict[str, Any]]:
-        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+        # Not splitlines: JSON leaves other line ends, as U+2028, as they are.
+        for line in self.path.read_text(encoding="utf-8", errors="replace").split("\n"):
             try:
                 data = json.loads(line)
             except ValueError:
@@ -67,7 +68,7 @@ class Journal:
         """
         found: dict[int, str] = {}
         for event in self.events():
-            if event["event"] in ("started", "finished"):
+            if event.get("event") in ("started", "finished"):
                 result = self.folder.load(str(event["experiment_id"]))
                 if result is not None and result["status"] in FINISHED:
                     found[int(event["run"])] = str(event["experiment_id"])
@@ -75,11 +76,12 @@ class Journal:
 
     def unfinished(self) -> list[tuple[int, str]]:
         """Runs that were started and have no result at all: (index, experiment id)."""
-        return [
+        started = [
             (int(event["run"]), str(event["experiment_id"]))
             for event in self.events()
-            if event["event"] == "started" and self.folder.load(str(event["experiment_id"])) is None
+            if event.get("event") == "started"
         ]
+        return [(run, name) for run, name in started if self.folder.load(name) is None]
 
     @property
     def name(self) -> str:

@@ -278,6 +278,8 @@ def _cpu_model() -> str | None:
 
 def facts() -> dict[str, Any]:
     """What a reader of a result needs to know of the machine; None where it cannot be had."""
+    import psutil
+
     import energyctl
 
     release: dict[str, str] = {}
@@ -290,8 +292,10 @@ def facts() -> dict[str, Any]:
         "os": release.get("PRETTY_NAME"),
         "kernel": platform.release(),
         "cpu": _cpu_model(),
-        "logical_cpus": os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "logical_cpus": psutil.cpu_count(),
+        "physical_cores": psutil.cpu_count(logical=False),
+        "memory_bytes": psutil.virtual_memory().total,
+        "swap_used_bytes": psutil.swap_memory().used,
         "governors": sorted(set(governors().values())) or None,
         "gpus": gpu_facts(),
     }

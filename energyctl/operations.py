@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from energyctl import machine, processes, programs, supervisor
+from energyctl import machine, processes, supervisor
 from energyctl.campaign import leave
+from energyctl.groups import GROUP_PREFIX
 from energyctl.meters import describe, open_meters
 from energyctl.state import read_state
 from energyctl.workspace import Workspace
@@ -31,7 +32,7 @@ def status(root: Path) -> dict[str, Any]:
     if daemon is not None:
         with contextlib.suppress(supervisor.Unreachable):
             for program in daemon.programs():
-                if program.group.startswith(programs.GROUP_PREFIX):
+                if program.group.startswith(GROUP_PREFIX):
                     counts = known.get(program.name, {})
                     jobs.append(
                         {
@@ -80,7 +81,7 @@ def stop_everything(workspace: Workspace) -> tuple[list[str], list[processes.Fou
     ended: list[str] = []
     daemon = supervisor.find(runtime)
     if daemon is not None:
-        members = [p for p in daemon.programs() if p.group.startswith(programs.GROUP_PREFIX)]
+        members = [p for p in daemon.programs() if p.group.startswith(GROUP_PREFIX)]
         ended += [f"{p.group}:{p.name}" for p in members if p.pid]
         for group in {p.group for p in members}:
             daemon.remove(group)

@@ -22,11 +22,9 @@ from typing import Any
 import jinja2
 
 from energyctl.errors import SettingsError
+from energyctl.groups import GROUP_PREFIX, STOP_WAIT_SECONDS
 from energyctl.plan import Run, Training
 from energyctl.registry import Invocation
-
-STOP_WAIT_SECONDS = 10
-GROUP_PREFIX = "energyctl-"
 
 _SAFE_IN_ENTRY = re.compile(r"[A-Za-z0-9_./:,@+=-]*")
 

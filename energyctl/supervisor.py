@@ -23,7 +23,7 @@ from xml.parsers.expat import ExpatError
 
 from energyctl import processes
 from energyctl.errors import MachineError, RunError
-from energyctl.programs import GROUP_PREFIX, STOP_WAIT_SECONDS
+from energyctl.groups import GROUP_PREFIX, STARTED_BY_ENERGYCTL, STOP_WAIT_SECONDS
 
 CALL_SECONDS = 10.0
 START_SECONDS = 15.0
@@ -191,6 +191,21 @@ class Daemon:
     def _entry(self, group: str) -> Path:
         return self.runtime / "conf.d" / f"{group}.conf"
 
+    # -- the guard -----------------------------------------------------------------------
+
+    def watch(self, pid: int) -> bool:
+        """Has the daemon end our groups when the process *pid* ends; False where it cannot.
+
+        An operator's daemon may lack the extension (``energyctl.guard``).
+        """
+        return bool(self._ask_guard("watch", pid))
+
+    def _ask_guard(self, method: str, *arguments: Any) -> Any:
+        try:
+            return self.call(f"energyctl.{method}", *arguments)
+        except xmlrpc.client.Fault:
+            return None
+
     # -- the daemon's life ---------------------------------------------------------------
 
     def ours(self) -> bool:
@@ -205,6 +220,7 @@ class Daemon:
     def shut_down(self, limit_seconds: float = 15.0) -> None:
         """Ends the daemon, if energyctl started it and no group is left in it that is not ours."""
         try:
+            self._ask_guard("release")
             if not self.ours() or any(
                 not program.group.startswith(GROUP_PREFIX) for program in self.programs()
             ):
@@ -241,12 +257,20 @@ def ensure(
 ) -> Daemon:
     """The daemon of this workspace: the one that runs, or a new one from *configuration*.
 
-    A new one ends when energyctl dies (PR_SET_PDEATHSIG), and its trainings with it.
+    It ends our groups when this process ends, however that happens; a new one ends with them.
     Raises MachineError with the end of its log when it does not come up.
     """
-    daemon = find(runtime)
-    if daemon is not None:
-        return daemon
+    daemon = find(runtime) or _start(configuration, runtime, credentials or {}, env)
+    daemon.watch(os.getpid())
+    return daemon
+
+
+def _start(
+    configuration: Path,
+    runtime: Path,
+    credentials: Mapping[str, Any],
+    env: Mapping[str, str] | None,
+) -> Daemon:
     for stale in (runtime / "conf.d").glob("*.conf"):
         stale.unlink()
     output = runtime / "supervisord.start"
@@ -264,13 +288,17 @@ def ensure(
                 command,
                 cwd=runtime,
                 # Configuration files are UTF-8, whatever the caller's locale says.
-                env={**(os.environ if env is None else env), "PYTHONUTF8": "1"},
+                env={
+                    **(os.environ if env is None else env),
+                    "PYTHONUTF8": "1",
+                    STARTED_BY_ENERGYCTL: "1",
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 preexec_fn=die_with_parent,
-                **(credentials or {}),
+                **credentials,
             )
         except OSError as error:
             who = f" as user {credentials['user']}" if credentials else ""

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from supervised import World, job, make_run, supervised
 
 from bench import Bench, wait_for
 from energyctl import programs
@@ -19,6 +18,7 @@ from energyctl.plan import BackgroundJob, Training
 from energyctl.programs import Places
 from energyctl.registry import Invocation
 from energyctl.workspace import packaged
+from supervised import World, job, make_run, supervised
 
 TEMPLATES = (packaged() / "templates/background.conf.j2", packaged() / "templates/background.sh.j2")
 
@@ -58,7 +58,7 @@ def test_a_thousand_hostile_arguments_reach_the_training_unchanged(tmp_path: Pat
     strings = hostile_strings(1000, seed=20)
     assert len(set(strings)) == 1000
     chunks = [strings[start : start + 100] for start in range(0, 1000, 100)]
-    folder = tmp_path / "it's %(here)s; \"a\" #1 ü\n$(touch evil)"
+    folder = tmp_path / 'it\'s %(here)s; "a" #1 ü\n$(touch evil)'
     folder.mkdir()
     places = Places(
         runtime=tmp_path,
@@ -123,7 +123,7 @@ def test_a_workspace_with_a_hostile_path_works_from_end_to_end(bench: Bench, nam
     background = {
         "repo": "back",
         "model": "large",
-        "hyperparameters": {"seconds": 0.1, "behaviour": "d \"e\" # %f `g`\n\\h"},
+        "hyperparameters": {"seconds": 0.1, "behaviour": 'd "e" # %f `g`\n\\h'},
     }
     done = bench.run("run", bench.parallel(foreground=foreground, background=background))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from supervised import living
 
 from bench import wait_for
 from energyctl import iteration, processes
 from energyctl.background import LAUNCHER
 from energyctl.ledger import Iteration, parse
+from supervised import living
 
 # The launcher with shorter graces, so that a training that ignores TERM costs no 8 s.
 QUICK = f"""\
@@ -100,7 +100,7 @@ def test_an_iteration_leaves_its_log_its_row_and_its_exit_code(bed: Bed) -> None
     assert (row.job, row.run, row.exit_code, row.signal) == ("back_large", 1, 7, None)
     assert row.ended is not None
     assert before <= row.started <= row.ended <= time.time()
-    assert not (bed.root / "logs" / ".back_large.running").exists()
+    assert not list((bed.root / "logs").glob(".*.running"))
 
 
 def test_a_training_that_a_signal_killed_has_it_in_its_row(bed: Bed) -> None:
@@ -220,6 +220,12 @@ def test_a_killed_launcher_takes_its_training_with_it(bed: Bed) -> None:
     popen.kill()
     popen.wait(5)
     wait_for(lambda: processes.identify(int(bed.notes[0])) is None, "the training's end", 5)
+    assert bed.shell("true") == 0
+    first, second = bed.rows
+    assert (first.run, first.exit_code, first.signal) == (1, None, signal.SIGKILL)
+    assert first.ended is not None
+    assert first.started < first.ended <= second.started
+    assert not list((bed.root / "logs").glob(".*.running"))
 
 
 def test_the_launcher_ends_with_its_parent(bed: Bed) -> None:

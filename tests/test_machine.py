@@ -73,9 +73,7 @@ def test_a_lock_is_free_again_when_its_holder_was_killed(
         assert "mine" in lock_file.read_text()
 
 
-def test_a_lock_is_free_after_its_block_and_after_an_error(
-    tmp_path: Path, lock_file: Path
-) -> None:
+def test_a_lock_is_free_after_its_block_and_after_an_error(tmp_path: Path, lock_file: Path) -> None:
     assert machine.lock_holder() is None
     with pytest.raises(RuntimeError), machine.lock("mine", tmp_path):
         raise RuntimeError

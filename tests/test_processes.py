@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from supervised import living
 
 from bench import wait_for
 from energyctl import processes
 from energyctl.processes import CannotStart, Foreground, Found
+from supervised import living
 
 STUBBORN = "trap '' TERM; echo $$ >> notes; while :; do sleep 0.02; done"
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from supervised import World, job, make_run, supervised
 from supervisor.options import ServerOptions
 
 from energyctl import programs, registry
@@ -18,6 +17,7 @@ from energyctl.plan import BackgroundJob, Training
 from energyctl.programs import Job, Places, Rendered
 from energyctl.registry import Invocation
 from energyctl.workspace import packaged
+from supervised import World, job, make_run, supervised
 
 TEMPLATES = (packaged() / "templates/background.conf.j2", packaged() / "templates/background.sh.j2")
 EXPERIMENT = "20300102_030405_front_small_parallel"
@@ -246,7 +246,7 @@ def test_a_list_printed_bare_in_a_script_is_an_error(tmp_path: Path) -> None:
 def test_a_value_that_an_edited_script_prints_bare_is_quoted_all_the_same(tmp_path: Path) -> None:
     template = tmp_path / "mine.sh.j2"
     template.write_text("printf '%s' {{ value }}{{ value ~ '!' }}\n")
-    value = "a'b $(touch evil) `id`\n\"c\" ; #d %e"
+    value = 'a\'b $(touch evil) `id`\n"c" ; #d %e'
     text = programs.render_template(template, {"value": value}, script=True)
     done = subprocess.run(["bash", "-c", text], capture_output=True, check=True, cwd=tmp_path)
     assert done.stdout.decode() == value + value + "!"

@@ -42,9 +42,7 @@ def watched(
         (lambda n: 80.0 if n // 4 % 2 else 300.0, "GPU 0 watts", False),
     ],
 )
-def test_what_counts_as_moving(
-    figure: Callable[[int], float], name: str, moves: bool
-) -> None:
+def test_what_counts_as_moving(figure: Callable[[int], float], name: str, moves: bool) -> None:
     assert (watched(figure, name) is not None) is moves
 
 

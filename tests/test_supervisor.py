@@ -19,13 +19,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from supervised import World, job, living, supervised
 
 from bench import wait_for
 from energyctl import machine, processes, supervisor
 from energyctl.errors import MachineError, RunError
 from energyctl.guard import Wake
 from energyctl.supervisor import Daemon, Unreachable
+from supervised import World, job, living, supervised
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_the_daemon_of_an_operator_is_used_and_not_shut_down(world: World) -> No
 def test_the_daemon_is_kept_while_a_group_of_someone_else_is_in_it(world: World) -> None:
     daemon = world.ensure()
     entry = world.runtime / "conf.d" / "mine.conf"
-    entry.write_text("[program:mine]\ncommand=sleep 1000\nstartsecs=0\n")
+    entry.write_text(FOREIGN)
     daemon.call("supervisor.reloadConfig")
     daemon.call("supervisor.addProcessGroup", "mine")
     (mine,) = wait_for(lambda: [p for p in daemon.programs() if p.pid], "the other group")
@@ -141,20 +141,118 @@ def test_the_daemon_is_kept_while_a_group_of_someone_else_is_in_it(world: World)
     assert not daemon.answers()
 
 
-def test_the_daemon_ends_with_energyctl(world: World) -> None:
-    world.ensure().shut_down()
-    code = (
-        "import sys, time; from pathlib import Path; from energyctl import supervisor\n"
-        "print(supervisor.ensure(Path(sys.argv[1]), Path(sys.argv[2])).pid(), flush=True)\n"
-        "time.sleep(1000)"
+CONTROLLER = """
+import sys, time
+from pathlib import Path
+from energyctl import supervisor
+daemon = supervisor.ensure(Path(sys.argv[1]), Path(sys.argv[2]))
+if sys.argv[3:]:
+    daemon.add("energyctl-watched", Path(sys.argv[3]))
+print(daemon.pid(), flush=True)
+sys.stdin.readline()
+daemon.shut_down()
+"""
+
+WATCHED = """
+[group:energyctl-watched]
+programs=energyctl-watched_job
+[program:energyctl-watched_job]
+command=/bin/sh -c 'echo $$ >> {notes}; sleep 0.3'
+autostart=false
+autorestart=true
+startsecs=0
+stopasgroup=true
+"""
+
+FOREIGN = "[program:mine]\ncommand=sleep 1000\nstartsecs=0\n"
+
+
+@contextlib.contextmanager
+def controller(world: World, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that starts or finds the daemon of *world*, and waits for a line."""
+    command = [sys.executable, "-c", CONTROLLER, str(world.configuration), str(world.runtime)]
+    popen = subprocess.Popen(
+        [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    arguments = [sys.executable, "-c", code, str(world.configuration), str(world.runtime)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        found = processes.identify(pid)
-        parent.kill()
-    wait_for(lambda: processes.identify(pid) != found, "the daemon's end", 10)
+    try:
+        yield popen
+    finally:
+        popen.kill()
+        popen.communicate()
+
+
+def pid_of_daemon(popen: subprocess.Popen[str]) -> int:
+    assert popen.stdout is not None
+    return int(popen.stdout.readline())
+
+
+def test_the_daemon_and_the_background_end_with_energyctl(world: World) -> None:
+    world.ensure().shut_down()
+    entries = world.root / "watched.conf"
+    entries.write_text(WATCHED.format(notes=world.notes))
+    with controller(world, str(entries)) as popen:
+        found = processes.identify(pid_of_daemon(popen))
+        wait_for(world.lines, "an iteration")
+        popen.kill()
+        wait_for(lambda: found and processes.identify(found.pid) != found, "the daemon's end", 5)
+    wait_for(lambda: not living(world.root), "everything to end", 5)
+
+
+def test_groups_of_others_survive_a_crash_of_energyctl(world: World) -> None:
+    world.ensure().shut_down()
+    entries = world.root / "watched.conf"
+    entries.write_text(WATCHED.format(notes=world.notes))
+    with controller(world, str(entries)) as popen:
+        pid_of_daemon(popen)
+        daemon = supervisor.find(world.runtime)
+        assert daemon is not None
+        (world.runtime / "conf.d" / "mine.conf").write_text(FOREIGN)
+        daemon.call("supervisor.reloadConfig")
+        daemon.call("supervisor.addProcessGroup", "mine")
+        (mine,) = wait_for(lambda: [p for p in daemon.group("mine") if p.pid], "the other group")
+        wait_for(lambda: len(world.lines()) > 1, "two iterations")
+        popen.kill()
+        wait_for(lambda: not daemon.group("energyctl-watched"), "our group's end", 5)
+    count = len(world.lines())
+    daemon.call("supervisor.reloadConfig")
+    assert daemon.group("mine")[0].pid == mine.pid
+    assert not (world.runtime / "conf.d" / "energyctl-watched.conf").exists()
+    assert len(world.lines()) == count
+    daemon.call("supervisor.shutdown")
+    wait_for(lambda: not living(world.root), "everything to end", 5)
+
+
+def test_groups_of_others_survive_the_end_of_energyctl(world: World) -> None:
+    world.ensure().shut_down()
+    with controller(world) as popen:
+        found = processes.identify(pid_of_daemon(popen))
+        daemon = supervisor.find(world.runtime)
+        assert daemon is not None
+        (world.runtime / "conf.d" / "mine.conf").write_text(FOREIGN)
+        daemon.call("supervisor.reloadConfig")
+        daemon.call("supervisor.addProcessGroup", "mine")
+        (mine,) = wait_for(lambda: [p for p in daemon.group("mine") if p.pid], "the other group")
+        assert popen.stdin is not None
+        popen.stdin.write("end\n")
+        popen.stdin.flush()
+        assert popen.wait(20) == 0
+    assert daemon.group("mine")[0].pid == mine.pid
+    assert found is not None
+    assert processes.identify(found.pid) == found
+    daemon.call("supervisor.shutdown")
+    wait_for(lambda: not living(world.root), "everything to end", 5)
+
+
+def test_the_watch_survives_a_reload(world: World) -> None:
+    world.ensure().shut_down()
+    with controller(world) as popen:
+        found = processes.identify(pid_of_daemon(popen))
+        daemon = supervisor.find(world.runtime)
+        assert daemon is not None
+        daemon.call("supervisor.restart")
+        wait_for(daemon.answers, "the daemon after its reload", 15)
+        popen.kill()
+        wait_for(lambda: found and processes.identify(found.pid) != found, "the daemon's end", 5)
 
 
 def test_a_daemon_that_does_not_answer_is_no_daemon_after_a_time_limit(
