@@ -295,7 +295,6 @@ def facts() -> dict[str, Any]:
         "logical_cpus": psutil.cpu_count(),
         "physical_cores": psutil.cpu_count(logical=False),
         "memory_bytes": psutil.virtual_memory().total,
-        "swap_used_bytes": psutil.swap_memory().used,
         "governors": sorted(set(governors().values())) or None,
         "gpus": gpu_facts(),
     }
