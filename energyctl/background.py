@@ -14,10 +14,10 @@ from energyctl import processes, programs
 from energyctl.errors import RunError, SettingsError
 from energyctl.foreground import last_line
 from energyctl.groups import GROUP_PREFIX
-from energyctl.ledger import of_job, presence
+from energyctl.ledger import Iteration, of_job, presence
 from energyctl.observer import JobView
 from energyctl.plan import Run, Training
-from energyctl.programs import Places, Rendered
+from energyctl.programs import Job, Places, Rendered
 from energyctl.registry import Invocation
 from energyctl.results import BACKGROUND_NOTE, LedgerFile, ResultsFolder, RunFiles, read_text
 from energyctl.supervisor import Daemon, Program, Unreachable
@@ -178,32 +178,10 @@ class Background:
     def info(self, start: float | None, end: float | None) -> dict[str, Any]:
         """``background_info`` of the result, for the foreground's span (Unix seconds)."""
         iterations = self._ledger.iterations()
-        jobs = []
-        for job in self.rendered.jobs:
-            own = of_job(iterations, job.name)
-            span = None if start is None or end is None else presence(own, start, end)
-            jobs.append(
-                {
-                    "job": job.name,
-                    "repo": job.training.repo,
-                    "model": job.training.model,
-                    "hyperparameters": job.training.hyperparameters,
-                    "iterations": span.iterations if span else len(own),
-                    "failures": span.failures if span else sum(i.failed for i in own),
-                    "coverage": span.coverage if span else None,
-                    "load": None,
-                    "max_gap_seconds": span.max_gap_seconds if span else None,
-                    "missing": {"load": "not measured by this version"}
-                    if span
-                    else {
-                        "coverage": "the foreground never ran",
-                        "load": "the foreground never ran",
-                        "max_gap_seconds": "the foreground never ran",
-                    },
-                    "logs": os.path.relpath(job.logs, self.files.folder),
-                    "error": None if own else self._never_started(job.name),
-                }
-            )
+        jobs = [
+            self._job_info(job, of_job(iterations, job.name), start, end)
+            for job in self.rendered.jobs
+        ]
         only = jobs[0] if len(jobs) == 1 else {}
         return {
             "repo": only.get("repo"),
@@ -218,6 +196,30 @@ class Background:
                 "survivors": [f"{p.pid} {p.command}" for p in self.ended.found],
                 "left": [f"{p.pid} {p.command}" for p in self.ended.left],
             },
+        }
+
+    def _job_info(
+        self, job: Job, own: list[Iteration], start: float | None, end: float | None
+    ) -> dict[str, Any]:
+        if start is None or end is None:
+            span, why = None, "the foreground never ran"
+            missing = {"coverage": why, "load": why, "max_gap_seconds": why}
+        else:
+            span = presence(own, start, end)
+            missing = {"load": "not measured by this version"}
+        return {
+            "job": job.name,
+            "repo": job.training.repo,
+            "model": job.training.model,
+            "hyperparameters": job.training.hyperparameters,
+            "iterations": span.iterations if span else len(own),
+            "failures": span.failures if span else sum(i.failed for i in own),
+            "coverage": span.coverage if span else None,
+            "load": None,
+            "max_gap_seconds": span.max_gap_seconds if span else None,
+            "missing": missing,
+            "logs": os.path.relpath(job.logs, self.files.folder),
+            "error": None if own else self._never_started(job.name),
         }
 
     def _never_started(self, job: str) -> str:

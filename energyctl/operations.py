@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,50 +22,53 @@ def status(root: Path) -> dict[str, Any]:
     ``campaign`` is None where none runs on this machine, ``run`` where none runs in this
     workspace.
     """
-    runtime = machine.runtime_folder(root, machine.invoking_user())
+    runtime = machine.runtime_path(root, machine.invoking_user())
     daemon = supervisor.find(runtime)
     holder = machine.lock_holder()
     here = holder is not None and holder.get("workspace") == str(root)
-    state = read_state(runtime) if here else None
-    known = {job["name"]: job for job in (state or {}).get("jobs", [])}
-    jobs = []
-    if daemon is not None:
-        with contextlib.suppress(supervisor.Unreachable):
-            for program in daemon.programs():
-                if program.group.startswith(GROUP_PREFIX):
-                    counts = known.get(program.name, {})
-                    jobs.append(
-                        {
-                            "job": program.name,
-                            "group": program.group,
-                            "state": program.state,
-                            "pid": program.pid,
-                            "iterations": counts.get("iterations"),
-                            "failures": counts.get("failures"),
-                        }
-                    )
-    found = {
+    state = (read_state(runtime) if here else None) or {}
+    return {
         "workspace": str(root),
         "daemon": None if daemon is None else {"pid": daemon.pid(), "socket": str(daemon.socket)},
         "campaign": holder,
-        "run": None,
-        "jobs": jobs,
-        "power_watts": state["watts"] if state else None,
-        "power_estimated": state["estimated"] if state else None,
+        "run": _run_now(state) if state else None,
+        "jobs": _jobs_now(daemon, state) if daemon else [],
+        "power_watts": state.get("watts"),
+        "power_estimated": state.get("estimated"),
     }
-    if state:
-        found["run"] = {
-            "index": state["index"],
-            "of": state["runs"],
-            "experiment_id": state["experiment_id"],
-            "attempt": state["attempt"],
-            "phase": state["phase"],
-            "phase_seconds": time.time() - state["phase_since"],
-            "last_line": state["last_line"],
+
+
+def _run_now(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "index": state["index"],
+        "of": state["runs"],
+        "experiment_id": state["experiment_id"],
+        "attempt": state["attempt"],
+        "phase": state["phase"],
+        "phase_seconds": time.time() - state["phase_since"],
+        "last_line": state["last_line"],
+    }
+
+
+def _jobs_now(daemon: supervisor.Daemon, state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Our jobs as supervisord sees them, with the ledger's counts where a campaign runs."""
+    counts = {job["name"]: job for job in state.get("jobs", [])}
+    try:
+        programs = daemon.programs()
+    except supervisor.Unreachable:
+        return []
+    return [
+        {
+            "job": program.name,
+            "group": program.group,
+            "state": program.state,
+            "pid": program.pid,
+            "iterations": counts.get(program.name, {}).get("iterations"),
+            "failures": counts.get(program.name, {}).get("failures"),
         }
-    if daemon is None and holder is None:
-        machine.remove_runtime_folder(runtime)
-    return found
+        for program in programs
+        if program.group.startswith(GROUP_PREFIX)
+    ]
 
 
 def stop_everything(workspace: Workspace) -> tuple[list[str], list[processes.Found]]:
@@ -75,7 +78,7 @@ def stop_everything(workspace: Workspace) -> tuple[list[str], list[processes.Fou
     campaign that is alive is left to it.
     """
     user = machine.invoking_user()
-    runtime = machine.runtime_folder(workspace.root, user)
+    runtime = machine.runtime_path(workspace.root, user)
     holder = machine.lock_holder()
     alive = holder is not None and holder.get("workspace") == str(workspace.root)
     ended: list[str] = []

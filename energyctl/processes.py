@@ -275,6 +275,22 @@ class Foreground:
         return ended
 
 
+def with_parent(signum: int) -> Callable[[], None]:
+    """A ``preexec_fn`` by which a child gets *signum* when this process dies, however it dies.
+
+    The kernel sends it when the thread that forked ends (PR_SET_PDEATHSIG, prctl(2)): start such
+    a child from the main thread.
+    """
+    parent = os.getpid()
+
+    def tie() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signum)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return tie
+
+
 class CannotStart(Exception):
     """The program could not be started; the text says why."""
 
@@ -294,13 +310,6 @@ def start(
     credentials (``user``, ``group``, ``extra_groups`` of Popen) of the invoking user. *known*
     says which other children of this process are no orphans. Raises CannotStart.
     """
-    parent = os.getpid()
-
-    def die_with_parent() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGKILL)
-
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
         popen = subprocess.Popen(
@@ -311,7 +320,7 @@ def start(
             stdout=descriptor,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=die_with_parent,
+            preexec_fn=with_parent(signal.SIGKILL),
             **(credentials or {}),
         )
     except (OSError, ValueError) as error:

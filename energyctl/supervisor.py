@@ -6,7 +6,6 @@ Every call has a time limit. Other groups of the daemon are never touched.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import http.client
 import os
 import signal
@@ -31,8 +30,6 @@ START_SECONDS = 15.0
 # Fault codes of supervisor.xmlrpc.Faults.
 _BAD_NAME, _STILL_RUNNING, _ALREADY_ADDED, _SHUTDOWN_STATE = 10, 91, 90, 6
 _STOPPED = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
-_PR_SET_PDEATHSIG = 1  # prctl(2)
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -274,13 +271,6 @@ def _start(
     for stale in (runtime / "conf.d").glob("*.conf"):
         stale.unlink()
     output = runtime / "supervisord.start"
-    parent = os.getpid()
-
-    def die_with_parent() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGKILL)
-
     command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)]
     with open(output, "wb") as log:
         try:
@@ -297,7 +287,7 @@ def _start(
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=die_with_parent,
+                preexec_fn=processes.with_parent(signal.SIGTERM),
                 **credentials,
             )
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -40,6 +41,10 @@ for command in (*campaigns.COMMANDS, *operating.COMMANDS):
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A locale without our characters must not end a campaign.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code: Any = group.main(list(arguments), prog_name="energyctl", standalone_mode=False)
         return code if isinstance(code, int) else 0

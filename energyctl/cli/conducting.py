@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from energyctl import machine, preflight, preparation, settings
 from energyctl.campaign import Outcome
 from energyctl.console import Progress, make_console
 from energyctl.errors import EnergyctlError, SettingsError
-from energyctl.journal import Journal, create
+from energyctl.journal import create
 from energyctl.live import rendered_token
 from energyctl.meters import describe, open_meters
+from energyctl.observer import Observer
 from energyctl.plan import Run
 from energyctl.preparation import Campaign, Prepared
 from energyctl.registry import Registry
@@ -40,7 +42,6 @@ def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
     prepared = preparation.prepare(
         workspace, document, text, _given(workspace, options["models"]), options["seed"]
     )
-    console = make_console()
     _show_problems(prepared.name, prepared.problems)
     if prepared.settings is None or prepared.plan is None:
         return PROBLEMS
@@ -48,48 +49,55 @@ def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
         raise SettingsError(f"{prepared.name}: nothing was started (--strict)")
     if not options["dry_run"]:
         machine.refuse_if_held()
-    folder = _results(workspace, options["results"])
     runs = preparation.select(prepared.plan.runs, options["only"])
     if not runs:
         raise_nothing(prepared)
-    drawn = prepared.plan.seed
-    ends_in = _show_plan(console, runs, prepared.settings, prepared.registry, folder, drawn)
-    rendered = _given(workspace, options["rendered"])
-    made: list[Journal] = []
-
-    def journal() -> Journal:
-        made.append(
-            create(
-                folder,
-                prepared.settings.experiment_name if prepared.settings else "",
-                settings_text=text,
-                settings_name=prepared.name,
-                registry=prepared.registry.raw,
-                runs=runs,
-                seed=prepared.plan.seed if prepared.plan else 0,
-                rendered=rendered,
-            )
-        )
-        return made[-1]
-
+    folder = _results(workspace, options["results"])
+    console, wanted, seed = make_console(), prepared.settings, prepared.plan.seed
+    ends_in = _show_plan(console, runs, wanted, prepared.registry, folder, seed)
     total, plain = len(prepared.plan.runs), options["no_progress"]
     with _progress(console, total, len(runs), ends_in, plain) as progress:
-        campaign = Campaign(
-            workspace=workspace,
-            settings=prepared.settings,
-            registry=prepared.registry,
-            runs=runs,
-            folder=folder,
-            journal=journal,
-            rendered=rendered,
-            observer=progress,
-            problems=[_words(p) for p in prepared.problems if p.severity == "warning"],
-        )
+        rendered = _given(workspace, options["rendered"])
+        campaign = _campaign(prepared, wanted, seed, runs, folder, rendered, progress)
         if options["dry_run"]:
             return _dry_run(campaign, console, prepared.invalid)
-        _show_meters(console, prepared.settings)
+        _show_meters(console, wanted)
         outcome = _conduct(campaign, progress)
     return _close(console, outcome, prepared.invalid)
+
+
+def _campaign(
+    prepared: Prepared,
+    wanted: Settings,
+    seed: int,
+    runs: Sequence[Run],
+    folder: ResultsFolder,
+    rendered: Path | None,
+    observer: Observer,
+) -> Campaign:
+    """The campaign of a settings file; its journal is written once everything is checked."""
+    journal = partial(
+        create,
+        folder,
+        wanted.experiment_name,
+        settings_text=prepared.text,
+        settings_name=prepared.name,
+        registry=prepared.registry.raw,
+        runs=runs,
+        seed=seed,
+        rendered=rendered,
+    )
+    return Campaign(
+        workspace=prepared.workspace,
+        settings=wanted,
+        registry=prepared.registry,
+        runs=runs,
+        folder=folder,
+        journal=journal,
+        rendered=rendered,
+        observer=observer,
+        problems=[_words(p) for p in prepared.problems if p.severity == "warning"],
+    )
 
 
 def raise_nothing(prepared: Prepared) -> None:
