@@ -265,6 +265,20 @@ def start(launch: Launch, log: int) -> int:
         os._exit(126)
 
 
+def note(path: str, begin: str) -> None:
+    """Notes the beginning of a row. A full disk must not end the load."""
+    try:
+        with open(path, "w") as file:
+            file.write(begin)
+    except OSError as error:
+        complain(path, error)
+
+
+def complain(path: str, error: OSError) -> None:
+    """Into supervisord's log of the job: there is nowhere else to say it."""
+    sys.stderr.write(f"energyctl: cannot write {path}: {error}\n")
+
+
 def close_cut_off(launch: Launch) -> None:
     """Writes the rows of iterations whose launcher was killed, and their training with it.
 
@@ -297,8 +311,7 @@ def run(launch: Launch) -> int:
     pid = start(launch, log)
     begin = f"{launch.job},{number},{pid},{started:.6f}"
     try:
-        with open(launch.running, "w") as file:
-            file.write(begin)
+        note(launch.running, begin)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         _, status = os.waitpid(pid, 0)
         ended = time.time()
@@ -311,8 +324,11 @@ def run(launch: Launch) -> int:
         ended, code = time.time(), -signal.SIGTERM
     died_of = str(-code) if code < 0 else ""
     exit_code = "" if code < 0 else str(code)
-    append_row(launch.ledger, f"{begin},{ended:.6f},{exit_code},{died_of}\n")
-    os.unlink(launch.running)
+    try:
+        append_row(launch.ledger, f"{begin},{ended:.6f},{exit_code},{died_of}\n")
+        os.unlink(launch.running)
+    except OSError as error:
+        complain(launch.ledger, error)
     return 128 - code if code < 0 else code
 
 

@@ -98,8 +98,12 @@ def create(
     runs: Sequence[Run],
     seed: int,
     rendered: Path | None,
+    invalid: bool = False,
 ) -> Journal:
-    """A new journal with its first line. *name* is made safe for a file's name."""
+    """A new journal with its first line. *name* is made safe for a file's name.
+
+    *invalid*: an experiment was left out, which the exit code of ``resume`` has to say, too.
+    """
     from energyctl.programs import safe_name
 
     stem = f"{time.strftime('%Y%m%d_%H%M%S')}_{safe_name(name)[:80]}"
@@ -117,6 +121,7 @@ def create(
         settings=settings_text,
         registry=registry,
         rendered=str(rendered) if rendered else None,
+        invalid=invalid,
         runs=[run.to_json() for run in runs],
     )
     return journal

@@ -86,6 +86,7 @@ def _campaign(
         runs=runs,
         seed=seed,
         rendered=rendered,
+        invalid=prepared.invalid,
     )
     return Campaign(
         workspace=prepared.workspace,
@@ -177,11 +178,11 @@ def resume(root: Path, wanted: str | None, results: str | None, no_progress: boo
             campaigns.keep_interrupted(journal, runs)
             outcome = _conduct(campaign, progress)
     statuses = [str((folder.load(e) or {}).get("status")) for e in journal.finished().values()]
-    earlier_failed = any(status != "succeeded" for status in statuses)
+    failed = any(status != "succeeded" for status in statuses) or journal.head().get("invalid")
     if outcome is not None:
-        return max(_close(console, outcome, False), int(earlier_failed))
+        return max(_close(console, outcome, False), int(bool(failed)))
     console.print("nothing is left to run", markup=False)
-    return int(earlier_failed)
+    return int(bool(failed))
 
 
 def show_plan(
