@@ -24,7 +24,7 @@ HOLD = """\
 import sys, time
 from pathlib import Path
 from energyctl import machine
-with machine.lock("night shift", Path("/work/space")):
+with machine.lock("night shift", Path("/srv/lab")):
     print("held", flush=True)
     time.sleep(1000)
 """
@@ -58,7 +58,7 @@ def test_the_second_campaign_is_told_who_holds_the_machine(
         machine.refuse_if_held()
     found = machine.lock_holder()
     assert found is not None
-    assert (found["pid"], found["workspace"]) == (holder.pid, "/work/space")
+    assert (found["pid"], found["workspace"]) == (holder.pid, "/srv/lab")
 
 
 def test_a_lock_is_free_again_when_its_holder_was_killed(

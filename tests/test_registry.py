@@ -23,7 +23,7 @@ NET, LOAD = KNOWN.repositories["net"], KNOWN.repositories["load"]
 
 def start(repository: registry.Repository, model: str, **values: Any) -> registry.Invocation:
     return registry.invocation(
-        repository, model, values, workspace=Path("/work space"), python="/usr/bin/python3"
+        repository, model, values, workspace=Path("/srv/my lab"), python="/usr/bin/python3"
     )
 
 
@@ -54,7 +54,7 @@ def test_the_registry_is_typed() -> None:
 def test_a_script_gets_model_then_required_then_hyperparameters_in_order() -> None:
     made = start(NET, "small", tag="a b", learning_rate=5.12e-06, epochs=3, mixed=True)
     assert made.argv == (
-        "/work space/repos/net/train.sh",
+        "/srv/my lab/repos/net/train.sh",
         *("-n", "small"),
         *("-d", "my data"),
         *("-e", "3"),
@@ -62,7 +62,7 @@ def test_a_script_gets_model_then_required_then_hyperparameters_in_order() -> No
         "--mixed",
         *("--tag", "a b"),
     )
-    assert made.cwd == "/work space/repos/net"
+    assert made.cwd == "/srv/my lab/repos/net"
 
 
 def test_a_false_flag_is_left_out() -> None:
@@ -73,7 +73,7 @@ def test_a_command_is_filled_in() -> None:
     made = start(LOAD, "cpu", threads=2, eager=True)
     assert made.argv == (
         "/usr/bin/python3",
-        "/work space/repos/load/work.py",
+        "/srv/my lab/repos/load/work.py",
         "--model=cpu",
         "--threads=2",
         "--eager",
@@ -97,13 +97,13 @@ def test_a_placeholder_without_a_value_is_refused() -> None:
 @pytest.mark.parametrize(
     ("script", "interpreter", "program"),
     [
-        ("train.py", None, ["/usr/bin/python3", "/work space/repos/net/train.py"]),
+        ("train.py", None, ["/usr/bin/python3", "/srv/my lab/repos/net/train.py"]),
         (
             "train.py",
             "venv/bin/python",
-            ["/work space/repos/net/venv/bin/python", "/work space/repos/net/train.py"],
+            ["/srv/my lab/repos/net/venv/bin/python", "/srv/my lab/repos/net/train.py"],
         ),
-        ("train.sh", "bash", ["bash", "/work space/repos/net/train.sh"]),
+        ("train.sh", "bash", ["bash", "/srv/my lab/repos/net/train.sh"]),
         ("/opt/train", None, ["/opt/train"]),
     ],
 )
@@ -120,7 +120,7 @@ def test_output_is_unbuffered_unless_the_registry_says_otherwise() -> None:
     data = changed("models", "net", env={"PYTHONUNBUFFERED": "", "A": "1"}, cwd="src")
     made = start(registry.parse(data, "x").repositories["net"], "small")
     assert made.env == {"PYTHONUNBUFFERED": "", "PYTHONDONTWRITEBYTECODE": "1", "A": "1"}
-    assert made.cwd == "/work space/repos/net/src"
+    assert made.cwd == "/srv/my lab/repos/net/src"
     assert start(NET, "small").env["PYTHONUNBUFFERED"] == "1"
 
 

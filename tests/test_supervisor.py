@@ -126,15 +126,24 @@ def test_the_daemon_of_an_operator_is_used_and_not_shut_down(world: World) -> No
         popen.wait(10)
 
 
-def test_the_daemon_is_kept_while_a_group_of_someone_else_is_in_it(world: World) -> None:
-    daemon = world.ensure()
-    entry = world.runtime / "conf.d" / "mine.conf"
-    entry.write_text(FOREIGN)
+FOREIGN = "[program:mine]\ncommand=sleep 1000\nstartsecs=0\n"
+
+
+def add_foreign_group(world: World) -> tuple[Daemon, int | None]:
+    """An operator's own group in the daemon that runs: (daemon, pid of its program)."""
+    daemon = wait_for(lambda: supervisor.find(world.runtime), "the daemon")
+    (world.runtime / "conf.d" / "mine.conf").write_text(FOREIGN)
     daemon.call("supervisor.reloadConfig")
     daemon.call("supervisor.addProcessGroup", "mine")
-    (mine,) = wait_for(lambda: [p for p in daemon.programs() if p.pid], "the other group")
+    (mine,) = wait_for(lambda: [p for p in daemon.group("mine") if p.pid], "the other group")
+    return daemon, mine.pid
+
+
+def test_the_daemon_is_kept_while_a_group_of_someone_else_is_in_it(world: World) -> None:
+    world.ensure()
+    daemon, mine = add_foreign_group(world)
     daemon.shut_down()
-    assert daemon.group("mine")[0].pid == mine.pid
+    assert daemon.group("mine")[0].pid == mine
     daemon.call("supervisor.stopProcessGroup", "mine")
     daemon.call("supervisor.removeProcessGroup", "mine")
     daemon.shut_down()
@@ -163,8 +172,6 @@ autorestart=true
 startsecs=0
 stopasgroup=true
 """
-
-FOREIGN = "[program:mine]\ncommand=sleep 1000\nstartsecs=0\n"
 
 
 @contextlib.contextmanager
@@ -204,18 +211,13 @@ def test_groups_of_others_survive_a_crash_of_energyctl(world: World) -> None:
     entries.write_text(WATCHED.format(notes=world.notes))
     with controller(world, str(entries)) as popen:
         pid_of_daemon(popen)
-        daemon = supervisor.find(world.runtime)
-        assert daemon is not None
-        (world.runtime / "conf.d" / "mine.conf").write_text(FOREIGN)
-        daemon.call("supervisor.reloadConfig")
-        daemon.call("supervisor.addProcessGroup", "mine")
-        (mine,) = wait_for(lambda: [p for p in daemon.group("mine") if p.pid], "the other group")
+        daemon, mine = add_foreign_group(world)
         wait_for(lambda: len(world.lines()) > 1, "two iterations")
         popen.kill()
         wait_for(lambda: not daemon.group("energyctl-watched"), "our group's end", 5)
     count = len(world.lines())
     daemon.call("supervisor.reloadConfig")
-    assert daemon.group("mine")[0].pid == mine.pid
+    assert daemon.group("mine")[0].pid == mine
     assert not (world.runtime / "conf.d" / "energyctl-watched.conf").exists()
     assert len(world.lines()) == count
     daemon.call("supervisor.shutdown")
@@ -226,17 +228,12 @@ def test_groups_of_others_survive_the_end_of_energyctl(world: World) -> None:
     world.ensure().shut_down()
     with controller(world) as popen:
         found = processes.identify(pid_of_daemon(popen))
-        daemon = supervisor.find(world.runtime)
-        assert daemon is not None
-        (world.runtime / "conf.d" / "mine.conf").write_text(FOREIGN)
-        daemon.call("supervisor.reloadConfig")
-        daemon.call("supervisor.addProcessGroup", "mine")
-        (mine,) = wait_for(lambda: [p for p in daemon.group("mine") if p.pid], "the other group")
+        daemon, mine = add_foreign_group(world)
         assert popen.stdin is not None
         popen.stdin.write("end\n")
         popen.stdin.flush()
         assert popen.wait(20) == 0
-    assert daemon.group("mine")[0].pid == mine.pid
+    assert daemon.group("mine")[0].pid == mine
     assert found is not None
     assert processes.identify(found.pid) == found
     daemon.call("supervisor.shutdown")
