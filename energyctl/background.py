@@ -227,6 +227,32 @@ class Background:
         return "no iteration ever started" + (f": {said}" if said else "")
 
 
+def planned_info(run: Run, why: str) -> dict[str, Any]:
+    """``background_info`` of a run whose background was never started, or is not known."""
+    figures = ("iterations", "failures", "coverage", "load", "max_gap_seconds")
+    names = iter(programs.job_names(run))
+    jobs = [
+        {
+            "job": next(names),
+            **background.training.to_json(),
+            **dict.fromkeys(figures),
+            "missing": dict.fromkeys(figures, why),
+            "logs": None,
+            "error": why,
+        }
+        for background in run.background
+        for _ in range(background.copies)
+    ]
+    only = jobs[0] if len(jobs) == 1 else {}
+    return {
+        **{key: only.get(key) for key in ("repo", "model", "hyperparameters")},
+        "note": BACKGROUND_NOTE,
+        "jobs": jobs,
+        "stop": None,
+        "settle": None,
+    }
+
+
 def coverage_warnings(info: Mapping[str, Any]) -> list[str]:
     """One line per job that was away, or failed, while the foreground ran."""
     warnings = []
@@ -236,7 +262,7 @@ def coverage_warnings(info: Mapping[str, Any]) -> list[str]:
         elif job["coverage"] is not None and job["coverage"] < GOOD_COVERAGE:
             warnings.append(
                 f"background {job['job']} ran for {job['coverage']:.1%} of the foreground's time "
-                f"(longest gap {job['max_gap_seconds']:.1f} s)"
+                f"(longest gap {job['max_gap_seconds']:.2f} s)"
             )
         if job["failures"]:
             warnings.append(

@@ -14,7 +14,7 @@ from energyctl import journal as journals
 from energyctl import machine, outcome, processes, programs, registry, runner, settings
 from energyctl import supervisor as supervisors
 from energyctl.atomic import write_atomic
-from energyctl.errors import Interrupted, MachineError, SettingsError
+from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError, SettingsError
 from energyctl.interrupts import Interrupts
 from energyctl.journal import Journal
 from energyctl.live import Context
@@ -77,6 +77,7 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
     processes.adopt_orphans()
     runtime = machine.runtime_folder(campaign.workspace.root, user)
     stack.callback(leave, runtime)
+    leftovers = _end_leftovers(runtime, campaign.observer)
     daemons = _Daemons(campaign, runtime)
     stack.callback(daemons.close)
     context = Context(
@@ -93,11 +94,25 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
         daemon=daemons.get,
         environment=user.environment(os.environ),
         facts={},
-        warnings=(*campaign.problems, *meter_warnings),
+        warnings=(*campaign.problems, *meter_warnings, *leftovers),
         interrupts=interrupts,
         observer=campaign.observer,
     )
     return context, daemons
+
+
+def _end_leftovers(runtime: Path, observer: Observer) -> list[str]:
+    """Ends what a crashed campaign of this workspace left running; a line for the results each.
+
+    The machine is ours by now, so whatever carries this workspace's marker belongs to nobody.
+    """
+    mine = f"{runtime.name}/"
+    ended = processes.end(lambda: processes.marked(lambda marker: marker.startswith(mine)))
+    lines = [f"left by a crash, ended before the start: {p.pid} {p.command}" for p in ended.found]
+    lines += [f"left by a crash, cannot be ended: {p.pid} {p.command}" for p in ended.left]
+    for line in lines:
+        observer.say(line)
+    return lines
 
 
 def _run_all(campaign: Campaign, context: Context, journal: Journal) -> Outcome:
@@ -110,6 +125,10 @@ def _run_all(campaign: Campaign, context: Context, journal: Journal) -> Outcome:
             _run_one(run, campaign, context, journal, results, cooldown=not last)
     except Interrupted as signal:
         signum = signal.signum
+    except (OSError, EnergyctlError) as error:
+        raise RunError(
+            f"{error}; what is finished is kept, go on with: {journal.resume_command}"
+        ) from error
     statuses = {str(index): result["status"] for index, result in results.items()}
     journal.append("ended" if signum is None else "interrupted", signal=signum, runs=statuses)
     return Outcome(tuple(results.values()), signum, journal)
@@ -186,7 +205,7 @@ def write_daemon_configuration(workspace: Workspace, runtime: Path, user: machin
 
 def leave(runtime: Path) -> None:
     """Removes the private folder, unless a daemon still lives in it."""
-    if supervisors.find(runtime) is None:
+    if Daemon(runtime).state() is None:
         machine.remove_runtime_folder(runtime)
 
 
@@ -211,7 +230,7 @@ def resume(
         settings=checked.settings,
         registry=known,
         runs=[run for run in runs if run.index not in done],
-        folder=folder,
+        folder=journal.folder,
         journal=lambda: journal,
         rendered=Path(head["rendered"]) if head.get("rendered") else None,
         observer=observer,

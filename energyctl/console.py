@@ -30,10 +30,17 @@ PHASES = {
 }
 
 
+class SturdyConsole(Console):
+    """A console whose reader may go away: rich would end the whole program then."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def make_console() -> Console:
     """Standard output: a terminal at its width, a file or pipe at 120 columns (COLUMNS wins)."""
     plain = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(highlight=False, width=120 if plain else None)
+    return SturdyConsole(highlight=False, width=120 if plain else None)
 
 
 def power(view: View) -> str:

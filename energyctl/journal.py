@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,12 @@ class Journal:
         return [(run, name) for run, name in started if self.folder.load(name) is None]
 
     @property
+    def resume_command(self) -> str:
+        """What to type, from any folder, to go on with this campaign."""
+        workspace = self.head().get("workspace", ".")
+        return shlex.join(["energyctl", "-C", workspace, "resume", str(self.path)])
+
+    @property
     def name(self) -> str:
         return self.path.stem
 
@@ -98,6 +105,7 @@ def create(
     runs: Sequence[Run],
     seed: int,
     rendered: Path | None,
+    workspace: Path,
     invalid: bool = False,
 ) -> Journal:
     """A new journal with its first line. *name* is made safe for a file's name.
@@ -121,6 +129,7 @@ def create(
         settings=settings_text,
         registry=registry,
         rendered=str(rendered) if rendered else None,
+        workspace=str(workspace),
         invalid=invalid,
         runs=[run.to_json() for run in runs],
     )
@@ -137,9 +146,10 @@ def find(folder: ResultsFolder, wanted: str | None) -> Journal:
         if not paths:
             raise SettingsError(f"no campaign in {folder.campaigns}; start one with energyctl run")
         return Journal(paths[-1], folder)
-    given = Path(wanted)
+    given = Path(wanted).resolve()
     if given.suffix == ".jsonl" and given.is_file():
-        return Journal(given.resolve(), folder)
+        # results/campaigns/NAME.jsonl: its results are where it is, whatever --results says.
+        return Journal(given, replace(folder, root=given.parents[1]))
     matching = [path for path in paths if path.stem == wanted or path.stem.endswith(f"_{wanted}")]
     if not matching:
         names = ", ".join(path.stem for path in paths[-5:]) or "none"

@@ -7,6 +7,7 @@ terminal gives to the whole group, is not passed on a second time.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -19,7 +20,7 @@ from energyctl.atomic import write_atomic
 from energyctl.energy import Energy, Recording
 from energyctl.errors import MachineError, SettingsError
 from energyctl.machine import User, invoking_user
-from energyctl.meters import open_meters, write_cpu_energy
+from energyctl.meters import open_meters, why_null, write_cpu_energy
 from energyctl.meters.sampler import Sampler
 
 NOTE = "Energies are of whole domains: the command and everything else on the machine together."
@@ -45,7 +46,7 @@ def run(
     interval_seconds: float = 1.0,
     out: Path | None = None,
     json_path: Path | None = None,
-    stderr: TextIO,
+    stderr: TextIO | None,
 ) -> int:
     """Runs `argv` and meters it from just before its start to just after its exit.
 
@@ -56,8 +57,8 @@ def run(
     code = 0
     if not argv:
         raise SettingsError("no command: energyctl meter [options] -- COMMAND [ARGUMENT…]")
-    if json_path is not None and not json_path.absolute().parent.is_dir():
-        raise SettingsError(f"--json: the folder {json_path.absolute().parent} does not exist")
+    if json_path is not None:
+        _check_target(json_path)
     meters, warnings = open_meters()
     try:
         with _Signals() as signals:
@@ -65,21 +66,22 @@ def run(
             code, start, end, recording = _metered(argv, sampler, out, signals)
             energy = recording.energy(start, end)
             warnings += [w for w in (*energy.warnings, *recording.warnings) if w not in warnings]
-            stderr.write(summary(energy, warnings))
             user = invoking_user()
             if out is not None:
                 write_cpu_energy(out / "cpu_energy.txt", energy)
                 user.own_all(out)
             if json_path is not None:
-                text = json.dumps(document(argv, code, energy, warnings), indent=2)
-                _write(json_path, text + "\n", user)
+                data = document(argv, code, energy, warnings)
+                data["energy"]["missing"] = why_null(data["energy"], meters)
+                _write(json_path, json.dumps(data, indent=2) + "\n", user)
+            _say(stderr, summary(energy, warnings))
     except _NotStarted as error:
-        print(f"energyctl: {error}", file=stderr)
+        _say(stderr, f"energyctl: {error}\n")
         return error.code
     except MachineError as error:
         if not code:
             raise
-        print(f"energyctl: {error}", file=stderr)
+        _say(stderr, f"energyctl: {error}\n")
     finally:
         for meter in meters:
             meter.close()
@@ -174,9 +176,34 @@ def document(
     }
 
 
+def _check_target(path: Path) -> None:
+    """Before the command runs: is there a place for the JSON? Raises SettingsError."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise SettingsError(f"--json: the folder {folder} does not exist")
+    if path.is_dir():
+        raise SettingsError(f"--json: {path} is a folder")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise SettingsError(f"--json: {path} cannot be written")
+
+
+def _say(stderr: TextIO | None, text: str) -> None:
+    """A standard error that is closed or full must not cost the exit code of the command."""
+    if stderr is not None:
+        with contextlib.suppress(OSError):
+            stderr.write(text)
+            stderr.flush()
+
+
 def _write(path: Path, text: str, user: User) -> None:
+    """A file whole or not at all; a device or a pipe is written to, and never replaced."""
+    target = path.resolve()
     try:
-        write_atomic(path, text, user.own)
+        if target.exists() and not target.is_file():
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        else:
+            write_atomic(target, text, user.own)
     except OSError as error:
         raise MachineError(f"cannot write {path}: {error}") from error
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from energyctl import background as backgrounds
-from energyctl.energy import Recording
+from energyctl.energy import Energy, Recording
+from energyctl.errors import MachineError
 from energyctl.foreground import Attempt
-from energyctl.live import Live
-from energyctl.meters import write_cpu_energy
+from energyctl.live import Context, Live
+from energyctl.meters import why_null, write_cpu_energy
 from energyctl.plan import Run
 from energyctl.results import SCHEMA, WHOLE_MACHINE_NOTE, RunFiles
 
@@ -20,19 +21,20 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
     energy = None
     if last is not None and last.start is not None and last.end is not None:
         energy = recording.energy(last.start, last.end)
-        write_cpu_energy(files.energy(last.number) / "cpu_energy.txt", energy)
-        context.folder.user.own(files.energy(last.number) / "cpu_energy.txt")
+        live.warnings += _write_cpu_energy(live, last.number, energy)
     background = None
     warnings = [*context.warnings, *live.warnings, *recording.warnings]
     warnings += energy.warnings if energy else ()
-    if live.background is not None:
+    if run.background and live.background is None:
+        background = backgrounds.planned_info(run, "the run ended before it was started")
+    elif live.background is not None:
         span = (last.start, last.end) if last else (None, None)
         background = {**live.background.info(*span), "settle": live.settled}
         warnings += backgrounds.coverage_warnings(background)
     succeeded = last is not None and last.succeeded and not live.interrupted and not live.error
     error = live.error or (last.error if last else None)
     if live.interrupted:
-        error = "interrupted"
+        error = live.error or "interrupted"
     return {
         "schema": SCHEMA,
         "experiment_id": files.experiment_id,
@@ -41,7 +43,7 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
         "status": "interrupted" if live.interrupted else "succeeded" if succeeded else "failed",
         "foreground_result": foreground_result(live, last, succeeded, error),
         "background_info": background,
-        "energy": energy.to_json() if energy else None,
+        "energy": _energy(energy, context) if energy else None,
         "energy_missing": None if energy else "the foreground never ran",
         "energy_note": WHOLE_MACHINE_NOTE,
         "phases": recording.phases_json(),
@@ -53,6 +55,23 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
             "rendered": str(context.rendered) if context.rendered else None,
         },
     }
+
+
+def _energy(energy: Energy, context: Context) -> dict[str, Any]:
+    """The "energy" object, with a reason for each figure that is null."""
+    data = energy.to_json()
+    return {**data, "missing": why_null(data, context.meters)}
+
+
+def _write_cpu_energy(live: Live, attempt: int, energy: Energy) -> list[str]:
+    """``cpu_energy.txt``; a warning where it cannot be written: the result matters more."""
+    path = live.files.energy(attempt) / "cpu_energy.txt"
+    try:
+        write_cpu_energy(path, energy)
+    except MachineError as error:
+        return [str(error)]
+    live.context.folder.user.own(path)
+    return []
 
 
 def cut_off_result(run: Run, files: RunFiles, campaign: str) -> dict[str, Any]:
@@ -69,7 +88,7 @@ def cut_off_result(run: Run, files: RunFiles, campaign: str) -> dict[str, Any]:
             "experiment_id": files.foreground_id,
             "success": False,
             "duration": None,
-            "retries": 0,
+            "retries": None,
             "repo": training.repo,
             "model": training.model,
             "hyperparameters": training.hyperparameters,
@@ -79,7 +98,7 @@ def cut_off_result(run: Run, files: RunFiles, campaign: str) -> dict[str, Any]:
             "log": None,
             "attempts": [],
         },
-        "background_info": None,
+        "background_info": backgrounds.planned_info(run, why) if run.background else None,
         "energy": None,
         "energy_missing": why,
         "energy_note": WHOLE_MACHINE_NOTE,

@@ -89,8 +89,11 @@ class _Quoted(str):
 
 
 def safe_name(text: str) -> str:
-    """*text* with everything but letters, digits, ``.``, ``_`` and ``-`` replaced by ``_``."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", text) or "_"
+    """*text* with everything but letters, digits, ``.``, ``_`` and ``-`` replaced by ``_``.
+
+    Cut to 80 characters: a file's name holds 255, and some hold two of these and more.
+    """
+    return re.sub(r"[^A-Za-z0-9._-]", "_", text)[:80] or "_"
 
 
 def job_names(run: Run) -> list[str]:

@@ -41,13 +41,17 @@ def carry_out(
     """
     with metering(context) as sampler:
         live = Live(run, files, context, sampler)
-        stopping: Interrupted | None = None
+        stopping: BaseException | None = None
         try:
             measure(live)
         except Interrupted as signal:
             live.interrupted, stopping = True, signal
         except RunError as error:
             live.error = str(error)
+        except Exception as error:
+            # Whatever it is, it ends the campaign; but what is known of the run is kept.
+            live.error, live.interrupted = f"{type(error).__name__}: {error}", True
+            stopping = error
         if not cooldown or stopping:
             save(result := make_result(live, sampler.stop()))
         else:

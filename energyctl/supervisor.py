@@ -103,11 +103,15 @@ class Daemon:
     def pid(self) -> int:
         return int(self.call("supervisor.getPID"))
 
-    def answers(self) -> bool:
+    def state(self) -> str | None:
+        """RUNNING, SHUTDOWN, …; None where nothing answers."""
         try:
-            return bool(self.call("supervisor.getState")["statename"] == "RUNNING")
+            return str(self.call("supervisor.getState")["statename"])
         except (Unreachable, xmlrpc.client.Fault):
-            return False
+            return None
+
+    def answers(self) -> bool:
+        return self.state() == "RUNNING"
 
     def programs(self) -> list[Program]:
         """All processes of all groups. Raises Unreachable."""
@@ -257,9 +261,17 @@ def ensure(
     It ends our groups when this process ends, however that happens; a new one ends with them.
     Raises MachineError with the end of its log when it does not come up.
     """
+    _wait_for_the_end_of_another(runtime)
     daemon = find(runtime) or _start(configuration, runtime, credentials or {}, env)
     daemon.watch(os.getpid())
     return daemon
+
+
+def _wait_for_the_end_of_another(runtime: Path) -> None:
+    """A daemon that is shutting down (after a crash of energyctl) still holds the socket."""
+    deadline = time.monotonic() + STOP_WAIT_SECONDS + CALL_SECONDS
+    while Daemon(runtime).state() not in (None, "RUNNING") and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _start(
@@ -311,6 +323,7 @@ def _start(
 
 def _why_not(configuration: Path, output: Path) -> str:
     lines = output.read_text(errors="replace").strip().splitlines()
+    lines = [line for line in lines if "running as root" not in line]
     said = [line for line in lines if "Error" in line or "CRIT" in line] or lines[-1:]
     reason = said[0].strip() if said else "it said nothing"
     return f"supervisord does not come up with {configuration}: {reason}"

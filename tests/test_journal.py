@@ -50,6 +50,7 @@ def create(folder: ResultsFolder, name: str = "trial", **fields: Any) -> Journal
         "runs": RUNS,
         "seed": 7,
         "rendered": None,
+        "workspace": folder.root.parent,
     }
     return journals.create(folder, name, **{**facts, **fields})
 

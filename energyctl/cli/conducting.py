@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -86,6 +87,7 @@ def _campaign(
         runs=runs,
         seed=seed,
         rendered=rendered,
+        workspace=prepared.workspace.root,
         invalid=prepared.invalid,
     )
     return Campaign(
@@ -142,22 +144,24 @@ def _conduct(campaign: Campaign, progress: Progress) -> Outcome:
 
 
 def _close(console: Console, outcome: Outcome, invalid: bool) -> int:
-    """The closing table and the exit code."""
+    """The closing table and the exit code, which a terminal that is gone does not change."""
+    with contextlib.suppress(OSError):
+        _show_outcome(console, outcome)
+    if outcome.interrupted is not None:
+        return INTERRUPTED
+    failed = any(result["status"] != "succeeded" for result in outcome.results)
+    return 1 if failed or invalid else 0
+
+
+def _show_outcome(console: Console, outcome: Outcome) -> None:
     if outcome.results:
         console.print(tables.closing_table(outcome.results))
     for text in tables.warnings_of(outcome.results):
         console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
-    folder = outcome.journal.folder.root
-    console.print(f"results: {folder}", markup=False, soft_wrap=True)
+    console.print(f"results: {outcome.journal.folder.root}", markup=False, soft_wrap=True)
     if outcome.interrupted is not None:
-        console.print(
-            f"interrupted; go on with: energyctl resume {outcome.journal.name}",
-            markup=False,
-            soft_wrap=True,
-        )
-        return INTERRUPTED
-    failed = any(result["status"] != "succeeded" for result in outcome.results)
-    return 1 if failed or invalid else 0
+        command = outcome.journal.resume_command
+        console.print(f"interrupted; go on with: {command}", markup=False, soft_wrap=True)
 
 
 def resume(root: Path, wanted: str | None, results: str | None, no_progress: bool) -> int:
@@ -177,12 +181,13 @@ def resume(root: Path, wanted: str | None, results: str | None, no_progress: boo
             progress.ends = None if ends is None else time.time() + ends
             campaigns.keep_interrupted(journal, runs)
             outcome = _conduct(campaign, progress)
-    statuses = [str((folder.load(e) or {}).get("status")) for e in journal.finished().values()]
-    failed = any(status != "succeeded" for status in statuses) or journal.head().get("invalid")
+    finished = [journal.folder.load(name) or {} for name in journal.finished().values()]
+    failed = any(result.get("status") != "succeeded" for result in finished)
+    failed = failed or bool(journal.head().get("invalid"))
     if outcome is not None:
-        return max(_close(console, outcome, False), int(bool(failed)))
+        return max(_close(console, outcome, False), int(failed))
     console.print("nothing is left to run", markup=False)
-    return int(bool(failed))
+    return int(failed)
 
 
 def show_plan(

@@ -15,7 +15,7 @@ from energyctl.meters.files import write_cpu_energy
 from energyctl.meters.nvml import NvmlMeter
 from energyctl.meters.powercap import PowercapMeter
 from energyctl.meters.selection import Known, named, visible
-from energyctl.meters.survey import Row, describe, missing_kinds
+from energyctl.meters.survey import Row, describe, missing_kinds, why_null
 
 __all__ = [
     "GpuState",
@@ -25,6 +25,7 @@ __all__ = [
     "describe",
     "missing_kinds",
     "open_meters",
+    "why_null",
     "write_cpu_energy",
 ]
 

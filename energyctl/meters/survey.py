@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from energyctl.energy import CounterSeries, Domain, Recording
 from energyctl.meters.base import Meter
@@ -44,6 +45,18 @@ def missing_kinds(meters: Sequence[Meter], require: Sequence[str]) -> list[str]:
         if reasons:
             lines.append(f"{kind} cannot be measured: {reasons[0]}")
     return lines
+
+
+def why_null(energy: Mapping[str, Any], meters: Sequence[Meter]) -> dict[str, str]:
+    """The reason for each figure that is null in the "energy" object of a result."""
+    kinds = {"cpu_package_joules": "cpu", "cpu_dram_joules": "dram", "gpu_joules": "gpu"}
+    found = {}
+    for key, kind in kinds.items():
+        if energy[key] is None:
+            lines = missing_kinds(meters, [kind])
+            broken = [d["missing"] for d in energy["domains"] if d["kind"] == kind and d["missing"]]
+            found[key] = (lines or broken or ["a part of it is unknown"])[0]
+    return found
 
 
 def _why_none(meters: Sequence[Meter], kind: str) -> str:

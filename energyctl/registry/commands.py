@@ -52,13 +52,20 @@ def invocation(
     else:
         argv = [
             *_program(repository, root, python),
-            *((repository.model_flag, model) if repository.model_flag else ()),
+            *_model_option(repository.model_flag, model),
             *repository.required_args,
             *flags(repository.hyperparameters.values(), values),
         ]
     return Invocation(
         tuple(argv), str(root / (repository.cwd or "")), {**_ENVIRONMENT, **repository.env}
     )
+
+
+def _model_option(flag: str | None, model: str) -> list[str]:
+    """The model's option; a flag that ends in ``=`` is joined with it, as with parameters."""
+    if not flag:
+        return []
+    return [flag + model] if flag.endswith("=") else [flag, model]
 
 
 def _interpreter(repository: Repository, root: Path) -> str | None:

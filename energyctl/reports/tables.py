@@ -92,7 +92,7 @@ def presence(result: Mapping[str, Any]) -> str:
     covered = [job["coverage"] for job in jobs if job["coverage"] is not None]
     if not jobs:
         return ""
-    iterations = sum(job["iterations"] for job in jobs)
+    iterations = sum(job["iterations"] or 0 for job in jobs)
     share = "coverage unknown" if not covered else f"{min(covered):.1%} covered"
     return f"{share}, {count(iterations, 'iteration')}"
 
