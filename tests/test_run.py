@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pwd
+import shlex
 import signal
 import subprocess
 import sys
@@ -297,6 +298,93 @@ def test_a_killed_energyctl_leaves_no_training_and_resume_goes_on(bench: Bench) 
     done = bench.run("resume")
     assert done.returncode == 0, done.stderr
     assert [r["status"] for r in bench.results()] == ["interrupted", "succeeded"]
+
+
+def test_what_a_crash_left_running_is_ended_before_the_next_start(bench: Bench) -> None:
+    foreground = {"hyperparameters": {"seconds": 60.0, "behaviour": "daemon"}}
+    popen = bench.start("run", bench.parallel(foreground=foreground))
+    wait_for(lambda: any("sleep 1000" in line for line in bench.alive()), "the daemon")
+    popen.kill()
+    popen.wait(DEADLINE_SECONDS)
+    name = bench.parallel("y.json", foreground={"hyperparameters": {"seconds": 0.3}})
+    done = bench.run("run", name)
+    assert done.returncode == 0, done.stderr
+    assert "left by a crash" in done.stdout
+    assert any("sleep 1000" in text for text in bench.results()[-1]["warnings"])
+    assert bench.alive() == []
+
+
+def test_a_start_right_after_a_crash_waits_for_the_old_daemon(bench: Bench) -> None:
+    background = {
+        "repo": "back",
+        "model": "large",
+        "hyperparameters": {"seconds": 60.0, "behaviour": "stubborn"},
+    }
+    foreground = {"hyperparameters": {"seconds": 60.0}}
+    popen = bench.start("run", bench.parallel(background=background, foreground=foreground))
+    wait_for(lambda: any(t["role"] == "foreground" for t in bench.trials), "the foreground")
+    popen.kill()
+    popen.wait(DEADLINE_SECONDS)
+    done = bench.run("run", bench.parallel("y.json"))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_reader_that_goes_away_does_not_end_the_campaign(bench: Bench) -> None:
+    popen = bench.start("run", bench.parallel())
+    wait_for(lambda: bench.trials, "the first training")
+    assert popen.stdout is not None
+    popen.stdout.close()
+    assert popen.wait(DEADLINE_SECONDS) == 0
+    assert bench.results()[0]["status"] == "succeeded"
+
+
+def test_the_printed_command_resumes_from_anywhere(bench: Bench, tmp_path: Path) -> None:
+    foreground = {"hyperparameters": {"seconds": 60.0}}
+    popen = bench.start("run", bench.parallel(foreground=foreground), "--results", "else where")
+    wait_for(lambda: bench.trials, "the first training")
+    popen.send_signal(signal.SIGTERM)
+    out, _ = popen.communicate(timeout=DEADLINE_SECONDS)
+    command = shlex.split(out.split("go on with: ")[1].splitlines()[0])
+    journal = Path(command[-1])
+    text = journal.read_text().replace('"seconds": 60.0', '"seconds": 0.3')
+    journal.write_text(text)
+    assert command[0] == "energyctl"
+    done = bench.run(*command[1:])
+    assert done.returncode == 0, done.stderr
+    statuses = [result["status"] for result in bench.results("else where")]
+    assert statuses == ["interrupted", "succeeded"]
+    assert bench.results() == []
+
+
+def test_every_null_of_a_result_has_its_reason(bench: Bench) -> None:
+    bench.run("run", bench.parallel())
+    (result,) = bench.results()
+    energy = result["energy"]
+    assert energy["missing"].keys() == {"cpu_package_joules", "cpu_dram_joules", "gpu_joules"}
+    assert "NVIDIA" in energy["missing"]["gpu_joules"]
+    (job,) = result["background_info"]["jobs"]
+    assert {key for key, value in job.items() if value is None} - {"error"} <= set(job["missing"])
+
+
+def test_a_run_that_ends_in_its_idle_phase_still_names_its_background(bench: Bench) -> None:
+    popen = bench.start("run", bench.parallel(idle_seconds=30))
+    wait_for(lambda: (bench.runtime / "state.json").exists(), "the idle phase")
+    popen.send_signal(signal.SIGTERM)
+    assert popen.wait(DEADLINE_SECONDS) == 130
+    (result,) = bench.results()
+    (job,) = result["background_info"]["jobs"]
+    assert (job["job"], job["coverage"]) == ("back_large", None)
+    assert job["missing"]["coverage"]
+
+
+def test_very_long_names_still_fit_into_file_names(bench: Bench) -> None:
+    path = bench.root / "settings" / "models_config.json"
+    registry = json.loads(path.read_text())
+    registry["models"]["r" * 150] = {**registry["models"]["front"], "models": ["m" * 150]}
+    path.write_text(json.dumps(registry))
+    experiment = {"mode": "default", "repo": "r" * 150, "model": "m" * 150}
+    done = bench.run("run", bench.settings(experiments=[experiment]))
+    assert done.returncode == 0, done.stderr
 
 
 def test_stop_ends_the_background_of_a_running_campaign(bench: Bench) -> None:
