@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any
 
 from rich.console import Console, Group
@@ -19,6 +21,7 @@ from energyctl.reports.tables import presence
 from energyctl.reports.words import duration, energy, one_line
 
 PLAIN_EVERY_SECONDS = 60.0
+LAST_LINES_SECONDS = 10.0
 
 PHASES = {
     "idle": "idle baseline",
@@ -96,8 +99,13 @@ class Progress:
     _plain: float = 0.0
     _finished: int = 0
     _began: float = field(default_factory=time.time)
+    _lines: SimpleQueue[Text | None] = field(default_factory=SimpleQueue)
+
+    def __post_init__(self) -> None:
+        self._printer = threading.Thread(target=self._print, name="console", daemon=True)
 
     def __enter__(self) -> Progress:
+        self._printer.start()
         if self.live:
             self._live = Live(
                 console=self.console,
@@ -109,6 +117,8 @@ class Progress:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._lines.put(None)
+        self._printer.join(LAST_LINES_SECONDS)
         if self._live is not None:
             with contextlib.suppress(OSError):
                 self._live.stop()
@@ -128,9 +138,15 @@ class Progress:
             self.say(" | ".join(parts))
 
     def say(self, text: str) -> None:
-        """One line with the time. A terminal that is gone must not end a campaign."""
-        with contextlib.suppress(OSError):
-            self.console.print(Text(f"{time.strftime('%H:%M:%S')}  {text}"), soft_wrap=True)
+        """One line with the time. Returns at once, whatever becomes of the output."""
+        self._lines.put(Text(f"{time.strftime('%H:%M:%S')}  {text}"))
+
+    def _print(self) -> None:
+        """Prints in a thread of its own: a reader that stalls (Ctrl-S, a pager) or is gone must
+        neither hold up a measurement nor end it."""
+        while (line := self._lines.get()) is not None:
+            with contextlib.suppress(OSError):
+                self.console.print(line, soft_wrap=True)
 
     def finished(self, index: int, result: Mapping[str, Any]) -> None:
         self._finished += 1

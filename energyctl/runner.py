@@ -56,6 +56,7 @@ def carry_out(
             save(result := make_result(live, sampler.stop()))
         else:
             sampler.phase("cooldown")
+            sampler.wait_until_located()
             save(result := make_result(live, sampler.recording()))
             try:
                 cool_down(live)
@@ -134,8 +135,9 @@ def attempt_once(live: Live, number: int) -> bool:
         if name == "foreground":
             live.sampler.record_to(folder)
         instant = live.sampler.phase(name)
-        if name != "foreground":
-            live.sampler.record_to(None)
+        if name == "foreground":
+            return live.sampler.now()  # the reading is done: the start follows at once
+        live.sampler.record_to(None)
         return instant
 
     try:

@@ -29,9 +29,9 @@ class Gauge:
         self._time, self._spent = now, spent
         for gpu in self._live.sampler.latest().gpus:
             if gpu.utilization_percent is not None:
-                figures[f"{gpu.name} percent"] = gpu.utilization_percent
+                figures[f"gpu-{gpu.gpu} percent"] = gpu.utilization_percent
             if gpu.power_watts is not None:
-                figures[f"{gpu.name} watts"] = gpu.power_watts
+                figures[f"gpu-{gpu.gpu} watts"] = gpu.power_watts
         return figures
 
     def busiest_gpu_percent(self) -> float:

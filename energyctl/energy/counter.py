@@ -169,7 +169,8 @@ class CounterSeries(Series):
         if left and right:
             (t0, j0), (t1, j1) = max(left), min(right)
             share, between = (time - t0) / (t1 - t0), j1 - j0
-            spread = between * share * (1 - share) + _watts(knots) * step / 2
+            watts = max(between / (t1 - t0), self._peak_watts)
+            spread = watts * share * (1 - share) * (t1 - t0) + _watts(knots) * step / 2
             return _At(j0 + share * between, spread)
         nearest_time, joules = max(left) if left else min(right)
         away = time - nearest_time

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from energyctl.meters.base import GpuState, Meter, Reading
+from energyctl.meters.bounded import Bounded
 from energyctl.meters.estimate import CpuEstimate
 from energyctl.meters.files import write_cpu_energy
 from energyctl.meters.nvml import NvmlMeter
@@ -46,7 +47,7 @@ def open_meters(
     """
     if powercap_root == POWERCAP_ROOT:
         powercap_root = Path(os.environ.get("ENERGYCTL_POWERCAP") or POWERCAP_ROOT)
-    meters: list[Meter] = [NvmlMeter(lambda known: _wanted(known, gpus))]
+    meters: list[Meter] = [Bounded(NvmlMeter(lambda known: _wanted(known, gpus)))]
     powercap = PowercapMeter(powercap_root)
     meters.insert(0, powercap)
     if not powercap.measures_packages:

@@ -12,6 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pynvml
@@ -48,17 +49,23 @@ class NvmlMeter:
         """select: from (index, UUID) of each GPU there is to the indices that are wanted."""
         self.unavailable: str | None = None
         self._gpus: list[_Gpu] = []
+        self._unreadable: tuple[Domain, ...] = ()
         self._started = False
         try:
             pynvml.nvmlInit()
         except pynvml.NVMLError as error:
             self.unavailable = f"no NVIDIA driver to ask (libnvidia-ml.so.1): {error}"
+            if gpus_evident():
+                self._unreadable = _unreadable(f"there is a GPU, but NVML says: {error}")
             if select is not None:
                 select([])
             return
         self._started = True
         try:
             self._find(select)
+        except pynvml.NVMLError as error:
+            self.unavailable = f"the NVIDIA driver does not list its GPUs: {error}"
+            self._unreadable = _unreadable(self.unavailable)
         except BaseException:
             self.close()
             raise
@@ -74,7 +81,7 @@ class NvmlMeter:
             self.unavailable = "no GPU was asked for (gpus, CUDA_VISIBLE_DEVICES)"
 
     def domains(self) -> Sequence[Domain]:
-        return tuple(gpu.domain for gpu in self._gpus)
+        return tuple(gpu.domain for gpu in self._gpus) or self._unreadable
 
     def read(self) -> Sequence[Reading]:
         readings = []
@@ -98,6 +105,19 @@ class NvmlMeter:
             self._started = False
             with contextlib.suppress(pynvml.NVMLError):
                 pynvml.nvmlShutdown()
+
+
+def gpus_evident() -> bool:
+    """Whether the kernel's NVIDIA driver has a GPU, whatever NVML says.
+
+    Each GPU has a folder below /proc/driver/nvidia/gpus (README of the NVIDIA Linux driver).
+    """
+    return any(Path("/proc/driver/nvidia/gpus").glob("*"))
+
+
+def _unreadable(reason: str) -> tuple[Domain, ...]:
+    """A domain for GPUs that draw power and cannot be asked, so that no total is without them."""
+    return (Domain("gpu", "gpu", "nvml", missing=reason),)
 
 
 def _uuid(index: int) -> str:

@@ -50,8 +50,16 @@ class PowercapMeter:
         self._open: list[tuple[str, int]] = []
         zones = _zones(root)
         counted: set[str] = set()
+        self._keys: dict[str, str] = {}
         for zone in zones:
             self._add(zone, counted)
+        # What is read through its second interface is not missing.
+        self._domains = [
+            replace(d, in_total=False, kind="other")
+            if d.missing and self._keys[d.name] in counted
+            else d
+            for d in self._domains
+        ]
         if not self.measures_packages:
             # An estimate stands in for the CPU: what cannot be read is no part of the sum.
             self._domains = [replace(d, in_total=False) if d.missing else d for d in self._domains]
@@ -76,6 +84,7 @@ class PowercapMeter:
             if domain.in_total:
                 counted.add(_key(zone))
         self._domains.append(domain)
+        self._keys[domain.name] = _key(zone)
 
     @property
     def measures_packages(self) -> bool:

@@ -152,6 +152,12 @@ class Sampler:
                 warnings=tuple(self._warnings),
             )
 
+    def wait_until_located(self) -> None:
+        """Waits until the counters' steps around the last edge are located (0.3 s at most)."""
+        deadline = time.monotonic() + EDGE_WATCH_SECONDS
+        while self._watching and time.monotonic() < deadline:
+            time.sleep(10 * POLL_SECONDS)
+
     def latest(self) -> Latest:
         with self._changed:
             name, since = self._edges[-1] if self._edges else (None, None)

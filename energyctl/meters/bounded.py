@@ -1,0 +1,101 @@
+"""A meter whose driver may hang, kept from hanging whoever asks it.
+
+A call into a GPU driver can block for good (a GPU that fell off the bus). It is made in a thread
+of its own; where it does not return in time the reading has failed, with that reason, and until
+it does return nothing is asked again. The other sources, the phases and a Ctrl-C go on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+from energyctl.energy import Domain
+from energyctl.meters.base import GpuState, Meter, Reading
+
+LIMIT_SECONDS = 2.0
+
+T = TypeVar("T")
+
+
+class _Caller(Generic[T]):
+    """Makes one call at a time in its own thread, which lives until :meth:`end`."""
+
+    def __init__(self, call: Callable[[], T], name: str) -> None:
+        self._call = call
+        self._asked: SimpleQueue[bool] = SimpleQueue()
+        self._answered = threading.Event()
+        self._answered.set()
+        self._result: T | None = None
+        self._error: Exception | None = None
+        self._since = 0.0
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while self._asked.get():
+            try:
+                self._result, self._error = self._call(), None
+            except Exception as error:
+                self._result, self._error = None, error
+            self._answered.set()
+
+    def ask(self) -> T | None:
+        """The call's result; None where it, or one before it, does not return in time."""
+        if not self._answered.is_set():
+            return None
+        self._answered.clear()
+        self._since = time.monotonic()
+        self._asked.put(True)
+        if not self._answered.wait(LIMIT_SECONDS):
+            return None
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    @property
+    def waiting_seconds(self) -> float:
+        return time.monotonic() - self._since
+
+    @property
+    def hangs(self) -> bool:
+        return not self._answered.is_set()
+
+    def end(self) -> None:
+        self._asked.put(False)
+
+
+class Bounded:
+    """*meter*, each call of which returns within :data:`LIMIT_SECONDS`."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self.name = meter.name
+        self.unavailable = meter.unavailable
+        self._domains = tuple(meter.domains())
+        self._read = _Caller(meter.read, f"{meter.name}-read")
+        self._environment = _Caller(meter.environment, f"{meter.name}-environment")
+
+    def domains(self) -> Sequence[Domain]:
+        return self._domains
+
+    def read(self) -> Sequence[Reading]:
+        readings = self._read.ask()
+        if readings is not None:
+            return readings
+        now, seconds = time.monotonic(), self._read.waiting_seconds
+        reason = f"{self.name} has not answered for {seconds:.0f} s: the driver hangs"
+        return [Reading(d.name, now, None, reason) for d in self._domains if d.missing is None]
+
+    def environment(self) -> Sequence[GpuState]:
+        return self._environment.ask() or ()
+
+    def close(self) -> None:
+        """Closes the meter, unless a call hangs in it: closing would hang as well."""
+        self._read.end()
+        self._environment.end()
+        if not self._read.hangs and not self._environment.hangs:
+            self._meter.close()

@@ -1,0 +1,123 @@
+"""A driver that hangs: the reading fails with that reason, and everything else goes on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from energyctl.energy import Domain
+from energyctl.meters import bounded
+from energyctl.meters.base import GpuState, Reading
+from energyctl.meters.bounded import Bounded
+from energyctl.meters.sampler import Sampler
+
+GPU = Domain("gpu-0", "gpu", "nvml energy counter")
+PACKAGE = Domain("package-0", "cpu", "powercap")
+
+
+class Driver:
+    """A source of 100 W whose calls do not return while `stuck` is set."""
+
+    unavailable = None
+
+    def __init__(self, name: str, domain: Domain) -> None:
+        self.name, self._domain = name, domain
+        self.free = threading.Event()
+        self.free.set()
+        self.closed = False
+
+    def domains(self) -> Sequence[Domain]:
+        return (self._domain,)
+
+    def read(self) -> Sequence[Reading]:
+        self.free.wait()
+        now = time.monotonic()
+        return (Reading(self._domain.name, now, 100 * now),)
+
+    def environment(self) -> Sequence[GpuState]:
+        self.free.wait()
+        return (GpuState(0, "A GPU", time.monotonic(), 50.0),)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
+    monkeypatch.setattr(bounded, "LIMIT_SECONDS", 0.1)
+    made = Driver("nvml", GPU)
+    yield made
+    made.free.set()
+
+
+def test_what_answers_passes_unchanged(driver: Driver) -> None:
+    meter = Bounded(driver)
+    (reading,) = meter.read()
+    assert (reading.domain, reading.value) == ("gpu-0", pytest.approx(100 * reading.time))
+    assert meter.environment()[0].temperature_celsius == 50.0
+    assert meter.domains() == (GPU,)
+    meter.close()
+    assert driver.closed
+
+
+def test_a_call_that_hangs_fails_with_its_reason_and_is_not_asked_again(driver: Driver) -> None:
+    meter = Bounded(driver)
+    driver.free.clear()
+    (first,) = meter.read()
+    assert first.value is None
+    assert first.reason is not None
+    assert "the driver hangs" in first.reason
+    began = time.monotonic()
+    for _ in range(100):
+        assert meter.read()[0].value is None
+    assert time.monotonic() - began < 100 * bounded.LIMIT_SECONDS / 2
+    assert meter.environment() == ()
+    meter.close()
+    assert not driver.closed
+
+
+def test_a_driver_that_comes_back_is_read_again(driver: Driver) -> None:
+    meter = Bounded(driver)
+    driver.free.clear()
+    assert meter.read()[0].value is None
+    driver.free.set()
+    deadline = time.monotonic() + 10
+    while meter.read()[0].value is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    meter.close()
+
+
+def test_an_error_of_the_meter_stays_an_error(driver: Driver) -> None:
+    def broken() -> Sequence[Reading]:
+        raise RuntimeError("lost")
+
+    driver.read = broken  # type: ignore[method-assign]
+    meter = Bounded(driver)
+    with pytest.raises(RuntimeError, match="lost"):
+        meter.read()
+    meter.close()
+
+
+def test_a_gpu_that_hangs_costs_neither_the_phases_nor_the_cpu(driver: Driver) -> None:
+    package = Driver("powercap", PACKAGE)
+    gpu = Bounded(driver)
+    sampler = Sampler([package, gpu], interval_seconds=0.05)
+    sampler.start()
+    start = sampler.phase("foreground")
+    driver.free.clear()
+    deadline = time.monotonic() + 10
+    while sampler.now() < start + 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    end = sampler.phase("cooldown")
+    energy = sampler.stop().energy(start, end)
+    by_name = {entry.domain.name: entry for entry in energy.domains}
+    assert by_name["package-0"].joules == pytest.approx(100 * (end - start), rel=0.05)
+    assert by_name["gpu-0"].joules is None
+    assert "the driver hangs" in (by_name["gpu-0"].missing or "")
+    assert energy.total_joules is None
+    gpu.close()
