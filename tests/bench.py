@@ -145,8 +145,10 @@ class Bench:
         return [json.loads(line) for line in lines]
 
     def results(self, folder: str = "results") -> list[dict[str, Any]]:
-        paths = sorted((self.root / folder).glob("*.json"))
-        return [json.loads(path.read_text()) for path in paths]
+        """Every result, in the order in which they were written."""
+        paths = (self.root / folder).glob("*.json")
+        ordered = sorted(paths, key=lambda path: path.stat().st_mtime_ns)
+        return [json.loads(path.read_text()) for path in ordered]
 
     @property
     def runtime(self) -> Path:
