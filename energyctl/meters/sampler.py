@@ -106,10 +106,12 @@ class Sampler:
     def phase(self, name: str) -> float:
         """Ends the phase before and begins this one, with one reading now.
 
-        Returns the edge's Unix time, taken right before that reading.
+        Returns the edge's Unix time, taken right before that reading; also where a slow source
+        is just being read and has to be waited for.
         """
+        edge = self.now()
         with self._changed:
-            edge = self._edge()
+            self._read_edge()
             self._edges.append((name, edge))
             if self._next_files is not None:
                 self._files, self._next_files = self._next_files, None
@@ -120,9 +122,11 @@ class Sampler:
 
     def stop(self) -> Recording:
         """Last edge; waits until the step around it is located (0.3 s at most), ends the thread."""
+        ended = self.now()
         with self._changed:
             if self._ended is None:
-                self._ended = self._edge()
+                self._ended = ended
+                self._read_edge()
             self._stopping = True
             self._changed.notify_all()
         if self._thread is not None:
@@ -252,14 +256,13 @@ class Sampler:
 
     # -- samples; the caller holds the lock -------------------------------------------------------
 
-    def _edge(self) -> float:
-        edge = self.now()
+    def _read_edge(self) -> None:
+        before = self.now()
         self._edge_points = self._sample()
-        if self.now() - edge > SLOW_EDGE_SECONDS:
+        if self.now() - before > SLOW_EDGE_SECONDS:
             quick = [m for m in self._meters if self._seconds[m.name] < SLOW_EDGE_SECONDS]
             self._read(quick)
         self._watch(EDGE_STEPS, EDGE_WATCH_SECONDS)
-        return edge
 
     def _regular_sample(self) -> None:
         points = self._sample()
