@@ -106,8 +106,7 @@ def _end_leftovers(runtime: Path, observer: Observer) -> list[str]:
 
     The machine is ours by now, so whatever carries this workspace's marker belongs to nobody.
     """
-    mine = f"{runtime.name}/"
-    ended = processes.end(lambda: processes.marked(lambda marker: marker.startswith(mine)))
+    ended = processes.end(lambda: processes.of_workspace(runtime.name))
     lines = [f"left by a crash, ended before the start: {p.pid} {p.command}" for p in ended.found]
     lines += [f"left by a crash, cannot be ended: {p.pid} {p.command}" for p in ended.left]
     for line in lines:

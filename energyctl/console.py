@@ -17,8 +17,8 @@ from rich.live import Live
 from rich.text import Text
 
 from energyctl.observer import View
-from energyctl.reports.tables import presence
-from energyctl.reports.words import duration, energy, one_line
+from energyctl.reports.tables import presence, total_energy
+from energyctl.reports.words import duration, one_line
 
 PLAIN_EVERY_SECONDS = 60.0
 LAST_LINES_SECONDS = 10.0
@@ -153,17 +153,12 @@ class Progress:
         left = self.planned - self._finished
         each = (time.time() - self._began) / self._finished
         self.ends = time.time() + left * each
-        training, total = result["foreground_result"], result["energy"] or {}
-        figure = energy(
-            total.get("total_joules"),
-            total.get("uncertainty_joules"),
-            measured=bool(total.get("measured")),
-        )
+        training = result["foreground_result"]
         parts = [
             f"run {index} of {self.total} {result['status']}",
             str(result["experiment_id"]),
             duration(training["duration"]),
-            figure,
+            total_energy(result),
             presence(result),
             training["error"] or "",
         ]

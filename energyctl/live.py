@@ -114,7 +114,6 @@ class Live:
                 attempt=attempt.number if attempt else 0,
                 phase=latest.phase or "",
                 phase_since=latest.since or latest.time,
-                run_since=self.began,
                 watts={n: w for n, w in latest.watts.items() if n in self.context.in_total},
                 estimated=self.context.estimated,
                 jobs=self.background.views() if self.background else (),

@@ -27,7 +27,6 @@ class View:
     attempt: int
     phase: str
     phase_since: float
-    run_since: float
     watts: Mapping[str, float | None] = field(default_factory=dict)
     estimated: bool = False
     jobs: Sequence[JobView] = ()
@@ -44,16 +43,3 @@ class Observer(Protocol):
     def say(self, text: str) -> None: ...
 
     def finished(self, index: int, result: Mapping[str, Any]) -> None: ...
-
-
-class Silent:
-    """An observer that shows nothing."""
-
-    def view(self, view: View) -> None:
-        pass
-
-    def say(self, text: str) -> None:
-        pass
-
-    def finished(self, index: int, result: Mapping[str, Any]) -> None:
-        pass

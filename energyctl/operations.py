@@ -91,12 +91,8 @@ def stop_everything(workspace: Workspace) -> tuple[list[str], list[processes.Fou
         if not alive:
             daemon.shut_down()
 
-    def look() -> list[processes.Found]:
-        role = "background" if alive else ""
-        mine = f"{runtime.name}/"
-        return processes.marked(lambda m: m.startswith(mine) and m.endswith(role))
-
-    leftovers = processes.end(look)
+    role = "background" if alive else ""
+    leftovers = processes.end(lambda: processes.of_workspace(runtime.name, role))
     ended += [f"pid {p.pid} {p.command}" for p in leftovers.found]
     if not alive:
         leave(runtime)

@@ -123,6 +123,12 @@ def marked(matches: Callable[[str], bool]) -> list[Found]:
     return [process for process in found if process is not None]
 
 
+def of_workspace(workspace: str, role: str = "") -> list[Found]:
+    """Every process that carries the marker of *workspace*, of *role* only where one is given."""
+    mine = f"{workspace}/"
+    return marked(lambda marker: marker.startswith(mine) and marker.endswith(role))
+
+
 def descendants(roots: Iterable[int]) -> list[Found]:
     """Every living descendant of *roots*, without the roots."""
     parents = {pid: stat.parent for pid in _pids() if (stat := _stat(pid)) is not None}

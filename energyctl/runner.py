@@ -158,6 +158,8 @@ def attempt_once(live: Live, number: int) -> bool:
         context.folder.user.own(attempt.log)
     foregrounds.read_metrics(attempt, repository)
     judge_coverage(live, attempt)
+    left = attempt.end_of_tree.left if attempt.end_of_tree else ()
+    attempt.warnings += [f"still running: pid {p.pid} {p.command}" for p in left]
     live.warnings += [f"attempt {number}: {text}" for text in attempt.warnings]
     return attempt.succeeded
 

@@ -68,22 +68,27 @@ def closing_table(results: Sequence[Mapping[str, Any]]) -> Table:
     table = _table("run", "status", "took", "energy", "background", "metrics")
     for result in results:
         status = str(result["status"])
-        training, total = result["foreground_result"], result["energy"] or {}
-        figure = energy(
-            total.get("total_joules"),
-            total.get("uncertainty_joules"),
-            measured=bool(total.get("measured")),
-        )
+        training = result["foreground_result"]
         metrics = {k: v for k, v in training["performance_metrics"].items() if v is not None}
         table.add_row(
             str(result["environment"]["run"]["index"]),
             Text(status, style=_STATUS_STYLE.get(status, "")),
             duration(training["duration"]),
-            figure,
+            total_energy(result),
             Text(presence(result)),
             Text(values(metrics)),
         )
     return table
+
+
+def total_energy(result: Mapping[str, Any]) -> str:
+    """The energy of a result with its uncertainty, labelled where it is estimated."""
+    total = result["energy"] or {}
+    return energy(
+        total.get("total_joules"),
+        total.get("uncertainty_joules"),
+        measured=bool(total.get("measured")),
+    )
 
 
 def presence(result: Mapping[str, Any]) -> str:
