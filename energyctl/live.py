@@ -15,7 +15,7 @@ from energyctl.background import Background
 from energyctl.energy import Domain
 from energyctl.foreground import Attempt
 from energyctl.interrupts import Interrupts
-from energyctl.meters.base import Meter
+from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
 from energyctl.observer import Observer, View
 from energyctl.plan import Run, Training
@@ -40,7 +40,7 @@ class Context:
     templates: tuple[Path, Path]
     rendered: Path | None
     python: str
-    meters: Sequence[Meter]
+    meters: Sequence[Source]
     runtime: Path
     daemon: Callable[[], Daemon]
     environment: Mapping[str, str]

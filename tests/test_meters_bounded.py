@@ -10,7 +10,7 @@ import pytest
 
 from energyctl.energy import Domain
 from energyctl.meters import bounded
-from energyctl.meters.base import GpuState, Reading
+from energyctl.meters.base import GpuState, Reading, Source
 from energyctl.meters.bounded import Bounded
 from energyctl.meters.sampler import Sampler
 
@@ -18,10 +18,8 @@ GPU = Domain("gpu-0", "gpu", "nvml energy counter")
 PACKAGE = Domain("package-0", "cpu", "powercap")
 
 
-class Driver:
+class Driver(Source):
     """A source of 100 W whose calls do not return while `stuck` is set."""
-
-    unavailable = None
 
     def __init__(self, name: str, domain: Domain) -> None:
         self.name, self._domain = name, domain

@@ -17,7 +17,7 @@ PREAMBLE = """
 import json, time
 from energyctl.energy import Recording
 from energyctl.meters import open_meters
-from energyctl.meters.nvml import NvmlMeter
+from energyctl.meters.nvml import NvmlSource
 from energyctl.meters.sampler import Sampler
 """
 
@@ -41,7 +41,7 @@ def child(library: Path, script: str, **settings: str) -> Any:
 
 
 DOMAINS = """
-meter = NvmlMeter()
+meter = NvmlSource()
 print(json.dumps([[d.name, d.source, d.quantity, d.missing] for d in meter.domains()]))
 """
 COUNTER = ["nvml energy counter", "energy", None]
@@ -71,7 +71,7 @@ def test_a_gpu_that_tells_nothing_is_missing_with_a_cure(library: Path) -> None:
 def test_fields_that_a_gpu_does_not_have_are_none_one_by_one(library: Path) -> None:
     script = """
     from dataclasses import asdict
-    print(json.dumps([asdict(s) for s in NvmlMeter().environment()]))
+    print(json.dumps([asdict(s) for s in NvmlSource().environment()]))
     """
     first, second = child(library, script, DENY="field:82@1,nvmlDeviceGetUtilizationRates@1")
     assert first["name"] == "Fake GPU 0"
@@ -85,7 +85,7 @@ def test_fields_that_a_gpu_does_not_have_are_none_one_by_one(library: Path) -> N
 
 def test_without_a_driver_there_are_no_gpus_and_a_reason(tmp_path: Path) -> None:
     script = """
-    meter = NvmlMeter()
+    meter = NvmlSource()
     print(json.dumps([len(meter.domains()), meter.unavailable]))
     """
     (tmp_path / "libnvidia-ml.so.1").write_text("not a library")

@@ -11,7 +11,7 @@ import pytest
 
 from energyctl.energy import Domain
 from energyctl.errors import SettingsError
-from energyctl.meters import Meter, describe, missing_kinds, open_meters
+from energyctl.meters import Source, describe, missing_kinds, open_meters
 from energyctl.meters.estimate import BUSY_WATTS, IDLE_WATTS, CpuEstimate
 from energyctl.meters.selection import named, visible
 from hardware.meter import ScriptedMeter
@@ -19,16 +19,17 @@ from hardware.powercap import zone
 
 KNOWN = [(0, "GPU-aa11"), (1, "GPU-aa22"), (2, "GPU-bb33")]
 
-Opener = Callable[[Path], tuple[list[Meter], list[str]]]
+Opener = Callable[[Path], tuple[list[Source], list[str]]]
 
 
 @pytest.fixture
-def opened() -> Iterator[Opener]:
+def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opener]:
     """Opens the meters of a powercap tree, without GPUs, and closes them again."""
-    meters: list[Meter] = []
+    meters: list[Source] = []
 
-    def open_root(root: Path) -> tuple[list[Meter], list[str]]:
-        found, warnings = open_meters(gpus=[], powercap_root=root)
+    def open_root(root: Path) -> tuple[list[Source], list[str]]:
+        monkeypatch.setenv("ENERGYCTL_POWERCAP", str(root))
+        found, warnings = open_meters(gpus=[])
         meters.extend(found)
         return found, warnings
 
@@ -37,7 +38,7 @@ def opened() -> Iterator[Opener]:
         meter.close()
 
 
-def names(meters: list[Meter]) -> list[str]:
+def names(meters: list[Source]) -> list[str]:
     return [d.name for meter in meters for d in meter.domains()]
 
 

@@ -13,7 +13,7 @@ import pytest
 from energyctl.energy import CounterSeries, Domain
 from energyctl.errors import MachineError, SettingsError
 from energyctl.meters import GpuState, Reading, write_cpu_energy
-from energyctl.meters.powercap import PowercapMeter
+from energyctl.meters.powercap import PowercapSource
 from energyctl.meters.sampler import Sampler
 from hardware.meter import ScriptedMeter
 from hardware.powercap import moving, zone
@@ -269,7 +269,7 @@ def test_packages_that_move_by_themselves_are_metered_to_the_waves_energy(tmp_pa
     first = zone(tmp_path, "intel-rapl:0", "package-0", max_energy_range_uj=60_000_000)
     second = zone(tmp_path, "intel-rapl:1", "package-1", max_energy_range_uj=60_000_000)
     with moving({first: wave, second: other}, wrap=60_000_000):
-        meter = PowercapMeter(tmp_path)
+        meter = PowercapSource(tmp_path)
         sampler = Sampler([meter], interval_seconds=0.2)
         sampler.start()
         start = sampler.phase("one")

@@ -15,6 +15,7 @@ from energyctl.energy.domain import (
     Phase,
     Quantity,
     SamplerStatistics,
+    count_once,
 )
 from energyctl.energy.power import PowerSeries
 from energyctl.energy.recording import Recording, series_for
@@ -33,5 +34,6 @@ __all__ = [
     "SamplerStatistics",
     "Series",
     "Span",
+    "count_once",
     "series_for",
 ]

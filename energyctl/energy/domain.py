@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any, Literal
 
@@ -21,8 +21,13 @@ class Domain:
     wrap_joules: the counter starts over after this many joules; None: it does not.
     max_watts: no more than this can flow; tells how long a gap could hide a whole wrap.
     resolution_joules: one unit of the counter.
-    update_seconds: the counter moves about this often (0: at once); the samples may tell better.
+    resolution_watts: one unit of a power reading.
+    update_seconds: the figure moves about this often (0: at once); of a counter the samples may
+        tell better.
+    averaging_seconds: a power reading is the mean over this long before it.
     relative_uncertainty: the stated share by which all its figures may be off.
+    part: the physical thing, whatever the source: "package-0", "package-0/dram", "gpu/UUID". Of
+        several domains with one part a single one is in the total. None: nothing else shows it.
     missing: why it cannot be read and what to do; None: it can.
     """
 
@@ -35,9 +40,35 @@ class Domain:
     wrap_joules: float | None = None
     max_watts: float | None = None
     resolution_joules: float = 0.0
+    resolution_watts: float = 0.0
     update_seconds: float = 0.0
+    averaging_seconds: float = 0.0
     relative_uncertainty: float = 0.0
+    part: str | None = None
     missing: str | None = None
+
+
+def count_once(domains: Sequence[Domain]) -> list[Domain]:
+    """*domains* in their order, so labelled that a total of them counts each joule once.
+
+    Of those with one `part` the first that can be read is in the total. What cannot be read stays
+    in it, and leaves it unknown, unless another domain shows the same part, or an estimate stands
+    in for the CPU.
+    """
+    counted: dict[str, Domain] = {}
+    for domain in domains:
+        if domain.part and domain.in_total and domain.missing is None:
+            counted.setdefault(domain.part, domain)
+    estimated = any(d.in_total and not d.measured for d in domains)
+    told = []
+    for domain in domains:
+        double = domain.part in counted and counted[domain.part] is not domain
+        if domain.in_total and double:
+            domain = replace(domain, in_total=False, kind="other")
+        elif domain.missing and estimated and domain.kind in ("cpu", "dram"):
+            domain = replace(domain, in_total=False)
+        told.append(domain)
+    return told
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import NamedTuple
 
 from energyctl.energy import Domain
 
@@ -14,13 +16,14 @@ class Reading(NamedTuple):
     """One value of one domain: joules of a counter, or watts.
 
     time: time.monotonic() in the middle of the read. value: None where the read failed, with
-    `reason`.
+    `reason`. seconds: how long the read took; within them the value may be of any instant.
     """
 
     domain: str
     time: float
     value: float | None
     reason: str | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -37,42 +40,83 @@ class GpuState:
     power_watts: float | None = None
 
 
-class Meter(Protocol):
-    """A source. `read` is called by one thread at a time, `environment` by another beside it.
+class GpuProcess(NamedTuple):
+    """A process that has a context on a GPU; memory_bytes: None where the driver does not tell."""
 
-    unavailable: why the source has no domains on this machine, and what to do; None: it has.
+    gpu: int
+    pid: int
+    memory_bytes: int | None
+
+
+class Source(ABC):
+    """A source of energy figures. One call of each method is made at a time, but `read`,
+    `environment` and `processes` may be called beside each other from several threads.
+
+    name: as in the entry point. unavailable: why it has no domains here, and what to do; None: it
+    has some, or has nothing to do with this machine.
     """
 
     name: str
-    unavailable: str | None
+    unavailable: str | None = None
+    quick: bool = False  # its calls read files of the kernel: they return at once, and never hang
 
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time of threads of its own."""
+        return 0.0
+
+    @abstractmethod
     def domains(self) -> Sequence[Domain]:
         """All that the source knows of, also what it cannot read (`Domain.missing`)."""
-        ...
 
+    @abstractmethod
     def read(self) -> Sequence[Reading]:
         """One reading of each readable domain. A failed read is a Reading with its reason."""
-        ...
 
     def environment(self) -> Sequence[GpuState]:
         """State of its GPUs now; empty for other sources."""
-        ...
+        return ()
 
-    def close(self) -> None: ...
+    def processes(self) -> Sequence[GpuProcess]:
+        """Who is on its GPUs now; empty for other sources."""
+        return ()
+
+    def close(self) -> None:  # noqa: B027
+        """Gives back what it holds; a source that holds nothing needs none."""
 
 
-def readings_of(meter: Meter) -> Sequence[Reading]:
+@dataclass(frozen=True)
+class Wanted:
+    """What a source is asked for when it is opened.
+
+    gpus: indices or UUIDs; None: those in CUDA_VISIBLE_DEVICES, without it all.
+    powercap_root, perf_root: /sys/class/powercap and /sys/bus/event_source/devices, or what stands
+        in for them.
+    measured: the parts (`Domain.part`) that a source opened before can read.
+    """
+
+    gpus: Sequence[int | str] | None
+    powercap_root: Path
+    perf_root: Path
+    measured: frozenset[str] = frozenset()
+
+
+Door = Callable[[Wanted], Source | None]
+"""What an entry point of the group `energyctl.meters` names: opens a source; None: not wanted."""
+
+
+def readings_of(source: Source) -> Sequence[Reading]:
     """What it reads; a source that raises gives failed readings, so that the others go on."""
     try:
-        return meter.read()
+        return source.read()
     except Exception as error:
-        reason, now = f"{meter.name}: {error or type(error).__name__}", time.monotonic()
-        return [Reading(d.name, now, None, reason) for d in meter.domains()]
+        reason, now = f"{source.name}: {error or type(error).__name__}", time.monotonic()
+        return [Reading(d.name, now, None, reason) for d in source.domains() if not d.missing]
 
 
-def states_of(meter: Meter) -> Sequence[GpuState]:
+def states_of(source: Source) -> Sequence[GpuState]:
     """Its GPUs' states; none where it raises."""
     try:
-        return meter.environment()
+        return source.environment()
     except Exception:
         return ()

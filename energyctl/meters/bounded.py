@@ -1,4 +1,4 @@
-"""A meter whose driver may hang, kept from hanging whoever asks it.
+"""A source whose driver may hang, kept from hanging whoever asks it.
 
 A call into a GPU driver can block for good (a GPU that fell off the bus). It is made in a thread
 of its own; where it does not return in time the reading has failed, with that reason, and until
@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from energyctl.energy import Domain
-from energyctl.meters.base import GpuState, Meter, Reading
+from energyctl.meters.base import GpuProcess, GpuState, Reading, Source
 
 LIMIT_SECONDS = 2.0
 
@@ -32,6 +32,7 @@ class _Caller(Generic[T]):
         self._result: T | None = None
         self._error: Exception | None = None
         self._since = 0.0
+        self.cpu_seconds = 0.0
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
 
@@ -41,6 +42,7 @@ class _Caller(Generic[T]):
                 self._result, self._error = self._call(), None
             except Exception as error:
                 self._result, self._error = None, error
+            self.cpu_seconds = time.thread_time()
             self._answered.set()
 
     def ask(self) -> T | None:
@@ -68,16 +70,18 @@ class _Caller(Generic[T]):
         self._asked.put(False)
 
 
-class Bounded:
-    """*meter*, each call of which returns within :data:`LIMIT_SECONDS`."""
+class Bounded(Source):
+    """*source*, each call of which returns within :data:`LIMIT_SECONDS`."""
 
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-        self.name = meter.name
-        self.unavailable = meter.unavailable
-        self._domains = tuple(meter.domains())
-        self._read = _Caller(meter.read, f"{meter.name}-read")
-        self._environment = _Caller(meter.environment, f"{meter.name}-environment")
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.name = source.name
+        self.unavailable = source.unavailable
+        self._domains = tuple(source.domains())
+        self._read = _Caller(source.read, f"{source.name}-read")
+        self._environment = _Caller(source.environment, f"{source.name}-environment")
+        self._processes = _Caller(source.processes, f"{source.name}-processes")
+        self._callers = self._read, self._environment, self._processes
 
     def domains(self) -> Sequence[Domain]:
         return self._domains
@@ -93,9 +97,16 @@ class Bounded:
     def environment(self) -> Sequence[GpuState]:
         return self._environment.ask() or ()
 
+    def processes(self) -> Sequence[GpuProcess]:
+        return self._processes.ask() or ()
+
+    @property
+    def cpu_seconds(self) -> float:
+        return sum(caller.cpu_seconds for caller in self._callers)
+
     def close(self) -> None:
-        """Closes the meter, unless a call hangs in it: closing would hang as well."""
-        self._read.end()
-        self._environment.end()
-        if not self._read.hangs and not self._environment.hangs:
-            self._meter.close()
+        """Closes the source, unless a call hangs in it: closing would hang as well."""
+        for caller in self._callers:
+            caller.end()
+        if not any(caller.hangs for caller in self._callers):
+            self._source.close()

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from energyctl.energy import Domain
-from energyctl.meters.base import GpuState, Reading
+from energyctl.meters.base import Reading, Source, Wanted
 
 IDLE_WATTS = 0.74
 BUSY_WATTS = 3.5
@@ -27,10 +27,16 @@ NAME = "cpu"
 USER, NICE, SYSTEM, IRQ, SOFTIRQ = 0, 1, 2, 5, 6
 
 
-class CpuEstimate:
+def open_source(wanted: Wanted) -> CpuEstimate | None:
+    """None where a CPU package is measured."""
+    return None if any(p.startswith("package-") for p in wanted.measured) else CpuEstimate()
+
+
+class CpuEstimate(Source):
     """Counts estimated joules from busy CPU seconds, so that no sampling interval loses any."""
 
     name = "estimate"
+    quick = True
 
     def __init__(self, stat: Path = Path("/proc/stat")) -> None:
         self.unavailable: str | None = None
@@ -77,9 +83,6 @@ class CpuEstimate:
         cpus = sum(1 for line in lines[1:] if line.startswith(b"cpu"))
         busy = sum(ticks[i] for i in (USER, NICE, SYSTEM, IRQ, SOFTIRQ))
         return cpus, busy / self._ticks_per_second
-
-    def environment(self) -> Sequence[GpuState]:
-        return ()
 
     def close(self) -> None:
         if self._descriptor is not None:

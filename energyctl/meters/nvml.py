@@ -9,6 +9,7 @@ has it (NVML_FI_DEV_POWER_INSTANT, driver 530), else nvmlDeviceGetPowerUsage, wh
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ from typing import Any
 import pynvml
 
 from energyctl.energy import Domain
-from energyctl.meters.base import GpuState, Reading
+from energyctl.meters.base import GpuState, Reading, Source, Wanted
+from energyctl.meters.selection import Known, named, visible
 
 # Steps of 20 to 100 ms have been seen; the sampler measures the real ones.
 COUNTER_UPDATE_SECONDS = 0.1
@@ -38,7 +40,19 @@ class _Gpu:
     state_errors: set[str] = field(default_factory=set)  # fields that this GPU does not have
 
 
-class NvmlMeter:
+def open_source(wanted: Wanted) -> NvmlSource:
+    """SettingsError for a GPU in `wanted.gpus` that is not there."""
+    return NvmlSource(lambda known: _wanted(known, wanted.gpus))
+
+
+def _wanted(known: Known, gpus: Sequence[int | str] | None) -> Sequence[int]:
+    if gpus is not None:
+        return named(known, gpus)
+    value = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [index for index, _ in known] if value is None else visible(known, value)
+
+
+class NvmlSource(Source):
     """The GPUs of `select(gpus)`; all of them by default. No driver: `unavailable` says so."""
 
     name = "nvml"
@@ -94,7 +108,9 @@ class NvmlMeter:
             except pynvml.NVMLError as error:
                 reason = f"GPU {gpu.index} ({gpu.name}): {error}"
             after = time.monotonic()
-            readings.append(Reading(gpu.domain.name, (before + after) / 2, value, reason))
+            readings.append(
+                Reading(gpu.domain.name, (before + after) / 2, value, reason, after - before)
+            )
         return readings
 
     def environment(self) -> Sequence[GpuState]:
@@ -145,9 +161,9 @@ def _open(index: int, uuid: str) -> _Gpu:
         return _Gpu(index, name, uuid, None, Domain(label, "gpu", "nvml", missing=missing), None)
     failure: Exception | None = None
     for domain, value in (
-        (_counter_domain(label), _joules),
-        (_power_domain(label), _instant_watts),
-        (_power_domain(label), _average_watts),
+        (_counter_domain(label, uuid), _joules),
+        (_power_domain(label, uuid), _instant_watts),
+        (_power_domain(label, uuid), _average_watts),
     ):
         try:
             value(handle)
@@ -159,19 +175,26 @@ def _open(index: int, uuid: str) -> _Gpu:
     return _Gpu(index, name, uuid, handle, Domain(label, "gpu", "nvml", missing=missing), None)
 
 
-def _counter_domain(label: str) -> Domain:
+def _counter_domain(label: str, uuid: str) -> Domain:
     return Domain(
         label,
         "gpu",
         "nvml energy counter",
         resolution_joules=COUNTER_RESOLUTION_JOULES,
         update_seconds=COUNTER_UPDATE_SECONDS,
+        part=f"gpu/{uuid}" if uuid else None,
     )
 
 
-def _power_domain(label: str) -> Domain:
+def _power_domain(label: str, uuid: str) -> Domain:
     return Domain(
-        label, "gpu", "nvml power", quantity="power", relative_uncertainty=POWER_UNCERTAINTY
+        label,
+        "gpu",
+        "nvml power",
+        quantity="power",
+        resolution_watts=0.001,
+        relative_uncertainty=POWER_UNCERTAINTY,
+        part=f"gpu/{uuid}" if uuid else None,
     )
 
 

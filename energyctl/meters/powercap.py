@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from energyctl.energy import Domain
-from energyctl.meters.base import GpuState, Reading
+from energyctl.energy import Domain, count_once
+from energyctl.meters.base import Reading, Source, Wanted
 
 ZONE = re.compile(r"(intel-rapl|intel-rapl-mmio):(\d+)(?::(\d+))?")
 # Intel SDM vol. 3B, "RAPL interfaces": the energy status registers move about each millisecond.
@@ -39,38 +39,32 @@ class _Zone:
     parent: str | None  # the label of the package around it
 
 
-class PowercapMeter:
+def open_source(wanted: Wanted) -> PowercapSource:
+    return PowercapSource(wanted.powercap_root)
+
+
+class PowercapSource(Source):
     """One open descriptor per zone, each read a single pread. No zones: `unavailable` says so."""
 
     name = "powercap"
+    quick = True
 
     def __init__(self, root: Path) -> None:
         self.unavailable: str | None = None
         self._domains: list[Domain] = []
         self._open: list[tuple[str, int]] = []
         zones = _zones(root)
-        counted: set[str] = set()
-        self._keys: dict[str, str] = {}
         for zone in zones:
-            self._add(zone, counted)
-        # What is read through its second interface is not missing.
-        self._domains = [
-            replace(d, in_total=False, kind="other")
-            if d.missing and self._keys[d.name] in counted
-            else d
-            for d in self._domains
-        ]
-        if not self.measures_packages:
-            # An estimate stands in for the CPU: what cannot be read is no part of the sum.
-            self._domains = [replace(d, in_total=False) if d.missing else d for d in self._domains]
+            self._add(zone)
+        self._domains = count_once(self._domains)
         if not zones:
             self.unavailable = (
                 f"no RAPL zones under {root}: a virtual machine, a container without the host's "
                 "/sys, or the kernel module intel_rapl_msr is not loaded (sudo modprobe it)"
             )
 
-    def _add(self, zone: _Zone, counted: set[str]) -> None:
-        domain = _domain(zone, counted, {d.name for d in self._domains})
+    def _add(self, zone: _Zone) -> None:
+        domain = _domain(zone, {d.name for d in self._domains})
         descriptor = None
         try:
             descriptor = os.open(zone.path / "energy_uj", os.O_RDONLY | os.O_CLOEXEC)
@@ -81,14 +75,7 @@ class PowercapMeter:
                 os.close(descriptor)
         else:
             self._open.append((domain.name, descriptor))
-            if domain.in_total:
-                counted.add(_key(zone))
         self._domains.append(domain)
-        self._keys[domain.name] = _key(zone)
-
-    @property
-    def measures_packages(self) -> bool:
-        return any(d.kind == "cpu" and d.missing is None for d in self._domains)
 
     def domains(self) -> Sequence[Domain]:
         return tuple(self._domains)
@@ -101,11 +88,9 @@ class PowercapMeter:
                 value, reason = _microjoules(descriptor) / 1e6, None
             except (OSError, ValueError) as error:
                 value, reason = None, f"reading energy_uj failed: {error}"
-            readings.append(Reading(name, (before + time.monotonic()) / 2, value, reason))
+            after = time.monotonic()
+            readings.append(Reading(name, (before + after) / 2, value, reason, after - before))
         return readings
-
-    def environment(self) -> Sequence[GpuState]:
-        return ()
 
     def close(self) -> None:
         for _, descriptor in self._open:
@@ -138,13 +123,13 @@ def _key(zone: _Zone) -> str:
     return f"{zone.parent}/{zone.label}" if zone.parent else zone.label
 
 
-def _domain(zone: _Zone, counted: set[str], taken: set[str]) -> Domain:
-    """Its name, kind and constants. `counted`: what is in the total through another interface."""
+def _domain(zone: _Zone, taken: set[str]) -> Domain:
+    """Its name, kind and constants."""
     package = (zone.parent or zone.label).removeprefix("package-")
     is_package = zone.parent is None and zone.label.startswith("package-")
     name = zone.label if zone.parent is None else f"{zone.label}-{package}"
     source = "powercap"
-    in_total = (is_package or zone.label == "dram") and _key(zone) not in counted
+    in_total = is_package or zone.label == "dram"
     if zone.interface == "intel-rapl-mmio":
         name, source = f"{name}-mmio", "powercap mmio"
     if name in taken:
@@ -159,6 +144,7 @@ def _domain(zone: _Zone, counted: set[str], taken: set[str]) -> Domain:
         max_watts=_max_watts(zone),
         resolution_joules=RESOLUTION_JOULES,
         update_seconds=UPDATE_SECONDS,
+        part=_key(zone),
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from energyctl.energy import CounterSeries, Phase, Recording, SamplerStatistics, series_for
 from energyctl.errors import SettingsError
-from energyctl.meters.base import GpuState, Meter, Reading, readings_of, states_of
+from energyctl.meters.base import GpuState, Reading, Source, readings_of, states_of
 from energyctl.meters.files import CsvFiles, Point
 
 POLL_SECONDS = 0.001
@@ -50,7 +50,7 @@ class Latest:
 class Sampler:
     """Samples `meters` until stopped. All methods but `start` and `stop` are thread-safe."""
 
-    def __init__(self, meters: Sequence[Meter], *, interval_seconds: float = 1.0) -> None:
+    def __init__(self, meters: Sequence[Source], *, interval_seconds: float = 1.0) -> None:
         if not isfinite(interval_seconds) or interval_seconds <= 0:
             raise SettingsError(f"the sampling interval must be above 0 s, not {interval_seconds}")
         self._meters = tuple(meters)
@@ -282,7 +282,7 @@ class Sampler:
             self._files.add(points)
         return points
 
-    def _read(self, meters: Sequence[Meter]) -> list[Point]:
+    def _read(self, meters: Sequence[Source]) -> list[Point]:
         """Keeps a reading of each domain of `meters`."""
         points = []
         for meter in meters:

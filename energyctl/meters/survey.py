@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from energyctl.energy import CounterSeries, Domain, Recording
-from energyctl.meters.base import Meter
+from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
 
 SURVEY_SECONDS = 0.5
@@ -33,7 +33,7 @@ class Row:
     cure: str | None = None
 
 
-def missing_kinds(meters: Sequence[Meter], require: Sequence[str]) -> list[str]:
+def missing_kinds(meters: Sequence[Source], require: Sequence[str]) -> list[str]:
     """A line with the reason for each required kind that cannot be measured, or not wholly."""
     lines = []
     domains = [d for meter in meters for d in meter.domains()]
@@ -47,7 +47,7 @@ def missing_kinds(meters: Sequence[Meter], require: Sequence[str]) -> list[str]:
     return lines
 
 
-def why_null(energy: Mapping[str, Any], meters: Sequence[Meter]) -> dict[str, str]:
+def why_null(energy: Mapping[str, Any], meters: Sequence[Source]) -> dict[str, str]:
     """The reason for each figure that is null in the "energy" object of a result."""
     kinds = {"cpu_package_joules": "cpu", "cpu_dram_joules": "dram", "gpu_joules": "gpu"}
     found = {}
@@ -59,7 +59,7 @@ def why_null(energy: Mapping[str, Any], meters: Sequence[Meter]) -> dict[str, st
     return found
 
 
-def _why_none(meters: Sequence[Meter], kind: str) -> str:
+def _why_none(meters: Sequence[Source], kind: str) -> str:
     name = "nvml" if kind == "gpu" else "powercap"
     for meter in meters:
         if meter.name == name and meter.unavailable:
@@ -67,7 +67,7 @@ def _why_none(meters: Sequence[Meter], kind: str) -> str:
     return f"this machine has no counter for {kind}"
 
 
-def describe(meters: Sequence[Meter], *, seconds: float = SURVEY_SECONDS) -> list[Row]:
+def describe(meters: Sequence[Source], *, seconds: float = SURVEY_SECONDS) -> list[Row]:
     """A row per domain, with the power over the next `seconds`, and one per absent source."""
     recording = _listen(meters, seconds)
     rows = []
@@ -78,7 +78,7 @@ def describe(meters: Sequence[Meter], *, seconds: float = SURVEY_SECONDS) -> lis
     return rows
 
 
-def _listen(meters: Sequence[Meter], seconds: float) -> Recording:
+def _listen(meters: Sequence[Source], seconds: float) -> Recording:
     sampler = Sampler(meters, interval_seconds=seconds / 2)
     sampler.start()
     sampler.phase("survey")
@@ -86,7 +86,7 @@ def _listen(meters: Sequence[Meter], seconds: float) -> Recording:
     return sampler.stop()
 
 
-def _absent(meter: Meter) -> Row:
+def _absent(meter: Source) -> Row:
     return Row(meter.name, None, False, False, False, "nothing", cure=meter.unavailable)
 
 

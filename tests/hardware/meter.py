@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 
 from energyctl.energy import Domain
-from energyctl.meters import GpuState, Reading
+from energyctl.meters import Reading, Source
 
 
-class ScriptedMeter:
+class ScriptedMeter(Source):
     """Each domain's value comes from a function of the monotonic time; it may raise."""
 
     name = "scripted"
-    unavailable: str | None = None
 
     def __init__(self, values: dict[Domain, Callable[[float], float | None]]) -> None:
         self._values = values
@@ -32,9 +31,3 @@ class ScriptedMeter:
                 Reading(domain.name, now, value, None if value is not None else "it is gone")
             )
         return readings
-
-    def environment(self) -> Sequence[GpuState]:
-        return ()
-
-    def close(self) -> None:
-        pass
