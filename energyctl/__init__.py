@@ -1,3 +1,49 @@
-"""Measures the energy of a training while the machine is under load from other trainings."""
+"""Measures the energy of a training while the machine is under load from other trainings.
+
+`energyctl.Meter` meters a block of Python code: docs/python.md.
+"""
 
 __version__ = "0.1.0"
+
+# As typing's: importing typing would make every start of the launcher slower.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from energyctl.energy import Energy
+    from energyctl.errors import EnergyctlError, MachineError, SettingsError
+    from energyctl.meter import Meter, MeteredPhase, PhaseEnergy
+
+__all__ = [
+    "Energy",
+    "EnergyctlError",
+    "MachineError",
+    "Meter",
+    "MeteredPhase",
+    "PhaseEnergy",
+    "SettingsError",
+    "__version__",
+]
+
+_HOMES = {
+    "Energy": "energyctl.energy",
+    "EnergyctlError": "energyctl.errors",
+    "MachineError": "energyctl.errors",
+    "SettingsError": "energyctl.errors",
+    "Meter": "energyctl.meter",
+    "MeteredPhase": "energyctl.meter",
+    "PhaseEnergy": "energyctl.meter",
+}
+
+
+if not TYPE_CHECKING:  # a type checker shall find a misspelled name
+
+    def __getattr__(name: str) -> object:
+        """Imports what is exported at its first use: `import energyctl` alone costs nothing."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

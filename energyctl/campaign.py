@@ -15,6 +15,7 @@ from energyctl import machine, outcome, processes, programs, registry, runner, s
 from energyctl import supervisor as supervisors
 from energyctl.atomic import write_atomic
 from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError, SettingsError
+from energyctl.foreign import Watch
 from energyctl.interrupts import Interrupts
 from energyctl.journal import Journal
 from energyctl.live import Context
@@ -59,6 +60,7 @@ def conduct(campaign: Campaign) -> Outcome:
         if problem:
             campaign.observer.say(f"warning: {problem}")
             warnings = (*warnings, problem)
+        _warn_of_foreign_load(context)
         return _run_all(campaign, replace(context, warnings=warnings, facts=facts), journal)
 
 
@@ -67,19 +69,20 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
     wanted, user = campaign.settings, campaign.folder.user
     interrupts = stack.enter_context(Interrupts())
     stack.enter_context(machine.lock(wanted.experiment_name, campaign.workspace.root))
-    campaign.folder.prepare()
     meters, meter_warnings = open_meters(gpus=wanted.gpus)
     for meter in meters:
         stack.callback(meter.close)
     missing = missing_kinds(meters, wanted.require)
     if missing:
         raise MachineError("; ".join(missing))
+    campaign.folder.prepare()
     processes.adopt_orphans()
     runtime = machine.runtime_folder(campaign.workspace.root, user)
     stack.callback(leave, runtime)
     leftovers = _end_leftovers(runtime, campaign.observer)
     daemons = _Daemons(campaign, runtime)
     stack.callback(daemons.close)
+    watch = Watch(meters, runtime.name, lambda: daemons.daemon)
     context = Context(
         campaign=wanted.experiment_name,
         settings=wanted,
@@ -97,8 +100,19 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
         warnings=(*campaign.problems, *meter_warnings, *leftovers),
         interrupts=interrupts,
         observer=campaign.observer,
+        watch=watch,
     )
     return context, daemons
+
+
+def _warn_of_foreign_load(context: Context) -> None:
+    """Says who else was on the machine while energyctl was starting up; the results hold more."""
+    try:
+        lines = context.watch.before_the_start(context.interrupts.wait)
+    except Interrupted:
+        return  # the first run asks again
+    for line in lines:
+        context.observer.say(f"warning: {line}")
 
 
 def _end_leftovers(runtime: Path, observer: Observer) -> list[str]:

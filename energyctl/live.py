@@ -14,6 +14,7 @@ from energyctl import processes
 from energyctl.background import Background
 from energyctl.energy import Domain
 from energyctl.foreground import Attempt
+from energyctl.foreign import Interval, Load, Watch
 from energyctl.interrupts import Interrupts
 from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
@@ -48,6 +49,7 @@ class Context:
     warnings: Sequence[str]
     interrupts: Interrupts
     observer: Observer
+    watch: Watch
 
     def invocation_of(self, training: Training) -> Invocation:
         repository = self.registry.repositories[training.repo]
@@ -97,6 +99,18 @@ class Live:
     interrupted: bool = False
     settled: dict[str, Any] | None = None
     moving: str | None = None
+    foreign: dict[str, Load] = field(default_factory=dict)
+    _interval: Interval | None = None
+
+    def watch_from(self, *, alone: bool = False) -> None:
+        """What is foreign from now on is watched; *alone*: no training runs."""
+        self._interval = self.context.watch.begin(alone=alone)
+
+    def watch_until(self, name: str) -> None:
+        """Ends that, and keeps it under *name*."""
+        interval, self._interval = self._interval, None
+        if interval is not None:
+            self.foreign[name] = interval.end()
 
     def known(self) -> list[int]:
         """Children of energyctl that are no orphans of a run."""
@@ -104,6 +118,8 @@ class Live:
         return [child.pid] if child else []
 
     def tick(self) -> None:
+        if self._interval is not None:
+            self._interval.tick()
         latest = self.sampler.latest()
         attempt = self.attempts[-1] if self.attempts else None
         self.context.observer.view(

@@ -301,7 +301,10 @@ def facts() -> dict[str, Any]:
 
 
 def gpu_facts() -> list[dict[str, Any]] | None:
-    """Name, UUID, driver and power limit (W) of each GPU; None where there is no driver."""
+    """Index, name, UUID, driver, power limit (W) and persistence mode of each GPU.
+
+    None where there is no driver.
+    """
     import pynvml
 
     try:
@@ -310,14 +313,14 @@ def gpu_facts() -> list[dict[str, Any]] | None:
         return None
     try:
         count = pynvml.nvmlDeviceGetCount()
-        return [_gpu_fact(pynvml, pynvml.nvmlDeviceGetHandleByIndex(i)) for i in range(count)]
+        return [_gpu_fact(pynvml, index) for index in range(count)]
     except pynvml.NVMLError:
         return None
     finally:
         pynvml.nvmlShutdown()
 
 
-def _gpu_fact(nvml: Any, handle: Any) -> dict[str, Any]:
+def _gpu_fact(nvml: Any, index: int) -> dict[str, Any]:
     def ask(function: Any, *arguments: Any) -> Any:
         try:
             value = function(*arguments)
@@ -325,12 +328,26 @@ def _gpu_fact(nvml: Any, handle: Any) -> dict[str, Any]:
             return None
         return value.decode() if isinstance(value, bytes) else value
 
+    handle = ask(nvml.nvmlDeviceGetHandleByIndex, index)
     limit = ask(nvml.nvmlDeviceGetPowerManagementLimit, handle)
     mode = ask(nvml.nvmlDeviceGetPersistenceMode, handle)
     return {
+        "index": index,
         "name": ask(nvml.nvmlDeviceGetName, handle),
         "uuid": ask(nvml.nvmlDeviceGetUUID, handle),
         "driver": ask(nvml.nvmlSystemGetDriverVersion),
         "power_limit_watts": None if limit is None else limit / 1000,
         "persistence_mode": None if mode is None else bool(mode),
     }
+
+
+def process_facts(pid: int) -> dict[str, Any]:
+    """User and command of a process; None where it is of another pid namespace, or has ended."""
+    import psutil
+
+    facts: dict[str, Any] = {"user": None, "command": None}
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        facts["command"] = " ".join(process.cmdline()) or process.name()
+        facts["user"] = process.username()
+    return facts

@@ -14,16 +14,14 @@ import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from energyctl.atomic import write_atomic
-from energyctl.energy import Energy, Recording
+from energyctl.energy import Energy
 from energyctl.errors import MachineError, SettingsError
 from energyctl.machine import User, invoking_user
-from energyctl.meters import open_meters, why_null, write_cpu_energy
-from energyctl.meters.sampler import Sampler
+from energyctl.meter import Meter
 
-NOTE = "Energies are of whole domains: the command and everything else on the machine together."
 PASSED_ON = (
     signal.SIGHUP,
     signal.SIGINT,
@@ -38,12 +36,15 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 # siginfo si_code of a signal from the kernel, as the terminal's own are (sigaction(2), SI_KERNEL).
 SI_KERNEL = 0x80
 LOOK_SECONDS = 1.0
+WIDTH = 120  # of the summary where it goes to no terminal
 
 
 def run(
     argv: Sequence[str],
     *,
     interval_seconds: float = 1.0,
+    gpus: Sequence[int | str] | None = None,
+    require: Sequence[str] = (),
     out: Path | None = None,
     json_path: Path | None = None,
     stderr: TextIO | None,
@@ -52,60 +53,39 @@ def run(
 
     Returns its exit code; 128 + n where signal n ended it, 127 where there is no such program,
     126 where it cannot be executed. SettingsError for arguments that cannot work; MachineError
-    where a result cannot be written and the command did not fail. Call it in the main thread.
+    where something required cannot be measured, and where a result cannot be written and the
+    command did not fail. Call it in the main thread.
     """
-    code = 0
     if not argv:
         raise SettingsError("no command: energyctl meter [options] -- COMMAND [ARGUMENT…]")
     if json_path is not None:
         _check_target(json_path)
-    meters, warnings = open_meters()
-    try:
-        with _Signals() as signals:
-            sampler = Sampler(meters, interval_seconds=interval_seconds)
-            code, start, end, recording = _metered(argv, sampler, out, signals)
-            energy = recording.energy(start, end)
-            warnings += [w for w in (*energy.warnings, *recording.warnings) if w not in warnings]
-            user = invoking_user()
-            if out is not None:
-                write_cpu_energy(out / "cpu_energy.txt", energy)
-                user.own_all(out)
-            if json_path is not None:
-                data = document(argv, code, energy, warnings)
-                data["energy"]["missing"] = why_null(data["energy"], meters)
-                _write(json_path, json.dumps(data, indent=2) + "\n", user)
-            _say(stderr, summary(energy, warnings))
-    except _NotStarted as error:
-        _say(stderr, f"energyctl: {error}\n")
-        return error.code
-    except MachineError as error:
+    meter = Meter(interval_seconds, gpus=gpus, require=require, out=out)
+    code: int | None = None
+    failures: list[MachineError] = []
+    with _Signals() as signals:
+        try:
+            with meter:
+                code = signals.wait_for(signals.spawn(argv))
+        except _NotStarted as error:
+            _say(stderr, f"energyctl: {error}\n")
+            return error.code
+        except MachineError as error:
+            if code is None:
+                raise
+            failures.append(error)
+        document = {"command": list(argv), "exit_code": code, **meter.to_json()}
+        if json_path is not None:
+            try:
+                _write(json_path, json.dumps(document, indent=2) + "\n", invoking_user())
+            except MachineError as error:
+                failures.append(error)
+        _say(stderr, summary(meter.energy, meter.warnings, stderr))
+    for failure in failures:
         if not code:
-            raise
-        _say(stderr, f"energyctl: {error}\n")
-    finally:
-        for meter in meters:
-            meter.close()
+            raise failure
+        _say(stderr, f"energyctl: {failure}\n")
     return code
-
-
-def _metered(
-    argv: Sequence[str], sampler: Sampler, out: Path | None, signals: _Signals
-) -> tuple[int, float, float, Recording]:
-    """(exit code, start, end, samples). _NotStarted where the command cannot be started."""
-    sampler.start()
-    try:
-        sampler.record_to(out)
-        sampler.phase("command")
-        start = sampler.now()
-        process = signals.spawn(argv)
-        signals.pass_on_until_exit(process)
-        end = sampler.now()
-        sampler.phase("after")
-        _, status = os.waitpid(process, 0)
-    finally:
-        recording = sampler.stop()
-    code = os.waitstatus_to_exitcode(status)
-    return (code if code >= 0 else 128 - code), start, end, recording
 
 
 class _Signals:
@@ -140,13 +120,14 @@ class _Signals:
             os.kill(process, signum)
         return process
 
-    def pass_on_until_exit(self, process: int) -> None:
-        """Returns once `process` has exited, leaving it to be waited for."""
-        while os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+    def wait_for(self, process: int) -> int:
+        """Passes signals on until `process` exits; returns its exit code, as a shell would."""
+        while (end := os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG)) is None:
             info = signal.sigtimedwait(self._held, LOOK_SECONDS)
             if info is None or info.si_signo == signal.SIGCHLD or info.si_code == SI_KERNEL:
                 continue
             os.kill(process, info.si_signo)
+        return end.si_status if end.si_code == os.CLD_EXITED else 128 + end.si_status
 
 
 class _NotStarted(Exception):
@@ -161,19 +142,6 @@ class _NotStarted(Exception):
         else:
             text = f"cannot be executed: {error.strerror}"
         super().__init__(f"{program}: {text}")
-
-
-def document(
-    argv: Sequence[str], code: int, energy: Energy, warnings: Sequence[str]
-) -> dict[str, Any]:
-    """What `--json` writes."""
-    return {
-        "command": list(argv),
-        "exit_code": code,
-        "energy": energy.to_json(),
-        "note": NOTE,
-        "warnings": list(warnings),
-    }
 
 
 def _check_target(path: Path) -> None:
@@ -208,29 +176,20 @@ def _write(path: Path, text: str, user: User) -> None:
         raise MachineError(f"cannot write {path}: {error}") from error
 
 
-def summary(energy: Energy, warnings: Sequence[str]) -> str:
-    """Lines for people: seconds, each domain, the total."""
-    rows: list[tuple[str, str]] = [("time", f"{energy.seconds:.2f} s")]
-    for entry in energy.domains:
-        if entry.domain.in_total or entry.joules is not None:
-            label = "" if entry.domain.measured else ", estimated"
-            label += "" if entry.domain.in_total else ", not in the total"
-            figure = _figure(entry.joules, entry.uncertainty_joules, energy.seconds)
-            rows.append((entry.domain.name, figure + label))
-    label = ""
-    if not energy.measured and energy.total_joules is not None:
-        sources = [d.domain.measured for d in energy.domains if d.domain.in_total]
-        label = ", estimated in part" if any(sources) else ", estimated"
-    total = _figure(energy.total_joules, energy.uncertainty_joules, energy.seconds)
-    rows.append(("total", total + label))
-    width = max(len(name) for name, _ in rows)
-    lines = [f"energyctl: {name:<{width}}  {text}" for name, text in rows]
+def summary(energy: Energy, warnings: Sequence[str], stderr: TextIO | None) -> str:
+    """For people: a table of the domains, and the warnings. Coloured where `stderr` shows colours.
+
+    Nothing is imported for it before the command has ended.
+    """
+    from rich.console import Console
+
+    from energyctl.reports.metering import energy_table
+
+    terminal = stderr is not None and stderr.isatty()
+    console = Console(file=stderr, highlight=False, width=None if terminal else WIDTH)
+    with console.capture() as captured:
+        console.print()
+        console.print(energy_table(energy))
+    lines = [line.rstrip() for line in captured.get().splitlines()]
     lines += [f"energyctl: warning: {warning}" for warning in warnings]
     return "\n".join(lines) + "\n"
-
-
-def _figure(joules: float | None, uncertainty: float | None, seconds: float) -> str:
-    if joules is None:
-        return "unknown"
-    watts = f", {joules / seconds:.1f} W" if seconds > 0 else ""
-    return f"{joules:.1f} J ± {uncertainty or 0.0:.1f} J{watts}"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from energyctl import machine, processes, supervisor
 from energyctl.campaign import leave
 from energyctl.groups import GROUP_PREFIX
-from energyctl.meters import describe, open_meters
+from energyctl.meters import GpuProcess, Row, Source, describe, open_meters, permission
+from energyctl.meters.base import Untold
+from energyctl.meters.opening import doors
+from energyctl.meters.survey import absent
 from energyctl.state import read_state
 from energyctl.workspace import Workspace
 
@@ -99,18 +102,22 @@ def stop_everything(workspace: Workspace) -> tuple[list[str], list[processes.Fou
     return ended, list(leftovers.left)
 
 
-def examine(root: Path) -> dict[str, Any]:
+def examine() -> dict[str, Any]:
     """What can be measured and controlled on this machine (``doctor``)."""
     meters, warnings = open_meters()
     try:
-        rows = [asdict(row) for row in describe(meters)]
+        rows = [*describe(meters), *_not_needed(meters, warnings)]
+        on_gpus, unknown = _gpu_processes(meters)
     finally:
         for meter in meters:
             meter.close()
     governors = sorted(set(machine.governors().values()))
     return {
-        "meters": rows,
+        "meters": [asdict(row) for row in rows],
         "warnings": warnings,
+        "gpu_processes": on_gpus,
+        "gpu_processes_missing": unknown,
+        "perf_event_paranoid": permission.perf_event_paranoid(),
         "governor": {
             "now": governors or None,
             "problem": machine.governor_problem("performance"),
@@ -119,6 +126,39 @@ def examine(root: Path) -> dict[str, Any]:
         "machine": machine.facts(),
         "campaign": machine.lock_holder(),
     }
+
+
+def _not_needed(meters: Sequence[Source], warnings: Sequence[str]) -> list[Row]:
+    """A row for each source that was left closed, unless a warning tells of it."""
+    reason = "not needed: another source measures what it would"
+    opened = {meter.name for meter in meters}
+    closed = [door.name for door in doors() if door.name not in opened]
+    told = " ".join(warnings)
+    return [
+        replace(absent(name, reason), needed=False)
+        for name in closed
+        if f"the source {name} (" not in told
+    ]
+
+
+def _gpu_processes(
+    meters: Sequence[Source],
+) -> tuple[list[dict[str, Any]] | None, str | None]:
+    """(who is on the GPUs now, why not all of it is known); (None, why) where nothing is."""
+    found: list[GpuProcess] = []
+    reasons = []
+    for meter in meters:
+        try:
+            found += meter.processes()
+        except Untold as error:
+            found += error.known
+            reasons.append(str(error))
+        except Exception as error:
+            reasons.append(f"{meter.name}: {error or type(error).__name__}")
+    if reasons and not found:
+        return None, "; ".join(reasons)
+    told = [{**p._asdict(), **machine.process_facts(p.pid)} for p in found]
+    return told, "; ".join(reasons) or None
 
 
 def _supervisor_version() -> str | None:

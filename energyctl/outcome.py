@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from energyctl import background as backgrounds
-from energyctl.energy import Energy, Recording
+from energyctl.energy import Added, Energy, Recording, above
 from energyctl.errors import MachineError
 from energyctl.foreground import Attempt
+from energyctl.foreign import unknown
 from energyctl.live import Context, Live
 from energyctl.meters import why_null, write_cpu_energy
 from energyctl.plan import Run
 from energyctl.results import SCHEMA, WHOLE_MACHINE_NOTE, RunFiles
+
+FOREIGN_WHEN = {"idle": "during the idle baseline", "foreground": "during the foreground"}
+
+ADDED = {"above_idle": "idle", "marginal": "background_only"}
+"""What the foreground added, and the phase whose power it is added to."""
 
 
 def make_result(live: Live, recording: Recording) -> dict[str, Any]:
@@ -25,6 +31,8 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
     background = None
     warnings = [*context.warnings, *live.warnings, *recording.warnings]
     warnings += energy.warnings if energy else ()
+    for name, when in FOREIGN_WHEN.items():
+        warnings += live.foreign[name].warnings(when) if name in live.foreign else ()
     if run.background and live.background is None:
         background = backgrounds.planned_info(run, "the run ended before it was started")
     elif live.background is not None:
@@ -43,9 +51,10 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
         "status": "interrupted" if live.interrupted else "succeeded" if succeeded else "failed",
         "foreground_result": foreground_result(live, last, succeeded, error),
         "background_info": background,
-        "energy": _energy(energy, context) if energy else None,
+        "energy": _energy(energy, recording, run.mode, context) if energy else None,
         "energy_missing": None if energy else "the foreground never ran",
         "energy_note": WHOLE_MACHINE_NOTE,
+        "foreign": _foreign(live),
         "phases": recording.phases_json(),
         "warnings": warnings,
         "environment": {
@@ -57,10 +66,29 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
     }
 
 
-def _energy(energy: Energy, context: Context) -> dict[str, Any]:
+def _foreign(live: Live) -> dict[str, Any]:
+    """Foreign load by phase; that of the last attempt stands for the foreground."""
+    why = unknown("the run ended before it")
+    return {name: live.foreign.get(name, why).to_json() for name in FOREIGN_WHEN}
+
+
+def _energy(energy: Energy, recording: Recording, mode: str, context: Context) -> dict[str, Any]:
     """The "energy" object, with a reason for each figure that is null."""
     data = energy.to_json()
-    return {**data, "missing": why_null(data, context.meters)}
+    missing = why_null(data, context.meters)
+    for name, baseline in ADDED.items():
+        total, domains = above(recording, baseline, energy.start, energy.end)
+        if baseline == "background_only" and mode != "parallel":
+            why = "there is no background in this mode"
+            total, domains = Added(None, None, why), dict.fromkeys(domains, Added(None, None, why))
+        data[f"{name}_joules"] = total.joules
+        data[f"{name}_uncertainty_joules"] = total.uncertainty_joules
+        if total.missing is not None:
+            missing[f"{name}_joules"] = total.missing
+        for entry in data["domains"]:
+            entry[f"{name}_joules"] = domains[entry["name"]].joules
+            entry[f"{name}_uncertainty_joules"] = domains[entry["name"]].uncertainty_joules
+    return {**data, "missing": missing}
 
 
 def _write_cpu_energy(live: Live, attempt: int, energy: Energy) -> list[str]:
@@ -102,6 +130,7 @@ def cut_off_result(run: Run, files: RunFiles, campaign: str) -> dict[str, Any]:
         "energy": None,
         "energy_missing": why,
         "energy_note": WHOLE_MACHINE_NOTE,
+        "foreign": {name: unknown(why).to_json() for name in FOREIGN_WHEN},
         "phases": [],
         "warnings": [why],
         "environment": {"run": run.to_json()},

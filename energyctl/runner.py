@@ -81,8 +81,7 @@ def metering(context: Context) -> Iterator[Sampler]:
 def measure(live: Live) -> None:
     """The measured part of a run: idle, background up, attempts, background down."""
     settings = live.context.settings
-    live.sampler.phase("idle")
-    live.pause(settings.idle_seconds)
+    idle(live)
     try:
         if live.run.background:
             bring_up(live)
@@ -91,6 +90,16 @@ def measure(live: Live) -> None:
                 break
     finally:
         take_down(live)
+
+
+def idle(live: Live) -> None:
+    """The machine before anything of the run is started."""
+    live.watch_from(alone=True)
+    try:
+        live.sampler.phase("idle")
+        live.pause(live.context.settings.idle_seconds)
+    finally:
+        live.watch_until("idle")
 
 
 def bring_up(live: Live) -> None:
@@ -133,11 +142,13 @@ def attempt_once(live: Live, number: int) -> bool:
 
     def edge(name: str) -> float:
         if name == "foreground":
+            live.watch_from()
             live.sampler.record_to(folder)
         instant = live.sampler.phase(name)
         if name == "foreground":
             return live.sampler.now()  # the reading is done: the start follows at once
         live.sampler.record_to(None)
+        live.watch_until("foreground")
         return instant
 
     try:

@@ -27,7 +27,9 @@ class Gauge:
             for job, seconds in spent.items()
         }
         self._time, self._spent = now, spent
-        for gpu in self._live.sampler.latest().gpus:
+        gpus = self._live.sampler.latest().gpus
+        self._live.sampler.look()
+        for gpu in gpus:
             if gpu.utilization_percent is not None:
                 figures[f"gpu-{gpu.gpu} percent"] = gpu.utilization_percent
             if gpu.power_watts is not None:

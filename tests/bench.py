@@ -189,6 +189,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         **kept,
         "ENERGYCTL_LOCK": str(tmp_path / "lock"),
         "ENERGYCTL_POWERCAP": str(tmp_path / "no-powercap"),
+        "ENERGYCTL_PERF": str(tmp_path / "no-perf"),
         "TRIALS": str(tmp_path / "trials.jsonl"),
         "COLUMNS": "200",
     }

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energyctl.energy import CounterSeries, Domain
-from hardware.waveform import Square
+from hardware.waveform import Constant, Square, Wave
 
 PACKAGE = Domain("package-0", "cpu", "powercap", wrap_joules=1000.0, max_watts=400.0)
 GPU = Domain("gpu-0", "gpu", "nvml energy counter", update_seconds=0.1)
@@ -23,17 +23,21 @@ def sampled(domain: Domain, samples: list[tuple[float, float]]) -> CounterSeries
     return series
 
 
-def gpu_watched(wave: Square, epoch: float, edges: list[float], step: float) -> CounterSeries:
+def gpu_watched(wave: Wave, epoch: float, edges: list[float], step: float) -> CounterSeries:
     """As a sampler reads: at the start and each second, at each edge, and densely after those."""
     series = CounterSeries(GPU)
     first, last = edges[0] - 0.5, edges[-1] + 0.5
     regular = [first + i for i in range(int(last - first) + 1)]
-    dense = {first: 0.4} | {edge: 0.15 for edge in edges}
+    dense = {first: 0.4} | {edge + 0.0002: 2.1 * step for edge in edges}
     polls = [t + 0.001 * i for t, long in dense.items() for i in range(1, int(long / 0.001))]
-    kept = {*regular, *edges}
+    polls += [first + 0.09 * i for i in range(5, 34)]
+    kept = {*regular, *(edge + 0.0002 for edge in edges)}
     for time in sorted({*kept, *polls}):
         value = wave.staircase(epoch, step, time)
-        if time in kept:
+        if time in regular:
+            series.append(time, value)
+        elif time in kept:
+            series.keep_trail()
             series.append(time, value)
         else:
             series.watch(time, value)
@@ -93,23 +97,38 @@ def test_edges_between_two_steps_of_a_constant_load_are_interpolated(step: float
     assert abs(plain / wave.joules(start, end) - 1) > 5e-4  # what two plain reads would give
 
 
-@given(
-    st.floats(0.0, 1.0),
-    st.floats(2.0, 20.0),
-    st.floats(0.0, 300.0),
-    st.floats(20.0, 300.0),
-    st.sampled_from([0.02, 0.05, 0.1]),
+WAVES = st.one_of(
+    st.builds(Square, st.floats(0.0, 300.0), st.floats(20.0, 500.0), st.just(1.0), st.just(0.5)),
+    st.builds(Square, st.just(80.0), st.just(500.0), st.just(1.0), st.just(0.15)),
+    st.builds(Constant, st.floats(10.0, 400.0)),
 )
-def test_the_stated_uncertainty_covers_a_load_that_switches_each_half_second(
-    begin: float, seconds: float, low: float, swing: float, step: float
+
+
+@given(
+    WAVES, st.floats(0.0, 1.0), st.floats(2.0, 20.0), st.sampled_from([0.02, 0.05, 0.1]),
+    st.floats(0.0, 0.1),
+)  # fmt: skip
+def test_the_truth_lies_within_the_stated_uncertainty(
+    wave: Wave, begin: float, seconds: float, step: float, offset: float
 ) -> None:
-    wave = Square(low=low, high=low + swing)
     start, end = START + begin, START + begin + seconds
-    span = gpu_watched(wave, START - 50.03, [start, end], step).between(start, end)
+    span = gpu_watched(wave, START - 50 - offset, [start, end], step).between(start, end)
     assert span.joules is not None
     assert span.uncertainty_joules is not None
-    # A load that rests at 0 W swings by twice its mean, so twice the stated band is the limit.
-    assert abs(span.joules - wave.joules(start, end)) <= 2 * span.uncertainty_joules
+    assert abs(span.joules - wave.joules(start, end)) <= span.uncertainty_joules
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.013, 0.037, 0.05, 0.081])
+def test_a_load_that_switches_inside_the_steps_of_the_edges_is_followed(offset: float) -> None:
+    wave = Square(low=80, high=300)
+    worst = 0.0
+    for place in range(40):
+        start = START + 0.025 * place
+        end = start + 10.37
+        span = gpu_watched(wave, START - 50 - offset, [start, end], 0.1).between(start, end)
+        assert span.joules is not None
+        worst = max(worst, abs(span.joules / wave.joules(start, end) - 1))
+    assert worst < 0.003
 
 
 def test_plain_reads_state_at_least_half_a_step_of_uncertainty_at_each_end() -> None:

@@ -40,7 +40,9 @@ def test_a_long_gap_is_no_energy_and_says_why() -> None:
     series.append(START + 30, 100.0)
     assert "GPU is lost" in (series.between(START, START + 30).missing or "")
     assert series.between(START, START + 4).joules == pytest.approx(400.0)
-    assert series.joules_at_last() is None
+    assert series.stretch == 1  # and the joules before it are of another stretch
+    series.append(START + 31, 100.0)
+    assert series.between(START + 30, START + 31).joules == pytest.approx(100.0)
 
 
 def test_after_the_last_reading_there_is_no_energy() -> None:
@@ -60,3 +62,23 @@ def test_a_load_that_changes_between_readings_widens_the_uncertainty() -> None:
     assert steady.uncertainty_joules is not None
     assert uneven.uncertainty_joules is not None
     assert uneven.uncertainty_joules > steady.uncertainty_joules + 100
+
+
+def test_an_averaged_reading_blurs_the_edges_by_what_the_power_moved_around_them() -> None:
+    averaged = Domain("gpu-1", "gpu", "nvml power", quantity="power", averaging_seconds=1.0)
+    readings = [(i / 10, 100.0 if i < 50 else 300.0) for i in range(151)]
+    series = PowerSeries(averaged)
+    for seconds, watts in readings:
+        series.append(START + seconds, watts)
+    at_the_switch = series.between(START + 5, START + 14)
+    away_from_it = series.between(START + 7, START + 14)
+    assert at_the_switch.budget["averaging"] == pytest.approx(100.0)  # 200 W, half a second
+    assert away_from_it.budget["averaging"] == 0
+
+
+def test_a_source_that_changes_once_a_minute_is_no_gap() -> None:
+    slow = Domain("plug", "other", "plug", quantity="power", update_seconds=60.0)
+    series = PowerSeries(slow)
+    for minute in range(4):
+        series.append(START + 60 * minute, 100.0)
+    assert series.between(START, START + 180).joules == pytest.approx(18_000)

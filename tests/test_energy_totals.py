@@ -11,6 +11,7 @@ from energyctl.energy import (
     Phase,
     Recording,
     SamplerStatistics,
+    Ticks,
     series_for,
 )
 
@@ -101,6 +102,7 @@ def test_the_energy_object_of_a_result_has_exactly_these_keys() -> None:
         "in_total": True,
         "joules": None,
         "uncertainty_joules": None,
+        "budget": {},
         "missing": "no",
     }
     assert list(document["sampler"]) == [
@@ -122,7 +124,7 @@ def test_phases_show_joules_and_watts_of_each_domain_and_reasons_for_the_missing
         (package, hidden),
         {"package-0": series},
         (Phase("idle", 100.0, 104.0), Phase("foreground", 104.0, 120.0)),
-        STATISTICS,
+        1.0,
     )
     idle, foreground = recording.phases_json()
     assert idle["name"] == "idle"
@@ -130,3 +132,40 @@ def test_phases_show_joules_and_watts_of_each_domain_and_reasons_for_the_missing
     assert idle["joules"] == {"package-0": pytest.approx(200.0), "dram-0": None}
     assert foreground["watts"] == {"package-0": pytest.approx(50.0), "dram-0": None}
     assert foreground["missing"] == {"dram-0": "no permission"}
+
+
+def test_the_uncertainties_of_the_domains_add_up() -> None:
+    result = energy(known("package-0", "cpu", 300), known("gpu-0", "gpu", 400))
+    assert result.uncertainty_joules == pytest.approx(3 + 4)
+
+
+def of_cause(name: str, joules: float, **budget: float) -> DomainEnergy:
+    domain = Domain(name, "gpu", "test")
+    return DomainEnergy(domain, joules, sum(budget.values()), budget=budget)
+
+
+def test_a_total_that_is_uncertain_by_more_than_one_percent_says_why_and_what_helps() -> None:
+    first = of_cause("gpu-0", 1000.0, interpolation=25.0, unit=1.0)
+    (line,) = energy(first, of_cause("gpu-1", 1000.0, unit=4.0)).warnings
+    assert "1.5%" in line
+    assert "gpu-0" in line
+    assert "between two steps" in line
+    assert "longer run" in line
+    assert "from about 15 s on" in line  # of 10 s, at a fixed number of joules
+    assert energy(of_cause("gpu-0", 1000.0, interpolation=9.9)).warnings == ()
+
+
+def test_the_sampler_is_told_of_the_interval_alone() -> None:
+    ticks = Ticks()
+    for second in range(21):
+        missed = 2 if second == 15 else 0
+        ticks.add(100.0 + second if second < 15 else 102.0 + second, missed, 0.01 * second)
+    recording = Recording((), {}, (), 1.0, ticks)
+    early = recording.energy(101.0, 111.0).sampler
+    assert (early.samples, early.missed) == (11, 0)
+    assert early.max_gap_seconds == pytest.approx(1.0)
+    late = recording.energy(113.5, 119.0).sampler
+    assert (late.samples, late.missed) == (4, 2)
+    assert late.max_gap_seconds == pytest.approx(3.0)
+    assert recording.statistics.samples == 21
+    assert early.cpu_seconds == pytest.approx(0.11, abs=0.011)

@@ -34,9 +34,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "programs": {"groups", "plan", "registry"},
     "processes": set(),
     "machine": set(),
+    "foreign": {"groups", "meters", "processes", "supervisor"},
     "supervisor": {"groups", "processes"},
     "meters": {"energy"},
-    "metered": {"atomic", "energy", "machine", "meters"},
+    "meter": {"energy", "machine", "meters"},
+    "metered": {"atomic", "energy", "machine", "meter", "reports"},
     "history": {"settings", "plan"},
     "preflight": {"plan", "registry"},
     "results": {"atomic", "ledger", "machine", "plan", "processes", "programs"},
@@ -48,11 +50,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "foreground": {"interrupts", "processes", "registry"},
     "live": {
-        "background", "energy", "foreground", "interrupts", "meters", "observer", "plan",
+        "background", "energy", "foreground", "foreign", "interrupts", "meters", "observer", "plan",
         "processes", "programs", "registry", "results", "settings", "supervisor",
     },
     "settling": {"background", "live", "steadiness"},
-    "outcome": {"background", "energy", "foreground", "live", "meters", "plan", "results"},
+    "outcome": {
+        "background", "energy", "foreground", "foreign", "live", "meters", "plan", "results",
+    },
     "runner": {
         "background", "foreground", "live", "meters", "outcome", "plan", "processes", "results",
         "settling",
@@ -62,14 +66,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "processes", "programs", "registry", "results", "settings", "workspace",
     },
     "campaign": {
-        "atomic", "interrupts", "journal", "live", "machine", "meters", "observer", "outcome",
-        "plan", "preparation", "processes", "programs", "registry", "results", "runner",
+        "atomic", "foreign", "interrupts", "journal", "live", "machine", "meters", "observer",
+        "outcome", "plan", "preparation", "processes", "programs", "registry", "results", "runner",
         "settings", "supervisor", "workspace",
     },
     "operations": {
         "campaign", "groups", "machine", "meters", "processes", "state", "supervisor", "workspace",
     },
-    "reports": {"meters", "plan", "registry"},
+    "reports": {"energy", "meters", "plan", "registry"},
     "console": {"observer", "reports"},
 }  # fmt: skip
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from energyctl.errors import EnergyctlError
 from energyctl.metered import run
 options, command = {options!r}, {command!r}
-paths = {{k: Path(v) for k, v in options.items() if k != "interval_seconds"}}
+paths = {{k: Path(v) for k, v in options.items() if k in ("out", "json_path")}}
 try:
     sys.exit(run(command, **{{**options, **paths}}, stderr=sys.stderr))
 except EnergyctlError as error:
@@ -34,13 +34,16 @@ except EnergyctlError as error:
 """
 
 
-def arguments(command: list[str], **options: str | float) -> list[str]:
+def arguments(command: list[str], **options: str | float | list[str]) -> list[str]:
     """Of a process that meters `command` as the command line does."""
     return [sys.executable, "-c", METER.format(options=options, command=command)]
 
 
 def metered(
-    command: list[str], env: dict[str, str] | None = None, stdin: str = "", **options: str | float
+    command: list[str],
+    env: dict[str, str] | None = None,
+    stdin: str = "",
+    **options: str | float | list[str],
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         arguments(command, **options),
@@ -67,7 +70,7 @@ def test_input_and_output_of_the_command_are_untouched_and_the_summary_is_apart(
     result = metered(shell("cat; printf 'e\\0r' >&2"), stdin="line\n")
     assert result.stdout == "line\n"
     assert result.stderr.startswith("e\0r")
-    assert re.search(r"^energyctl: total +[0-9.]+ J", result.stderr, re.MULTILINE)
+    assert re.search(r"^ total +[0-9.]+ ± [0-9.]+ J +[0-9.]+ W", result.stderr, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +101,50 @@ def test_the_json_holds_energy_command_and_exit_code(tmp_path: Path) -> None:
     assert document["energy"]["seconds"] >= 0.3
     assert "domains" in document["energy"]
     assert os.listdir(tmp_path) == ["result.json"]
+
+
+def test_the_json_tells_the_metered_time_as_its_one_phase(tmp_path: Path) -> None:
+    before = time.time()
+    metered(["sleep", "0.2"], json_path=str(tmp_path / "result.json"))
+    document = json.loads((tmp_path / "result.json").read_text())
+    (phase,) = document["phases"]
+    assert phase["name"] == "main"
+    assert before < phase["start"] < phase["end"] < time.time()
+    assert phase["end"] - phase["start"] == document["energy"]["seconds"]
+    assert set(document) == {"command", "exit_code", "energy", "phases", "note", "warnings"}
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        ({"require": ["gpu"], "gpus": []}, 3, "gpu cannot be measured: "),
+        ({"require": ["disk"]}, 2, "'disk' is none of cpu, dram, gpu"),
+        ({"gpus": ["7"]}, 2, "there is no GPU 7"),
+        ({"interval_seconds": 0.001}, 2, "must be 0.05 to 60 s, not 0.001"),
+    ],
+)
+def test_what_cannot_be_metered_is_refused_before_the_command_starts(
+    tmp_path: Path, options: dict[str, str | float | list[str]], code: int, message: str
+) -> None:
+    ran = tmp_path / "ran"
+    result = metered(["touch", str(ran)], **options)
+    assert result.returncode == code
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize(("status", "code"), [(0, 3), (4, 4)])
+def test_a_result_that_cannot_be_written_costs_neither_the_code_nor_the_rest(
+    tmp_path: Path, status: int, code: int
+) -> None:
+    out, report = tmp_path / "out", tmp_path / "result.json"
+    command = shell(f"mkdir {out}/cpu_energy.txt; exit {status}")
+    result = metered(command, out=str(out), json_path=str(report))
+    assert result.returncode == code
+    assert "cannot write" in result.stderr
+    assert re.search(r"^ total ", result.stderr, re.MULTILINE)
+    assert json.loads(report.read_text())["exit_code"] == status
 
 
 def test_a_folder_that_does_not_exist_is_refused_before_the_command_starts(
@@ -136,6 +183,22 @@ def test_measured_packages_are_in_the_summary_the_json_and_the_tables(tmp_path: 
     text = (tmp_path / "out" / "cpu_energy.txt").read_text()
     assert f"Package Energy (Joules): {energy['cpu_package_joules']:.6f}\n" in text
     assert len((tmp_path / "out" / "cpu_power.csv").read_text().splitlines()) > 5
+
+
+def test_the_summary_tells_of_each_domain_what_its_figure_is(tmp_path: Path) -> None:
+    package = zone(tmp_path, "intel-rapl:0", "package-0")
+    zone(tmp_path, "intel-rapl:0:0", "core")
+    zone(tmp_path, "intel-rapl:0:1", "dram")
+    env = {"ENERGYCTL_POWERCAP": str(tmp_path)}
+    command = shell(f"sleep 0.2; echo broken > {package}/energy_uj")
+    result = metered(command, env=env, gpus=[], json_path="/dev/null")
+    rows = {line.split()[0]: line for line in result.stderr.splitlines() if line.strip()}
+    assert re.search(r"unknown +powercap +see the warnings$", rows["package-0"])
+    assert re.search(r" J +[0-9.]+ W +powercap +not in the total$", rows["core-0"])
+    assert re.search(r" J +[0-9.]+ W +powercap$", rows["dram-0"])
+    assert re.search(r"unknown +see the warnings$", rows["total"])
+    assert result.stderr.count("energyctl: warning: package-0: no energy: ") == 1
+    assert "\x1b" not in result.stderr
 
 
 def test_an_estimate_is_called_one(tmp_path: Path) -> None:

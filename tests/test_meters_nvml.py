@@ -174,3 +174,155 @@ def test_only_the_gpus_that_were_asked_for_are_metered(library: Path) -> None:
         ["gpu-0"],
         ["gpu-0"],
     ]
+
+
+AVERAGING = """
+meter = NvmlSource()
+print(json.dumps([[d.averaging_seconds, d.update_seconds] for d in meter.domains()]))
+"""
+NO_COUNTER = "nvmlDeviceGetTotalEnergyConsumption"
+AVERAGE_ONLY = f"{NO_COUNTER},field:186"
+
+
+@pytest.mark.parametrize(
+    ("settings", "averaging"),
+    [
+        ({"DENY": NO_COUNTER}, 0.0),  # the instant power
+        ({"DENY": AVERAGE_ONLY, "ARCHITECTURE": "6"}, 0.0),  # Turing
+        ({"DENY": AVERAGE_ONLY, "ARCHITECTURE": "7"}, 1.0),  # Ampere
+        ({"DENY": AVERAGE_ONLY, "ARCHITECTURE": "7", "DEVICE": "0x20b5"}, 0.0),  # GA100
+        ({"DENY": AVERAGE_ONLY, "ARCHITECTURE": "9"}, 1.0),  # Hopper
+        ({"DENY": f"{AVERAGE_ONLY},nvmlDeviceGetArchitecture"}, 1.0),  # unknown
+    ],
+)
+def test_power_that_is_a_mean_says_over_how_long(
+    library: Path, settings: dict[str, str], averaging: float
+) -> None:
+    found = child(library, AVERAGING, **settings)
+    assert found == [[averaging, 0.1]] * 2
+
+
+MIG = """
+import os
+os.environ.update({environment!r})
+meters, warnings = open_meters(gpus={gpus!r})
+states = [s for m in meters for s in m.environment()]
+names = [d.name for m in meters for d in m.domains() if d.kind == "gpu" and not d.missing]
+print(json.dumps([names, [s.utilization_percent for s in states], warnings]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "gpus"),
+    [
+        ({"CUDA_VISIBLE_DEVICES": "MIG-11100000-0000-0000-0000-000000000000"}, None),
+        ({"CUDA_VISIBLE_DEVICES": "MIG-GPU-20000000-0000-0000-0000-000000000000/1/0"}, None),
+        ({}, ["MIG-11000000-0000-0000-0000-000000000000"]),
+    ],
+)
+def test_a_gpu_that_mig_splits_is_metered_as_a_whole_and_says_so(
+    library: Path, environment: dict[str, str], gpus: list[str] | None
+) -> None:
+    script = MIG.format(environment=environment, gpus=gpus)
+    names, utilization, warnings = child(library, script, MIG="1:2")
+    assert names == ["gpu-1"]
+    assert utilization == [None]
+    assert any("GPU 1 (Fake GPU 1) is split by MIG" in line for line in warnings)
+
+
+def test_a_mig_device_is_found_by_its_uuid_alone(library: Path) -> None:
+    environment = {"CUDA_VISIBLE_DEVICES": "MIG-11100000-0000-0000-0000-000000000000"}
+    deny = "nvmlDeviceGetMigDeviceHandleByIndex"
+    script = MIG.format(environment=environment, gpus=None)
+    names, _, _ = child(library, script, MIG="1:2", DENY=deny)
+    assert names == ["gpu-1"]
+
+
+def test_gpus_of_different_models_warn_that_cuda_may_count_them_otherwise(library: Path) -> None:
+    script = MIG.format(environment={"CUDA_VISIBLE_DEVICES": "0"}, gpus=None)
+    _, _, warnings = child(library, script, NAME_0="T400", NAME_1="A100")
+    assert any("CUDA_DEVICE_ORDER=PCI_BUS_ID" in line for line in warnings)
+    _, _, warnings = child(library, script, NAME="A100")
+    assert not any("CUDA_DEVICE_ORDER" in line for line in warnings)
+
+
+PROCESSES = """
+from energyctl.meters import GpuProcess
+from energyctl.meters.base import Untold
+(meter,) = [m for m in open_meters()[0] if m.name == "nvml"]
+try:
+    known, reason = meter.processes(), None
+except Untold as error:
+    known, reason = error.known, str(error)
+print(json.dumps([sorted(known), reason]))
+"""
+
+
+@pytest.fixture
+def seats(tmp_path: Path) -> str:
+    """Two processes on GPU 0, one of them with two kinds of context, and one on GPU 1."""
+    path = tmp_path / "processes"
+    path.write_text("0 11 100 c\n0 11 300 g\n0 12 -1 g\n1 13 5 c\n")
+    return str(path)
+
+
+ON_GPU_0 = [[0, 11, 300 << 20], [0, 12, None]]
+
+
+def test_processes_are_those_with_a_compute_or_a_graphics_context(
+    library: Path, seats: str
+) -> None:
+    found, reason = child(library, PROCESSES, PROCESSES=seats)
+    assert found == [*ON_GPU_0, [1, 13, 5 << 20]]
+    assert reason is None
+
+
+def test_one_kind_of_context_that_is_not_told_loses_nothing_else(library: Path, seats: str) -> None:
+    deny = "nvmlDeviceGetGraphicsRunningProcesses_v3@1"
+    found, reason = child(library, PROCESSES, PROCESSES=seats, DENY=deny)
+    assert found == [*ON_GPU_0, [1, 13, 5 << 20]]
+    assert reason is None
+
+
+def test_a_gpu_that_does_not_tell_its_processes_is_named_and_the_others_are_kept(
+    library: Path, seats: str
+) -> None:
+    kinds = ("Compute", "Graphics")
+    deny = ",".join(f"nvmlDeviceGet{kind}RunningProcesses_v3@1" for kind in kinds)
+    found, reason = child(library, PROCESSES, PROCESSES=seats, DENY=deny)
+    assert found == ON_GPU_0
+    assert "GPU 1 (Fake GPU 1) does not tell who is on it: Not Supported" in reason
+
+
+def test_a_counter_that_stands_still_while_power_is_drawn_gives_no_energy(library: Path) -> None:
+    # The stand-in's epoch lies 5 s before the child starts.
+    script = METERED.format(seconds=6.5)
+    _, _, energy, warnings = child(library, script, STILL_1="5.5")
+    first, second = gpus(energy).values()
+    assert first["joules"] > 0
+    assert second["joules"] is None
+    assert "has stood still for" in second["missing"]
+    assert any("gpu-1" in line for line in warnings)
+
+
+def test_a_gpu_that_is_lost_loses_its_own_state_and_processes_alone(
+    library: Path, seats: str
+) -> None:
+    script = """
+    from energyctl.meters.base import Untold
+    meter = NvmlSource()
+    deadline = time.monotonic() + 30
+    while meter.read()[1].reason is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    first, second = meter.environment()
+    try:
+        meter.processes()
+    except Untold as error:
+        known, reason = sorted(error.known), str(error)
+    print(json.dumps([first.temperature_celsius, second.temperature_celsius, known, reason]))
+    """
+    # The stand-in's epoch lies 5 s before the child starts.
+    first, second, known, reason = child(library, script, LOST="1@7", PROCESSES=seats)
+    assert (first, second) == (40, None)
+    assert known == ON_GPU_0
+    assert "GPU is lost" in reason

@@ -1,9 +1,8 @@
-"""Which sources a machine offers, what is required of them, and what the doctor says."""
+"""Which sources a machine offers, and what is required of them."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import pytest
 
 from energyctl.energy import Domain
 from energyctl.errors import SettingsError
-from energyctl.meters import Source, describe, missing_kinds, open_meters
+from energyctl.meters import Source, missing_kinds, open_meters, opening
 from energyctl.meters.estimate import BUSY_WATTS, IDLE_WATTS, CpuEstimate
-from energyctl.meters.selection import named, visible
+from energyctl.meters.selection import Card, named, visible
 from hardware.meter import ScriptedMeter
 from hardware.powercap import zone
 
-KNOWN = [(0, "GPU-aa11"), (1, "GPU-aa22"), (2, "GPU-bb33")]
+KNOWN = [Card(0, "GPU-aa11"), Card(1, "GPU-aa22"), Card(2, "GPU-bb33")]
 
 Opener = Callable[[Path], tuple[list[Source], list[str]]]
 
@@ -29,6 +28,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opener]:
 
     def open_root(root: Path) -> tuple[list[Source], list[str]]:
         monkeypatch.setenv("ENERGYCTL_POWERCAP", str(root))
+        monkeypatch.setenv("ENERGYCTL_PERF", str(root))
         found, warnings = open_meters(gpus=[])
         meters.extend(found)
         return found, warnings
@@ -121,7 +121,7 @@ def test_without_proc_stat_there_is_no_estimate(tmp_path: Path) -> None:
     ],
 )
 def test_visible_devices_are_read_as_cuda_reads_them(value: str, indices: list[int]) -> None:
-    assert visible(KNOWN, value) == indices
+    assert visible(KNOWN, value).indices == indices
 
 
 @pytest.mark.parametrize(
@@ -159,28 +159,26 @@ def test_a_kind_of_which_one_part_is_missing_is_not_there() -> None:
     assert missing_kinds([meter], ["gpu"]) == ["gpu cannot be measured: it tells nothing"]
 
 
-def test_the_doctor_sees_power_step_and_cure_of_each_domain(tmp_path: Path) -> None:
-    stepping = Domain("gpu-0", "gpu", "nvml energy counter", update_seconds=0.1)
-    hidden = Domain("dram-0", "dram", "powercap", missing="run as root")
-    started = time.monotonic()
+class Door:
+    """An entry point that opens `source`."""
 
-    def joules(now: float) -> float:
-        return 200 * ((now - started) // 0.05 * 0.05)
+    def __init__(self, source: Source) -> None:
+        self.name, self.value, self._source = source.name, "a test", source
 
-    meter = ScriptedMeter({stepping: joules, hidden: lambda _: None})
-    gpu, dram = describe([meter], seconds=0.4)
-    assert gpu.readable
-    assert gpu.watts == pytest.approx(200, rel=0.3)
-    assert gpu.step_seconds == pytest.approx(0.05, rel=0.5)
-    assert not dram.readable
-    assert dram.watts is None
-    assert dram.cure == "run as root"
+    def load(self) -> Callable[[object], Source]:
+        return lambda wanted: self._source
 
 
-def test_the_doctor_names_a_source_that_is_not_there(tmp_path: Path, opened: Opener) -> None:
-    meters, _ = opened(tmp_path)
-    rows = {row.source: row for row in describe(meters, seconds=0.1)}
-    assert not rows["powercap"].readable
-    assert "no RAPL zones" in (rows["powercap"].cure or "")
-    assert rows["estimate"].readable
-    assert not rows["estimate"].measured
+def test_two_sources_with_one_name_for_different_things_are_kept_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rack = ScriptedMeter({Domain("plug", "other", "rack", in_total=False): lambda _: 7.0})
+    desk = ScriptedMeter({Domain("plug", "other", "smart desk", in_total=False): lambda _: 9.0})
+    monkeypatch.setattr(opening, "doors", lambda: [Door(rack), Door(desk)])
+    meters, _ = open_meters()
+    values = {r.domain: r.value for meter in meters for r in meter.read()}
+    told = names(meters)
+    for meter in meters:
+        meter.close()
+    assert told == ["plug", "plug-smart-desk"]
+    assert values == {"plug": 7.0, "plug-smart-desk": 9.0}

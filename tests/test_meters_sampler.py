@@ -283,3 +283,77 @@ def test_packages_that_move_by_themselves_are_metered_to_the_waves_energy(tmp_pa
         assert any("wrapped unseen" in line for line in energy.warnings)
     else:
         assert energy.cpu_package_joules == pytest.approx(truth, rel=0.05)
+
+
+def test_after_a_counter_was_reset_its_power_is_known_again_and_its_joules_are_not(
+    tmp_path: Path,
+) -> None:
+    reset = threading.Event()
+    since: list[float] = []
+
+    def resetting(now: float) -> float:
+        if reset.is_set():
+            since[:1] = since or [now]
+            return 100 * (now - since[0])
+        return 1e6 + 100 * now
+
+    counter = Domain("package-0", "cpu", "powercap")
+    sampler = Sampler([ScriptedMeter({counter: resetting})], interval_seconds=0.05)
+    sampler.start()
+    sampler.record_to(tmp_path)
+    sampler.phase("one")
+    before = sampler.recording().statistics.samples
+    wait_until(lambda: sampler.recording().statistics.samples > before + 2)
+    reset.set()
+    before = sampler.recording().statistics.samples
+    wait_until(lambda: sampler.recording().statistics.samples > before + 5)
+    live = sampler.latest().watts["package-0"]
+    sampler.stop()
+    last = rows(tmp_path / "cpu_power.csv")[-2]
+    assert float(last["power_w"]) == pytest.approx(100, rel=0.2)
+    assert last["energy_j"] == ""
+    assert live == pytest.approx(100, rel=0.2)
+
+
+def test_before_a_start_the_steps_of_slow_counters_can_be_waited_for() -> None:
+    sampler = Sampler([ScriptedMeter({GPU: lambda now: 200 * (now // 0.05 * 0.05)})])
+    sampler.start()
+    sampler.wait_until_located()
+    series = sampler.recording().series["gpu-0"]
+    sampler.stop()
+    assert isinstance(series, CounterSeries)
+    assert series.update_seconds() == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_source_of_power_is_read_at_its_own_pace() -> None:
+    plug = Domain("plug", "other", "plug", quantity="power", update_seconds=3600.0)
+    slow, quick = ScriptedMeter({plug: lambda _: 90.0}), ScriptedMeter({POWER_GPU: lambda _: 90.0})
+    sampler = Sampler([slow, quick], interval_seconds=3600)
+    sampler.start()
+    wait_until(lambda: quick.reads > 8)
+    sampler.stop()
+    assert slow.reads <= 3  # the start, the end, and one in between
+
+
+def test_the_states_of_gpus_can_be_asked_for_between_two_samples() -> None:
+    class WithState(ScriptedMeter):
+        def environment(self) -> Sequence[GpuState]:
+            return (GpuState(1, "A GPU", time.monotonic(), temperature_celsius=51.0),)
+
+    sampler = Sampler([WithState({PACKAGE: constant(100)})], interval_seconds=3600)
+    sampler.start()
+    assert sampler.latest().gpus == ()
+    sampler.look()
+    wait_until(lambda: bool(sampler.latest().gpus))
+    sampler.stop()
+
+
+def test_the_step_around_the_last_edge_is_located_at_short_intervals_too() -> None:
+    for _ in range(5):
+        meter = ScriptedMeter({GPU: lambda now: 200 * (now // 0.1 * 0.1)})
+        sampler = Sampler([meter], interval_seconds=0.02)
+        sampler.start()
+        end = sampler.phase("one")
+        series = sampler.stop().series["gpu-0"]
+        assert isinstance(series, CounterSeries)
+        assert series.step_times[-1] > end + 0.05  # two steps after it

@@ -27,6 +27,7 @@ RESULT_KEYS = {
     "foreground_result",
     "background_info",
     "energy",
+    "foreign",
     "phases",
     "warnings",
     "environment",

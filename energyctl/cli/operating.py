@@ -17,6 +17,13 @@ def _echo_json(data: Any) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
+def _names(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> list[str] | None:
+    """``0,1`` → ["0", "1"]."""
+    return None if value is None else [part.strip() for part in value.split(",") if part.strip()]
+
+
 @click.command()
 @_json
 @_root
@@ -52,19 +59,37 @@ def stop(root: Path) -> int:
 
 
 @click.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": False})
-@click.option("--json", "json_path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--json", "json_path", metavar="FILE", type=click.Path(path_type=Path), help="Result as JSON."
+)
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Time series as CSV.")
-@click.option("--interval", metavar="S", default=1.0, show_default=True, help="Sampling interval.")
+@click.option(
+    "--interval", metavar="S", default=1.0, show_default=True, help="Sampling interval, 0.05 to 60."
+)
+@click.option("--gpus", metavar="G[,G]", callback=_names, help="GPUs to meter: indices or UUIDs.")
+@click.option(
+    "--require", metavar="K[,K]", callback=_names, help="Of cpu, dram, gpu: exit 3 without them."
+)
 @click.argument("command", nargs=-1, required=True)
-@_root
 def meter(
-    root: Path, command: tuple[str, ...], json_path: Path | None, out: Path | None, interval: float
+    command: tuple[str, ...],
+    json_path: Path | None,
+    out: Path | None,
+    interval: float,
+    gpus: list[str] | None,
+    require: list[str] | None,
 ) -> int:
     """Meter any COMMAND. Its output is untouched; exits with its exit code."""
     from energyctl import metered
 
     return metered.run(
-        command, interval_seconds=interval, out=out, json_path=json_path, stderr=sys.stderr
+        command,
+        interval_seconds=interval,
+        gpus=gpus,
+        require=require or (),
+        out=out,
+        json_path=json_path,
+        stderr=sys.stderr,
     )
 
 
@@ -91,18 +116,29 @@ def models(root: Path, file: str | None, as_json: bool) -> int:
 
 @click.command()
 @_json
-@_root
-def doctor(root: Path, as_json: bool) -> int:
+@click.option("--udev", is_flag=True, help="Print a udev rule that lets a group read CPU energy.")
+def doctor(as_json: bool, udev: bool) -> int:
     """Show what can be measured and controlled here, and how to get what cannot."""
+    if udev:
+        return _udev_rule()
     from energyctl import operations
     from energyctl.console import make_console
     from energyctl.reports import operating as reports
 
-    found = operations.examine(root)
+    found = operations.examine()
     if as_json:
         _echo_json(found)
     else:
         reports.print_examination(found, make_console())
+    return 0
+
+
+def _udev_rule() -> int:
+    """The rule alone on standard output, to be written into a file."""
+    from energyctl.meters import permission
+
+    click.echo(permission.UDEV_RULE, nl=False)
+    click.echo("energyctl: its comments say how to install it, and what it opens up", err=True)
     return 0
 
 

@@ -6,8 +6,10 @@ interval. What cannot be known is None with a reason, never 0.
 
 from __future__ import annotations
 
+from energyctl.energy.added import Added, above
 from energyctl.energy.counter import CounterSeries
 from energyctl.energy.domain import (
+    CAUSES,
     Domain,
     DomainEnergy,
     Energy,
@@ -18,10 +20,12 @@ from energyctl.energy.domain import (
     count_once,
 )
 from energyctl.energy.power import PowerSeries
-from energyctl.energy.recording import Recording, series_for
+from energyctl.energy.recording import Recording, Ticks, series_for
 from energyctl.energy.series import Series, Span
 
 __all__ = [
+    "CAUSES",
+    "Added",
     "CounterSeries",
     "Domain",
     "DomainEnergy",
@@ -34,6 +38,8 @@ __all__ = [
     "SamplerStatistics",
     "Series",
     "Span",
+    "Ticks",
+    "above",
     "count_once",
     "series_for",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from math import sqrt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Kind = Literal["cpu", "dram", "gpu", "other"]
 Quantity = Literal["energy", "power"]
+
+# A total that is uncertain by more than this share of itself is warned about.
+WIDE = 0.01
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,16 @@ class Phase:
 
 @dataclass(frozen=True)
 class DomainEnergy:
-    """Joules of one domain over one interval; None with the reason in `missing`."""
+    """Joules of one domain over one interval; None with the reason in `missing`.
+
+    budget: what `uncertainty_joules` consists of, joules by cause (see `CAUSES`).
+    """
 
     domain: Domain
     joules: float | None
     uncertainty_joules: float | None
     missing: str | None = None
+    budget: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -98,8 +104,35 @@ class DomainEnergy:
             "in_total": self.domain.in_total,
             "joules": self.joules,
             "uncertainty_joules": self.uncertainty_joules,
+            "budget": dict(self.budget),
             "missing": self.missing,
         }
+
+
+CAUSES = {
+    "interpolation": (
+        "at the edges the counter is between two steps, and how the power went there is unseen",
+        "a longer run, since this does not grow with it",
+    ),
+    "location": (
+        "when exactly the counter moved, and how long a read took, is known only so well",
+        "a longer run, since this does not grow with it",
+    ),
+    "unit": ("the counter's or the reading's unit is coarse", "a longer run"),
+    "gaps": (
+        "power is read now and then, and when it changed in between is unseen",
+        "a GPU with an energy counter, or a shorter sampling interval",
+    ),
+    "averaging": (
+        "its power reading is an average over the time before it, which blurs the edges",
+        "a longer run, since this does not grow with it",
+    ),
+    "stated": (
+        "its figures are stated to be no better",
+        "a source that counts energy: see energyctl doctor",
+    ),
+}
+"""Of each cause of uncertainty: what it is, and what helps."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +163,8 @@ class Energy:
     `warnings` says why. A smaller number than the truth would look like a measurement.
 
     Uncertainties come from what the samples cannot tell: where between two steps of a counter an
-    edge lies, the counter's unit, gaps, and stated bands. A sensor's own calibration, which the
+    edge lies, the counter's unit, gaps, and stated bands. They are half-widths of bands that hold
+    the truth, not standard deviations, so sums add them up. A sensor's own calibration, which the
     makers do not state for counters, is not in them.
     """
 
@@ -159,10 +193,8 @@ class Energy:
 
     @property
     def uncertainty_joules(self) -> float | None:
-        """Half-width of the total's band. The domains' bands are independent of each other."""
-        if self.total_joules is None:
-            return None
-        return sqrt(sum((d.uncertainty_joules or 0.0) ** 2 for d in self._in_total()))
+        """Half-width of the total's band: the sum of the domains' (see the class)."""
+        return _sum(d.uncertainty_joules for d in self._in_total())
 
     @property
     def cpu_package_joules(self) -> float | None:
@@ -184,7 +216,7 @@ class Energy:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One line for each reason why a sum is None."""
+        """One line for each reason why a sum is None, or uncertain by more than 1 %."""
         lines = []
         for entry in self._in_total():
             if entry.joules is None:
@@ -193,7 +225,24 @@ class Energy:
             lines.append("no domain could be metered, so there is no total")
         elif self.total_joules is None:
             lines.append("total_joules is null, because a part of it is unknown")
-        return tuple(lines)
+        doubtful = self._doubtful()
+        return (*lines, doubtful) if doubtful else tuple(lines)
+
+    def _doubtful(self) -> str | None:
+        """Why the total is uncertain by more than 1 %, and what helps; None where it is not."""
+        total, uncertainty = self.total_joules, self.uncertainty_joules
+        if total is None or uncertainty is None or uncertainty <= WIDE * total:
+            return None
+        widest = max(self._in_total(), key=lambda d: d.uncertainty_joules or 0.0)
+        cause = max(widest.budget, key=lambda c: widest.budget[c], default="stated")
+        why, helps = CAUSES[cause]
+        share = f"by {uncertainty / total:.1%}" if total > 0 else f"by {uncertainty:.3g} J of 0 J"
+        if "longer" in helps and total > 0:
+            helps += f" (from about {self.seconds * uncertainty / (WIDE * total):.0f} s on)"
+        return (
+            f"the total energy is uncertain {share}, most of it for {widest.domain.name} "
+            f"({widest.domain.source}): {why}; what helps: {helps}"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The "energy" object of a result file."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from itertools import pairwise
 from statistics import median
 
 from energyctl.energy.domain import Domain
-from energyctl.energy.series import REACH_SECONDS, Series, Span
+from energyctl.energy.series import REACH_SECONDS, Series, Span, unknown
 
 # Watts between two readings further apart than this (and than five usual distances) are unknown.
 MAX_GAP_SECONDS = 10.0
@@ -18,55 +18,83 @@ class PowerSeries(Series):
 
     def __init__(self, domain: Domain) -> None:
         super().__init__(domain)
-        self._joules: float | None = 0.0
+        self._joules = 0.0
+        self._gaps = 0
 
-    def append(self, time: float, value: float | None, reason: str | None = None) -> None:
+    def append(
+        self, time: float, value: float | None, reason: str | None = None, seconds: float = 0.0
+    ) -> None:
         if value is None:
             self._fail(time, reason or "the read failed")
             return
-        if self.times and self._joules is not None:
+        if self.times:
             gap = time - self.times[-1]
-            piece = gap * (value + self.values[-1]) / 2
-            self._joules = None if gap > self._longest_gap() else self._joules + piece
+            if gap > self._longest_gap(len(self.times)):
+                self._gaps += 1
+            else:
+                self._joules += gap * (value + self.values[-1]) / 2
         self.times.append(time)
         self.values.append(value)
 
-    def joules_at_last(self) -> float | None:
-        return self._joules if self.times else None
+    def joules_at_last(self) -> float:
+        return self._joules
+
+    @property
+    def stretch(self) -> int:
+        return self._gaps
 
     def between(self, start: float, end: float) -> Span:
         points = []
         for time in (start, end):
             watts = self._watts_at(time)
             if watts is None:
-                return Span(None, None, self._why_unknown(time))
+                return unknown(self._why_unknown(time))
             points.append((time, watts))
         inside = range(bisect_right(self.times, start), bisect_right(self.times, end))
         points[1:1] = [(self.times[i], self.values[i]) for i in inside]
         unseen = self._unseen([time for time, _ in points])
         if unseen is not None:
-            return Span(None, None, unseen)
-        joules = spread = 0.0
+            return unknown(unseen)
+        joules = switching = 0.0
         for (t0, w0), (t1, w1) in pairwise(points):
             joules += (t1 - t0) * (w0 + w1) / 2
             # When in the gap the power changed is unseen. These errors add up, not out: a load
             # with a period may be seen at the same place of it each time.
-            spread += (t1 - t0) * abs(w1 - w0) / 2
-        return Span(joules, spread + self.domain.relative_uncertainty * joules)
+            switching += (t1 - t0) * abs(w1 - w0) / 2
+        budget = {
+            "gaps": switching,
+            "averaging": self._averaging(start) + self._averaging(end),
+            "unit": self.domain.resolution_watts * (end - start) / 2,
+            "stated": self.domain.relative_uncertainty * joules,
+        }
+        return Span(joules, budget)
+
+    def _averaging(self, time: float) -> float:
+        """Joules that a reading's age and averaging may shift across an edge.
+
+        A reading is the mean over the window before it, and up to one update old, so what is seen
+        at the edge flowed earlier, by half of both in the mean.
+        """
+        late = self.domain.averaging_seconds + self.domain.update_seconds
+        first = max(0, bisect_left(self.times, time - late) - 1)
+        near = self.values[first : bisect_right(self.times, time + late) + 1]
+        return (max(near) - min(near)) * late / 2 if near else 0.0
 
     def _unseen(self, times: list[float]) -> str | None:
         """The reason why the power is unknown somewhere between `times`."""
         gap, begins = max((b - a, a) for a, b in pairwise(times))
-        if gap <= self._longest_gap():
+        if gap <= self._longest_gap(bisect_right(self.times, begins)):
             return None
         why = self._why_unknown(begins + gap / 2) if self.failures else "no reading"
         return f"{gap:.0f} s without a reading: {why}"
 
-    def _longest_gap(self) -> float:
-        return max(MAX_GAP_SECONDS, 5 * self._usual_gap())
+    def _longest_gap(self, place: int) -> float:
+        usual = max(self._usual_gap(place), self.domain.update_seconds)
+        return max(MAX_GAP_SECONDS, 5 * usual)
 
-    def _usual_gap(self) -> float:
-        recent = self.times[-20:]
+    def _usual_gap(self, place: int) -> float:
+        """Median distance of the twenty readings before `place`."""
+        recent = self.times[max(0, place - 20) : place]
         return median(b - a for a, b in pairwise(recent)) if len(recent) > 1 else 0.0
 
     def _watts_at(self, time: float) -> float | None:
@@ -79,6 +107,5 @@ class PowerSeries(Series):
             w0, w1 = self.values[after - 1 : after + 1]
             return w0 + (w1 - w0) * (time - t0) / (t1 - t0)
         nearest = 0 if after == 0 else -1
-        if abs(self.times[nearest] - time) > max(REACH_SECONDS, self._usual_gap()):
-            return None
-        return self.values[nearest]
+        reach = max(REACH_SECONDS, self.domain.update_seconds, self._usual_gap(len(self.times)))
+        return self.values[nearest] if abs(self.times[nearest] - time) <= reach else None

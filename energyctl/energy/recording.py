@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from energyctl.energy.counter import CounterSeries
@@ -15,6 +18,42 @@ from energyctl.energy.series import Series
 def series_for(domain: Domain) -> Series:
     """An empty series of the sort that the domain's source needs."""
     return CounterSeries(domain) if domain.quantity == "energy" else PowerSeries(domain)
+
+
+@dataclass
+class Ticks:
+    """When the sampler sampled, on the time line; one entry per sample.
+
+    missed: deadlines passed over right before that sample; cpu_seconds: spent up to it.
+    """
+
+    times: array[float] = field(default_factory=lambda: array("d"))
+    missed: array[int] = field(default_factory=lambda: array("l"))
+    cpu_seconds: array[float] = field(default_factory=lambda: array("d"))
+
+    def add(self, time: float, missed: int, cpu_seconds: float) -> None:
+        self.times.append(time)
+        self.missed.append(missed)
+        self.cpu_seconds.append(cpu_seconds)
+
+    def copy(self) -> Ticks:
+        return Ticks(self.times[:], self.missed[:], self.cpu_seconds[:])
+
+    def statistics(self, interval: float, start: float, end: float) -> SamplerStatistics:
+        """Of the samples from `start` to `end`; gaps reach from the sample before to the next."""
+        first, last = bisect_left(self.times, start), bisect_right(self.times, end)
+        if first >= last:
+            return SamplerStatistics(interval)
+        around = self.times[max(0, first - 1) : last + 1]
+        inside = [start, *(t for t in around if start < t < end), end]
+        cpu = self.cpu_seconds[min(last, len(self.times) - 1)] - self.cpu_seconds[first]
+        return SamplerStatistics(
+            interval_seconds=interval,
+            samples=last - first,
+            missed=sum(self.missed[first:last]),
+            max_gap_seconds=max(b - a for a, b in pairwise(inside)),
+            cpu_seconds=max(0.0, cpu),
+        )
 
 
 @dataclass(frozen=True)
@@ -29,20 +68,30 @@ class Recording:
     domains: tuple[Domain, ...]
     series: Mapping[str, Series]
     phases: tuple[Phase, ...]
-    statistics: SamplerStatistics
+    interval_seconds: float
+    ticks: Ticks = field(default_factory=Ticks)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def statistics(self) -> SamplerStatistics:
+        """Of all samples."""
+        if not self.ticks.times:
+            return SamplerStatistics(self.interval_seconds)
+        first, last = self.ticks.times[0], self.ticks.times[-1]
+        return self.ticks.statistics(self.interval_seconds, first, last)
 
     def energy(self, start: float, end: float) -> Energy:
         """Energy of all domains from `start` to `end`."""
         domains = tuple(self._domain_energy(d, start, end) for d in self.domains)
-        return Energy(start, end, domains, self.statistics)
+        statistics = self.ticks.statistics(self.interval_seconds, start, end)
+        return Energy(start, end, domains, statistics)
 
     def _domain_energy(self, domain: Domain, start: float, end: float) -> DomainEnergy:
         series = self.series.get(domain.name)
         if domain.missing is not None or series is None:
             return DomainEnergy(domain, None, None, domain.missing or "it was not sampled")
         span = series.between(start, end)
-        return DomainEnergy(domain, span.joules, span.uncertainty_joules, span.missing)
+        return DomainEnergy(domain, span.joules, span.uncertainty_joules, span.missing, span.budget)
 
     def phases_json(self) -> list[dict[str, Any]]:
         """The "phases" list of a result file; "missing" only where a figure is null."""
@@ -55,6 +104,7 @@ class Recording:
             "start": phase.start,
             "end": phase.end,
             "joules": {d.domain.name: d.joules for d in energy.domains},
+            "uncertainty_joules": {d.domain.name: d.uncertainty_joules for d in energy.domains},
             "watts": {d.domain.name: _watts(d.joules, energy.seconds) for d in energy.domains},
         }
         missing = {d.domain.name: d.missing for d in energy.domains if d.joules is None}

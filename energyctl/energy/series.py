@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from array import array
+from collections.abc import Mapping
 from copy import deepcopy
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from energyctl.energy.domain import Domain
 
@@ -13,12 +14,24 @@ from energyctl.energy.domain import Domain
 REACH_SECONDS = 0.05
 
 
-class Span(NamedTuple):
-    """Energy of an interval, or the reason why there is none."""
+@dataclass(frozen=True)
+class Span:
+    """Energy of an interval with its uncertainty budget, or the reason why there is none.
+
+    budget: joules by cause; their sum is the half-width of the band.
+    """
 
     joules: float | None
-    uncertainty_joules: float | None
+    budget: Mapping[str, float] = field(default_factory=dict)
     missing: str | None = None
+
+    @property
+    def uncertainty_joules(self) -> float | None:
+        return None if self.joules is None else sum(self.budget.values())
+
+
+def unknown(reason: str) -> Span:
+    return Span(None, missing=reason)
 
 
 class Series(ABC):
@@ -31,16 +44,23 @@ class Series(ABC):
         self.failures: list[tuple[float, float, str]] = []  # from, to, reason
 
     @abstractmethod
-    def append(self, time: float, value: float | None, reason: str | None = None) -> None:
-        """Adds a sample; value None: the read failed for `reason`."""
+    def append(
+        self, time: float, value: float | None, reason: str | None = None, seconds: float = 0.0
+    ) -> None:
+        """Adds a sample that took `seconds` to read; value None: the read failed for `reason`."""
 
     @abstractmethod
     def between(self, start: float, end: float) -> Span:
         """Energy from start to end."""
 
     @abstractmethod
-    def joules_at_last(self) -> float | None:
-        """Joules from the first sample to the last one; None where a part is unknown."""
+    def joules_at_last(self) -> float:
+        """Joules from the first sample to the last one, as far as `stretch` is the same."""
+
+    @property
+    @abstractmethod
+    def stretch(self) -> int:
+        """Counts what cut the series: between samples of one stretch all joules are known."""
 
     def copy(self) -> Series:
         return deepcopy(self)

@@ -48,16 +48,26 @@ class GpuProcess(NamedTuple):
     memory_bytes: int | None
 
 
+class Untold(Exception):
+    """A source cannot tell who is on its GPUs, or not of all; `known` is what it can tell."""
+
+    def __init__(self, reason: str, known: Sequence[GpuProcess] = ()) -> None:
+        super().__init__(reason)
+        self.known = tuple(known)
+
+
 class Source(ABC):
     """A source of energy figures. One call of each method is made at a time, but `read`,
     `environment` and `processes` may be called beside each other from several threads.
 
     name: as in the entry point. unavailable: why it has no domains here, and what to do; None: it
-    has some, or has nothing to do with this machine.
+    has some, or has nothing to do with this machine. warnings: what else a reader of its figures
+    should know.
     """
 
     name: str
     unavailable: str | None = None
+    warnings: Sequence[str] = ()
     quick: bool = False  # its calls read files of the kernel: they return at once, and never hang
 
     @property
@@ -78,7 +88,9 @@ class Source(ABC):
         return ()
 
     def processes(self) -> Sequence[GpuProcess]:
-        """Who is on its GPUs now; empty for other sources."""
+        """Who is on its GPUs now; empty for other sources. Untold where it cannot tell."""
+        if any(domain.kind == "gpu" for domain in self.domains()):
+            raise Untold(f"{self.name} does not tell who is on its GPUs")
         return ()
 
     def close(self) -> None:  # noqa: B027

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from energyctl.energy import Domain
-from energyctl.meters.base import GpuProcess, GpuState, Reading, Source
+from energyctl.meters.base import GpuProcess, GpuState, Reading, Source, Untold
 
 LIMIT_SECONDS = 2.0
 
@@ -77,6 +77,7 @@ class Bounded(Source):
         self._source = source
         self.name = source.name
         self.unavailable = source.unavailable
+        self.warnings = source.warnings
         self._domains = tuple(source.domains())
         self._read = _Caller(source.read, f"{source.name}-read")
         self._environment = _Caller(source.environment, f"{source.name}-environment")
@@ -90,15 +91,20 @@ class Bounded(Source):
         readings = self._read.ask()
         if readings is not None:
             return readings
-        now, seconds = time.monotonic(), self._read.waiting_seconds
-        reason = f"{self.name} has not answered for {seconds:.0f} s: the driver hangs"
+        now, reason = time.monotonic(), self._hangs(self._read)
         return [Reading(d.name, now, None, reason) for d in self._domains if d.missing is None]
 
     def environment(self) -> Sequence[GpuState]:
         return self._environment.ask() or ()
 
     def processes(self) -> Sequence[GpuProcess]:
-        return self._processes.ask() or ()
+        found = self._processes.ask()
+        if found is None:
+            raise Untold(self._hangs(self._processes))
+        return found
+
+    def _hangs(self, caller: _Caller[T]) -> str:
+        return f"{self.name} has not answered for {caller.waiting_seconds:.0f} s: the driver hangs"
 
     @property
     def cpu_seconds(self) -> float:

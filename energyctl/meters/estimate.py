@@ -3,7 +3,7 @@
 power = logical CPUs x (0.74 W + utilization x (3.5 W - 0.74 W))
 
 A convention, not a measurement: these are the averages for cloud servers' CPUs, per virtual CPU
-(a hardware thread), of the Cloud Carbon Footprint methodology. A laptop's thread draws half of
+(a hardware thread), that Cloud Carbon Footprint uses for AWS. A laptop's thread draws half of
 that under load, a desktop's more than twice, so the stated band is as wide as the figure itself.
 In a container or virtual machine, /proc/stat tells about the CPUs that are seen there.
 """

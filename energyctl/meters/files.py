@@ -6,11 +6,12 @@ import os
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 from energyctl.energy import Domain, Energy
 from energyctl.errors import MachineError
 from energyctl.meters.base import GpuState
+from energyctl.meters.points import MeanPower, Point
 
 HEADERS = {
     "cpu_power.csv": "timestamp,domain,power_w,energy_j",
@@ -20,40 +21,14 @@ HEADERS = {
 }
 
 
-class Point(NamedTuple):
-    """One sample of one domain: joules since the sampler's start, watts where the source has them.
-
-    time: Unix seconds; None: unknown.
-    """
-
-    domain: str
-    time: float
-    joules: float | None
-    watts: float | None
-
-    def watts_since(self, before: Point | None) -> float | None:
-        """The reading, or the mean power since `before`."""
-        if self.watts is not None:
-            return self.watts
-        if before is None or before.joules is None or self.joules is None:
-            return None
-        seconds = self.time - before.time
-        return (self.joules - before.joules) / seconds if seconds > 0 else None
-
-
 class CsvFiles:
-    """Rows wait in memory until `flush`, so that a slow disk holds up no reading.
+    """Rows wait in memory until `flush`, so that a slow disk holds up no reading."""
 
-    A counter's power is the mean since its row before. So soon after that row that the counter's
-    steps would show instead (beside an edge), power is left empty and the next row covers it.
-    """
-
-    def __init__(self, directory: Path, domains: Iterable[Domain], interval: float) -> None:
+    def __init__(self, directory: Path, domains: Iterable[Domain]) -> None:
         """Creates the files with their headers; MachineError where that fails."""
         self._domains = {d.name: d for d in domains}
-        self._interval = interval
-        self._first: dict[str, float] = {}  # joules at a domain's first row
-        self._before: dict[str, Point] = {}  # its last row with a power
+        self._first: dict[str, Point] = {}  # a domain's first row with joules
+        self._power = {d.name: MeanPower(d) for d in self._domains.values()}
         self._rows: dict[str, list[str]] = {name: [header] for name, header in HEADERS.items()}
         self._files: dict[str, TextIO] = {}
         self._waiting = threading.Lock()  # guards the rows
@@ -80,21 +55,16 @@ class CsvFiles:
                 name, label = "cpu_power.csv", domain.name
             joules = None
             if point.joules is not None:
-                joules = point.joules - self._first.setdefault(domain.name, point.joules)
-            self._row(name, point.time, label, _cell(self._power(domain, point)), _cell(joules))
+                first = self._first.setdefault(domain.name, point)
+                if first.stretch == point.stretch:
+                    joules = point.joules - (first.joules or 0.0)
+            self._row(
+                name, point.time, label, _cell(self._power[domain.name].watts(point)), _cell(joules)
+            )
 
     def _row(self, name: str, time: float, *cells: str) -> None:
         with self._waiting:
             self._rows[name].append(",".join((f"{time:.6f}", *cells)))
-
-    def _power(self, domain: Domain, point: Point) -> float | None:
-        before = self._before.get(domain.name)
-        settled = min(2 * domain.update_seconds, self._interval / 2)
-        counter = domain.quantity == "energy"
-        if counter and before is not None and point.time - before.time < settled:
-            return None
-        self._before[domain.name] = point
-        return point.watts_since(before)
 
     def add_states(self, states: Iterable[GpuState], offset: float) -> None:
         """offset: from the states' monotonic clock to Unix time."""
@@ -126,8 +96,8 @@ class CsvFiles:
         with self._writing:
             for file in self._files.values():
                 try:
-                    os.fsync(file.fileno())
-                    file.close()
+                    with file:
+                        os.fsync(file.fileno())
                 except OSError as error:
                     failed = failed or f"samples are missing in {self._directory}: {error}"
             self._files.clear()

@@ -87,9 +87,9 @@ def _open(door: EntryPoint, wanted: Wanted, broken: list[str]) -> Source | None:
 
 
 def _counted_once(sources: Sequence[Source]) -> list[Source]:
-    """*sources* whose domains, all together, count each joule once."""
+    """*sources* whose domains, all together, have different names and count each joule once."""
     domains = [d for source in sources for d in source.domains()]
-    agreed = iter(count_once(domains))
+    agreed = iter(_named_apart(count_once(domains)))
     result: list[Source] = []
     for source in sources:
         own = source.domains()
@@ -98,13 +98,30 @@ def _counted_once(sources: Sequence[Source]) -> list[Source]:
     return result
 
 
+def _named_apart(domains: Sequence[Domain]) -> list[Domain]:
+    """*domains* in their order; of those with one name all but one get their source's behind it.
+
+    The name stays with the first that can be read.
+    """
+    named = dict.fromkeys(range(len(domains)), "")
+    for index in sorted(named, key=lambda i: domains[i].missing is not None):
+        name = domains[index].name
+        while name in named.values():
+            name += f"-{domains[index].source.replace(' ', '-')}"
+        named[index] = name
+    return [replace(domain, name=named[index]) for index, domain in enumerate(domains)]
+
+
 class Retold(Source):
-    """*source*, with other words for its domains."""
+    """*source*, with other words and names for its domains."""
 
     def __init__(self, source: Source, domains: Sequence[Domain]) -> None:
         self._source, self._domains = source, tuple(domains)
+        self._names = {
+            own.name: told.name for own, told in zip(source.domains(), domains, strict=True)
+        }
         self.name, self.unavailable = source.name, source.unavailable
-        self.quick = source.quick
+        self.quick, self.warnings = source.quick, source.warnings
 
     @property
     def cpu_seconds(self) -> float:
@@ -114,7 +131,8 @@ class Retold(Source):
         return self._domains
 
     def read(self) -> Sequence[Reading]:
-        return self._source.read()
+        readings = self._source.read()
+        return [r._replace(domain=self._names.get(r.domain, r.domain)) for r in readings]
 
     def environment(self) -> Sequence[GpuState]:
         return self._source.environment()
@@ -127,15 +145,21 @@ class Retold(Source):
 
 
 def _warnings(sources: Sequence[Source]) -> list[str]:
-    """One line per reason, with all domains that it hits."""
-    hit: dict[str, list[str]] = {}
+    """What the sources say, and a line per reason with all parts that nothing else shows."""
+    hit: dict[str, dict[str, str]] = {}
     domains = [d for source in sources for d in source.domains()]
+    seen = {d.part for d in domains if d.part and d.missing is None}
     for domain in domains:
-        if domain.missing is not None:
-            hit.setdefault(domain.missing, []).append(domain.name)
-    lines = [f"not measured: {', '.join(names)}: {reason}" for reason, names in hit.items()]
+        if domain.missing is not None and domain.part not in seen:
+            names = hit.setdefault(domain.missing, {})
+            names.setdefault(domain.part or domain.name, domain.name)
+    lines = [
+        f"not measured: {', '.join(names.values())}: {reason}" for reason, names in hit.items()
+    ]
+    lines += [line for source in sources for line in source.warnings]
     if any(not d.measured for d in domains):
         told = [s.unavailable for s in sources if s.name == "powercap" and s.unavailable]
-        reason = told[0] if told else "no CPU package can be read"
+        unread = any(d.measured and d.kind == "cpu" for d in domains)
+        reason = "no CPU package can be read" if unread or not told else told[0]
         lines.append(f"CPU energy is estimated, not measured: {reason}")
     return lines

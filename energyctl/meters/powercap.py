@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from energyctl.energy import Domain, count_once
+from energyctl.meters import permission, topology
 from energyctl.meters.base import Reading, Source, Wanted
 
 ZONE = re.compile(r"(intel-rapl|intel-rapl-mmio):(\d+)(?::(\d+))?")
@@ -40,17 +41,22 @@ class _Zone:
 
 
 def open_source(wanted: Wanted) -> PowercapSource:
-    return PowercapSource(wanted.powercap_root)
+    denied = permission.denied(wanted.powercap_root, wanted.perf_root)
+    return PowercapSource(wanted.powercap_root, denied)
 
 
 class PowercapSource(Source):
-    """One open descriptor per zone, each read a single pread. No zones: `unavailable` says so."""
+    """One open descriptor per zone, each read a single pread. No zones: `unavailable` says so.
+
+    denied: the reason for what may not be read.
+    """
 
     name = "powercap"
     quick = True
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, denied: str = "only root may read it: run with sudo") -> None:
         self.unavailable: str | None = None
+        self._denied = denied
         self._domains: list[Domain] = []
         self._open: list[tuple[str, int]] = []
         zones = _zones(root)
@@ -70,7 +76,9 @@ class PowercapSource(Source):
             descriptor = os.open(zone.path / "energy_uj", os.O_RDONLY | os.O_CLOEXEC)
             _microjoules(descriptor)
         except (OSError, ValueError) as error:
-            domain = replace(domain, missing=_reason(zone.path / "energy_uj", error))
+            refused = isinstance(error, PermissionError)
+            missing = f"reading {zone.path / 'energy_uj'} failed: {error}"
+            domain = replace(domain, missing=self._denied if refused else missing)
             if descriptor is not None:
                 os.close(descriptor)
         else:
@@ -144,7 +152,7 @@ def _domain(zone: _Zone, taken: set[str]) -> Domain:
         max_watts=_max_watts(zone),
         resolution_joules=RESOLUTION_JOULES,
         update_seconds=UPDATE_SECONDS,
-        part=_key(zone),
+        part=topology.part(_key(zone), topology.counts_whole_packages()),
     )
 
 
@@ -163,16 +171,6 @@ def _stated_watts(path: Path) -> float:
         for file in path.glob(pattern)
     ]
     return 2 * max(stated, default=0) / 1e6
-
-
-def _reason(path: Path, error: Exception) -> str:
-    if isinstance(error, PermissionError):
-        counters = path.parent.parent / "*" / path.name
-        return (
-            "the kernel lets only root read energy_uj: run with sudo, or let users read it: "
-            f"sudo chmod a+r {counters} (until the next boot; a udev rule keeps it)"
-        )
-    return f"reading {path} failed: {error}"
 
 
 def _text(path: Path) -> str | None:

@@ -1,13 +1,14 @@
 """The sampling loop: one thread, one time line, one extra reading at each phase edge.
 
 Time stamps are the monotonic clock plus an offset that is fixed at the start: Unix time that no
-clock jump touches. After an edge the thread polls those counters that move in wide steps until
-each has moved once, so that the step around the edge can be located.
+clock jump touches. Counters that move in wide steps are polled after an edge until each has moved
+twice, which locates the step around the edge and tells the power after it. While a phase is young
+they are read about as often as they move: that tells the power before an edge that follows soon,
+and between which powers the load moves.
 """
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Sequence
@@ -15,27 +16,28 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from pathlib import Path
 
-from energyctl.energy import CounterSeries, Phase, Recording, SamplerStatistics, series_for
+from energyctl.energy import CounterSeries, Phase, Recording, Ticks, series_for
 from energyctl.errors import SettingsError
+from energyctl.meters.agenda import Agenda
 from energyctl.meters.base import GpuState, Reading, Source, readings_of, states_of
-from energyctl.meters.files import CsvFiles, Point
+from energyctl.meters.files import CsvFiles
+from energyctl.meters.points import MeanPower, Point
 
-POLL_SECONDS = 0.001
-# Power without a counter is read this often, at uneven distances: a load with a period would
-# otherwise be seen at the same place of it each time.
-POWER_SECONDS = 0.1
 # An edge that took longer to read than this brackets the quick sources with a second reading.
 SLOW_EDGE_SECONDS = 0.002
-# Steps to see: after an edge the one that ends the step it lies in; at the start enough to know
-# how long a step usually is.
-EDGE_STEPS, START_STEPS = 1, 3
-EDGE_WATCH_SECONDS, START_WATCH_SECONDS = 0.3, 1.0
-FLUSH_SECONDS = 2.0
+# Steps to see: after an edge the one that ends the step it lies in and one more; at the start
+# enough to know how long a step usually is.
+EDGE_STEPS, START_STEPS = 2, 3
+EDGE_WATCH_SECONDS, START_WATCH_SECONDS = 0.4, 1.0
+# NVML's utilization is a mean over 1/6 to 1 s (nvmlUtilization_t): asking more often tells no more.
+STATES_SECONDS = 0.5
+# Rows may wait this long for a sample to be written with, and no longer.
+FLUSH_SECONDS, LATEST_FLUSH_SECONDS = 2.5, 4.0
 
 
 @dataclass(frozen=True)
 class Latest:
-    """What is known now. watts: the mean since the regular sample before; None: unknown.
+    """What is known now. watts: the reading, or the mean since the sample before; None: unknown.
 
     time, since: Unix seconds; phase: None before the first one.
     """
@@ -61,30 +63,26 @@ class Sampler:
             name: s for name, s in self._series.items() if isinstance(s, CounterSeries)
         }
         self._names = [(meter, {d.name for d in meter.domains()}) for meter in self._meters]
-        self._powers = self._series.keys() - self._counters.keys()
-        self._power_due = 0.0 if self._powers else inf  # monotonic
+        self._agenda = Agenda(self._series, (names for _, names in self._names))
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._offset = 0.0
         self._edges: list[tuple[str, float]] = []
         self._ended: float | None = None
-        self._watching: dict[str, int] = {}  # steps still to see, per domain
-        self._watch_until = 0.0
         self._edge_points: list[Point] = []
-        self._regular: dict[str, Point] = {}
+        self._power = {d.name: MeanPower(d) for d in self._domains}
         self._watts: dict[str, float | None] = {}
         self._states: tuple[GpuState, ...] = ()
         self._files: CsvFiles | None = None
         self._next_files: CsvFiles | None = None
-        self._states_due = False  # the GPU files begin with a row of their own
+        self._states_due = False  # somebody needs them before the next sample
+        self._states_taken = 0.0  # monotonic
         self._warnings: list[str] = []
         self._seconds: dict[str, float] = {}  # that the last reading of each meter took
-        self._samples = self._missed = 0
-        self._max_gap = self._cpu_seconds = 0.0
-        self._sampled: float | None = None  # monotonic time of the last sample
-        self._followed = 0.0  # monotonic time at which all counters were read last
-        self._follow_seconds = min((c.follow_seconds for c in self._counters.values()), default=inf)
+        self._ticks = Ticks()
+        self._missed = 0  # deadlines passed over since the last sample
+        self._cpu_seconds = 0.0
 
     # -- the time line --------------------------------------------------------------------------
 
@@ -99,7 +97,7 @@ class Sampler:
         self._offset = _unix_offset()
         with self._changed:
             self._sample()
-            self._watch(START_STEPS, START_WATCH_SECONDS)
+            self._agenda.edge(time.monotonic(), START_STEPS, START_WATCH_SECONDS)
         self._thread = threading.Thread(target=self._run, name="energy-sampler", daemon=True)
         self._thread.start()
 
@@ -121,7 +119,7 @@ class Sampler:
         return edge
 
     def stop(self) -> Recording:
-        """Last edge; waits until the step around it is located (0.3 s at most), ends the thread."""
+        """Last edge; waits until the step around it is located (0.4 s at most), ends the thread."""
         ended = self.now()
         with self._changed:
             if self._ended is None:
@@ -146,21 +144,25 @@ class Sampler:
                     Phase(name, start, until)
                     for (name, start), until in zip(self._edges, ends, strict=False)
                 ),
-                statistics=SamplerStatistics(
-                    interval_seconds=self._interval,
-                    samples=self._samples,
-                    missed=self._missed,
-                    max_gap_seconds=self._max_gap,
-                    cpu_seconds=self._cpu_seconds,
-                ),
+                interval_seconds=self._interval,
+                ticks=self._ticks.copy(),
                 warnings=tuple(self._warnings),
             )
 
     def wait_until_located(self) -> None:
-        """Waits until the counters' steps around the last edge are located (0.3 s at most)."""
+        """Waits until the counters' steps after the last edge, or the start, are located.
+
+        At most 0.4 s; where no counter moves in wide steps it returns at once.
+        """
         deadline = time.monotonic() + EDGE_WATCH_SECONDS
-        while self._watching and time.monotonic() < deadline:
-            time.sleep(10 * POLL_SECONDS)
+        while self._agenda.watching and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def look(self) -> None:
+        """Has the GPUs' states taken now, however far the next sample is; returns at once."""
+        with self._changed:
+            self._states_due = True
+            self._changed.notify_all()
 
     def latest(self) -> Latest:
         with self._changed:
@@ -181,7 +183,7 @@ class Sampler:
         if before is not None:
             self._note(before.close())
         if directory is not None:
-            files = CsvFiles(directory, self._domains, self._interval)
+            files = CsvFiles(directory, self._domains)
             with self._changed:
                 self._next_files = files
 
@@ -192,91 +194,59 @@ class Sampler:
         flushed = time.monotonic()
         while True:
             with self._changed:
-                self._cpu_seconds = time.thread_time()
-                if self._stopping and not self._watching:
+                self._cpu_seconds = time.thread_time() + sum(m.cpu_seconds for m in self._meters)
+                if self._stopping and not self._agenda.watching:
                     return
-                wake = min(self._next_due(deadline), flushed + FLUSH_SECONDS)
+                poll = self._agenda.next_due(time.monotonic(), self.now())
+                rows_due = inf if self._files is None else flushed + LATEST_FLUSH_SECONDS
+                next_sample = inf if self._stopping else deadline
+                wake = min(poll, next_sample, rows_due)
                 self._changed.wait(max(0.0, wake - time.monotonic()))
                 now = time.monotonic()
-                if self._watching or now >= min(
-                    self._followed + self._follow_seconds, self._power_due
-                ):
-                    self._poll(now)
-                due = now >= deadline and not self._stopping
+                if now >= poll:
+                    self._poll(self._agenda.due(now))
+                due = now >= next_sample and not self._stopping
                 if due:
-                    self._regular_sample()
                     late = int((now - deadline) / self._interval)
                     self._missed += late
                     deadline += (late + 1) * self._interval
-            if due or self._states_due:
-                self._states_due = False
+                    self._regular_sample()
+            if self._states_due or (due and now - self._states_taken >= 0.9 * STATES_SECONDS):
+                self._states_due, self._states_taken = False, now
                 self._take_states()
-            if now - flushed >= FLUSH_SECONDS:
+            if now >= rows_due or (due and now - flushed >= FLUSH_SECONDS):
                 flushed = now
                 self._flush()
 
-    def _next_due(self, deadline: float) -> float:
-        if self._watching:
-            return time.monotonic() + POLL_SECONDS
-        return min(deadline, self._followed + self._follow_seconds, self._power_due)
-
-    def _poll(self, now: float) -> None:
+    def _poll(self, due: set[str]) -> None:
         """Reads in between: locates steps, follows wraps, sees power that comes and goes."""
-        due = set(self._watching)
-        if now >= self._followed + self._follow_seconds:
-            self._followed = now
-            due |= self._counters.keys()
-        power = now >= self._power_due
-        if power:
-            self._power_due = now + POWER_SECONDS * random.uniform(0.5, 1.5)
-            due |= self._powers
-        for meter, names in self._names:
-            for reading in () if names.isdisjoint(due) else readings_of(meter):
+        for source, names in self._names:
+            for reading in readings_of(source) if names & due else ():
                 counter = self._counters.get(reading.domain)
                 if counter is None:
-                    if power and reading.domain in self._powers:
+                    if reading.domain in due:
                         self._keep(reading)
-                elif counter.watch(self._unix(reading), reading.value):
-                    self._seen(reading.domain)
-        if now >= self._watch_until:
-            self._watching.clear()
-
-    def _seen(self, domain: str) -> None:
-        left = self._watching.get(domain, 0) - 1
-        if left > 0:
-            self._watching[domain] = left
-        else:
-            self._watching.pop(domain, None)
-
-    def _watch(self, steps: int, seconds: float) -> None:
-        for name, series in self._counters.items():
-            if series.stepped:
-                self._watching[name] = max(steps, self._watching.get(name, 0))
-        self._watch_until = max(self._watch_until, time.monotonic() + seconds)
+                elif counter.watch(self._unix(reading), reading.value, reading.seconds):
+                    self._agenda.located(reading.domain)
 
     # -- samples; the caller holds the lock -------------------------------------------------------
 
     def _read_edge(self) -> None:
         before = self.now()
+        self._agenda.edge(time.monotonic(), EDGE_STEPS, EDGE_WATCH_SECONDS)
         self._edge_points = self._sample()
         if self.now() - before > SLOW_EDGE_SECONDS:
             quick = [m for m in self._meters if self._seconds[m.name] < SLOW_EDGE_SECONDS]
             self._read(quick)
-        self._watch(EDGE_STEPS, EDGE_WATCH_SECONDS)
 
     def _regular_sample(self) -> None:
-        points = self._sample()
-        for point in points:
-            before = self._regular.get(point.domain)
-            self._watts[point.domain] = point.watts_since(before)
-            self._regular[point.domain] = point
+        for point in self._sample():
+            self._watts[point.domain] = self._power[point.domain].watts(point)
 
     def _sample(self) -> list[Point]:
-        now = time.monotonic()
-        if self._sampled is not None:
-            self._max_gap = max(self._max_gap, now - self._sampled)
-        self._sampled = self._followed = now
-        self._samples += 1
+        self._agenda.sampled(time.monotonic())
+        self._ticks.add(self.now(), self._missed, self._cpu_seconds)
+        self._missed = 0
         points = self._read(self._meters)
         if self._files is not None:
             self._files.add(points)
@@ -294,10 +264,11 @@ class Sampler:
 
     def _keep(self, reading: Reading) -> Point:
         series, unix = self._series[reading.domain], self._unix(reading)
-        series.append(unix, reading.value, reading.reason)
+        series.append(unix, reading.value, reading.reason, reading.seconds)
         known = reading.value is not None
         watts = reading.value if series.domain.quantity == "power" else None
-        return Point(reading.domain, unix, series.joules_at_last() if known else None, watts)
+        joules = series.joules_at_last() if known else None
+        return Point(reading.domain, unix, joules, watts, series.stretch)
 
     def _unix(self, reading: Reading) -> float:
         return reading.time + self._offset

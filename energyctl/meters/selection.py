@@ -3,44 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from energyctl.errors import SettingsError
 
-Known = Sequence[tuple[int, str]]  # (index, UUID) of each GPU that there is
+
+@dataclass(frozen=True)
+class Card:
+    """A GPU that there is. mig: UUIDs of the MIG devices that it is split into."""
+
+    index: int
+    uuid: str
+    name: str = ""
+    mig: tuple[str, ...] = ()
 
 
-def named(known: Known, gpus: Sequence[int | str]) -> list[int]:
-    """Indices of the GPUs in `gpus` (indices or UUIDs). SettingsError for one that is not there."""
-    return sorted({_one(known, gpu) for gpu in gpus})
+class Selection(NamedTuple):
+    """Indices of GPUs, in NVML's order, and what a reader of their figures should know."""
+
+    indices: list[int]
+    warnings: tuple[str, ...] = ()
 
 
-def _one(known: Known, gpu: int | str) -> int:
+HIDDEN = ("-1", "none", "void", "NoDevFiles")  # ways to say that CUDA shall see no GPU
+
+
+def named(known: Sequence[Card], gpus: Sequence[int | str]) -> Selection:
+    """The GPUs in `gpus` (indices or UUIDs; of a MIG device: the GPU that it is a part of).
+
+    SettingsError for one that is not there.
+    """
+    return Selection(sorted({_one(known, gpu) for gpu in gpus}))
+
+
+def _one(known: Sequence[Card], gpu: int | str) -> int:
     found = _find(known, str(gpu))
     if len(found) == 1:
         return found[0]
-    there = ", ".join(f"{index} ({uuid})" if uuid else f"{index}" for index, uuid in known)
+    there = ", ".join(f"{c.index} ({c.uuid})" if c.uuid else f"{c.index}" for c in known)
     problem = "several GPUs begin with" if found else "there is no GPU"
     raise SettingsError(f'"gpus": {problem} {gpu}; this machine has {there or "none"}')
 
 
-def visible(known: Known, value: str) -> list[int]:
-    """Indices of the GPUs that CUDA_VISIBLE_DEVICES=`value` shows.
+def visible(known: Sequence[Card], value: str, order: str | None = None) -> Selection:
+    """The GPUs that CUDA_VISIBLE_DEVICES=`value` shows; order: CUDA_DEVICE_ORDER.
 
     As CUDA does: an empty value shows none, and the first entry that is no GPU ends the list.
     """
-    indices: list[int] = []
-    for entry in filter(None, map(str.strip, value.split(","))):
+    indices, warnings = set[int](), []
+    entries = [entry for entry in map(str.strip, value.split(",")) if entry]
+    for entry in entries:
         found = _find(known, entry)
         if len(found) != 1:
+            if known and entry not in HIDDEN:
+                what = "several GPUs" if found else "no GPU of this machine"
+                warnings.append(
+                    f"CUDA_VISIBLE_DEVICES={value}: {entry} names {what}:"
+                    " CUDA ignores it and all that follows, and so it is metered"
+                )
             break
-        indices.append(found[0])
-    return sorted(set(indices))
+        indices.add(found[0])
+    if any(entry.isdecimal() for entry in entries) and order != "PCI_BUS_ID":
+        warnings += _other_order(known, value, indices)
+    return Selection(sorted(indices), tuple(warnings))
 
 
-def _find(known: Known, wanted: str) -> list[int]:
-    """Indices with this index or beginning of a UUID."""
+def _other_order(known: Sequence[Card], value: str, indices: set[int]) -> list[str]:
+    """CUDA counts from its fastest GPU (FASTEST_FIRST, CUDA C++ Programming Guide), NVML by bus.
+
+    It does not matter where all GPUs are of one model, or all or none are chosen.
+    """
+    names = sorted({card.name for card in known})
+    if len(names) < 2 or len(indices) in (0, len(known)):
+        return []
+    return [
+        f"CUDA_VISIBLE_DEVICES={value}: CUDA counts its fastest GPU as 0, the driver counts by PCI"
+        f" bus, and this machine has different ones ({', '.join(names)}): the metered GPUs"
+        f" ({', '.join(str(i) for i in sorted(indices))}) may not be those that trainings use;"
+        " to be sure set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name UUIDs there or in"
+        ' "gpus" of the settings'
+    ]
+
+
+def _find(known: Sequence[Card], wanted: str) -> list[int]:
+    """Indices of those with this index or beginning of a UUID, their own or a MIG device's."""
     if wanted.isdecimal():
-        return [index for index, _ in known if index == int(wanted)]
-    exact = [index for index, uuid in known if uuid == wanted]
-    prefix = [i for i, uuid in known if wanted.startswith("GPU-") and uuid.startswith(wanted)]
-    return exact or prefix
+        return [card.index for card in known if card.index == int(wanted)]
+    if wanted.startswith("MIG-GPU-"):  # before driver 470: MIG-<UUID of the GPU>/<gi>/<ci>
+        wanted = wanted.removeprefix("MIG-").partition("/")[0]
+    exact = [card.index for card in known if wanted in (card.uuid, *card.mig)]
+    if exact or not wanted.startswith(("GPU-", "MIG-")):
+        return exact
+    return [c.index for c in known if any(u.startswith(wanted) for u in (c.uuid, *c.mig))]

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any
 
-from energyctl.energy import CounterSeries, Domain, Recording
+from energyctl.energy import Domain
 from energyctl.meters.base import Source
-from energyctl.meters.sampler import Sampler
+from energyctl.meters.watching import Watched, watch
 
-SURVEY_SECONDS = 0.5
+# Several moves of a GPU's counter, the slowest there is.
+SURVEY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Row:
     """One domain, or one source without any.
 
-    step_seconds: how often the counter moves; watts: power now; None: unknown. cure: why it
-    cannot be read and what to do.
+    As measured now: update_seconds: how often it moves, where at_most is set not less often than
+    that (it could not be looked at more closely); step_joules and smallest_step_joules: by how
+    much a counter moves usually and at least; watts: power. None: unknown.
+    cure: why it cannot be read, or not well, and what to do. needed: False for a source that was
+    left closed, because another one measures what it would.
     """
 
     source: str
@@ -28,7 +32,11 @@ class Row:
     measured: bool
     in_total: bool
     covers: str
-    step_seconds: float | None = None
+    needed: bool = True
+    update_seconds: float | None = None
+    at_most: bool = False
+    step_joules: float | None = None
+    smallest_step_joules: float | None = None
     watts: float | None = None
     cure: str | None = None
 
@@ -68,63 +76,64 @@ def _why_none(meters: Sequence[Source], kind: str) -> str:
 
 
 def describe(meters: Sequence[Source], *, seconds: float = SURVEY_SECONDS) -> list[Row]:
-    """A row per domain, with the power over the next `seconds`, and one per absent source."""
-    recording = _listen(meters, seconds)
+    """A row per domain, watched for `seconds`, and one per absent source."""
+    watched = watch(meters, seconds)
     rows = []
     for meter in meters:
-        if meter.unavailable:
-            rows.append(_absent(meter))
-        rows += [_row(domain, recording) for domain in meter.domains()]
+        if meter.unavailable and not meter.domains():
+            rows.append(absent(meter.name, meter.unavailable))
+        rows += [_row(domain, watched.get(domain.name), seconds) for domain in meter.domains()]
     return rows
 
 
-def _listen(meters: Sequence[Source], seconds: float) -> Recording:
-    sampler = Sampler(meters, interval_seconds=seconds / 2)
-    sampler.start()
-    sampler.phase("survey")
-    threading.Event().wait(seconds)
-    return sampler.stop()
+def absent(source: str, reason: str) -> Row:
+    """A source that shows nothing here."""
+    return Row(source, None, False, False, False, "nothing", cure=reason)
 
 
-def _absent(meter: Source) -> Row:
-    return Row(meter.name, None, False, False, False, "nothing", cure=meter.unavailable)
-
-
-def _row(domain: Domain, recording: Recording) -> Row:
-    phase = recording.phases[0]
-    energy = recording.energy(phase.start, phase.end)
-    joules = next(d.joules for d in energy.domains if d.domain.name == domain.name)
-    return Row(
+def _row(domain: Domain, watched: Watched | None, seconds: float) -> Row:
+    row = Row(
         source=domain.source,
         domain=domain.name,
         readable=domain.missing is None,
         measured=domain.measured,
         in_total=domain.in_total,
         covers=_covers(domain),
-        step_seconds=_step_seconds(domain, recording),
-        watts=None if joules is None else joules / energy.seconds,
         cure=domain.missing,
     )
+    if watched is None:
+        return row
+    row = replace(row, watts=watched.watts())
+    if not watched.values:
+        return replace(row, readable=False, cure=watched.reason or "it was not read")
+    counter = domain.quantity == "energy"
+    if counter and domain.measured and row.watts is None:
+        row = replace(row, cure=f"its counter did not move for {seconds:g} s")
+    return _with_steps(row, watched) if domain.measured else row
 
 
-def _step_seconds(domain: Domain, recording: Recording) -> float | None:
-    series = recording.series.get(domain.name)
-    if not isinstance(series, CounterSeries):
-        return None
-    return series.update_seconds() or domain.update_seconds or None
+def _with_steps(row: Row, watched: Watched) -> Row:
+    update, look, steps = watched.update_seconds(), watched.look_seconds(), watched.steps()
+    counter = watched.domain.quantity == "energy"
+    return replace(
+        row,
+        update_seconds=update,
+        at_most=update is not None and look is not None and update < 2 * look,
+        step_joules=median(steps) if counter and steps else None,
+        smallest_step_joules=min(steps) if counter and steps else None,
+    )
 
 
 def _covers(domain: Domain) -> str:
     if not domain.measured:
-        return "all CPUs, estimated from their utilization"
-    if domain.kind == "cpu":
-        return "one CPU package"
-    if domain.kind == "dram":
-        return "the memory of one CPU package"
-    if domain.kind == "gpu":
-        return "one GPU with its memory"
-    if domain.name.startswith("psys"):
-        return "the whole platform (not in the total)"
-    if domain.source == "powercap mmio":
-        return "a package seen through a second interface (not in the total)"
-    return "a part of a package (not in the total)"
+        return "all CPUs"
+    part = domain.part or ""
+    if part == "psys":
+        return "platform"
+    if "/" not in part and (domain.kind == "cpu" or part.startswith("package-")):
+        return "package"
+    if domain.kind == "dram" or part.endswith("/dram"):
+        return "memory"
+    if domain.kind == "gpu" or part.startswith("gpu/"):
+        return "GPU"
+    return "package part" if part.startswith("package-") else "see its source"

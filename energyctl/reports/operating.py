@@ -45,20 +45,59 @@ def status_text(found: Mapping[str, Any]) -> str:
 
 def print_examination(found: Mapping[str, Any], console: Console) -> None:
     """The tables of ``doctor``."""
-    console.print(meters_table([Row(**row) for row in found["meters"]]))
+    rows = [Row(**row) for row in found["meters"]]
+    console.print(meters_table(rows))
+    told = [row.cure for row in rows if row.cure]
+    for warning in found["warnings"]:
+        if not any(cure in warning for cure in told):
+            console.print(f"warning: {warning}", markup=False)
+    console.print()
+    console.print("\n".join(_facts(found)), markup=False, soft_wrap=True)
+
+
+def _facts(found: Mapping[str, Any]) -> list[str]:
     facts, governor = found["machine"], found["governor"]
+    paranoid = found["perf_event_paranoid"]
     lines = [
         f"cpu         {facts['cpu']}, {facts['logical_cpus']} logical CPUs",
-        *(
-            f"gpu         {gpu['name']}, driver {gpu['driver']}, limit {gpu['power_limit_watts']} W"
-            for gpu in facts["gpus"] or []
-        ),
+        *_gpu_lines(found),
         f"governor    {', '.join(governor['now'] or ['none'])}",
-        f"supervisor  {found['supervisor'] or 'not installed: pip install supervisor'}",
+        *([f"            {governor['problem']}"] if governor["problem"] else []),
+        "perf        " + ("none" if paranoid is None else f"perf_event_paranoid {paranoid}"),
+        f"supervisord {found['supervisor'] or 'not installed: pip install supervisor'}",
         f"energyctl   {facts['energyctl']} on Python {facts['python']}, {facts['os']}",
     ]
-    if governor["problem"]:
-        lines.insert(-2, f"            {governor['problem']}")
     if found["campaign"]:
         lines.append(f"campaign    {found['campaign'].get('campaign')} is running")
-    console.print("\n".join(lines), markup=False, soft_wrap=True)
+    return lines
+
+
+def _gpu_lines(found: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for gpu in found["machine"]["gpus"] or []:
+        limit, mode = gpu["power_limit_watts"], gpu["persistence_mode"]
+        persistence = "unknown" if mode is None else "on" if mode else "off"
+        lines += [
+            f"gpu {gpu['index']:<7} {gpu['name'] or '?'}, {gpu['uuid'] or 'UUID unknown'}",
+            f"            driver {gpu['driver'] or '?'}, power limit "
+            + ("unknown" if limit is None else f"{limit:g} W")
+            + f", persistence mode {persistence}",
+        ]
+        if mode is False:
+            lines.append("            sudo nvidia-smi -pm 1 keeps its driver, and counter, loaded")
+        lines += [
+            _process_line(process)
+            for process in found["gpu_processes"] or []
+            if process["gpu"] == gpu["index"]
+        ]
+    if lines and found["gpu_processes_missing"]:
+        lines.append(f"            {found['gpu_processes_missing']}")
+    return lines
+
+
+def _process_line(process: Mapping[str, Any]) -> str:
+    memory = process["memory_bytes"]
+    held = "memory unknown" if memory is None else f"{memory / 2**20:.0f} MiB"
+    command = process["command"] or "of another container, or ended"
+    who = process["user"] or "?"
+    return f"            pid {process['pid']} of {who}, {held}: {one_line(command, 60)}"

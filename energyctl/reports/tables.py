@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from energyctl.meters import Row
 from energyctl.plan import Run
 from energyctl.registry import Hyperparameter, Registry
-from energyctl.reports.words import count, duration, energy, one_line, values
+from energyctl.reports.words import brief, count, duration, energy, one_line, small_energy, values
 
 _STATUS_STYLE = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
 
@@ -47,20 +48,42 @@ def plan_table(runs: Sequence[Run], estimates: Sequence[float | None], most: int
     return table
 
 
-def meters_table(rows: Sequence[Row]) -> Table:
-    """What can be metered here, what it covers, and the cure where it cannot."""
-    table = _table("domain", "source", "state", "now", "covers")
+def meters_table(rows: Sequence[Row]) -> Group:
+    """What can be metered here and how well; below it, in sentences, why not and what to do.
+
+    moves: the time between two steps of its figure, by: their size. uncounted: measured, and not
+    in the total, since another domain holds the same joules.
+    """
+    table = _table("domain", "covers", "source", "state", "now", "moves", "by")
+    table.collapse_padding = table.columns[0].no_wrap = True
     for row in rows:
-        state = "measured" if row.measured else "estimated"
-        if not row.readable:
-            state = "missing"
-        elif not row.in_total:
-            state += ", not in the total"
-        now = "" if row.watts is None else f"{row.watts:.1f} W"
-        style = "" if row.readable and row.measured else "yellow"
-        cells = [row.domain or "-", row.source, state, now, row.cure or row.covers]
+        style = "" if row.readable and row.measured else "yellow" if row.needed else "dim"
+        cells = [
+            row.domain or "-",
+            row.covers,
+            row.source.replace(" energy", ""),
+            _state(row),
+            "" if row.watts is None else f"{row.watts:.1f} W",
+            "" if row.update_seconds is None else "≤ " * row.at_most + brief(row.update_seconds),
+            "" if row.step_joules is None else small_energy(row.step_joules),
+        ]
         table.add_row(*(Text(cell, style=style) for cell in cells))
-    return table
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        if row.cure:
+            names.setdefault(row.cure, []).append(row.domain or row.source)
+    cures = [Text(f"{', '.join(hit)}: {cure}") for cure, hit in names.items()]
+    return Group(table, *cures)
+
+
+def _state(row: Row) -> str:
+    if not row.needed:
+        return "not needed"
+    if not row.readable:
+        return "missing"
+    if not row.measured:
+        return "estimated"
+    return "measured" if row.in_total else "uncounted"
 
 
 def closing_table(results: Sequence[Mapping[str, Any]]) -> Table:

@@ -19,6 +19,20 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
+def brief(seconds: float) -> str:
+    """``0.98 ms``, ``100 ms``, ``1.5 s``: two digits."""
+    value, unit = (seconds * 1e3, "ms") if seconds < 1 else (seconds, "s")
+    return f"{float(f'{value:.2g}'):g} {unit}"
+
+
+def small_energy(joules: float) -> str:
+    """``61 µJ``, ``95 mJ``, ``12.5 J``."""
+    for scale, unit in ((1.0, "J"), (1e3, "mJ")):
+        if joules * scale >= 1:
+            return f"{joules * scale:.3g} {unit}"
+    return f"{joules * 1e6:.3g} µJ"
+
+
 def energy(joules: float | None, uncertainty: float | None = None, *, measured: bool = True) -> str:
     """``12.34 ± 0.05 kJ``, and ``(estimated)`` behind what was not measured."""
     if joules is None:

@@ -1,0 +1,84 @@
+"""What the foreground added to the machine: its energy less that of a baseline phase.
+
+    added = joules(foreground) - watts(baseline) x seconds(foreground)
+
+Of whole domains, as everything here: the difference holds whatever changed between the two phases,
+the foreground first of all, but also the machine's own work, its fans and its temperature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from energyctl.energy.domain import DomainEnergy, Phase
+from energyctl.energy.recording import Recording
+
+
+@dataclass(frozen=True)
+class Added:
+    """Joules above a baseline, of one domain or of the total; None with the reason in `missing`.
+
+    joules may be negative: the foreground may slow down the load that it runs beside.
+    """
+
+    joules: float | None
+    uncertainty_joules: float | None
+    missing: str | None = None
+
+
+def above(
+    recording: Recording, baseline: str, start: float, end: float
+) -> tuple[Added, dict[str, Added]]:
+    """(total, by domain) of what flowed from `start` to `end` above the power of a phase.
+
+    The baseline is all phases of that name before `start`. Its own uncertainty is stretched to the
+    length of the foreground; and by how much its power moved, from its first half to its second, it
+    may have moved further.
+    """
+    phases = [p for p in recording.phases if p.name == baseline and p.end <= start]
+    phases = [p for p in phases if p.end > p.start]
+    energy = recording.energy(start, end)
+    if not phases:
+        reason = f"there is no phase {baseline} before it"
+        nothing = Added(None, None, reason)
+        return nothing, {d.domain.name: nothing for d in energy.domains}
+    domains = {
+        entry.domain.name: _above(recording, entry, phases, end - start) for entry in energy.domains
+    }
+    parts = [domains[d.domain.name] for d in energy.domains if d.domain.in_total]
+    return _total(parts), domains
+
+
+def _above(
+    recording: Recording, entry: DomainEnergy, phases: Sequence[Phase], seconds: float
+) -> Added:
+    if entry.joules is None or entry.uncertainty_joules is None:
+        return Added(None, None, entry.missing)
+    series = recording.series[entry.domain.name]
+    spans = [series.between(phase.start, phase.end) for phase in phases]
+    for span in spans:
+        if span.joules is None:
+            return Added(None, None, f"its baseline is unknown: {span.missing}")
+    rest = sum(phase.end - phase.start for phase in phases)
+    watts = sum(span.joules or 0.0 for span in spans) / rest
+    doubt = sum(span.uncertainty_joules or 0.0 for span in spans) / rest
+    longest = max(phases, key=lambda phase: phase.end - phase.start)
+    middle = (longest.start + longest.end) / 2
+    halves = [
+        series.between(longest.start, middle).joules,
+        series.between(middle, longest.end).joules,
+    ]
+    if halves[0] is not None and halves[1] is not None:
+        doubt += abs(halves[1] - halves[0]) / (middle - longest.start) / 2
+    return Added(entry.joules - watts * seconds, entry.uncertainty_joules + doubt * seconds)
+
+
+def _total(parts: Sequence[Added]) -> Added:
+    joules = uncertainty = 0.0
+    for part in parts:
+        if part.joules is None or part.uncertainty_joules is None:
+            return Added(None, None, part.missing)
+        joules += part.joules
+        uncertainty += part.uncertainty_joules
+    return Added(joules, uncertainty) if parts else Added(None, None, "nothing was metered")

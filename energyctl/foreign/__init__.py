@@ -1,0 +1,11 @@
+"""Edge: what ran on the machine and belongs neither to a campaign's trainings nor to energyctl.
+
+`Watch` looks at the machine at the two ends of an interval; `Load` is what it saw in between.
+"""
+
+from __future__ import annotations
+
+from energyctl.foreign.load import Load, unknown
+from energyctl.foreign.watch import Interval, Watch
+
+__all__ = ["Interval", "Load", "Watch", "unknown"]

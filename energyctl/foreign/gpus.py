@@ -1,0 +1,114 @@
+"""Who else has a context on the metered GPUs, seen over several looks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from energyctl.foreign.load import GpuProcess, command_of, owner_of
+from energyctl.meters.base import Source, Untold
+
+LOOK_SECONDS = 5.0
+# Longer than any call of a source takes that may hang.
+_LAST_LOOK_SECONDS = 5.0
+
+Whose = Literal["ours", "foreign", "nobody"]
+Seat = tuple[int, int]  # GPU and pid
+
+
+@dataclass
+class _Seen:
+    process: GpuProcess
+    looks: int = 1
+
+
+class GpuLooks:
+    """The looks of one interval.
+
+    whose: to whom a pid belongs; "nobody": there is no such process. A pid that says nothing is
+    reported once it was there at two looks: a process that has just ended has none either. It is
+    foreign if it was there when nothing of ours ran (*alone*); those are kept in *strange*.
+    """
+
+    def __init__(
+        self,
+        meters: Sequence[Source],
+        whose: Callable[[int], Whose],
+        strange: set[Seat],
+        alone: bool,
+    ) -> None:
+        self._meters = [m for m in meters if any(d.kind == "gpu" for d in m.domains())]
+        self._whose, self._strange, self._alone = whose, strange, alone
+        self._seen: dict[Seat, _Seen] = {}
+        self._ours: set[Seat] = set()
+        self._reason: str | None = None if self._meters else "no GPU is metered"
+        self._thread: threading.Thread | None = None
+        self._next = 0.0
+
+    def look(self) -> None:
+        """One look now, unless one is still under way."""
+        if self._meters and not self._busy():
+            self._next = time.monotonic() + LOOK_SECONDS
+            self._thread = threading.Thread(target=self._take, name="foreign-gpu", daemon=True)
+            self._thread.start()
+
+    def tick(self) -> None:
+        """A look each few seconds, beside the caller: a driver may take its time."""
+        if time.monotonic() >= self._next:
+            self.look()
+
+    def finish(self) -> tuple[list[GpuProcess] | None, str | None]:
+        """A last look; the processes, and why they, or some, are not known."""
+        self.wait()
+        self.look()
+        self.wait()
+        if self._busy():
+            self._reason = "the driver has not answered the last look"
+        found = []
+        for seat, seen in sorted(self._seen.items()):
+            if seen.process.attributed or seen.looks > 1:
+                if self._alone:
+                    self._strange.add(seat)
+                known = seen.process.attributed or seat in self._strange
+                found.append(replace(seen.process, attributed=known))
+        return (None if self._reason and not found else found), self._reason
+
+    def wait(self) -> None:
+        """Until the look under way is done, for some seconds."""
+        if self._thread is not None:
+            self._thread.join(_LAST_LOOK_SECONDS)
+
+    def _busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _take(self) -> None:
+        for meter in self._meters:
+            try:
+                found = meter.processes()
+            except Untold as error:
+                found, self._reason = error.known, str(error)
+            except Exception as error:
+                found, self._reason = (), f"{meter.name}: {error or type(error).__name__}"
+            for process in found:
+                self._add(process.gpu, process.pid, process.memory_bytes)
+
+    def _add(self, gpu: int, pid: int, memory: int | None) -> None:
+        seen = self._seen.get((gpu, pid))
+        if (gpu, pid) in self._ours:
+            return
+        if seen is None:
+            whose = self._whose(pid)
+            if whose == "ours":
+                self._ours.add((gpu, pid))
+            else:
+                there = whose == "foreign"
+                user, command = (owner_of(pid), command_of(pid)) if there else (None, None)
+                named = GpuProcess(gpu, pid, user, command, memory, attributed=there)
+                self._seen[gpu, pid] = _Seen(named)
+            return
+        most = max((m for m in (memory, seen.process.memory_bytes) if m is not None), default=None)
+        seen.process = replace(seen.process, memory_bytes=most)
+        seen.looks += 1

@@ -1,0 +1,130 @@
+"""What was foreign in an interval, as the result holds it and as a warning says it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+MAX_CORES, MAX_SHARE = 0.25, 0.02
+"""Foreign CPU time warns above this many cores, and this share of the logical CPUs."""
+
+MOST_PROCESSES = 5  # named in a result
+MOST_NAMED = 3  # named in a warning
+_LONGEST_COMMAND = 100
+
+
+class CpuProcess(NamedTuple):
+    """A foreign process and the CPU seconds that it, and the children it reaped, spent."""
+
+    pid: int
+    user: str | None
+    command: str | None
+    cpu_seconds: float
+
+
+@dataclass(frozen=True)
+class GpuProcess:
+    """A process with a context on a GPU; memory_bytes: the most that was seen.
+
+    attributed: False where its pid tells nothing here, so that it may be one of ours.
+    """
+
+    gpu: int
+    pid: int
+    user: str | None
+    command: str | None
+    memory_bytes: int | None
+    attributed: bool = True
+
+
+@dataclass(frozen=True)
+class Load:
+    """Foreign load over an interval; None with the reason, by key, in `missing`."""
+
+    seconds: float | None = None
+    cpu_seconds: float | None = None
+    processes: Sequence[CpuProcess] | None = None
+    gpu_processes: Sequence[GpuProcess] | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def cpu_cores(self) -> float | None:
+        """The mean."""
+        if self.cpu_seconds is None or not self.seconds:
+            return None
+        return self.cpu_seconds / self.seconds
+
+    def to_json(self) -> dict[str, Any]:
+        gpus = self.gpu_processes
+        return {
+            "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
+            "cpu_cores": self.cpu_cores,
+            "processes": None if self.processes is None else [p._asdict() for p in self.processes],
+            "gpu_processes": None if gpus is None else [dict(vars(p)) for p in gpus],
+            "missing": dict(self.missing),
+        }
+
+    def warnings(self, when: str) -> list[str]:
+        """A line for CPU time above the limits, and one for each process on a metered GPU."""
+        lines = []
+        cores, limit = self.cpu_cores, max(MAX_CORES, MAX_SHARE * (os.cpu_count() or 1))
+        if cores is not None and cores > limit:
+            lines.append(
+                f"foreign load {when}: {cores:.2f} CPU cores on average"
+                f" are not of this campaign{self._named()}"
+            )
+        for process in self.gpu_processes or ():
+            if process.attributed:
+                lines.append(f"foreign process on GPU {process.gpu} {when}: {_words(process)}")
+        return lines
+
+    def _named(self) -> str:
+        seconds = self.seconds or 1.0
+        named = [
+            f"pid {p.pid} ({p.user or 'unknown user'}, {p.cpu_seconds / seconds:.2f} cores)"
+            f" {p.command or ''}".rstrip()
+            for p in (self.processes or ())[:MOST_NAMED]
+        ]
+        return f": {'; '.join(named)}" if named else " (no process that is still there)"
+
+
+def unknown(why: str, seconds: float | None = None) -> Load:
+    """Nothing of it is known."""
+    keys = ("seconds", "cpu_seconds", "cpu_cores", "processes", "gpu_processes")
+    return Load(seconds, missing={k: why for k in keys if k != "seconds" or seconds is None})
+
+
+def owner_of(pid: int) -> str | None:
+    """The user whom *pid* runs as; the number where it has no name."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            uid = next(int(line.split()[1]) for line in file if line.startswith("Uid:"))
+    except (OSError, StopIteration):
+        return None
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def command_of(pid: int) -> str | None:
+    """Its command in one line; the name in brackets where it has none, as ps(1) shows it."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            text = file.read(4096).replace(b"\0", b" ").decode(errors="replace").strip()
+        if not text:
+            with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+                text = f"[{file.read().strip()}]"
+    except OSError:
+        return None
+    return "".join(c if c.isprintable() else " " for c in text)[:_LONGEST_COMMAND]
+
+
+def _words(process: GpuProcess) -> str:
+    memory = process.memory_bytes
+    size = "" if memory is None else f", {memory / 2**20:,.0f} MiB"
+    return f"pid {process.pid} ({process.user or 'unknown user'}{size}) {process.command or ''}"

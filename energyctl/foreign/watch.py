@@ -1,0 +1,145 @@
+"""Tells our processes from foreign ones, over an interval."""
+
+from __future__ import annotations
+
+import os
+import time
+import xmlrpc.client
+from collections.abc import Callable, Sequence
+
+from energyctl.foreign import table
+from energyctl.foreign.gpus import GpuLooks, Seat, Whose
+from energyctl.foreign.load import (
+    MOST_PROCESSES,
+    CpuProcess,
+    Load,
+    command_of,
+    owner_of,
+)
+from energyctl.groups import GROUP_PREFIX
+from energyctl.meters.base import Source
+from energyctl.processes import MARKER, environment_value
+from energyctl.supervisor import Daemon, Unreachable
+
+SHORTEST_SECONDS = 0.5
+"""CPU time is counted in ticks of 10 ms: a shorter look says too little."""
+
+
+class Watch:
+    """Of one campaign; made before it starts anything, its first look is the one at the start.
+
+    Ours are this process and all below it, the daemon and all below it but the programs of other
+    groups, and what carries the marker of *workspace*. Children that this process had before
+    (of a shell that was replaced by it) are none of ours.
+    """
+
+    def __init__(
+        self, meters: Sequence[Source], workspace: str, daemon: Callable[[], Daemon | None]
+    ) -> None:
+        self._meters, self._prefix, self._daemon = meters, f"{workspace}/", daemon
+        self._strange: set[Seat] = set()
+        self._roots: set[int] = set()
+        self._others: set[int] = set()
+        own = os.getpid()
+        self._strangers = {e.key for e in table.read_table().values() if e.parent == own}
+        self._start: Interval | None = self.begin(alone=True)
+
+    def before_the_start(self, wait: Callable[[float], None]) -> list[str]:
+        """Warnings about what has run since the watch was made; *wait*s until that can be told."""
+        if self._start is None:
+            return []
+        wait(max(0.0, SHORTEST_SECONDS - self._start.seconds))
+        started, self._start = self._start, None
+        return started.end().warnings("before the start")
+
+    def begin(self, *, alone: bool = False) -> Interval:
+        """An interval from now on; *alone*: no training of ours runs in it."""
+        self._find_roots()
+        return Interval(self, GpuLooks(self._meters, self.whose, self._strange, alone))
+
+    def look(self) -> table.Look:
+        """Raises table.Unsteady or OSError."""
+        others = {e.key for pid in self._others if (e := table.read_entry(pid)) is not None}
+        return table.look(self._roots, self._strangers | others)
+
+    def is_marked(self, pid: int) -> bool:
+        """Whether it carries the marker of our workspace."""
+        return (environment_value(pid, MARKER) or "").startswith(self._prefix)
+
+    def whose(self, pid: int) -> Whose:
+        """By its marker, else by its ancestors."""
+        entry = table.read_entry(pid)
+        if entry is None:
+            return "nobody"
+        if self.is_marked(pid):
+            return "ours"
+        while entry is not None:
+            if entry.key in self._strangers or entry.pid in self._others:
+                return "foreign"
+            if entry.pid in self._roots:
+                return "ours"
+            entry = table.read_entry(entry.parent)
+        return "foreign"
+
+    def _find_roots(self) -> None:
+        """This process and the daemon; the daemon's programs that are of other groups."""
+        self._roots, self._others, daemon = {os.getpid()}, set(), self._daemon()
+        if daemon is not None:
+            try:
+                programs = daemon.programs()
+                self._roots.add(daemon.pid())
+            except (Unreachable, xmlrpc.client.Fault):
+                return
+            others = {p.pid for p in programs if not p.group.startswith(GROUP_PREFIX)}
+            self._others = {pid for pid in others if pid}
+
+
+class Interval:
+    """From now to :meth:`end`. Looks at all processes only at its two ends."""
+
+    def __init__(self, watch: Watch, gpus: GpuLooks) -> None:
+        self._watch, self._gpus = watch, gpus
+        self._began = time.monotonic()
+        self._problem: str | None = None
+        self._before: table.Look | None = None
+        gpus.look()
+        gpus.wait()
+        try:
+            self._before = watch.look()
+        except (table.Unsteady, OSError) as error:
+            self._problem = f"the look at the beginning failed: {error}"
+
+    @property
+    def seconds(self) -> float:
+        """Since its beginning."""
+        return time.monotonic() - (self._before.time if self._before else self._began)
+
+    def tick(self) -> None:
+        self._gpus.tick()
+
+    def end(self) -> Load:
+        """What was foreign in it."""
+        seconds, cpu, named, missing = self._cpu()
+        gpus, reason = self._gpus.finish()
+        if reason is not None:
+            missing["gpu_processes"] = reason
+        return Load(seconds, cpu, named, gpus, missing)
+
+    def _cpu(self) -> tuple[float, float | None, list[CpuProcess] | None, dict[str, str]]:
+        seconds, problem = self.seconds, self._problem
+        if problem is None and seconds < SHORTEST_SECONDS:
+            problem = f"{seconds:.2f} s are too short to tell CPU time, which is counted in ticks"
+        if problem is None and self._before is not None:
+            try:
+                after = self._watch.look()
+                cpu, shares = table.foreign_between(self._before, after, self._watch.is_marked)
+            except (table.Unsteady, OSError) as error:
+                problem = f"the look at the end failed: {error}"
+            else:
+                named = [
+                    CpuProcess(pid, owner_of(pid), command_of(pid), spent)
+                    for pid, spent in shares[:MOST_PROCESSES]
+                ]
+                return after.time - self._before.time, cpu, named, {}
+        keys = ("cpu_seconds", "cpu_cores", "processes")
+        return seconds, None, None, dict.fromkeys(keys, problem or "")

@@ -1,0 +1,268 @@
+"""What one NVIDIA GPU tells: its source of energy, its state, who is on it, how it is split.
+
+Each fact is asked for by itself, so that one that a GPU does not have loses no other.
+
+nvmlDeviceGetTotalEnergyConsumption counts millijoules since the driver was loaded (Volta and
+later). Where a GPU has no counter, its power is integrated: the instant reading where the driver
+has it (NVML_FI_DEV_POWER_INSTANT, driver 530), else nvmlDeviceGetPowerUsage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pynvml
+
+from energyctl.energy import Domain
+from energyctl.meters.base import GpuProcess, GpuState, Untold
+
+# Steps of 20 to 100 ms have been seen; the sampler measures the real ones.
+COUNTER_UPDATE_SECONDS = 0.1
+COUNTER_RESOLUTION_JOULES = 0.001
+# Power readings of all GPUs since Volta move every 20 to 100 ms (Yang, Adamek, Armour,
+# "Part-time Power Measurements: nvidia-smi's Lack of Attention", 2023).
+POWER_UPDATE_SECONDS = 0.1
+# NVML documents +/- 5 % for the power reading of Fermi and Kepler and nothing for later ones.
+POWER_UNCERTAINTY = 0.05
+# nvmlDeviceGetPowerUsage, NVML API reference: "on Ampere (except GA100) or newer GPUs, the API
+# returns power averaged over 1 sec interval", before that the instant power.
+AVERAGE_SECONDS = 1.0
+GA100_DEVICES = range(0x2080, 0x2100)  # PCI device ids (pci.ids: A100, A30, A800)
+# A counter that has not moved for so long while the GPU draws power is broken: it moves ten
+# times a second and more.
+STILL_SECONDS, STILL_WATTS = 5.0, 1.0
+
+
+@dataclass
+class Gpu:
+    """A GPU with the best source that it has; handle: None where it cannot be opened."""
+
+    index: int
+    name: str
+    uuid: str
+    handle: Any
+    domain: Domain
+    value: Callable[[Any], float] | None
+    mig: tuple[Any, ...] = ()  # handles of its MIG devices
+    absent: set[str] = field(default_factory=set)  # facts that it does not have
+    counted: float = -1.0  # the counter's last value, and since when (monotonic) it shows it
+    counted_since: float = 0.0
+
+    def read(self) -> float:
+        """Joules of its counter, or watts. NVMLError, or StandsStill."""
+        if self.value is None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        value = self.value(self.handle)
+        if self.domain.quantity == "energy":
+            self._check_moves(value)
+        return value
+
+    def _check_moves(self, joules: float) -> None:
+        now = time.monotonic()
+        if joules != self.counted:
+            self.counted, self.counted_since = joules, now
+        elif now - self.counted_since > STILL_SECONDS:
+            watts = self._power()
+            if watts is not None and watts > STILL_WATTS:
+                seconds = now - self.counted_since
+                raise StandsStill(
+                    f"its energy counter has stood still for {seconds:.0f} s at {watts:.0f} W"
+                    " (a fault of the driver)"
+                )
+
+    def _power(self) -> float | None:
+        watts: float | None = self.ask("power", average_watts)
+        return watts
+
+    def ask(self, fact: str, ask: Callable[[Any], Any]) -> Any:
+        """None where the GPU does not tell; not asked again where it never will."""
+        if self.handle is None or fact in self.absent:
+            return None
+        try:
+            return ask(self.handle)
+        except pynvml.NVMLError as error:
+            if error.value in (
+                pynvml.NVML_ERROR_NOT_SUPPORTED,
+                pynvml.NVML_ERROR_FUNCTION_NOT_FOUND,
+            ):
+                self.absent.add(fact)
+            return None
+
+    def state(self) -> GpuState:
+        before = time.monotonic()
+        utilization = self.ask("utilization", pynvml.nvmlDeviceGetUtilizationRates)
+        return GpuState(
+            gpu=self.index,
+            name=self.name,
+            time=before,
+            temperature_celsius=self.ask("temperature", _temperature),
+            memory_temperature_celsius=self.ask("memory temperature", _memory_temperature),
+            utilization_percent=None if utilization is None else float(utilization.gpu),
+            memory_utilization_percent=None if utilization is None else float(utilization.memory),
+            power_watts=self._power(),
+        )
+
+    def processes(self) -> list[GpuProcess]:
+        """Who has a compute or graphics context on it or on a MIG device of it.
+
+        Untold where neither is told.
+        """
+        found: dict[int, int | None] = {}
+        told, failure = False, "it cannot be opened"
+        for handle in [] if self.handle is None else [self.handle, *self.mig]:
+            for kind in ("Compute", "Graphics"):
+                try:
+                    running = _running(handle, kind)
+                except pynvml.NVMLError as error:
+                    failure = str(error)
+                    continue
+                told = True
+                for process in running:
+                    memory = max(process.usedGpuMemory or 0, found.get(process.pid) or 0)
+                    found[process.pid] = memory or None
+        known = [GpuProcess(self.index, pid, memory) for pid, memory in found.items()]
+        if not told:
+            raise Untold(f"GPU {self.index} ({self.name}) does not tell who is on it: {failure}")
+        return known
+
+
+class StandsStill(Exception):
+    """A counter that does not move although the GPU draws power."""
+
+
+def text(value: str | bytes) -> str:
+    """Old versions of the module return bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def open_gpu(index: int, uuid: str) -> Gpu:
+    """The GPU with the best source that it has."""
+    label, name = f"gpu-{index}", "GPU"
+    cure = f'leave it out with "gpus" if it does not matter (nvidia-smi -i {index} may tell more)'
+    try:
+        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        with contextlib.suppress(pynvml.NVMLError):
+            name = text(pynvml.nvmlDeviceGetName(handle))
+    except pynvml.NVMLError as error:
+        missing = f"GPU {index} cannot be opened: {error}; {cure}"
+        return Gpu(index, name, uuid, None, Domain(label, "gpu", "nvml", missing=missing), None)
+    mig = tuple(handle for handle, _ in mig_devices(handle))
+    failure: Exception | None = None
+    for domain, value in (
+        (_counter_domain(label, uuid), _joules),
+        (_power_domain(label, uuid, 0.0), _instant_watts),
+        (_power_domain(label, uuid, _averaging_seconds(handle)), average_watts),
+    ):
+        try:
+            value(handle)
+        except pynvml.NVMLError as error:
+            failure = error
+        else:
+            return Gpu(index, name, uuid, handle, domain, value, mig)
+    missing = f"GPU {index} ({name}) tells neither energy nor power: {failure}; {cure}"
+    domain = Domain(label, "gpu", "nvml", part=_part(uuid), missing=missing)
+    return Gpu(index, name, uuid, handle, domain, None, mig)
+
+
+def mig_devices(handle: Any) -> Iterator[tuple[Any, str]]:
+    """(handle, UUID) of each MIG device that the GPU is split into; none where MIG is off."""
+    try:
+        now, _ = pynvml.nvmlDeviceGetMigMode(handle)
+        most = pynvml.nvmlDeviceGetMaxMigDeviceCount(handle) if now else 0
+    except pynvml.NVMLError:
+        return
+    for place in range(most):
+        with contextlib.suppress(pynvml.NVMLError):  # most places are empty
+            device = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, place)
+            yield device, text(pynvml.nvmlDeviceGetUUID(device))
+
+
+def _part(uuid: str) -> str | None:
+    return f"gpu/{uuid}" if uuid else None
+
+
+def _counter_domain(label: str, uuid: str) -> Domain:
+    return Domain(
+        label,
+        "gpu",
+        "nvml energy counter",
+        resolution_joules=COUNTER_RESOLUTION_JOULES,
+        update_seconds=COUNTER_UPDATE_SECONDS,
+        part=_part(uuid),
+    )
+
+
+def _power_domain(label: str, uuid: str, averaging_seconds: float) -> Domain:
+    return Domain(
+        label,
+        "gpu",
+        "nvml power",
+        quantity="power",
+        resolution_watts=0.001,
+        update_seconds=POWER_UPDATE_SECONDS,
+        averaging_seconds=averaging_seconds,
+        relative_uncertainty=POWER_UNCERTAINTY,
+        part=_part(uuid),
+    )
+
+
+def _averaging_seconds(handle: Any) -> float:
+    """Of nvmlDeviceGetPowerUsage; a GPU that does not say what it is, is taken for a new one."""
+    try:
+        architecture = pynvml.nvmlDeviceGetArchitecture(handle)
+        if architecture == pynvml.NVML_DEVICE_ARCH_AMPERE:
+            device = pynvml.nvmlDeviceGetPciInfo(handle).pciDeviceId >> 16
+            return 0.0 if device in GA100_DEVICES else AVERAGE_SECONDS
+    except pynvml.NVMLError:
+        return AVERAGE_SECONDS
+    return 0.0 if architecture < pynvml.NVML_DEVICE_ARCH_AMPERE else AVERAGE_SECONDS
+
+
+def _joules(handle: Any) -> float:
+    return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000
+
+
+def _instant_watts(handle: Any) -> float:
+    return _field(handle, pynvml.NVML_FI_DEV_POWER_INSTANT) / 1000
+
+
+def average_watts(handle: Any) -> float:
+    return float(pynvml.nvmlDeviceGetPowerUsage(handle)) / 1000
+
+
+def _field(handle: Any, field_id: int) -> float:
+    """One field value; NVMLError where the GPU or the driver does not have it."""
+    (result,) = pynvml.nvmlDeviceGetFieldValues(handle, [field_id])
+    if result.nvmlReturn != pynvml.NVML_SUCCESS:
+        raise pynvml.NVMLError(result.nvmlReturn)
+    attribute = {
+        pynvml.NVML_VALUE_TYPE_DOUBLE: "dVal",
+        pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal",
+        pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG: "ulVal",
+        pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: "ullVal",
+        pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: "sllVal",
+    }.get(result.valueType, "uiVal")
+    return float(getattr(result.value, attribute))
+
+
+def _temperature(handle: Any) -> float:
+    return float(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))
+
+
+def _memory_temperature(handle: Any) -> float | None:
+    """None also for 0: so some GPUs without that sensor answer."""
+    return _field(handle, pynvml.NVML_FI_DEV_MEMORY_TEMP) or None
+
+
+def _running(handle: Any, kind: str) -> Any:
+    """nvmlDeviceGet…RunningProcesses, third version (driver 510), else the second."""
+    try:
+        return getattr(pynvml, f"nvmlDeviceGet{kind}RunningProcesses_v3")(handle)
+    except pynvml.NVMLError as error:
+        if error.value != pynvml.NVML_ERROR_FUNCTION_NOT_FOUND:
+            raise
+    return getattr(pynvml, f"nvmlDeviceGet{kind}RunningProcesses_v2")(handle)

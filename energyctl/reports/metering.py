@@ -1,0 +1,58 @@
+"""The summary of `energyctl meter` as a table."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from energyctl.energy import DomainEnergy, Energy
+from energyctl.reports import words
+
+
+def energy_table(energy: Energy) -> Table:
+    """One row a domain, and the total. The reasons of what is unknown are among the warnings."""
+    table = Table(
+        title=f"energyctl: {energy.seconds:.2f} s",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("domain", overflow="fold")
+    table.add_column("energy", justify="right", no_wrap=True)
+    table.add_column("mean power", justify="right", no_wrap=True)
+    table.add_column("source", overflow="fold")
+    table.add_column("note", overflow="fold")
+    for entry in energy.domains:
+        if entry.domain.in_total or entry.domain.missing is None:
+            cells = _figures(entry.joules, entry.uncertainty_joules, energy.seconds)
+            style = "yellow" if entry.joules is None or not entry.domain.measured else ""
+            notes = Text(", ".join(_notes(entry)))
+            table.add_row(
+                Text(entry.domain.name), *cells, Text(entry.domain.source), notes, style=style
+            )
+    table.add_section()
+    cells = _figures(energy.total_joules, energy.uncertainty_joules, energy.seconds)
+    table.add_row(Text("total"), *cells, "", _note_of_total(energy), style="bold")
+    return table
+
+
+def _figures(joules: float | None, uncertainty: float | None, seconds: float) -> tuple[str, str]:
+    power = "" if joules is None or seconds <= 0 else f"{joules / seconds:.1f} W"
+    return words.energy(joules, uncertainty), power
+
+
+def _notes(entry: DomainEnergy) -> list[str]:
+    notes = [] if entry.domain.measured else ["estimated"]
+    notes += [] if entry.domain.in_total else ["not in the total"]
+    return notes + (["see the warnings"] if entry.joules is None else [])
+
+
+def _note_of_total(energy: Energy) -> str:
+    if energy.total_joules is None:
+        return "see the warnings"
+    if energy.measured:
+        return ""
+    measured = any(d.domain.measured for d in energy.domains if d.domain.in_total)
+    return "estimated in part" if measured else "estimated"

@@ -1,0 +1,117 @@
+"""CPU time of `energyctl meter`: python tests/benchmarks/cost.py --help
+
+Two packages with all that stands beside them, and two GPUs. Per minute: on-CPU time of all threads
+of the process, to the nanosecond, from 15 s after the command's start to a minute later. Start and
+stop: CPU time of a whole process that meters a command which exits at once. Exit code 1 where a
+limit is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.loads import LOADS
+from hardware.compiled import program
+from hardware.world import World, world
+
+SETTLING_SECONDS = 15.0
+# CPU seconds per minute, by interval; and of start and stop together.
+LIMITS = {1.0: 0.06, 0.1: 0.5}
+START_STOP_LIMIT = 0.5
+STARTS = 5
+
+
+def cpu_seconds(process: int) -> float:
+    """On-CPU time of all threads that it has now (proc(5), schedstat)."""
+    tasks = Path(f"/proc/{process}/task")
+    spent = [int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()]
+    return sum(spent) / 1e9
+
+
+def command(folder: Path, interval: float, metered: Sequence[str]) -> list[str]:
+    meter = [sys.executable, "-m", "energyctl", "meter", "--json", str(folder / "json")]
+    return [*meter, "--interval", str(interval), "--", *metered]
+
+
+def per_minute(place: World, intervals: Sequence[float], settling: float, seconds: float) -> None:
+    """Starts one meter per interval, all at once, and prints what each of them took."""
+    with tempfile.TemporaryDirectory(prefix="cost-") as name:
+        meters = {}
+        life = settling + seconds + 10
+        for i, interval in enumerate(intervals):
+            (folder := Path(name) / str(i)).mkdir()
+            sleeper = [str(program("foreground")), str(life), str(folder / "marks")]
+            meters[interval] = subprocess.Popen(
+                command(folder, interval, sleeper),
+                env=place.environment,
+                stderr=subprocess.DEVNULL,
+            )
+        time.sleep(settling)
+        began, before = time.monotonic(), {i: cpu_seconds(p.pid) for i, p in meters.items()}
+        time.sleep(seconds)
+        minutes = (time.monotonic() - began) / 60
+        spent = {i: (cpu_seconds(p.pid) - before[i]) / minutes for i, p in meters.items()}
+        for process in meters.values():
+            process.terminate()
+            process.wait()
+    for interval, figure in spent.items():
+        report(f"a minute at {interval:g} s", figure, LIMITS.get(interval))
+
+
+def start_and_stop(place: World) -> None:
+    spent = []
+    with tempfile.TemporaryDirectory(prefix="cost-") as name:
+        for _ in range(STARTS + 1):
+            process = subprocess.Popen(
+                command(Path(name), 1.0, ["true"]),
+                env=place.environment,
+                stderr=subprocess.DEVNULL,
+            )
+            _, _, usage = os.wait4(process.pid, 0)
+            process.returncode = 0
+            spent.append(usage.ru_utime + usage.ru_stime)
+    # The first one reads what the others find in the page cache.
+    report(f"start and stop (worst of {STARTS})", max(spent[1:]), START_STOP_LIMIT)
+    report(f"start and stop (median of {STARTS})", statistics.median(spent[1:]), None)
+
+
+missed: list[str] = []
+
+
+def report(what: str, seconds: float, limit: float | None) -> None:
+    over = limit is not None and seconds > limit
+    bound = "" if limit is None else f" (limit {limit:g} s){' MISSED' if over else ''}"
+    print(f"{what}: {seconds:.3f} s of CPU{bound}", flush=True)
+    if over:
+        missed.append(what)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0, help="to watch for (60)")
+    parser.add_argument("--settling", type=float, default=SETTLING_SECONDS)
+    parser.add_argument("--intervals", type=float, nargs="+", default=[1.0, 0.1])
+    wanted = parser.parse_args()
+    if shutil.which("cc") is None:
+        print("this benchmark needs a C compiler (cc) for its stand-ins", file=sys.stderr)
+        return 2
+    with world(LOADS["constant"]()) as place:
+        start_and_stop(place)
+        per_minute(place, wanted.intervals, wanted.settling, wanted.seconds)
+    print("for peers in the same world: tests/benchmarks/peers.py")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""Compiles the C stand-ins, each once per process."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+SOURCES = Path(__file__).parent
+
+
+def compile(source: str, target: Path, *flags: str) -> None:
+    """Compiles `source` of this folder; skips the test where there is no C compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip(f"no C compiler (cc) to build {source}, a stand-in that this test needs")
+    command = [compiler, "-O2", *flags, "-o", str(target), str(SOURCES / source), "-lm"]
+    subprocess.run(command, check=True)
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Removed when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="stand-ins-")
+
+
+@cache
+def program(name: str) -> Path:
+    """The compiled `name`.c."""
+    target = Path(_folder().name) / name
+    compile(f"{name}.c", target)
+    return target
+
+
+@cache
+def library_folder() -> Path:
+    """A folder with the stand-in for libnvidia-ml.so.1."""
+    target = Path(_folder().name) / "libnvidia-ml.so.1"
+    compile("fake_nvml.c", target, "-shared", "-fPIC")
+    return target.parent

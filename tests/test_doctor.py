@@ -1,0 +1,306 @@
+"""What the doctor finds on a machine, measures there, and says."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bench import Bench
+from energyctl import machine, operations
+from energyctl.energy import Domain
+from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters, permission
+from energyctl.meters.base import Untold
+from energyctl.meters.watching import Watched
+from energyctl.reports import operating as reports
+from hardware import nvml
+from hardware.meter import ScriptedMeter
+from hardware.powercap import zone
+
+PACKAGE = Domain("package-0", "cpu", "powercap", part="package-0")
+
+
+def staircase(watts: float, step: float) -> Callable[[float], float]:
+    started = time.monotonic()
+    return lambda now: watts * ((now - started) // step * step)
+
+
+def row_of(domain: Domain, value: Callable[[float], float | None], seconds: float = 0.4) -> Row:
+    (row,) = describe([ScriptedMeter({domain: value})], seconds=seconds)
+    return row
+
+
+def looked_at(
+    domain: Domain, value: Callable[[float], float], look: float = 0.0003, seconds: float = 1.0
+) -> Watched:
+    """Looks at `value` each `look` seconds, the first a little into its time."""
+    watched = Watched(domain)
+    for index in range(int(seconds / look)):
+        now = 100 + 0.0001 + index * look
+        watched.add(Reading(domain.name, now, value(now - 100)))
+    return watched
+
+
+@pytest.mark.parametrize("update", [0.001, 0.02, 0.1])
+def test_pace_step_and_power_of_a_counter_are_measured(update: float) -> None:
+    seen = looked_at(PACKAGE, lambda now: 7 + 200 * (now // update * update))
+    assert seen.update_seconds() == pytest.approx(update, rel=0.02)
+    assert seen.steps() == pytest.approx([200 * update] * len(seen.steps()))
+    assert seen.watts() == pytest.approx(200, rel=0.02)
+
+
+def test_a_move_that_was_missed_does_not_slow_the_pace() -> None:
+    seen = looked_at(PACKAGE, lambda now: 0.0 if 0.3 < now < 0.36 else now // 0.02 * 4)
+    assert seen.update_seconds() == pytest.approx(0.02, rel=0.05)
+
+
+def test_a_counter_that_wraps_while_it_is_watched_keeps_its_power() -> None:
+    small = Domain("package-0", "cpu", "powercap", wrap_joules=30.0)
+    seen = looked_at(small, lambda now: 200 * (now // 0.001 * 0.001) % 30)
+    assert seen.watts() == pytest.approx(200, rel=0.01)
+
+
+def test_power_is_averaged_and_moves_where_it_changes() -> None:
+    sensor = Domain("gpu-0", "gpu", "nvml power", quantity="power")
+    seen = looked_at(sensor, lambda now: 100.0 if now // 0.05 % 2 else 140.0)
+    assert seen.watts() == pytest.approx(120, rel=0.02)
+    assert seen.update_seconds() == pytest.approx(0.05, rel=0.05)
+
+
+def test_the_figures_of_a_counter_stand_in_its_row() -> None:
+    row = row_of(PACKAGE, staircase(200, 0.05))
+    assert row.update_seconds == pytest.approx(0.05, rel=0.5)
+    assert row.step_joules == pytest.approx(10)
+    assert row.smallest_step_joules == pytest.approx(10)
+    assert row.watts == pytest.approx(200, rel=0.5)
+    assert row.cure is None
+
+
+def test_a_counter_that_moves_at_each_look_may_move_more_often() -> None:
+    assert row_of(PACKAGE, lambda now: 200 * now, seconds=0.1).at_most
+
+
+def test_a_counter_that_stands_still_has_no_power_but_a_reason() -> None:
+    row = row_of(PACKAGE, lambda _: 12.0, seconds=0.1)
+    assert row.readable
+    assert (row.watts, row.update_seconds, row.step_joules) == (None, None, None)
+    assert row.cure == "its counter did not move for 0.1 s"
+
+
+def test_power_has_no_step_in_joules() -> None:
+    sensor = Domain("gpu-0", "gpu", "nvml power", quantity="power")
+    row = row_of(sensor, lambda _: 120.0, seconds=0.05)
+    assert (row.watts, row.step_joules, row.cure) == (120, None, None)
+
+
+def test_what_cannot_be_read_has_its_cure_and_no_figures() -> None:
+    row = row_of(Domain("dram-0", "dram", "powercap", missing="run as root"), lambda _: None, 0.05)
+    assert not row.readable
+    assert (row.watts, row.cure) == (None, "run as root")
+
+
+def test_a_source_whose_reads_all_fail_is_not_readable() -> None:
+    row = row_of(PACKAGE, lambda _: None, seconds=0.05)
+    assert (row.readable, row.cure) == (False, "it is gone")
+
+
+def test_an_estimate_is_no_measurement_and_has_no_pace() -> None:
+    row = row_of(Domain("cpu", "cpu", "estimate", measured=False), lambda now: 3 * now, seconds=0.1)
+    assert not row.measured
+    assert row.watts == pytest.approx(3)
+    assert row.update_seconds is None
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No zones and no power events, until a test makes them in the folder."""
+    monkeypatch.setenv("ENERGYCTL_POWERCAP", str(tmp_path / "powercap"))
+    monkeypatch.setenv("ENERGYCTL_PERF", str(tmp_path / "perf"))
+    monkeypatch.setenv("ENERGYCTL_LOCK", str(tmp_path / "lock"))
+    return tmp_path
+
+
+def test_each_source_that_is_not_there_says_why(world: Path) -> None:
+    meters, _ = open_meters(gpus=[])
+    rows = {row.source: row for row in describe(meters, seconds=0.05)}
+    for meter in meters:
+        meter.close()
+    assert "no RAPL zones" in (rows["powercap"].cure or "")
+    assert "no power events" in (rows["perf"].cure or "")
+    assert not rows["powercap"].readable
+    assert rows["estimate"].readable
+
+
+def test_sources_that_another_one_makes_needless_are_listed_as_that(world: Path) -> None:
+    zone(world / "powercap", "intel-rapl:0", "package-0")
+    found = operations.examine()
+    needless = [row["source"] for row in found["meters"] if not row["needed"]]
+    assert needless == ["perf", "estimate"]
+
+
+def test_the_facts_of_the_machine_are_told_as_json(world: Path) -> None:
+    env = {**os.environ, "ENERGYCTL_CPUFREQ": str(world)}
+    done = subprocess.run(
+        [sys.executable, "-m", "energyctl", "doctor", "--json"],
+        env=env, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert found["perf_event_paranoid"] == permission.perf_event_paranoid()
+    assert found["governor"]["now"] is None
+    assert "no CPU frequency control" in found["governor"]["problem"]
+    assert found["supervisor"]
+    assert found["campaign"] is None
+
+
+def test_gpus_are_told_with_their_driver_and_limits(world: Path) -> None:
+    env = nvml.environment(nvml.build(world)) | {"COLUMNS": "80"}
+    command = [sys.executable, "-m", "energyctl", "doctor", "--json"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    gpus = found["machine"]["gpus"]
+    assert [(g["index"], g["name"]) for g in gpus] == [(0, "Fake GPU 0"), (1, "Fake GPU 1")]
+    (row,) = [row for row in found["meters"] if row["domain"] == "gpu-1"]
+    assert row["update_seconds"] == pytest.approx(0.1, rel=0.4)
+    assert row["watts"] == pytest.approx(190, rel=0.4)
+    assert row["covers"] == "GPU"
+
+
+class WithProcesses(ScriptedMeter):
+    """Someone is on its GPU, or the driver does not tell."""
+
+    def __init__(self, found: Sequence[GpuProcess] | None) -> None:
+        super().__init__({})
+        self._found = found
+
+    def processes(self) -> Sequence[GpuProcess]:
+        if self._found is None:
+            raise Untold("GPU 0 does not tell who is on it: Insufficient Permissions")
+        return self._found
+
+
+def examined(
+    source: Source, monkeypatch: pytest.MonkeyPatch, gpus: list[dict[str, Any]]
+) -> dict[str, Any]:
+    monkeypatch.setattr(operations, "open_meters", lambda: ([source], []))
+    monkeypatch.setattr(operations, "doors", list)
+    monkeypatch.setattr(machine, "gpu_facts", lambda: gpus)
+    return operations.examine()
+
+
+GPU = {
+    "index": 0, "name": "Big GPU", "uuid": "GPU-aa11", "driver": "580.95",
+    "power_limit_watts": 300.0, "persistence_mode": False,
+}  # fmt: skip
+
+
+def text_of(found: dict[str, Any], width: int = 80) -> str:
+    file = io.StringIO()
+    reports.print_examination(found, Console(file=file, width=width, highlight=False))
+    return file.getvalue()
+
+
+def test_processes_on_a_gpu_are_named_with_user_and_command(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeper = subprocess.Popen(["sleep", "60"])
+    try:
+        there = GpuProcess(0, sleeper.pid, 512 * 2**20)
+        foreign = GpuProcess(0, 2**22 + 1, None)  # no pid of this system: above pid_max
+        found = examined(WithProcesses([there, foreign]), monkeypatch, [GPU])
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+    known, unknown = found["gpu_processes"]
+    user = machine.invoking_user().name if os.getuid() else "root"
+    assert (known["command"], known["user"]) == ("sleep 60", user)
+    assert (unknown["command"], unknown["user"]) == (None, None)
+    text = text_of(found)
+    assert f"pid {sleeper.pid} of {user}, 512 MiB: sleep 60" in text
+    assert "memory unknown: of another container, or ended" in text
+    assert "power limit 300 W, persistence mode off" in text
+    assert "nvidia-smi -pm 1" in text
+
+
+def test_a_driver_that_names_no_processes_is_no_empty_gpu(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = examined(WithProcesses(None), monkeypatch, [GPU])
+    assert found["gpu_processes"] is None
+    assert "Insufficient Permissions" in found["gpu_processes_missing"]
+    assert "Insufficient Permissions" in text_of(found)
+
+
+def test_the_table_fits_eighty_columns_and_its_cures_stand_below(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cure = "only root may read it: " + "run with sudo, or " * 10
+    values = {
+        Domain("package-0-mmio", "other", "powercap mmio", in_total=False, part="package-0"): 1.0,
+        Domain("gpu-0", "gpu", "nvml energy counter"): 2.0,
+        Domain("package-0", "cpu", "powercap", missing=cure): 3.0,
+        Domain("dram-0", "dram", "powercap", missing=cure): 3.0,
+    }
+    meter = ScriptedMeter({d: staircase(w, 0.01) for d, w in values.items()})
+    text = text_of(examined(meter, monkeypatch, []))
+    table, _, below = text.partition("package-0, dram-0: only root")
+    assert max(map(len, table.splitlines())) <= 80
+    assert "sudo" not in table
+    assert text.count("only root may read it") == 1
+    assert "run with sudo" in below
+    assert "package-0-mmio" in table
+
+
+def test_a_plug_in_that_cannot_be_opened_is_named(world: Path) -> None:
+    info = world / "site" / "plug-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plug\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[energyctl.meters]\nplug = nowhere_at_all:open\n")
+    env = {**os.environ, "PYTHONPATH": str(world / "site")}
+    command = [sys.executable, "-m", "energyctl", "doctor"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert "warning: the source plug (nowhere_at_all:open) cannot be opened" in done.stdout
+
+
+def test_the_udev_rule_alone_is_on_standard_output() -> None:
+    command = [sys.executable, "-m", "energyctl", "doctor", "--udev"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = done.stdout.replace("\\\n", " ").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    pair = r'[A-Z]+(==|\+=)"[^"]*"'
+    assert len(rules) == 1
+    assert all(re.fullmatch(pair, p.strip()) for p in rules[0].split(","))
+    assert re.search(r'RUN\+="/bin/chgrp energy .*0440', rules[0])
+    assert all(name in done.stdout for name in ("CVE-2020-8694", "groupadd", "udevadm"))
+    assert "install" in done.stderr
+
+
+def test_the_rules_names_are_those_of_zones_and_not_of_their_class() -> None:
+    import fnmatch
+
+    (pattern,) = set(re.findall(r'KERNEL=="([^"]*)"', permission.UDEV_RULE))
+    zones = ["intel-rapl:0", "intel-rapl:0:1", "intel-rapl-mmio:0"]
+    assert all(fnmatch.fnmatchcase(name, pattern) for name in zones)
+    assert not fnmatch.fnmatchcase("intel-rapl", pattern)
+
+
+def test_a_required_meter_that_is_missing_leaves_nothing_behind(
+    bench: Bench,
+) -> None:
+    name = bench.parallel(require=["cpu", "gpu"])
+    (bench.root / "results").rmdir()
+    before = set(bench.root.rglob("*"))
+    done = bench.run("run", name)
+    assert done.returncode == 3
+    assert "cpu cannot be measured: no RAPL zones" in done.stderr
+    assert set(bench.root.rglob("*")) == before
+    assert bench.trials == []

@@ -1,0 +1,46 @@
+"""The energy at an instant inside a counter's step."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from energyctl.energy.staircase import HEADROOM, Step
+
+
+def test_a_switch_between_the_powers_beside_a_step_is_placed_where_its_mean_says() -> None:
+    # 80 W for 30 ms, then 300 W for 70 ms.
+    step = Step(10.0, 10.1, 80 * 0.03 + 300 * 0.07, watts_before=80.0, watts_after=300.0)
+    assert step.joules_until(10.02) == pytest.approx(80 * 0.02)
+    assert step.joules_until(10.05) == pytest.approx(80 * 0.03 + 300 * 0.02)
+
+
+def test_a_step_without_a_switch_or_without_neighbours_is_spread_evenly() -> None:
+    assert Step(0.0, 0.1, 20.0, 200.0, 200.0).joules_until(0.025) == pytest.approx(5.0)
+    assert Step(0.0, 0.1, 20.0).joules_until(0.025) == pytest.approx(5.0)
+    assert Step(0.0, 0.1, 50.0, 80.0, 300.0).joules_until(0.025) == pytest.approx(12.5)
+
+
+@given(
+    st.floats(0.0, 500.0),
+    st.floats(0.0, 500.0),
+    st.floats(0.0, 0.1),
+    st.floats(0.0, 0.1),
+    st.booleans(),
+)
+def test_the_doubt_covers_every_switch_that_the_step_can_hide(
+    before: float, after: float, switch: float, time: float, seen: bool
+) -> None:
+    joules = before * switch + after * (0.1 - switch)
+    step = Step(0.0, 0.1, joules, before if seen else None, after if seen else None)
+    truth = before * min(time, switch) + after * max(0.0, time - switch)
+    doubt, _ = step.doubt(time, max(before, after))
+    assert abs(step.joules_until(time) - truth) <= doubt + 1e-9
+
+
+def test_a_load_far_below_the_peak_leaves_less_doubt_and_unsharp_ends_more() -> None:
+    busy, quiet = Step(0.0, 0.1, 15.0), Step(0.0, 0.1, 2.0)
+    assert quiet.doubt(0.05, 300.0)[0] < busy.doubt(0.05, 300.0)[0] / 3
+    blurred = Step(0.0, 0.1, 15.0, unsharp_seconds=0.002)
+    assert blurred.doubt(0.05, 300.0)[1] == pytest.approx(HEADROOM * 300 * 0.002)
