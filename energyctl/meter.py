@@ -114,9 +114,8 @@ class Meter:
             self._close()
             raise
         self._process, self._sampler = os.getpid(), sampler
-        sampler.phase(MAIN)
         # What a slow source took for that reading is no part of what is metered.
-        self._edges.append((MAIN, sampler.now()))
+        self._edges.append((MAIN, sampler.phase(MAIN, after_reading=True)))
         return self
 
     def _start(self, sampler: Sampler) -> None:

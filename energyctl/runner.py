@@ -144,9 +144,9 @@ def attempt_once(live: Live, number: int) -> bool:
         if name == "foreground":
             live.watch_from()
             live.sampler.record_to(folder)
-        instant = live.sampler.phase(name)
+        instant = live.sampler.phase(name, after_reading=name == "foreground")
         if name == "foreground":
-            return live.sampler.now()  # the reading is done: the start follows at once
+            return instant
         live.sampler.record_to(None)
         live.watch_until("foreground")
         return instant

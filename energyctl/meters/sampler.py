@@ -101,15 +101,18 @@ class Sampler:
         self._thread = threading.Thread(target=self._run, name="energy-sampler", daemon=True)
         self._thread.start()
 
-    def phase(self, name: str) -> float:
+    def phase(self, name: str, *, after_reading: bool = False) -> float:
         """Ends the phase before and begins this one, with one reading now.
 
         Returns the edge's Unix time, taken right before that reading; also where a slow source
-        is just being read and has to be waited for.
+        is just being read and has to be waited for. after_reading: taken right after it, for what
+        is about to be started: the reading then is no part of it.
         """
         edge = self.now()
         with self._changed:
             self._read_edge()
+            if after_reading:
+                edge = self.now()
             self._edges.append((name, edge))
             if self._next_files is not None:
                 self._files, self._next_files = self._next_files, None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from hardware.waveform import Constant, Ramp, Square, Wave, burst
-from hardware.world import Load
+from hardware.world import RANGE_JOULES, Load
 
 # The packages' counters start over several times a minute, at other times each.
 WRAPS = (1700.0, 1100.0)
@@ -28,3 +30,11 @@ LOADS: dict[str, Callable[[], Load]] = {
     "ramp": lambda: _load(lambda low, high: Ramp(low, high, 120.0, random.random())),
     "wraps": lambda: _load(lambda low, high: Square(low, high, phase=random.random()), QUICK_WRAPS),
 }
+
+
+def wrapping_once(load: Load, seconds: float) -> Load:
+    """With the range of real counters, which start over once: so long from now."""
+    now = time.time()
+    until = [wave.joules(now, now + seconds) for wave in load.packages]
+    base = RANGE_JOULES - until[0], RANGE_JOULES - until[1]
+    return replace(load, wrap_joules=(RANGE_JOULES, RANGE_JOULES), base_joules=base)

@@ -11,18 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hardware.compiled import library_folder
-from hardware.powercap import Motion, Mover, moved, zone
+from hardware.powercap import RANGE_MICROJOULES, Motion, Mover, moved, zone
 from hardware.waveform import Wave
+
+
+RANGE_JOULES = RANGE_MICROJOULES / 1e6
 
 
 @dataclass(frozen=True)
 class Load:
-    """The power of each part. wrap_joules: at which the packages' counters start over."""
+    """The power of each part.
+
+    wrap_joules, base_joules: at which the packages' counters start over, and from which they start.
+    """
 
     packages: tuple[Wave, Wave]
     dram: Wave
     gpus: tuple[Wave, Wave]
-    wrap_joules: tuple[float, float] = (262_143.0, 262_143.0)
+    wrap_joules: tuple[float, float] = (RANGE_JOULES, RANGE_JOULES)
+    base_joules: tuple[float, float] = (0.0, 0.0)
 
     def joules(self, start: float, end: float) -> dict[str, float]:
         """The truth between two Unix times, per domain as energyctl names them."""
@@ -43,9 +50,9 @@ class World:
 
     def wraps(self, start: float, end: float) -> int:
         """How often the packages' counters start over between two Unix times."""
-        count = 0
-        for wave, wrap in zip(self.load.packages, self.load.wrap_joules, strict=True):
-            before, after = (wave.joules(self.mover.epoch, t) // wrap for t in (start, end))
+        load, epoch, count = self.load, self.mover.epoch, 0
+        for wave, wrap, base in zip(load.packages, load.wrap_joules, load.base_joules, strict=True):
+            before, after = ((base + wave.joules(epoch, t)) // wrap for t in (start, end))
             count += int(after - before)
         return count
 
@@ -68,7 +75,7 @@ def _tree(root: Path, load: Load) -> dict[Path, Motion]:
         # Meters take twice the stated power as what can flow at most.
         stated = {"constraint_0_max_power_uw": int(wave.highest * 1e6)}
         limits = {"max_energy_range_uj": int(wrap * 1e6), **stated}
-        whole = Motion(wave, int(wrap * 1e6))
+        whole = Motion(wave, int(wrap * 1e6), int(load.base_joules[i] * 1e6))
         motions[zone(root, f"intel-rapl:{i}", f"package-{i}", **limits)] = whole
         motions[zone(root, f"intel-rapl:{i}:0", "core", **limits)] = whole
         if i == 0:
