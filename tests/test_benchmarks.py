@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from math import inf
 from pathlib import Path
 
 import pytest
+from benchmarks.loads import LOADS
+from benchmarks.metering import judged
 
 from hardware.compiled import program
+from hardware.world import world
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 
@@ -40,7 +44,9 @@ def test_accuracy_prints_a_row_for_each_kind_of_run() -> None:
 
 
 def test_cost_prints_seconds_of_cpu() -> None:
-    output = printed("cost", "--seconds", "1", "--settling", "2", "--intervals", "1")
+    output = printed(
+        "cost", "--seconds", "1", "--settling", "1", "--starts", "1", "--intervals", "1"
+    )
     figures = [float(n) for n in re.findall(r": ([0-9.]+) s of CPU", output)]
     assert len(figures) == 3
     assert all(0 < figure < 60 for figure in figures)
@@ -54,3 +60,24 @@ def test_memory_prints_growth_beside_what_the_samples_need() -> None:
 @pytest.mark.parametrize("name", ["accuracy", "cost", "memory", "peers"])
 def test_each_benchmark_says_what_it_does(name: str) -> None:
     assert "python tests/benchmarks/" in printed(name, "--help", codes=(0,))
+
+
+def test_a_figure_that_is_false_or_none_is_judged_so() -> None:
+    with world(LOADS["square"]()) as place:
+        start, end = place.mover.epoch, place.mover.epoch + 10
+        truth = place.load.joules(start, end)
+        told = {
+            name: {"name": name, "joules": joules, "uncertainty_joules": 0.004 * joules}
+            for name, joules in truth.items()
+        }
+        energy = {"seconds": 10.0, "domains": list(told.values())}
+        right = judged(place, energy, start, end, late=0.0)
+        told["package-0"]["joules"] = 1.01 * truth["package-0"]
+        told["gpu-1"] |= {"joules": None, "missing": "it is lost"}
+        wrong = judged(place, energy, start, end, late=0.006)
+    assert all(part.inside and abs(part.error) < 1e-9 for part in right.parts.values())
+    assert right.parts["gpu"].uncertainty == pytest.approx(0.4)
+    assert 0 < wrong.parts["cpu"].error < 1
+    assert not wrong.parts["cpu"].inside
+    assert (wrong.parts["gpu"].error, wrong.parts["gpu"].missing) == (inf, "gpu-1: it is lost")
+    assert wrong.spoiled == "the sleep ended 6 ms late"

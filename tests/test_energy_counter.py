@@ -167,3 +167,28 @@ def test_samples_take_sixteen_bytes_each() -> None:
     stored = sum(len(a) * a.itemsize for a in (series.times, series.values))
     assert stored == 16_000
     assert len(series.step_times) == 0
+
+
+RAPL = Domain("package-0", "cpu", "powercap", update_seconds=0.001)
+
+
+def test_a_counter_that_stands_still_has_no_energy_as_long_as_it_does() -> None:
+    moving = [(START + i / 10, 10.0 * i) for i in range(11)]
+    still = [(START + 1 + i / 10, 100.0) for i in range(1, 21)]
+    again = [(START + 3 + i / 10, 100.0 + 10.0 * i) for i in range(1, 11)]
+    series = sampled(RAPL, [*moving, *still, *again])
+    assert series.between(START, START + 1).joules == pytest.approx(100.0, rel=0.02)
+    assert "stood still for 2.0 s" in (series.between(START + 0.5, START + 1.5).missing or "")
+    assert series.between(START + 3.2, START + 4).joules == pytest.approx(80.0, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "quiet",
+    [
+        Domain("uncore-0", "other", "powercap", in_total=False, update_seconds=0.001),
+        Domain("meter", "cpu", "a counter of watt-hours"),
+    ],
+)
+def test_a_counter_that_may_rest_is_not_taken_for_broken(quiet: Domain) -> None:
+    series = sampled(quiet, [(START + i, 5.0) for i in range(10)])
+    assert series.between(START, START + 9).joules == 0

@@ -26,6 +26,9 @@ SHARP_SECONDS = 0.03
 STEPPED_SECONDS = 0.005
 # A counter that wraps may not have made more than its power for the gap, and this, allow.
 BURST_SECONDS = 1.0
+# A counter that belongs to the total and has not moved for this long, and for so many of its steps,
+# is broken: packages, memory and GPUs always draw some power.
+STILL_SECONDS, STILL_STEPS = 0.5, 10
 # Of the reads that are not kept, those this far apart are remembered until the next edge.
 TRAIL_SECONDS, TRAIL_LENGTH = 0.04, 5
 # The power within a fine step is taken to be at most this much above the highest mean seen.
@@ -49,6 +52,8 @@ class CounterSeries(Series):
         super().__init__(domain)
         self.read_seconds = array("f")
         self.breaks: list[tuple[float, float, str]] = []
+        self.stills: list[tuple[float, float]] = []  # when it did not move: from, to
+        self._moved: float | None = None
         self.step_times = array("d")  # located steps: the middle of the two reads around each,
         self.step_widths = array("d")  # the time between those reads,
         self.step_before = array("d")  # and the joules before
@@ -106,6 +111,7 @@ class CounterSeries(Series):
         last, self._time = self._time, time
         delta, self._raw = raw - self._raw, raw
         if last is None:
+            self._moved = time
             return False
         gap, before = time - last, self._joules
         delta, broken = self._fold(delta, gap)
@@ -114,6 +120,7 @@ class CounterSeries(Series):
             self.breaks.append((last, time, broken))
             self._trail.clear()
             return False
+        self._see_stillness(delta, time)
         self._see_extremes(delta, gap)
         if delta == 0 or not self.stepped or gap > self._sharp_seconds():
             return False
@@ -122,6 +129,20 @@ class CounterSeries(Series):
         self.step_before.append(before)
         self.step_after.append(self._joules)
         return True
+
+    def _see_stillness(self, delta: float, time: float) -> None:
+        if delta > 0 or self._moved is None:
+            self._moved = time
+            return
+        step = self.domain.update_seconds
+        if (
+            step
+            and self.domain.in_total
+            and time - self._moved > max(STILL_SECONDS, STILL_STEPS * step)
+        ):
+            if self.stills and self.stills[-1][0] == self._moved:
+                self.stills.pop()
+            self.stills.append((self._moved, time))
 
     def _sharp_seconds(self) -> float:
         """A step seen between two reads further apart than this is not located."""
@@ -182,6 +203,9 @@ class CounterSeries(Series):
         for broke_from, broke_to, reason in self.breaks:
             if broke_from < end and start < broke_to:
                 return unknown(reason)
+        for since, until in self.stills:
+            if since < end and start < until:
+                return unknown(f"the counter stood still for {until - since:.1f} s: it is broken")
         edges = []
         for time in (start, end):
             at = self._at(time)

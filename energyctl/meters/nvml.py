@@ -14,7 +14,7 @@ import pynvml
 
 from energyctl.energy import Domain
 from energyctl.meters.base import GpuProcess, GpuState, Reading, Source, Untold, Wanted
-from energyctl.meters.nvml_device import Gpu, StandsStill, mig_devices, open_gpu, text
+from energyctl.meters.nvml_device import Gpu, mig_devices, open_gpu, text
 from energyctl.meters.selection import Card, Selection, named, visible
 
 
@@ -93,7 +93,7 @@ class NvmlSource(Source):
             value, reason, before = None, None, time.monotonic()
             try:
                 value = gpu.read()
-            except (pynvml.NVMLError, StandsStill) as error:
+            except pynvml.NVMLError as error:
                 reason = f"GPU {gpu.index} ({gpu.name}): {error}"
             after = time.monotonic()
             readings.append(

@@ -32,9 +32,6 @@ POWER_UNCERTAINTY = 0.05
 # returns power averaged over 1 sec interval", before that the instant power.
 AVERAGE_SECONDS = 1.0
 GA100_DEVICES = range(0x2080, 0x2100)  # PCI device ids (pci.ids: A100, A30, A800)
-# A counter that has not moved for so long while the GPU draws power is broken: it moves ten
-# times a second and more.
-STILL_SECONDS, STILL_WATTS = 5.0, 1.0
 
 
 @dataclass
@@ -49,30 +46,12 @@ class Gpu:
     value: Callable[[Any], float] | None
     mig: tuple[Any, ...] = ()  # handles of its MIG devices
     absent: set[str] = field(default_factory=set)  # facts that it does not have
-    counted: float = -1.0  # the counter's last value, and since when (monotonic) it shows it
-    counted_since: float = 0.0
 
     def read(self) -> float:
-        """Joules of its counter, or watts. NVMLError, or StandsStill."""
+        """Joules of its counter, or watts. NVMLError where it does not tell."""
         if self.value is None:
             raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
-        value = self.value(self.handle)
-        if self.domain.quantity == "energy":
-            self._check_moves(value)
-        return value
-
-    def _check_moves(self, joules: float) -> None:
-        now = time.monotonic()
-        if joules != self.counted:
-            self.counted, self.counted_since = joules, now
-        elif now - self.counted_since > STILL_SECONDS:
-            watts = self._power()
-            if watts is not None and watts > STILL_WATTS:
-                seconds = now - self.counted_since
-                raise StandsStill(
-                    f"its energy counter has stood still for {seconds:.0f} s at {watts:.0f} W"
-                    " (a fault of the driver)"
-                )
+        return self.value(self.handle)
 
     def _power(self) -> float | None:
         watts: float | None = self.ask("power", average_watts)
@@ -128,10 +107,6 @@ class Gpu:
         if not told:
             raise Untold(f"GPU {self.index} ({self.name}) does not tell who is on it: {failure}")
         return known
-
-
-class StandsStill(Exception):
-    """A counter that does not move although the GPU draws power."""
 
 
 def text(value: str | bytes) -> str:

@@ -20,7 +20,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.loads import LOADS
+from benchmarks.loads import LOADS, PLAIN
 from benchmarks.metering import Part, Run, meter
 from hardware.world import World, world
 
@@ -106,7 +106,7 @@ def run_all(cells: Sequence[Cell], repeats: int, jobs: int) -> list[Outcome]:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=PLAIN)
     parser.add_argument("--seconds", type=float, nargs="+", default=[10, 60])
     parser.add_argument("--intervals", type=float, nargs="+", default=[0.1, 1, 10])
     parser.add_argument("--waves", nargs="+", choices=LOADS, default=list(LOADS))

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.loads import LOADS
+from benchmarks.loads import LOADS, PLAIN
 from hardware.compiled import program
 from hardware.world import World, world
 
@@ -29,7 +29,6 @@ SETTLING_SECONDS = 15.0
 # CPU seconds per minute, by interval; and of start and stop together.
 LIMITS = {1.0: 0.06, 0.1: 0.5}
 START_STOP_LIMIT = 0.5
-STARTS = 5
 
 
 def cpu_seconds(process: int) -> float:
@@ -71,10 +70,10 @@ def per_minute(place: World, intervals: Sequence[float], settling: float, second
         report(f"a minute at {interval:g} s", figure, LIMITS.get(interval))
 
 
-def start_and_stop(place: World) -> None:
+def start_and_stop(place: World, starts: int) -> None:
     spent = []
     with tempfile.TemporaryDirectory(prefix="cost-") as name:
-        for _ in range(STARTS + 1):
+        for _ in range(starts + 1):
             process = subprocess.Popen(
                 command(Path(name), 1.0, ["true"]),
                 env=place.environment,
@@ -84,8 +83,8 @@ def start_and_stop(place: World) -> None:
             process.returncode = 0
             spent.append(usage.ru_utime + usage.ru_stime)
     # The first one reads what the others find in the page cache.
-    report(f"start and stop (worst of {STARTS})", max(spent[1:]), START_STOP_LIMIT)
-    report(f"start and stop (median of {STARTS})", statistics.median(spent[1:]), None)
+    report(f"start and stop (worst of {starts})", max(spent[1:]), START_STOP_LIMIT)
+    report(f"start and stop (median of {starts})", statistics.median(spent[1:]), None)
 
 
 missed: list[str] = []
@@ -100,16 +99,17 @@ def report(what: str, seconds: float, limit: float | None) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=PLAIN)
     parser.add_argument("--seconds", type=float, default=60.0, help="to watch for (60)")
     parser.add_argument("--settling", type=float, default=SETTLING_SECONDS)
     parser.add_argument("--intervals", type=float, nargs="+", default=[1.0, 0.1])
+    parser.add_argument("--starts", type=int, default=5, help="starts and stops (5)")
     wanted = parser.parse_args()
     if shutil.which("cc") is None:
         print("this benchmark needs a C compiler (cc) for its stand-ins", file=sys.stderr)
         return 2
     with world(LOADS["constant"]()) as place:
-        start_and_stop(place)
+        start_and_stop(place, wanted.starts)
         per_minute(place, wanted.intervals, wanted.settling, wanted.seconds)
     print("for peers in the same world: tests/benchmarks/peers.py")
     return 1 if missed else 0

@@ -1,7 +1,8 @@
-"""The loads that the benchmarks meter. Each wave begins at a random place of its period."""
+"""What the benchmarks share: their loads, each wave from a random place of its period on."""
 
 from __future__ import annotations
 
+import argparse
 import random
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from dataclasses import replace
 from hardware.waveform import Constant, Ramp, Square, Wave, burst
 from hardware.world import RANGE_JOULES, Load
 
+PLAIN = argparse.RawDescriptionHelpFormatter
 # The packages' counters start over several times a minute, at other times each.
 WRAPS = (1700.0, 1100.0)
 # So small that they start over about each two seconds: many times in a run, and in most runs within

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import psutil
 
 from benchmarks.cost import cpu_seconds
-from benchmarks.loads import LOADS, wrapping_once
+from benchmarks.loads import LOADS, PLAIN, wrapping_once
 from benchmarks.metering import PARTS, judged
 from hardware.compiled import program
 from hardware.world import World, world
@@ -104,12 +104,12 @@ def command(
 
 
 def tree_seconds(process: int) -> float:
-    """On-CPU time of the process and its living descendants."""
-    spent = 0.0
-    with suppress(psutil.Error):
-        for member in [process, *(p.pid for p in psutil.Process(process).children(True))]:
-            with suppress(OSError):
-                spent += cpu_seconds(member)
+    """CPU time of the process and its descendants; of those that ended, to 10 ms."""
+    spent, root = 0.0, psutil.Process(process)
+    for member in [root, *root.children(recursive=True)]:
+        with suppress(OSError, psutil.NoSuchProcess):
+            ended = member.cpu_times()
+            spent += cpu_seconds(member.pid) + ended.children_user + ended.children_system
     return spent
 
 
@@ -192,7 +192,7 @@ def _cell(figure: Figure, part: str) -> str:
 
 def main() -> int:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=PLAIN)
     parser.add_argument("--seconds", type=float, default=60.43)
     parser.add_argument("--waves", nargs="+", choices=LOADS, default=list(LOADS))
     parser.add_argument("--environments", type=Path, default=cache / "energyctl-benchmarks")

@@ -14,7 +14,6 @@ from hardware.compiled import library_folder
 from hardware.powercap import RANGE_MICROJOULES, Motion, Mover, moved, zone
 from hardware.waveform import Wave
 
-
 RANGE_JOULES = RANGE_MICROJOULES / 1e6
 
 
