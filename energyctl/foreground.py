@@ -20,12 +20,16 @@ TICK_SECONDS = 1.0
 
 @dataclass
 class Attempt:
-    """An attempt so far; ``start`` and ``end`` are Unix seconds of the sampler's time line."""
+    """An attempt so far; ``start`` and ``end`` are Unix seconds of the sampler's time line.
+
+    slack_seconds: how much longer, at most, they are apart than the program lived.
+    """
 
     number: int
     log: Path
     start: float | None = None
     end: float | None = None
+    slack_seconds: float = 0.0
     exit_code: int | None = None
     error: str | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
@@ -74,6 +78,7 @@ def run_attempt(
     Raises Interrupted, with the training ended and ``attempt.end`` set.
     """
     attempt.start = edge("foreground")
+    began = time.monotonic()
     try:
         foreground = processes.start(
             invocation.argv,
@@ -86,6 +91,7 @@ def run_attempt(
     except processes.CannotStart as error:
         attempt.end, attempt.error = edge(next_phase), str(error)
         return
+    attempt.slack_seconds = time.monotonic() - began + processes.EXIT_SECONDS
     tick()
     limit = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
     code: int | None = None

@@ -71,6 +71,7 @@ class Meter:
         self._out = None if out is None else Path(out)
         self._sources: list[Source] = []
         self._notes: list[str] = []
+        self._slack = 0.0
         self._sampler: Sampler | None = None
         self._process = 0
         self._edges: list[tuple[str, float]] = []
@@ -126,6 +127,13 @@ class Meter:
         except BaseException:
             sampler.stop()
             raise
+
+    def allow(self, slack_seconds: float) -> None:
+        """What is metered begins later and ends earlier than the block, by so much in all.
+
+        The energy that flowed meanwhile becomes part of the stated uncertainty.
+        """
+        self._slack = slack_seconds
 
     def stop(self) -> None:
         """Ends the metering at the instant of the call; figures stay. Once stopped, does nothing.
@@ -186,7 +194,7 @@ class Meter:
     @property
     def energy(self) -> Energy:
         """Of the whole time; while it runs, up to now, which takes a reading of all sources."""
-        return _whole(self._recorded())
+        return _whole(self._recorded(), self._slack)
 
     @property
     def phases(self) -> list[PhaseEnergy]:
@@ -205,7 +213,7 @@ class Meter:
     def to_json(self) -> dict[str, Any]:
         """What `energyctl meter --json` writes, but for the command and its exit code."""
         recording = self._recorded()
-        energy = _whole(recording).to_json()
+        energy = _whole(recording, self._slack).to_json()
         energy["missing"] = why_null(energy, self._sources)
         return {
             "energy": energy,
@@ -215,7 +223,7 @@ class Meter:
         }
 
     def _warnings(self, recording: Recording) -> list[str]:
-        energy = _whole(recording)
+        energy = _whole(recording, self._slack)
         lines = list(self._notes)
         unknown = [d for d in energy.domains if d.joules is None]
         # What could not be read from the beginning is among the notes, with all that it hits.
@@ -310,8 +318,9 @@ def checked_interval(seconds: float) -> float:
     return seconds
 
 
-def _whole(recording: Recording) -> Energy:
-    return recording.energy(recording.phases[0].start, recording.phases[-1].end)
+def _whole(recording: Recording, slack_seconds: float) -> Energy:
+    start, end = recording.phases[0].start, recording.phases[-1].end
+    return recording.energy(start, end, slack_seconds=slack_seconds)
 
 
 def _no_energy(entry: DomainEnergy) -> str:

@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -21,6 +22,7 @@ from energyctl.energy import Energy
 from energyctl.errors import MachineError, SettingsError
 from energyctl.machine import User, invoking_user
 from energyctl.meter import Meter
+from energyctl.processes import EXIT_SECONDS
 
 PASSED_ON = (
     signal.SIGHUP,
@@ -66,7 +68,10 @@ def run(
     with _Signals() as signals:
         try:
             with meter:
-                code = signals.wait_for(signals.spawn(argv))
+                began = time.monotonic()
+                process = signals.spawn(argv)
+                meter.allow(time.monotonic() - began + EXIT_SECONDS)
+                code = signals.wait_for(process)
         except _NotStarted as error:
             _say(stderr, f"energyctl: {error}\n")
             return error.code

@@ -26,7 +26,7 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
     last = next((a for a in reversed(live.attempts) if a.end is not None), None)
     energy = None
     if last is not None and last.start is not None and last.end is not None:
-        energy = recording.energy(last.start, last.end)
+        energy = recording.energy(last.start, last.end, slack_seconds=last.slack_seconds)
         live.warnings += _write_cpu_energy(live, last.number, energy)
     background = None
     warnings = [*context.warnings, *live.warnings, *recording.warnings]

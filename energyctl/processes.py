@@ -21,6 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+EXIT_SECONDS = 0.002
+"""The exit of a child is noticed within this, unless the machine is overloaded."""
+
 MARKER = "ENERGYCTL_RUN"
 """The variable that every process of a run inherits: ``WORKSPACE/EXPERIMENT/ROLE``."""
 

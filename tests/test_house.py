@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "supervisor": {"groups", "processes"},
     "meters": {"energy"},
     "meter": {"energy", "machine", "meters"},
-    "metered": {"atomic", "energy", "machine", "meter", "reports"},
+    "metered": {"atomic", "energy", "machine", "meter", "processes", "reports"},
     "history": {"settings", "plan"},
     "preflight": {"plan", "registry"},
     "results": {"atomic", "ledger", "machine", "plan", "processes", "programs"},

@@ -118,6 +118,10 @@ CAUSES = {
         "when exactly the counter moved, and how long a read took, is known only so well",
         "a longer run, since this does not grow with it",
     ),
+    "window": (
+        "the program begins and ends some milliseconds inside of what is metered",
+        "a longer run, since this does not grow with it",
+    ),
     "unit": ("the counter's or the reading's unit is coarse", "a longer run"),
     "gaps": (
         "power is read now and then, and when it changed in between is unseen",

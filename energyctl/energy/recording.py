@@ -80,18 +80,29 @@ class Recording:
         first, last = self.ticks.times[0], self.ticks.times[-1]
         return self.ticks.statistics(self.interval_seconds, first, last)
 
-    def energy(self, start: float, end: float) -> Energy:
-        """Energy of all domains from `start` to `end`."""
-        domains = tuple(self._domain_energy(d, start, end) for d in self.domains)
+    def energy(self, start: float, end: float, *, slack_seconds: float = 0.0) -> Energy:
+        """Energy of all domains from `start` to `end`.
+
+        slack_seconds: what was to be metered may have begun later and ended earlier, by so much
+        in all; the energy that flowed meanwhile is part of the uncertainty.
+        """
+        domains = tuple(self._domain_energy(d, start, end, slack_seconds) for d in self.domains)
         statistics = self.ticks.statistics(self.interval_seconds, start, end)
         return Energy(start, end, domains, statistics)
 
-    def _domain_energy(self, domain: Domain, start: float, end: float) -> DomainEnergy:
+    def _domain_energy(
+        self, domain: Domain, start: float, end: float, slack: float
+    ) -> DomainEnergy:
         series = self.series.get(domain.name)
         if domain.missing is not None or series is None:
             return DomainEnergy(domain, None, None, domain.missing or "it was not sampled")
         span = series.between(start, end)
-        return DomainEnergy(domain, span.joules, span.uncertainty_joules, span.missing, span.budget)
+        if span.joules is None:
+            return DomainEnergy(domain, None, None, span.missing)
+        budget = dict(span.budget)
+        if slack and end > start:
+            budget["window"] = span.joules * min(1.0, slack / (end - start))
+        return DomainEnergy(domain, span.joules, sum(budget.values()), None, budget)
 
     def phases_json(self) -> list[dict[str, Any]]:
         """The "phases" list of a result file; "missing" only where a figure is null."""
