@@ -9,9 +9,9 @@ from math import inf
 from pathlib import Path
 
 import pytest
+
 from benchmarks.loads import LOADS
 from benchmarks.metering import judged
-
 from hardware.compiled import program
 from hardware.world import world
 
@@ -28,6 +28,7 @@ def printed(name: str, *arguments: str, codes: tuple[int, ...] = (0, 1)) -> str:
         timeout=120,
     )
     assert done.returncode in codes, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
     return done.stdout
 
 

@@ -26,7 +26,7 @@ from hardware.world import World, world
 
 LONG_SECONDS = 60
 LONG_BAR, SHORT_BAR = 0.1, 0.3  # percent, in the worst run
-ATTEMPTS = 4
+ATTEMPTS = 6
 
 
 @dataclass(frozen=True)

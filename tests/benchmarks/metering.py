@@ -21,9 +21,6 @@ from hardware.world import World
 LATE_TICK_SECONDS, LATE_SLEEP_SECONDS = 0.003, 0.005
 EDGE_SECONDS, SETTLED_SECONDS = 0.1, 0.5
 PARTS = {"cpu": ("package-0", "package-1"), "gpu": ("gpu-0", "gpu-1")}
-# Where in the reported window the command's life lies is known to its surplus; so many places of
-# it are tried.
-PLACES = 20
 
 _starting = threading.Lock()  # one start at a time: start-ups are what makes a machine busy
 
@@ -33,7 +30,7 @@ class Part:
     """Energy of the packages or of the GPUs over one run.
 
     error, uncertainty: percent of the truth; inf where there is no figure, with `missing`.
-    inside: each of its domains is within its stated uncertainty.
+    inside: each of its domains is within its stated uncertainty of the truth.
     """
 
     error: float
@@ -82,7 +79,6 @@ def _wait_for(marks: Path, process: subprocess.Popen[bytes]) -> None:
 def judged(world: World, energy: dict[str, Any], start: float, end: float, late: float) -> Run:
     domains = {d["name"]: d for d in energy["domains"]}
     truth = world.load.joules(start, end)
-    surplus = max(0.0, energy["seconds"] - (end - start))
     parts = {}
     for part, names in PARTS.items():
         absent = [n for n in names if domains.get(n, {}).get("joules") is None]
@@ -93,7 +89,9 @@ def judged(world: World, energy: dict[str, Any], start: float, end: float, late:
         true = sum(truth[n] for n in names)
         spread = sum(domains[n]["uncertainty_joules"] for n in names)
         error = 100 * (sum(domains[n]["joules"] for n in names) / true - 1)
-        inside = all(_inside(world, domains[n], start, end, surplus) for n in names)
+        inside = all(
+            abs(domains[n]["joules"] - truth[n]) <= domains[n]["uncertainty_joules"] for n in names
+        )
         parts[part] = Part(error, 100 * spread / true, inside)
     return Run(
         start,
@@ -103,20 +101,6 @@ def judged(world: World, energy: dict[str, Any], start: float, end: float, late:
         world.wraps(start, start + 1),
         world.wraps(start, end),
     )
-
-
-def _inside(world: World, domain: dict[str, Any], start: float, end: float, surplus: float) -> bool:
-    """The figure is within its uncertainty of the truth over the window that it is for.
-
-    That window is longer than the command's life by `surplus`, some of it before and the rest
-    after it.
-    """
-    places = [surplus * i / PLACES for i in range(PLACES + 1)]
-    truths = [
-        world.load.joules(start - place, end + surplus - place)[domain["name"]] for place in places
-    ]
-    spread = domain["uncertainty_joules"]
-    return bool(min(truths) - spread <= domain["joules"] <= max(truths) + spread)
 
 
 def _spoiled(world: World, start: float, end: float, late: float) -> str | None:
