@@ -7,9 +7,13 @@ import sys
 
 def main() -> None:
     """Runs the command line; errors become one line and the exit code of their kind."""
-    from energyctl.cli import run
+    try:
+        from energyctl.cli import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while it imports: `run` handles its own
+        code = 130
+    sys.exit(code)
 
 
 if __name__ == "__main__":

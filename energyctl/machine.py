@@ -303,8 +303,17 @@ def facts() -> dict[str, Any]:
 def gpu_facts() -> list[dict[str, Any]] | None:
     """Index, name, UUID, driver, power limit (W) and persistence mode of each GPU.
 
-    None where there is no driver.
+    None where there is no driver, or none that answers.
     """
+    from energyctl.meters.deadline import DRIVER_SECONDS, Hangs, within
+
+    try:
+        return within(DRIVER_SECONDS, "nvml", _gpu_facts)
+    except Hangs:
+        return None
+
+
+def _gpu_facts() -> list[dict[str, Any]] | None:
     import pynvml
 
     try:

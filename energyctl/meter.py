@@ -12,8 +12,10 @@ No signal is handled, no process started, nothing printed: it runs in any thread
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,15 +24,13 @@ from typing import Any, NamedTuple
 
 from energyctl.energy import DomainEnergy, Energy, Phase, Recording
 from energyctl.errors import MachineError, SettingsError
-from energyctl.machine import invoking_user
-from energyctl.meters import Source, missing_kinds, open_meters, why_null, write_cpu_energy
+from energyctl.metering import MAIN, Metering
+from energyctl.meters import why_null
 from energyctl.meters.sampler import Sampler
 
 # As `sample_interval_seconds` in a settings file.
 MIN_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS = 0.05, 60.0
 KINDS = ("cpu", "dram", "gpu")
-# Of the time line where no other phase was begun.
-MAIN = "main"
 NOTE = "Energies are of whole domains: what was metered and everything else on the machine."
 
 
@@ -69,11 +69,10 @@ class Meter:
             if kind not in KINDS:
                 raise SettingsError(f"require: {kind!r} is none of {', '.join(KINDS)}")
         self._out = None if out is None else Path(out)
-        self._sources: list[Source] = []
         self._notes: list[str] = []
         self._slack = 0.0
-        self._sampler: Sampler | None = None
-        self._process = 0
+        self._metering: Metering | None = None
+        self._unstopped: weakref.finalize[..., Meter] | None = None
         self._edges: list[tuple[str, float]] = []
         self._lock = threading.Lock()  # guards the edges
         self._final: Recording | None = None
@@ -102,31 +101,15 @@ class Meter:
         MachineError where something required cannot be measured or `out` cannot be written,
         SettingsError for a GPU that is not there.
         """
-        if self._sampler is not None:
+        if self._metering is not None:
             raise RuntimeError("a Meter measures once: make another one")
-        self._sources, self._notes = open_meters(gpus=self._gpus)
-        try:
-            missing = missing_kinds(self._sources, self._require)
-            if missing:
-                raise MachineError("; ".join(missing))
-            sampler = Sampler(self._sources, interval_seconds=self._interval)
-            self._start(sampler)
-        except BaseException:
-            self._close()
-            raise
-        self._process, self._sampler = os.getpid(), sampler
-        # What a slow source took for that reading is no part of what is metered.
-        self._edges.append((MAIN, sampler.phase(MAIN, after_reading=True)))
+        metering = Metering(self._interval, self._gpus, self._require, self._out)
+        # Of a meter that is never stopped, nothing shall go on for longer than the meter itself.
+        self._unstopped = weakref.finalize(self, metering.abandon)
+        self._metering = metering
+        self._notes += metering.notes
+        self._edges.append((MAIN, metering.begun))
         return self
-
-    def _start(self, sampler: Sampler) -> None:
-        sampler.start()
-        try:
-            sampler.record_to(self._out)
-            sampler.wait_until_located()
-        except BaseException:
-            sampler.stop()
-            raise
 
     def allow(self, slack_seconds: float) -> None:
         """What is metered begins later and ends earlier than the block, by so much in all.
@@ -138,21 +121,41 @@ class Meter:
     def stop(self) -> None:
         """Ends the metering at the instant of the call; figures stay. Once stopped, does nothing.
 
-        MachineError where `out` cannot be written; the figures are there all the same.
+        MachineError where `out` cannot be written; the figures are there all the same, as they
+        are where a Ctrl-C cuts short its waiting for the counters' last step.
         """
-        if self._sampler is None or self._final is not None or os.getpid() != self._process:
+        metering = self._metering
+        if metering is None or self._final is not None or os.getpid() != metering.process:
             return
-        recording = self._sampler.stop()
+        try:
+            self._end(metering)
+        except KeyboardInterrupt:
+            with contextlib.suppress(MachineError):
+                metering.sampler.sample()  # it may have been the last reading that was cut short
+                self._end(metering)
+            raise
+        finally:
+            if self._final is None:
+                self._fix(metering.sampler.recording())
+            if self._unstopped is not None:
+                self._unstopped.detach()
+            metering.close()
+
+    def _end(self, metering: Metering) -> None:
+        """Ends the sampling, at the first call; writes what goes to `out`."""
+        self._fix(metering.end())
+        metering.write_energy(self.energy)
+
+    def _fix(self, recording: Recording) -> None:
         with self._lock:
             self._final = self._with_phases(recording, recording.phases[-1].end)
-        self._close()
-        if self._out is not None:
-            write_cpu_energy(self._out / "cpu_energy.txt", self.energy)
-            invoking_user().own_all(self._out)
 
-    def _close(self) -> None:
-        for source in self._sources:
-            source.close()
+    def discard(self) -> None:
+        """Stops, and removes the files that were made in `out`: nothing was there to meter."""
+        with contextlib.suppress(MachineError):
+            self.stop()
+        if self._metering is not None:
+            self._metering.remove_files()
 
     # -- phases -------------------------------------------------------------------------------
 
@@ -177,7 +180,7 @@ class Meter:
         """Ends a block, after which the phase `around` it goes on. Returns the edge."""
         if self._final is not None:
             return self._final.phases[-1].end
-        if os.getpid() != self._process:
+        if self._metering is None or os.getpid() != self._metering.process:
             return float("nan")
         return self._begin(around)[1]
 
@@ -214,7 +217,7 @@ class Meter:
         """What `energyctl meter --json` writes, but for the command and its exit code."""
         recording = self._recorded()
         energy = _whole(recording, self._slack).to_json()
-        energy["missing"] = why_null(energy, self._sources)
+        energy["missing"] = why_null(energy, self._metering.sources if self._metering else ())
         return {
             "energy": energy,
             "phases": recording.phases_json(),
@@ -245,7 +248,7 @@ class Meter:
         if self._final is not None:
             return self._final
         sampler = self._running()
-        now = sampler.phase(self._edges[-1][0])
+        now = sampler.sample()
         recording = sampler.recording()
         with self._lock:
             return self._with_phases(recording, now)
@@ -258,16 +261,16 @@ class Meter:
         return replace(recording, phases=tuple(phases))
 
     def _running(self) -> Sampler:
-        if self._sampler is None:
+        if self._metering is None:
             raise RuntimeError("the Meter was not started: use it as `with Meter() as m:`")
-        if os.getpid() != self._process:
+        if os.getpid() != self._metering.process:
             raise RuntimeError(
-                f"this Meter runs in process {self._process}: it has no figures in one that was "
-                "forked off; make a new Meter here"
+                f"this Meter runs in process {self._metering.process}: it has no figures in one "
+                "that was forked off; make a new Meter here"
             )
         if self._final is not None:
             raise RuntimeError("the Meter has been stopped: begin phases before that")
-        return self._sampler
+        return self._metering.sampler
 
 
 class MeteredPhase:

@@ -2,26 +2,29 @@
 
 The command keeps standard input, output and error, its terminal and its process group. Signals
 are waited for instead of handled: the kernel then says who sent one, so that a Ctrl-C, which the
-terminal gives to the whole group, is not passed on a second time.
+terminal gives to the whole group, is not passed on a second time. Whoever else signals a whole
+group cannot be told from one who signals us alone; the command then gets the signal twice. Until
+the command is started, signals end us as they end any program.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from energyctl.atomic import write_atomic
 from energyctl.energy import Energy
 from energyctl.errors import MachineError, SettingsError
-from energyctl.machine import User, invoking_user
+from energyctl.json_text import json_text
+from energyctl.machine import invoking_user
 from energyctl.meter import Meter
+from energyctl.outputs import replace_text
 from energyctl.processes import EXIT_SECONDS
 
 PASSED_ON = (
@@ -61,31 +64,19 @@ def run(
     if not argv:
         raise SettingsError("no command: energyctl meter [options] -- COMMAND [ARGUMENT…]")
     if json_path is not None:
-        _check_target(json_path)
+        _check_target(json_path, out)
     meter = Meter(interval_seconds, gpus=gpus, require=require, out=out)
-    code: int | None = None
     failures: list[MachineError] = []
-    with _Signals() as signals:
-        try:
-            with meter:
-                began = time.monotonic()
-                process = signals.spawn(argv)
-                meter.allow(time.monotonic() - began + EXIT_SECONDS)
-                code = signals.wait_for(process)
-        except _NotStarted as error:
-            _say(stderr, f"energyctl: {error}\n")
-            return error.code
-        except MachineError as error:
-            if code is None:
-                raise
-            failures.append(error)
-        document = {"command": list(argv), "exit_code": code, **meter.to_json()}
-        if json_path is not None:
-            try:
-                _write(json_path, json.dumps(document, indent=2) + "\n", invoking_user())
-            except MachineError as error:
-                failures.append(error)
-        _say(stderr, summary(meter.energy, meter.warnings, stderr))
+    try:
+        _check_program(argv[0])
+        code = _metered(meter, argv, json_path, failures)
+    except _NotStarted as error:
+        _say(stderr, f"energyctl: {error}\n")
+        return error.code
+    _say(stderr, summary(meter.energy, meter.warnings, stderr))
+    if json_path is not None and _is_stream(json_path):
+        # Whoever reads it may keep us waiting: no signal is held back any more.
+        _write(json_path, _document(meter, argv, code), failures)
     for failure in failures:
         if not code:
             raise failure
@@ -93,8 +84,41 @@ def run(
     return code
 
 
+def _metered(
+    meter: Meter, argv: Sequence[str], json_path: Path | None, failures: list[MachineError]
+) -> int:
+    """The command's exit code, once `meter` has stopped and the JSON file is written.
+
+    _NotStarted, or a Ctrl-C before the start, leaves nothing of it in `out`.
+    """
+    meter.start()
+    code: int | None = None
+    try:
+        with _Signals() as signals:
+            began = time.monotonic()
+            process = signals.spawn(argv)
+            meter.allow(time.monotonic() - began + EXIT_SECONDS)
+            code = signals.wait_for(process)
+            try:
+                meter.stop()
+            except MachineError as error:
+                failures.append(error)
+            if json_path is not None and not _is_stream(json_path):
+                _write(json_path, _document(meter, argv, code), failures)
+    except BaseException:
+        if code is None:
+            meter.discard()
+        raise
+    return code
+
+
+def _document(meter: Meter, argv: Sequence[str], code: int) -> str:
+    document = {"command": list(argv), "exit_code": code, **meter.to_json()}
+    return json_text(document, ascii_only=True) + "\n"
+
+
 class _Signals:
-    """Holds back the signals that are passed on, for this thread and those that it starts."""
+    """Holds back the signals that are passed on, in this thread; all others block them anyway."""
 
     def __enter__(self) -> _Signals:
         # Where SIGCHLD was ignored, there would be no exit code to wait for.
@@ -146,18 +170,46 @@ class _NotStarted(Exception):
             text = "not executable: it needs a first line such as #!/bin/sh"
         else:
             text = f"cannot be executed: {error.strerror}"
-        super().__init__(f"{program}: {text}")
+        super().__init__(f"{program or repr(program)}: {text}")
 
 
-def _check_target(path: Path) -> None:
+def _check_program(name: str) -> None:
+    """Before sources are opened and earlier files written over: can it be started at all?
+
+    Raises _NotStarted where it is sure that it cannot.
+    """
+    path = os.environ.get("PATH", os.confstr("CS_PATH") or os.defpath)
+    if name and (not path or shutil.which(name, path=path) is not None):
+        return
+    folders = [""] if "/" in name else path.split(os.pathsep)
+    there = bool(name) and any(os.path.lexists(os.path.join(folder, name)) for folder in folders)
+    number = errno.EACCES if there else errno.ENOENT
+    raise _NotStarted(name, OSError(number, os.strerror(number)))
+
+
+def _check_target(path: Path, out: Path | None) -> None:
     """Before the command runs: is there a place for the JSON? Raises SettingsError."""
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise SettingsError(f"--json: the folder {folder} does not exist")
-    if path.is_dir():
+    target = Path(os.path.realpath(path))
+    folder = target.parent
+    if target.is_dir():
         raise SettingsError(f"--json: {path} is a folder")
-    if not os.access(path if path.exists() else folder, os.W_OK):
+    if path.exists():
+        writable = os.access(path, os.W_OK)
+    else:
+        made = None if out is None else Path(os.path.realpath(out))
+        if not folder.is_dir() and (made is None or folder not in (made, *made.parents)):
+            raise SettingsError(f"--json: the folder {folder} does not exist")
+        writable = not folder.exists() or os.access(folder, os.W_OK | os.X_OK)
+    if not writable:
         raise SettingsError(f"--json: {path} cannot be written")
+
+
+def _is_stream(path: Path) -> bool:
+    """A pipe, a device, or what one of our own descriptors is: never replaced, and written on."""
+    own = os.path.abspath(path)
+    if own in ("/dev/stdout", "/dev/stderr") or own.startswith(("/dev/fd/", "/proc/self/fd/")):
+        return True
+    return path.exists() and not path.is_file()
 
 
 def _say(stderr: TextIO | None, text: str) -> None:
@@ -168,17 +220,16 @@ def _say(stderr: TextIO | None, text: str) -> None:
             stderr.flush()
 
 
-def _write(path: Path, text: str, user: User) -> None:
-    """A file whole or not at all; a device or a pipe is written to, and never replaced."""
-    target = path.resolve()
+def _write(path: Path, text: str, failures: list[MachineError]) -> None:
+    """A file whole or not at all, as the owner and the mode of the one before."""
     try:
-        if target.exists() and not target.is_file():
-            with open(path, "w", encoding="utf-8") as file:
+        if _is_stream(path):
+            with open(path, "a", encoding="utf-8") as file:
                 file.write(text)
         else:
-            write_atomic(target, text, user.own)
+            replace_text(Path(os.path.realpath(path)), text, invoking_user().own)
     except OSError as error:
-        raise MachineError(f"cannot write {path}: {error}") from error
+        failures.append(MachineError(f"cannot write {path}: {error}"))
 
 
 def summary(energy: Energy, warnings: Sequence[str], stderr: TextIO | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -108,22 +108,27 @@ def examine() -> dict[str, Any]:
     try:
         rows = [*describe(meters), *_not_needed(meters, warnings)]
         on_gpus, unknown = _gpu_processes(meters)
+        metered = {d.part for meter in meters for d in meter.domains() if d.kind == "gpu"}
     finally:
         for meter in meters:
             meter.close()
+    facts = machine.facts()
+    not_asked = _not_asked(facts["gpus"], metered)
+    if not_asked and not metered:
+        on_gpus = on_gpus or None
     governors = sorted(set(machine.governors().values()))
     return {
         "meters": [asdict(row) for row in rows],
         "warnings": warnings,
         "gpu_processes": on_gpus,
-        "gpu_processes_missing": unknown,
+        "gpu_processes_missing": "; ".join([*unknown, *not_asked]) or None,
         "perf_event_paranoid": permission.perf_event_paranoid(),
         "governor": {
             "now": governors or None,
             "problem": machine.governor_problem("performance"),
         },
         "supervisor": _supervisor_version(),
-        "machine": machine.facts(),
+        "machine": facts,
         "campaign": machine.lock_holder(),
     }
 
@@ -143,7 +148,7 @@ def _not_needed(meters: Sequence[Source], warnings: Sequence[str]) -> list[Row]:
 
 def _gpu_processes(
     meters: Sequence[Source],
-) -> tuple[list[dict[str, Any]] | None, str | None]:
+) -> tuple[list[dict[str, Any]] | None, list[str]]:
     """(who is on the GPUs now, why not all of it is known); (None, why) where nothing is."""
     found: list[GpuProcess] = []
     reasons = []
@@ -156,9 +161,25 @@ def _gpu_processes(
         except Exception as error:
             reasons.append(f"{meter.name}: {error or type(error).__name__}")
     if reasons and not found:
-        return None, "; ".join(reasons)
+        return None, reasons
     told = [{**p._asdict(), **machine.process_facts(p.pid)} for p in found]
-    return told, "; ".join(reasons) or None
+    return told, reasons
+
+
+def _not_asked(
+    gpus: Sequence[Mapping[str, Any]] | None, metered: Collection[str | None]
+) -> list[str]:
+    """A line for the GPUs that CUDA_VISIBLE_DEVICES leaves out."""
+    left_out = [
+        str(gpu["index"])
+        for gpu in gpus or ()
+        if gpu["uuid"] and f"gpu/{gpu['uuid']}" not in metered
+    ]
+    if not left_out:
+        return []
+    return [
+        f"GPU {', '.join(left_out)}: not metered (CUDA_VISIBLE_DEVICES), not asked who is on it"
+    ]
 
 
 def _supervisor_version() -> str | None:

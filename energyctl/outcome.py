@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from energyctl import background as backgrounds
-from energyctl.energy import Added, Energy, Recording, above
+from energyctl.energy import Added, Energy, Recording, above, doubtful
 from energyctl.errors import MachineError
 from energyctl.foreground import Attempt
 from energyctl.foreign import unknown
@@ -24,10 +24,12 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
     """The result of the run, as the results file holds it."""
     run, files, context = live.run, live.files, live.context
     last = next((a for a in reversed(live.attempts) if a.end is not None), None)
-    energy = None
-    if last is not None and last.start is not None and last.end is not None:
-        energy = recording.energy(last.start, last.end, slack_seconds=last.slack_seconds)
-        live.warnings += _write_cpu_energy(live, last.number, energy)
+    energy = None  # of the last attempt that ended
+    for attempt in live.attempts:
+        if attempt.start is not None and attempt.end is not None:
+            slack = attempt.slack_seconds
+            energy = recording.energy(attempt.start, attempt.end, slack_seconds=slack)
+            live.warnings += _write_cpu_energy(live, attempt.number, energy)
     background = None
     warnings = [*context.warnings, *live.warnings, *recording.warnings]
     warnings += energy.warnings if energy else ()
@@ -39,6 +41,7 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
         span = (last.start, last.end) if last else (None, None)
         background = {**live.background.info(*span), "settle": live.settled}
         warnings += backgrounds.coverage_warnings(background)
+    data = _energy(energy, recording, run.mode, context, warnings) if energy else None
     succeeded = last is not None and last.succeeded and not live.interrupted and not live.error
     error = live.error or (last.error if last else None)
     if live.interrupted:
@@ -51,7 +54,7 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
         "status": "interrupted" if live.interrupted else "succeeded" if succeeded else "failed",
         "foreground_result": foreground_result(live, last, succeeded, error),
         "background_info": background,
-        "energy": _energy(energy, recording, run.mode, context) if energy else None,
+        "energy": data,
         "energy_missing": None if energy else "the foreground never ran",
         "energy_note": WHOLE_MACHINE_NOTE,
         "foreign": _foreign(live),
@@ -72,7 +75,9 @@ def _foreign(live: Live) -> dict[str, Any]:
     return {name: live.foreign.get(name, why).to_json() for name in FOREIGN_WHEN}
 
 
-def _energy(energy: Energy, recording: Recording, mode: str, context: Context) -> dict[str, Any]:
+def _energy(
+    energy: Energy, recording: Recording, mode: str, context: Context, warnings: list[str]
+) -> dict[str, Any]:
     """The "energy" object, with a reason for each figure that is null."""
     data = energy.to_json()
     missing = why_null(data, context.meters)
@@ -81,13 +86,14 @@ def _energy(energy: Energy, recording: Recording, mode: str, context: Context) -
         if baseline == "background_only" and mode != "parallel":
             why = "there is no background in this mode"
             total, domains = Added(None, None, why), dict.fromkeys(domains, Added(None, None, why))
-        data[f"{name}_joules"] = total.joules
-        data[f"{name}_uncertainty_joules"] = total.uncertainty_joules
+        for entry, added in [(data, total), *((d, domains[d["name"]]) for d in data["domains"])]:
+            entry[f"{name}_joules"] = added.joules
+            entry[f"{name}_uncertainty_joules"] = added.uncertainty_joules
         if total.missing is not None:
             missing[f"{name}_joules"] = total.missing
-        for entry in data["domains"]:
-            entry[f"{name}_joules"] = domains[entry["name"]].joules
-            entry[f"{name}_uncertainty_joules"] = domains[entry["name"]].uncertainty_joules
+        line = doubtful(f"{name}_joules", total, energy.total_joules)
+        # What is estimated has its warning.
+        warnings += [line] if line and energy.measured else []
     return {**data, "missing": missing}
 
 

@@ -175,6 +175,22 @@ def test_gpus_are_told_with_their_driver_and_limits(world: Path) -> None:
     assert row["covers"] == "GPU"
 
 
+def test_gpus_that_are_not_metered_are_not_taken_for_idle(world: Path) -> None:
+    env = nvml.environment(nvml.build(world))
+    command = [sys.executable, "-m", "energyctl", "doctor"]
+    for visible, left_out in (("1", "GPU 0"), ("", "GPU 0, 1")):
+        done = subprocess.run(
+            [*command, "--json"], env={**env, "CUDA_VISIBLE_DEVICES": visible},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        found = json.loads(done.stdout)
+        assert found["gpu_processes"] == ([] if visible else None)
+        assert (
+            f"{left_out}: not metered (CUDA_VISIBLE_DEVICES), not" in found["gpu_processes_missing"]
+        )
+        assert "not metered (CUDA_VISIBLE_DEVICES)" in text_of(found)
+
+
 class WithProcesses(ScriptedMeter):
     """Someone is on its GPU, or the driver does not tell."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from energyctl.energy import Domain, Phase, Recording, above, series_for
+from energyctl.energy import Added, Domain, Phase, Recording, above, doubtful, series_for
 
 PACKAGE = Domain("package-0", "cpu", "powercap", resolution_joules=0.5)
 CORE = Domain("core-0", "other", "powercap", in_total=False)
@@ -85,3 +85,17 @@ def test_a_domain_that_failed_in_the_baseline_leaves_the_total_unknown() -> None
     assert total.joules is None
     assert "baseline" in (total.missing or "")
     assert domains["core-0"].joules is not None
+
+
+def test_a_baseline_of_a_moment_is_none() -> None:
+    phases = (Phase("idle", 0.0, 0.5), Phase("foreground", 1.0, 40.0))
+    total, _ = above(recording(WATTS, phases), "idle", 1.0, 40.0)
+    assert total.joules is None
+    assert "too short" in (total.missing or "")
+
+
+def test_a_figure_that_its_baseline_leaves_open_is_warned_about() -> None:
+    assert "idle_seconds" in (doubtful("above_idle_joules", Added(40.0, 350.0), 4000.0) or "")
+    assert doubtful("above_idle_joules", Added(3000.0, 200.0), 4000.0) is None
+    assert doubtful("marginal_joules", Added(5.0, 30.0), 4000.0) is None  # next to nothing
+    assert doubtful("marginal_joules", Added(None, None, "why"), 4000.0) is None

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energyctl.energy import Domain, PowerSeries
+from energyctl.energy import Domain, PowerSeries, Recording
+from hardware.waveform import Square
 
 GPU = Domain("gpu-0", "gpu", "nvml power", quantity="power", relative_uncertainty=0.05)
 START = 1_700_000_000.0
@@ -65,7 +66,9 @@ def test_a_load_that_changes_between_readings_widens_the_uncertainty() -> None:
 
 
 def test_an_averaged_reading_blurs_the_edges_by_what_the_power_moved_around_them() -> None:
-    averaged = Domain("gpu-1", "gpu", "nvml power", quantity="power", averaging_seconds=1.0)
+    averaged = Domain(
+        "gpu-1", "gpu", "nvml power", quantity="power", averaging_seconds=1.0, max_watts=300.0
+    )
     readings = [(i / 10, 100.0 if i < 50 else 300.0) for i in range(151)]
     series = PowerSeries(averaged)
     for seconds, watts in readings:
@@ -82,3 +85,39 @@ def test_a_source_that_changes_once_a_minute_is_no_gap() -> None:
     for minute in range(4):
         series.append(START + 60 * minute, 100.0)
     assert series.between(START, START + 180).joules == pytest.approx(18_000)
+
+
+def test_an_average_hides_bursts_at_the_edges_and_says_so() -> None:
+    # 150 ms of 500 W each second above 80 W: the mean over a second is flat.
+    averaged = Domain(
+        "gpu-1", "gpu", "nvml power", quantity="power", averaging_seconds=1.0, max_watts=1000.0
+    )
+    wave, series = Square(80, 500, 1.0, 0.15), PowerSeries(averaged)
+    for i in range(101):
+        time = START + i / 10
+        series.append(time, wave.joules(time - 1, time))
+    for start, end in ((2.0, 2.15), (2.2, 3.0), (3.0, 6.15)):
+        span = series.between(START + start, START + end)
+        assert span.joules is not None
+        assert span.uncertainty_joules is not None
+        assert abs(span.joules - wave.joules(START + start, START + end)) <= span.uncertainty_joules
+
+
+def test_a_long_gap_may_have_held_the_highest_power_that_was_seen() -> None:
+    readings = [(float(i) / 10, 450.0 if i < 20 else 80.0) for i in range(100)]
+    series = sampled([*readings, (19.0, 80.0), (19.1, 80.0)])
+    span = series.between(START + 5, START + 19)
+    assert span.budget["gaps"] >= 9 * 370
+
+
+def test_two_readings_that_do_not_agree_are_uncertain_by_what_they_disagree() -> None:
+    instant = Domain("gpu-0", "gpu", "nvml power", quantity="power", check="gpu-0-average")
+    average = Domain("gpu-0-average", "other", "nvml power", quantity="power", in_total=False)
+    series = {d.name: PowerSeries(d) for d in (instant, average)}
+    for second in range(11):
+        series["gpu-0"].append(START + second, 80.0)
+        series["gpu-0-average"].append(START + second, 206.0)
+    recording = Recording((instant, average), series, (), 1.0)
+    energy = recording.energy(START, START + 10)
+    assert energy.domains[0].budget["disagreement"] == pytest.approx(1260.0)
+    assert any("do not agree" in line for line in energy.warnings)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energyctl.energy.staircase import HEADROOM, Step
+from energyctl.energy.staircase import Step
 
 
 def test_a_switch_between_the_powers_beside_a_step_is_placed_where_its_mean_says() -> None:
@@ -35,12 +37,15 @@ def test_the_doubt_covers_every_switch_that_the_step_can_hide(
     joules = before * switch + after * (0.1 - switch)
     step = Step(0.0, 0.1, joules, before if seen else None, after if seen else None)
     truth = before * min(time, switch) + after * max(0.0, time - switch)
-    doubt, _ = step.doubt(time, max(before, after))
+    doubt = step.doubt(time, max(before, after))
     assert abs(step.joules_until(time) - truth) <= doubt + 1e-9
 
 
-def test_a_load_far_below_the_peak_leaves_less_doubt_and_unsharp_ends_more() -> None:
+def test_a_load_far_below_the_most_that_is_possible_leaves_less_doubt() -> None:
     busy, quiet = Step(0.0, 0.1, 15.0), Step(0.0, 0.1, 2.0)
-    assert quiet.doubt(0.05, 300.0)[0] < busy.doubt(0.05, 300.0)[0] / 3
-    blurred = Step(0.0, 0.1, 15.0, unsharp_seconds=0.002)
-    assert blurred.doubt(0.05, 300.0)[1] == pytest.approx(HEADROOM * 300 * 0.002)
+    assert quiet.doubt(0.05, 300.0) < busy.doubt(0.05, 300.0) / 3
+
+
+def test_where_nothing_is_taken_for_granted_all_of_the_step_may_lie_on_one_side() -> None:
+    assert Step(0.0, 0.1, 20.0).doubt(0.05, inf) == pytest.approx(10.0)
+    assert Step(0.0, 0.1, 20.0).doubt(0.09, inf) == pytest.approx(18.0)

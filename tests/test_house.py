@@ -17,6 +17,7 @@ PACKAGE = Path(energyctl.__file__).parent
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "atomic": set(),
+    "json_text": set(),
     "observer": set(),
     "steadiness": set(),
     "ledger": set(),
@@ -33,12 +34,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plan": {"documents", "settings", "registry"},
     "programs": {"groups", "plan", "registry"},
     "processes": set(),
-    "machine": set(),
+    "machine": {"meters"},
+    "outputs": {"atomic", "machine"},
     "foreign": {"groups", "meters", "processes", "supervisor"},
     "supervisor": {"groups", "processes"},
     "meters": {"energy"},
-    "meter": {"energy", "machine", "meters"},
-    "metered": {"atomic", "energy", "machine", "meter", "processes", "reports"},
+    "metering": {"energy", "machine", "meters", "outputs"},
+    "meter": {"energy", "metering", "meters"},
+    "metered": {
+        "energy", "json_text", "machine", "meter", "outputs", "processes", "reports",
+    },
     "history": {"settings", "plan"},
     "preflight": {"plan", "registry"},
     "results": {"atomic", "ledger", "machine", "plan", "processes", "programs"},
@@ -79,8 +84,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 # Modules that work on values alone: they may not open, start, sleep or ask the clock.
 PURE = {
-    "documents", "energy", "errors", "ledger", "observer", "plan", "programs", "registry",
-    "settings", "steadiness",
+    "documents", "energy", "errors", "json_text", "ledger", "observer", "plan", "programs",
+    "registry", "settings", "steadiness",
 }  # fmt: skip
 EDGES = {"os", "socket", "subprocess", "shutil", "signal", "time", "psutil", "pynvml", "ctypes"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 import energyctl
 from energyctl import MachineError, Meter, SettingsError
+from energyctl.meters.sampler import Sampler
 from energyctl.settings import schema
 from hardware.powercap import moving, zone
 from hardware.waveform import Square
@@ -140,6 +142,86 @@ def test_an_exception_passes_and_the_energy_up_to_it_stays(package: Path) -> Non
     assert m.energy.total_joules == pytest.approx(WATTS * m.energy.seconds, rel=0.3)
     assert train.end is not None
     assert not sampling()
+
+
+def test_a_look_at_the_figures_leaves_the_samplers_edges_alone(package: Path) -> None:
+    with Meter(interval_seconds=60) as m:
+        edges = len(sampler_of(m).recording().phases)
+        for _ in range(3):
+            assert m.energy.total_joules is not None
+            assert m.phases[-1].end > m.phases[-1].start
+            assert isinstance(m.warnings, list)
+        assert len(sampler_of(m).recording().phases) == edges
+
+
+def sampler_of(m: Meter) -> Sampler:
+    assert m._metering is not None
+    return m._metering.sampler
+
+
+def interrupt_once(m: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Ctrl-C while the sampler waits for its last step."""
+    sampler = sampler_of(m)
+    stop = sampler.stop
+
+    def interrupted() -> None:
+        monkeypatch.setattr(sampler, "stop", stop)
+        sampler._ended = sampler.now()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sampler, "stop", interrupted)
+
+
+def test_a_control_c_in_the_end_closes_everything_and_keeps_the_figures(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    m = Meter(out=tmp_path / "series").start()
+    rest()
+    interrupt_once(m, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        m.stop()
+    assert not sampling()
+    assert m.energy.total_joules is not None
+    end = m.energy.end
+    m.stop()
+    assert m.energy.end == end
+    assert (tmp_path / "series" / "cpu_energy.txt").is_file()
+
+
+def open_files() -> set[str]:
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            found.add(os.readlink(f"/proc/self/fd/{name}"))
+    return found
+
+
+def test_a_meter_that_nobody_stops_ends_with_its_last_reference(
+    package: Path, tmp_path: Path
+) -> None:
+    m = Meter(out=tmp_path / "series").start()
+    assert any("series" in name for name in open_files())
+    del m
+    deadline = time.monotonic() + 20
+    while sampling() or any("series" in name for name in open_files()):
+        assert time.monotonic() < deadline
+        rest(0.01)
+
+
+def test_a_meter_that_nobody_stops_ends_with_the_program(package: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys, time, energyctl\n"
+        "m = energyctl.Meter(0.05, out=sys.argv[1]).start()\n"
+        "time.sleep(0.3)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "series")],
+        timeout=60, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    # Rows wait for some seconds in memory: they are there because the files were closed.
+    rows = (tmp_path / "series" / "cpu_power.csv").read_text().splitlines()
+    assert len(rows) > 3
 
 
 def test_what_is_required_and_cannot_be_measured_is_refused(package: Path) -> None:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
+import pwd
 import re
 import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from hardware.powercap import moving, zone
 from hardware.waveform import Square
+
+as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root gives files to others")
 
 METER = """
 import sys
@@ -55,6 +59,22 @@ def metered(
     )
 
 
+@contextlib.contextmanager
+def started(command: list[str], **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that is killed where it has not ended by the end of the block."""
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def shell(script: str) -> list[str]:
     return ["sh", "-c", script]
 
@@ -81,6 +101,8 @@ def test_input_and_output_of_the_command_are_untouched_and_the_summary_is_apart(
         (shell("kill -TERM $$"), 128 + 15, ""),
         (shell("kill -KILL $$"), 128 + 9, ""),
         (["no-such-program"], 127, "no-such-program: no such program"),
+        (["./no-such-program"], 127, "no-such-program: no such program"),
+        ([""], 127, "'': no such program"),
         (["/dev/null"], 126, "/dev/null: cannot be executed: Permission denied"),
         ([], 2, "no command"),
     ],
@@ -209,6 +231,113 @@ def test_an_estimate_is_called_one(tmp_path: Path) -> None:
     assert not energy["measured"]
     assert energy["cpu_package_joules"] is None
     assert energy["total_joules"] > 0
+
+
+def test_the_json_may_go_into_the_folder_of_the_samples(tmp_path: Path) -> None:
+    out = tmp_path / "a" / "b"
+    for place in (out / "energy.json", tmp_path / "a" / "energy.json"):
+        result = metered(["true"], out=str(out), json_path=str(place))
+        assert result.returncode == 0, result.stderr
+        assert json.loads(place.read_text())["exit_code"] == 0
+
+
+def test_the_json_is_added_to_an_output_that_is_a_file(tmp_path: Path) -> None:
+    command = arguments(["echo", "said"], json_path="/dev/stdout")
+    with open(tmp_path / "said", "w") as file:
+        subprocess.run(command, stdout=file, stderr=subprocess.PIPE, timeout=60, check=True)
+    first, _, rest = (tmp_path / "said").read_text().partition("\n")
+    assert first == "said"
+    assert json.loads(rest)["command"] == ["echo", "said"]
+
+
+def test_a_pipe_without_a_reader_can_be_left_by_a_signal(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with started(arguments(["true"], json_path=str(pipe))) as meter:
+        assert meter.stderr is not None
+        # The summary comes first: then it waits for a reader.
+        while not (line := meter.stderr.readline()).startswith(" total "):
+            assert line, "it has ended without a summary"
+        meter.terminate()
+        meter.communicate(timeout=30)
+    assert meter.returncode == -signal.SIGTERM
+
+
+def test_a_pipe_is_written_for_its_reader(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(
+        arguments(["true"], json_path=str(pipe)), stderr=subprocess.DEVNULL
+    ) as meter:
+        assert json.loads(pipe.read_text())["exit_code"] == 0
+    assert meter.returncode == 0
+
+
+@as_root
+def test_under_sudo_only_what_was_made_is_given_to_the_user(tmp_path: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    sudo = {"SUDO_UID": str(nobody.pw_uid), "SUDO_GID": str(nobody.pw_gid)}
+    old, report = tmp_path / "old", tmp_path / "old" / "energy.json"
+    (old / "below").mkdir(parents=True)
+    for path in (old / "notes", old / "below" / "deep", old / "gpu_power.csv", report):
+        path.write_text("root's")
+    report.chmod(0o640)
+    for out in (old, tmp_path / "new"):
+        metered(["true"], env=sudo, out=str(out), json_path=str(report))
+    given = {
+        str(path.relative_to(tmp_path))
+        for path in tmp_path.rglob("*")
+        if path.stat().st_uid == nobody.pw_uid
+    }
+    series = ("cpu_energy.txt", "cpu_power.csv", "gpu_temperature.csv", "gpu_utilization.csv")
+    assert given == {
+        *(f"old/{name}" for name in series),
+        *(f"new/{name}" for name in (*series, "gpu_power.csv")),
+        "new",
+    }
+    assert report.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize(
+    ("script", "code"), [("missing", 127), ("text without a #! line", 126), ("", 126)]
+)
+def test_a_command_that_cannot_start_leaves_no_files(
+    tmp_path: Path, script: str, code: int
+) -> None:
+    program, out = tmp_path / "program", tmp_path / "a" / "out"
+    if script != "missing":
+        program.write_text(script)
+        program.chmod(0o755 if script else 0o644)
+    result = metered([str(program)], out=str(out), json_path=str(tmp_path / "energy.json"))
+    assert (result.returncode, "Traceback" in result.stderr) == (code, False)
+    assert {path.name for path in tmp_path.iterdir()} <= {"program"}
+
+
+HANGS = """
+import sys, threading
+def open_source(wanted):
+    print("opening", flush=True)
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15)])
+def test_a_signal_before_the_command_ends_us_whatever_hangs(
+    tmp_path: Path, signum: signal.Signals, code: int
+) -> None:
+    info = tmp_path / "hangs-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hangs\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[energyctl.meters]\nhangs = hangs:open_source\n")
+    (tmp_path / "hangs.py").write_text(HANGS)
+    command = [sys.executable, "-m", "energyctl", "meter", "--", "touch", str(tmp_path / "ran")]
+    with started(command, PYTHONPATH=str(tmp_path)) as meter:
+        assert meter.stdout is not None
+        assert meter.stdout.readline() == "opening\n"
+        meter.send_signal(signum)
+        _, errors = meter.communicate(timeout=30)
+    assert (meter.returncode, errors.strip()) == (code, "")
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])

@@ -57,7 +57,8 @@ def test_a_gpu_without_a_counter_is_metered_by_its_power_and_says_so(
     library: Path, deny: str
 ) -> None:
     found = child(library, DOMAINS, DENY="nvmlDeviceGetTotalEnergyConsumption@1" + deny)
-    assert found == [["gpu-0", *COUNTER], ["gpu-1", *POWER]]
+    average = [] if deny else [["gpu-1-average", *POWER]]  # it checks the instant power
+    assert found == [["gpu-0", *COUNTER], ["gpu-1", *POWER], *average]
 
 
 def test_a_gpu_that_tells_nothing_is_missing_with_a_cure(library: Path) -> None:
@@ -187,7 +188,7 @@ AVERAGE_ONLY = f"{NO_COUNTER},field:186"
 @pytest.mark.parametrize(
     ("settings", "averaging"),
     [
-        ({"DENY": NO_COUNTER}, 0.0),  # the instant power
+        ({"DENY": NO_COUNTER, "ARCHITECTURE": "6"}, 0.0),  # the instant power
         ({"DENY": AVERAGE_ONLY, "ARCHITECTURE": "6"}, 0.0),  # Turing
         ({"DENY": AVERAGE_ONLY, "ARCHITECTURE": "7"}, 1.0),  # Ampere
         ({"DENY": AVERAGE_ONLY, "ARCHITECTURE": "7", "DEVICE": "0x20b5"}, 0.0),  # GA100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ import pytest
 from energyctl.energy import CounterSeries, Domain
 from energyctl.errors import MachineError, SettingsError
 from energyctl.meters import GpuState, Reading, write_cpu_energy
+from energyctl.meters.files import CsvFiles
 from energyctl.meters.powercap import PowercapSource
 from energyctl.meters.sampler import Sampler
 from hardware.meter import ScriptedMeter
@@ -84,7 +86,7 @@ def test_after_an_edge_the_step_around_it_is_located() -> None:
     recording = sampler.stop()
     series = recording.series["gpu-0"]
     assert isinstance(series, CounterSeries)
-    assert series.step_times[-1] >= end - 0.05
+    assert series.steps.times[-1] >= end - 0.05
     gpu = recording.energy(start, end).domains[0]
     assert gpu.joules is not None
     assert gpu.uncertainty_joules is not None
@@ -277,7 +279,6 @@ def test_packages_that_move_by_themselves_are_metered_to_the_waves_energy(tmp_pa
         end = sampler.phase("two")
         energy = sampler.stop().energy(start, end)
         meter.close()
-    # The files move whenever their thread gets a turn, some milliseconds late.
     truth = wave.joules(start, end) + other.joules(start, end)
     if energy.cpu_package_joules is None:  # too busy to read in time, and that was noticed
         assert any("wrapped unseen" in line for line in energy.warnings)
@@ -356,4 +357,119 @@ def test_the_step_around_the_last_edge_is_located_at_short_intervals_too() -> No
         end = sampler.phase("one")
         series = sampler.stop().series["gpu-0"]
         assert isinstance(series, CounterSeries)
-        assert series.step_times[-1] > end + 0.05  # two steps after it
+        assert series.steps.times[-1] > end + 0.05  # two steps after it
+
+
+def test_what_is_no_reading_is_a_failed_one_and_the_others_go_on() -> None:
+    class Odd(ScriptedMeter):
+        answers: Sequence[object] = (float("nan"), float("inf"), "12.5", True)
+
+        def read(self) -> Sequence[Reading]:
+            self.reads += 1
+            answer = self.answers[self.reads % len(self.answers)]
+            return [Reading("gpu-1", time.monotonic(), answer)]  # type: ignore[arg-type]
+
+    class Odder(ScriptedMeter):
+        def read(self) -> Sequence[Reading]:
+            return None if self.reads else super().read()  # type: ignore[return-value]
+
+    fine = ScriptedMeter({PACKAGE: constant(100)})
+    odd = [Odd({POWER_GPU: lambda _: 1.0}), Odder({GPU: constant(300)})]
+    sampler = Sampler([*odd, fine], interval_seconds=0.02)
+    sampler.start()
+    start = sampler.phase("one")
+    wait_until(lambda: sampler.recording().statistics.samples > 12)
+    end = sampler.phase("two")
+    recording = sampler.stop()
+    power, gpu, package = recording.energy(start, end).domains
+    assert power.joules is None
+    assert "which is no number" in (power.missing or "")
+    assert gpu.joules is None
+    assert package.joules == pytest.approx(100 * (end - start), rel=0.01)
+    assert recording.warnings == ()
+
+
+def test_a_slow_source_does_not_hold_up_the_quick_ones() -> None:
+    class Quick(ScriptedMeter):
+        quick = True
+
+    def slowly(now: float) -> float:
+        time.sleep(0.3)
+        return 300.0
+
+    rapl = Domain("package-0", "cpu", "powercap", update_seconds=0.001)
+    slow = ScriptedMeter({POWER_GPU: slowly})
+    sampler = Sampler([slow, Quick({rapl: constant(100)})], interval_seconds=0.2)
+    sampler.start()
+    start = sampler.phase("one", after_reading=True)
+    wait_until(lambda: sampler.now() > start + 1.2)
+    end = sampler.phase("two")
+    package = sampler.stop().energy(start, end).domains[1]
+    assert package.joules == pytest.approx(100 * (end - start), rel=0.01)
+    assert package.uncertainty_joules is not None
+    assert package.uncertainty_joules < 5
+
+
+def test_a_slow_disk_holds_up_no_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = threading.Event()
+    flush = CsvFiles.flush
+
+    def slowly(files: CsvFiles) -> str | None:
+        stuck.wait(20)
+        return flush(files)
+
+    sampler = Sampler([ScriptedMeter({PACKAGE: constant(100)})], interval_seconds=0.05)
+    sampler.start()
+    sampler.record_to(tmp_path)
+    monkeypatch.setattr(CsvFiles, "flush", slowly)
+    monkeypatch.setattr("energyctl.meters.sampler.FLUSH_SECONDS", 0.05)
+    sampler.phase("one")
+    try:
+        wait_until(lambda: sampler.recording().statistics.samples > 20)
+    finally:
+        stuck.set()
+        sampler.stop()
+    assert len(rows(tmp_path / "cpu_power.csv")) > 20
+
+
+def test_a_sample_for_a_figure_so_far_is_no_edge() -> None:
+    meter = ScriptedMeter({GPU: lambda now: 200 * (now // 0.1 * 0.1)})
+    sampler = Sampler([meter], interval_seconds=3600)
+    sampler.start()
+    start = sampler.phase("one")
+    wait_until(lambda: sampler.now() > start + 0.6)
+    now = sampler.sample()
+    so_far = sampler.recording().energy(start, now).domains[0]
+    sampler.stop()
+    assert so_far.joules is not None
+    assert so_far.uncertainty_joules is not None
+    assert abs(so_far.joules - 200 * (now - start)) <= so_far.uncertainty_joules + 0.5
+    assert [phase.name for phase in sampler.recording().phases] == ["one"]
+
+
+def test_the_threads_that_read_take_no_signal() -> None:
+    masks: list[set[signal.Signals]] = []
+
+    def look(now: float) -> float:
+        if threading.current_thread() is not threading.main_thread():
+            masks.append(set(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+        return 100 * now
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    sampler = Sampler([ScriptedMeter({PACKAGE: look})], interval_seconds=0.02)
+    sampler.start()
+    wait_until(lambda: bool(masks))
+    sampler.stop()
+    assert {signal.SIGTERM, signal.SIGINT} <= masks[0]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+
+
+def test_an_interval_without_a_regular_sample_has_its_edges_and_its_gap() -> None:
+    sampler = Sampler([ScriptedMeter({PACKAGE: constant(100)})], interval_seconds=60)
+    sampler.start()
+    start = sampler.phase("one", after_reading=True)
+    wait_until(lambda: sampler.now() > start + 0.4)
+    end = sampler.phase("two")
+    statistics = sampler.stop().energy(start, end).sampler
+    assert statistics.samples >= 2
+    assert statistics.max_gap_seconds == pytest.approx(end - start, abs=0.05)

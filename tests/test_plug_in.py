@@ -169,6 +169,7 @@ def test_a_plug_that_is_not_asked_for_is_not_there(tmp_path: Path) -> None:
         "import no_such_module",
         "def open_source(wanted): raise OSError('it is gone')",
         "def open_source(wanted): return 'no source'",
+        "def open_source(wanted): raise SystemExit(7)",
         "unfinished = (",
         "nothing = 0",
     ],

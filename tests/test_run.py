@@ -197,6 +197,10 @@ def test_a_run_that_never_succeeds_is_failed_after_its_retries(bench: Bench) -> 
         assert result["foreground_result"]["retries"] == 1
         assert "exit code 3" in result["foreground_result"]["error"]
         assert result["energy"]["total_joules"] >= 0
+        for attempt in (1, 2):
+            folder = bench.root / "results" / f"energy_{result['experiment_id']}_attempt{attempt}"
+            text = (folder / "cpu_energy.txt").read_text()
+            assert "Package Energy (Joules): " in text
 
 
 def test_a_training_that_takes_too_long_is_ended(bench: Bench) -> None:

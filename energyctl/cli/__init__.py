@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,33 @@ from energyctl.errors import EnergyctlError, Interrupted
 INTERRUPTED = 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class ReaderGone(Exception):
+    """Nobody reads our output any more (`energyctl plan … | head`); that is no failure."""
+
+
+@contextlib.contextmanager
+def _broken_pipes_told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGone from error
+
+
+class Group(click.Group):
+    """Tells of a reader that has gone, where click itself would exit with 1."""
+
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        with _broken_pipes_told():
+            return super().make_context(*arguments, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _broken_pipes_told():
+            return super().invoke(ctx)
+
+
+@click.group(
+    cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(energyctl.__version__, prog_name="energyctl")
 @click.option("-C", "folder", metavar="DIR", default=".", help="Work in this workspace.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -41,12 +68,14 @@ for command in (*campaigns.COMMANDS, *operating.COMMANDS):
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line; returns the exit code."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # A locale without our characters must not end a campaign.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         code: Any = group.main(list(arguments), prog_name="energyctl", standalone_mode=False)
+        _forget_unread()
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as error:
         return error.exit_code
@@ -58,9 +87,8 @@ def run(arguments: Sequence[str]) -> int:
     except EnergyctlError as error:
         _debug(arguments, error)
         return _say(str(error), error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output has gone (`energyctl plan … | head`); that is no failure.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderGone:
+        _forget_unread()
         return 0
     except OSError as error:
         _debug(arguments, error)
@@ -70,6 +98,26 @@ def run(arguments: Sequence[str]) -> int:
         _debug(arguments, error)
         text = f"internal error: {type(error).__name__}: {_one_line(str(error))}"
         return _say(f"{text}; run again with `energyctl --debug …` and report it", 1)
+
+
+def _open_closed_streams() -> None:
+    """Where we were started without one (`>&-`), what is said there goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _forget_unread() -> None:
+    """What nobody can read any more must not fail once more when Python ends."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
 
 
 def _debug(arguments: Sequence[str], error: BaseException) -> None:
@@ -85,6 +133,7 @@ def _one_line(text: str) -> str:
 
 
 def _say(text: str, code: int) -> int:
-    for line in text.splitlines():
-        print(f"energyctl: {line}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        for line in text.splitlines():
+            print(f"energyctl: {line}", file=sys.stderr)
     return code

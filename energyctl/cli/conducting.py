@@ -20,6 +20,7 @@ from energyctl.campaign import Outcome
 from energyctl.console import Progress, make_console
 from energyctl.errors import EnergyctlError, SettingsError
 from energyctl.journal import create
+from energyctl.json_text import json_text
 from energyctl.live import rendered_token
 from energyctl.meters import describe, open_meters
 from energyctl.observer import Observer
@@ -203,7 +204,7 @@ def show_plan(
     prepared = _prepare(workspace, file, seed, models)
     if as_json:
         shown = prepared.plan.to_json() if prepared.plan else _no_plan(prepared)
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+        click.echo(json_text(shown))
     else:
         _show_problems(prepared.name, prepared.problems)
         if prepared.settings is not None and prepared.plan is not None:

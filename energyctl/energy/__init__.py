@@ -6,7 +6,7 @@ interval. What cannot be known is None with a reason, never 0.
 
 from __future__ import annotations
 
-from energyctl.energy.added import Added, above
+from energyctl.energy.added import Added, above, doubtful
 from energyctl.energy.counter import CounterSeries
 from energyctl.energy.domain import (
     CAUSES,
@@ -41,5 +41,6 @@ __all__ = [
     "Ticks",
     "above",
     "count_once",
+    "doubtful",
     "series_for",
 ]

@@ -11,8 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from energyctl.energy.domain import DomainEnergy, Phase
+from energyctl.energy.domain import WIDE, DomainEnergy, Phase
 from energyctl.energy.recording import Recording
+
+# A baseline that is shorter tells next to nothing of the power.
+LEAST_SECONDS = 1.0
+WIDE_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,11 @@ def above(
     phases = [p for p in recording.phases if p.name == baseline and p.end <= start]
     phases = [p for p in phases if p.end > p.start]
     energy = recording.energy(start, end)
-    if not phases:
-        reason = f"there is no phase {baseline} before it"
+    seconds = sum(phase.end - phase.start for phase in phases)
+    if seconds < LEAST_SECONDS:
+        reason = f"the phase {baseline} before it lasted {seconds:.1f} s, too short for a baseline"
+        if not phases:
+            reason = f"there is no phase {baseline} before it"
         nothing = Added(None, None, reason)
         return nothing, {d.domain.name: nothing for d in energy.domains}
     domains = {
@@ -48,6 +55,19 @@ def above(
     }
     parts = [domains[d.domain.name] for d in energy.domains if d.domain.in_total]
     return _total(parts), domains
+
+
+def doubtful(name: str, added: Added, total_joules: float | None) -> str | None:
+    """A line where a figure is uncertain by a tenth of itself, and by 1 % of the foreground."""
+    joules, uncertainty = added.joules, added.uncertainty_joules
+    if joules is None or uncertainty is None or total_joules is None:
+        return None
+    if uncertainty <= max(WIDE_SHARE * abs(joules), WIDE * total_joules):
+        return None
+    return (
+        f"{name} is {joules:.4g} ± {uncertainty:.3g} J: its baseline was too short, or its power"
+        " moved; a longer one helps (idle_seconds, settle.seconds)"
+    )
 
 
 def _above(

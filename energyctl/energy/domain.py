@@ -21,7 +21,7 @@ class Domain:
         for the platform around them (psys), and for a package seen through a second interface.
     quantity: "energy" is a counter in joules, "power" are watts to integrate.
     wrap_joules: the counter starts over after this many joules; None: it does not.
-    max_watts: no more than this can flow; tells how long a gap could hide a whole wrap.
+    max_watts: no more than this flows; tells how long a gap could hide a whole wrap.
     resolution_joules: one unit of the counter.
     resolution_watts: one unit of a power reading.
     update_seconds: the figure moves about this often (0: at once); of a counter the samples may
@@ -30,6 +30,8 @@ class Domain:
     relative_uncertainty: the stated share by which all its figures may be off.
     part: the physical thing, whatever the source: "package-0", "package-0/dram", "gpu/UUID". Of
         several domains with one part a single one is in the total. None: nothing else shows it.
+    check: the name of a domain that shows the same power in another way; what the two disagree by
+        is uncertain.
     missing: why it cannot be read and what to do; None: it can.
     """
 
@@ -47,6 +49,7 @@ class Domain:
     averaging_seconds: float = 0.0
     relative_uncertainty: float = 0.0
     part: str | None = None
+    check: str | None = None
     missing: str | None = None
 
 
@@ -122,10 +125,18 @@ CAUSES = {
         "the program begins and ends some milliseconds inside of what is metered",
         "a longer run, since this does not grow with it",
     ),
+    "wraps": (
+        "the counter started over, and earlier than it should have by its stated range",
+        "another source, or a look at what the kernel says of it",
+    ),
     "unit": ("the counter's or the reading's unit is coarse", "a longer run"),
     "gaps": (
         "power is read now and then, and when it changed in between is unseen",
         "a GPU with an energy counter, or a shorter sampling interval",
+    ),
+    "disagreement": (
+        "two readings of its power do not agree, as happens with a load that has a period",
+        "a GPU with an energy counter",
     ),
     "averaging": (
         "its power reading is an average over the time before it, which blurs the edges",

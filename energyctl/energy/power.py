@@ -11,6 +11,9 @@ from energyctl.energy.series import REACH_SECONDS, Series, Span, unknown
 
 # Watts between two readings further apart than this (and than five usual distances) are unknown.
 MAX_GAP_SECONDS = 10.0
+# And between those further apart than this (and than three usual distances) it may have been any
+# that was seen.
+LONG_GAP_SECONDS = 1.0
 
 
 class PowerSeries(Series):
@@ -27,6 +30,8 @@ class PowerSeries(Series):
         if value is None:
             self._fail(time, reason or "the read failed")
             return
+        if self.times and time <= self.times[-1]:
+            return  # overtaken by a later one
         if self.times:
             gap = time - self.times[-1]
             if gap > self._longest_gap(len(self.times)):
@@ -56,11 +61,15 @@ class PowerSeries(Series):
         if unseen is not None:
             return unknown(unseen)
         joules = switching = 0.0
+        pace = max(self._usual_gap(len(self.times)), self.domain.update_seconds)
         for (t0, w0), (t1, w1) in pairwise(points):
             joules += (t1 - t0) * (w0 + w1) / 2
             # When in the gap the power changed is unseen. These errors add up, not out: a load
             # with a period may be seen at the same place of it each time.
             switching += (t1 - t0) * abs(w1 - w0) / 2
+            if t1 - t0 > max(LONG_GAP_SECONDS, 3 * pace):
+                mean = (w0 + w1) / 2
+                switching += (t1 - t0) * max(max(self.values) - mean, mean - min(self.values))
         budget = {
             "gaps": switching,
             "averaging": self._averaging(start) + self._averaging(end),
@@ -73,12 +82,19 @@ class PowerSeries(Series):
         """Joules that a reading's age and averaging may shift across an edge.
 
         A reading is the mean over the window before it, and up to one update old, so what is seen
-        at the edge flowed earlier, by half of both in the mean.
+        at the edge flowed earlier, by half of both in the mean. And within the window the power may
+        have been anything between 0 and the highest possible that has that mean.
         """
-        late = self.domain.averaging_seconds + self.domain.update_seconds
+        window = self.domain.averaging_seconds
+        late = window + self.domain.update_seconds
         first = max(0, bisect_left(self.times, time - late) - 1)
         near = self.values[first : bisect_right(self.times, time + late) + 1]
-        return (max(near) - min(near)) * late / 2 if near else 0.0
+        if not near:
+            return 0.0
+        watts = sum(near) / len(near)
+        most = max(self.domain.max_watts or 2 * max(self.values), watts)
+        hidden = window * watts * (1 - watts / most) if most else 0.0
+        return max((max(near) - min(near)) * late / 2, hidden)
 
     def _unseen(self, times: list[float]) -> str | None:
         """The reason why the power is unknown somewhere between `times`."""

@@ -14,6 +14,9 @@ from energyctl.energy.domain import Domain, DomainEnergy, Energy, Phase, Sampler
 from energyctl.energy.power import PowerSeries
 from energyctl.energy.series import Series
 
+# The reading of an edge lies this close to it.
+EDGE_SECONDS = 0.02
+
 
 def series_for(domain: Domain) -> Series:
     """An empty series of the sort that the domain's source needs."""
@@ -40,19 +43,20 @@ class Ticks:
         return Ticks(self.times[:], self.missed[:], self.cpu_seconds[:])
 
     def statistics(self, interval: float, start: float, end: float) -> SamplerStatistics:
-        """Of the samples from `start` to `end`; gaps reach from the sample before to the next."""
-        first, last = bisect_left(self.times, start), bisect_right(self.times, end)
-        if first >= last:
+        """Of the samples from `start` to `end`; that of an edge may lie a moment beside it."""
+        if not self.times:
             return SamplerStatistics(interval)
-        around = self.times[max(0, first - 1) : last + 1]
-        inside = [start, *(t for t in around if start < t < end), end]
-        cpu = self.cpu_seconds[min(last, len(self.times) - 1)] - self.cpu_seconds[first]
+        first = bisect_left(self.times, start - EDGE_SECONDS)
+        last = bisect_right(self.times, end + EDGE_SECONDS)
+        inside = [start, *(time for time in self.times[first:last] if start < time < end), end]
+        newest = len(self.times) - 1
+        spent = self.cpu_seconds[min(last, newest)] - self.cpu_seconds[min(first, newest)]
         return SamplerStatistics(
             interval_seconds=interval,
             samples=last - first,
             missed=sum(self.missed[first:last]),
             max_gap_seconds=max(b - a for a, b in pairwise(inside)),
-            cpu_seconds=max(0.0, cpu),
+            cpu_seconds=spent,
         )
 
 
@@ -100,6 +104,10 @@ class Recording:
         if span.joules is None:
             return DomainEnergy(domain, None, None, span.missing)
         budget = dict(span.budget)
+        other = self.series.get(domain.check or "")
+        if other is not None:
+            joules = other.between(start, end).joules
+            budget["disagreement"] = span.joules if joules is None else abs(span.joules - joules)
         if slack and end > start:
             budget["window"] = span.joules * min(1.0, slack / (end - start))
         return DomainEnergy(domain, span.joules, sum(budget.values()), None, budget)

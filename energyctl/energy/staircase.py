@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Power within a step is taken to be at most this much above the highest mean of a whole step: a
-# burst that is shorter than a step shows only in part.
-HEADROOM = 1.5
-
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a counter: `joules` flowed from `begins` to `ends` (seconds on any one clock).
+    """Between `begins` and `ends` (seconds on any one clock) `joules` flowed, and no more is known.
 
     watts_before, watts_after: mean power of the steps beside it; None: not seen.
     unsharp_seconds: how far its ends may be from where they were located.
@@ -52,15 +48,16 @@ class Step:
         switch = self.seconds * (after - self.watts) / (after - before)
         return before * min(elapsed, switch) + after * max(0.0, elapsed - switch)
 
-    def doubt(self, time: float, peak_watts: float) -> tuple[float, float]:
-        """(how far `joules_until` may be off, how much more where the step's ends are unsharp).
+    def doubt(self, time: float, most_watts: float) -> float:
+        """How far `joules_until` may be off.
 
-        Of all courses of power between 0 and `peak_watts` with headroom that make up its joules,
-        the furthest from the one that `joules_until` takes.
+        Of all courses of power between 0 and `most_watts` that make up its joules, the furthest
+        from the one that `joules_until` takes.
         """
-        most = HEADROOM * max(peak_watts, self.watts)
+        most = max(most_watts, self.watts)
         elapsed = min(self.seconds, max(0.0, time - self.begins))
-        highest = min(self.joules, most * elapsed)
-        lowest = max(0.0, self.joules - most * (self.seconds - elapsed))
+        rest = self.seconds - elapsed
+        highest = min(self.joules, most * elapsed) if elapsed else 0.0
+        lowest = max(0.0, self.joules - most * rest) if rest else self.joules
         taken = self.joules_until(time)
-        return max(highest - taken, taken - lowest, 0.0), most * self.unsharp_seconds
+        return max(highest - taken, taken - lowest, 0.0)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from energyctl.foreign.load import GpuProcess, command_of, owner_of
 from energyctl.meters.base import Source, Untold
+from energyctl.meters.threads import started
 
 LOOK_SECONDS = 5.0
 # Longer than any call of a source takes that may hang.
@@ -52,8 +53,7 @@ class GpuLooks:
         """One look now, unless one is still under way."""
         if self._meters and not self._busy():
             self._next = time.monotonic() + LOOK_SECONDS
-            self._thread = threading.Thread(target=self._take, name="foreign-gpu", daemon=True)
-            self._thread.start()
+            self._thread = started(self._take, "foreign-gpu")
 
     def tick(self) -> None:
         """A look each few seconds, beside the caller: a driver may take its time."""

@@ -55,6 +55,11 @@ class Agenda:
         self._watch_until = max(self._watch_until, now + seconds)
         self._young_until = now + YOUNG_SECONDS
 
+    def give_up(self) -> None:
+        """Nothing is watched any more."""
+        self._watched.clear()
+        self._stepped.clear()
+
     def sampled(self, now: float) -> None:
         """Everything was read."""
         self._followed = self._traced = now
@@ -76,7 +81,7 @@ class Agenda:
     def _watch_due(self, now: float, unix: float) -> float:
         if not self._watched:
             return inf
-        steps = (self._counters[name].next_step(unix) or unix for name in self._watched)
+        steps = (self._counters[name].steps.next_after(unix) or unix for name in self._watched)
         return now + max(POLL_SECONDS, min(steps) - unix - EARLY_SECONDS)
 
     def _trace_due(self) -> float:

@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,12 +119,27 @@ Door = Callable[[Wanted], Source | None]
 
 
 def readings_of(source: Source) -> Sequence[Reading]:
-    """What it reads; a source that raises gives failed readings, so that the others go on."""
+    """What it reads, each value None or a finite number.
+
+    A source that raises, or returns what is none, gives failed readings, so that the others go on.
+    """
     try:
-        return source.read()
+        readings = source.read()
+        return readings if source.quick else [_checked(source, r) for r in readings]
     except Exception as error:
         reason, now = f"{source.name}: {error or type(error).__name__}", time.monotonic()
         return [Reading(d.name, now, None, reason) for d in source.domains() if not d.missing]
+
+
+def _checked(source: Source, reading: Reading) -> Reading:
+    domain, moment, value, reason, seconds = reading
+    if value is None:
+        return Reading(domain, float(moment), None, reason or "the read failed", seconds)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+        return Reading(
+            domain, float(moment), None, f"{source.name} read {value!r}, which is no number"
+        )
+    return Reading(domain, float(moment), float(value), reason, seconds)
 
 
 def states_of(source: Source) -> Sequence[GpuState]:

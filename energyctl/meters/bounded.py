@@ -15,10 +15,15 @@ from typing import Generic, TypeVar
 
 from energyctl.energy import Domain
 from energyctl.meters.base import GpuProcess, GpuState, Reading, Source, Untold
+from energyctl.meters.threads import started
 
 LIMIT_SECONDS = 2.0
 
 T = TypeVar("T")
+
+
+class _Hangs(Exception):
+    """The call has not returned."""
 
 
 class _Caller(Generic[T]):
@@ -33,8 +38,8 @@ class _Caller(Generic[T]):
         self._error: Exception | None = None
         self._since = 0.0
         self.cpu_seconds = 0.0
-        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
-        self._thread.start()
+        self._turn = threading.Lock()  # one asker at a time; the next one waits for its answer
+        started(self._serve, name)
 
     def _serve(self) -> None:
         while self._asked.get():
@@ -45,18 +50,19 @@ class _Caller(Generic[T]):
             self.cpu_seconds = time.thread_time()
             self._answered.set()
 
-    def ask(self) -> T | None:
-        """The call's result; None where it, or one before it, does not return in time."""
-        if not self._answered.is_set():
-            return None
-        self._answered.clear()
-        self._since = time.monotonic()
-        self._asked.put(True)
-        if not self._answered.wait(LIMIT_SECONDS):
-            return None
-        if self._error is not None:
-            raise self._error
-        return self._result
+    def ask(self) -> T:
+        """The call's result; _Hangs where it, or one before it, does not return in time."""
+        with self._turn:
+            if not self._answered.is_set():
+                raise _Hangs
+            self._answered.clear()
+            self._since = time.monotonic()
+            self._asked.put(True)
+            if not self._answered.wait(LIMIT_SECONDS):
+                raise _Hangs
+            if self._error is not None:
+                raise self._error
+            return self._result  # type: ignore[return-value]
 
     @property
     def waiting_seconds(self) -> float:
@@ -88,20 +94,23 @@ class Bounded(Source):
         return self._domains
 
     def read(self) -> Sequence[Reading]:
-        readings = self._read.ask()
-        if readings is not None:
-            return readings
-        now, reason = time.monotonic(), self._hangs(self._read)
-        return [Reading(d.name, now, None, reason) for d in self._domains if d.missing is None]
+        try:
+            return self._read.ask()
+        except _Hangs:
+            now, reason = time.monotonic(), self._hangs(self._read)
+            return [Reading(d.name, now, None, reason) for d in self._domains if d.missing is None]
 
     def environment(self) -> Sequence[GpuState]:
-        return self._environment.ask() or ()
+        try:
+            return self._environment.ask()
+        except _Hangs:
+            return ()
 
     def processes(self) -> Sequence[GpuProcess]:
-        found = self._processes.ask()
-        if found is None:
-            raise Untold(self._hangs(self._processes))
-        return found
+        try:
+            return self._processes.ask()
+        except _Hangs:
+            raise Untold(self._hangs(self._processes)) from None
 
     def _hangs(self, caller: _Caller[T]) -> str:
         return f"{self.name} has not answered for {caller.waiting_seconds:.0f} s: the driver hangs"

@@ -27,6 +27,7 @@ class CsvFiles:
     def __init__(self, directory: Path, domains: Iterable[Domain]) -> None:
         """Creates the files with their headers; MachineError where that fails."""
         self._domains = {d.name: d for d in domains}
+        self._checks = {d.check for d in self._domains.values()}
         self._first: dict[str, Point] = {}  # a domain's first row with joules
         self._power = {d.name: MeanPower(d) for d in self._domains.values()}
         self._rows: dict[str, list[str]] = {name: [header] for name, header in HEADERS.items()}
@@ -49,6 +50,8 @@ class CsvFiles:
     def add(self, points: Sequence[Point]) -> None:
         for point in points:
             domain = self._domains[point.domain]
+            if domain.name in self._checks:
+                continue
             if domain.kind == "gpu":
                 name, label = "gpu_power.csv", domain.name.removeprefix("gpu-")
             else:
@@ -74,6 +77,11 @@ class CsvFiles:
             utilizations = state.utilization_percent, state.memory_utilization_percent
             self._row("gpu_temperature.csv", time, gpu, *map(_cell, temperatures))
             self._row("gpu_utilization.csv", time, gpu, *map(_cell, utilizations))
+
+    @property
+    def busy(self) -> bool:
+        """Whether rows are being written, which may take long on a slow disk."""
+        return self._writing.locked()
 
     def flush(self) -> str | None:
         """Hands the waiting rows to the system. Returns what went wrong, once and for all."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -83,23 +82,10 @@ class NvmlSource(Source):
         ]
 
     def domains(self) -> Sequence[Domain]:
-        return tuple(gpu.domain for gpu in self._gpus) or self._unreadable
+        return tuple(d for gpu in self._gpus for d in gpu.domains) or self._unreadable
 
     def read(self) -> Sequence[Reading]:
-        readings = []
-        for gpu in self._gpus:
-            if gpu.domain.missing is not None:
-                continue
-            value, reason, before = None, None, time.monotonic()
-            try:
-                value = gpu.read()
-            except pynvml.NVMLError as error:
-                reason = f"GPU {gpu.index} ({gpu.name}): {error}"
-            after = time.monotonic()
-            readings.append(
-                Reading(gpu.domain.name, (before + after) / 2, value, reason, after - before)
-            )
-        return readings
+        return [reading for gpu in self._gpus for reading in gpu.read()]
 
     def environment(self) -> Sequence[GpuState]:
         return tuple(gpu.state() for gpu in self._gpus)

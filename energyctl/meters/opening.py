@@ -15,8 +15,9 @@ from pathlib import Path
 
 from energyctl.energy import Domain, count_once
 from energyctl.errors import EnergyctlError
-from energyctl.meters.base import GpuProcess, GpuState, Reading, Source, Wanted
+from energyctl.meters.base import GpuProcess, GpuState, Reading, Source, Untold, Wanted
 from energyctl.meters.bounded import Bounded
+from energyctl.meters.deadline import DRIVER_SECONDS, Hangs, within
 
 GROUP = "energyctl.meters"
 BUILT_IN = {
@@ -25,6 +26,8 @@ BUILT_IN = {
     "nvml": "energyctl.meters.nvml:open_source",
     "estimate": "energyctl.meters.estimate:open_source",
 }
+# They open files of the kernel, and never hang.
+QUICK = ("powercap", "perf", "estimate")
 
 
 def open_meters(*, gpus: Sequence[int | str] | None = None) -> tuple[list[Source], list[str]]:
@@ -73,17 +76,54 @@ def doors() -> list[EntryPoint]:
 def _open(door: EntryPoint, wanted: Wanted, broken: list[str]) -> Source | None:
     """The source behind *door*; one that is not ours and breaks is told and left out."""
     try:
-        source = door.load()(wanted)
-        if source is None or source.quick:
-            return source  # type: ignore[no-any-return]
-        return Bounded(source)
+        if door.name in QUICK:
+            return _load(door, wanted)
+        return within(DRIVER_SECONDS, door.name, lambda: _load(door, wanted), too_late=_close)
     except EnergyctlError:
         raise
-    except Exception as error:
+    except Hangs as error:
+        if door.name == "nvml":
+            return HangingDriver(wanted, f"the NVIDIA driver hangs: {error}")
+        broken.append(f"the source {door.name} ({door.value}) cannot be opened: {error}")
+    except (Exception, SystemExit) as error:
         if door.name in BUILT_IN:
             raise
         broken.append(f"the source {door.name} ({door.value}) cannot be opened: {error!r}")
-        return None
+    return None
+
+
+def _load(door: EntryPoint, wanted: Wanted) -> Source | None:
+    source = door.load()(wanted)
+    if source is None or source.quick:
+        return source  # type: ignore[no-any-return]
+    return Bounded(source)
+
+
+def _close(source: Source | None) -> None:
+    if source is not None:
+        source.close()
+
+
+class HangingDriver(Source):
+    """Stands in for GPUs whose driver does not answer, so that no total is without them."""
+
+    name = "nvml"
+
+    def __init__(self, wanted: Wanted, reason: str) -> None:
+        asked = os.environ.get("CUDA_VISIBLE_DEVICES") if wanted.gpus is None else wanted.gpus
+        self.unavailable = reason
+        self._domains: tuple[Domain, ...] = ()
+        if asked is None or len(asked) > 0:
+            self._domains = (Domain("gpu", "gpu", "nvml", missing=reason),)
+
+    def domains(self) -> Sequence[Domain]:
+        return self._domains
+
+    def read(self) -> Sequence[Reading]:
+        return ()
+
+    def processes(self) -> Sequence[GpuProcess]:
+        raise Untold(self.unavailable or "")
 
 
 def _counted_once(sources: Sequence[Source]) -> list[Source]:

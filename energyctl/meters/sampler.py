@@ -22,6 +22,7 @@ from energyctl.meters.agenda import Agenda
 from energyctl.meters.base import GpuState, Reading, Source, readings_of, states_of
 from energyctl.meters.files import CsvFiles
 from energyctl.meters.points import MeanPower, Point
+from energyctl.meters.threads import started
 
 # An edge that took longer to read than this brackets the quick sources with a second reading.
 SLOW_EDGE_SECONDS = 0.002
@@ -62,15 +63,17 @@ class Sampler:
         self._counters = {
             name: s for name, s in self._series.items() if isinstance(s, CounterSeries)
         }
+        self._quick = [meter for meter in self._meters if meter.quick]
+        self._slow = [meter for meter in self._meters if not meter.quick]
         self._names = [(meter, {d.name for d in meter.domains()}) for meter in self._meters]
         self._agenda = Agenda(self._series, (names for _, names in self._names))
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._done = threading.Event()  # the thread has ended
         self._offset = 0.0
         self._edges: list[tuple[str, float]] = []
         self._ended: float | None = None
-        self._edge_points: list[Point] = []
         self._power = {d.name: MeanPower(d) for d in self._domains}
         self._watts: dict[str, float | None] = {}
         self._states: tuple[GpuState, ...] = ()
@@ -79,7 +82,6 @@ class Sampler:
         self._states_due = False  # somebody needs them before the next sample
         self._states_taken = 0.0  # monotonic
         self._warnings: list[str] = []
-        self._seconds: dict[str, float] = {}  # that the last reading of each meter took
         self._ticks = Ticks()
         self._missed = 0  # deadlines passed over since the last sample
         self._cpu_seconds = 0.0
@@ -95,42 +97,49 @@ class Sampler:
         if self._thread is not None:
             raise RuntimeError("the sampler was started before")
         self._offset = _unix_offset()
-        with self._changed:
-            self._sample()
-            self._agenda.edge(time.monotonic(), START_STEPS, START_WATCH_SECONDS)
-        self._thread = threading.Thread(target=self._run, name="energy-sampler", daemon=True)
-        self._thread.start()
+        self._read_all()
+        self._agenda.edge(time.monotonic(), START_STEPS, START_WATCH_SECONDS)
+        self._thread = started(self._run, "energy-sampler")
 
     def phase(self, name: str, *, after_reading: bool = False) -> float:
         """Ends the phase before and begins this one, with one reading now.
 
-        Returns the edge's Unix time, taken right before that reading; also where a slow source
-        is just being read and has to be waited for. after_reading: taken right after it, for what
-        is about to be started: the reading then is no part of it.
+        Returns the edge's Unix time, taken right before that reading. after_reading: taken right
+        after it, for what is about to be started: the reading then is no part of it.
         """
         edge = self.now()
+        points = self._read_edge()
         with self._changed:
-            self._read_edge()
             if after_reading:
                 edge = self.now()
             self._edges.append((name, edge))
             if self._next_files is not None:
                 self._files, self._next_files = self._next_files, None
-                self._files.add(self._edge_points)
+                self._files.add(points)
                 self._states_due = True
             self._changed.notify_all()
         return edge
 
+    def sample(self) -> float:
+        """One reading of everything now, for a figure so far. Returns its Unix time."""
+        now = self.now()
+        self._read_all()
+        return now
+
     def stop(self) -> Recording:
         """Last edge; waits until the step around it is located (0.4 s at most), ends the thread."""
-        ended = self.now()
         with self._changed:
+            first = self._ended is None
             if self._ended is None:
-                self._ended = ended
-                self._read_edge()
+                self._ended = self.now()
+        if first:
+            self._read_edge()
+        with self._changed:
             self._stopping = True
             self._changed.notify_all()
         if self._thread is not None:
+            # A join that a signal cuts short passes for done (CPython before 3.13).
+            self._done.wait()
             self._thread.join()
         self.record_to(None)
         return self.recording()
@@ -193,6 +202,15 @@ class Sampler:
     # -- the thread -----------------------------------------------------------------------------
 
     def _run(self) -> None:
+        try:
+            self._sample_until_stopped()
+        except Exception as error:
+            self._note(f"sampling ended early, only edges were read from then on: {error!r}")
+            self._agenda.give_up()
+        finally:
+            self._done.set()
+
+    def _sample_until_stopped(self) -> None:
         deadline = time.monotonic() + self._interval
         flushed = time.monotonic()
         while True:
@@ -206,14 +224,16 @@ class Sampler:
                 wake = min(poll, next_sample, rows_due)
                 self._changed.wait(max(0.0, wake - time.monotonic()))
                 now = time.monotonic()
-                if now >= poll:
-                    self._poll(self._agenda.due(now))
+                names = self._agenda.due(now) if now >= poll else set()
                 due = now >= next_sample and not self._stopping
                 if due:
                     late = int((now - deadline) / self._interval)
                     self._missed += late
                     deadline += (late + 1) * self._interval
-                    self._regular_sample()
+            if names:
+                self._poll(names)
+            if due:
+                self._regular_sample()
             if self._states_due or (due and now - self._states_taken >= 0.9 * STATES_SECONDS):
                 self._states_due, self._states_taken = False, now
                 self._take_states()
@@ -224,46 +244,62 @@ class Sampler:
     def _poll(self, due: set[str]) -> None:
         """Reads in between: locates steps, follows wraps, sees power that comes and goes."""
         for source, names in self._names:
-            for reading in readings_of(source) if names & due else ():
-                counter = self._counters.get(reading.domain)
-                if counter is None:
-                    if reading.domain in due:
-                        self._keep(reading)
-                elif counter.watch(self._unix(reading), reading.value, reading.seconds):
-                    self._agenda.located(reading.domain)
+            if not names & due:
+                continue
+            readings = readings_of(source)
+            with self._changed:
+                for reading in readings:
+                    self._poll_one(reading, due)
 
-    # -- samples; the caller holds the lock -------------------------------------------------------
+    def _poll_one(self, reading: Reading, due: set[str]) -> None:
+        counter = self._counters.get(reading.domain)
+        if counter is None:
+            if reading.domain in due:
+                self._keep(reading)
+        elif counter.watch(self._unix(reading), reading.value, reading.seconds):
+            self._agenda.located(reading.domain)
 
-    def _read_edge(self) -> None:
-        before = self.now()
-        self._agenda.edge(time.monotonic(), EDGE_STEPS, EDGE_WATCH_SECONDS)
-        self._edge_points = self._sample()
-        if self.now() - before > SLOW_EDGE_SECONDS:
-            quick = [m for m in self._meters if self._seconds[m.name] < SLOW_EDGE_SECONDS]
-            self._read(quick)
+    # -- samples --------------------------------------------------------------------------------
+
+    def _read_edge(self) -> list[Point]:
+        """A sample at an edge; where a source was slow, the quick ones are read again behind it."""
+        before = time.monotonic()
+        with self._changed:
+            self._agenda.edge(before, EDGE_STEPS, EDGE_WATCH_SECONDS)
+        points = self._read_all()
+        if time.monotonic() - before > SLOW_EDGE_SECONDS:
+            with self._changed:
+                self._collect(self._quick)
+        return points
 
     def _regular_sample(self) -> None:
-        for point in self._sample():
-            self._watts[point.domain] = self._power[point.domain].watts(point)
+        points = self._read_all()
+        with self._changed:
+            for point in points:
+                self._watts[point.domain] = self._power[point.domain].watts(point)
 
-    def _sample(self) -> list[Point]:
-        self._agenda.sampled(time.monotonic())
-        self._ticks.add(self.now(), self._missed, self._cpu_seconds)
-        self._missed = 0
-        points = self._read(self._meters)
-        if self._files is not None:
-            self._files.add(points)
+    def _read_all(self) -> list[Point]:
+        """A sample: the quick sources at once, the others without holding up who comes next."""
+        with self._changed:
+            self._agenda.sampled(time.monotonic())
+            self._ticks.add(self.now(), self._missed, self._cpu_seconds)
+            self._missed = 0
+            points = self._collect(self._quick)
+        for source in self._slow:
+            readings = readings_of(source)
+            with self._changed:
+                points += self._keep_all(readings)
+        with self._changed:
+            if self._files is not None:
+                self._files.add(points)
         return points
 
-    def _read(self, meters: Sequence[Source]) -> list[Point]:
-        """Keeps a reading of each domain of `meters`."""
-        points = []
-        for meter in meters:
-            before = time.monotonic()
-            readings = [r for r in readings_of(meter) if r.domain in self._series]
-            self._seconds[meter.name] = time.monotonic() - before
-            points += [self._keep(reading) for reading in readings]
-        return points
+    def _collect(self, sources: Sequence[Source]) -> list[Point]:
+        """Reads and keeps; the caller holds the lock, as for what follows."""
+        return [p for source in sources for p in self._keep_all(readings_of(source))]
+
+    def _keep_all(self, readings: Sequence[Reading]) -> list[Point]:
+        return [self._keep(r) for r in readings if r.domain in self._series]
 
     def _keep(self, reading: Reading) -> Point:
         series, unix = self._series[reading.domain], self._unix(reading)
@@ -287,9 +323,10 @@ class Sampler:
                 self._files.add_states(states, self._offset)
 
     def _flush(self) -> None:
+        """Has the rows written by a thread of its own: a disk may be slow."""
         files = self._files
-        if files is not None:
-            self._note(files.flush())
+        if files is not None and not files.busy:
+            started(lambda: self._note(files.flush()), "energy-rows")
 
     def _note(self, warning: str | None) -> None:
         with self._changed:

@@ -1,0 +1,140 @@
+"""Drivers, and sources of others, that do not return from their opening."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from energyctl import machine
+from energyctl.energy import Domain
+from energyctl.meters import deadline, missing_kinds, open_meters, opening
+from energyctl.meters.base import Untold
+from energyctl.meters.deadline import Hangs, within
+from hardware.meter import ScriptedMeter
+
+
+@pytest.fixture
+def released() -> Iterator[threading.Event]:
+    """What hangs waits for this; afterwards no call is left."""
+    event = threading.Event()
+    yield event
+    event.set()
+    wait_until(lambda: not [t for t in threading.enumerate() if t.name.endswith("-call")])
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the condition was not met in time"
+        time.sleep(0.01)
+
+
+class Door:
+    """An entry point that hangs until `released`, and opens `source` then."""
+
+    def __init__(self, name: str, released: threading.Event, source: Any = None) -> None:
+        self.name, self.value = name, "a_module:open_source"
+        self._released, self._source = released, source
+
+    def load(self) -> Callable[[object], Any]:
+        def open_source(wanted: object) -> Any:
+            self._released.wait()
+            return self._source
+
+        return open_source
+
+
+def test_results_and_errors_pass_through() -> None:
+    assert within(10, "quick", lambda: 3) == 3
+    with pytest.raises(TimeoutError, match="of its own"):
+        within(10, "quick", lambda: fail(TimeoutError("of its own")))
+
+
+def fail(error: BaseException) -> None:
+    raise error
+
+
+def test_a_call_that_hangs_is_given_up_and_not_made_again(released: threading.Event) -> None:
+    made: list[int] = []
+
+    def call() -> None:
+        made.append(1)
+        released.wait()
+
+    with pytest.raises(Hangs, match=r"slow has not answered for 0\.1 s"):
+        within(0.1, "slow", call)
+    with pytest.raises(Hangs, match="earlier"):
+        within(600, "slow", call)
+    assert len(made) == 1
+
+
+def test_what_comes_too_late_is_given_back(released: threading.Event) -> None:
+    late: list[str] = []
+    with pytest.raises(Hangs):
+        within(0.01, "slow", lambda: str(released.wait()), too_late=late.append)
+    assert late == []
+    released.set()
+    wait_until(lambda: late == ["True"])
+
+
+def test_a_wait_can_be_interrupted(released: threading.Event) -> None:
+    def call() -> None:
+        os.kill(os.getpid(), signal.SIGINT)  # as a Ctrl-C in the terminal
+        released.wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        within(600, "slow", call)
+
+
+def test_a_driver_that_hangs_leaves_no_total_without_its_gpus(
+    monkeypatch: pytest.MonkeyPatch, released: threading.Event
+) -> None:
+    monkeypatch.setattr(opening, "DRIVER_SECONDS", 0.05)
+    monkeypatch.setattr(opening, "doors", lambda: [Door("nvml", released)])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    (source,), warnings = open_meters()
+    (domain,) = source.domains()
+    assert (domain.name, domain.in_total) == ("gpu", True)
+    assert domain.missing == "the NVIDIA driver hangs: nvml has not answered for 0.05 s"
+    assert warnings == [f"not measured: gpu: {domain.missing}"]
+    assert missing_kinds([source], ["gpu"]) == [f"gpu cannot be measured: {domain.missing}"]
+    with pytest.raises(Untold, match="hangs"):
+        source.processes()
+    # Nor does anything else wait for it once more.
+    assert machine.facts()["gpus"] is None
+    assert open_meters(gpus=[])[0][0].domains() == ()
+
+
+def test_a_source_of_others_that_hangs_is_a_warning_and_closed_when_it_comes(
+    monkeypatch: pytest.MonkeyPatch, released: threading.Event
+) -> None:
+    closed = threading.Event()
+
+    class Late(ScriptedMeter):
+        def close(self) -> None:
+            closed.set()
+
+    late = Late({Domain("plug", "other", "plug", in_total=False): lambda now: now})
+    monkeypatch.setattr(opening, "DRIVER_SECONDS", 0.05)
+    monkeypatch.setattr(opening, "doors", lambda: [Door("plug", released, late)])
+    sources, warnings = open_meters()
+    assert sources == []
+    assert warnings == [
+        "the source plug (a_module:open_source) cannot be opened: plug has not answered for 0.05 s"
+    ]
+    released.set()
+    assert closed.wait(20)
+
+
+def test_the_facts_of_gpus_do_not_wait_for_a_driver_that_hangs(
+    monkeypatch: pytest.MonkeyPatch, released: threading.Event
+) -> None:
+    monkeypatch.setattr(deadline, "DRIVER_SECONDS", 0.05)
+    monkeypatch.setattr(machine, "_gpu_facts", released.wait)
+    assert machine.gpu_facts() is None
