@@ -365,7 +365,11 @@ def test_every_null_of_a_result_has_its_reason(bench: Bench) -> None:
     bench.run("run", bench.parallel())
     (result,) = bench.results()
     energy = result["energy"]
-    assert energy["missing"].keys() == {"cpu_package_joules", "cpu_dram_joules", "gpu_joules"}
+    nulls = {key for key, value in energy.items() if value is None}
+    assert {"cpu_package_joules", "cpu_dram_joules", "gpu_joules"} <= nulls
+    assert nulls - {"above_idle_uncertainty_joules", "marginal_uncertainty_joules"} == set(
+        energy["missing"]
+    )
     assert "NVIDIA" in energy["missing"]["gpu_joules"]
     (job,) = result["background_info"]["jobs"]
     assert {key for key, value in job.items() if value is None} - {"error"} <= set(job["missing"])
