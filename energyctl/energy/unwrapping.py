@@ -155,4 +155,4 @@ class Unwrapper:
     def wrap_doubt(self, start: float, end: float, peak_watts: float) -> float:
         """Joules by which wraps may have come early: what no power seen elsewhere explains."""
         inside = (w for w in self.wraps if start < w[0] and w[0] - w[2] < end)
-        return sum(max(0.0, joules - peak_watts * gap) for _, joules, gap in inside)
+        return sum((max(0.0, joules - peak_watts * gap) for _, joules, gap in inside), 0.0)
