@@ -72,12 +72,19 @@ class _Stat:
     ticks: int
 
 
-def _stat(pid: int) -> _Stat | None:
-    """Fields of ``/proc/PID/stat`` (proc(5)); None where the process is gone or a zombie."""
+def stat_fields(pid: int) -> list[bytes] | None:
+    """Fields of ``/proc/PID/stat`` behind the name, the state first (proc(5)); None: it is gone."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+            return file.read().rpartition(b")")[2].split()
     except OSError:
+        return None
+
+
+def _stat(pid: int) -> _Stat | None:
+    """What identifies a process; None where it is gone or a zombie."""
+    fields = stat_fields(pid)
+    if fields is None:
         return None
     state = fields[0].decode()
     return None if state in "ZX" else _Stat(state, int(fields[1]), int(fields[19]))
@@ -146,11 +153,7 @@ def cpu_seconds(root: int) -> float:
     """CPU time of *root* and its living descendants, reaped children included (proc(5))."""
     ticks = 0
     for pid in [root, *(process.pid for process in descendants([root]))]:
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                fields = file.read().rpartition(b")")[2].split()
-        except OSError:
-            continue
+        fields = stat_fields(pid) or []
         ticks += sum(int(field) for field in fields[11:15])
     return ticks / os.sysconf("SC_CLK_TCK")
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from energyctl.energy import Domain
-from energyctl.meters import Wanted, missing_kinds, open_meters, perf, topology
+from energyctl.meters import Wanted, missing_kinds, open_meters, perf
 from energyctl.meters.perf import PerfEventAttr, PerfSource, open_event, open_source, read_count
 from hardware import perf as pmu
 from hardware.powercap import zone
@@ -44,15 +44,6 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(perf, "open_event", opening)
-
-
-@pytest.fixture
-def vendor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A /proc/cpuinfo to write the maker into."""
-    path = tmp_path / "cpuinfo"
-    path.write_text("processor\t: 0\nvendor_id\t: GenuineIntel\n")
-    monkeypatch.setattr(topology, "CPUINFO", path)
-    return path
 
 
 def domains(root: Path) -> dict[str, Domain]:

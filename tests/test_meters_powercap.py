@@ -8,20 +8,10 @@ from pathlib import Path
 import pytest
 
 from energyctl.energy import Domain
-from energyctl.meters import topology
 from energyctl.meters.powercap import PowercapSource
 from hardware.powercap import set_counter, zone
 
 DENIED = "ask an administrator"
-
-
-@pytest.fixture
-def vendor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A /proc/cpuinfo to write the maker into."""
-    path = tmp_path / "cpuinfo"
-    path.write_text("processor\t: 0\nvendor_id\t: GenuineIntel\n")
-    monkeypatch.setattr(topology, "CPUINFO", path)
-    return path
 
 
 def domains(root: Path) -> dict[str, Domain]:

@@ -323,7 +323,7 @@ def test_before_a_start_the_steps_of_slow_counters_can_be_waited_for() -> None:
     series = sampler.recording().series["gpu-0"]
     sampler.stop()
     assert isinstance(series, CounterSeries)
-    assert series.update_seconds() == pytest.approx(0.05, abs=0.02)
+    assert series.steps.usual_seconds == pytest.approx(0.05, abs=0.02)
 
 
 def test_a_source_of_power_is_read_at_its_own_pace() -> None:

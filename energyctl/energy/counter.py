@@ -121,10 +121,6 @@ class CounterSeries(Series):
             self._peak_watts = max(self._peak_watts, delta / ((steps + 1) * step))
             self._floor_watts = min(self._floor_watts, delta / (max(1, steps) * step))
 
-    def update_seconds(self) -> float | None:
-        """Usual time between two steps, from located ones that followed each other."""
-        return self.steps.usual_seconds
-
     def joules_at_last(self) -> float:
         return self.values[-1] if self.values else 0.0
 

@@ -61,7 +61,7 @@ class PowerSeries(Series):
         if unseen is not None:
             return unknown(unseen)
         joules = switching = 0.0
-        pace = max(self._usual_gap(len(self.times)), self.domain.update_seconds)
+        pace = self._pace(len(self.times))
         for (t0, w0), (t1, w1) in pairwise(points):
             joules += (t1 - t0) * (w0 + w1) / 2
             # When in the gap the power changed is unseen. These errors add up, not out: a load
@@ -105,13 +105,13 @@ class PowerSeries(Series):
         return f"{gap:.0f} s without a reading: {why}"
 
     def _longest_gap(self, place: int) -> float:
-        usual = max(self._usual_gap(place), self.domain.update_seconds)
-        return max(MAX_GAP_SECONDS, 5 * usual)
+        return max(MAX_GAP_SECONDS, 5 * self._pace(place))
 
-    def _usual_gap(self, place: int) -> float:
-        """Median distance of the twenty readings before `place`."""
+    def _pace(self, place: int) -> float:
+        """Usual distance of the twenty readings before `place`, or of the source's own updates."""
         recent = self.times[max(0, place - 20) : place]
-        return median(b - a for a, b in pairwise(recent)) if len(recent) > 1 else 0.0
+        usual = median(b - a for a, b in pairwise(recent)) if len(recent) > 1 else 0.0
+        return max(usual, self.domain.update_seconds)
 
     def _watts_at(self, time: float) -> float | None:
         """Linear between readings; just outside them the nearest one."""
@@ -123,5 +123,5 @@ class PowerSeries(Series):
             w0, w1 = self.values[after - 1 : after + 1]
             return w0 + (w1 - w0) * (time - t0) / (t1 - t0)
         nearest = 0 if after == 0 else -1
-        reach = max(REACH_SECONDS, self.domain.update_seconds, self._usual_gap(len(self.times)))
+        reach = max(REACH_SECONDS, self._pace(len(self.times)))
         return self.values[nearest] if abs(self.times[nearest] - time) <= reach else None

@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from energyctl import processes
+
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 STEADY_SECONDS = 1.0
 _PF_KTHREAD = 0x00200000  # include/linux/sched.h
@@ -67,10 +69,8 @@ class Share(NamedTuple):
 
 def read_entry(pid: int) -> Entry | None:
     """``/proc/PID/stat``; None where there is no such process."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
+    fields = processes.stat_fields(pid)
+    if fields is None:
         return None
     spent, reaped = int(fields[11]) + int(fields[12]), int(fields[13]) + int(fields[14])
     kernel = bool(int(fields[6]) & _PF_KTHREAD)
