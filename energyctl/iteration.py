@@ -2,7 +2,7 @@
 
     python -I -S iteration.py --job NAME --logs DIR --ledger FILE --directory DIR
         [--environment FILE] [--set KEY=VALUE]… [--tail LINK] [--first-delay S]
-        [--restart-delay S]
+        [--restart-delay S] [--cgroup FOLDER]
         -- PROGRAM [ARGUMENT]…
 
 It opens the next free ``run_N.log``, starts the training with its output straight to that log,
@@ -17,17 +17,17 @@ launcher's).
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import signal
 import sys
 import time
 
-TERM_GRACE_SECONDS = 8.0
-"""Less than the ``stopwaitsecs`` of the entry, so that the row is written before the KILL."""
+if __name__ == "__main__":  # as a script in isolated mode it finds only the standard library
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-LEFTOVER_GRACE_SECONDS = 2.0
+from energyctl import subreaper
+
 HEADER = "job,run,pid,started,ended,exit_code,signal\n"
 
 # A failure within this time counts as a fast one and delays the next start (doubling).
@@ -35,17 +35,6 @@ FAST_FAILURE_SECONDS = 10.0
 FIRST_BACKOFF_SECONDS = 2.0
 LONGEST_BACKOFF_SECONDS = 60.0
 ENOUGH_ROWS = 6  # so many failures lead to the longest backoff
-
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-PR_SET_PDEATHSIG = 1  # prctl(2)
-PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux 3.4
-
-_prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-
-class Stop(BaseException):
-    """supervisord asked the iteration to end."""
 
 
 class Launch:
@@ -72,6 +61,8 @@ class Launch:
         self.tail = options.get("--tail")
         self.first_delay = float(options.get("--first-delay", "0"))
         self.restart_delay = float(options.get("--restart-delay", "0"))
+        self.cgroup = options.get("--cgroup")
+        self.parent = os.getppid()
         name = f".{self.job}.{os.getpid()}.running"
         self.running = os.path.join(os.path.dirname(self.ledger), name)
 
@@ -185,60 +176,6 @@ def pause_before(rows: list[list[str]], restart_delay: float) -> float:
     return max(0.0, max(restart_delay, backoff) - max(since, 0.0)) if rows else 0.0
 
 
-def descendants() -> list[int]:
-    """Every living descendant of this process. As its subreaper it stays the ancestor of all."""
-    parents: dict[int, int] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    fields = file.read().rpartition(b")")[2].split()
-            except OSError:
-                continue
-            if fields[0] not in (b"Z", b"X"):
-                parents[int(name)] = int(fields[1])
-    found: list[int] = []
-    layer = {os.getpid()}
-    while layer:
-        layer = {pid for pid, parent in parents.items() if parent in layer}
-        found.extend(layer)
-    return found
-
-
-def send(pids: list[int], signum: int) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, signum)
-        except OSError:
-            continue
-
-
-def reap_all(deadline: float) -> bool:
-    """Reaps children until none is left (True: waitpid says ECHILD) or *deadline* has passed."""
-    while True:
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return True
-        if pid == 0:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.005)
-
-
-def end_all(grace: float) -> None:
-    """TERM to every descendant, *grace* seconds, then KILL until nothing is left."""
-    pids = descendants()
-    send(pids, signal.SIGTERM)
-    send(pids, signal.SIGCONT)  # a stopped process acts on TERM only once it is continued
-    if reap_all(time.monotonic() + grace):
-        return
-    while True:
-        send(descendants(), signal.SIGKILL)
-        if reap_all(time.monotonic() + 0.05):
-            return
-
-
 def start(launch: Launch, log: int) -> int:
     """Forks the training; returns its pid. Errors of the start go to the log, as a shell's do."""
     parent = os.getpid()
@@ -246,14 +183,7 @@ def start(launch: Launch, log: int) -> int:
     if pid:
         return pid
     try:
-        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(128 + signal.SIGKILL)
-        for signum in STOP_SIGNALS:
-            signal.signal(signum, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
+        subreaper.in_child(parent)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.chdir(launch.directory)
@@ -307,20 +237,19 @@ def run(launch: Launch) -> int:
         link(launch.tail, os.path.join(launch.logs, f"run_{number}.log"))
     started = time.time()
     # A signal between the fork and the row must not lose the row.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, subreaper.STOP_SIGNALS)
     pid = start(launch, log)
     begin = f"{launch.job},{number},{pid},{started:.6f}"
     try:
         note(launch.running, begin)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, subreaper.STOP_SIGNALS)
         _, status = os.waitpid(pid, 0)
         ended = time.time()
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, subreaper.STOP_SIGNALS)
         code = os.waitstatus_to_exitcode(status)
-        end_all(LEFTOVER_GRACE_SECONDS)
-    except Stop:
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-        end_all(TERM_GRACE_SECONDS)
+        subreaper.end_all(subreaper.LEFTOVER_GRACE_SECONDS)
+    except subreaper.Stop:
+        subreaper.end_all(subreaper.grace(launch.parent))
         ended, code = time.time(), -signal.SIGTERM
     died_of = str(-code) if code < 0 else ""
     exit_code = "" if code < 0 else str(code)
@@ -332,23 +261,13 @@ def run(launch: Launch) -> int:
     return 128 - code if code < 0 else code
 
 
-def asked_to_stop(signum: int, frame: object) -> None:
-    # Signals may come in pairs; a second one would cut short what the first one began.
-    for other in STOP_SIGNALS:
-        signal.signal(other, signal.SIG_IGN)
-    raise Stop
-
-
 def main(arguments: list[str]) -> int:
-    for signum in STOP_SIGNALS:
-        signal.signal(signum, asked_to_stop)
-    # supervisord blocks nothing, but whoever starts this by hand might.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
-    _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    launch = Launch(arguments)
+    subreaper.stand_above()
+    subreaper.join_cgroup(launch.cgroup)
     try:
-        return run(Launch(arguments))
-    except Stop:
+        return run(launch)
+    except subreaper.Stop:
         return 128 + signal.SIGTERM
 
 

@@ -23,10 +23,12 @@ from supervised import living
 # The launcher with shorter graces, so that a training that ignores TERM costs no 8 s.
 QUICK = f"""\
 import importlib.util, sys
+sys.path.append({str(LAUNCHER.parents[1])!r})
 spec = importlib.util.spec_from_file_location("iteration", {str(LAUNCHER)!r})
 iteration = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(iteration)
-iteration.TERM_GRACE_SECONDS = iteration.LEFTOVER_GRACE_SECONDS = 0.3
+reaper = iteration.subreaper
+reaper.TERM_GRACE_SECONDS = reaper.LEFTOVER_GRACE_SECONDS = 0.3
 sys.exit(iteration.main(sys.argv[1:]))
 """
 
