@@ -15,7 +15,10 @@ def write_atomic(path: Path, text: str, own: Callable[[Path], None] = lambda pat
     """
     fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(fresh, "w", encoding="utf-8") as file:
+        fresh.unlink(missing_ok=True)
+        # O_EXCL: root may write into a user's folder, and must not be led through a link.
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

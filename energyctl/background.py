@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import select
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energyctl import processes, programs
-from energyctl.errors import RunError, SettingsError
+from energyctl import processes, programs, subreaper
+from energyctl.atomic import write_atomic
+from energyctl.cgroups import Cgroup
+from energyctl.errors import BackgroundLost, RunError, SettingsError
 from energyctl.foreground import last_line
-from energyctl.groups import GROUP_PREFIX
+from energyctl.groups import GROUP_PREFIX, LAUNCHER
 from energyctl.ledger import Iteration, of_job, presence
+from energyctl.loads import Loads
 from energyctl.observer import JobView
 from energyctl.plan import Run, Training
 from energyctl.programs import Job, Places, Rendered
 from energyctl.registry import Invocation
 from energyctl.results import BACKGROUND_NOTE, LedgerFile, ResultsFolder, RunFiles, read_text
-from energyctl.supervisor import Daemon, Program, Unreachable
+from energyctl.supervisor import Daemon, Unreachable
+from energyctl.workload import unknown
 
-LAUNCHER = Path(__file__).with_name("iteration.py")
-GOOD_COVERAGE = 0.99
+GOOD_COVERAGE, GOOD_LOAD = 0.99, 0.5
+PRIVATE = ("background.sh", "logs", "environment", "clock")
+"""Files of a run in the private folder."""
 
 
 def render(
@@ -33,6 +41,9 @@ def render(
     templates: tuple[Path, Path],
     invocation_of: Callable[[Training], Invocation],
     marker: str,
+    *,
+    keep_logs: str,
+    cgroup: str = "",
 ) -> Rendered:
     """The entries and the script of *run* (pure but for reading the templates)."""
     places = Places(
@@ -40,8 +51,11 @@ def render(
         script=runtime / "background.sh",
         logs=files.background_logs,
         environment_file=runtime / "environment",
+        clock=runtime / "clock",
         python=sys.executable,
         launcher=LAUNCHER,
+        keep_logs=keep_logs,
+        cgroup=cgroup,
     )
     marks = {processes.MARKER: marker}
     jobs = programs.make_jobs(run, files.experiment_id, places, invocation_of, marks)
@@ -76,44 +90,70 @@ class Background:
     folder: ResultsFolder
     environment: Mapping[str, str]
     marker: str
-    known: Callable[[], list[int]]
+    cgroup: Cgroup | None = None
     added: bool = False
     ended: processes.Ended | None = None
-    lost: str | None = None
+    gpu_memory_held: Sequence[str] = ()
+    loads: Loads | None = None
+    daemon_exit: int | None = None
+    """Readable once the daemon has ended; None while the group is down."""
 
     def __post_init__(self) -> None:
         self._ledger = LedgerFile(self.files.background_logs)
         self._said: dict[str, str] = {}
 
-    def write(self) -> None:
-        """Writes the entries, the script and the private environment; makes the log folders."""
+    def write(self, clock_offset: float = 0.0) -> None:
+        """Writes the entries, the script and the private environment; makes the log folders.
+
+        *clock_offset*: Unix time less the monotonic clock, of the time line that the ledger is on.
+        """
         user, runtime = self.folder.user, self.daemon.runtime
         self.folder.write(self.files.script, self.rendered.script)
         self.folder.write(self.files.entries, self.rendered.entries)
         self.folder.make(self.files.background_logs)
         for job in self.rendered.jobs:
             self.folder.make(Path(job.logs))
-        link = runtime / "background.sh"
-        link.unlink(missing_ok=True)
-        link.symlink_to(self.files.script)
+        with user.acting():
+            self._write_private(runtime, clock_offset)
+
+    def _write_private(self, runtime: Path, clock_offset: float) -> None:
+        # Entries hold no path of the user's, see programs.
+        targets = {"background.sh": self.files.script, "logs": self.files.background_logs}
+        for name, target in targets.items():
+            (runtime / name).unlink(missing_ok=True)
+            (runtime / name).symlink_to(target)
         private = runtime / "environment"
         private.unlink(missing_ok=True)
         descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "wb") as file:
             file.write(b"\0".join(os.fsencode(f"{k}={v}") for k, v in self.environment.items()))
-        user.own(private)
+        write_atomic(runtime / "clock", f"{clock_offset!r}\n")
 
     def start(self) -> None:
-        """Adds the group and starts it. Raises RunError with supervisord's words."""
-        self.added = True
-        self.daemon.add(self.rendered.group, self.files.entries)
+        """Adds the group and starts it.
 
-    def programs(self) -> list[Program]:
-        """The group's processes. Raises RunError where the daemon is gone."""
+        Raises RunError with supervisord's words, BackgroundLost where the daemon has just ended.
+        """
+        self.added = True
+        self.daemon_exit = self.daemon.exit_descriptor()
         try:
-            return self.daemon.group(self.rendered.group)
-        except Unreachable as error:
-            raise RunError(f"the background is lost: {error}") from error
+            with self.folder.user.acting():
+                self.daemon.add(
+                    self.rendered.group,
+                    self.files.entries,
+                    self.files.background_logs,
+                    self.daemon.runtime / "clock",
+                    self.cgroup.folder if self.cgroup else None,
+                )
+        except RunError as error:
+            if self.daemon.answers():
+                raise
+            raise BackgroundLost(f"the background was lost: {error}") from error
+
+    def check(self) -> None:
+        """Raises BackgroundLost where the daemon has ended under a group that is up."""
+        if self.daemon_exit is not None and select.select([self.daemon_exit], [], [], 0)[0]:
+            raise BackgroundLost("the background was lost: its supervisord ended during the run")
 
     def views(self) -> list[JobView]:
         iterations = self._ledger.iterations()
@@ -130,16 +170,15 @@ class Background:
             )
         return views
 
-    def cpu_seconds(self) -> dict[str, float]:
-        """CPU time so far of each job's process tree."""
-        pids = {program.name: program.pid for program in self.programs()}
-        return {name: processes.cpu_seconds(pid) for name, pid in pids.items() if pid}
-
     def look(self) -> list[processes.Found]:
-        """What is alive of the background: its marker, and the trees under its programs."""
+        """What is alive of the background: by its marker, its cgroup, and orphans of it."""
         found = {p.pid: p for p in processes.marked(lambda marker: marker == self.marker)}
-        for process in processes.orphans(self.known()):
+        for process in processes.orphans():
             found[process.pid] = process
+        for pid in self.cgroup.members() if self.cgroup else ():
+            member = processes.identify(pid)
+            if member is not None:
+                found[pid] = member
         return list(found.values())
 
     def stop(self) -> processes.Ended:
@@ -148,10 +187,9 @@ class Background:
             return processes.Ended(0.0, (), ())
         began = time.monotonic()
         trees = self._trees()
-        try:
+        # Where it is lost, its launchers have ended with it.
+        with contextlib.suppress(Unreachable), self.folder.user.acting():
             self.daemon.remove(self.rendered.group)
-        except Unreachable as error:
-            self.lost = f"the background's supervisord was lost during the run: {error}"
         alive = {(p.pid, p.ticks) for p in trees}
 
         def look() -> list[processes.Found]:
@@ -159,13 +197,27 @@ class Background:
             still = [p for p in again if p is not None and (p.pid, p.ticks) in alive]
             return [*still, *self.look()]
 
-        ended = processes.end(look, grace_seconds=2.0)
+        kill = self.cgroup.kill if self.cgroup else lambda: None
+        # Launchers whose daemon is gone end their trainings by themselves, and write their rows.
+        grace = subreaper.ABANDONED_GRACE_SECONDS + 1.0 if self._lost() else 2.0
+        ended = processes.end(look, grace_seconds=grace, kill=kill)
         self.added = False
         self.ended = processes.Ended(time.monotonic() - began, ended.found, ended.left)
         self._said = {job.name: last_line(Path(job.tail)) for job in self.rendered.jobs}
-        for name in ("background.sh", "environment"):
-            (self.daemon.runtime / name).unlink(missing_ok=True)
+        if self.daemon_exit is not None:
+            os.close(self.daemon_exit)
+            self.daemon_exit = None
+        with self.folder.user.acting():
+            for name in PRIVATE:
+                (self.daemon.runtime / name).unlink(missing_ok=True)
         return self.ended
+
+    def _lost(self) -> bool:
+        try:
+            self.check()
+        except BackgroundLost:
+            return True
+        return False
 
     def _trees(self) -> list[processes.Found]:
         """Every process under the group's programs now: some hide their marker and survive."""
@@ -191,11 +243,7 @@ class Background:
             "jobs": jobs,
             "stop": None
             if self.ended is None
-            else {
-                "seconds": self.ended.seconds,
-                "survivors": [f"{p.pid} {p.command}" for p in self.ended.found],
-                "left": [f"{p.pid} {p.command}" for p in self.ended.left],
-            },
+            else {**self.ended.to_json(), "gpu_memory_held": list(self.gpu_memory_held)},
         }
 
     def _job_info(
@@ -203,10 +251,12 @@ class Background:
     ) -> dict[str, Any]:
         if start is None or end is None:
             span, why = None, "the foreground never ran"
-            missing = {"coverage": why, "load": why, "max_gap_seconds": why}
+            missing, load = {"coverage": why, "max_gap_seconds": why}, unknown(why)
         else:
-            span = presence(own, start, end)
-            missing = {"load": "not measured by this version"}
+            span, missing = presence(own, start, end), {}
+            load = unknown("it was not looked at")
+            if self.loads is not None:
+                load = self.loads.between(start, end)[job.name]
         return {
             "job": job.name,
             "repo": job.training.repo,
@@ -215,9 +265,9 @@ class Background:
             "iterations": span.iterations if span else len(own),
             "failures": span.failures if span else sum(i.failed for i in own),
             "coverage": span.coverage if span else None,
-            "load": None,
+            **load.to_json(),
             "max_gap_seconds": span.max_gap_seconds if span else None,
-            "missing": missing,
+            "missing": {**missing, **load.missing},
             "logs": os.path.relpath(job.logs, self.files.folder),
             "error": None if own else self._never_started(job.name),
         }
@@ -229,14 +279,15 @@ class Background:
 
 def planned_info(run: Run, why: str) -> dict[str, Any]:
     """``background_info`` of a run whose background was never started, or is not known."""
-    figures = ("iterations", "failures", "coverage", "load", "max_gap_seconds")
+    figures = ("iterations", "failures", "coverage", "max_gap_seconds")
     names = iter(programs.job_names(run))
     jobs = [
         {
             "job": next(names),
             **background.training.to_json(),
             **dict.fromkeys(figures),
-            "missing": dict.fromkeys(figures, why),
+            **unknown(why).to_json(),
+            "missing": {**dict.fromkeys(figures, why), **unknown(why).missing},
             "logs": None,
             "error": why,
         }
@@ -268,5 +319,25 @@ def coverage_warnings(info: Mapping[str, Any]) -> list[str]:
             warnings.append(
                 f"background {job['job']}: {job['failures']} of {job['iterations']} iterations "
                 f"failed; see {job['logs']}"
+            )
+    return warnings + _load_warnings(info)
+
+
+def _load_warnings(info: Mapping[str, Any]) -> list[str]:
+    """One line per training, its copies together, that ran but was idle for the most part."""
+    copies: dict[str, list[Mapping[str, Any]]] = {}
+    for job in info["jobs"]:
+        training = json.dumps([job["repo"], job["model"], job["hyperparameters"]], sort_keys=True)
+        copies.setdefault(training, []).append(job)
+    warnings = []
+    for jobs in copies.values():
+        loads = [job["load"] for job in jobs if job["load"] is not None]
+        ran = all((job["coverage"] or 0.0) >= GOOD_COVERAGE for job in jobs)
+        if ran and len(loads) == len(jobs) and sum(loads) < GOOD_LOAD:
+            names = ", ".join(f"{job['job']} {job['load']:.0%}" for job in jobs)
+            warnings.append(
+                f"background {names} of the foreground's time busy: it ran, but for the most part "
+                "it was idle, as when it imports and loads data; longer iterations help, or copies "
+                "with stagger_seconds between them, so that one is busy while another starts"
             )
     return warnings

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from energyctl import (
+    cgroups,
+    leftovers,
+    machine,
+    outcome,
+    processes,
+    programs,
+    registry,
+    runner,
+    settings,
+)
 from energyctl import journal as journals
-from energyctl import machine, outcome, processes, programs, registry, runner, settings
 from energyctl import supervisor as supervisors
 from energyctl.atomic import write_atomic
+from energyctl.cgroups import Cgroup
 from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError, SettingsError
 from energyctl.foreign import Watch
 from energyctl.interrupts import Interrupts
@@ -48,8 +58,9 @@ def conduct(campaign: Campaign) -> Outcome:
         context, daemons = _take_machine(campaign, python, stack)
         if any(run.background for run in campaign.runs):
             daemons.get()
-        problem = stack.enter_context(machine.governor(campaign.settings.governor))
+        problem = stack.enter_context(machine.governor(campaign.settings.governor, context.runtime))
         journal = campaign.journal()
+        _keep_cut_off(journal)
         facts = {
             **machine.facts(),
             "governor_asked": campaign.settings.governor,
@@ -79,8 +90,19 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
     processes.adopt_orphans()
     runtime = machine.runtime_folder(campaign.workspace.root, user)
     stack.callback(leave, runtime)
-    leftovers = _end_leftovers(runtime, campaign.observer)
-    daemons = _Daemons(campaign, runtime)
+    left = _end_leftovers(runtime, user, campaign.observer)
+    cgroup = cgroups.make(runtime.name, user.own)
+    if cgroup is not None:
+        stack.callback(cgroup.remove, processes.reap)
+    held = machine.holding(
+        runtime,
+        user,
+        wanted.experiment_name,
+        campaign.workspace.root,
+        None if cgroup is None else cgroup.folder,
+    )
+    stack.enter_context(held)
+    daemons = _Daemons(campaign, runtime, cgroup)
     stack.callback(daemons.close)
     watch = Watch(meters, runtime.name, lambda: daemons.daemon)
     context = Context(
@@ -96,8 +118,9 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
         runtime=runtime,
         daemon=daemons.get,
         environment=user.environment(os.environ),
+        cgroup=cgroup,
         facts={},
-        warnings=(*campaign.problems, *meter_warnings, *leftovers),
+        warnings=(*campaign.problems, *meter_warnings, *left),
         interrupts=interrupts,
         observer=campaign.observer,
         watch=watch,
@@ -115,26 +138,38 @@ def _warn_of_foreign_load(context: Context) -> None:
         context.observer.say(f"warning: {line}")
 
 
-def _end_leftovers(runtime: Path, observer: Observer) -> list[str]:
+def _end_leftovers(runtime: Path, user: machine.User, observer: Observer) -> list[str]:
     """Ends what a crashed campaign of this workspace left running; a line for the results each.
 
     The machine is ours by now, so whatever carries this workspace's marker belongs to nobody.
     """
-    ended = processes.end(lambda: processes.of_workspace(runtime.name))
-    lines = [f"left by a crash, ended before the start: {p.pid} {p.command}" for p in ended.found]
-    lines += [f"left by a crash, cannot be ended: {p.pid} {p.command}" for p in ended.left]
+    lines: list[str] = []
+    leftovers.restore_governors(user, lines.append)
+    left = leftovers.end(runtime, lines.append)
+    lines = [f"left by a crash, before the start: {line}" for line in lines]
+    lines += [f"left by a crash, cannot be ended: {line}" for line in left]
     for line in lines:
         observer.say(line)
     return lines
+
+
+def tidy(workspace: Workspace, user: machine.User, observer: Observer) -> None:
+    """Ends what a crash left, where no further run follows."""
+    runtime = machine.runtime_path(workspace.root, user)
+    if not leftovers.is_alive(runtime):
+        _end_leftovers(runtime, user, observer)
+        leave(runtime)
 
 
 def _run_all(campaign: Campaign, context: Context, journal: Journal) -> Outcome:
     results: dict[int, dict[str, Any]] = {}
     signum = None
     try:
-        for run in campaign.runs:
+        done = journal.finished()
+        runs = [run for run in campaign.runs if run.index not in done]
+        for run in runs:
             context.interrupts.check()
-            last = run is campaign.runs[-1]
+            last = run is runs[-1]
             _run_one(run, campaign, context, journal, results, cooldown=not last)
     except Interrupted as signal:
         signum = signal.signum
@@ -156,12 +191,15 @@ def _run_one(
     *,
     cooldown: bool,
 ) -> None:
-    """One run, saved as soon as it is finished (and again with its cool-down)."""
+    """One run, saved as soon as it is finished, and in its place once it has cooled down."""
     files = campaign.folder.new_run(run, time.time())
     journal.append("started", run=run.index, experiment_id=files.experiment_id)
 
-    def save(result: dict[str, Any]) -> None:
-        campaign.folder.write(files.result, to_text(result))
+    def save(result: dict[str, Any], last_word: bool) -> None:
+        campaign.folder.write(files.result if last_word else files.unrested, to_text(result))
+        if last_word:
+            with campaign.folder.user.writing(files.folder):
+                files.unrested.unlink(missing_ok=True)
         if run.index not in results:
             journal.append(
                 "finished",
@@ -181,26 +219,31 @@ class _Daemons:
 
     campaign: Campaign
     runtime: Path
+    cgroup: Cgroup | None
     daemon: Daemon | None = None
 
     def get(self) -> Daemon:
         if self.daemon is None or not self.daemon.answers():
             user, workspace = self.campaign.folder.user, self.campaign.workspace
-            (self.runtime / "conf.d").mkdir(mode=0o700, exist_ok=True)
-            user.own(self.runtime / "conf.d")
             configuration = workspace.daemon_configuration
             write_daemon_configuration(workspace, self.runtime, user)
-            self.daemon = supervisors.ensure(
-                configuration,
-                self.runtime,
-                credentials=user.credentials,
-                env=user.environment(os.environ),
-            )
+            with user.acting():
+                (self.runtime / "conf.d").mkdir(mode=0o700, exist_ok=True)
+                self.daemon = supervisors.ensure(
+                    configuration,
+                    self.runtime,
+                    credentials=user.credentials,
+                    env=user.environment(os.environ),
+                )
+            if self.cgroup is not None and self.daemon.child is not None:
+                # Its children may enter cgroups only beside one that they were delegated with it.
+                self.cgroup.part("daemon").add(self.daemon.child.pid)
         return self.daemon
 
     def close(self) -> None:
         if self.daemon is not None:
-            self.daemon.shut_down()
+            with self.campaign.folder.user.acting():
+                self.daemon.shut_down()
 
 
 def write_daemon_configuration(workspace: Workspace, runtime: Path, user: machine.User) -> None:
@@ -209,7 +252,8 @@ def write_daemon_configuration(workspace: Workspace, runtime: Path, user: machin
         workspace.daemon_template, {"runtime": str(runtime)}, script=False
     )
     try:
-        write_atomic(workspace.daemon_configuration, text, user.own)
+        with user.writing(workspace.root):
+            write_atomic(workspace.daemon_configuration, text, user.own)
     except OSError as error:
         raise MachineError(
             f"cannot write {workspace.daemon_configuration}: {error.strerror}"
@@ -217,8 +261,8 @@ def write_daemon_configuration(workspace: Workspace, runtime: Path, user: machin
 
 
 def leave(runtime: Path) -> None:
-    """Removes the private folder, unless a daemon still lives in it."""
-    if Daemon(runtime).state() is None:
+    """Removes the private folder, unless a daemon lives in it or a governor is not put back."""
+    if Daemon(runtime).state() is None and machine.abandoned_governors(runtime) is None:
         machine.remove_runtime_folder(runtime)
 
 
@@ -252,9 +296,14 @@ def resume(
     return campaign, journal, runs
 
 
-def keep_interrupted(journal: Journal, runs: Sequence[Run]) -> None:
-    """Writes a result for each run that a crash cut off, so that it is kept as interrupted."""
-    by_index = {run.index: run for run in runs}
+def _keep_cut_off(journal: Journal) -> None:
+    """Results of runs that a crash cut off: as interrupted, or, while cooling down, as they are.
+
+    The machine is ours by now, so nobody else is writing them.
+    """
+    by_index = {run.index: run for run in journal.runs()}
+    for _, experiment_id in journal.started():
+        journal.folder.keep_unrested(experiment_id)
     for index, experiment_id in journal.unfinished():
         run = by_index[index]
         files = RunFiles(

@@ -33,6 +33,10 @@ class RunError(EnergyctlError):
     """One run failed for a reason outside the training itself."""
 
 
+class BackgroundLost(RunError):
+    """The background, or the daemon that keeps it, went away while it was needed."""
+
+
 class Interrupted(BaseException):
     """A signal asked energyctl to end; carries its number.
 

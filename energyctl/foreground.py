@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from energyctl import processes
 from energyctl.interrupts import Interrupts
-from energyctl.registry import Invocation, Repository, extract_metrics_from
+from energyctl.launching import CannotStart, Foreground
+from energyctl.registry import Repository, extract_metrics_from
 
 TICK_SECONDS = 1.0
 """How often the live view is fed; the end of the training is seen at once."""
@@ -55,53 +56,53 @@ class Attempt:
             "error": self.error,
             "performance_metrics": self.metrics,
             "log": self.log.name,
+            "end_of_processes": None if self.end_of_tree is None else self.end_of_tree.to_json(),
         }
 
 
 def run_attempt(
     attempt: Attempt,
-    invocation: Invocation,
+    prepare: Callable[[], Foreground],
     *,
-    environment: Mapping[str, str],
-    credentials: Mapping[str, Any],
     timeout_seconds: float | None,
-    known: Callable[[], list[int]],
     interrupts: Interrupts,
     edge: Callable[[str], float],
     next_phase: str,
     tick: Callable[[], None],
+    wake: Sequence[int] = (),
 ) -> None:
     """Starts the training, waits for its end, and ends whatever it left behind.
 
-    *edge* begins a phase and returns its instant: ``foreground`` right before the start and
-    *next_phase* right after the exit, so the metered window sits tight around the training.
-    Raises Interrupted, with the training ended and ``attempt.end`` set.
+    *prepare* brings up its launcher. *edge* begins a phase and returns its instant:
+    ``foreground`` right before the start and *next_phase* right after the exit, so the metered
+    window sits tight around the training. *tick* is called about once a second, and when a
+    descriptor of *wake* is readable. Raises Interrupted, and what *tick* raises, with the training
+    ended and ``attempt.end`` set.
     """
-    attempt.start = edge("foreground")
-    began = time.monotonic()
+    foreground: Foreground | None = None
     try:
-        foreground = processes.start(
-            invocation.argv,
-            cwd=invocation.cwd,
-            env=environment,
-            log=attempt.log,
-            known=known,
-            credentials=credentials,
-        )
-    except processes.CannotStart as error:
+        foreground = prepare()
+        attempt.start = edge("foreground")
+        began = time.monotonic()
+        foreground.go()
+    except CannotStart as error:
+        if attempt.start is None:
+            attempt.start = edge("foreground")
         attempt.end, attempt.error = edge(next_phase), str(error)
         return
+    except BaseException:
+        if foreground is not None:
+            foreground.end()
+        raise
     attempt.slack_seconds = time.monotonic() - began + processes.EXIT_SECONDS
-    tick()
     limit = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
     code: int | None = None
     try:
         while code is None and time.monotonic() < limit:
+            tick()
             interrupts.check()
             left = min(TICK_SECONDS, max(0.0, limit - time.monotonic()))
-            code = foreground.wait(left, [interrupts.descriptor])
-            if code is None:
-                tick()
+            code = foreground.wait(left, [interrupts.descriptor, *wake])
         if code is None:
             attempt.error = f"timeout after {timeout_seconds:g} s (timeout_seconds)"
     finally:
@@ -110,7 +111,7 @@ def run_attempt(
         attempt.end_of_tree = foreground.end()
         if code is None:
             attempt.end = edge(next_phase)
-        attempt.exit_code = foreground.popen.returncode
+        attempt.exit_code = foreground.returncode
     if code is not None and code != 0:
         attempt.error = describe_exit(code)
 

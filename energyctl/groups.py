@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 GROUP_PREFIX = "energyctl-"
 """Begins the name of every group of ours; no other group is ever touched."""
 
@@ -10,3 +12,10 @@ STARTED_BY_ENERGYCTL = "ENERGYCTL_DAEMON"
 
 STOP_WAIT_SECONDS = 10
 """From TERM to KILL, for a job of a group."""
+
+LAUNCHER = Path(__file__).with_name("iterate.py")
+
+
+def launcher_command(python: str) -> list[str]:
+    """How the launcher of an iteration is started; its arguments follow."""
+    return [python, "-I", "-S", str(LAUNCHER)]

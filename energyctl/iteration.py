@@ -1,70 +1,66 @@
 """The launcher of one background iteration, a process of its own under supervisord.
 
-    python -I -S iteration.py --job NAME --logs DIR --ledger FILE --directory DIR
-        [--environment FILE] [--set KEY=VALUE]… [--tail LINK] [--first-delay S]
-        [--restart-delay S] [--cgroup FOLDER]
+    python -I -S iterate.py --job NAME --logs DIR --ledger FILE
+        [--environment FILE] [--tail LINK] [--first-delay S] [--restart-delay S]
+        [--clock FILE] [--cgroup FOLDER] [--keep-logs FIRST,LAST,FAILED | all]
         -- PROGRAM [ARGUMENT]…
 
 It opens the next free ``run_N.log``, starts the training with its output straight to that log,
-waits, ends whatever the training left behind, appends one row to the ledger and exits with the
-training's own code (128 + n for signal n). supervisord is the one that starts it again.
+waits, ends whatever the training left behind, appends one row to the ledger, removes the logs
+that are not kept, and exits with the training's own code (128 + n for signal n). supervisord is
+the one that starts it again.
 
 Standard library only, and little of it: it starts in milliseconds. It outlives a crash of
-energyctl, so the ledger is true without energyctl: a row is written when an iteration ends, and
-while one runs, ``.JOB.PID.running`` beside the ledger holds the beginning of its row (PID is the
-launcher's).
+energyctl, so the ledger is true without energyctl: a row is written when an iteration ends.
+Beside the ledger:
+
+    .JOB.PID.running    while one runs: the beginning of its row, and the start of the launcher
+                        (PID) in clock ticks since boot
+    .JOB.cpu            "SECONDS PID": CPU time of all that ended, and the last of their launchers
+    .JOB.kept           which logs there are, see logs.prune
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import sys
 import time
 
-if __name__ == "__main__":  # as a script in isolated mode it finds only the standard library
-    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-from energyctl import subreaper
-
-HEADER = "job,run,pid,started,ended,exit_code,signal\n"
-
-# A failure within this time counts as a fast one and delays the next start (doubling).
-FAST_FAILURE_SECONDS = 10.0
-FIRST_BACKOFF_SECONDS = 2.0
-LONGEST_BACKOFF_SECONDS = 60.0
-ENOUGH_ROWS = 6  # so many failures lead to the longest backoff
+from energyctl import logs, rows, subreaper
 
 
 class Launch:
     """The command line of this launcher, parsed without argparse (6 ms of a 12 ms start)."""
 
-    def __init__(self, arguments: list[str]) -> None:
+    def __init__(self, arguments: list[str], parent: int) -> None:
         options: dict[str, str] = {}
-        self.sets: list[tuple[str, str]] = []
         position = 0
         while position < len(arguments) and arguments[position] != "--":
-            name, value = arguments[position], arguments[position + 1]
-            if name == "--set":
-                key, _, text = value.partition("=")
-                self.sets.append((key, text))
-            else:
-                options[name] = value
+            options[arguments[position]] = arguments[position + 1]
             position += 2
         self.argv = arguments[position + 1 :]
         self.job = options["--job"]
         self.logs = options["--logs"]
         self.ledger = options["--ledger"]
-        self.directory = options["--directory"]
         self.environment_file = options.get("--environment")
         self.tail = options.get("--tail")
         self.first_delay = float(options.get("--first-delay", "0"))
         self.restart_delay = float(options.get("--restart-delay", "0"))
+        self.offset = clock_offset(options.get("--clock"))
         self.cgroup = options.get("--cgroup")
-        self.parent = os.getppid()
-        name = f".{self.job}.{os.getpid()}.running"
-        self.running = os.path.join(os.path.dirname(self.ledger), name)
+        try:
+            self.keep = logs.parse_keep(kept := options.get("--keep-logs", logs.KEEP))
+        except ValueError:
+            sys.exit(f"energyctl: --keep-logs {kept}: must be FIRST,LAST,FAILED or all")
+        self.parent = parent
+        beside = os.path.join(os.path.dirname(self.ledger), f".{self.job}.")
+        self.running = rows.note_path(self.ledger, self.job, os.getpid())
+        self.cpu, self.kept = f"{beside}cpu", f"{beside}kept"
+
+    def now(self) -> float:
+        """Unix time. The clock may be set meanwhile: spans stay true, on the run's time line."""
+        return time.monotonic() + self.offset
 
     def environment(self) -> dict[bytes, bytes]:
         """The caller's environment, handed over in a private file; else this process's own.
@@ -72,108 +68,29 @@ class Launch:
         The daemon may have been started from another shell, with other paths: the training gets
         the environment of the ``energyctl run`` that asked for it, as the foreground does.
         """
-        env = dict(os.environb)
-        if self.environment_file and os.path.exists(self.environment_file):
-            with open(self.environment_file, "rb") as file:
-                pairs = [item.partition(b"=") for item in file.read().split(b"\0") if item]
-            env = {key: value for key, _, value in pairs}
-        env.update({os.fsencode(key): os.fsencode(value) for key, value in self.sets})
-        return env
+        if self.environment_file is None or not os.path.exists(self.environment_file):
+            return dict(os.environb)
+        with open(self.environment_file, "rb") as file:
+            pairs = [item.partition(b"=") for item in file.read().split(b"\0") if item]
+        return {key: value for key, _, value in pairs}
 
 
-def next_log(folder: str) -> tuple[int, int]:
-    """Creates the next free ``run_N.log`` in *folder*; returns N and the open descriptor."""
-    os.makedirs(folder, exist_ok=True)
-    taken = [0]
-    for name in os.listdir(folder):
-        number = name[4:-4]
-        if name.startswith("run_") and name.endswith(".log") and number.isdigit():
-            taken.append(int(number))
-    run = max(taken) + 1
-    while True:
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-            return run, os.open(os.path.join(folder, f"run_{run}.log"), flags, 0o644)
-        except FileExistsError:
-            run += 1
-
-
-def link(tail: str, log: str) -> None:
-    """Makes *tail*, what ``supervisorctl tail`` reads, a link to the log of this iteration."""
-    fresh = f"{tail}.{os.getpid()}"
+def clock_offset(clock: str | None) -> float:
+    """Unix time minus CLOCK_MONOTONIC: of the run's time line, which the file *clock* holds in a
+    line; without it, or where it is not whole, of this machine's clock now."""
     try:
-        os.symlink(log, fresh)
-        os.replace(fresh, tail)
-    except OSError:
-        pass  # a trial by hand: there is no daemon, and nobody to read it
+        with open(clock or "") as file:
+            text = file.read()
+        if text.endswith("\n"):
+            return float(text)
+    except (OSError, ValueError):
+        pass
+    return time.time() - time.monotonic()
 
 
-def append_row(ledger: str, row: str) -> None:
-    """Appends one whole line to the ledger, under a lock: several jobs share the file."""
-    descriptor = os.open(ledger, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        size = os.fstat(descriptor).st_size
-        # A full disk or a crash may have torn the row before; it must not take this one along.
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        before = "\n" if torn else "" if size else HEADER
-        os.write(descriptor, (before + row).encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def own_rows(ledger: str, job: str) -> list[list[str]]:
-    """The last rows of *job*, oldest first: as many as the backoff asks for, or all.
-
-    Read from the end, in growing pieces: jobs share the ledger, and a fast one may write
-    thousands of rows during one iteration of another.
-    """
-    try:
-        with open(ledger, "rb") as file:
-            size, reach = os.fstat(file.fileno()).st_size, 16384
-            while True:
-                start = max(0, size - reach)
-                file.seek(start)
-                lines = file.read(size - start).decode(errors="replace").split("\n")
-                # The first is the header, or torn.
-                rows = [row for line in lines[1:] if (row := own_row(line, job))]
-                if start == 0 or len(rows) >= ENOUGH_ROWS:
-                    return rows
-                reach *= 4
-    except OSError:
-        return []
-
-
-def own_row(line: str, job: str) -> list[str]:
-    """The fields of a whole row of *job*; empty for any other line."""
-    row = line.split(",")
-    if len(row) != 7 or row[0] != job:
-        return []
-    try:
-        float(row[3]), float(row[4])
-    except ValueError:
-        return []
-    return row
-
-
-def pause_before(rows: list[list[str]], restart_delay: float) -> float:
-    """Seconds to wait before the next start.
-
-    The delay that the settings ask for or, after fast failures, a growing one: 2 s, doubling to
-    60 s, back to none after a good iteration, or one that was asked to end.
-    """
-    failures = 0
-    for row in reversed(rows):
-        lived = float(row[4]) - float(row[3])
-        if row[5] == "0" or row[6] == str(int(signal.SIGTERM)) or lived >= FAST_FAILURE_SECONDS:
-            break
-        failures += 1
-    backoff = 0.0
-    if failures:
-        backoff = min(FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 10), LONGEST_BACKOFF_SECONDS)
-    since = time.time() - float(rows[-1][4]) if rows else 0.0
-    return max(0.0, max(restart_delay, backoff) - max(since, 0.0)) if rows else 0.0
+def now(clock: str | None) -> float:
+    """Unix time on the run's time line, see :func:`clock_offset`."""
+    return time.monotonic() + clock_offset(clock)
 
 
 def start(launch: Launch, log: int) -> int:
@@ -186,7 +103,6 @@ def start(launch: Launch, log: int) -> int:
         subreaper.in_child(parent)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        os.chdir(launch.directory)
         os.execvpe(launch.argv[0], launch.argv, launch.environment())
     except OSError as error:
         os.write(2, f"energyctl: cannot start {launch.argv[0]!r}: {error}\n".encode())
@@ -195,81 +111,121 @@ def start(launch: Launch, log: int) -> int:
         os._exit(126)
 
 
-def note(path: str, begin: str) -> None:
-    """Notes the beginning of a row. A full disk must not end the load."""
+def complain(path: str, error: OSError) -> None:
+    """Into supervisord's log of the job: there is nowhere else to say it.
+
+    A full disk must not end the load.
+    """
+    sys.stderr.write(f"energyctl: cannot write {path}: {error}\n")
+
+
+def past(launch: Launch) -> list[list[str]]:
+    """The job's last rows, those of iterations that were cut off included."""
     try:
-        with open(path, "w") as file:
-            file.write(begin)
+        for run in rows.close_cut_off(launch.ledger, launch.job, launch.now()):
+            prune(launch, run, failed=True)
+    except OSError as error:
+        complain(launch.ledger, error)
+    return rows.own_rows(launch.ledger, launch.job)
+
+
+def open_log(launch: Launch, before: list[list[str]]) -> tuple[int, int]:
+    """The number and the log of this iteration. A load without a log is better than none."""
+    try:
+        number, log = logs.open_next(launch.logs, before)
+    except OSError as error:
+        complain(launch.logs, error)
+        return logs.next_number(before), os.open(os.devnull, os.O_WRONLY)
+    if launch.tail:
+        logs.link(launch.tail, os.path.join(launch.logs, f"run_{number}.log"))
+    return number, log
+
+
+def note(launch: Launch, begin: str) -> None:
+    """Notes the beginning of a row."""
+    try:
+        rows.note(launch.running, begin)
+    except OSError as error:
+        complain(launch.running, error)
+
+
+def add_cpu_time(path: str) -> None:
+    """Adds what this launcher and all that it has reaped used to the job's sum so far."""
+    import resource  # here, for the start's sake
+
+    seconds = 0.0
+    for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+        used = resource.getrusage(whose)
+        seconds += used.ru_utime + used.ru_stime
+    try:
+        with open(path) as file:
+            seconds += float(file.read().split()[0])
+    except (OSError, ValueError, IndexError):
+        pass  # the first
+    try:
+        logs.write_whole(path, f"{seconds:.6f} {os.getpid()}\n")
     except OSError as error:
         complain(path, error)
 
 
-def complain(path: str, error: OSError) -> None:
-    """Into supervisord's log of the job: there is nowhere else to say it."""
-    sys.stderr.write(f"energyctl: cannot write {path}: {error}\n")
-
-
-def close_cut_off(launch: Launch) -> None:
-    """Writes the rows of iterations whose launcher was killed, and their training with it.
-
-    When exactly one ended nobody saw: a restart ago, which is now but for some milliseconds.
-    """
-    folder = os.path.dirname(launch.ledger)
-    os.makedirs(folder, exist_ok=True)
-    for name in os.listdir(folder):
-        job, _, rest = name[1:].rpartition(".")[0].rpartition(".")
-        if not name.endswith(".running") or job != launch.job or os.path.exists(f"/proc/{rest}"):
-            continue
-        with open(os.path.join(folder, name)) as file:
-            begin = file.read()
-        os.unlink(os.path.join(folder, name))
-        if begin.count(",") == 3:
-            append_row(launch.ledger, f"{begin},{time.time():.6f},,{int(signal.SIGKILL)}\n")
+def prune(launch: Launch, run: int, failed: bool) -> None:
+    """Removes the logs that are not kept now that *run* has ended."""
+    if launch.keep is not None:
+        try:
+            logs.prune(launch.kept, launch.logs, launch.keep, run, failed)
+        except OSError as error:
+            complain(launch.kept, error)
 
 
 def run(launch: Launch) -> int:
     """One iteration; returns the exit code that supervisord is to see."""
-    close_cut_off(launch)
-    rows = own_rows(launch.ledger, launch.job)
-    time.sleep(pause_before(rows, launch.restart_delay) if rows else launch.first_delay)
-    number, log = next_log(launch.logs)
-    if launch.tail:
-        link(launch.tail, os.path.join(launch.logs, f"run_{number}.log"))
-    started = time.time()
+    before = past(launch)
+    pause = rows.pause_before(before, launch.restart_delay, launch.now())
+    time.sleep(pause if before else launch.first_delay)
+    number, log = open_log(launch, before)
+    started = launch.now()
     # A signal between the fork and the row must not lose the row.
     signal.pthread_sigmask(signal.SIG_BLOCK, subreaper.STOP_SIGNALS)
     pid = start(launch, log)
+    os.close(log)
     begin = f"{launch.job},{number},{pid},{started:.6f}"
     try:
-        note(launch.running, begin)
+        note(launch, begin)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, subreaper.STOP_SIGNALS)
-        _, status = os.waitpid(pid, 0)
-        ended = time.time()
+        status = subreaper.wait_for(pid)
+        ended = launch.now()
         signal.pthread_sigmask(signal.SIG_BLOCK, subreaper.STOP_SIGNALS)
         code = os.waitstatus_to_exitcode(status)
-        subreaper.end_all(subreaper.LEFTOVER_GRACE_SECONDS)
+        if not subreaper.reap():
+            subreaper.end_all(subreaper.LEFTOVER_GRACE_SECONDS)
     except subreaper.Stop:
         subreaper.end_all(subreaper.grace(launch.parent))
-        ended, code = time.time(), -signal.SIGTERM
-    died_of = str(-code) if code < 0 else ""
-    exit_code = "" if code < 0 else str(code)
-    try:
-        append_row(launch.ledger, f"{begin},{ended:.6f},{exit_code},{died_of}\n")
-        os.unlink(launch.running)
-    except OSError as error:
-        complain(launch.ledger, error)
+        ended, code = launch.now(), -signal.SIGTERM
+    write_end(launch, begin, ended, code)
+    prune(launch, number, failed=code not in (0, -signal.SIGTERM))
     return 128 - code if code < 0 else code
 
 
-def main(arguments: list[str]) -> int:
-    launch = Launch(arguments)
-    subreaper.stand_above()
-    subreaper.join_cgroup(launch.cgroup)
+def write_end(launch: Launch, begin: str, ended: float, code: int) -> None:
+    """The row of an iteration that began with *begin* and exited with *code*, -n for signal n."""
+    add_cpu_time(launch.cpu)
+    died_of = str(-code) if code < 0 else ""
+    exit_code = "" if code < 0 else str(code)
     try:
+        rows.append_row(launch.ledger, f"{begin},{ended:.6f},{exit_code},{died_of}\n")
+        os.unlink(launch.running)
+    except OSError as error:
+        complain(launch.ledger, error)
+
+
+def main(arguments: list[str], parent: int) -> int:
+    """Runs one iteration; returns its exit code. *parent*: the process that started this one."""
+    try:
+        subreaper.stand_above()
+        launch = Launch(arguments, parent)
+        if os.getppid() != parent:
+            return 128 + signal.SIGTERM
+        subreaper.join_cgroup(launch.cgroup)
         return run(launch)
     except subreaper.Stop:
         return 128 + signal.SIGTERM
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

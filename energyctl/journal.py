@@ -32,7 +32,10 @@ class Journal:
     def append(self, event: str, **facts: Any) -> None:
         """Adds one line and returns once it is on disk."""
         line = json.dumps({"event": event, "time": time.time(), **facts}, ensure_ascii=False)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        with self.folder.user.writing(self.path.parent):
+            descriptor = os.open(self.path, flags, 0o644)
+            self.folder.user.own(self.path)
         try:
             size = os.fstat(descriptor).st_size
             torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
@@ -40,7 +43,6 @@ class Journal:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        self.folder.user.own(self.path)
 
     def events(self) -> Iterator[dict[str, Any]]:
         # Not splitlines: JSON leaves other line ends, as U+2028, as they are.
@@ -75,14 +77,17 @@ class Journal:
                     found[int(event["run"])] = str(event["experiment_id"])
         return found
 
-    def unfinished(self) -> list[tuple[int, str]]:
-        """Runs that were started and have no result at all: (index, experiment id)."""
-        started = [
+    def started(self) -> list[tuple[int, str]]:
+        """Runs that were started, each time that they were: (index, experiment id)."""
+        return [
             (int(event["run"]), str(event["experiment_id"]))
             for event in self.events()
             if event.get("event") == "started"
         ]
-        return [(run, name) for run, name in started if self.folder.load(name) is None]
+
+    def unfinished(self) -> list[tuple[int, str]]:
+        """Runs that were started and have no result at all: (index, experiment id)."""
+        return [(run, name) for run, name in self.started() if self.folder.load(name) is None]
 
     @property
     def resume_command(self) -> str:

@@ -2,7 +2,7 @@
 
 ``iterations.csv`` has a row per ended iteration (``job,run,pid,started,ended,exit_code,signal``;
 times in Unix seconds); the launcher writes it as it happens. A running iteration is the first
-four fields of such a row.
+four fields of such a row, and when its launcher was started.
 """
 
 from __future__ import annotations
@@ -71,11 +71,14 @@ def parse(text: str) -> list[Iteration]:
     return found
 
 
-def parse_running(text: str) -> Iteration | None:
-    """The iteration that runs now, from the launcher's note; None where the note is not whole."""
+def parse_running(text: str) -> tuple[Iteration, int] | None:
+    """The iteration that runs now, and the start of its launcher in clock ticks since boot.
+
+    From the launcher's note; None where that is not whole.
+    """
     try:
-        job, run, pid, started = text.split(",")
-        return Iteration(job, int(run), int(pid), float(started))
+        job, run, pid, started, ticks = text.split(",")
+        return Iteration(job, int(run), int(pid), float(started)), int(ticks)
     except ValueError:
         return None
 
@@ -107,3 +110,58 @@ def presence(iterations: Iterable[Iteration], start: float, end: float) -> Prese
 
 def of_job(iterations: Sequence[Iteration], job: str) -> list[Iteration]:
     return [item for item in iterations if item.job == job]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What an operator did at ``time`` (Unix seconds); ``job`` is empty for the whole group."""
+
+    time: float
+    job: str
+    event: str
+
+
+# Event in operators.csv → what a warning says of it.
+EVENTS = {
+    "stopped": "stopped by an operator",
+    "stopped for update": "stopped by an operator",
+    "started": "started by an operator",
+    "killed": "its launcher was killed (by hand, or because memory ran out)",
+    "updated": "its entry was edited and updated, and it was started anew",
+    "removed": "removed by an operator",
+    "added": "added by an operator, and started anew",
+    "reloaded": "started anew, since supervisord was reloaded",
+    "shut down": "stopped, since supervisord was shut down",
+}
+
+
+def parse_operations(text: str) -> list[Operation]:
+    """The rows of ``operators.csv`` (``time,job,event``); a torn last line is passed over."""
+    found = []
+    for row in csv.reader(io.StringIO(text[: text.rfind("\n") + 1])):
+        try:
+            time, job, event = row
+            found.append(Operation(float(time), job, event))
+        except ValueError:
+            continue
+    return found
+
+
+def operator_warnings(operations: Iterable[Operation]) -> list[str]:
+    """A line for each kind of thing that operators did; the stops of an update are part of it."""
+    operations = list(operations)
+    last_update = max((o.time for o in operations if o.event == "updated"), default=-math.inf)
+    alike: dict[tuple[str, bool], list[str]] = {}
+    for done in operations:
+        if done.event != "stopped for update" or done.time > last_update:
+            key = EVENTS.get(done.event, done.event), not done.job
+            alike.setdefault(key, []).append(done.job)
+    return [_said(what, jobs) for (what, _), jobs in alike.items()]
+
+
+def _said(what: str, jobs: list[str]) -> str:
+    names = list(dict.fromkeys(jobs))
+    who = "background " + ", ".join(names[:3]) if names[0] else "the background"
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    times = f" ({len(jobs)} times)" if len(jobs) > len(names) else ""
+    return f"{who}{more}: {what}{times}; see operators.csv"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ from typing import Any
 from energyctl import foreground as foregrounds
 from energyctl import processes
 from energyctl.background import Background
+from energyctl.cgroups import Cgroup
 from energyctl.energy import Domain
 from energyctl.foreground import Attempt
 from energyctl.foreign import Interval, Load, Watch
 from energyctl.interrupts import Interrupts
+from energyctl.loads import Loads
 from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
-from energyctl.observer import Observer, View
+from energyctl.observer import JobView, Observer, View
 from energyctl.plan import Run, Training
 from energyctl.programs import safe_name
 from energyctl.registry import Invocation, Registry, invocation
@@ -45,6 +47,7 @@ class Context:
     runtime: Path
     daemon: Callable[[], Daemon]
     environment: Mapping[str, str]
+    cgroup: Cgroup | None
     facts: Mapping[str, Any]
     warnings: Sequence[str]
     interrupts: Interrupts
@@ -93,6 +96,11 @@ class Live:
     sampler: Sampler
     began: float = field(default_factory=time.time)
     background: Background | None = None
+    """While it is up."""
+
+    ended_background: Background | None = None
+    """The last one that was taken down."""
+
     attempts: list[Attempt] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
@@ -102,24 +110,36 @@ class Live:
     foreign: dict[str, Load] = field(default_factory=dict)
     _interval: Interval | None = None
 
+    @property
+    def loads(self) -> Loads | None:
+        """Looks at the load by the background that is up; None before it settles."""
+        return self.background.loads if self.background else None
+
     def watch_from(self, *, alone: bool = False) -> None:
         """What is foreign from now on is watched; *alone*: no training runs."""
+        self._look()
         self._interval = self.context.watch.begin(alone=alone)
 
     def watch_until(self, name: str) -> None:
         """Ends that, and keeps it under *name*."""
+        self._look()
         interval, self._interval = self._interval, None
         if interval is not None:
             self.foreign[name] = interval.end()
 
-    def known(self) -> list[int]:
-        """Children of energyctl that are no orphans of a run."""
-        child = self.background.daemon.child if self.background else None
-        return [child.pid] if child else []
+    def _look(self) -> None:
+        """At an edge, so that the load is known up to it."""
+        if self.loads is not None:
+            self.loads.look()
 
     def tick(self) -> None:
+        """Looks at the background and shows the state. Raises BackgroundLost."""
+        if self.background is not None:
+            self.background.check()
         if self._interval is not None:
             self._interval.tick()
+        if self.loads is not None:
+            self.loads.tick()
         latest = self.sampler.latest()
         attempt = self.attempts[-1] if self.attempts else None
         self.context.observer.view(
@@ -132,11 +152,17 @@ class Live:
                 phase_since=latest.since or latest.time,
                 watts={n: w for n, w in latest.watts.items() if n in self.context.in_total},
                 estimated=self.context.estimated,
-                jobs=self.background.views() if self.background else (),
+                jobs=self._jobs(),
                 last_line=foregrounds.last_line(attempt.log) if attempt else "",
                 moving=self.moving,
             )
         )
+
+    def _jobs(self) -> list[JobView]:
+        """The background's jobs now, with their latest load."""
+        views = self.background.views() if self.background else []
+        loads = self.loads.lately() if self.loads is not None else {}
+        return [replace(v, load=loads[v.name].load) if v.name in loads else v for v in views]
 
     def pause(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
         """Waits, showing the state; raises Interrupted at once when a signal comes."""

@@ -9,12 +9,16 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class JobView:
-    """A background job now: how many iterations it has begun, and whether one runs."""
+    """A background job now: how many iterations it has begun, and whether one runs.
+
+    load: share of the last seconds in which its processes were busy; None: not known.
+    """
 
     name: str
     iterations: int
     failures: int
     running: bool
+    load: float | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from energyctl import machine, processes, supervisor
+from energyctl import leftovers, machine, processes, supervisor
 from energyctl.campaign import leave
 from energyctl.groups import GROUP_PREFIX
 from energyctl.meters import GpuProcess, Row, Source, describe, open_meters, permission
@@ -25,7 +25,8 @@ def status(root: Path) -> dict[str, Any]:
     ``campaign`` is None where none runs on this machine, ``run`` where none runs in this
     workspace.
     """
-    runtime = machine.runtime_path(root, machine.invoking_user())
+    user = machine.invoking_user()
+    runtime = machine.runtime_path(root, user)
     daemon = supervisor.find(runtime)
     holder = machine.lock_holder()
     here = holder is not None and holder.get("workspace") == str(root)
@@ -38,6 +39,7 @@ def status(root: Path) -> dict[str, Any]:
         "jobs": _jobs_now(daemon, state) if daemon else [],
         "power_watts": state.get("watts"),
         "power_estimated": state.get("estimated"),
+        "leftovers": [leftover.to_json() for leftover in leftovers.find(user)],
     }
 
 
@@ -74,32 +76,39 @@ def _jobs_now(daemon: supervisor.Daemon, state: Mapping[str, Any]) -> list[dict[
     ]
 
 
-def stop_everything(workspace: Workspace) -> tuple[list[str], list[processes.Found]]:
-    """Ends every background job of this workspace: (names of ended jobs, what is left).
+def stop_everything(workspace: Workspace) -> tuple[list[str], list[str]]:
+    """Ends every background job of this workspace: a line for each thing done; what is left.
 
-    Also what a crashed energyctl left behind, the foreground included; the foreground of a
-    campaign that is alive is left to it.
+    Also what a crashed energyctl left behind, the foreground and the CPUs' governors included;
+    the foreground of a campaign that is alive is left to it.
     """
-    user = machine.invoking_user()
-    runtime = machine.runtime_path(workspace.root, user)
+    runtime = machine.runtime_path(workspace.root, machine.invoking_user())
+    done: list[str] = []
+    if leftovers.is_alive(runtime) or _is_held_by(workspace):
+        running = _stop_background(runtime, done)
+        return done, [f"pid {p.pid} {p.command}" for p in running]
+    left = leftovers.end(runtime, done.append)
+    leave(runtime)
+    return done, left
+
+
+def _is_held_by(workspace: Workspace) -> bool:
     holder = machine.lock_holder()
-    alive = holder is not None and holder.get("workspace") == str(workspace.root)
-    ended: list[str] = []
+    return holder is not None and holder.get("workspace") == str(workspace.root)
+
+
+def _stop_background(runtime: Path, done: list[str]) -> list[processes.Found]:
+    """Ends the background of a campaign that is alive; a line for *done* each, and what is left."""
     daemon = supervisor.find(runtime)
     if daemon is not None:
         members = [p for p in daemon.programs() if p.group.startswith(GROUP_PREFIX)]
-        ended += [f"{p.group}:{p.name}" for p in members if p.pid]
-        for group in {p.group for p in members}:
-            daemon.remove(group)
-        if not alive:
-            daemon.shut_down()
-
-    role = "background" if alive else ""
-    leftovers = processes.end(lambda: processes.of_workspace(runtime.name, role))
-    ended += [f"pid {p.pid} {p.command}" for p in leftovers.found]
-    if not alive:
-        leave(runtime)
-    return ended, list(leftovers.left)
+        done += [f"ended {p.group}:{p.name}" for p in members if p.pid]
+        with machine.invoking_user().acting():
+            for group in {p.group for p in members}:
+                daemon.remove(group)
+    ended = processes.end(lambda: processes.of_workspace(runtime.name, "background"))
+    done += [f"ended pid {p.pid} {p.command}" for p in ended.found]
+    return list(ended.left)
 
 
 def examine() -> dict[str, Any]:

@@ -24,6 +24,7 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
     """The result of the run, as the results file holds it."""
     run, files, context = live.run, live.files, live.context
     last = next((a for a in reversed(live.attempts) if a.end is not None), None)
+    final = live.attempts[-1] if live.attempts else None
     energy = None  # of the last attempt that ended
     for attempt in live.attempts:
         if attempt.start is not None and attempt.end is not None:
@@ -35,15 +36,16 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
     warnings += energy.warnings if energy else ()
     for name, when in FOREIGN_WHEN.items():
         warnings += live.foreign[name].warnings(when) if name in live.foreign else ()
-    if run.background and live.background is None:
+    group = live.background or live.ended_background
+    if run.background and group is None:
         background = backgrounds.planned_info(run, "the run ended before it was started")
-    elif live.background is not None:
+    elif group is not None:
         span = (last.start, last.end) if last else (None, None)
-        background = {**live.background.info(*span), "settle": live.settled}
+        background = {**group.info(*span), "settle": live.settled}
         warnings += backgrounds.coverage_warnings(background)
     data = _energy(energy, recording, run.mode, context, warnings) if energy else None
-    succeeded = last is not None and last.succeeded and not live.interrupted and not live.error
-    error = live.error or (last.error if last else None)
+    succeeded = final is not None and final.succeeded and not live.interrupted and not live.error
+    error = live.error or (final.error if final else None)
     if live.interrupted:
         error = live.error or "interrupted"
     return {
@@ -59,7 +61,7 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
         "energy_note": WHOLE_MACHINE_NOTE,
         "foreign": _foreign(live),
         "phases": recording.phases_json(),
-        "warnings": warnings,
+        "warnings": list(dict.fromkeys(warnings)),
         "environment": {
             **context.facts,
             "started": live.began,
@@ -100,11 +102,13 @@ def _energy(
 def _write_cpu_energy(live: Live, attempt: int, energy: Energy) -> list[str]:
     """``cpu_energy.txt``; a warning where it cannot be written: the result matters more."""
     path = live.files.energy(attempt) / "cpu_energy.txt"
+    user = live.context.folder.user
     try:
-        write_cpu_energy(path, energy)
+        with user.writing(path.parent):
+            write_cpu_energy(path, energy)
+            user.own(path)
     except MachineError as error:
         return [str(error)]
-    live.context.folder.user.own(path)
     return []
 
 

@@ -149,7 +149,8 @@ def check(campaign: Campaign) -> str:
     for run in campaign.runs:
         if run.background:
             make = partial(_invoke, campaign.registry, campaign.workspace.root, python)
-            rendered = render_run(run, campaign.folder, runtime, templates, make)
+            keep = campaign.settings.kept_logs
+            rendered = render_run(run, campaign.folder, runtime, templates, make, keep)
             if campaign.rendered is not None:
                 token = rendered_token(run)
                 rendered = background.edited(rendered, campaign.rendered, token, token)
@@ -173,12 +174,15 @@ def render_run(
     runtime: Path,
     templates: tuple[Path, Path],
     invocation_of: Callable[[plan.Training], Invocation],
+    keep_logs: str,
 ) -> programs.Rendered:
     """The entries of *run* as ``render`` writes them: a token stands for the run's id."""
     token, training = rendered_token(run), run.foreground
     files = RunFiles(folder.root, token, token, token, training.repo, training.model)
     marker = processes.marker(runtime.name, token, "background")
-    return background.render(run, files, runtime, templates, invocation_of, marker)
+    return background.render(
+        run, files, runtime, templates, invocation_of, marker, keep_logs=keep_logs
+    )
 
 
 def render_only(
@@ -188,4 +192,6 @@ def render_only(
     python = preflight.python_for(os.environ, sys.executable)
     make = partial(_invoke, prepared.registry, workspace.root, python)
     runtime = machine.runtime_path(workspace.root, folder.user)
-    return render_run(run, folder, runtime, workspace.templates, make)
+    assert prepared.settings is not None
+    keep = prepared.settings.kept_logs
+    return render_run(run, folder, runtime, workspace.templates, make, keep)

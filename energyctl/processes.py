@@ -1,4 +1,4 @@
-"""Edge: starts the foreground, and finds and ends every process of a run.
+"""Edge: finds and ends every process of a run.
 
 A run's processes are known by three marks, each of which misses some: a marker in their
 environment (missed where a program clears it), descent from a process that we started (missed
@@ -9,16 +9,13 @@ got the same pid.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import errno
 import os
-import select
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 EXIT_SECONDS = 0.002
@@ -52,7 +49,7 @@ class Found:
         if stat is not None and stat.ticks == self.ticks:
             try:
                 os.kill(self.pid, signum)
-            except ProcessLookupError:
+            except (ProcessLookupError, PermissionError):  # gone, or of another user (set-user-ID)
                 return
 
 
@@ -63,6 +60,13 @@ class Ended:
     seconds: float
     found: tuple[Found, ...]
     left: tuple[Found, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "seconds": self.seconds,
+            "survivors": [f"{p.pid} {p.command}" for p in self.found],
+            "left": [f"{p.pid} {p.command}" for p in self.left],
+        }
 
 
 @dataclass(frozen=True)
@@ -149,16 +153,8 @@ def descendants(roots: Iterable[int]) -> list[Found]:
     return [process for pid in found if (process := identify(pid)) is not None]
 
 
-def cpu_seconds(root: int) -> float:
-    """CPU time of *root* and its living descendants, reaped children included (proc(5))."""
-    ticks = 0
-    for pid in [root, *(process.pid for process in descendants([root]))]:
-        fields = stat_fields(pid) or []
-        ticks += sum(int(field) for field in fields[11:15])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 _before_adoption: set[int] | None = None
+_own: set[int] = set()
 
 
 def adopt_orphans() -> None:
@@ -176,24 +172,39 @@ def _children() -> set[int]:
     return {pid for pid, stat in stats if stat is not None and stat.parent == os.getpid()}
 
 
-def orphans(known: Iterable[int]) -> list[Found]:
-    """Adopted processes: children of this process beside *known*, which it started itself.
+def own(pid: int) -> None:
+    """Says that this process has started *pid* itself: it is no orphan."""
+    _own.add(pid)
+
+
+def forget(pid: int) -> None:
+    """Takes back :func:`own`, once *pid* was reaped."""
+    _own.discard(pid)
+
+
+def orphans() -> list[Found]:
+    """Adopted processes: children of this process beside its :func:`own`.
 
     Empty unless :func:`adopt_orphans` was called.
     """
     if _before_adoption is None:
         return []
-    adopted = _children() - set(known) - _before_adoption
+    adopted = _children() - _own - _before_adoption
     return [found for pid in adopted if (found := identify(pid)) is not None]
 
 
-def reap(found: Iterable[Found]) -> None:
-    """Collects adopted orphans that have died, so that no zombie stays."""
-    for process in found:
-        try:
-            os.waitpid(process.pid, os.WNOHANG)
-        except ChildProcessError:
-            continue
+def reap() -> None:
+    """Collects adopted orphans that have died, so that no zombie stays.
+
+    One would keep its cgroup from being removed.
+    """
+    if _before_adoption is None:
+        return
+    for pid in _pids():
+        fields = stat_fields(pid)
+        if fields and fields[0] == b"Z" and int(fields[1]) == os.getpid() and pid not in _own:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
 
 
 def end(
@@ -201,11 +212,11 @@ def end(
     *,
     grace_seconds: float = 10.0,
     limit_seconds: float = 10.0,
-    child: int | None = None,
+    kill: Callable[[], None] = lambda: None,
 ) -> Ended:
     """Ends all that *look* finds: TERM, *grace_seconds*, KILL; returns when a look finds nothing.
 
-    *child* is left to the caller to reap, who wants to know its exit code.
+    *kill* is called with each KILL, for what can do it to all at once (a cgroup).
 
     *look* is asked again and again, since a process may fork while it is being ended. What is
     still there *limit_seconds* after the first KILL is named in ``left`` (a process in
@@ -218,8 +229,10 @@ def end(
         alive = list(look())
         elapsed = time.monotonic() - began
         if not alive or elapsed > grace_seconds + limit_seconds:
-            reap(process for process in seen.values() if process.pid != child)
+            reap()
             return Ended(elapsed, tuple(seen.values()), tuple(alive))
+        if elapsed >= grace_seconds:
+            kill()
         for process in alive:
             key = (process.pid, process.ticks)
             seen.setdefault(key, process)
@@ -230,61 +243,7 @@ def end(
                 process.signal(signal.SIGTERM)
                 process.signal(signal.SIGCONT)  # a stopped process acts on TERM once continued
         time.sleep(0.005 if elapsed < 0.5 else 0.05)
-        reap(process for process in seen.values() if process.pid != child)
-
-
-@dataclass
-class Foreground:
-    """The foreground training: started directly, output straight to its log."""
-
-    popen: subprocess.Popen[bytes]
-    marker: str
-    known: Callable[[], Iterable[int]] = field(default=tuple)
-
-    @property
-    def pid(self) -> int:
-        return self.popen.pid
-
-    def wait(self, seconds: float, wake: Sequence[int] = ()) -> int | None:
-        """Waits for the end, at most *seconds*, or until a descriptor of *wake* is readable.
-
-        Returns the exit code (-n for signal n) or None. Reacts at once: through a pidfd
-        (Linux 5.3), else by asking every 5 ms.
-        """
-        code = self.popen.poll()
-        if code is not None:
-            return code
-        deadline = time.monotonic() + seconds
-        try:
-            handle = os.pidfd_open(self.pid)
-        except OSError:
-            while (code := self.popen.poll()) is None and time.monotonic() < deadline:
-                if select.select(list(wake), [], [], 0.005)[0]:
-                    break
-            return code
-        try:
-            select.select([handle, *wake], [], [], seconds)
-        finally:
-            os.close(handle)
-        return self.popen.poll()
-
-    def look(self) -> list[Found]:
-        """What is alive of the foreground: its tree, its marker, and orphans of it."""
-        found = {process.pid: process for process in descendants([self.pid])}
-        own = identify(self.pid)
-        if own is not None and self.popen.poll() is None:
-            found[self.pid] = own
-        for process in marked(lambda marker: marker == self.marker):
-            found[process.pid] = process
-        for process in orphans([self.pid, *self.known()]):
-            found[process.pid] = process
-        return list(found.values())
-
-    def end(self, grace_seconds: float = 10.0) -> Ended:
-        """TERM to all of it, *grace_seconds*, KILL, until nothing of it is left."""
-        ended = end(self.look, grace_seconds=grace_seconds, child=self.pid)
-        self.popen.poll()
-        return ended
+        reap()
 
 
 def with_parent(signum: int) -> Callable[[], None]:
@@ -301,55 +260,3 @@ def with_parent(signum: int) -> Callable[[], None]:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return tie
-
-
-class CannotStart(Exception):
-    """The program could not be started; the text says why."""
-
-
-def start(
-    argv: Sequence[str],
-    *,
-    cwd: str,
-    env: Mapping[str, str],
-    log: Path,
-    known: Callable[[], Iterable[int]] = tuple,
-    credentials: Mapping[str, Any] | None = None,
-) -> Foreground:
-    """Starts a training in a session of its own, standard output and error straight to *log*.
-
-    It gets KILL when energyctl dies (PR_SET_PDEATHSIG), nothing on standard input, and the
-    credentials (``user``, ``group``, ``extra_groups`` of Popen) of the invoking user. *known*
-    says which other children of this process are no orphans. Raises CannotStart.
-    """
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    try:
-        popen = subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            stdout=descriptor,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=with_parent(signal.SIGKILL),
-            **(credentials or {}),
-        )
-    except (OSError, ValueError) as error:
-        raise CannotStart(_why(error, argv[0], cwd)) from error
-    except subprocess.SubprocessError as error:
-        raise CannotStart(f"cannot start {argv[0]}: {error}") from error
-    finally:
-        os.close(descriptor)
-    return Foreground(popen, env.get(MARKER, ""), known)
-
-
-def _why(error: Exception, program: str, cwd: str) -> str:
-    number = getattr(error, "errno", None)
-    if number == errno.ENOENT and not os.path.isdir(cwd):
-        return f"{cwd}: no such folder"
-    if number == errno.ENOENT:
-        return f"{program}: not found in {cwd} (or its first line names a missing interpreter)"
-    if number in (errno.EACCES, errno.ENOEXEC):
-        return f"{program}: not executable; `chmod +x` it, and give it a first line like #!/bin/sh"
-    return f"cannot start {program}: {error}"

@@ -1,7 +1,8 @@
 """One run and the templates → supervisord entries and their script, as text. Pure.
 
 Two files per run: the entries (``background_training_E.conf``) hold only names and paths that
-energyctl chose; every string of the user stands in the script (``background_training_E.sh``).
+energyctl chose, in its private folder; every string of the user stands in the script
+(``background_training_E.sh``), which is one iteration of each training.
 supervisord's own quoting cannot hold every string (``%``, `` ;``, newlines…), a shell's can.
 
 The quoting is not left to the templates, which operators edit: in a script every ``{{ value }}``
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2 import sandbox
 
 from energyctl.errors import SettingsError
 from energyctl.groups import GROUP_PREFIX, STOP_WAIT_SECONDS
@@ -39,6 +41,8 @@ class Job:
     invocation: Invocation
     logs: str
     tail: str
+    live_logs: str
+    """The folder of its logs while it runs, through a link of the private folder."""
     first_delay_seconds: float
     restart_delay_seconds: float
     environment: tuple[tuple[str, str], ...]
@@ -58,18 +62,31 @@ class Job:
 
 @dataclass(frozen=True)
 class Places:
-    """Where the files of one run are. ``runtime`` is short and made of safe characters only."""
+    """Where the files of one run are, and how its launchers treat them.
+
+    ``runtime`` is short and made of safe characters only. ``clock`` holds the run's time line;
+    ``cgroup`` is the folder of the group that the background joins, "" for none; ``keep_logs``
+    is ``FIRST,LAST,FAILED`` or ``all``.
+    """
 
     runtime: Path
     script: Path
     logs: Path
     environment_file: Path
+    clock: Path
     python: str
     launcher: Path
+    keep_logs: str
+    cgroup: str = ""
+
+    @property
+    def live_logs(self) -> Path:
+        """A link to `logs`, which may hold any character."""
+        return self.runtime / "logs"
 
     @property
     def ledger(self) -> Path:
-        return self.logs / "iterations.csv"
+        return self.live_logs / "iterations.csv"
 
 
 @dataclass(frozen=True)
@@ -137,6 +154,7 @@ def make_jobs(
                     invocation=invocation,
                     logs=str(logs),
                     tail=str(places.runtime / f"{name}.out"),
+                    live_logs=str(places.live_logs / name if len(names) > 1 else places.live_logs),
                     first_delay_seconds=copy * background.stagger_seconds,
                     restart_delay_seconds=background.restart_delay_seconds,
                     environment=tuple(merged.items()),
@@ -195,7 +213,8 @@ def _lines(arguments: Sequence[str]) -> str:
 
 @lru_cache
 def _environment(folder: Path, script: bool) -> jinja2.Environment:
-    environment = jinja2.Environment(
+    # A template is the user's; energyctl may run as root.
+    environment = sandbox.SandboxedEnvironment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         finalize=_finish_script if script else _finish_entry,
@@ -250,8 +269,12 @@ def render(
         "group": group,
         "jobs": jobs,
         "script": str(places.script),
+        "runtime": str(places.runtime),
         "ledger": str(places.ledger),
         "environment_file": str(places.environment_file),
+        "clock": str(places.clock),
+        "cgroup": places.cgroup,
+        "keep_logs": places.keep_logs,
         "python": places.python,
         "launcher": str(places.launcher),
         "stop_wait_seconds": STOP_WAIT_SECONDS,

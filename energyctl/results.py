@@ -53,6 +53,14 @@ class RunFiles:
         return self.folder / f"{self.experiment_id}.json"
 
     @property
+    def unrested(self) -> Path:
+        """The result of a finished run while its cool-down goes on; complete but for that phase.
+
+        It becomes :attr:`result` by a rename, so a result that can be seen never changes again.
+        """
+        return self.result.with_name(f".{self.result.name}.cooling")
+
+    @property
     def entries(self) -> Path:
         return self.folder / f"background_training_{self.experiment_id}.conf"
 
@@ -85,6 +93,7 @@ class LedgerFile:
 
     def iterations(self) -> list[Iteration]:
         """Every iteration so far, those that run now last."""
+        running = self._running()  # first: one that ends meanwhile has its row below
         with contextlib.suppress(OSError), open(self._folder / "iterations.csv", "rb") as file:
             file.seek(self._offset)
             whole = file.read().rpartition(b"\n")[0]
@@ -92,22 +101,26 @@ class LedgerFile:
                 self._offset += len(whole) + 1
                 self._ended += parse(whole.decode(errors="replace"))
         written = {(item.job, item.run) for item in self._ended}
-        return self._ended + [i for i in self._running() if (i.job, i.run) not in written]
+        return self._ended + [i for i in running if (i.job, i.run) not in written]
 
     def _running(self) -> list[Iteration]:
         """What the launchers noted at the start of an iteration that has no row yet.
 
-        Where the training is gone and no row came (its launcher was killed), nobody knows how
-        long it ran: it counts as a failure that covered nothing.
+        Where the launcher was killed, and its training with it, nobody knows how long that ran:
+        it counts as a failure that covered nothing.
         """
         found = []
-        with contextlib.suppress(OSError):
-            for path in sorted(self._folder.glob(".*.running")):
+        for path in sorted(self._folder.glob(".*.*.running")):
+            try:
                 noted = parse_running(path.read_text())
-                if noted is not None and processes.identify(noted.pid) is None:
-                    noted = replace(noted, ended=noted.started)
-                if noted is not None:
-                    found.append(noted)
+                launcher = processes.identify(int(path.name.split(".")[-2]))
+            except (OSError, ValueError):
+                continue
+            if noted is not None:
+                iteration, ticks = noted
+                if launcher is None or launcher.ticks != ticks:
+                    iteration = replace(iteration, ended=iteration.started)
+                found.append(iteration)
         return found
 
 
@@ -123,11 +136,11 @@ class ResultsFolder:
         try:
             for folder in (self.root, self.campaigns):
                 if not folder.is_dir():
-                    folder.mkdir(parents=True)
-                    self.user.own(folder)
-            probe = self.root / f".probe.{os.getpid()}"
-            probe.write_text("")
-            probe.unlink()
+                    self.make(folder)
+            with self.user.writing(self.root):
+                probe = self.root / f".probe.{os.getpid()}"
+                os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+                probe.unlink()
         except OSError as error:
             raise MachineError(
                 f"the results folder {self.root} cannot be written: {error.strerror}; "
@@ -161,16 +174,28 @@ class ResultsFolder:
             number += 1
 
     def write(self, path: Path, text: str) -> None:
-        write_atomic(path, text, self.user.own)
+        with self.user.writing(path.parent):
+            write_atomic(path, text, self.user.own)
 
     def make(self, folder: Path) -> Path:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.user.own(folder)
+        with self.user.writing(folder.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+            self.user.own(folder)
         return folder
 
     def load(self, experiment_id: str) -> dict[str, Any] | None:
         """The result of a run, or None where there is none (yet)."""
-        return load(self.root / f"{experiment_id}.json")
+        path = self.root / f"{experiment_id}.json"
+        return load(path) or load(path.with_name(f".{path.name}.cooling"))
+
+    def keep_unrested(self, experiment_id: str) -> None:
+        """Keeps the result of a run that was cut off in its cool-down."""
+        path = self.root / f"{experiment_id}.json"
+        unrested = path.with_name(f".{path.name}.cooling")
+        with self.user.writing(self.root):
+            if not path.exists() and unrested.exists():
+                os.replace(unrested, path)
+            unrested.unlink(missing_ok=True)
 
     def all(self) -> Iterator[dict[str, Any]]:
         """Every result in the folder, oldest name first."""

@@ -9,15 +9,17 @@ second Ctrl-C does not cut that short.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from energyctl import background as backgrounds
 from energyctl import foreground as foregrounds
-from energyctl import processes
+from energyctl import launching, processes
 from energyctl.background import Background
-from energyctl.errors import Interrupted, RunError
+from energyctl.errors import BackgroundLost, Interrupted, RunError
 from energyctl.foreground import Attempt
 from energyctl.live import Context, Live, rendered_token
 from energyctl.meters.sampler import Sampler
@@ -26,18 +28,22 @@ from energyctl.plan import Run
 from energyctl.results import RunFiles
 from energyctl.settling import settle
 
+FREED_SECONDS = 10.0
+"""For GPU memory: a driver may take seconds to give back what a killed process held."""
+
 
 def carry_out(
     run: Run,
     files: RunFiles,
     context: Context,
-    save: Callable[[dict[str, Any]], None],
+    save: Callable[[dict[str, Any], bool], None],
     cooldown: bool,
 ) -> str:
     """Does one run, hands its result to *save*, and returns its status.
 
-    With *cooldown* the machine then rests under metering, and the result is saved once more,
-    with that phase. Raises Interrupted after an interrupted run's result was saved.
+    With *cooldown* the machine then rests under metering. The result is saved before that, with
+    False, and once more with that phase in it: only then it is the last word (True). Raises
+    Interrupted after an interrupted run's result was saved.
     """
     with metering(context) as sampler:
         live = Live(run, files, context, sampler)
@@ -53,15 +59,15 @@ def carry_out(
             live.error, live.interrupted = f"{type(error).__name__}: {error}", True
             stopping = error
         if not cooldown or stopping:
-            save(result := make_result(live, sampler.stop()))
+            save(result := make_result(live, sampler.stop()), True)
         else:
             sampler.phase("cooldown")
             sampler.wait_until_located()
-            save(result := make_result(live, sampler.recording()))
+            save(result := make_result(live, sampler.recording()), False)
             try:
                 cool_down(live)
             finally:
-                save(make_result(live, sampler.stop()))
+                save(make_result(live, sampler.stop()), True)
     if stopping is not None:
         raise stopping
     return str(result["status"])
@@ -80,16 +86,31 @@ def metering(context: Context) -> Iterator[Sampler]:
 
 def measure(live: Live) -> None:
     """The measured part of a run: idle, background up, attempts, background down."""
-    settings = live.context.settings
     idle(live)
     try:
-        if live.run.background:
-            bring_up(live)
-        for number in range(1, settings.max_retries + 2):
-            if attempt_once(live, number):
+        for number in range(1, live.context.settings.max_retries + 2):
+            if attempt_under_load(live, number):
                 break
     finally:
         take_down(live)
+
+
+def attempt_under_load(live: Live, number: int) -> bool:
+    """One attempt, with the background up; True when no further one is to be made.
+
+    Where the background is lost, what is left of it is ended, and the attempt has failed.
+    """
+    try:
+        if live.run.background and live.background is None:
+            bring_up(live)
+        return attempt_once(live, number)
+    except BackgroundLost as error:
+        if len(live.attempts) < number:
+            live.attempts.append(Attempt(number, live.files.training_log(number)))
+        live.attempts[-1].error = str(error)
+        live.warnings.append(f"attempt {number}: {error}")
+        take_down(live)
+        return False
 
 
 def idle(live: Live) -> None:
@@ -106,8 +127,16 @@ def bring_up(live: Live) -> None:
     """Starts the background and waits until its load is steady; then that load alone."""
     run, files, context = live.run, live.files, live.context
     marker = context.marker(files, "background")
+    cgroup = context.cgroup.part("background") if context.cgroup else None
     rendered = backgrounds.render(
-        run, files, context.runtime, context.templates, context.invocation_of, marker
+        run,
+        files,
+        context.runtime,
+        context.templates,
+        context.invocation_of,
+        marker,
+        keep_logs=context.settings.kept_logs,
+        cgroup=str(cgroup.folder) if cgroup else "",
     )
     if context.rendered is not None:
         rendered = backgrounds.edited(
@@ -115,9 +144,15 @@ def bring_up(live: Live) -> None:
         )
         live.warnings.append(f"the background ran from rendered files in {context.rendered}")
     live.background = Background(
-        context.daemon(), rendered, files, context.folder, context.environment, marker, live.known
+        context.daemon(),
+        rendered,
+        files,
+        context.folder,
+        context.environment,
+        marker,
+        cgroup,
     )
-    live.background.write()
+    live.background.write(clock_offset=live.sampler.now() - time.monotonic())
     live.sampler.phase("background_start")
     live.background.start()
     settle(live, live.background)
@@ -143,7 +178,8 @@ def attempt_once(live: Live, number: int) -> bool:
     def edge(name: str) -> float:
         if name == "foreground":
             live.watch_from()
-            live.sampler.record_to(folder)
+            with context.folder.user.writing(folder):
+                live.sampler.record_to(folder)
         instant = live.sampler.phase(name, after_reading=name == "foreground")
         if name == "foreground":
             return instant
@@ -151,18 +187,26 @@ def attempt_once(live: Live, number: int) -> bool:
         live.watch_until("foreground")
         return instant
 
+    prepare = partial(
+        launching.prepare,
+        invoked.argv,
+        cwd=invoked.cwd,
+        env=environment,
+        log=attempt.log,
+        credentials=context.folder.user.credentials,
+        cgroup=context.cgroup.part("foreground") if context.cgroup else None,
+    )
+    daemon_exit = live.background.daemon_exit if live.background else None
     try:
         foregrounds.run_attempt(
             attempt,
-            invoked,
-            environment=environment,
-            credentials=context.folder.user.credentials,
+            prepare,
             timeout_seconds=run.timeout_seconds,
-            known=live.known,
             interrupts=context.interrupts,
             edge=edge,
             next_phase=next_phase,
             tick=live.tick,
+            wake=() if daemon_exit is None else (daemon_exit,),
         )
     finally:
         context.folder.user.own_all(folder)
@@ -190,14 +234,17 @@ def judge_coverage(live: Live, attempt: Attempt) -> None:
 
 def take_down(live: Live) -> None:
     """Ends the background and proves that nothing of the run is left."""
-    if live.background is None:
-        return
-    live.sampler.phase("background_stop")
-    ended = live.background.stop()
-    live.context.folder.user.own_all(live.files.background_logs)
-    if live.background.lost:
-        live.warnings.append(live.background.lost)
-    live.warnings += [f"still running: pid {p.pid} {p.command}" for p in ended.left]
+    background, live.background = live.background, None
+    if background is not None:
+        live.sampler.phase("background_stop")
+        live.ended_background = background
+        ended = background.stop()
+        live.context.folder.user.own_all(live.files.background_logs)
+        live.warnings += [f"still running: pid {p.pid} {p.command}" for p in ended.left]
+    held = live.context.watch.wait_until_freed(FREED_SECONDS)
+    live.warnings += [f"GPU memory is still held: {line}" for line in held]
+    if background is not None:
+        background.gpu_memory_held = held
 
 
 def cool_down(live: Live) -> None:

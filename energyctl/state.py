@@ -6,7 +6,8 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,15 @@ EVERY_SECONDS = 1.0
 
 @dataclass
 class Published:
-    """Passes everything on to *inner*, and writes the latest view to *path* once a second."""
+    """Passes everything on to *inner*, and writes the latest view to *path* once a second.
+
+    *acting*: the block that writes it, as the user whose folder it lies in.
+    """
 
     inner: Observer
     path: Path
     total: int
+    acting: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
     _last: float = field(default=0.0)
     _phase: str = ""
 
@@ -33,7 +38,7 @@ class Published:
             record = {"time": time.time(), "pid": os.getpid(), "runs": self.total, **asdict(view)}
             fresh = self.path.with_suffix(".new")
             # A full disk must not end a measurement.
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), self.acting():
                 fresh.write_text(json.dumps(record))
                 fresh.replace(self.path)
         self.inner.view(view)

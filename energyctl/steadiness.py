@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 RELATIVE_TOLERANCE = 0.10
 """A drift of less than this share of the mean, over the window, is steady."""
@@ -15,6 +16,20 @@ ABSOLUTE_TOLERANCE = {"cores": 0.1, "watts": 5.0, "percent": 5.0}
 
 FEWEST = 5
 """Looks at the figures that a window has at least; fewer tell a trend from noise by luck."""
+
+MOSTLY = 0.8
+"""Share of a window's looks at which a figure has to be told; else it has just begun."""
+
+
+class Trend(NamedTuple):
+    """A figure over a window: its latest value and its mean, by how much it drifted over all of
+    it, how much drift its noise explains, and at how many looks it was told."""
+
+    latest: float
+    mean: float
+    drift: float
+    noise: float
+    looks: int
 
 
 def trend(times: list[float], values: list[float]) -> tuple[float, float]:
@@ -38,7 +53,7 @@ class Steadiness:
 
     :meth:`moving` names a figure that still trends over the last ``seconds``: its drift is both
     larger than the tolerance and larger than its noise explains. None means steady; that can be
-    said only once the window is full.
+    said only once the window is full, and every figure has been told for most of it.
     """
 
     seconds: float
@@ -60,16 +75,23 @@ class Steadiness:
     def moving(self) -> str | None:
         if self.span_seconds < self.seconds or len(self._window) < FEWEST:
             return "waiting for a full window"
-        times = [time for time, _ in self._window]
-        for name in self._window[-1][1]:
-            values = [figures.get(name, 0.0) for _, figures in self._window]
-            drift, noise = trend(times, values)
+        trends = self.trends()
+        for name, seen in trends.items():
             unit = name.rsplit(" ", 1)[-1]
-            level = abs(sum(values) / len(values))
-            tolerance = max(RELATIVE_TOLERANCE * level, ABSOLUTE_TOLERANCE.get(unit, 0.0))
-            if abs(drift) > tolerance and abs(drift) > noise:
-                return f"{name} drifts by {drift:+.2g} (now {values[-1]:.3g})"
-        return None
+            tolerance = max(RELATIVE_TOLERANCE * abs(seen.mean), ABSOLUTE_TOLERANCE.get(unit, 0.0))
+            if seen.looks < MOSTLY * len(self._window):
+                return f"{name} has just begun (now {seen.latest:.3g})"
+            if abs(seen.drift) > tolerance and abs(seen.drift) > seen.noise:
+                return f"{name} drifts by {seen.drift:+.2g} (now {seen.latest:.3g})"
+        return None if trends else "waiting for the first figures"
 
-    def latest(self) -> dict[str, float]:
-        return dict(self._window[-1][1]) if self._window else {}
+    def trends(self) -> dict[str, Trend]:
+        """Of each figure that is told now, over the window."""
+        names = self._window[-1][1] if self._window else {}
+        return {name: self._trend(name) for name in names}
+
+    def _trend(self, name: str) -> Trend:
+        told = [(time, figures[name]) for time, figures in self._window if name in figures]
+        values = [value for _, value in told]
+        drift, noise = trend([time for time, _ in told], values)
+        return Trend(values[-1], sum(values) / len(values), drift, noise, len(values))

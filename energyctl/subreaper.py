@@ -22,17 +22,21 @@ ABANDONED_GRACE_SECONDS = 2.0
 """Where the launcher's own parent is gone, and nobody waits."""
 
 LEFTOVER_GRACE_SECONDS = 2.0
+LOOK_SECONDS = 0.2
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux 3.4
 
-_prctl = ctypes.CDLL(None, use_errno=True).prctl
+_prctl = ctypes.CDLL(None).prctl
 
 
 _asked: set[int] = set()
 """Stop signals that came."""
+
+reaped: dict[int, int] = {}
+"""Wait status by pid of what was reaped."""
 
 
 class Stop(BaseException):
@@ -78,16 +82,33 @@ def in_child(parent: int) -> None:
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(128 + signal.SIGKILL)
-    for signum in STOP_SIGNALS:
+    # Python itself ignores the last two (signal, "Miscellaneous").
+    for signum in (*STOP_SIGNALS, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(signum, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
 
 
-def descendants() -> list[int]:
-    """Every living descendant of this process. As its subreaper it stays the ancestor of all."""
+def wait_for(pid: int) -> int:
+    """Waits for a child and returns its wait status; meanwhile orphans are reaped, too.
+
+    They come to the subreaper, and would fill the table of processes over hours of a training.
+    """
+    while True:
+        dead, status = os.waitpid(-1, 0)
+        if dead == pid:
+            reaped[pid] = status
+            return status
+
+
+def descendants() -> dict[int, int]:
+    """Every living descendant of this process, and its process group.
+
+    As its subreaper this process stays the ancestor of all.
+    """
     parents: dict[int, int] = {}
+    groups: dict[int, int] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
@@ -96,12 +117,12 @@ def descendants() -> list[int]:
             except OSError:
                 continue
             if fields[0] not in (b"Z", b"X"):
-                parents[int(name)] = int(fields[1])
-    found: list[int] = []
+                parents[int(name)], groups[int(name)] = int(fields[1]), int(fields[2])
+    found: dict[int, int] = {}
     layer = {os.getpid()}
     while layer:
         layer = {pid for pid, parent in parents.items() if parent in layer}
-        found.extend(layer)
+        found.update((pid, groups[pid]) for pid in layer)
     return found
 
 
@@ -113,39 +134,65 @@ def send(pids: list[int], signum: int) -> None:
             continue
 
 
-def reap_all(deadline: float) -> bool:
-    """Reaps children until none is left (True: waitpid says ECHILD) or *deadline* has passed.
-
-    A QUIT makes it a deadline of now.
-    """
+def reap() -> bool:
+    """Reaps what has died; True once no child is left: waitpid says ECHILD."""
     while True:
         try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
+            pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             return True
-        if pid == 0:
-            if time.monotonic() >= deadline or in_a_hurry():
-                return False
-            time.sleep(0.005)
+        if not pid:
+            return False
+        reaped[pid] = status
 
 
 def end_all(grace_seconds: float) -> None:
-    """TERM to every descendant, *grace_seconds*, then KILL until nothing is left."""
-    if grace_seconds > 0:
-        pids = descendants()
-        send(pids, signal.SIGTERM)
-        send(pids, signal.SIGCONT)  # a stopped process acts on TERM only once it is continued
-        if reap_all(time.monotonic() + grace_seconds):
+    """TERM to every descendant, *grace_seconds*, then KILL until nothing is left.
+
+    A QUIT ends the grace. Each gets one TERM, also what is forked meanwhile.
+    """
+    deadline = time.monotonic() + grace_seconds
+    termed: set[int] = set()
+    look = 0.0
+    while time.monotonic() < deadline and not in_a_hurry():
+        if reap():
             return
-    while True:
-        send(descendants(), signal.SIGKILL)
+        if time.monotonic() >= look:
+            new = [pid for pid in descendants() if pid not in termed]
+            send(new, signal.SIGTERM)
+            send(new, signal.SIGCONT)  # a stopped process acts on TERM only once it is continued
+            termed.update(new)
+            look = time.monotonic() + LOOK_SECONDS
+        time.sleep(0.005)
+    while not reap():
+        alive = descendants()
+        kill_groups(set(alive.values()))
+        send(list(alive), signal.SIGKILL)
         until = time.monotonic() + 0.05
-        while time.monotonic() < until:
-            try:
-                if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                    time.sleep(0.002)
-            except ChildProcessError:
-                return
+        while not reap() and time.monotonic() < until:
+            time.sleep(0.002)
+
+
+def kill_groups(groups: set[int]) -> None:
+    """KILL to the process groups of descendants.
+
+    What forks and exits faster than one can look is gone when its pid is signalled, but it cannot
+    fork its way out of a signal to its group. A group of our own is left first, for that of our
+    parent.
+    """
+    try:
+        parents = os.getpgid(os.getppid())
+        if os.getpgrp() in groups:
+            os.setpgid(0, parents)
+        groups.discard(parents)
+    except OSError:
+        pass
+    groups.discard(os.getpgrp())
+    for group in groups:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except OSError:
+            continue
 
 
 def grace(parent: int) -> float:

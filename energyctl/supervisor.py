@@ -6,10 +6,8 @@ Every call has a time limit. Other groups of the daemon are never touched.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,46 +16,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.parsers.expat import ExpatError
 
-from energyctl import processes
+from energyctl import processes, rpc
 from energyctl.errors import MachineError, RunError
 from energyctl.groups import GROUP_PREFIX, STARTED_BY_ENERGYCTL, STOP_WAIT_SECONDS
+from energyctl.rpc import Unreachable as Unreachable
 
 CALL_SECONDS = 10.0
 START_SECONDS = 15.0
+RELOAD_SECONDS = STOP_WAIT_SECONDS + 5.0
 
 # Fault codes of supervisor.xmlrpc.Faults.
 _BAD_NAME, _STILL_RUNNING, _ALREADY_ADDED, _SHUTDOWN_STATE = 10, 91, 90, 6
-_STOPPED = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str, seconds: float) -> None:
-        super().__init__("localhost", timeout=seconds)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        try:
-            self.sock.connect(self._path)
-        except OSError:
-            self.sock.close()
-            raise
-
-
-class _UnixTransport(xmlrpc.client.Transport):
-    """XML-RPC over a unix socket with a time limit (supervisor's own transport has none)."""
-
-    def __init__(self, path: str, seconds: float) -> None:
-        super().__init__()
-        self._path, self._seconds = path, seconds
-
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        connection = _UnixConnection(self._path, self._seconds)
-        self._connection = host, connection  # what close() closes
-        return connection
 
 
 @dataclass(frozen=True)
@@ -71,16 +41,13 @@ class Program:
     description: str
 
 
-class Unreachable(Exception):
-    """No daemon answers at the socket."""
-
-
 @dataclass
 class Daemon:
     """A supervisord that answers at ``runtime/supervisor.sock``."""
 
     runtime: Path
     child: subprocess.Popen[bytes] | None = None
+    _process: processes.Found | None = None
 
     @property
     def socket(self) -> Path:
@@ -88,17 +55,7 @@ class Daemon:
 
     def call(self, method: str, *arguments: Any) -> Any:
         """One XML-RPC call. Raises Unreachable, or xmlrpc.client.Fault as supervisord says it."""
-        transport = _UnixTransport(str(self.socket), CALL_SECONDS)
-        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
-        try:
-            return getattr(proxy, method)(*arguments)
-        except xmlrpc.client.Fault:
-            raise
-        except (OSError, http.client.HTTPException, xmlrpc.client.Error, ExpatError) as error:
-            reason = str(error) or type(error).__name__
-            raise Unreachable(f"supervisord at {self.socket}: {reason}") from error
-        finally:
-            transport.close()
+        return rpc.call(self.socket, CALL_SECONDS, method, *arguments)
 
     def pid(self) -> int:
         return int(self.call("supervisor.getPID"))
@@ -113,6 +70,31 @@ class Daemon:
     def answers(self) -> bool:
         return self.state() == "RUNNING"
 
+    def process(self) -> processes.Found | None:
+        """The daemon, once known; it keeps its process through a reload. None: it has ended."""
+        if self._process is None:
+            with contextlib.suppress(Unreachable, xmlrpc.client.Fault):
+                self._process = processes.identify(self.pid())
+        known = self._process
+        return known if known and processes.identify(known.pid) == known else None
+
+    def exit_descriptor(self) -> int | None:
+        """A pidfd of the daemon, readable once it has ended; the caller closes it.
+
+        None where it has ended, or where the kernel has no pidfd (before Linux 5.3).
+        """
+        unreaped = self.child is not None and self.child.returncode is None
+        process = self.process()
+        pid = self.child.pid if self.child and unreaped else process.pid if process else None
+        try:
+            descriptor = os.pidfd_open(pid) if pid else None
+        except OSError:
+            return None
+        if descriptor is None or unreaped or self.process() == process:
+            return descriptor
+        os.close(descriptor)  # of another process, that got its pid
+        return None
+
     def programs(self) -> list[Program]:
         """All processes of all groups. Raises Unreachable."""
         return [
@@ -123,7 +105,7 @@ class Daemon:
                 pid=int(info["pid"]) or None,
                 description=str(info["description"]),
             )
-            for info in self.call("supervisor.getAllProcessInfo")
+            for info in self._insist("supervisor.getAllProcessInfo")
         ]
 
     def group(self, name: str) -> list[Program]:
@@ -131,11 +113,15 @@ class Daemon:
 
     # -- a group's life ------------------------------------------------------------------
 
-    def add(self, group: str, entries: Path) -> None:
+    def add(
+        self, group: str, entries: Path, logs: Path, clock: Path, cgroup: Path | None = None
+    ) -> None:
         """Makes the group of *entries* known and starts it.
 
         The file is linked into ``conf.d``, so an operator's edit of it works with
-        ``supervisorctl update``. Raises RunError with supervisord's own words.
+        ``supervisorctl update``. *logs* is the folder of the ledger, *clock* the file with the
+        offset of the run's time line, *cgroup* what all its processes are in. Raises RunError with
+        supervisord's own words.
         """
         link = self._entry(group)
         link.parent.mkdir(exist_ok=True)
@@ -144,13 +130,14 @@ class Daemon:
         fresh.symlink_to(entries)
         fresh.rename(link)
         try:
-            self.call("supervisor.reloadConfig")
+            self._ask("energyctl.begin", group, str(logs), str(clock), str(cgroup or ""))
+            self._insist("supervisor.reloadConfig")
             try:
-                self.call("supervisor.addProcessGroup", group)
+                self._insist("supervisor.addProcessGroup", group)
             except xmlrpc.client.Fault as fault:
                 if fault.faultCode != _ALREADY_ADDED:
                     raise
-            self.call("supervisor.startProcessGroup", group, False)
+            self._insist("supervisor.startProcessGroup", group, False)
         except xmlrpc.client.Fault as fault:
             raise RunError(f"supervisord refuses {entries}: {fault.faultString}") from fault
         except Unreachable as error:
@@ -159,24 +146,25 @@ class Daemon:
     def remove(self, group: str, limit_seconds: float = STOP_WAIT_SECONDS + 5.0) -> bool:
         """Stops *group* and forgets it; True once supervisord has nothing of it.
 
-        Asks again until it is so: between two iterations ``stopProcessGroup`` stops nothing and
-        the job comes back, and a TERM in the instant between fork and exec is lost.
+        Asks again until it is so: without our guard, ``stopProcessGroup`` stops nothing between
+        two iterations and the job comes back, and a TERM in the instant between fork and exec is
+        lost. Raises Unreachable where the daemon has ended.
         """
-        deadline = time.monotonic() + limit_seconds
+        began = time.monotonic()
         gone = False
-        while not gone and time.monotonic() < deadline:
-            with contextlib.suppress(xmlrpc.client.Fault):
-                self.call("supervisor.stopProcessGroup", group, False)
+        self._ask("energyctl.finish", group)
+        while not gone and time.monotonic() < began + limit_seconds:
+            self._ask("supervisor.stopProcessGroup", group, False)
             try:
-                gone = bool(self.call("supervisor.removeProcessGroup", group))
+                gone = bool(self._insist("supervisor.removeProcessGroup", group))
             except xmlrpc.client.Fault as fault:
                 gone = fault.faultCode == _BAD_NAME
             if not gone:
-                self._term_again(group, deadline - limit_seconds + 1.0)
-                time.sleep(0.005)
+                self._term_again(group, began + 1.0)
+                # Each question takes time from those that are to end.
+                time.sleep(min(max(0.005, (time.monotonic() - began) / 10), 0.05))
         self._entry(group).unlink(missing_ok=True)
-        with contextlib.suppress(xmlrpc.client.Fault):
-            self.call("supervisor.reloadConfig")
+        self._ask("supervisor.reloadConfig")
         return gone
 
     def _term_again(self, group: str, not_before: float) -> None:
@@ -199,13 +187,30 @@ class Daemon:
 
         An operator's daemon may lack the extension (``energyctl.guard``).
         """
-        return bool(self._ask_guard("watch", pid))
+        return bool(self._ask("energyctl.watch", pid))
 
-    def _ask_guard(self, method: str, *arguments: Any) -> Any:
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        """The answer, through a reload; None where it is refused, or the method is not there."""
         try:
-            return self.call(f"energyctl.{method}", *arguments)
+            return self._insist(method, *arguments)
         except xmlrpc.client.Fault:
             return None
+
+    def _insist(self, method: str, *arguments: Any) -> Any:
+        """A call that survives ``supervisorctl reload``: for a moment nobody answers."""
+        deadline = time.monotonic() + RELOAD_SECONDS
+        while True:
+            try:
+                return self.call(method, *arguments)
+            except Unreachable as error:
+                unreachable = error
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode != _SHUTDOWN_STATE:
+                    raise
+                unreachable = Unreachable(f"supervisord at {self.socket} is shutting down")
+            if self.process() is None or time.monotonic() > deadline:
+                raise unreachable
+            time.sleep(0.02)
 
     # -- the daemon's life ---------------------------------------------------------------
 
@@ -221,7 +226,7 @@ class Daemon:
     def shut_down(self, limit_seconds: float = 15.0) -> None:
         """Ends the daemon, if energyctl started it and no group is left in it that is not ours."""
         try:
-            self._ask_guard("release")
+            self._ask("energyctl.release")
             if not self.ours() or any(
                 not program.group.startswith(GROUP_PREFIX) for program in self.programs()
             ):
@@ -239,6 +244,8 @@ class Daemon:
         if self.child is not None and self.child.poll() is None:
             self.child.kill()
             self.child.wait()
+        if self.child is not None:
+            processes.forget(self.child.pid)
         for name in ("started-by-energyctl", "supervisor.sock", "supervisord.pid"):
             (self.runtime / name).unlink(missing_ok=True)
 
@@ -263,6 +270,7 @@ def ensure(
     """
     _wait_for_the_end_of_another(runtime)
     daemon = find(runtime) or _start(configuration, runtime, credentials or {}, env)
+    daemon.process()
     daemon.watch(os.getpid())
     return daemon
 
@@ -307,12 +315,14 @@ def _start(
             raise MachineError(
                 f"cannot start supervisord{who} with {sys.executable}: {error.strerror}"
             ) from error
+    processes.own(child.pid)
     daemon = Daemon(runtime, child)
     deadline = time.monotonic() + START_SECONDS
     while not daemon.answers():
         if child.poll() is not None or time.monotonic() > deadline:
             child.kill()
             child.wait()
+            processes.forget(child.pid)
             raise MachineError(_why_not(configuration, output))
         time.sleep(0.01)
     found = processes.identify(child.pid)

@@ -108,6 +108,7 @@ class World:
             Workspace(self.root).templates,
             self.invocation_of,
             marker,
+            keep_logs="5,20,50",
         )
         made = Background(
             daemon=daemon,
@@ -116,7 +117,6 @@ class World:
             folder=self.results,
             environment=environment or {**os.environ, "WORLD": str(self.root)},
             marker=marker,
-            known=lambda: [daemon.child.pid] if daemon.child else [],
         )
         made.write()
         return made
@@ -139,3 +139,41 @@ def supervised(root: Path) -> Iterator[World]:
         if world.daemon is not None and world.daemon.child is not None:
             world.daemon.child.wait(10)
         machine.remove_runtime_folder(world.runtime)
+
+
+# Programs that are hard to end. Each process notes its kind and its pid.
+STUBBORN = """\
+import os, signal, subprocess, sys
+notes = "notes"
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def note(kind):
+    with open(notes, "a") as file:
+        file.write(f"{kind} {os.getpid()}\\n")
+def sleeper(kind):
+    return ["/bin/sh", "-c", f"echo {kind} $$ >> {notes}; exec /bin/sleep 1000"]
+note("ignores-term")
+subprocess.Popen(sleeper("setsid"), start_new_session=True)
+subprocess.Popen(sleeper("empty-environment"), env={}, start_new_session=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv("/bin/sh", sleeper("daemon"))
+    os._exit(0)
+os.wait()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execve("/bin/sh", sleeper("daemon-empty-environment"), {})
+    os._exit(0)
+stopped = ["/bin/sh", "-c", f"echo stopped $$ >> {notes}; kill -STOP $$; exec /bin/sleep 1000"]
+subprocess.Popen(stopped, start_new_session=True)
+while True:
+    signal.pause()
+"""
+FROZEN = """\
+env -i /usr/bin/setsid /bin/sh -c 'echo below-frozen-empty-environment $$ >> notes; sleep 1000' &
+echo below-frozen $$ >> notes
+exec sleep 1000
+"""
+KINDS = 8
+"""So many processes do STUBBORN and FROZEN start together."""

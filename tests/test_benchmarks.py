@@ -18,16 +18,18 @@ from hardware.world import world
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 
 
-def printed(name: str, *arguments: str, codes: tuple[int, ...] = (0, 1)) -> str:
+def printed(
+    name: str, *arguments: str, codes: tuple[int, ...] = (0, 1), seconds: float = 120.0
+) -> str:
     """What a benchmark prints; it may miss its bars, but not break."""
     program("foreground")  # skips the test where nothing can be compiled
     done = subprocess.run(
         [sys.executable, str(BENCHMARKS / f"{name}.py"), *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=seconds,
     )
-    assert done.returncode in codes, done.stderr
+    assert done.returncode in codes, done.stdout + done.stderr
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout
 
@@ -58,7 +60,37 @@ def test_memory_prints_growth_beside_what_the_samples_need() -> None:
     assert re.search(r"\d+ samples of 9 domains .* grew by [-0-9.]+ MiB", output)
 
 
-@pytest.mark.parametrize("name", ["accuracy", "cost", "memory", "peers"])
+def test_gaps_prints_the_gaps_that_trainings_noted() -> None:
+    output = printed("gaps", "--only", "gaps", "--restarts", "4", "--jobs", "2")
+    row = re.search(r"median ([0-9.]+), p95 ([0-9.]+), max ([0-9.]+) ms .* (\d+) restarts", output)
+    assert row, output
+    median, p95, worst = (float(row[i]) for i in (1, 2, 3))
+    assert 0 < median <= p95 <= worst < 1000
+
+
+def test_stops_finds_nothing_left_of_a_daemon_without_an_environment() -> None:
+    """Nor of any other kind; the benchmark itself tries them all, twenty times each."""
+    survivors = "--only", "survivors", "--trials", "2", "--others", "20", "--kinds", "empty"
+    output = printed("stops", *survivors, codes=(0,))
+    assert "0 left of 2 as background and 2 as foreground, 0 of 6 strangers harmed" in output
+
+
+def test_stops_prints_how_long_an_end_took() -> None:
+    output = printed("stops", "--only", "time", "--repeats", "1", "--others", "20", "--obeying")
+    row = re.search(r"^obeying TERM: median ([0-9.]+), max", output, re.MULTILINE)
+    assert row, output
+    assert 0 < float(row[1]) < 10
+
+
+def test_no_crash_leaves_anything_behind_or_loses_a_run() -> None:
+    output = printed("crashes", "--kills", "25", codes=(0,), seconds=400)
+    assert "25 kills" in output
+    assert re.search(r"^0 violations", output, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "name", ["accuracy", "cost", "memory", "peers", "gaps", "stops", "crashes"]
+)
 def test_each_benchmark_says_what_it_does(name: str) -> None:
     assert "python tests/benchmarks/" in printed(name, "--help", codes=(0,))
 

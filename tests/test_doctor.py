@@ -19,6 +19,7 @@ from rich.console import Console
 from bench import Bench
 from energyctl import machine, operations
 from energyctl.energy import Domain
+from energyctl.machine import host
 from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters, permission
 from energyctl.meters.base import Untold
 from energyctl.meters.watching import Watched
@@ -209,7 +210,7 @@ def examined(
 ) -> dict[str, Any]:
     monkeypatch.setattr(operations, "open_meters", lambda: ([source], []))
     monkeypatch.setattr(operations, "doors", list)
-    monkeypatch.setattr(machine, "gpu_facts", lambda: gpus)
+    monkeypatch.setattr(host, "gpu_facts", lambda: gpus)
     return operations.examine()
 
 

@@ -492,7 +492,7 @@ def test_background_iterations_are_no_foreign_load(working: Bench) -> None:
     assert own > 0.8
     assert foreground["cpu_seconds"] <= busy - own + 0.5
     commands = [p["command"] for p in foreground["processes"]]
-    assert not any("train.sh" in c or "iteration.py" in c for c in commands)
+    assert not any("train.sh" in c or "iterate.py" in c for c in commands)
 
 
 def test_foreign_load_is_warned_of_before_the_start_and_in_the_result(

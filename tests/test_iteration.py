@@ -8,28 +8,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from bench import wait_for
-from energyctl import iteration, processes
-from energyctl.background import LAUNCHER
+from bench import Bench, wait_for
+from energyctl import iteration, logs, processes, rows
+from energyctl.groups import LAUNCHER
 from energyctl.ledger import Iteration, parse
-from supervised import living
+from supervised import job, living, supervised
 
 # The launcher with shorter graces, so that a training that ignores TERM costs no 8 s.
 QUICK = f"""\
-import importlib.util, sys
+import os, sys
 sys.path.append({str(LAUNCHER.parents[1])!r})
-spec = importlib.util.spec_from_file_location("iteration", {str(LAUNCHER)!r})
-iteration = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(iteration)
-reaper = iteration.subreaper
-reaper.TERM_GRACE_SECONDS = reaper.LEFTOVER_GRACE_SECONDS = 0.3
-sys.exit(iteration.main(sys.argv[1:]))
+from energyctl import iteration, subreaper
+subreaper.TERM_GRACE_SECONDS = subreaper.LEFTOVER_GRACE_SECONDS = 0.3
+sys.exit(iteration.main(sys.argv[1:], os.getppid()))
 """
 
 
@@ -65,8 +62,9 @@ class Bed:
             [
                 *(sys.executable, "-I", "-S", *launcher, "--job", "back_large"),
                 *("--logs", str(self.root / "logs"), "--ledger", str(self.ledger)),
-                *("--directory", str(self.root), *options, "--", *argv),
+                *(*options, "--", *argv),
             ],
+            cwd=self.root,
             env={**os.environ, "DAEMON": "yes", "BOTH": "daemon"},
             start_new_session=True,
         )
@@ -103,6 +101,7 @@ def test_an_iteration_leaves_its_log_its_row_and_its_exit_code(bed: Bed) -> None
     assert row.ended is not None
     assert before <= row.started <= row.ended <= time.time()
     assert not list((bed.root / "logs").glob(".*.running"))
+    assert not list((bed.root / "logs").glob(".*.*.*"))
 
 
 def test_a_training_that_a_signal_killed_has_it_in_its_row(bed: Bed) -> None:
@@ -112,7 +111,7 @@ def test_a_training_that_a_signal_killed_has_it_in_its_row(bed: Bed) -> None:
     assert row.failed
 
 
-def test_logs_are_numbered_on_over_gaps_and_what_exists_is_kept(bed: Bed) -> None:
+def test_logs_are_numbered_on_over_gaps_and_no_number_is_used_twice(bed: Bed) -> None:
     logs = bed.root / "logs"
     logs.mkdir()
     for name in ("run_2.log", "run_9.log", "run_x.log", "run_.log", "other_40.log", "run_30.txt"):
@@ -122,8 +121,8 @@ def test_logs_are_numbered_on_over_gaps_and_what_exists_is_kept(bed: Bed) -> Non
     assert bed.log(9) == "run_9.log"
     (logs / "run_10.log").unlink()
     assert bed.shell("echo again") == 0
-    assert bed.log(10) == "again\n"
-    assert [row.run for row in bed.rows] == [10, 10]
+    assert bed.log(11) == "again\n"
+    assert [row.run for row in bed.rows] == [10, 11]
 
 
 def test_two_launchers_never_share_a_log(bed: Bed) -> None:
@@ -234,7 +233,7 @@ def test_the_launcher_ends_with_its_parent(bed: Bed) -> None:
     """As with a supervisord that was killed."""
     (bed.root / "logs").mkdir()
     launcher = [sys.executable, "-I", "-S", str(LAUNCHER), "--job", "j", "--logs", "logs"]
-    launcher += ["--ledger", "logs/iterations.csv", "--directory", ".", "--", "/bin/sh", "-c"]
+    launcher += ["--ledger", "logs/iterations.csv", "--", "/bin/sh", "-c"]
     launcher += [SLEEPER.format(notes="notes")]
     parent = subprocess.Popen(["/bin/sh", "-c", f"{shlex.join(launcher)} & wait"], cwd=bed.root)
     bed.started.append(parent)
@@ -267,28 +266,21 @@ def test_a_program_that_cannot_be_started_says_so_in_log_and_ledger(
     assert row.exit_code == code
 
 
-def test_a_missing_folder_of_the_training_is_named_in_its_log(bed: Bed) -> None:
-    assert bed.run("--directory", str(bed.root / "gone"), argv=("true",)) == 127
-    assert "gone" in bed.log()
-
-
-def test_the_environment_of_energyctl_wins_over_the_daemons_and_a_set_over_both(bed: Bed) -> None:
+def test_the_environment_of_energyctl_stands_in_place_of_the_daemons(bed: Bed) -> None:
     file = bed.root / "environment"
-    pairs = ["PATH=/usr/bin:/bin", "BOTH=file", "SET=file", "MULTI=a\nb=c", "EMPTY="]
+    pairs = ["PATH=/usr/bin:/bin", "BOTH=file", "MULTI=a\nb=c", "EMPTY="]
     file.write_bytes(b"\0".join(pair.encode() for pair in pairs) + b"\0RAW=\xff\xfe")
-    options = ("--environment", str(file), "--set", "SET=set=1", "--set", "NEW=it's\n%")
-    assert bed.run(*options, argv=("env", "-0")) == 0
+    assert bed.run("--environment", str(file), argv=("env", "-0")) == 0
     raw = (bed.root / "logs" / "run_1.log").read_bytes()
     assert set(raw.split(b"\0")) == {
         *(b"PATH=/usr/bin:/bin", b"BOTH=file", b"MULTI=a\nb=c", b"EMPTY=", b"RAW=\xff\xfe"),
-        *(b"SET=set=1", b"NEW=it's\n%", b""),
+        b"",
     }
 
 
 def test_without_an_environment_file_a_trial_by_hand_gets_the_shells(bed: Bed) -> None:
-    options = ("--environment", str(bed.root / "gone"), "--set", "BOTH=set")
-    assert bed.shell("echo $DAEMON $BOTH", *options) == 0
-    assert bed.log() == "yes set\n"
+    assert bed.shell("echo $DAEMON $BOTH", "--environment", str(bed.root / "gone")) == 0
+    assert bed.log() == "yes daemon\n"
 
 
 def test_the_training_reads_nothing_and_has_default_signals(bed: Bed) -> None:
@@ -299,6 +291,8 @@ def test_the_training_reads_nothing_and_has_default_signals(bed: Bed) -> None:
     )
     assert bed.run(argv=(sys.executable, "-I", "-S", "-c", code)) == 0
     assert bed.log() == "True [True, True] []\n"
+    assert bed.run(argv=("grep", "SigIgn", "/proc/self/status")) == 0
+    assert int(bed.log(2).split()[1], 16) == 0
 
 
 def test_no_descriptor_of_the_launcher_leaks_into_the_training(bed: Bed) -> None:
@@ -323,26 +317,31 @@ def test_no_descriptor_of_the_launcher_leaks_into_the_training(bed: Bed) -> None
         ([(0, 1)] + [(1, 1)] * 2, 0.0, 4.0),
         ([(1, 9.9)], 0.0, 2.0),
         ([(1, 10.1)], 0.0, 0.0),  # failed, but after useful work: no crash loop
-        ([(None, 1)], 0.0, 2.0),  # ended by a signal
+        ([(-11, 1)], 0.0, 2.0),
+        # What an operator stopped is neither good nor bad.
+        ([(-15, 1)], 0.0, 0.0),
+        ([(-15, 1)], 5.0, 5.0),
+        ([(1, 1)] * 2 + [(-15, 0.5)], 0.0, 3.5),
+        ([(1, 1)] * 2 + [(-15, 0.5)], 4.0, 4.0),
+        ([(1, 1)] * 2 + [(-15, 0.5), (1, 1)], 0.0, 8.0),
+        ([(1, 1)] * 2 + [(-15, 10.1)], 0.0, 0.0),
     ],
 )
 def test_the_pause_before_a_start(
-    monkeypatch: pytest.MonkeyPatch,
-    history: list[tuple[int | None, float]],
-    restart_delay: float,
-    pause: float,
+    history: list[tuple[int, float]], restart_delay: float, pause: float
 ) -> None:
-    rows, clock = [], 1000.0
+    """*history*: exit codes, -n for signal n, and seconds lived."""
+    past, clock = [], 1000.0
     for code, seconds in history:
         times = [f"{clock:.6f}", f"{clock + seconds:.6f}"]
         clock += seconds
-        rows.append(["j", "1", "2", *times, *(["", "9"] if code is None else [str(code), ""])])
-    monkeypatch.setattr(time, "time", lambda: clock)
-    assert iteration.pause_before(rows, restart_delay) == pytest.approx(pause, abs=1e-5)
-    monkeypatch.setattr(time, "time", lambda: clock + 1.5)
-    assert iteration.pause_before(rows, restart_delay) == pytest.approx(max(0.0, pause - 1.5))
-    monkeypatch.setattr(time, "time", lambda: clock - 3600)  # the clock was set back
-    assert iteration.pause_before(rows, restart_delay) == pytest.approx(pause)
+        ended = ["", str(-code)] if code < 0 else [str(code), ""]
+        past.append(["j", "1", "2", *times, *ended])
+    assert rows.pause_before(past, restart_delay, clock) == pytest.approx(pause, abs=1e-5)
+    later = rows.pause_before(past, restart_delay, clock + 1.5)
+    assert later == pytest.approx(max(0.0, pause - 1.5), abs=1e-5)
+    set_back = rows.pause_before(past, restart_delay, clock - 3600)
+    assert pause - 1e-5 <= set_back <= pause + 0.5 + 1e-5  # from now on, at the most
 
 
 def test_a_restart_waits_the_delay_and_only_the_first_start_the_stagger(bed: Bed) -> None:
@@ -361,23 +360,238 @@ def test_a_busy_neighbour_does_not_make_a_job_forget_its_past(tmp_path: Path) ->
     ledger = tmp_path / "iterations.csv"
     own = [f"slow,{run},1,{run}.0,{run}.5,1,\n" for run in range(1, 4)]
     busy = "".join(f"not_slow,{run},1,{run}.000000,{run}.500000,0,\n" for run in range(5000))
-    ledger.write_text(iteration.HEADER + "".join(own[:2]) + busy + own[2] + busy)
-    assert [row[1] for row in iteration.own_rows(str(ledger), "slow")][-3:] == ["1", "2", "3"]
-    assert iteration.own_rows(str(ledger), "fresh") == []
-    assert iteration.own_rows(str(tmp_path / "gone"), "slow") == []
+    ledger.write_text(rows.HEADER + "".join(own[:2]) + busy + own[2] + busy)
+    assert [row[1] for row in rows.own_rows(str(ledger), "slow")][-3:] == ["1", "2", "3"]
+    assert rows.own_rows(str(ledger), "fresh") == []
+    assert rows.own_rows(str(tmp_path / "gone"), "slow") == []
+
+
+def test_a_long_ledger_is_read_from_its_end(tmp_path: Path) -> None:
+    ledger = tmp_path / "iterations.csv"
+    line = "mine,{0},1,{0}.0,{0}.5,{1},\nother,{0},1,{0}.0,{0}.5,0,\n"
+    ledger.write_text(rows.HEADER + "".join(line.format(run, 1) for run in range(60_000)))
+    crashing = rows.own_rows(str(ledger), "mine")
+    assert crashing[-1][1] == "59999"
+    assert rows.ENOUGH_FAILURES <= len(crashing) < 200
+    assert len(rows.own_rows(str(ledger), "other")) < 200
 
 
 @pytest.mark.parametrize("torn", ["slow,4,1,4.0,4.", "slow,4,1,4.0,x,1,\n", "slow,4,1\n", "\0\0\n"])
 def test_a_torn_row_does_not_keep_a_job_from_starting(tmp_path: Path, torn: str) -> None:
     ledger = tmp_path / "iterations.csv"
-    ledger.write_text(iteration.HEADER + "slow,3,1,3.0,3.5,1,\n" + torn)
-    rows = iteration.own_rows(str(ledger), "slow")
-    assert [row[1] for row in rows] == ["3"]
-    assert iteration.pause_before(rows, 0.0) == 0.0
+    ledger.write_text(rows.HEADER + "slow,3,1,3.0,3.5,1,\n" + torn)
+    past = rows.own_rows(str(ledger), "slow")
+    assert [row[1] for row in past] == ["3"]
+    assert rows.pause_before(past, 0.0, time.time()) == 0.0
 
 
 def test_a_row_after_a_torn_one_stands_on_a_line_of_its_own(tmp_path: Path) -> None:
     ledger = tmp_path / "iterations.csv"
-    ledger.write_text(iteration.HEADER + "slow,3,1,3.0,3.5,1,\nslow,4,1,4.0,4")
-    iteration.append_row(str(ledger), "slow,5,1,5.0,5.5,0,\n")
+    ledger.write_text(rows.HEADER + "slow,3,1,3.0,3.5,1,\nslow,4,1,4.0,4")
+    rows.append_row(str(ledger), "slow,5,1,5.0,5.5,0,\n")
     assert [row.run for row in parse(ledger.read_text())] == [3, 5]
+
+
+def test_a_row_that_a_full_disk_tore_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = tmp_path / "iterations.csv"
+    whole = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: whole(descriptor, data[:20]))
+    with pytest.raises(OSError, match="No space left"):
+        rows.append_row(str(ledger), "slow,5,1,5.0,5.5,0,\n")
+
+
+def kept(folder: Path) -> list[int]:
+    return sorted(int(path.name[4:-4]) for path in folder.glob("run_*.log"))
+
+
+def iterate(folder: Path, keep: str, runs: Iterable[int], failed: Callable[[int], bool]) -> None:
+    limits = logs.parse_keep(keep)
+    assert limits is not None
+    for run in runs:
+        (folder / f"run_{run}.log").touch()
+        logs.prune(str(folder / ".j.kept"), str(folder), limits, run, failed(run))
+
+
+@pytest.mark.parametrize(
+    ("keep", "every", "wanted"),
+    [
+        ("5,20,50", 0, [*range(1, 6), *range(281, 301)]),
+        ("5,20,50", 100, [*range(1, 6), 100, 200, *range(281, 301)]),
+        ("5,20,50", 1, [*range(1, 6), *range(251, 301)]),
+        ("2,3,2", 10, [1, 2, 290, 298, 299, 300]),
+        ("0,0,0", 7, []),
+        ("0,1,0", 7, [300]),
+        ("3,0,0", 1, [1, 2, 3]),
+        ("0,0,2", 7, [287, 294]),
+        ("400,0,0", 7, list(range(1, 301))),
+    ],
+)
+def test_the_first_the_last_and_the_failed_logs_are_kept(
+    tmp_path: Path, keep: str, every: int, wanted: list[int]
+) -> None:
+    """*every*: so many iterations to a failed one."""
+    iterate(tmp_path, keep, range(1, 301), lambda run: bool(every) and run % every == 0)
+    assert kept(tmp_path) == wanted
+
+
+@pytest.mark.parametrize("text", [None, "", "1 10", "x\n", "1\n"])
+def test_what_is_kept_survives_notes_that_are_torn_or_gone(
+    tmp_path: Path, text: str | None
+) -> None:
+    iterate(tmp_path, "2,3,2", range(1, 11), lambda run: run == 4)
+    notes = tmp_path / ".j.kept"
+    notes.unlink() if text is None else notes.write_text(text)
+    iterate(tmp_path, "2,3,2", range(11, 40), lambda run: run == 20)
+    assert kept(tmp_path) == [1, 2, 4, 8, 9, 10, 20, 37, 38, 39]
+
+
+def test_logs_that_nobody_noted_go_with_their_neighbours(tmp_path: Path) -> None:
+    """As after a launcher that was killed at the wrong moment, or a full disk."""
+    iterate(tmp_path, "2,3,2", range(1, 11), lambda run: False)
+    for run in range(11, 16):
+        (tmp_path / f"run_{run}.log").touch()
+    iterate(tmp_path, "2,3,2", range(16, 30), lambda run: False)
+    assert kept(tmp_path) == [1, 2, 27, 28, 29]
+
+
+def test_pruning_lists_no_folder_and_keeps_its_notes_short(tmp_path: Path) -> None:
+    listed = 0
+
+    def listdir(path: str) -> list[str]:
+        nonlocal listed
+        listed += 1
+        return []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "listdir", listdir)
+        iterate(tmp_path, "5,20,50", range(1, 501), lambda run: run % 3 == 0)
+    assert listed == 0
+    assert len(kept(tmp_path)) <= 75
+    assert (tmp_path / ".j.kept").stat().st_size < 500
+
+
+def test_the_launcher_keeps_the_logs_that_it_is_told_to(bed: Bed) -> None:
+    options = ("--keep-logs", "1,2,1")
+    for code in (0, 3, 0, 0, 0):
+        assert bed.shell(f"exit {code}", *options) == code
+        text = bed.ledger.read_text()
+        bed.ledger.write_text(text.replace(",3,\n", ",0,\n"))  # else the next start waits
+    assert kept(bed.root / "logs") == [1, 2, 4, 5]
+    assert [row.run for row in bed.rows] == [1, 2, 3, 4, 5]
+    assert bed.shell("true", "--keep-logs", "all") == 0
+    assert kept(bed.root / "logs") == [1, 2, 4, 5, 6]
+    assert bed.shell("true", "--keep-logs", "few") == 1
+    assert len(bed.rows) == 6
+
+
+def test_the_log_of_an_iteration_that_runs_is_not_removed(bed: Bed) -> None:
+    popen = bed.start("--keep-logs", "0,1,0", argv=("/bin/sh", "-c", "echo > notes; sleep 1000"))
+    wait_for((bed.root / "notes").exists, "the training")
+    for _ in range(2):
+        assert bed.shell("true", "--keep-logs", "0,1,0") == 0
+    assert kept(bed.root / "logs") == [1, 3]
+    popen.terminate()
+    popen.wait(10)
+    assert kept(bed.root / "logs") == [3]
+
+
+def test_all_times_are_on_the_time_line_of_the_run(bed: Bed) -> None:
+    clock = bed.root / "clock"
+    clock.write_text(f"{1_000_000_000 - time.monotonic()}\n")
+    for _ in range(2):
+        assert bed.shell("sleep 0.05", "--clock", str(clock), "--restart-delay", "0.3") == 0
+    first, second = bed.rows
+    assert first.ended is not None
+    assert 1_000_000_000 <= first.started < first.ended < 1_000_000_020
+    assert 0.3 <= second.started - first.ended < 15
+
+
+@pytest.mark.parametrize("text", [None, "", "12345.6", "x\n"])
+def test_without_a_whole_time_line_times_are_those_of_the_clock(
+    tmp_path: Path, text: str | None
+) -> None:
+    clock = tmp_path / "clock"
+    if text is not None:
+        clock.write_text(text)
+    assert iteration.now(str(clock)) == pytest.approx(time.time(), abs=5)
+    assert iteration.now(None) == pytest.approx(time.time(), abs=5)
+
+
+def test_the_cpu_time_of_all_iterations_is_added_up(bed: Bed) -> None:
+    def cpu() -> tuple[float, int]:
+        seconds, pid = (bed.root / "logs" / ".back_large.cpu").read_text().split()
+        return float(seconds), int(pid)
+
+    spin = "import time\nwhile time.process_time() < 0.2: pass"
+    one = bed.start(argv=(sys.executable, "-I", "-S", "-c", spin))
+    assert one.wait(20) == 0
+    first, launcher = cpu()
+    assert launcher == one.pid
+    assert 0.2 <= first < 2
+    (bed.root / "logs" / ".back_large.cpu").write_text("torn")
+    assert bed.shell("true") == 0
+    assert cpu()[0] < 0.2
+    assert bed.run(argv=(sys.executable, "-I", "-S", "-c", f"{spin}\nraise SystemExit(3)")) == 3
+    assert 0.2 <= cpu()[0] < 2
+
+
+def test_a_reused_pid_does_not_keep_a_row_from_being_written(bed: Bed) -> None:
+    folder = bed.root / "logs"
+    folder.mkdir()
+    (folder / f".back_large.{os.getpid()}.running").write_text("back_large,7,123,1000.0,5")
+    (folder / f".other.{os.getpid()}.running").write_text("other,1,124,1000.0,5")
+    assert bed.shell("true", "--keep-logs", "0,5,0") == 0
+    lost, mine = bed.rows
+    assert (lost.run, lost.pid, lost.started, lost.signal) == (7, 123, 1000.0, signal.SIGKILL)
+    assert (mine.run, mine.exit_code) == (8, 0)
+    assert [path.name for path in folder.glob(".*.running")] == [f".other.{os.getpid()}.running"]
+
+
+def test_a_launcher_that_was_killed_after_its_row_gets_no_second_one(bed: Bed) -> None:
+    assert bed.shell("true") == 0
+    note = bed.root / "logs" / f".back_large.{2**22 + 1}.running"
+    note.write_text("back_large,1,123,1000.0,5")
+    assert bed.shell("true") == 0
+    assert [(row.run, row.exit_code) for row in bed.rows] == [(1, 0), (2, 0)]
+    assert not note.exists()
+
+
+def test_a_load_goes_on_where_no_log_can_be_written(bed: Bed) -> None:
+    (bed.root / "logs").mkdir()
+    (bed.root / "blocked").write_text("")
+    options = ("--logs", str(bed.root / "blocked" / "logs"))
+    assert bed.shell("echo $$ >> notes", *options) == 0
+    assert len(bed.notes) == 1
+    assert [row.exit_code for row in bed.rows] == [0]
+
+
+def test_the_settings_say_which_logs_a_run_keeps(bench: Bench) -> None:
+    background = {"repo": "back", "model": "large", "hyperparameters": {"seconds": 0.15}}
+    keep = {"first": 1, "last": 1, "failed": 0}
+    done = bench.run("run", bench.parallel(background=background, keep_logs=keep))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder,) = (bench.root / "results").glob("background_logs_*")
+    runs = [row.run for row in parse((folder / "iterations.csv").read_text())]
+    assert runs == list(range(1, len(runs) + 1))
+    assert len(runs) > 2
+    assert kept(folder) == [1, runs[-1]]
+    seconds, _ = (folder / ".back_large.cpu").read_text().split()
+    assert float(seconds) > 0.01 * len(runs)
+
+
+def test_a_training_that_does_nothing_is_no_hot_loop(tmp_path: Path) -> None:
+    with supervised(tmp_path) as world:
+        world.commands["nothing"] = ("true",)
+        background = world.background("e1", job("nothing"))
+        background.start()
+        folder = background.files.background_logs
+        ledger = folder / "iterations.csv"
+        wait_for(lambda: ledger.exists() and len(parse(ledger.read_text())) > 3, "restarts")
+        background.stop()
+        done = parse(ledger.read_text())
+        seconds = done[-1].started - done[0].started
+        assert (len(done) - 1) / seconds < 60
+        assert float((folder / ".back_nothing.cpu").read_text().split()[0]) < 0.5 * seconds
+        assert not any(row.failed for row in done)

@@ -35,8 +35,8 @@ def test_an_empty_ledger_has_no_iterations(text: str) -> None:
 
 
 def test_a_running_iteration_is_the_first_half_of_its_row() -> None:
-    assert ledger.parse_running("a,3,77,100.5") == Iteration("a", 3, 77, 100.5)
-    for torn in ("", "a", "a,3,77", "a,3,77,", "a,x,77,1.0"):
+    assert ledger.parse_running("a,3,77,100.5,9123") == (Iteration("a", 3, 77, 100.5), 9123)
+    for torn in ("", "a", "a,3,77", "a,3,77,", "a,3,77,100.5", "a,3,77,100.5,", "a,x,77,1.0,9123"):
         assert ledger.parse_running(torn) is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl import machine
+from energyctl import keeper, machine, processes
 from energyctl.errors import MachineError
 from energyctl.machine import User
 
@@ -23,7 +24,7 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files 
 HOLD = """\
 import sys, time
 from pathlib import Path
-from energyctl import machine
+from energyctl import keeper, machine, processes
 with machine.lock("night shift", Path("/srv/lab")):
     print("held", flush=True)
     time.sleep(1000)
@@ -96,7 +97,10 @@ def test_looking_at_the_lock_does_not_take_it_away_from_a_campaign(
         looker.kill()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "\0\0\0", "null", '{"since": 5}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[1]", "\0\0\0", "null", '{"since": 5}', '{"since": "x"}', '{"since": 1e99}'],
+)
 def test_a_damaged_note_of_the_holder_is_still_a_clear_message(
     holder: subprocess.Popen[str], lock_file: Path, tmp_path: Path, text: str
 ) -> None:
@@ -112,6 +116,18 @@ def test_a_lock_that_cannot_be_opened_is_a_machine_error(lock_file: Path, tmp_pa
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.parametrize("place", ["/proc/energyctl.lock", "/dev", "/nowhere/lock"])
+def test_a_place_that_can_hold_no_lock_is_told_with_the_way_to_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
+) -> None:
+    monkeypatch.setenv("ENERGYCTL_LOCK", place)
+    with (
+        pytest.raises(MachineError, match=f"cannot open the lock {place}: .*ENERGYCTL_LOCK"),
+        machine.lock("mine", tmp_path),
+    ):
+        pytest.fail("it holds nothing")
+
+
 def test_the_lock_file_is_for_every_user_whatever_the_umask(
     tmp_path: Path, lock_file: Path
 ) -> None:
@@ -121,6 +137,14 @@ def test_the_lock_file_is_for_every_user_whatever_the_umask(
             assert lock_file.stat().st_mode & 0o777 == 0o666
     finally:
         os.umask(before)
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Iterator[Path]:
+    folder = machine.runtime_folder(tmp_path, ME)
+    yield folder
+    machine.remove_runtime_folder(folder)
+    assert not folder.exists()
 
 
 # -- governor --------------------------------------------------------------------------------
@@ -143,11 +167,13 @@ def texts(cpus: list[Path]) -> list[str]:
     return [path.read_text().strip() for path in cpus]
 
 
-def test_each_cpu_gets_its_own_governor_back_also_after_an_error(cpus: list[Path]) -> None:
+def test_each_cpu_gets_its_own_governor_back_also_after_an_error(
+    cpus: list[Path], private: Path
+) -> None:
     seen: list[object] = []
 
     def fail_under(name: str) -> None:
-        with machine.governor(name) as problem:
+        with machine.governor(name, private) as problem:
             seen.extend([problem, *texts(cpus)])
             raise RuntimeError
 
@@ -155,36 +181,127 @@ def test_each_cpu_gets_its_own_governor_back_also_after_an_error(cpus: list[Path
         fail_under("performance")
     assert seen == [None, "performance", "performance", "performance"]
     assert texts(cpus) == ["powersave", "powersave", "ondemand"]
+    assert list(private.iterdir()) == []
 
 
-def test_no_governor_asked_for_is_no_governor_touched(cpus: list[Path]) -> None:
+def test_no_governor_asked_for_is_no_governor_touched(cpus: list[Path], private: Path) -> None:
     before = [path.stat().st_mtime_ns for path in cpus]
-    with machine.governor(None) as problem:
+    with machine.governor(None, private) as problem:
         assert problem is None
+        assert list(private.iterdir()) == []
     assert [path.stat().st_mtime_ns for path in cpus] == before
 
 
-def test_an_unknown_governor_is_told_with_those_that_there_are(cpus: list[Path]) -> None:
-    with machine.governor("perfomance") as problem:
+def test_an_unknown_governor_is_told_with_those_that_there_are(
+    cpus: list[Path], private: Path
+) -> None:
+    with machine.governor("perfomance", private) as problem:
         assert problem is not None
         assert "performance, powersave, ondemand" in problem
         assert texts(cpus) == ["powersave", "powersave", "ondemand"]
 
 
 def test_a_governor_that_fails_half_way_is_put_back_and_told(
-    cpus: list[Path], monkeypatch: pytest.MonkeyPatch
+    cpus: list[Path], private: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_text = Path.write_text
+    write = keeper.write
 
-    def refuse(path: Path, text: str) -> int:
-        if path == cpus[1] and text == "performance":
+    def refuse(path: str, text: str) -> None:
+        if path == str(cpus[1]) and text == "performance":
             raise OSError(22, "Invalid argument")
-        return write_text(path, text)
+        write(path, text)
 
-    monkeypatch.setattr(Path, "write_text", refuse)
-    with machine.governor("performance") as problem:
+    monkeypatch.setattr(keeper, "write", refuse)
+    with machine.governor("performance", private) as problem:
         assert problem == f"the governor could not be set: {cpus[1]}: Invalid argument"
     assert texts(cpus) == ["powersave", "powersave", "ondemand"]
+
+
+def test_a_governor_is_not_set_where_nothing_would_put_it_back(
+    cpus: list[Path], private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with machine.governor("performance", private) as problem:
+        assert problem is not None
+        assert "nothing would put it back" in problem
+        assert texts(cpus) == ["powersave", "powersave", "ondemand"]
+    assert list(private.iterdir()) == []
+
+
+def left_by_a_crash(private: Path, governors: object, **fields: object) -> Path:
+    """A record of an energyctl that is dead."""
+    record = {"pid": 2**22 + 1, "ticks": 1, "root": os.environ["ENERGYCTL_CPUFREQ"]}
+    path = private / "governor.json"
+    path.write_text(json.dumps({**record, "governors": governors, **fields}))
+    return path
+
+
+def restored(private: Path) -> tuple[list[str], list[str]]:
+    done: list[str] = []
+    problems: list[str] = []
+    machine.restore_abandoned(private, done.append, problems.append)
+    return done, problems
+
+
+def test_a_crash_that_took_the_keeper_too_is_made_good_later(
+    cpus: list[Path], private: Path
+) -> None:
+    record = left_by_a_crash(private, {"cpu0": "ondemand", "cpu2": "performance"})
+    assert machine.abandoned_governors(private) == {"cpu0": "ondemand", "cpu2": "performance"}
+    assert restored(private) == (
+        ["the governor of the CPUs was put back: ondemand, performance"],
+        [],
+    )
+    assert texts(cpus) == ["ondemand", "powersave", "performance"]
+    assert not record.exists()
+
+
+def test_the_record_of_an_energyctl_that_lives_is_left_to_it(
+    cpus: list[Path], private: Path
+) -> None:
+    own = processes.identify(os.getpid())
+    assert own is not None
+    record = left_by_a_crash(private, {"cpu0": "ondemand"}, pid=own.pid, ticks=own.ticks)
+    assert machine.abandoned_governors(private) is None
+    assert restored(private) == ([], [])
+    assert record.exists()
+    assert texts(cpus)[0] == "powersave"
+
+
+@pytest.mark.parametrize(
+    "governors",
+    [
+        {"../cpus/cpu0": "ondemand", "cpu0/../cpu0": "ondemand", "": "ondemand", "cpu": "ondemand"},
+        {"cpu0": "conservative", "cpu1": "performance powersave", "cpu2": "../x"},
+        {"cpu0": 5},
+        ["cpu0"],
+        None,
+    ],
+)
+def test_a_record_that_was_tampered_with_changes_nothing(
+    cpus: list[Path], private: Path, governors: object
+) -> None:
+    left_by_a_crash(private, governors)
+    restored(private)
+    assert texts(cpus) == ["powersave", "powersave", "ondemand"]
+    assert sorted(path.name for path in cpus[0].parent.iterdir()) == [
+        "scaling_available_governors",
+        "scaling_governor",
+    ]
+
+
+def test_a_link_or_a_pipe_in_the_place_of_the_record_is_passed_over(
+    cpus: list[Path], private: Path, tmp_path: Path
+) -> None:
+    record = left_by_a_crash(private, {"cpu0": "ondemand"})
+    record.rename(tmp_path / "elsewhere")
+    record.symlink_to(tmp_path / "elsewhere")
+    assert restored(private) == ([], [])
+    record.unlink()
+    os.mkfifo(record)
+    assert restored(private) == ([], [])
+    record.unlink()
+    assert texts(cpus)[0] == "powersave"
 
 
 def test_a_machine_without_frequency_control_says_so(
@@ -195,14 +312,6 @@ def test_a_machine_without_frequency_control_says_so(
 
 
 # -- the private folder ----------------------------------------------------------------------
-
-
-@pytest.fixture
-def private(tmp_path: Path) -> Iterator[Path]:
-    folder = machine.runtime_folder(tmp_path, ME)
-    yield folder
-    machine.remove_runtime_folder(folder)
-    assert not folder.exists()
 
 
 def test_the_private_folder_is_private_and_the_same_by_any_path(
@@ -292,8 +401,6 @@ def test_files_are_given_to_the_user_but_never_through_a_link(tmp_path: Path) ->
 
 
 def test_facts_are_plain_data_that_json_holds() -> None:
-    import json
-
     found = machine.facts()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["memory_bytes"] > 0

@@ -10,7 +10,14 @@ import pytest
 
 from energyctl.energy import Domain
 from energyctl.meters import bounded
-from energyctl.meters.base import GpuState, Reading, Source
+from energyctl.meters.base import (
+    GpuState,
+    ProcessUtilization,
+    Reading,
+    Source,
+    Untold,
+    Utilization,
+)
 from energyctl.meters.bounded import Bounded
 from energyctl.meters.sampler import Sampler
 
@@ -39,6 +46,10 @@ class Driver(Source):
         self.free.wait()
         return (GpuState(0, "A GPU", time.monotonic(), 50.0),)
 
+    def utilization(self) -> Utilization:
+        self.free.wait()
+        return Utilization([ProcessUtilization(0, 11, time.monotonic(), 70.0)], [0])
+
     def close(self) -> None:
         self.closed = True
 
@@ -56,6 +67,7 @@ def test_what_answers_passes_unchanged(driver: Driver) -> None:
     (reading,) = meter.read()
     assert (reading.domain, reading.value) == ("gpu-0", pytest.approx(100 * reading.time))
     assert meter.environment()[0].temperature_celsius == 50.0
+    assert meter.utilization().processes[0].sm_percent == 70.0
     assert meter.domains() == (GPU,)
     meter.close()
     assert driver.closed
@@ -73,6 +85,8 @@ def test_a_call_that_hangs_fails_with_its_reason_and_is_not_asked_again(driver: 
         assert meter.read()[0].value is None
     assert time.monotonic() - began < 100 * bounded.LIMIT_SECONDS / 2
     assert meter.environment() == ()
+    with pytest.raises(Untold, match="the driver hangs"):
+        meter.utilization()
     meter.close()
     assert not driver.closed
 

@@ -13,6 +13,7 @@ import pytest
 
 from energyctl import machine
 from energyctl.energy import Domain
+from energyctl.machine import host
 from energyctl.meters import deadline, missing_kinds, open_meters, opening
 from energyctl.meters.base import Untold
 from energyctl.meters.deadline import Hangs, within
@@ -136,5 +137,5 @@ def test_the_facts_of_gpus_do_not_wait_for_a_driver_that_hangs(
     monkeypatch: pytest.MonkeyPatch, released: threading.Event
 ) -> None:
     monkeypatch.setattr(deadline, "DRIVER_SECONDS", 0.05)
-    monkeypatch.setattr(machine, "_gpu_facts", released.wait)
+    monkeypatch.setattr(host, "_gpu_facts", released.wait)
     assert machine.gpu_facts() is None

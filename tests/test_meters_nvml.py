@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -327,3 +328,68 @@ def test_a_gpu_that_is_lost_loses_its_own_state_and_processes_alone(
     assert (first, second) == (40, None)
     assert known == ON_GPU_0
     assert "GPU is lost" in reason
+
+
+UTILIZATION = """
+import time
+(meter,) = [m for m in open_meters()[0] if m.name == "nvml"]
+def ask():
+    found = meter.utilization()
+    return [sorted(found.processes), found.gpus, dict(found.untold)]
+def ask_until(enough):
+    deadline = time.monotonic() + 20
+    while not enough(answer := ask()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return answer
+"""
+
+
+def busy(path: Path, *rows: str) -> str:
+    """A file that says who is busy: rows "GPU PID PERCENT FROM TO"."""
+    path.write_text("".join(f"{row}\n" for row in rows))
+    return str(path)
+
+
+def test_utilization_is_of_each_process_since_the_last_question(
+    library: Path, tmp_path: Path
+) -> None:
+    now = time.time()
+    rows = f"0 11 80 {now - 60} 0", f"0 12 50 {now - 60} {now - 2}", f"1 13 40 {now - 60} 0"
+    script = UTILIZATION + textwrap.dedent("""
+    before = time.monotonic()
+    first = ask()
+    second = ask_until(lambda answer: len(answer[0]) == 2)
+    again = ask()
+    print(json.dumps([before, first, second, again]))
+    """)
+    before, first, second, again = child(
+        library, script, UTILIZATION=busy(tmp_path / "busy", *rows)
+    )
+    assert [(gpu, pid) for gpu, pid, _, _ in first[0]] == [(0, 11), (0, 12), (1, 13)]
+    (_, _, late, high), (_, _, early, low), _ = first[0]
+    assert before - 1 < late <= before + 1  # on the clock that asked
+    assert early < before - 1.5
+    assert high == 80
+    assert 0 < low < 50  # busy for a part of the time alone
+    assert [(gpu, pid, percent) for gpu, pid, _, percent in second[0]] == [(0, 11, 80), (1, 13, 40)]
+    assert second[0][0][2] > late
+    assert [answer[1:] for answer in (first, second, again)] == [[[0, 1], {}]] * 3
+
+
+def test_a_gpu_that_does_not_tell_who_is_busy_is_named_and_the_others_are_kept(
+    library: Path, tmp_path: Path
+) -> None:
+    path = busy(tmp_path / "busy", "0 11 80 0 0", "1 12 70 0 0", "0 0 60 0 0", "0 14 4711 0 0")
+    script = UTILIZATION + "print(json.dumps(ask()))"
+    deny = "nvmlDeviceGetProcessUtilization@1"
+    found, told, untold = child(library, script, UTILIZATION=path, DENY=deny)
+    # What some drivers pad their answers with is none.
+    assert [(gpu, pid) for gpu, pid, _, _ in found] == [(0, 11)]
+    assert told == [0]
+    assert untold == {
+        "1": "GPU 1 (Fake GPU 1) does not tell how busy each process is: Not Supported"
+    }
+
+
+def test_gpus_on_which_nobody_is_busy_say_so(library: Path) -> None:
+    assert child(library, UTILIZATION + "print(json.dumps(ask()))") == [[], [0, 1], {}]

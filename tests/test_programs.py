@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,8 @@ import pytest
 from supervisor.options import ServerOptions
 
 from energyctl import programs, registry
-from energyctl.background import LAUNCHER
 from energyctl.errors import SettingsError
+from energyctl.groups import LAUNCHER, launcher_command
 from energyctl.plan import BackgroundJob, Training
 from energyctl.programs import Job, Places, Rendered
 from energyctl.registry import Invocation
@@ -53,8 +55,10 @@ def places(tmp_path: Path) -> Places:
         script=runtime / "background.sh",
         logs=tmp_path / "results" / f"background_logs_{EXPERIMENT}",
         environment_file=runtime / "environment",
+        clock=runtime / "clock",
         python=sys.executable,
         launcher=LAUNCHER,
+        keep_logs="5,20,50",
     )
 
 
@@ -131,7 +135,23 @@ def test_background_script_generation(places: Places) -> None:
     names = ["back_large_1", "back_large_2", "back_small"]
     assert [process.name for process in group.process_configs] == names
     for process in group.process_configs:
-        assert process.command == f"/bin/bash {places.script} {process.name}"
+        command = shlex.split(process.command)
+        end = ["--", "/bin/bash", str(places.script), process.name]
+        assert command[-len(end) :] == end
+        start = launcher_command(places.python)
+        assert command[: len(start)] == start
+        options = command[len(start) : -len(end)]
+        assert dict(zip(options[::2], options[1::2], strict=True)) == {
+            "--job": process.name,
+            "--logs": f"{places.runtime}/logs/{process.name}",
+            "--ledger": f"{places.runtime}/logs/iterations.csv",
+            "--tail": process.stdout_logfile,
+            "--environment": str(places.environment_file),
+            "--clock": str(places.clock),
+            "--keep-logs": "5,20,50",
+            "--first-delay": "1.5" if process.name == "back_large_2" else "0.0",
+            "--restart-delay": "0.25" if process.name == "back_small" else "0.0",
+        }
         assert process.stdout_logfile == str(places.runtime / f"{process.name}.out")
         assert (process.autostart, process.startsecs, process.redirect_stderr) == (False, 0, True)
         assert (process.stopasgroup, process.killasgroup) == (True, True)
@@ -140,11 +160,18 @@ def test_background_script_generation(places: Places) -> None:
     script = places.runtime / "background.sh"
     script.write_text(rendered.script)
     subprocess.run(["bash", "-n", script], check=True)
-    for option in ("--first-delay 0.0", "--first-delay 1.5", "--restart-delay 0.25"):
-        assert option in rendered.script
-    assert rendered.script.count("--set 'MODE=a b'") == 3
-    assert rendered.script.count("--set MARK=m/1") == 3
+    assert rendered.script.count("    export 'MODE=a b'\n") == 3
+    assert rendered.script.count("    export MARK=m/1\n") == 3
     assert rendered.script.count("        'it'\"'\"'s $(here)'\n") == 3
+
+
+def test_an_entry_names_the_cgroup_where_there_is_one(places: Places) -> None:
+    folder = "/sys/fs/cgroup/user@1.service/a\\x2d b%"
+    there = replace(places, cgroup=folder, keep_logs="all")
+    (group,) = parsed_by_supervisord(places, render(there, job("large")).entries)
+    command = shlex.split(group.process_configs[0].command)
+    assert command[command.index("--cgroup") + 1] == folder
+    assert command[command.index("--keep-logs") + 1] == "all"
 
 
 def test_the_script_says_what_it_knows_where_it_is_given_no_job(places: Places) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from energyctl import machine, results
+from energyctl import machine, processes, results
 from energyctl.atomic import write_atomic
 from energyctl.errors import MachineError, SettingsError
 from energyctl.plan import Run, Training
@@ -200,19 +200,25 @@ def test_the_ledger_is_read_on_as_it_grows(tmp_path: Path) -> None:
 
 def test_a_running_iteration_is_there_until_its_row_is(tmp_path: Path) -> None:
     ledger = LedgerFile(tmp_path)
-    note = tmp_path / ".a.running"
+    launcher = processes.identify(os.getpid())
+    assert launcher is not None
+    note = tmp_path / f".a.{launcher.pid}.running"
     note.write_text("")
     assert ledger.iterations() == []
-    note.write_text(f"a,1,{os.getpid()},1.0")
+    note.write_text(f"a,1,77,1.0,{launcher.ticks}")
     (running,) = ledger.iterations()
     assert (running.run, running.ended) == (1, None)
-    (tmp_path / "iterations.csv").write_text(f"a,1,{os.getpid()},1.0,2.0,0,\n")
+    (tmp_path / "iterations.csv").write_text("a,1,77,1.0,2.0,0,\n")
     (ended,) = ledger.iterations()
     assert ended.ended == 2.0
 
 
-def test_an_iteration_whose_launcher_was_killed_covers_nothing_and_failed(tmp_path: Path) -> None:
-    (tmp_path / ".a.running").write_text(f"a,1,{2**22 + 1},1.0")
+@pytest.mark.parametrize("launcher", [2**22 + 1, os.getpid()])
+def test_an_iteration_whose_launcher_was_killed_covers_nothing_and_failed(
+    tmp_path: Path, launcher: int
+) -> None:
+    """Also where another process has its pid by now."""
+    (tmp_path / f".a.{launcher}.running").write_text(f"a,1,{os.getpid()},1.0,7")
     (lost,) = LedgerFile(tmp_path).iterations()
     assert lost.ended == lost.started
     assert lost.failed

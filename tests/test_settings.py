@@ -197,6 +197,11 @@ def test_a_wrong_experiment_is_left_out_and_says_why(
         ("settle", {"on_timeout": "stop"}, '"warn" or "fail", not "stop"'),
         ("settle", {"timeout": 3}, 'write "timeout_seconds"'),
         ("settle", 3, "must be an object, not 3"),
+        ("keep_logs", "none", 'must be "all", not "none"'),
+        ("keep_logs", 3, "must be an object, not 3"),
+        ("keep_logs", {"last": -1}, "at least 0"),
+        ("keep_logs", {"first": 1.5}, "must be a whole number"),
+        ("keep_logs", {"lasts": 3}, 'write "last"'),
         ("use_deduplication", "yes", "must be true or false"),
         ("historical_csvs", "a.csv", 'write ["a.csv"]'),
         ("experiment_name", 3, "must be a string, not 3"),
@@ -239,6 +244,24 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert (made.settle.timeout_seconds, made.settle.seconds) == (300, 10)
     assert (made.settle.min_gpu_utilization, made.settle.on_timeout) == (None, "warn")
     assert (made.use_deduplication, made.historical_csvs) == (False, ())
+    assert made.kept_logs == "5,20,50"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("all", "all"),
+        ({}, "5,20,50"),
+        ({"last": 0}, "5,0,50"),
+        ({"first": 1, "failed": 2}, "1,20,2"),
+    ],
+)
+def test_kept_logs_are_named_as_the_launcher_takes_them(given: Any, kept: str) -> None:
+    assert valid(SINGLE, keep_logs=given).kept_logs == kept
+
+
+def test_the_names_of_kept_logs_are_free_text_elsewhere() -> None:
+    assert not check({**SINGLE, "first": 1, "failed": "never"}, last="x").problems
 
 
 def test_the_file_name_stands_in_for_a_missing_name() -> None:
@@ -346,6 +369,7 @@ def test_the_mode_of_a_background_is_no_mistake() -> None:
         ('{"experiments": [], "seed": 1, "seed": 2}', "error", "seed"),
         ('{"experiments": [], "experiments": [1]}', "error", "experiments"),
         ('{"experiments": [], "settle": {"seconds": 1, "seconds": 2}}', "error", "settle.seconds"),
+        ('{"experiments": [], "keep_logs": {"last": 1, "last": 2}}', "error", "keep_logs.last"),
         (
             '{"experiments": [{"mutate": ["a"], "mutate": ["b"]}]}',
             "invalid",

@@ -14,6 +14,7 @@ import click
 
 import energyctl
 from energyctl.cli import campaigns, operating
+from energyctl.cli.crashes import naming_leftovers
 from energyctl.errors import EnergyctlError, Interrupted
 
 INTERRUPTED = 130
@@ -63,6 +64,7 @@ def group(context: click.Context, folder: str, debug: bool) -> None:
 
 
 for command in (*campaigns.COMMANDS, *operating.COMMANDS):
+    command.callback = naming_leftovers(command)
     group.add_command(command)
 
 

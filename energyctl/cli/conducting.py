@@ -140,7 +140,8 @@ def _experiment(
 
 def _conduct(campaign: Campaign, progress: Progress) -> Outcome:
     runtime = machine.runtime_path(campaign.workspace.root, campaign.folder.user)
-    campaign.observer = Published(progress, runtime / "state.json", progress.total)
+    acting = campaign.folder.user.acting
+    campaign.observer = Published(progress, runtime / "state.json", progress.total, acting)
     return campaigns.conduct(campaign)
 
 
@@ -180,8 +181,9 @@ def resume(root: Path, wanted: str | None, results: str | None, no_progress: boo
             progress.total, progress.planned = len(runs), len(campaign.runs)
             ends = _show_plan(console, campaign.runs, campaign.settings, campaign.registry, folder)
             progress.ends = None if ends is None else time.time() + ends
-            campaigns.keep_interrupted(journal, runs)
             outcome = _conduct(campaign, progress)
+        else:
+            campaigns.tidy(workspace, folder.user, progress)
     finished = [journal.folder.load(name) or {} for name in journal.finished().values()]
     failed = any(result.get("status") != "succeeded" for result in finished)
     failed = failed or bool(journal.head().get("invalid"))

@@ -49,13 +49,12 @@ def stop(root: Path) -> int:
     from energyctl.errors import MachineError
     from energyctl.workspace import Workspace
 
-    ended, left = operations.stop_everything(Workspace(root))
-    for name in ended:
-        click.echo(f"ended {name}")
+    done, left = operations.stop_everything(Workspace(root))
+    for line in done:
+        click.echo(line)
     if left:
-        names = ", ".join(f"{process.pid} {process.command}" for process in left)
-        raise MachineError(f"still running: {names}")
-    click.echo("nothing is running" if not ended else "nothing is left")
+        raise MachineError(f"not ended: {', '.join(left)}")
+    click.echo("nothing is running" if not done else "nothing is left")
     return 0
 
 

@@ -31,7 +31,8 @@ class GpuLooks:
 
     whose: to whom a pid belongs; "nobody": there is no such process. A pid that says nothing is
     reported once it was there at two looks: a process that has just ended has none either. It is
-    foreign if it was there when nothing of ours ran (*alone*); those are kept in *strange*.
+    foreign if it was there when nothing of ours ran (*alone*); those are kept in *strange*, and
+    ours in *ours*.
     """
 
     def __init__(
@@ -39,12 +40,13 @@ class GpuLooks:
         meters: Sequence[Source],
         whose: Callable[[int], Whose],
         strange: set[Seat],
+        ours: set[Seat],
         alone: bool,
     ) -> None:
         self._meters = [m for m in meters if any(d.kind == "gpu" for d in m.domains())]
         self._whose, self._strange, self._alone = whose, strange, alone
         self._seen: dict[Seat, _Seen] = {}
-        self._ours: set[Seat] = set()
+        self._ours = ours
         self._reason: str | None = None if self._meters else "no GPU is metered"
         self._thread: threading.Thread | None = None
         self._next = 0.0
@@ -97,7 +99,7 @@ class GpuLooks:
 
     def _add(self, gpu: int, pid: int, memory: int | None) -> None:
         seen = self._seen.get((gpu, pid))
-        if (gpu, pid) in self._ours:
+        if (gpu, pid) in self._ours and self._whose(pid) != "foreign":
             return
         if seen is None:
             whose = self._whose(pid)

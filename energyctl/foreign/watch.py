@@ -17,7 +17,7 @@ from energyctl.foreign.load import (
     owner_of,
 )
 from energyctl.groups import GROUP_PREFIX
-from energyctl.meters.base import Source
+from energyctl.meters.base import Source, Untold
 from energyctl.processes import MARKER, environment_value
 from energyctl.supervisor import Daemon, Unreachable
 
@@ -38,6 +38,7 @@ class Watch:
     ) -> None:
         self._meters, self._prefix, self._daemon = meters, f"{workspace}/", daemon
         self._strange: set[Seat] = set()
+        self._ours: set[Seat] = set()
         self._roots: set[int] = set()
         self._others: set[int] = set()
         own = os.getpid()
@@ -55,7 +56,7 @@ class Watch:
     def begin(self, *, alone: bool = False) -> Interval:
         """An interval from now on; *alone*: no training of ours runs in it."""
         self._find_roots()
-        return Interval(self, GpuLooks(self._meters, self.whose, self._strange, alone))
+        return Interval(self, GpuLooks(self._meters, self.whose, self._strange, self._ours, alone))
 
     def look(self) -> table.Look:
         """Raises table.Unsteady or OSError."""
@@ -80,6 +81,35 @@ class Watch:
                 return "ours"
             entry = table.read_entry(entry.parent)
         return "foreign"
+
+    def wait_until_freed(self, limit_seconds: float) -> list[str]:
+        """Waits until no GPU names a process of ours; a line for each that it still does.
+
+        A driver gives back the memory of a killed process only some time after its end, and a
+        look at the processes alone does not find it then. For use when nothing of ours may run.
+        """
+        deadline = time.monotonic() + limit_seconds
+        while (held := self._held()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return held
+
+    def _held(self) -> list[str]:
+        lines = []
+        for meter in self._meters:
+            try:
+                found = meter.processes() if self._ours else ()
+            except Untold as error:
+                found = error.known
+            except Exception:
+                continue  # who is on it cannot be told
+            for process in found:
+                alive = table.read_entry(process.pid) is not None
+                seen = (process.gpu, process.pid) in self._ours
+                if self.is_marked(process.pid) if alive else seen:
+                    size = process.memory_bytes
+                    held = "" if size is None else f", {size / 2**20:,.0f} MiB"
+                    lines.append(f"GPU {process.gpu}, pid {process.pid}{held}")
+        return lines
 
     def _find_roots(self) -> None:
         """This process and the daemon; the daemon's programs that are of other groups."""

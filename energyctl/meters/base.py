@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -49,6 +49,30 @@ class GpuProcess(NamedTuple):
     memory_bytes: int | None
 
 
+class ProcessUtilization(NamedTuple):
+    """How busy one process kept the SMs of one GPU of late.
+
+    time: time.monotonic() of the driver's last sample in which it was busy; sm_percent: its mean
+    since the call before.
+    """
+
+    gpu: int
+    pid: int
+    time: float
+    sm_percent: float
+
+
+class Utilization(NamedTuple):
+    """Processes that were busy since the call before, on the *gpus* that tell: others were idle.
+
+    untold: GPUs that do not tell, with the reason of each.
+    """
+
+    processes: Sequence[ProcessUtilization] = ()
+    gpus: Sequence[int] = ()
+    untold: Mapping[int, str] = {}
+
+
 class Untold(Exception):
     """A source cannot tell who is on its GPUs, or not of all; `known` is what it can tell."""
 
@@ -59,7 +83,8 @@ class Untold(Exception):
 
 class Source(ABC):
     """A source of energy figures. One call of each method is made at a time, but `read`,
-    `environment` and `processes` may be called beside each other from several threads.
+    `environment`, `processes` and `utilization` may be called beside each other from several
+    threads.
 
     name: as in the entry point. unavailable: why it has no domains here, and what to do; None: it
     has some, or has nothing to do with this machine. warnings: what else a reader of its figures
@@ -93,6 +118,13 @@ class Source(ABC):
         if any(domain.kind == "gpu" for domain in self.domains()):
             raise Untold(f"{self.name} does not tell who is on its GPUs")
         return ()
+
+    def utilization(self) -> Utilization:
+        """How busy each process was on its GPUs since the last call, of the last few seconds at
+        most; empty for other sources. Untold where no GPU tells."""
+        if any(domain.kind == "gpu" for domain in self.domains()):
+            raise Untold(f"{self.name} does not tell how busy each process is on its GPUs")
+        return Utilization()
 
     def close(self) -> None:  # noqa: B027
         """Gives back what it holds; a source that holds nothing needs none."""

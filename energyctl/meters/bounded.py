@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from energyctl.energy import Domain
-from energyctl.meters.base import GpuProcess, GpuState, Reading, Source, Untold
+from energyctl.meters.base import GpuProcess, GpuState, Reading, Source, Untold, Utilization
 from energyctl.meters.threads import started
 
 LIMIT_SECONDS = 2.0
@@ -88,7 +88,8 @@ class Bounded(Source):
         self._read = _Caller(source.read, f"{source.name}-read")
         self._environment = _Caller(source.environment, f"{source.name}-environment")
         self._processes = _Caller(source.processes, f"{source.name}-processes")
-        self._callers = self._read, self._environment, self._processes
+        self._utilization = _Caller(source.utilization, f"{source.name}-utilization")
+        self._callers = self._read, self._environment, self._processes, self._utilization
 
     def domains(self) -> Sequence[Domain]:
         return self._domains
@@ -111,6 +112,12 @@ class Bounded(Source):
             return self._processes.ask()
         except _Hangs:
             raise Untold(self._hangs(self._processes)) from None
+
+    def utilization(self) -> Utilization:
+        try:
+            return self._utilization.ask()
+        except _Hangs:
+            raise Untold(self._hangs(self._utilization)) from None
 
     def _hangs(self, caller: _Caller[T]) -> str:
         return f"{self.name} has not answered for {caller.waiting_seconds:.0f} s: the driver hangs"

@@ -12,7 +12,17 @@ from typing import Any
 import pynvml
 
 from energyctl.energy import Domain
-from energyctl.meters.base import GpuProcess, GpuState, Reading, Source, Untold, Wanted
+from energyctl.meters import nvml_processes
+from energyctl.meters.base import (
+    GpuProcess,
+    GpuState,
+    ProcessUtilization,
+    Reading,
+    Source,
+    Untold,
+    Utilization,
+    Wanted,
+)
 from energyctl.meters.nvml_device import Gpu, mig_devices, open_gpu, text
 from energyctl.meters.selection import Card, Selection, named, visible
 
@@ -97,12 +107,25 @@ class NvmlSource(Source):
         reasons = []
         for gpu in self._gpus:
             try:
-                found += gpu.processes()
+                found += nvml_processes.processes(gpu)
             except Untold as error:
                 reasons.append(str(error))
         if reasons:
             raise Untold("; ".join(reasons), found)
         return found
+
+    def utilization(self) -> Utilization:
+        if self._unreadable:
+            raise Untold(self.unavailable or "there is a GPU that cannot be asked")
+        found: list[ProcessUtilization] = []
+        untold: dict[int, str] = {}
+        for gpu in self._gpus:
+            try:
+                found += nvml_processes.utilization(gpu)
+            except Untold as error:
+                untold[gpu.index] = str(error)
+        told = [gpu.index for gpu in self._gpus if gpu.index not in untold]
+        return Utilization(found, told, untold)
 
     def close(self) -> None:
         if self._started:

@@ -1,4 +1,4 @@
-"""What one NVIDIA GPU tells: its source of energy, its state, who is on it, how it is split.
+"""What one NVIDIA GPU tells: its source of energy, its state, how it is split.
 
 Each fact is asked for by itself, so that one that a GPU does not have loses no other.
 
@@ -18,7 +18,7 @@ from typing import Any
 import pynvml
 
 from energyctl.energy import Domain
-from energyctl.meters.base import GpuProcess, GpuState, Reading, Untold
+from energyctl.meters.base import GpuState, Reading
 
 # Steps of 20 to 100 ms have been seen; the sampler measures the real ones.
 COUNTER_UPDATE_SECONDS = 0.1
@@ -47,6 +47,7 @@ class Gpu:
     mig: tuple[Any, ...] = ()  # handles of its MIG devices
     average: Domain | None = None  # its averaged power, where that checks an instant one
     absent: set[str] = field(default_factory=set)  # facts that it does not have
+    last_sample: int = 0  # of its processes' utilization: microseconds of Unix time
 
     @property
     def domains(self) -> tuple[Domain, ...]:
@@ -101,29 +102,6 @@ class Gpu:
             memory_utilization_percent=None if utilization is None else float(utilization.memory),
             power_watts=self._power(),
         )
-
-    def processes(self) -> list[GpuProcess]:
-        """Who has a compute or graphics context on it or on a MIG device of it.
-
-        Untold where neither is told.
-        """
-        found: dict[int, int | None] = {}
-        told, failure = False, "it cannot be opened"
-        for handle in [] if self.handle is None else [self.handle, *self.mig]:
-            for kind in ("Compute", "Graphics"):
-                try:
-                    running = _running(handle, kind)
-                except pynvml.NVMLError as error:
-                    failure = str(error)
-                    continue
-                told = True
-                for process in running:
-                    memory = max(process.usedGpuMemory or 0, found.get(process.pid) or 0)
-                    found[process.pid] = memory or None
-        known = [GpuProcess(self.index, pid, memory) for pid, memory in found.items()]
-        if not told:
-            raise Untold(f"GPU {self.index} ({self.name}) does not tell who is on it: {failure}")
-        return known
 
 
 def text(value: str | bytes) -> str:
@@ -278,13 +256,3 @@ def _temperature(handle: Any) -> float:
 def _memory_temperature(handle: Any) -> float | None:
     """None also for 0: so some GPUs without that sensor answer."""
     return _field(handle, pynvml.NVML_FI_DEV_MEMORY_TEMP) or None
-
-
-def _running(handle: Any, kind: str) -> Any:
-    """nvmlDeviceGet…RunningProcesses, third version (driver 510), else the second."""
-    try:
-        return getattr(pynvml, f"nvmlDeviceGet{kind}RunningProcesses_v3")(handle)
-    except pynvml.NVMLError as error:
-        if error.value != pynvml.NVML_ERROR_FUNCTION_NOT_FOUND:
-            raise
-    return getattr(pynvml, f"nvmlDeviceGet{kind}RunningProcesses_v2")(handle)

@@ -40,6 +40,10 @@ def status_text(found: Mapping[str, Any]) -> str:
         count = "" if job["iterations"] is None else f"  iteration {job['iterations']}"
         failed = f"  {job['failures']} failed" if job["failures"] else ""
         lines.append(f"background  {job['job']}  {job['state']}  pid {job['pid']}{count}{failed}")
+    for left in found["leftovers"]:
+        pid = "" if left["pid"] is None else f"pid {left['pid']} "
+        place = left["workspace"] or "an unknown workspace"
+        lines.append(f"left over   {pid}{left['command']} ({left['why']}) in {place}")
     return "\n".join(lines)
 
 

@@ -27,7 +27,7 @@ OLD_NAMES = {
 FREE_TEXT = {
     *("comment", "comments", "note", "notes", "description", "version", "created", "updated"),
     *("author", "date", "title", "type", "tags", "label", "name", "reason", "node", "code"),
-    *("more", "made", "need", "speed", "experiment_id", "$schema"),
+    *("more", "made", "need", "speed", "experiment_id", "$schema", "first", "last", "failed"),
 }
 # Words that people use for a field, but also in notes: a warning, nothing more.
 LOOKALIKES = {
@@ -74,6 +74,7 @@ Timeout = Annotated[
     Field(gt=0, description="An attempt that takes longer is ended and counts as failed."),
 ]
 Seconds = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class Background(Strict):
@@ -150,6 +151,14 @@ class Settle(Strict):
     )
 
 
+class KeepLogs(Strict):
+    """Of how many iterations of each background job the log is kept; the ledger keeps all rows."""
+
+    first: Count = Field(default=5, description="The first ones.")
+    last: Count = Field(default=20, description="The newest ones.")
+    failed: Count = Field(default=50, description="The newest ones that failed.")
+
+
 class Campaign(Strict):
     """The fields of the file but for the experiments."""
 
@@ -196,6 +205,10 @@ class Campaign(Strict):
         description="A run counts as failed where a background ran a smaller share of the time.",
     )
     settle: Settle = Settle()
+    keep_logs: Annotated[
+        Annotated[KeepLogs, Tag("<object>")] | Annotated[Literal["all"], Tag("<word>")],
+        Discriminator(lambda value: "<word>" if isinstance(value, str) else "<object>"),
+    ] = Field(default=KeepLogs(), description="Of which iterations the logs are kept, per job.")
     use_deduplication: bool = Field(
         default=False, description="Leave out combinations of values that historical_csvs hold."
     )
@@ -217,6 +230,7 @@ EXPERIMENT = frozenset(ExperimentFields.model_fields)
 FOREGROUND = frozenset(ForegroundFields.model_fields)
 BACKGROUND = frozenset(Background.model_fields)
 SETTLE = frozenset(Settle.model_fields)
+KEEP_LOGS = frozenset(KeepLogs.model_fields)
 
 
 def schema() -> dict[str, Any]:

@@ -13,6 +13,7 @@ from energyctl.settings.fields import (
     EXPERIMENT,
     FOREGROUND,
     FREE_TEXT,
+    KEEP_LOGS,
     LOOKALIKES,
     OLD_NAMES,
     SETTLE,
@@ -28,6 +29,7 @@ class Level(enum.Enum):
     FOREGROUND = "foreground"
     BACKGROUND = "background"
     SETTLE = "settle"
+    KEEP_LOGS = "keep_logs"
 
     @property
     def fields(self) -> Collection[str]:
@@ -41,6 +43,7 @@ _FIELDS = {
     Level.FOREGROUND: FOREGROUND,
     Level.BACKGROUND: BACKGROUND,
     Level.SETTLE: SETTLE,
+    Level.KEEP_LOGS: KEEP_LOGS,
 }
 
 
@@ -127,7 +130,7 @@ def _acts(path: tuple[str | int, ...]) -> bool:
             return len(path) - depth <= 2
         if part == "experiments":
             level = Level.EXPERIMENT
-        elif part in ("foreground", "background", "settle"):
+        elif part in ("foreground", "background", "settle", "keep_logs"):
             level = Level(part)
         else:
             return depth == len(path) - 1

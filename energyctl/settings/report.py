@@ -51,7 +51,7 @@ class Report:
             return meant
         for misread in misread_names(level, data):
             severity: Severity = misread.severity
-            if severity == "invalid" and level in (Level.TOP, Level.SETTLE):
+            if severity == "invalid" and level in (Level.TOP, Level.SETTLE, Level.KEEP_LOGS):
                 severity = "error"
             self.add((*path, misread.name), misread.message, misread.suggestion, severity)
             if misread.field:

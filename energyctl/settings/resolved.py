@@ -51,3 +51,9 @@ class Settings(Campaign):
     experiment_name: str
     experiments: tuple[Experiment, ...]
     separators: int
+
+    @property
+    def kept_logs(self) -> str:
+        """`keep_logs` as the launcher takes it: `FIRST,LAST,FAILED` or `all`."""
+        kept = self.keep_logs
+        return kept if isinstance(kept, str) else f"{kept.first},{kept.last},{kept.failed}"

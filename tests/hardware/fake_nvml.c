@@ -10,13 +10,16 @@
  * one GPU only), FAKE_LOST ("1@2.5": GPU 1 is lost 2.5 s after the epoch);
  * FAKE_NAME and FAKE_ARCHITECTURE (NVML_DEVICE_ARCH_…: 7), FAKE_DEVICE (PCI device id: 0x2204), each
  * also for one GPU; FAKE_MIG ("1:2": GPU 1 is split into 2 MIG devices); FAKE_PROCESSES (a file with
- * lines "GPU PID MiB KIND", KIND c(ompute) or g(raphics); MiB -1: not told).
+ * lines "GPU PID MiB KIND", KIND c(ompute) or g(raphics); MiB -1: not told); FAKE_UTILIZATION (a file
+ * with lines "GPU PID PERCENT FROM TO": busy from and to that Unix time, TO 0: for good).
  */
 #include <stdint.h>
 
 #include "wave.h"
 
 enum { OK = 0, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, GPU_IS_LOST = 15 };
+
+#define SAMPLE_SECONDS 0.2 /* of the utilization of processes */
 
 static int gpus[8] = {0, 1, 2, 3, 4, 5, 6, 7};
 /* Handles of MIG devices: 100 + 10 x GPU + place. They know little. */
@@ -216,6 +219,37 @@ int nvmlDeviceGetComputeRunningProcesses_v3(int *gpu, unsigned *count, process_i
 int nvmlDeviceGetGraphicsRunningProcesses_v3(int *gpu, unsigned *count, process_info *out) {
     CHECK(gpu);
     return list_processes(*gpu, 'g', count, out);
+}
+
+typedef struct {
+    unsigned pid;
+    unsigned long long microseconds;
+    unsigned sm, memory, encoder, decoder;
+} utilization_sample;
+
+/* One row for each process that was busy at a sample after `since`: its last one, and its mean. */
+int nvmlDeviceGetProcessUtilization(
+    int *gpu, utilization_sample *out, unsigned *count, unsigned long long since) {
+    CHECK(gpu);
+    const char *path = getenv("FAKE_UTILIZATION");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    unsigned room = out ? *count : 0, found = 0, on, pid, percent;
+    double from, to, now = unix_now(), first = ceil(since / 1e6 / SAMPLE_SECONDS + 1e-3);
+    while (file && fscanf(file, "%u %u %u %lf %lf", &on, &pid, &percent, &from, &to) == 5) {
+        double last = -1;
+        unsigned samples = 0, busy = 0;
+        for (double n = first; n * SAMPLE_SECONDS <= now; n++, samples++)
+            if (n * SAMPLE_SECONDS >= from && (!to || n * SAMPLE_SECONDS < to))
+                last = n * SAMPLE_SECONDS, busy++;
+        if (on != (unsigned)*gpu || !busy) continue;
+        if (found < room)
+            out[found] = (utilization_sample){
+                pid, (unsigned long long)(last * 1e6), percent * busy / samples, 0, 0, 0};
+        found++;
+    }
+    if (file) fclose(file);
+    *count = found;
+    return !found ? NOT_FOUND : found > room ? INSUFFICIENT_SIZE : OK;
 }
 
 int nvmlDeviceGetTotalEnergyConsumption(int *gpu, unsigned long long *millijoules) {

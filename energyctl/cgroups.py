@@ -1,0 +1,134 @@
+"""Edge: control groups of a campaign, where the kernel and our rights allow any (cgroup v2).
+
+A process cannot leave its cgroup by forking, by a session of its own, or by clearing its
+environment, so a cgroup names what no other mark of ours finds. Folders, below the cgroup that
+energyctl itself is in:
+
+    energyctl-WORKSPACE/daemon        supervisord
+                       /background    the launchers of background iterations, and all below them
+                       /foreground    the launcher of the foreground, and all below it
+
+Root may make them, and whoever was given a subtree (`systemd-run --user --scope -p Delegate=yes`).
+For whoever called `sudo` the subtree is delegated, so that the launchers, which run as that user,
+may enter it (Documentation/admin-guide/cgroup-v2.rst, "Delegation"). No controller is enabled in
+it: nothing is limited, and CPU time is shared as before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PARTS = ("daemon", "background", "foreground")
+REMOVE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Cgroup:
+    """A folder of the cgroup2 file system."""
+
+    folder: Path
+
+    def part(self, name: str) -> Cgroup:
+        return Cgroup(self.folder / name)
+
+    def add(self, pid: int) -> bool:
+        """Moves a process; what it has started already stays where it is."""
+        try:
+            (self.folder / "cgroup.procs").write_text(str(pid))
+        except OSError:
+            return False
+        return True
+
+    def members(self) -> list[int]:
+        """Pids in it, and in the cgroups that trainings made below it; not those of zombies."""
+        found: list[int] = []
+        for folder in self._tree():
+            with contextlib.suppress(OSError):
+                found += [int(word) for word in (folder / "cgroup.procs").read_text().split()]
+        return [pid for pid in found if pid]  # 0: a process of another pid namespace
+
+    def kill(self) -> None:
+        """KILL to every member at once, also to what is being forked (Linux 5.14)."""
+        with contextlib.suppress(OSError):
+            (self.folder / "cgroup.kill").write_text("1")
+
+    def remove(self, reap: Callable[[], None] = lambda: None) -> None:
+        """Removes it and all below it, once it is empty; an exit may take a moment to count.
+
+        *reap*: collects zombies, which count as well.
+        """
+        deadline = time.monotonic() + REMOVE_SECONDS
+        for folder in reversed(list(self._tree())):
+            while True:
+                try:
+                    folder.rmdir()
+                except FileNotFoundError:
+                    break
+                except OSError:
+                    if time.monotonic() < deadline and not self.members():
+                        reap()
+                        time.sleep(0.005)
+                        continue
+                    return
+                break
+
+    def _tree(self) -> Iterator[Path]:
+        """This folder and all below it, parents first."""
+        for folder, _, _ in os.walk(self.folder):
+            yield Path(folder)
+
+
+def own_folder() -> Path | None:
+    """The folder of the cgroup (v2) that this process is in; None where none is mounted."""
+    path = root = None
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            if line.startswith("0::"):
+                path = line[3:]
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            before, _, after = line.partition(" - ")
+            if after.startswith("cgroup2 "):
+                root = before.split(" ")[4]
+    if path is None or root is None or ".." in Path(path).parts:
+        return None
+    return Path(root, path.lstrip("/"))
+
+
+def make(name: str, own: Callable[[Path], None]) -> Cgroup | None:
+    """Makes the cgroup ``energyctl-NAME`` with its parts; None where that cannot be.
+
+    *own* gives a file to the user whom the trainings run as.
+    """
+    above = own_folder()
+    if above is None or not _may_hold(above):
+        return None
+    made = Cgroup(above / f"energyctl-{name}")
+    try:
+        for folder in (made.folder, *(made.part(part).folder for part in PARTS)):
+            folder.mkdir(exist_ok=True)
+            for path in (folder, folder / "cgroup.procs", folder / "cgroup.kill"):
+                if path.exists():
+                    own(path)
+        (made.part("foreground").folder / "cgroup.procs").read_text()
+    except OSError:
+        made.remove()
+        return None
+    return made
+
+
+def _may_hold(above: Path) -> bool:
+    """Whether a cgroup below *above* changes nothing for who is in it.
+
+    Where *above* hands on the CPU controller (only a root cgroup can, and still hold processes),
+    a new cgroup would get a share of its own.
+    """
+    try:
+        handed_on = (above / "cgroup.subtree_control").read_text().split()
+    except OSError:
+        return False
+    return not {"cpu", "cpuset"} & set(handed_on)

@@ -1,0 +1,49 @@
+"""What a crash left running is named before a command is carried out, whichever it is."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+ENDING = ("run", "resume", "stop")
+"""End what is left in their workspace, and say so themselves."""
+
+MOST_LINES = 20
+
+
+def naming_leftovers(command: click.Command) -> Callable[..., Any]:
+    """The callback of *command*, with a line on standard error before it for each leftover."""
+    callback = command.callback
+    assert callback is not None
+
+    @functools.wraps(callback)
+    def named(*arguments: Any, **options: Any) -> Any:
+        own = click.get_current_context().find_object(Path)
+        _name_leftovers(str(own) if command.name in ENDING else None)
+        return callback(*arguments, **options)
+
+    return named
+
+
+def _name_leftovers(except_of: str | None) -> None:
+    """Costs next to nothing where there is no private folder; never fails."""
+    uids = {str(os.getuid()), os.environ.get("SUDO_UID", "0")}
+    if not any(os.path.lexists(f"/tmp/energyctl-{uid}") for uid in uids):
+        return
+    try:
+        from energyctl import leftovers, machine
+
+        found = leftovers.find(machine.invoking_user())
+        lines = [left.sentence() for left in found if left.workspace != except_of or not except_of]
+        for line in lines[:MOST_LINES]:
+            print(f"energyctl: {line}", file=sys.stderr)
+        if len(lines) > MOST_LINES:
+            print(f"energyctl: … and {len(lines) - MOST_LINES} more", file=sys.stderr)
+    except Exception:  # a look aside must not spoil what the user asked for
+        return

@@ -1,0 +1,240 @@
+"""Edge: the foreground training, started and ended through its launcher (``measured``)."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from energyctl import processes
+from energyctl.cgroups import Cgroup
+from energyctl.processes import Ended, Found
+
+LAUNCHER = Path(__file__).with_name("measured.py")
+READY_SECONDS = 30.0
+TERM_GRACE_SECONDS = 7.0
+LEFTOVER_SECONDS = 5.0
+"""What the launcher may take for what a training left running: its grace is 2 s."""
+
+
+LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class CannotStart(Exception):
+    """The program could not be started; the text says why."""
+
+
+@dataclass
+class Foreground:
+    """The foreground training below its launcher; output straight to its log."""
+
+    launcher: subprocess.Popen[bytes]
+    marker: str
+    argv: Sequence[str]
+    cwd: str
+    cgroup: Cgroup | None = None
+    pid: int | None = None
+    returncode: int | None = None
+    _left: list[Found] = field(default_factory=list)
+    _buffer: bytes = b""
+    _ended: bool = False
+
+    def go(self) -> None:
+        """Starts the training; returns once it runs. Raises CannotStart."""
+        assert self.launcher.stdin is not None
+        try:
+            self.launcher.stdin.write(b"go\n")
+            self.launcher.stdin.flush()
+        except OSError as error:
+            raise CannotStart(f"the launcher of the training ended: {error.strerror}") from error
+        word = self._next(READY_SECONDS)
+        if word.startswith("started "):
+            self.pid = int(word.split()[1])
+            return
+        self.end()
+        if word.startswith("failed "):
+            raise CannotStart(_why(int(word.split()[1]), self.argv[0], self.cwd))
+        raise CannotStart("the launcher of the training ended")
+
+    def wait(self, seconds: float, wake: Sequence[int] = ()) -> int | None:
+        """Waits for the end, at most *seconds*, or until a descriptor of *wake* is readable.
+
+        Returns the exit code (-n for signal n) or None; reacts at once.
+        """
+        deadline = time.monotonic() + seconds
+        while self.returncode is None:
+            more = self._read(deadline - time.monotonic(), wake)
+            if self._take_answers() or not more:
+                break
+        return self.returncode
+
+    def look(self) -> list[Found]:
+        """What is alive of the foreground: its tree, its marker, its cgroup, orphans of it."""
+        found = {p.pid: p for p in processes.descendants([self.launcher.pid])}
+        for process in processes.marked(lambda marker: marker == self.marker):
+            found[process.pid] = process
+        for process in processes.orphans():
+            found[process.pid] = process
+        for pid in self.cgroup.members() if self.cgroup else ():
+            member = processes.identify(pid)
+            if member is not None and pid != self.launcher.pid:
+                found[pid] = member
+        return list(found.values())
+
+    def end(self, grace_seconds: float = TERM_GRACE_SECONDS) -> Ended:
+        """Ends all of it and returns when a look finds nothing: TERM, *grace_seconds*, KILL.
+
+        Where the training has ended already: what it left running.
+        """
+        began = time.monotonic()
+        found = self.look()
+        if self.returncode is None:
+            self._signal(signal.SIGTERM)
+            if not self._wait_for_end(grace_seconds):
+                self._signal(signal.SIGQUIT)
+        if not self._wait_for_end(LEFTOVER_SECONDS):
+            self._signal(signal.SIGKILL)
+        self._close()
+        rest = processes.end(self.look, grace_seconds=0.5, kill=self._kill)
+        met = {p.pid: p for p in (*self._left, *found, *rest.found)}
+        return Ended(time.monotonic() - began, tuple(met.values()), rest.left)
+
+    def _signal(self, signum: int) -> None:
+        """To the launcher, which passes it on."""
+        self.launcher.send_signal(signum)
+        self.launcher.send_signal(signal.SIGCONT)
+
+    def _kill(self) -> None:
+        if self.cgroup is not None:
+            self.cgroup.kill()
+
+    def _wait_for_end(self, seconds: float) -> bool:
+        """Whether the launcher has ended all of it and itself."""
+        deadline = time.monotonic() + seconds
+        while not self._ended and (left := deadline - time.monotonic()) > 0:
+            self._read(left, ())
+        self._take_answers()
+        return self._ended
+
+    def _close(self) -> None:
+        self._take_answers()
+        self.launcher.wait()
+        processes.forget(self.launcher.pid)
+        for pipe in (self.launcher.stdin, self.launcher.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue
+        if self.pid is not None and self.returncode is None:
+            # The launcher was killed, and its training with it (PR_SET_PDEATHSIG).
+            self.returncode = -signal.SIGKILL
+
+    # -- answers -------------------------------------------------------------------------
+
+    def _read(self, seconds: float, wake: Sequence[int]) -> bool:
+        """Reads what the launcher says; False after *seconds*, or where *wake* is readable."""
+        assert self.launcher.stdout is not None
+        descriptor = self.launcher.stdout.fileno()
+        poll = select.poll()
+        for number in (descriptor, *wake):
+            poll.register(number, select.POLLIN)
+        ready = {number for number, _ in poll.poll(max(0, seconds) * 1000)}
+        if descriptor in ready:
+            data = os.read(descriptor, 65536)
+            self._buffer += data
+            self._ended = not data
+        return bool(ready) and not ready & set(wake) and not self._ended
+
+    def _take_answers(self) -> bool:
+        """Whether the exit of the training is known; everything that was said is taken in."""
+        while b"\n" in self._buffer:
+            line, _, self._buffer = self._buffer.partition(b"\n")
+            word, _, rest = line.decode(errors="replace").partition(" ")
+            if word == "exited":
+                self.returncode = int(rest)
+            elif word == "left":
+                pid, _, command = rest.partition(" ")
+                self._left.append(Found(int(pid), 0, command))
+        if self._ended and self.pid is not None and self.returncode is None:
+            self.returncode = -signal.SIGKILL
+        return self.returncode is not None
+
+    def _next(self, seconds: float) -> str:
+        """The next answer; empty where none comes."""
+        deadline = time.monotonic() + seconds
+        while b"\n" not in self._buffer and not self._ended and time.monotonic() < deadline:
+            self._read(deadline - time.monotonic(), ())
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line.decode(errors="replace")
+
+
+def prepare(
+    argv: Sequence[str],
+    *,
+    cwd: str,
+    env: Mapping[str, str],
+    log: Path,
+    credentials: Mapping[str, Any] | None = None,
+    cgroup: Cgroup | None = None,
+) -> Foreground:
+    """A launcher that waits for :meth:`Foreground.go`; standard output and error go to *log*.
+
+    It runs in a session of its own, with the credentials (``user``, ``group``, ``extra_groups``
+    of Popen) of the invoking user, and ends its training when energyctl dies. The training reads
+    nothing on standard input. Raises CannotStart.
+    """
+    if any("\0" in item for item in (*argv, *env, *env.values(), cwd)):
+        raise CannotStart(f"cannot start {argv[0]}: a NUL character in an argument")
+    command = [sys.executable, "-I", "-S", str(LAUNCHER)]
+    descriptor = os.open(log, LOG_FLAGS, 0o644)
+    try:
+        launcher = subprocess.Popen(
+            command,
+            cwd="/",
+            env={"PATH": os.environ.get("PATH", os.defpath)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=descriptor,
+            start_new_session=True,
+            **(credentials or {}),
+        )
+    except OSError as error:
+        who = f" as user {credentials['user']}" if credentials else ""
+        raise CannotStart(f"cannot start {command[0]}{who}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+    processes.own(launcher.pid)
+    foreground = Foreground(launcher, env.get(processes.MARKER, ""), argv, cwd, cgroup)
+    if cgroup is not None:
+        cgroup.add(launcher.pid)
+    request = json.dumps({"argv": list(argv), "cwd": os.path.abspath(cwd), "env": dict(env)})
+    assert launcher.stdin is not None
+    try:
+        launcher.stdin.write(request.encode() + b"\n")
+        launcher.stdin.flush()
+    except OSError:
+        pass  # the answer, or its lack, says so
+    if foreground._next(READY_SECONDS) != "ready":
+        foreground.end()
+        raise CannotStart(f"the launcher of the training does not start; see {log}")
+    return foreground
+
+
+def _why(number: int, program: str, cwd: str) -> str:
+    if number == errno.ENOENT and not os.path.isdir(cwd):
+        return f"{cwd}: no such folder"
+    if number == errno.ENOENT:
+        return f"{program}: not found in {cwd} (or its first line names a missing interpreter)"
+    if number in (errno.EACCES, errno.ENOEXEC):
+        return f"{program}: not executable; `chmod +x` it, and give it a first line like #!/bin/sh"
+    return f"cannot start {program}: {os.strerror(number)}"

@@ -1,0 +1,219 @@
+"""Edge: what a crash of energyctl and of supervisord left behind: found, named, ended.
+
+In each private folder of a user whose energyctl is dead: processes that carry the marker of its
+workspace, members of its cgroup, its supervisord, and the record of the CPUs' governors.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from energyctl import machine, processes
+from energyctl.cgroups import Cgroup
+from energyctl.errors import MachineError
+from energyctl.groups import GROUP_PREFIX
+from energyctl.machine import User
+from energyctl.processes import Found
+from energyctl.supervisor import Daemon, Unreachable
+
+COMMAND_CHARACTERS = 100
+GRACE_SECONDS = 5.0
+
+MARKED = "it carries the marker of a run"
+MEMBER = "it is in the cgroup of a campaign"
+DAEMON = "energyctl had started it"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """What is left: a process, or (``pid`` None) the governor. ``workspace`` None: unknown."""
+
+    pid: int | None
+    command: str
+    workspace: str | None
+    why: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def sentence(self) -> str:
+        """One line: what, where, and what to do."""
+        what = self.command if self.pid is None else f"pid {self.pid} {self.command}"
+        if self.workspace is None:
+            return f"left by a crash: {what} ({self.why}); end it with: kill {self.pid}"
+        cure = shlex.join(["energyctl", "-C", self.workspace, "stop"])
+        return f"left by a crash in {self.workspace}: {what} ({self.why}); end it with: {cure}"
+
+
+# -- looking -------------------------------------------------------------------------------
+
+
+def find(user: User) -> list[Leftover]:
+    """Everything that is left of *user*'s campaigns, whatever the workspace.
+
+    A folder without a record of its owner tells of nobody who is dead.
+    """
+    recorded = [r for r in _private_folders(user) if os.path.lexists(r / machine.OWNER)]
+    abandoned = [runtime for runtime in recorded if not is_alive(runtime)]
+    found = list(_processes_in(abandoned))
+    for runtime in abandoned:
+        before = machine.abandoned_governors(runtime)
+        if before is not None:
+            why = f"not put back to {_shown(machine.governor_names(before))}"
+            found.append(Leftover(None, "the governor of the CPUs", _workspace(runtime), why))
+    return found
+
+
+def _private_folders(user: User) -> list[Path]:
+    root = machine.private_root(user)
+    try:
+        if root.lstat().st_uid != user.uid:
+            return []
+        return [root / name for name in sorted(os.listdir(root)) if name.isalnum()]
+    except OSError:
+        return []
+
+
+def is_alive(runtime: Path) -> bool:
+    """Whether the energyctl that made this private folder still runs its campaign."""
+    owner = machine.read_owner(runtime)
+    if owner is None:
+        return False
+    if owner.alive:
+        return True
+    try:  # it may be of another pid namespace
+        holder = machine.lock_holder() or {}
+    except MachineError:
+        return False
+    return holder.get("workspace") == owner.workspace
+
+
+def _workspace(runtime: Path) -> str | None:
+    """The workspace of a private folder, as its record says, if that can be true."""
+    owner = machine.read_owner(runtime)
+    if owner is None or not owner.workspace.startswith("/"):
+        return None
+    return _one_line(owner.workspace)
+
+
+def _processes_in(runtimes: list[Path]) -> Iterator[Leftover]:
+    """Each process once."""
+    markers = _markers({runtime.name for runtime in runtimes})
+    for runtime in runtimes:
+        workspace, met = _workspace(runtime), set[int]()
+        for found, why in (
+            *((found, DAEMON) for found in _daemon(runtime)),
+            *((found, MARKED) for found in markers.get(runtime.name, ())),
+            *((found, MEMBER) for found in _members(runtime)),
+        ):
+            if found.pid not in met:
+                met.add(found.pid)
+                yield Leftover(found.pid, _shown(found.command), workspace, why)
+
+
+def _markers(names: set[str]) -> dict[str, list[Found]]:
+    """Processes by the workspace that their marker names; one look at all processes."""
+    by_name: dict[str, list[Found]] = {}
+    for found in processes.marked(lambda marker: marker.partition("/")[0] in names):
+        marker = processes.environment_value(found.pid, processes.MARKER) or ""
+        by_name.setdefault(marker.partition("/")[0], []).append(found)
+    return by_name
+
+
+def _members(runtime: Path) -> list[Found]:
+    """Living members of the campaign's cgroup."""
+    cgroup = cgroup_of(runtime)
+    members = cgroup.members() if cgroup else []
+    return [found for pid in members if (found := processes.identify(pid)) is not None]
+
+
+def cgroup_of(runtime: Path) -> Cgroup | None:
+    """The cgroup that the record names, if it is one that only energyctl makes."""
+    owner = machine.read_owner(runtime)
+    folder = Path(owner.cgroup) if owner is not None and owner.cgroup else None
+    if folder is None or folder.name != f"energyctl-{runtime.name}" or ".." in folder.parts:
+        return None
+    cgroup = Cgroup(folder)
+    in_place = folder.is_relative_to("/sys/fs/cgroup") and os.path.realpath(folder) == str(folder)
+    return cgroup if in_place and (folder / "cgroup.procs").exists() else None
+
+
+def _daemon(runtime: Path) -> list[Found]:
+    """The supervisord that energyctl started here, if it is alive; asks it nothing."""
+    try:
+        text = (runtime / "started-by-energyctl").read_text()
+        pid, ticks = (int(word) for word in text.split())
+    except (OSError, ValueError):
+        return []
+    found = processes.identify(pid)
+    return [found] if found is not None and found.ticks == ticks else []
+
+
+def _one_line(text: str) -> str:
+    """For a terminal, whatever a process or folder is called."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _shown(command: str) -> str:
+    line = _one_line(" ".join(command.split()))
+    return line if len(line) <= COMMAND_CHARACTERS else line[: COMMAND_CHARACTERS - 1] + "…"
+
+
+# -- ending --------------------------------------------------------------------------------
+
+
+def restore_governors(user: User, say: Callable[[str], None]) -> None:
+    """Puts back what crashed campaigns of *user* had set, whatever the workspace."""
+    for runtime in _private_folders(user):
+        machine.restore_abandoned(runtime, say, say)
+
+
+def end(runtime: Path, say: Callable[[str], None]) -> list[str]:
+    """Ends what is left of the workspace of *runtime*, whose energyctl is dead.
+
+    *say* is given a line for everything that was done. Returns what could not be.
+    """
+    problems: list[str] = []
+    machine.restore_abandoned(runtime, say, problems.append)
+    daemon = Daemon(runtime)
+    if daemon.state() is not None:
+        with machine.invoking_user().acting():
+            _end_daemon(daemon, say)
+    cgroup = cgroup_of(runtime)
+
+    def look() -> list[Found]:
+        hung = _daemon(runtime) if daemon.state() is None else []
+        marked = processes.of_workspace(runtime.name)
+        return list({f.pid: f for f in (*hung, *marked, *_members(runtime))}.values())
+
+    ended = processes.end(
+        look,
+        grace_seconds=GRACE_SECONDS,
+        kill=cgroup.kill if cgroup is not None else lambda: None,
+    )
+    left = {found.pid for found in ended.left}
+    for found in ended.found:
+        if found.pid not in left:
+            say(f"ended pid {found.pid} {_shown(found.command)}")
+    if cgroup is not None:
+        cgroup.remove()
+    return problems + [f"pid {found.pid} {_shown(found.command)}" for found in ended.left]
+
+
+def _end_daemon(daemon: Daemon, say: Callable[[str], None]) -> None:
+    """Its groups of ours, and itself where it is ours alone."""
+    try:
+        members = [p for p in daemon.programs() if p.group.startswith(GROUP_PREFIX)]
+        for group in sorted({p.group for p in members}):
+            daemon.remove(group)
+        for program in members:
+            if program.pid:
+                say(f"ended {program.group}:{program.name}")
+        daemon.shut_down()
+    except Unreachable:
+        return  # it is ending, or hangs: the look finds what stays of it

@@ -1,0 +1,276 @@
+"""Edge: looks, about once a second, at how busy the processes of each background job are.
+
+The launchers say who they are (``.JOB.PID.running`` beside the ledger), and keep the CPU time of
+ended iterations (``.JOB.cpu``); that of the running one is read from its process tree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from energyctl import workload
+from energyctl.meters.base import GpuProcess, ProcessUtilization, Source, Untold, Utilization
+from energyctl.meters.threads import started
+from energyctl.trees import Looker, Tree, stat
+from energyctl.workload import AnswerLine, CpuLine, GpuLine, JobLoad, Share, Unknown
+
+LOOK_SECONDS = 1.0
+
+CONTEXTS_SECONDS = 5.0
+"""How often is asked who has a context on a GPU: drivers may take their time for that."""
+
+LATELY_SECONDS = 10.0
+
+REMEMBERED_SECONDS = 10.0
+"""The driver may tell of a process that has just ended."""
+
+
+ALL = -1
+"""Stands for the GPUs of a source that does not tell at all."""
+
+
+@dataclass
+class _Job:
+    """What is known of one job."""
+
+    cpu: CpuLine = field(default_factory=CpuLine)
+    gpus: dict[int, GpuLine] = field(default_factory=dict)
+    ended_seconds: float = 0.0  # of ended iterations, by their launchers' word
+    lost_seconds: float = 0.0  # of launchers that were killed and left no word
+    alive: dict[tuple[int, int], float] = field(default_factory=dict)
+    spent: float = 0.0
+
+    def add(self, time: float, ended_seconds: float, last: int, trees: Sequence[Tree]) -> None:
+        """A look. last: pid of the last launcher whose time is in *ended_seconds*."""
+        now = {(t.root, t.began): t.cpu_seconds for t in trees if t.root != last}
+        if ended_seconds == self.ended_seconds:
+            gone = self.alive.keys() - now.keys()
+            self.lost_seconds += sum(self.alive[key] for key in gone if key[0] != last)
+        self.ended_seconds, self.alive = ended_seconds, now
+        total = self.lost_seconds + ended_seconds + sum(now.values())
+        # A process that was ending at the look was missed; the next look has its time again.
+        self.spent = max(self.spent, total)
+        self.cpu.add(time, self.spent)
+
+
+class Loads:
+    """The load by *jobs*, whose logs and notes are in *folder*, on the GPUs of *meters*.
+
+    clock: Unix time on the line of the spans that are asked for. gpu_pids: processes of the jobs
+    that were seen on a GPU, with their start times in clock ticks since boot.
+    """
+
+    def __init__(
+        self,
+        meters: Sequence[Source],
+        jobs: Sequence[str],
+        folder: Path,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._meters = [m for m in meters if any(d.kind == "gpu" for d in m.domains())]
+        self._folder, self._clock = folder, clock
+        self._jobs = {name: _Job() for name in jobs}
+        self._looker = Looker()
+        self._turn = threading.Lock()  # one look at a time
+        self._lock = threading.Lock()  # guards the figures; never held while a driver is asked
+        self._thread: threading.Thread | None = None
+        self._looked, self._asked_contexts = -LOOK_SECONDS, -CONTEXTS_SECONDS  # monotonic
+        self.latest = clock()
+        """Time of the last look at processes."""
+
+        self._launchers: dict[int, str] = {}
+        self._whose: dict[int, tuple[str, int, float]] = {}  # job, start time, last seen
+        self._answers: dict[int, AnswerLine] = {}
+        self._untold: dict[int, str] = {}  # by GPU
+        self._absent: set[int] = set()
+        self.strange_gpus: set[int] = set()
+        """GPUs on which the driver tells of pids that are nobody's here (in a container)."""
+
+        self.gpu_pids: dict[int, int] = {}
+
+    # -- looks ----------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """A look each second, beside the caller: a driver may take its time."""
+        busy = self._thread is not None and self._thread.is_alive()
+        if not busy and time.monotonic() - self._looked >= LOOK_SECONDS:
+            with contextlib.suppress(RuntimeError):  # no thread to be had: at the next tick
+                self._thread = started(self.look, "loads")
+
+    def look(self) -> None:
+        """One look now; returns when it is done."""
+        with self._turn:
+            self._looked = time.monotonic()
+            self._look_at_processes()
+            absent = [pid for meter in self._meters for pid in self._ask_utilization(meter)]
+            self._absent = set(absent)
+            if self._meters and self._looked - self._asked_contexts >= CONTEXTS_SECONDS:
+                self._asked_contexts = self._looked
+                self._ask_contexts()
+
+    def _look_at_processes(self) -> None:
+        try:
+            launchers = self._find_launchers()
+        except OSError:
+            return  # nothing is known of this time
+        before = self._clock()
+        trees = self._looker.look(launchers)
+        now, moment = (before + self._clock()) / 2, time.monotonic()
+        for tree in trees:
+            for pid, began in tree.members.items():
+                self._whose[pid] = launchers[tree.root], began, moment
+        for pid, (_, _, seen) in list(self._whose.items()):
+            if moment - seen > REMEMBERED_SECONDS:
+                del self._whose[pid]
+        self._launchers, self.latest = launchers, now
+        # Last: a launcher that ended during the look has written its word by now.
+        words = {name: self._word(name) for name in self._jobs}
+        with self._lock:
+            for name, job in self._jobs.items():
+                own = [tree for tree in trees if launchers[tree.root] == name]
+                job.add(now, *words[name], own)
+
+    def _find_launchers(self) -> dict[int, str]:
+        """pid → job of each launcher with a running iteration. OSError: the folder is gone."""
+        found = {}
+        for name in os.listdir(self._folder):
+            if name.startswith(".") and name.endswith(".running"):
+                job, _, pid = name[1:].removesuffix(".running").rpartition(".")
+                if job in self._jobs and pid.isdigit():
+                    found[int(pid)] = job
+        return found
+
+    def _word(self, job: str) -> tuple[float, int]:
+        """CPU seconds of the ended iterations, and the pid of the last launcher in them."""
+        try:
+            with open(self._folder / f".{job}.cpu", encoding="ascii") as file:
+                seconds, pid = file.read().split()
+            return float(seconds), int(pid)
+        except (OSError, ValueError):
+            return self._jobs[job].ended_seconds, 0
+
+    # -- GPUs -----------------------------------------------------------------------------------
+
+    def _ask_utilization(self, meter: Source) -> set[int]:
+        """Returns pids of busy processes that are not there."""
+        try:
+            told = meter.utilization()
+        except Exception as error:  # of a plug-in, too
+            told = Utilization(untold={ALL: str(error) or type(error).__name__})
+        now = self._clock()
+        offset, absent = now - time.monotonic(), set[int]()
+        found: dict[tuple[str, int], list[ProcessUtilization]] = {}
+        for process in told.processes:
+            job = self._job_of(process.pid)
+            if job is not None:
+                found.setdefault((job, process.gpu), []).append(process)
+            elif stat(process.pid) is None:
+                absent.add(process.pid)
+                if process.pid in self._absent:
+                    self.strange_gpus.add(process.gpu)
+        with self._lock:
+            self._untold.update(told.untold)
+            for gpu in told.gpus:
+                self._answers.setdefault(gpu, AnswerLine()).add(now)
+            for (name, gpu), processes in found.items():
+                last = offset + max(process.time for process in processes)
+                percent = sum(process.sm_percent for process in processes)
+                self._jobs[name].gpus.setdefault(gpu, GpuLine()).add(last, percent)
+        return absent
+
+    def _ask_contexts(self) -> None:
+        for meter in self._meters:
+            try:
+                seats: Sequence[GpuProcess] = meter.processes()
+            except Untold as error:
+                seats = error.known
+            except Exception:
+                seats = ()
+            for seat in seats:
+                job = self._job_of(seat.pid)
+                if job is not None:
+                    with self._lock:
+                        self._jobs[job].gpus.setdefault(seat.gpu, GpuLine())
+
+    def _job_of(self, pid: int) -> str | None:
+        """The job to which a process on a GPU belongs; remembers it."""
+        known = self._whose.get(pid)
+        if known is None:  # it may have begun since the look at the processes
+            entry, parent = stat(pid), pid
+            began = entry.began if entry else 0
+            while entry is not None and parent not in self._launchers:
+                parent, entry = entry.parent, stat(entry.parent)
+            if parent not in self._launchers or not began:
+                return None
+            known = self._whose[pid] = self._launchers[parent], began, time.monotonic()
+        self.gpu_pids[pid] = known[1]
+        return known[0]
+
+    # -- figures --------------------------------------------------------------------------------
+
+    def between(
+        self, start: float, end: float, *, shortest_seconds: float = workload.SHORTEST_SECONDS
+    ) -> dict[str, JobLoad]:
+        """How busy each job was from *start* to *end*; every figure that is None has its reason."""
+        if end - start < shortest_seconds or end <= start:
+            why = f"{end - start:.2f} s are too short to tell"
+            return dict.fromkeys(self._jobs, workload.unknown(why))
+        with self._lock:
+            return {name: self._load(job, start, end) for name, job in self._jobs.items()}
+
+    def lately(self) -> dict[str, JobLoad]:
+        """Over the last seconds."""
+        return self.between(self.latest - LATELY_SECONDS, self.latest)
+
+    def _load(self, job: _Job, start: float, end: float) -> JobLoad:
+        missing: dict[str, str] = {}
+        cpu = gpu = None
+        try:
+            cpu = job.cpu.between(start, end)
+        except Unknown as error:
+            missing["cpu_cores"] = str(error)
+        try:
+            gpu = self._on_gpus(job, start, end)
+        except Unknown as error:
+            missing["gpu_percent"] = str(error)
+        best = gpu or cpu
+        if best is None:
+            missing["load"] = missing["source"] = missing["cpu_cores"]
+        return JobLoad(
+            load=best.busy if best else None,
+            gpu_percent=gpu.mean if gpu else None,
+            cpu_cores=cpu.mean if cpu else None,
+            source="nvml" if gpu else "cpu" if cpu else None,
+            missing=missing,
+        )
+
+    def _on_gpus(self, job: _Job, start: float, end: float) -> Share:
+        """Raises Unknown where it was on none, or where that is not told."""
+        if not self._meters:
+            raise Unknown("no GPU is metered")
+        if not job.gpus:
+            raise Unknown("; ".join(["it was not seen on a metered GPU", *self._doubts()]))
+        told = {gpu: line for gpu, line in job.gpus.items() if gpu in self._answers}
+        if not told:
+            reasons = [self._untold.get(gpu) or self._untold.get(ALL) for gpu in job.gpus]
+            raise Unknown("; ".join(sorted({reason for reason in reasons if reason})))
+        for gpu in told:
+            self._answers[gpu].check(start, end)
+        return workload.on_gpus(told, start, end)
+
+    def _doubts(self) -> list[str]:
+        """Why a job may be on a GPU without being seen there."""
+        doubts = list(self._untold.values())
+        if self.strange_gpus:
+            doubts.append("the driver tells of pids that are nobody's here (in a container)")
+        return doubts
+
+    def tells(self, gpu: int) -> bool:
+        """Whether the driver tells how busy each process is on that GPU, by pids of here."""
+        return gpu in self._answers and gpu not in self.strange_gpus

@@ -1,0 +1,47 @@
+"""Edge: the invoking user, the private folder, the machine-wide lock, the governor, host facts."""
+
+from __future__ import annotations
+
+from energyctl.machine.folder import (
+    private_root,
+    remove_runtime_folder,
+    runtime_folder,
+    runtime_path,
+)
+from energyctl.machine.governor import (
+    abandoned_governors,
+    governor,
+    governor_names,
+    governor_problem,
+    governors,
+    restore_abandoned,
+)
+from energyctl.machine.host import facts, gpu_facts, process_facts
+from energyctl.machine.lock import lock, lock_holder, refuse_if_held
+from energyctl.machine.owner import OWNER, Owner, holding, read_owner
+from energyctl.machine.user import User, invoking_user
+
+__all__ = [
+    "OWNER",
+    "Owner",
+    "User",
+    "abandoned_governors",
+    "facts",
+    "governor",
+    "governor_names",
+    "governor_problem",
+    "governors",
+    "gpu_facts",
+    "holding",
+    "invoking_user",
+    "lock",
+    "lock_holder",
+    "private_root",
+    "process_facts",
+    "read_owner",
+    "refuse_if_held",
+    "remove_runtime_folder",
+    "restore_abandoned",
+    "runtime_folder",
+    "runtime_path",
+]

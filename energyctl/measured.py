@@ -1,0 +1,131 @@
+"""The launcher of one measured training, a process of its own between energyctl and it.
+
+    python -I -S measured.py      < request, then "go"      > answers
+
+It is up before the measurement begins, and starts the training when it is told to: what is
+metered begins with a fork. It stands above all that the training starts, and ends it: what is left
+after the training's exit, everything when it is asked to (see subreaper), and everything when
+energyctl is gone, however that ended.
+
+The request is a line of JSON: ``argv``, ``cwd``, ``env``. Each answer is a line:
+
+    ready                  waiting for the line "go"
+    started PID            the program runs
+    failed ERRNO           it could not be executed
+    exited CODE            its exit code, -n for signal n
+    left PID COMMAND       what it had left running, and was ended then
+    gone                   nothing of it is left
+
+Standard error is the training's log. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+if __name__ == "__main__":  # as a script in isolated mode it finds only the standard library
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from energyctl import subreaper
+
+
+def answer(text: str) -> None:
+    try:
+        os.write(1, text.encode(errors="replace") + b"\n")
+    except OSError:
+        return  # energyctl is gone; what it started is ended all the same
+
+
+def read_line() -> bytes:
+    """One line of standard input; shorter than that where its writer is gone."""
+    parts: list[bytes] = []
+    while not parts or not parts[-1].endswith(b"\n"):
+        part = os.read(0, 65536)
+        if not part:
+            break
+        parts.append(part)
+    return b"".join(parts)
+
+
+def start(request: dict[str, Any]) -> tuple[int, int]:
+    """Forks the training; (pid, errno of a program that could not be executed, else 0)."""
+    parent = os.getpid()
+    told, tell = os.pipe()  # closed by a successful exec, like all that Python opens
+    environment = {os.fsencode(k): os.fsencode(v) for k, v in request["env"].items()}
+    argv = [os.fsencode(item) for item in request["argv"]]
+    pid = os.fork()
+    if pid == 0:
+        try:
+            subreaper.in_child(parent)
+            os.setsid()
+            os.dup2(2, 1)
+            os.chdir(os.fsencode(request["cwd"]))
+            os.execvpe(argv[0], argv, environment)
+        except OSError as error:
+            os.write(tell, str(error.errno).encode())
+        finally:
+            os._exit(126)
+    os.close(tell)
+    said = os.read(told, 32)
+    os.close(told)
+    return pid, int(said or b"0")
+
+
+def command(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read(4096).replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def end_leftovers() -> None:
+    """Names and ends what the training left running."""
+    for pid in subreaper.descendants():
+        answer(f"left {pid} " + " ".join(command(pid).split()))
+    subreaper.end_all(subreaper.LEFTOVER_GRACE_SECONDS)
+    answer("gone")
+
+
+def run(request: dict[str, Any], parent: int) -> None:
+    """Starts the training, waits for it, ends what it leaves."""
+    # A signal between the fork and the answer must not lose the pid.
+    signal.pthread_sigmask(signal.SIG_BLOCK, subreaper.STOP_SIGNALS)
+    pid, error = start(request)
+    if error:
+        answer(f"failed {error}")
+        subreaper.end_all(0.0)
+        return
+    try:
+        answer(f"started {pid}")
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, subreaper.STOP_SIGNALS)
+        status = subreaper.wait_for(pid)
+        signal.pthread_sigmask(signal.SIG_BLOCK, subreaper.STOP_SIGNALS)
+        answer(f"exited {os.waitstatus_to_exitcode(status)}")
+        end_leftovers()
+    except subreaper.Stop:
+        subreaper.end_all(subreaper.grace(parent))
+        code = os.waitstatus_to_exitcode(subreaper.reaped.get(pid, signal.SIGKILL))
+        answer(f"exited {code}")
+        answer("gone")
+
+
+def main() -> int:
+    parent = os.getppid()
+    try:
+        subreaper.stand_above()
+        request = read_line()
+        answer("ready")
+        if read_line() == b"go\n":
+            run(json.loads(request), parent)
+    except subreaper.Stop:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
