@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import sys
@@ -19,17 +18,17 @@ from energyctl.cgroups import Cgroup
 from energyctl.errors import BackgroundLost, RunError, SettingsError
 from energyctl.foreground import last_line
 from energyctl.groups import GROUP_PREFIX, LAUNCHER
-from energyctl.ledger import Iteration, of_job, presence
+from energyctl.judging import BACKGROUND_NOTE
+from energyctl.ledger import Iteration, Operation, of_job, parse_operations, presence
 from energyctl.loads import Loads
 from energyctl.observer import JobView
 from energyctl.plan import Run, Training
 from energyctl.programs import Job, Places, Rendered
 from energyctl.registry import Invocation
-from energyctl.results import BACKGROUND_NOTE, LedgerFile, ResultsFolder, RunFiles, read_text
+from energyctl.results import LedgerFile, ResultsFolder, RunFiles, read_text
 from energyctl.supervisor import Daemon, Unreachable
 from energyctl.workload import unknown
 
-GOOD_COVERAGE, GOOD_LOAD = 0.99, 0.5
 PRIVATE = ("background.sh", "logs", "environment", "clock")
 """Files of a run in the private folder."""
 
@@ -102,11 +101,14 @@ class Background:
         self._ledger = LedgerFile(self.files.background_logs)
         self._said: dict[str, str] = {}
 
-    def write(self, clock_offset: float = 0.0) -> None:
+    def write(self, clock_offset: float | None = None) -> None:
         """Writes the entries, the script and the private environment; makes the log folders.
 
-        *clock_offset*: Unix time less the monotonic clock, of the time line that the ledger is on.
+        *clock_offset*: Unix time less the monotonic clock, of the time line that the ledger is
+        on; by default that of now.
         """
+        if clock_offset is None:
+            clock_offset = time.time() - time.monotonic()
         user, runtime = self.folder.user, self.daemon.runtime
         self.folder.write(self.files.script, self.rendered.script)
         self.folder.write(self.files.entries, self.rendered.entries)
@@ -155,17 +157,21 @@ class Background:
         if self.daemon_exit is not None and select.select([self.daemon_exit], [], [], 0)[0]:
             raise BackgroundLost("the background was lost: its supervisord ended during the run")
 
-    def views(self) -> list[JobView]:
+    def views(self, since: float | None = None, now: float = 0.0) -> list[JobView]:
+        """Each job now; how present it was from *since* to *now* (Unix seconds)."""
         iterations = self._ledger.iterations()
         views = []
         for job in self.rendered.jobs:
             own = of_job(iterations, job.name)
+            span = None if since is None or now <= since else presence(own, since, now)
             views.append(
                 JobView(
                     name=job.name,
                     iterations=len(own),
                     failures=sum(item.failed for item in own),
                     running=any(item.ended is None for item in own),
+                    coverage=span.coverage if span else None,
+                    max_gap_seconds=span.max_gap_seconds if span else None,
                 )
             )
         return views
@@ -227,6 +233,14 @@ class Background:
             return []
         return processes.descendants([pid for pid in pids if pid])
 
+    def operations(self) -> list[Operation]:
+        """What operators did to the group."""
+        try:
+            text = (self.files.background_logs / "operators.csv").read_text(errors="replace")
+        except OSError:
+            return []
+        return parse_operations(text)
+
     def info(self, start: float | None, end: float | None) -> dict[str, Any]:
         """``background_info`` of the result, for the foreground's span (Unix seconds)."""
         iterations = self._ledger.iterations()
@@ -275,69 +289,3 @@ class Background:
     def _never_started(self, job: str) -> str:
         said = self._said.get(job)
         return "no iteration ever started" + (f": {said}" if said else "")
-
-
-def planned_info(run: Run, why: str) -> dict[str, Any]:
-    """``background_info`` of a run whose background was never started, or is not known."""
-    figures = ("iterations", "failures", "coverage", "max_gap_seconds")
-    names = iter(programs.job_names(run))
-    jobs = [
-        {
-            "job": next(names),
-            **background.training.to_json(),
-            **dict.fromkeys(figures),
-            **unknown(why).to_json(),
-            "missing": {**dict.fromkeys(figures, why), **unknown(why).missing},
-            "logs": None,
-            "error": why,
-        }
-        for background in run.background
-        for _ in range(background.copies)
-    ]
-    only = jobs[0] if len(jobs) == 1 else {}
-    return {
-        **{key: only.get(key) for key in ("repo", "model", "hyperparameters")},
-        "note": BACKGROUND_NOTE,
-        "jobs": jobs,
-        "stop": None,
-        "settle": None,
-    }
-
-
-def coverage_warnings(info: Mapping[str, Any]) -> list[str]:
-    """One line per job that was away, or failed, while the foreground ran."""
-    warnings = []
-    for job in info["jobs"]:
-        if job["error"]:
-            warnings.append(f"background {job['job']}: {job['error']}")
-        elif job["coverage"] is not None and job["coverage"] < GOOD_COVERAGE:
-            warnings.append(
-                f"background {job['job']} ran for {job['coverage']:.1%} of the foreground's time "
-                f"(longest gap {job['max_gap_seconds']:.2f} s)"
-            )
-        if job["failures"]:
-            warnings.append(
-                f"background {job['job']}: {job['failures']} of {job['iterations']} iterations "
-                f"failed; see {job['logs']}"
-            )
-    return warnings + _load_warnings(info)
-
-
-def _load_warnings(info: Mapping[str, Any]) -> list[str]:
-    """One line per training, its copies together, that ran but was idle for the most part."""
-    copies: dict[str, list[Mapping[str, Any]]] = {}
-    for job in info["jobs"]:
-        training = json.dumps([job["repo"], job["model"], job["hyperparameters"]], sort_keys=True)
-        copies.setdefault(training, []).append(job)
-    warnings = []
-    for jobs in copies.values():
-        loads = [job["load"] for job in jobs if job["load"] is not None]
-        ran = all((job["coverage"] or 0.0) >= GOOD_COVERAGE for job in jobs)
-        if ran and len(loads) == len(jobs) and sum(loads) < GOOD_LOAD:
-            names = ", ".join(f"{job['job']} {job['load']:.0%}" for job in jobs)
-            warnings.append(
-                f"background {names} of the foreground's time busy: it ran, but for the most part "
-                "it was idle, as when it imports and loads data; longer iterations help, or copies "
-                "with stagger_seconds between them, so that one is busy while another starts"
-            )
-    return warnings

@@ -225,6 +225,8 @@ class _Daemons:
     def get(self) -> Daemon:
         if self.daemon is None or not self.daemon.answers():
             user, workspace = self.campaign.folder.user, self.campaign.workspace
+            if self.daemon is not None and self.daemon.process() is None:
+                self.daemon.shut_down()  # what is left of one that was killed
             configuration = workspace.daemon_configuration
             write_daemon_configuration(workspace, self.runtime, user)
             with user.acting():

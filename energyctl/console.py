@@ -18,7 +18,7 @@ from rich.text import Text
 
 from energyctl.observer import View
 from energyctl.reports.tables import presence, total_energy
-from energyctl.reports.words import duration, one_line
+from energyctl.reports.words import duration, one_line, present
 
 PLAIN_EVERY_SECONDS = 60.0
 LAST_LINES_SECONDS = 10.0
@@ -73,6 +73,7 @@ def job_lines(view: View) -> list[str]:
         f"background {job.name}: iteration {job.iterations}"
         + ("" if job.running else ", not running now")
         + (f", {job.failures} failed" if job.failures else "")
+        + present(job.coverage, job.max_gap_seconds, job.load)
         for job in view.jobs
     ]
 

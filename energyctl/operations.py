@@ -18,6 +18,9 @@ from energyctl.meters.survey import absent
 from energyctl.state import read_state
 from energyctl.workspace import Workspace
 
+COUNTS = ("iterations", "failures", "coverage", "max_gap_seconds", "load")
+"""What a campaign publishes of each job."""
+
 
 def status(root: Path) -> dict[str, Any]:
     """Daemon, background jobs, the campaign's current run and phase, power now.
@@ -68,8 +71,7 @@ def _jobs_now(daemon: supervisor.Daemon, state: Mapping[str, Any]) -> list[dict[
             "group": program.group,
             "state": program.state,
             "pid": program.pid,
-            "iterations": counts.get(program.name, {}).get("iterations"),
-            "failures": counts.get(program.name, {}).get("failures"),
+            **{name: counts.get(program.name, {}).get(name) for name in COUNTS},
         }
         for program in programs
         if program.group.startswith(GROUP_PREFIX)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from energyctl import background as backgrounds
+from energyctl import judging
 from energyctl.energy import Added, Energy, Recording, above, doubtful
 from energyctl.errors import MachineError
 from energyctl.foreground import Attempt
 from energyctl.foreign import unknown
+from energyctl.ledger import operator_warnings
 from energyctl.live import Context, Live
 from energyctl.meters import why_null, write_cpu_energy
 from energyctl.plan import Run
@@ -38,11 +39,12 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
         warnings += live.foreign[name].warnings(when) if name in live.foreign else ()
     group = live.background or live.ended_background
     if run.background and group is None:
-        background = backgrounds.planned_info(run, "the run ended before it was started")
+        background = judging.planned_info(run, "the run ended before it was started")
     elif group is not None:
         span = (last.start, last.end) if last else (None, None)
         background = {**group.info(*span), "settle": live.settled}
-        warnings += backgrounds.coverage_warnings(background)
+        warnings += judging.coverage_warnings(background)
+        warnings += operator_warnings(group.operations())
     data = _energy(energy, recording, run.mode, context, warnings) if energy else None
     succeeded = final is not None and final.succeeded and not live.interrupted and not live.error
     error = live.error or (final.error if final else None)
@@ -136,7 +138,7 @@ def cut_off_result(run: Run, files: RunFiles, campaign: str) -> dict[str, Any]:
             "log": None,
             "attempts": [],
         },
-        "background_info": backgrounds.planned_info(run, why) if run.background else None,
+        "background_info": judging.planned_info(run, why) if run.background else None,
         "energy": None,
         "energy_missing": why,
         "energy_note": WHOLE_MACHINE_NOTE,

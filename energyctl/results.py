@@ -29,7 +29,6 @@ WHOLE_MACHINE_NOTE = (
     "Energies are of whole domains: foreground, background and everything else on this machine "
     "together."
 )
-BACKGROUND_NOTE = "Background training served as GPU load only (not monitored)"
 
 
 def to_text(data: Any) -> str:

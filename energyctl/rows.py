@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 
 HEADER = "job,run,pid,started,ended,exit_code,signal\n"
 
@@ -18,6 +19,8 @@ FAST_FAILURE_SECONDS = 10.0
 
 FIRST_BACKOFF_SECONDS = 2.0
 LONGEST_BACKOFF_SECONDS = 60.0
+LOCK_SECONDS = 0.5
+
 ENOUGH_FAILURES = 6
 """So many in a row lead to the longest backoff."""
 
@@ -28,7 +31,7 @@ def append_row(ledger: str, row: str) -> None:
     """Appends one line to the ledger, under a lock: several jobs share the file. Raises OSError."""
     descriptor = os.open(ledger, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor)
         size = os.fstat(descriptor).st_size
         # A full disk or a crash may have torn the row before; it must not take this one along.
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
@@ -38,6 +41,19 @@ def append_row(ledger: str, row: str) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Waits for the lock, but for no holder that was halted with it (SIGSTOP): it serves torn rows
+    alone, a row is written at once."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return None
+            time.sleep(0.001)
 
 
 def note_path(ledger: str, job: str, launcher: int) -> str:

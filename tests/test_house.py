@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "programs": {"groups", "plan", "registry"},
     "processes": set(),
     "cgroups": set(),
+    "judging": {"plan", "programs", "workload"},
     "measured": {"subreaper"},
     "launching": {"cgroups", "processes"},
     "keeper": set(),
@@ -63,7 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workload": set(),
     "loads": {"meters", "trees", "workload"},
     "background": {
-        "atomic", "cgroups", "foreground", "groups", "ledger", "loads", "observer", "plan",
+        "atomic", "cgroups", "foreground", "groups", "judging", "ledger", "loads", "observer", "plan",
         "processes", "programs", "registry", "results", "subreaper", "supervisor", "workload",
     },
     "foreground": {"interrupts", "launching", "processes", "registry"},
@@ -74,7 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "settling": {"background", "live", "loads", "observer", "steadiness", "workload"},
     "outcome": {
-        "background", "energy", "foreground", "foreign", "live", "meters", "plan", "results",
+        "energy", "foreground", "foreign", "judging", "ledger", "live", "meters", "plan", "results",
     },
     "runner": {
         "background", "foreground", "launching", "live", "meters", "outcome", "plan", "processes",
@@ -99,7 +100,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 # Modules that work on values alone: they may not open, start, sleep or ask the clock.
 PURE = {
-    "documents", "energy", "errors", "json_text", "ledger", "observer", "plan", "programs",
+    "documents", "energy", "errors", "judging", "json_text", "ledger", "observer", "plan",
+    "programs",
     "registry", "settings", "steadiness", "workload",
 }  # fmt: skip
 EDGES = {"os", "socket", "subprocess", "shutil", "signal", "time", "psutil", "pynvml", "ctypes"}

@@ -1,7 +1,8 @@
-"""Edge, inside supervisord: an extension of its RPC interface. Nothing of supervisord is patched.
+"""Edge, inside supervisord: an extension of its RPC interface.
 
 **Quick restarts.** supervisord alone leaves a gap of 1 to 2 s between two iterations; with this,
-some milliseconds (``pace``). supervisord stays the one that restarts.
+some milliseconds (``pace``); and the child that supervisord forks becomes the launcher without a
+new interpreter (``shortcut``). supervisord stays the one that restarts.
 
 **Operators in the loop.** A live group comes back after ``supervisorctl update`` and ``reload``;
 what an operator did is recorded, and rows of killed launchers are written (``operators``).

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from energyctl.meters import Row
 from energyctl.reports.tables import meters_table
-from energyctl.reports.words import duration, one_line
+from energyctl.reports.words import duration, one_line, present
 
 
 def status_text(found: Mapping[str, Any]) -> str:
@@ -39,7 +39,10 @@ def status_text(found: Mapping[str, Any]) -> str:
     for job in found["jobs"]:
         count = "" if job["iterations"] is None else f"  iteration {job['iterations']}"
         failed = f"  {job['failures']} failed" if job["failures"] else ""
-        lines.append(f"background  {job['job']}  {job['state']}  pid {job['pid']}{count}{failed}")
+        there = present(job["coverage"], job["max_gap_seconds"], job["load"])
+        lines.append(
+            f"background  {job['job']}  {job['state']}  pid {job['pid']}{count}{failed}{there}"
+        )
     for left in found["leftovers"]:
         pid = "" if left["pid"] is None else f"pid {left['pid']} "
         place = left["workspace"] or "an unknown workspace"

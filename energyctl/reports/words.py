@@ -68,3 +68,15 @@ def one_line(text: str, width: int = 100) -> str:
     """*text* without control characters, cut to *width*."""
     clean = "".join(c if c.isprintable() else " " for c in text)
     return clean if len(clean) <= width else clean[: width - 1] + "…"
+
+
+def present(coverage: float | None, max_gap_seconds: float | None, load: float | None) -> str:
+    """``  covered 99.7 %, longest gap 0.02 s, busy 98 %``; what is not known is left out."""
+    parts = []
+    if coverage is not None:
+        parts.append(f"covered {100 * coverage:.1f} %")
+    if max_gap_seconds is not None:
+        parts.append(f"longest gap {max_gap_seconds:.2f} s")
+    if load is not None:
+        parts.append(f"busy {100 * load:.0f} %")
+    return "  " + ", ".join(parts) if parts else ""
