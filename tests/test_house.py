@@ -64,8 +64,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workload": set(),
     "loads": {"meters", "trees", "workload"},
     "background": {
-        "atomic", "cgroups", "foreground", "groups", "judging", "ledger", "loads", "observer", "plan",
-        "processes", "programs", "registry", "results", "subreaper", "supervisor", "workload",
+        "atomic", "cgroups", "foreground", "groups", "judging", "ledger", "loads", "observer",
+        "plan", "processes", "programs", "registry", "results", "subreaper", "supervisor", "workload",
     },
     "foreground": {"interrupts", "launching", "processes", "registry"},
     "live": {

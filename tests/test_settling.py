@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench import Bench
-from energyctl.background import coverage_warnings
+from energyctl.judging import coverage_warnings
 from energyctl.observer import JobView
 from energyctl.settling import FAILURES, Attendance
 from energyctl.steadiness import FEWEST, Steadiness, trend
