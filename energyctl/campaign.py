@@ -163,7 +163,7 @@ def tidy(workspace: Workspace, user: machine.User, observer: Observer) -> None:
 
 def _run_all(campaign: Campaign, context: Context, journal: Journal) -> Outcome:
     results: dict[int, dict[str, Any]] = {}
-    signum = None
+    signum, go_on = None, journal.resume_command
     try:
         done = journal.finished()
         runs = [run for run in campaign.runs if run.index not in done]
@@ -174,9 +174,15 @@ def _run_all(campaign: Campaign, context: Context, journal: Journal) -> Outcome:
     except Interrupted as signal:
         signum = signal.signum
     except (OSError, EnergyctlError) as error:
-        raise RunError(
-            f"{error}; what is finished is kept, go on with: {journal.resume_command}"
-        ) from error
+        if not journal.path.exists():
+            raise RunError(
+                f"{journal.folder.root} vanished during the campaign, with its journal; "
+                f"put it back and go on with: {go_on}, or start anew"
+            ) from error
+        what = str(error)
+        if isinstance(error, OSError) and error.filename is None:
+            what = f"{journal.folder.root}: {error.strerror}"
+        raise RunError(f"{what}; what is finished is kept, go on with: {go_on}") from error
     statuses = {str(index): result["status"] for index, result in results.items()}
     journal.append("ended" if signum is None else "interrupted", signal=signum, runs=statuses)
     return Outcome(tuple(results.values()), signum, journal)
