@@ -178,8 +178,9 @@ class Background:
 
     def look(self) -> list[processes.Found]:
         """What is alive of the background: by its marker, its cgroup, and orphans of it."""
-        found = {p.pid: p for p in processes.marked(lambda marker: marker == self.marker)}
-        for process in processes.orphans():
+        parents = processes.living()
+        found = {p.pid: p for p in processes.marked(lambda m: m == self.marker, parents)}
+        for process in processes.orphans(parents):
             found[process.pid] = process
         for pid in self.cgroup.members() if self.cgroup else ():
             member = processes.identify(pid)

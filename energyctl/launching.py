@@ -79,10 +79,11 @@ class Foreground:
 
     def look(self) -> list[Found]:
         """What is alive of the foreground: its tree, its marker, its cgroup, orphans of it."""
-        found = {p.pid: p for p in processes.descendants([self.launcher.pid])}
-        for process in processes.marked(lambda marker: marker == self.marker):
+        parents = processes.living()
+        found = {p.pid: p for p in processes.descendants([self.launcher.pid], parents)}
+        for process in processes.marked(lambda marker: marker == self.marker, parents):
             found[process.pid] = process
-        for process in processes.orphans():
+        for process in processes.orphans(parents):
             found[process.pid] = process
         for pid in self.cgroup.members() if self.cgroup else ():
             member = processes.identify(pid)

@@ -14,7 +14,7 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,13 +76,27 @@ class _Stat:
     ticks: int
 
 
-def stat_fields(pid: int) -> list[bytes] | None:
-    """Fields of ``/proc/PID/stat`` behind the name, the state first (proc(5)); None: it is gone."""
+def _read(path: str, size: int) -> bytes | None:
+    """A file of /proc; None where it is gone, or may not be read. (Half the time of ``open``.)"""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        parts = [os.read(descriptor, size)]
+        while len(parts[-1]) == size:
+            parts.append(os.read(descriptor, size))
+        return b"".join(parts)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def stat_fields(pid: int) -> list[bytes] | None:
+    """Fields of ``/proc/PID/stat`` behind the name, the state first (proc(5)); None: it is gone."""
+    data = _read(f"/proc/{pid}/stat", 4096)
+    return data.rpartition(b")")[2].split() if data else None
 
 
 def _stat(pid: int) -> _Stat | None:
@@ -114,22 +128,29 @@ def _pids() -> list[int]:
 
 def environment_value(pid: int, name: str) -> str | None:
     """A variable in the environment of *pid*; None where it is unset or may not be read."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            environ = file.read()
-    except OSError:
-        return None
+    environ = _read(f"/proc/{pid}/environ", 1 << 20)
     prefix = name.encode() + b"="
+    if environ is None or prefix not in environ:
+        return None
     for item in environ.split(b"\0"):
         if item.startswith(prefix):
             return item[len(prefix) :].decode(errors="replace")
     return None
 
 
-def marked(matches: Callable[[str], bool]) -> list[Found]:
+Parents = Mapping[int, int]
+"""The parent of each living process."""
+
+
+def living() -> Parents:
+    """One look at all processes; zombies are none."""
+    return {pid: stat.parent for pid in _pids() if (stat := _stat(pid)) is not None}
+
+
+def marked(matches: Callable[[str], bool], parents: Parents | None = None) -> list[Found]:
     """Every process on the machine whose marker *matches*; this process itself excepted."""
     found = []
-    for pid in _pids():
+    for pid in living() if parents is None else parents:
         if pid != os.getpid():
             marker = environment_value(pid, MARKER)
             if marker is not None and matches(marker):
@@ -143,9 +164,9 @@ def of_workspace(workspace: str, role: str = "") -> list[Found]:
     return marked(lambda marker: marker.startswith(mine) and marker.endswith(role))
 
 
-def descendants(roots: Iterable[int]) -> list[Found]:
+def descendants(roots: Iterable[int], parents: Parents | None = None) -> list[Found]:
     """Every living descendant of *roots*, without the roots."""
-    parents = {pid: stat.parent for pid in _pids() if (stat := _stat(pid)) is not None}
+    parents = living() if parents is None else parents
     layer, found = set(roots), set[int]()
     while layer:
         layer = {pid for pid, parent in parents.items() if parent in layer} - found
@@ -163,13 +184,12 @@ def adopt_orphans() -> None:
     Children that it has already (a shell may have started some before its ``exec``) are none.
     """
     global _before_adoption
-    _before_adoption = _children()
+    _before_adoption = _children(living())
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def _children() -> set[int]:
-    stats = ((pid, _stat(pid)) for pid in _pids())
-    return {pid for pid, stat in stats if stat is not None and stat.parent == os.getpid()}
+def _children(parents: Parents) -> set[int]:
+    return {pid for pid, parent in parents.items() if parent == os.getpid()}
 
 
 def own(pid: int) -> None:
@@ -182,14 +202,14 @@ def forget(pid: int) -> None:
     _own.discard(pid)
 
 
-def orphans() -> list[Found]:
+def orphans(parents: Parents | None = None) -> list[Found]:
     """Adopted processes: children of this process beside its :func:`own`.
 
     Empty unless :func:`adopt_orphans` was called.
     """
     if _before_adoption is None:
         return []
-    adopted = _children() - _own - _before_adoption
+    adopted = _children(living() if parents is None else parents) - _own - _before_adoption
     return [found for pid in adopted if (found := identify(pid)) is not None]
 
 
@@ -199,6 +219,11 @@ def reap() -> None:
     One would keep its cgroup from being removed.
     """
     if _before_adoption is None:
+        return
+    try:
+        if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return
+    except ChildProcessError:
         return
     for pid in _pids():
         fields = stat_fields(pid)

@@ -24,6 +24,9 @@ from energyctl.rpc import Unreachable as Unreachable
 
 CALL_SECONDS = 10.0
 START_SECONDS = 15.0
+START_TRIES = 3
+"""Where it is killed while it comes up: by the kernel for memory, or by hand."""
+
 RELOAD_SECONDS = STOP_WAIT_SECONDS + 5.0
 
 # Fault codes of supervisor.xmlrpc.Faults.
@@ -287,6 +290,7 @@ def _start(
     runtime: Path,
     credentials: Mapping[str, Any],
     env: Mapping[str, str] | None,
+    tries: int = START_TRIES,
 ) -> Daemon:
     for stale in (runtime / "conf.d").glob("*.conf"):
         stale.unlink()
@@ -319,10 +323,12 @@ def _start(
     daemon = Daemon(runtime, child)
     deadline = time.monotonic() + START_SECONDS
     while not daemon.answers():
-        if child.poll() is not None or time.monotonic() > deadline:
+        if (code := child.poll()) is not None or time.monotonic() > deadline:
             child.kill()
             child.wait()
             processes.forget(child.pid)
+            if code == -signal.SIGKILL and tries > 1:
+                return _start(configuration, runtime, credentials, env, tries - 1)
             raise MachineError(_why_not(configuration, output))
         time.sleep(0.01)
     found = processes.identify(child.pid)

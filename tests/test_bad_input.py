@@ -89,7 +89,7 @@ def undefined_in_daemon(bench: Bench) -> list[str]:
 
 def daemon_does_not_come_up(bench: Bench) -> list[str]:
     path = bench.root / "supervisord.conf.j2"
-    path.write_text(path.read_text().replace("minfds=1024", "minfds=many"))
+    path.write_text(path.read_text().replace("minfds=256", "minfds=many"))
     return ["run", bench.parallel()]
 
 

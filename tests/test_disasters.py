@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -93,4 +94,4 @@ def test_a_clock_that_is_set_in_the_middle_of_a_run_shifts_nothing(
     assert job["max_gap_seconds"] < 1.5
     ends = [(phase["start"], phase["end"]) for phase in result["phases"]]
     assert all(start <= end < start + 30 for start, end in ends)
-    assert all(after[0] == before[1] for before, after in zip(ends, ends[1:], strict=False))
+    assert all(after[0] == before[1] for before, after in itertools.pairwise(ends))

@@ -314,7 +314,7 @@ def test_a_gpu_process_that_was_there_in_between_is_kept_with_its_most_memory(
     stranger: subprocess.Popen[bytes],
 ) -> None:
     found: list[Seat] = []
-    looks = GpuLooks([Gpus(lambda: found)], lambda pid: "foreign", set(), False)
+    looks = GpuLooks([Gpus(lambda: found)], lambda pid: "foreign", set(), set(), False)
     for memory in (1, 3, 2):
         found[:] = [Seat(0, stranger.pid, memory)]
         looks.look()

@@ -65,7 +65,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "loads": {"meters", "trees", "workload"},
     "background": {
         "atomic", "cgroups", "foreground", "groups", "judging", "ledger", "loads", "observer",
-        "plan", "processes", "programs", "registry", "results", "subreaper", "supervisor", "workload",
+        "plan", "processes", "programs", "registry", "results", "subreaper", "supervisor",
+        "workload",
     },
     "foreground": {"interrupts", "launching", "processes", "registry"},
     "live": {

@@ -17,6 +17,7 @@ import pytest
 
 import energyctl
 from bench import DEADLINE_SECONDS, Bench, wait_for
+from energyctl import processes
 
 RESULT_KEYS = {
     "schema",
@@ -309,6 +310,9 @@ def test_what_a_crash_left_running_is_ended_before_the_next_start(bench: Bench) 
     foreground = {"hyperparameters": {"seconds": 60.0, "behaviour": "daemon"}}
     popen = bench.start("run", bench.parallel(foreground=foreground))
     wait_for(lambda: any("sleep 1000" in line for line in bench.alive()), "the daemon")
+    (launcher,) = [p for p in processes.descendants([popen.pid]) if "measured.py" in p.command]
+    popen.send_signal(signal.SIGSTOP)  # so that it cannot end what its launcher leaves
+    launcher.signal(signal.SIGKILL)
     popen.kill()
     popen.wait(DEADLINE_SECONDS)
     name = bench.parallel("y.json", foreground={"hyperparameters": {"seconds": 0.3}})

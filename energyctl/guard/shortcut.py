@@ -26,7 +26,7 @@ from energyctl.groups import launcher_command
 
 _PR_SET_NAME = 15  # prctl(2)
 NAME = b"energyctl-job"
-"""What top(1) shows; the command line is that of supervisord."""
+"""What top(1) shows."""
 
 HIGHEST_DESCRIPTOR = 1 << 20
 
@@ -40,14 +40,40 @@ def install(options: Any) -> None:
         return
     execute, daemon = options.execve, os.getpid()
     launcher = launcher_command(sys.executable)
+    title = _Title()
 
     def execve(filename: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
         if list(argv[: len(launcher)]) == launcher:
+            title.show(argv)
             _become(list(argv[len(launcher) :]), env, daemon)
         execute(filename, argv, env)
 
     execve.by_energyctl = True  # type: ignore[attr-defined]
     options.execve = execve
+
+
+class _Title:
+    """What ps(1) shows of this process: its arguments, where the kernel finds them."""
+
+    def __init__(self) -> None:
+        try:
+            with open("/proc/self/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+            with open("/proc/self/cmdline", "rb") as file:
+                shown = file.read()
+        except OSError:
+            self._room = 0
+            return
+        # arg_start and arg_end, the 48th and 49th field (proc(5)).
+        self._start, self._room = int(fields[45]), int(fields[46]) - int(fields[45])
+        if len(shown) != self._room or ctypes.string_at(self._start, self._room) != shown:
+            self._room = 0  # not what was expected: it stays as it is
+
+    def show(self, argv: Sequence[str]) -> None:
+        """Shows *argv* instead, as far as there is room."""
+        if self._room:
+            text = b"\0".join(os.fsencode(word) for word in argv)[: self._room - 1]
+            ctypes.memmove(self._start, text.ljust(self._room, b"\0"), self._room)
 
 
 def _become(arguments: list[str], env: Mapping[str, str], daemon: int) -> NoReturn:

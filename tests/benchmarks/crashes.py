@@ -61,20 +61,30 @@ AIMED_SHARE = 0.25
 """Of the kills: while a job is being started."""
 
 
-def role(process: Process, place: Stage, energyctl: int) -> str:
-    if process.pid == energyctl:
-        return ENERGYCTL
-    if place.is_training(process):
-        return TRAINING
+def roles_of(found: Iterable[Process], place: Stage, energyctl: int) -> dict[int, str]:
+    """Pid → who it is."""
     words = {
         "supervisor.supervisord": SUPERVISORD,
-        "iterate.py": LAUNCHER,
-        "iteration.py": LAUNCHER,
         "background.sh": LAUNCHER,
         "measured.py": FRONT,
         "keeper.py": KEEPER,
     }
-    return next((name for word, name in words.items() if word in process.command), OTHER)
+    roles, parents = {}, {}
+    for process in found:
+        known = (name for word, name in words.items() if word in process.command)
+        roles[process.pid] = next(known, OTHER)
+        parents[process.pid] = process.parent
+        if place.is_training(process):
+            roles[process.pid] = TRAINING
+        # A launcher is a fork of supervisord, whose command it keeps, or a script.
+        if process.name == "energyctl-job" or "iterate.py" in process.command:
+            roles[process.pid] = LAUNCHER
+    daemons = {pid for pid, name in roles.items() if name == SUPERVISORD}
+    for pid in daemons:
+        if parents[pid] in daemons:
+            roles[pid] = LAUNCHER
+    roles[energyctl] = ENERGYCTL
+    return roles
 
 
 @dataclass
@@ -121,6 +131,12 @@ class Campaign:
     kills: list[Kill] = field(default_factory=list)
     seen: dict[str, tuple[Any, str]] = field(default_factory=dict)
     journal_before: bytes = b""
+    kept: bool = True
+    """Whether the keeper that the energyctl of now has started was spared so far."""
+    pardoned: set[tuple[int, int]] = field(default_factory=set)
+    """What trainings had started when all were killed, until a command gets to end it."""
+    refused: int = 0
+    """How often energyctl gave up."""
 
     def tell(self, text: str) -> None:
         last = ""
@@ -186,21 +202,19 @@ class Campaign:
         everybody = kill.target == "all"
 
         def none_left() -> bool:
-            mains = self.mains() if everybody else set()
             found = place.processes()
-            left[:] = [
-                p
-                for p in found
-                if not (everybody and place.is_training(p) and (p.pid, p.ticks) not in mains)
-            ]
+            if everybody:
+                self.pardoned |= {
+                    (p.pid, p.ticks) for p in found if place.is_training(p)
+                } - self.mains()
+            left[:] = [p for p in found if (p.pid, p.ticks) not in self.pardoned]
             return not left
 
         if not wait_until(none_left, NOTHING_LEFT_SECONDS):
             self.tell(f"left after {NOTHING_LEFT_SECONDS:g} s: {shown(left)}")
         if not self.lock_is_free():
             self.tell("the machine's lock is held")
-        kept_by = KEEPER not in TARGETS[kill.target][1]
-        if kept_by and not wait_until(lambda: self.governors() == {GOVERNOR_BEFORE}, 5):
+        if self.kept and not wait_until(lambda: self.governors() == {GOVERNOR_BEFORE}, 5):
             self.tell(f"the governor is {self.governors()}")
         if everybody and choice.random() < 0.5:
             self.name_and_stop()
@@ -239,12 +253,16 @@ class Campaign:
 
     # -- in the end ----------------------------------------------------------------------
 
+    def gave_up(self) -> bool:
+        """Whether the campaign may still be gone on with, after energyctl ended by itself."""
+        self.refused += 1
+        return self.refused < 5
+
     def check_the_end(self, code: int, popen: Popen[bytes]) -> None:
         self.look()
         place = self.place
-        if code not in (0, 1) or "Traceback" in place.said(popen):
-            self.tell(f"energyctl ended with {code}: {place.said(popen)[-1500:]}")
-            return
+        if "Traceback" in place.said(popen):
+            self.tell(f"a traceback: {place.said(popen)[-1500:]}")
         results = place.results()
         for path in self.journals():
             self.check_runs(path, results)
@@ -342,8 +360,8 @@ def wait_for_a_start(place: Stage, popen: Popen[bytes], seconds: float) -> None:
     while popen.poll() is None and time.monotonic() < deadline:
         found = place.processes()
         parents = {process.parent for process in found}
-        launchers = [p for p in found if role(p, place, popen.pid) == LAUNCHER]
-        if any(launcher.pid not in parents for launcher in launchers):
+        roles = roles_of(found, place, popen.pid)
+        if any(name == LAUNCHER and pid not in parents for pid, name in roles.items()):
             return
 
 
@@ -357,9 +375,9 @@ def strike(
     if choice.random() < AIMED_SHARE:
         wait_for_a_start(place, popen, 1.0)
     found = {process.pid: process for process in place.processes()}
-    roles = {pid: role(process, place, popen.pid) for pid, process in found.items()}
+    roles = roles_of(found.values(), place, popen.pid)
     wanted = TARGETS[target][1]
-    if not any(name in wanted for name in roles.values()):
+    if not any(roles[pid] in wanted for pid in found):
         target, wanted = ENERGYCTL, (ENERGYCTL,)
     hit = [process for pid, process in found.items() if roles[pid] in wanted]
     if target == LAUNCHER:
@@ -371,9 +389,11 @@ def strike(
             os.kill(process.pid, signal.SIGKILL)
     kill = Kill(number, target, now, time.monotonic() - began, hit)
     campaign.kills.append(kill)
+    campaign.kept &= not any(roles[process.pid] == KEEPER for process in hit)
     if kill.crashed:
         popen.wait()
         campaign.after_a_crash(kill, choice)
+        campaign.kept = campaign.governors() == {GOVERNOR_BEFORE}
     else:
         campaign.after_a_loss(kill, doomed_by(hit, found, roles))
     return kill
@@ -404,6 +424,9 @@ def carry_out(
             command = ["resume"] if campaign.journals() else ["run", name]
             popen = place.start(*command, "--no-progress")
             code = until_it_ends(campaign, popen, kills, longest, choice)
+            if code not in (None, 0, 1):
+                campaign.tell(f"energyctl ended with {code}: {place.said(popen)[-1500:]}")
+                code = None if campaign.gave_up() else code
         campaign.check_the_end(code, popen)
         hits = Counter(kill.target for kill in campaign.kills)
         statuses = Counter(result["status"] for result in place.results().values())
