@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energyctl import processes, programs, subreaper
+from energyctl import iteration, processes, programs, rows, subreaper
 from energyctl.atomic import write_atomic
 from energyctl.cgroups import Cgroup
 from energyctl.errors import BackgroundLost, RunError, SettingsError
@@ -28,6 +28,9 @@ from energyctl.registry import Invocation
 from energyctl.results import LedgerFile, ResultsFolder, RunFiles, read_text
 from energyctl.supervisor import Daemon, Unreachable
 from energyctl.workload import unknown
+
+KEPT = ("STARTING", "RUNNING", "BACKOFF", "EXITED")
+"""States of a program that supervisord starts again (BACKOFF: between two iterations)."""
 
 PRIVATE = ("background.sh", "logs", "environment", "clock")
 """Files of a run in the private folder."""
@@ -93,6 +96,8 @@ class Background:
     added: bool = False
     ended: processes.Ended | None = None
     gpu_memory_held: Sequence[str] = ()
+    hung: bool = False
+    """Whether its supervisord did not answer at the stop, and was killed."""
     loads: Loads | None = None
     daemon_exit: int | None = None
     """Readable once the daemon has ended; None while the group is down."""
@@ -129,7 +134,8 @@ class Background:
         descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "wb") as file:
             file.write(b"\0".join(os.fsencode(f"{k}={v}") for k, v in self.environment.items()))
-        write_atomic(runtime / "clock", f"{clock_offset!r}\n")
+        began = time.monotonic() + clock_offset
+        write_atomic(runtime / "clock", f"{clock_offset!r} {began!r}\n")
 
     def start(self) -> None:
         """Adds the group and starts it.
@@ -157,19 +163,22 @@ class Background:
         if self.daemon_exit is not None and select.select([self.daemon_exit], [], [], 0)[0]:
             raise BackgroundLost("the background was lost: its supervisord ended during the run")
 
-    def views(self, since: float | None = None, now: float = 0.0) -> list[JobView]:
+    def views(self, now: float, since: float | None = None) -> list[JobView]:
         """Each job now; how present it was from *since* to *now* (Unix seconds)."""
         iterations = self._ledger.iterations()
         views = []
         for job in self.rendered.jobs:
             own = of_job(iterations, job.name)
             span = None if since is None or now <= since else presence(own, since, now)
+            running = any(item.ended is None for item in own)
+            last = max((item.ended for item in own if item.ended is not None), default=now)
             views.append(
                 JobView(
                     name=job.name,
                     iterations=len(own),
                     failures=sum(item.failed for item in own),
-                    running=any(item.ended is None for item in own),
+                    running=running,
+                    away_seconds=0.0 if running else max(0.0, now - last),
                     coverage=span.coverage if span else None,
                     max_gap_seconds=span.max_gap_seconds if span else None,
                 )
@@ -177,10 +186,12 @@ class Background:
         return views
 
     def look(self) -> list[processes.Found]:
-        """What is alive of the background: by its marker, its cgroup, and orphans of it."""
+        """What is alive of it: by its marker, its cgroup, its launchers' notes, and orphans."""
         parents = processes.living()
         found = {p.pid: p for p in processes.marked(lambda m: m == self.marker, parents)}
         for process in processes.orphans(parents):
+            found[process.pid] = process
+        for process in self._ledger.launchers():
             found[process.pid] = process
         for pid in self.cgroup.members() if self.cgroup else ():
             member = processes.identify(pid)
@@ -194,6 +205,8 @@ class Background:
             return processes.Ended(0.0, (), ())
         began = time.monotonic()
         trees = self._trees()
+        if not self.daemon.answers_soon() and self.daemon.process() is not None:
+            self.hung = self.daemon.kill()
         # Where it is lost, its launchers have ended with it.
         with contextlib.suppress(Unreachable), self.folder.user.acting():
             self.daemon.remove(self.rendered.group)
@@ -215,9 +228,20 @@ class Background:
             os.close(self.daemon_exit)
             self.daemon_exit = None
         with self.folder.user.acting():
+            self._close_rows()
             for name in PRIVATE:
                 (self.daemon.runtime / name).unlink(missing_ok=True)
         return self.ended
+
+    def _close_rows(self) -> None:
+        """The rows of iterations whose launcher was killed, and the guard with it."""
+        folder, clock = str(self.files.background_logs), str(self.daemon.runtime / "clock")
+        if not os.path.isdir(folder):
+            return  # it vanished, and is not made anew
+        for job in self.rendered.jobs:
+            with contextlib.suppress(OSError):
+                ledger = os.path.join(folder, "iterations.csv")
+                rows.close_cut_off(ledger, job.name, iteration.now(clock), job.logs)
 
     def _lost(self) -> bool:
         try:
@@ -233,6 +257,24 @@ class Background:
         except Unreachable:
             return []
         return processes.descendants([pid for pid in pids if pid])
+
+    def is_up(self) -> bool:
+        """Whether supervisord keeps every job: nobody has stopped or removed one."""
+        try:
+            states = {p.name: p.state for p in self.daemon.group(self.rendered.group)}
+        except Unreachable:
+            return False
+        return all(states.get(job.name) in KEPT for job in self.rendered.jobs)
+
+    def coverage(self, spans: Sequence[tuple[float, float]]) -> dict[str, float]:
+        """Share of *spans* (Unix seconds) in which each job was in an iteration."""
+        iterations, total = self._ledger.iterations(), sum(end - start for start, end in spans)
+        shares = {}
+        for job in self.rendered.jobs:
+            own = of_job(iterations, job.name)
+            there = sum(presence(own, s, e).coverage * (e - s) for s, e in spans)
+            shares[job.name] = there / total if total > 0 else 0.0
+        return shares
 
     def operations(self) -> list[Operation]:
         """What operators did to the group."""

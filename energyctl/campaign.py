@@ -167,6 +167,7 @@ def _run_all(campaign: Campaign, context: Context, journal: Journal) -> Outcome:
     try:
         done = journal.finished()
         runs = [run for run in campaign.runs if run.index not in done]
+        _rest(journal, campaign, context)
         for run in runs:
             context.interrupts.check()
             last = run is runs[-1]
@@ -186,6 +187,15 @@ def _run_all(campaign: Campaign, context: Context, journal: Journal) -> Outcome:
     statuses = {str(index): result["status"] for index, result in results.items()}
     journal.append("ended" if signum is None else "interrupted", signal=signum, runs=statuses)
     return Outcome(tuple(results.values()), signum, journal)
+
+
+def _rest(journal: Journal, campaign: Campaign, context: Context) -> None:
+    """The rest of a cool-down that a crash cut short: the next run shall not begin warmer."""
+    finished = journal.last_finished()
+    left = campaign.settings.cooldown_seconds - (time.time() - finished) if finished else 0.0
+    if 0.0 < left <= campaign.settings.cooldown_seconds:
+        campaign.observer.say(f"cooling down for {left:.0f} s more, as before the crash")
+        context.interrupts.wait(left)
 
 
 def _run_one(
@@ -229,9 +239,10 @@ class _Daemons:
     daemon: Daemon | None = None
 
     def get(self) -> Daemon:
-        if self.daemon is None or not self.daemon.answers():
+        if self.daemon is None or not self.daemon.answers_soon():
             user, workspace = self.campaign.folder.user, self.campaign.workspace
-            if self.daemon is not None and self.daemon.process() is None:
+            if self.daemon is not None:
+                self.daemon.kill()  # one that hangs
                 self.daemon.shut_down()  # what is left of one that was killed
             configuration = workspace.daemon_configuration
             write_daemon_configuration(workspace, self.runtime, user)

@@ -13,6 +13,9 @@ STARTED_BY_ENERGYCTL = "ENERGYCTL_DAEMON"
 STOP_WAIT_SECONDS = 10
 """From TERM to KILL, for a job of a group."""
 
+JOB = "ENERGYCTL_JOB"
+"""The variable that names its job to each process of a background."""
+
 LAUNCHER = Path(__file__).with_name("iterate.py")
 
 

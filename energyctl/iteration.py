@@ -47,7 +47,7 @@ class Launch:
         self.tail = options.get("--tail")
         self.first_delay = float(options.get("--first-delay", "0"))
         self.restart_delay = float(options.get("--restart-delay", "0"))
-        self.offset = clock_offset(options.get("--clock"))
+        self.offset, self.began = read_clock(options.get("--clock"))
         self.cgroup = options.get("--cgroup")
         try:
             self.keep = logs.parse_keep(kept := options.get("--keep-logs", logs.KEEP))
@@ -75,22 +75,24 @@ class Launch:
         return {key: value for key, _, value in pairs}
 
 
-def clock_offset(clock: str | None) -> float:
-    """Unix time minus CLOCK_MONOTONIC: of the run's time line, which the file *clock* holds in a
-    line; without it, or where it is not whole, of this machine's clock now."""
+def read_clock(clock: str | None) -> tuple[float, float]:
+    """What the file *clock* holds in a line: Unix time minus CLOCK_MONOTONIC, of the run's time
+    line, and when the group was brought up; without it, or where it is not whole, the offset of
+    this machine's clock now, and 0."""
     try:
         with open(clock or "") as file:
             text = file.read()
         if text.endswith("\n"):
-            return float(text)
+            offset, began, *_ = [*text.split(), "0"]
+            return float(offset), float(began)
     except (OSError, ValueError):
         pass
-    return time.time() - time.monotonic()
+    return time.time() - time.monotonic(), 0.0
 
 
 def now(clock: str | None) -> float:
-    """Unix time on the run's time line, see :func:`clock_offset`."""
-    return time.monotonic() + clock_offset(clock)
+    """Unix time on the run's time line, see :func:`read_clock`."""
+    return time.monotonic() + read_clock(clock)[0]
 
 
 def start(launch: Launch, log: int) -> int:
@@ -122,7 +124,7 @@ def complain(path: str, error: OSError) -> None:
 def past(launch: Launch) -> list[list[str]]:
     """The job's last rows, those of iterations that were cut off included."""
     try:
-        for run in rows.close_cut_off(launch.ledger, launch.job, launch.now()):
+        for run in rows.close_cut_off(launch.ledger, launch.job, launch.now(), launch.logs):
             prune(launch, run, failed=True)
     except OSError as error:
         complain(launch.ledger, error)
@@ -181,13 +183,16 @@ def run(launch: Launch) -> int:
     """One iteration; returns the exit code that supervisord is to see."""
     before = past(launch)
     pause = rows.pause_before(before, launch.restart_delay, launch.now())
-    time.sleep(pause if before else launch.first_delay)
+    # Copies keep apart also where the group was brought up anew, on the same ledger.
+    first = not any(float(row[3]) >= launch.began for row in before)
+    time.sleep(max(pause, launch.first_delay if first else 0.0))
     number, log = open_log(launch, before)
     started = launch.now()
     # A signal between the fork and the row must not lose the row.
     signal.pthread_sigmask(signal.SIG_BLOCK, subreaper.STOP_SIGNALS)
     pid = start(launch, log)
     os.close(log)
+    subreaper.pass_on_to(pid)
     begin = f"{launch.job},{number},{pid},{started:.6f}"
     try:
         note(launch, begin)
@@ -213,9 +218,12 @@ def write_end(launch: Launch, begin: str, ended: float, code: int) -> None:
     exit_code = "" if code < 0 else str(code)
     try:
         rows.append_row(launch.ledger, f"{begin},{ended:.6f},{exit_code},{died_of}\n")
-        os.unlink(launch.running)
     except OSError as error:
         complain(launch.ledger, error)
+    try:
+        os.unlink(launch.running)  # also without a row: the next launcher would make up a false one
+    except OSError as error:
+        complain(launch.running, error)
 
 
 def main(arguments: list[str], parent: int) -> int:

@@ -85,6 +85,11 @@ class Journal:
             if event.get("event") == "started"
         ]
 
+    def last_finished(self) -> float | None:
+        """Unix time of the last run's end; None where none has finished."""
+        times = [e["time"] for e in self.events() if e.get("event") == "finished"]
+        return float(times[-1]) if times else None
+
     def unfinished(self) -> list[tuple[int, str]]:
         """Runs that were started and have no result at all: (index, experiment id)."""
         return [(run, name) for run, name in self.started() if self.folder.load(name) is None]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from energyctl import processes
+from energyctl import groups, processes
 from energyctl.cgroups import Cgroup
 from energyctl.processes import Ended, Found
 
@@ -84,7 +84,8 @@ class Foreground:
         for process in processes.marked(lambda marker: marker == self.marker, parents):
             found[process.pid] = process
         for process in processes.orphans(parents):
-            found[process.pid] = process
+            if not _of_background(process):
+                found[process.pid] = process
         for pid in self.cgroup.members() if self.cgroup else ():
             member = processes.identify(pid)
             if member is not None and pid != self.launcher.pid:
@@ -229,6 +230,12 @@ def prepare(
         foreground.end()
         raise CannotStart(f"the launcher of the training does not start; see {log}")
     return foreground
+
+
+def _of_background(process: Found) -> bool:
+    """Whether an orphan is one of the background's, whose supervisord was lost."""
+    role = processes.environment_value(process.pid, processes.MARKER) or ""
+    return role.endswith("/background") or str(groups.LAUNCHER) in process.command
 
 
 def _why(number: int, program: str, cwd: str) -> str:

@@ -130,6 +130,7 @@ EVENTS = {
     "updated": "its entry was edited and updated, and it was started anew",
     "removed": "removed by an operator",
     "added": "added by an operator, and started anew",
+    "ended": "ended by `energyctl stop`",
     "reloaded": "started anew, since supervisord was reloaded",
     "shut down": "stopped, since supervisord was shut down",
 }

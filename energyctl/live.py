@@ -162,7 +162,7 @@ class Live:
         """The background's jobs now, with their latest load."""
         attempt = self.attempts[-1] if self.attempts else None
         since = attempt.start if attempt and attempt.end is None else None
-        views = self.background.views(since, self.sampler.now()) if self.background else []
+        views = self.background.views(self.sampler.now(), since) if self.background else []
         loads = self.loads.lately() if self.loads is not None else {}
         return [replace(v, load=loads[v.name].load) if v.name in loads else v for v in views]
 

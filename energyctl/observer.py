@@ -11,6 +11,7 @@ from typing import Any, Protocol
 class JobView:
     """A background job now: how many iterations it has begun, and whether one runs.
 
+    away_seconds: since the end of the last iteration; 0 while one runs.
     coverage, max_gap_seconds: of the foreground so far; None while there is none.
     load: share of the last seconds in which its processes were busy; None: not known.
     """
@@ -19,6 +20,7 @@ class JobView:
     iterations: int
     failures: int
     running: bool
+    away_seconds: float = 0.0
     coverage: float | None = None
     max_gap_seconds: float | None = None
     load: float | None = None

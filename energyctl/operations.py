@@ -55,6 +55,7 @@ def _run_now(state: Mapping[str, Any]) -> dict[str, Any]:
         "phase": state["phase"],
         "phase_seconds": time.time() - state["phase_since"],
         "last_line": state["last_line"],
+        "moving": state.get("moving"),
     }
 
 
@@ -107,6 +108,7 @@ def _stop_background(runtime: Path, done: list[str]) -> list[processes.Found]:
         done += [f"ended {p.group}:{p.name}" for p in members if p.pid]
         with machine.invoking_user().acting():
             for group in {p.group for p in members}:
+                daemon.note(group, "ended")
                 daemon.remove(group)
     ended = processes.end(lambda: processes.of_workspace(runtime.name, "background"))
     done += [f"ended pid {p.pid} {p.command}" for p in ended.found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from energyctl import judging
+from energyctl.background import Background
 from energyctl.energy import Added, Energy, Recording, above, doubtful
 from energyctl.errors import MachineError
 from energyctl.foreground import Attempt
@@ -16,6 +17,9 @@ from energyctl.plan import Run
 from energyctl.results import SCHEMA, WHOLE_MACHINE_NOTE, RunFiles
 
 FOREIGN_WHEN = {"idle": "during the idle baseline", "foreground": "during the foreground"}
+
+LEAST_BASELINE = 0.9
+"""Share of the phase ``background_only`` that each job has to run for it to be a baseline."""
 
 ADDED = {"above_idle": "idle", "marginal": "background_only"}
 """What the foreground added, and the phase whose power it is added to."""
@@ -45,7 +49,7 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
         background = {**group.info(*span), "settle": live.settled}
         warnings += judging.coverage_warnings(background)
         warnings += operator_warnings(group.operations())
-    data = _energy(energy, recording, run.mode, context, warnings) if energy else None
+    data = _energy(energy, recording, run.mode, context, group, warnings) if energy else None
     succeeded = final is not None and final.succeeded and not live.interrupted and not live.error
     error = live.error or (final.error if final else None)
     if live.interrupted:
@@ -80,15 +84,20 @@ def _foreign(live: Live) -> dict[str, Any]:
 
 
 def _energy(
-    energy: Energy, recording: Recording, mode: str, context: Context, warnings: list[str]
+    energy: Energy,
+    recording: Recording,
+    mode: str,
+    context: Context,
+    group: Background | None,
+    warnings: list[str],
 ) -> dict[str, Any]:
     """The "energy" object, with a reason for each figure that is null."""
     data = energy.to_json()
     missing = why_null(data, context.meters)
     for name, baseline in ADDED.items():
         total, domains = above(recording, baseline, energy.start, energy.end)
-        if baseline == "background_only" and mode != "parallel":
-            why = "there is no background in this mode"
+        why = _no_baseline(baseline, energy, recording, mode, group)
+        if why is not None:
             total, domains = Added(None, None, why), dict.fromkeys(domains, Added(None, None, why))
         for entry, added in [(data, total), *((d, domains[d["name"]]) for d in data["domains"])]:
             entry[f"{name}_joules"] = added.joules
@@ -99,6 +108,26 @@ def _energy(
         # What is estimated has its warning.
         warnings += [line] if line and energy.measured else []
     return {**data, "missing": missing}
+
+
+def _no_baseline(
+    baseline: str, energy: Energy, recording: Recording, mode: str, group: Background | None
+) -> str | None:
+    """Why a phase is no baseline: its load was not there."""
+    if baseline != "background_only":
+        return None
+    if mode != "parallel" or group is None:
+        return "there is no background in this mode"
+    spans = [
+        (phase.start, phase.end)
+        for phase in recording.phases
+        if phase.name == baseline and phase.end <= energy.start
+    ]
+    if spans:
+        for job, share in group.coverage(spans).items():
+            if share < LEAST_BASELINE:
+                return f"background {job} ran for {share:.1%} of the phase {baseline} only"
+    return None
 
 
 def _write_cpu_energy(live: Live, attempt: int, energy: Energy) -> list[str]:

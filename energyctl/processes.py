@@ -105,7 +105,10 @@ def _stat(pid: int) -> _Stat | None:
     if fields is None:
         return None
     state = fields[0].decode()
-    return None if state in "ZX" else _Stat(state, int(fields[1]), int(fields[19]))
+    # A zombie with further threads lives: its first one has ended (num_threads, proc(5)).
+    if state in "ZX" and int(fields[17]) <= 1:
+        return None
+    return _Stat(state, int(fields[1]), int(fields[19]))
 
 
 def _command(pid: int) -> str:
@@ -210,7 +213,18 @@ def orphans(parents: Parents | None = None) -> list[Found]:
     if _before_adoption is None:
         return []
     adopted = _children(living() if parents is None else parents) - _own - _before_adoption
-    return [found for pid in adopted if (found := identify(pid)) is not None]
+    return [found for pid in adopted if not _of_us(pid) and (found := identify(pid)) is not None]
+
+
+def _of_us(pid: int) -> bool:
+    """Whether it is in our session: started here, as by a meter that asks a command.
+
+    Trainings are below launchers, which have sessions of their own.
+    """
+    try:
+        return os.getsid(pid) == os.getsid(0)
+    except OSError:
+        return False
 
 
 def reap() -> None:
@@ -227,7 +241,9 @@ def reap() -> None:
         return
     for pid in _pids():
         fields = stat_fields(pid)
-        if fields and fields[0] == b"Z" and int(fields[1]) == os.getpid() and pid not in _own:
+        if fields is None or fields[0] != b"Z" or int(fields[1]) != os.getpid():
+            continue
+        if pid not in _own and int(fields[3]) != os.getsid(0):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
 

@@ -24,7 +24,7 @@ import jinja2
 from jinja2 import sandbox
 
 from energyctl.errors import SettingsError
-from energyctl.groups import GROUP_PREFIX, STOP_WAIT_SECONDS
+from energyctl.groups import GROUP_PREFIX, JOB, STOP_WAIT_SECONDS
 from energyctl.plan import Run, Training
 from energyctl.registry import Invocation
 
@@ -145,7 +145,7 @@ def make_jobs(
         for copy in range(background.copies):
             name = names[len(jobs)]
             logs = places.logs / name if len(names) > 1 else places.logs
-            merged = {**invocation.env, **environment, "ENERGYCTL_JOB": name}
+            merged = {**invocation.env, **environment, JOB: name}
             jobs.append(
                 Job(
                     name=name,

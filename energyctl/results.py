@@ -108,7 +108,17 @@ class LedgerFile:
         Where the launcher was killed, and its training with it, nobody knows how long that ran:
         it counts as a failure that covered nothing.
         """
-        found = []
+        return [
+            iteration if launcher else replace(iteration, ended=iteration.started)
+            for iteration, launcher in self._notes()
+        ]
+
+    def launchers(self) -> list[processes.Found]:
+        """The launchers that run an iteration now."""
+        return [launcher for _, launcher in self._notes() if launcher is not None]
+
+    def _notes(self) -> Iterator[tuple[Iteration, processes.Found | None]]:
+        """Each note, and its launcher, where that is alive."""
         for path in sorted(self._folder.glob(".*.*.running")):
             try:
                 noted = parse_running(path.read_text())
@@ -117,10 +127,7 @@ class LedgerFile:
                 continue
             if noted is not None:
                 iteration, ticks = noted
-                if launcher is None or launcher.ticks != ticks:
-                    iteration = replace(iteration, ended=iteration.started)
-                found.append(iteration)
-        return found
+                yield iteration, launcher if launcher and launcher.ticks == ticks else None
 
 
 @dataclass(frozen=True)

@@ -76,11 +76,12 @@ def start_ticks(pid: int) -> str | None:
     return None if fields[0] in (b"Z", b"X") else fields[19].decode()
 
 
-def close_cut_off(ledger: str, job: str, now: float) -> list[int]:
+def close_cut_off(ledger: str, job: str, now: float, logs: str = "") -> list[int]:
     """Writes the rows of iterations whose launcher was killed, and their training with it.
 
-    When exactly one ended nobody saw: a restart ago, which is *now* but for some milliseconds.
-    Returns their runs. Raises OSError.
+    They ended *now*, if nobody says otherwise: where their *logs* are named, with the last line
+    that they wrote there, since nothing proves that they ran longer. Returns their runs. Raises
+    OSError.
     """
     folder = os.path.dirname(ledger)
     os.makedirs(folder, exist_ok=True)
@@ -98,10 +99,21 @@ def close_cut_off(ledger: str, job: str, now: float) -> list[int]:
         if len(fields) == 5 and fields[1].isdecimal():
             # A launcher may have been killed between its row and the end of its note.
             if all(row[1] != fields[1] for row in own_rows(ledger, job)):
-                append_row(ledger, f"{','.join(fields[:4])},{now:.6f},,{SIGKILL}\n")
+                ended = _last_line_at(logs, fields, now) if logs else now
+                append_row(ledger, f"{','.join(fields[:4])},{ended:.6f},,{SIGKILL}\n")
             closed.append(int(fields[1]))
         os.unlink(path)
     return closed
+
+
+def _last_line_at(logs: str, fields: list[str], now: float) -> float:
+    """When the iteration of a note wrote to its log last; its start where there is none."""
+    started = float(fields[3])
+    try:
+        wrote = os.stat(os.path.join(logs, f"run_{fields[1]}.log")).st_mtime
+    except OSError:
+        return started
+    return min(max(started, wrote), max(started, now))
 
 
 def own_rows(ledger: str, job: str) -> list[list[str]]:

@@ -101,6 +101,11 @@ def attempt_under_load(live: Live, number: int) -> bool:
     Where the background is lost, what is left of it is ended, and the attempt has failed.
     """
     try:
+        if live.background is not None and not live.background.is_up():
+            live.warnings.append(
+                f"attempt {number}: the background was not up, and is started anew"
+            )
+            take_down(live)
         if live.run.background and live.background is None:
             bring_up(live)
         return attempt_once(live, number)
@@ -241,6 +246,8 @@ def take_down(live: Live) -> None:
         ended = background.stop()
         live.context.folder.user.own_all(live.files.background_logs)
         live.warnings += [f"still running: pid {p.pid} {p.command}" for p in ended.left]
+        if background.hung:
+            live.warnings.append("supervisord did not answer at the end of the run, and was killed")
     held = live.context.watch.wait_until_freed(FREED_SECONDS)
     live.warnings += [f"GPU memory is still held: {line}" for line in held]
     if background is not None:

@@ -63,15 +63,20 @@ class Gauge:
         return figures
 
 
+BETWEEN_SECONDS = 2.0
+"""Longer is nobody between two good iterations: it was stopped."""
+
+
 class Attendance:
     """Which jobs are in an iteration, and which do nothing but fail.
 
     One that is between two good iterations is in one; one that has failed is not, until the next.
     """
 
-    def __init__(self, seconds: float) -> None:
-        """seconds: so long has one to run that has failed :data:`FAILURES` times in a row."""
-        self._seconds = seconds
+    def __init__(self, seconds: float, between_seconds: float = BETWEEN_SECONDS) -> None:
+        """seconds: so long has one to run that has failed :data:`FAILURES` times in a row.
+        between_seconds: no longer lasts the time between two good iterations."""
+        self._seconds, self._between = seconds, between_seconds
         self._good = dict[str, int]()
         self._failures_before = dict[str, int]()  # the last good iteration
         self._running_since = dict[str, float]()
@@ -94,7 +99,7 @@ class Attendance:
             stays = view.running and now - since >= self._seconds
             if in_a_row >= FAILURES and not stays:
                 self.failing[view.name] = in_a_row
-            elif not view.running and (not good or in_a_row):
+            elif not view.running and (not good or in_a_row or view.away_seconds > self._between):
                 self.away.append(view.name)
 
     def without_failing(self, figures: Mapping[str, float]) -> dict[str, float]:
@@ -110,13 +115,15 @@ class Wait:
         self._wanted, self._background = live.context.settings.settle, background
         self._gauge, self._figures = Gauge(live, loads), dict[str, float]()
         self._steadiness = Steadiness(self._wanted.seconds)
-        self._attendance = Attendance(self._wanted.seconds)
+        delay = max(job.restart_delay_seconds for job in background.rendered.jobs)
+        self._attendance = Attendance(self._wanted.seconds, BETWEEN_SECONDS + delay)
+        self._now = live.sampler.now
 
     def look(self) -> str | None:
         """What is still waited for, after one more look; None: nothing."""
         self._figures, now = self._gauge.read(), time.monotonic()
         attendance, steadiness = self._attendance, self._steadiness
-        views = self._background.views()
+        views = self._background.views(self._now())
         attendance.see(views, now)
         steadiness.add(now, attendance.without_failing(self._figures))
         if attendance.away:
@@ -159,7 +166,9 @@ def settle(live: Live, background: Background) -> None:
     wait = Wait(live, background, background.loads)
     tick = min(TICK_SECONDS, max(wanted.seconds / FEWEST, SHORTEST_TICK_SECONDS))
     elapsed, live.moving = 0.0, "waiting for the first figures"
-    while live.moving is not None and elapsed < wanted.timeout_seconds:
+    # Copies that begin later have the same time to become steady.
+    timeout = wanted.timeout_seconds + max(j.first_delay_seconds for j in background.rendered.jobs)
+    while live.moving is not None and elapsed < timeout:
         live.context.interrupts.wait(tick)
         live.moving = wait.look()
         elapsed = time.monotonic() - began

@@ -22,9 +22,12 @@ ABANDONED_GRACE_SECONDS = 2.0
 """Where the launcher's own parent is gone, and nobody waits."""
 
 LEFTOVER_GRACE_SECONDS = 2.0
+KILL_SECONDS = 10.0
 LOOK_SECONDS = 0.2
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+
+PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux 3.4
@@ -47,10 +50,18 @@ def stand_above() -> None:
     """Makes this process a launcher: subreaper, asked to stop when its parent dies."""
     for signum in STOP_SIGNALS:
         signal.signal(signum, _asked_to_stop)
+    for signum in PASSED_ON:
+        signal.signal(signum, signal.SIG_IGN)
     # Whoever starts a launcher by hand may have blocked them.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def pass_on_to(pid: int) -> None:
+    """Has signals that mean nothing to a launcher reach its training, as USR1 for a checkpoint."""
+    for signum in PASSED_ON:
+        signal.signal(signum, lambda number, frame: send([pid], number))
 
 
 def _asked_to_stop(signum: int, frame: object) -> None:
@@ -83,7 +94,7 @@ def in_child(parent: int) -> None:
     if os.getppid() != parent:
         os._exit(128 + signal.SIGKILL)
     # Python itself ignores the last two (signal, "Miscellaneous").
-    for signum in (*STOP_SIGNALS, signal.SIGPIPE, signal.SIGXFSZ):
+    for signum in (*STOP_SIGNALS, *PASSED_ON, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(signum, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     null = os.open(os.devnull, os.O_RDONLY)
@@ -116,7 +127,8 @@ def descendants() -> dict[int, int]:
                     fields = file.read().rpartition(b")")[2].split()
             except OSError:
                 continue
-            if fields[0] not in (b"Z", b"X"):
+            # A zombie with further threads lives: its first one has ended (num_threads, proc(5)).
+            if fields[0] not in (b"Z", b"X") or int(fields[17]) > 1:
                 parents[int(name)], groups[int(name)] = int(fields[1]), int(fields[2])
     found: dict[int, int] = {}
     layer = {os.getpid()}
@@ -149,7 +161,8 @@ def reap() -> bool:
 def end_all(grace_seconds: float) -> None:
     """TERM to every descendant, *grace_seconds*, then KILL until nothing is left.
 
-    A QUIT ends the grace. Each gets one TERM, also what is forked meanwhile.
+    What cannot be ended within KILL_SECONDS (uninterruptible sleep, another user's) is left to
+    whoever looks next. A QUIT ends the grace. Each gets one TERM, also what is forked meanwhile.
     """
     deadline = time.monotonic() + grace_seconds
     termed: set[int] = set()
@@ -164,7 +177,8 @@ def end_all(grace_seconds: float) -> None:
             termed.update(new)
             look = time.monotonic() + LOOK_SECONDS
         time.sleep(0.005)
-    while not reap():
+    limit = time.monotonic() + KILL_SECONDS
+    while not reap() and time.monotonic() < limit:
         alive = descendants()
         kill_groups(set(alive.values()))
         send(list(alive), signal.SIGKILL)

@@ -73,6 +73,15 @@ class Daemon:
     def answers(self) -> bool:
         return self.state() == "RUNNING"
 
+    def answers_soon(self) -> bool:
+        """Whether it answers, or does so after a reload."""
+        deadline = time.monotonic() + RELOAD_SECONDS
+        while not self.answers():
+            if self.process() is None or time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
     def process(self) -> processes.Found | None:
         """The daemon, once known; it keeps its process through a reload. None: it has ended."""
         if self._process is None:
@@ -185,6 +194,10 @@ class Daemon:
 
     # -- the guard -----------------------------------------------------------------------
 
+    def note(self, group: str, event: str) -> None:
+        """Has the guard record what is done to *group*, for the result of its run."""
+        self._ask("energyctl.note", group, event)
+
     def watch(self, pid: int) -> bool:
         """Has the daemon end our groups when the process *pid* ends; False where it cannot.
 
@@ -220,19 +233,37 @@ class Daemon:
     def ours(self) -> bool:
         """Whether energyctl started this daemon (and not an operator, by hand)."""
         try:
-            pid, ticks = (self.runtime / "started-by-energyctl").read_text().split()
             found = processes.identify(self.pid())
-        except (OSError, ValueError, Unreachable):
+        except Unreachable:
             return False
-        return found is not None and (found.pid, found.ticks) == (int(pid), int(ticks))
+        return found is not None and self._started() == (found.pid, found.ticks)
+
+    def kill(self) -> bool:
+        """KILL to a daemon that does not answer, if energyctl started it; whether it did."""
+        process = self.process()
+        if process is None or self._started() != (process.pid, process.ticks):
+            return False
+        process.signal(signal.SIGKILL)
+        if self.child is not None:
+            self.child.wait()
+        return True
+
+    def _started(self) -> tuple[int, int] | None:
+        """Pid and start of the daemon that energyctl started here."""
+        try:
+            pid, ticks = (self.runtime / "started-by-energyctl").read_text().split()
+            return int(pid), int(ticks)
+        except (OSError, ValueError):
+            return None
 
     def shut_down(self, limit_seconds: float = 15.0) -> None:
         """Ends the daemon, if energyctl started it and no group is left in it that is not ours."""
         try:
-            self._ask("energyctl.release")
             if not self.ours() or any(
                 not program.group.startswith(GROUP_PREFIX) for program in self.programs()
             ):
+                # Not before: killed in between, we would leave a daemon that nobody ends.
+                self._ask("energyctl.release")
                 return
             pid = self.pid()
             found = processes.identify(pid)

@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cgroups": set(),
     "judging": {"plan", "programs", "workload"},
     "measured": {"subreaper"},
-    "launching": {"cgroups", "processes"},
+    "launching": {"cgroups", "groups", "processes"},
     "keeper": set(),
     "machine": {"atomic", "keeper", "meters", "processes"},
     "leftovers": {"cgroups", "groups", "machine", "processes", "supervisor"},
@@ -64,9 +64,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workload": set(),
     "loads": {"meters", "trees", "workload"},
     "background": {
-        "atomic", "cgroups", "foreground", "groups", "judging", "ledger", "loads", "observer",
-        "plan", "processes", "programs", "registry", "results", "subreaper", "supervisor",
-        "workload",
+        "atomic", "cgroups", "foreground", "groups", "iteration", "judging", "ledger", "loads",
+        "observer", "plan", "processes", "programs", "registry", "results", "rows", "subreaper",
+        "supervisor", "workload",
     },
     "foreground": {"interrupts", "launching", "processes", "registry"},
     "live": {
@@ -76,7 +76,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "settling": {"background", "live", "loads", "observer", "steadiness", "workload"},
     "outcome": {
-        "energy", "foreground", "foreign", "judging", "ledger", "live", "meters", "plan", "results",
+        "background", "energy", "foreground", "foreign", "judging", "ledger", "live", "meters",
+        "plan", "results",
     },
     "runner": {
         "background", "foreground", "launching", "live", "meters", "outcome", "plan", "processes",

@@ -92,7 +92,7 @@ def test_a_result_that_can_be_seen_never_changes_and_a_crash_in_the_cool_down_lo
     bench: Bench,
 ) -> None:
     experiment: dict[str, Any] = {"repo": "front", "model": "small", "mode": "default"}
-    fields = {"experiments": [experiment], "runs_per_config": 2, "cooldown_seconds": 600}
+    fields = {"experiments": [experiment], "runs_per_config": 2, "cooldown_seconds": 8}
     running = bench.start("run", bench.settings(**fields))
     (kept,) = wait_for(lambda: cooling(bench), "the cool-down")
     assert bench.results() == []

@@ -348,7 +348,7 @@ def test_a_failing_training_is_started_again_but_not_in_a_crash_loop(world: Worl
     background.start()
 
     def count(name: str) -> int:
-        return sum(view.iterations for view in background.views() if view.name == name)
+        return sum(view.iterations for view in background.views(time.time()) if view.name == name)
 
     wait_for(lambda: count("back_bad") >= 2 and count("back_good") >= 5, "both", 20)
     assert count("back_bad") < 5
@@ -359,7 +359,7 @@ def test_a_failing_training_is_started_again_but_not_in_a_crash_loop(world: Worl
     assert state() != "FATAL"
     wait_for(lambda: state() == "RUNNING", "the failing one to be back")
     background.stop()
-    failures = {view.name: view.failures for view in background.views()}
+    failures = {view.name: view.failures for view in background.views(time.time())}
     assert failures["back_bad"] >= 1
 
 

@@ -324,7 +324,7 @@ def _show_plan(
     console.print(tables.plan_table(runs, estimates, most))
     if len(runs) > most:
         console.print(f"… and {len(runs) - most} more; energyctl plan shows all", markup=False)
-    if any(seconds is None for seconds in estimates):
+    if not runs or any(seconds is None for seconds in estimates):
         return None
     total = sum(s for s in estimates if s is not None) + wanted.cooldown_seconds * (len(runs) - 1)
     ends = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + total))

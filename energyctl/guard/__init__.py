@@ -82,6 +82,11 @@ class Guard:
         self._operators.begin(group, Live(Path(folder), clock, cgroup))
         return True
 
+    def note(self, group: str, event: str) -> bool:
+        """Records what was done to *group* by another command of energyctl."""
+        self._operators.note(group, event)
+        return True
+
     def finish(self, group: str) -> bool:
         """Says that energyctl itself ends *group* now."""
         self._operators.finish(group)

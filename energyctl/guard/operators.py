@@ -11,6 +11,7 @@ job empty where it is about the whole group. Of a launcher that was killed the l
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from typing import Any
 from supervisor import events
 from supervisor.states import ProcessStates, SupervisorStates
 
-from energyctl import iteration, rows
+from energyctl import iteration, processes, rows
+from energyctl.groups import GROUP_PREFIX, JOB
+from energyctl.guard.poll import send
 
 HEADER = "time,job,event\n"
 
@@ -80,6 +83,10 @@ class Operators:
             if group not in self._supervisord.process_groups:
                 del self.live[group]
 
+    def note(self, group: str, event: str) -> None:
+        if group in self.live:
+            self._record(self.live[group], "", event)
+
     # -- one job -------------------------------------------------------------------------
 
     def _of(self, process: Any) -> Live | None:
@@ -112,6 +119,8 @@ class Operators:
         live = self._touched(event.process)
         if live and event.process.exitstatus == KILLED:
             self._record(live, event.process.config.name, "killed")
+        if event.process.exitstatus == KILLED:
+            self._end_leftovers(event.process)
         self._close(event.process)
 
     def _starting(self, event: Any) -> None:
@@ -121,6 +130,18 @@ class Operators:
             live.held.discard(job)
             live.updated.discard(job)
             self._record(live, job, "started")
+
+    def _end_leftovers(self, process: Any) -> None:
+        """Of a launcher that was killed: what it cannot end would run beside the next iteration."""
+        live, job = self._of(process), process.config.name
+        if live is None or not process.pid:
+            return
+        send(-process.pid, signal.SIGKILL)  # its process group
+        experiment = process.group.config.name.removeprefix(GROUP_PREFIX)
+        marker = processes.marker(Path(live.clock).parent.name, experiment, "background")
+        for found in processes.marked(lambda mark: mark == marker):
+            if processes.environment_value(found.pid, JOB) == job:
+                found.signal(signal.SIGKILL)
 
     def _close(self, process: Any) -> None:
         """Writes the row of an iteration whose launcher did not: it was killed."""
@@ -153,6 +174,7 @@ class Operators:
         elif self._entry(event.group) is None or not self._entry_differs(event.group, live):
             self._record(live, "", "removed")
             live.config = REMOVED
+            live.held.clear()  # `add` is the wish to have it all
 
     def _added(self, event: Any) -> None:
         live = self.live.get(event.group)

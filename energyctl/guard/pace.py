@@ -8,8 +8,6 @@ the one that restarts.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 import time
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ from supervisor.datatypes import RestartUnconditionally
 from supervisor.states import ProcessStates, SupervisorStates
 
 from energyctl.groups import GROUP_PREFIX
-from energyctl.guard.poll import BEAT_SECONDS, Wake
+from energyctl.guard.poll import BEAT_SECONDS, Wake, send
 
 FAST_FAILURE_SECONDS, SHORTEST_GOOD_SECONDS = 1.0, 0.1
 
@@ -113,8 +111,3 @@ class Stops:
                 if item.young and age < LAST_TERM_SECONDS:
                     send(item.process.pid, signal.SIGTERM)
         return bool(self._stopping)
-
-
-def send(pid: int, signum: int) -> None:
-    with contextlib.suppress(OSError):
-        os.kill(pid, signum)

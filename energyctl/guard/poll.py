@@ -76,3 +76,8 @@ def above(lowest: int, descriptor: int) -> int:
         os.close(descriptor)
         return moved
     return descriptor
+
+
+def send(pid: int, signum: int) -> None:
+    with contextlib.suppress(OSError):
+        os.kill(pid, signum)

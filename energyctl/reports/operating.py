@@ -30,6 +30,8 @@ def status_text(found: Mapping[str, Any]) -> str:
     if run is not None:
         lines.append(f"run         {run['index']} of {run['of']}  {run['experiment_id']}")
         lines.append(f"phase       {run['phase']} for {duration(run['phase_seconds'])}")
+        if run["moving"]:
+            lines.append(f"waits for   {run['moving']}")
         if run["last_line"]:
             lines.append(f"says        {one_line(run['last_line'])}")
     if found["power_watts"]:

@@ -52,7 +52,7 @@ class Process:
     marker: str
 
     def __str__(self) -> str:
-        return f"{self.pid} {self.command or self.name} (parent {self.parent})"
+        return f"{self.pid} {self.command} ({self.name}, parent {self.parent})"
 
 
 def stat(pid: int) -> tuple[str, str, int, int] | None:
@@ -297,6 +297,10 @@ def _clear(made: Stage) -> None:
         return not found
 
     wait_until(none_left, 10)
+    for folder in made.cgroups():
+        for at, _, _ in os.walk(folder, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(at)
 
 
 def training(*arguments: str, env: dict[str, str] | None = None, **how: Any) -> Any:
@@ -320,6 +324,12 @@ def crowd(count: int) -> Iterator[None]:
             popen.wait()
 
 
+def _leave(signum: int, frame: object) -> None:
+    """By way of every `finally`, which a second signal does not cut short."""
+    signal.signal(signum, signal.SIG_IGN)
+    sys.exit(128 + signum)
+
+
 def under_a_reaper(work: Callable[[], int]) -> int:
     """Does *work* in a child; this process reaps what is orphaned below it, and returns its code.
 
@@ -328,7 +338,7 @@ def under_a_reaper(work: Callable[[], int]) -> int:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     child = os.fork()
     if child == 0:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of every `finally`
+        signal.signal(signal.SIGTERM, _leave)
         return work()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
