@@ -45,7 +45,6 @@ def render(
     marker: str,
     *,
     keep_logs: str,
-    cgroup: str = "",
 ) -> Rendered:
     """The entries and the script of *run* (pure but for reading the templates)."""
     places = Places(
@@ -57,7 +56,6 @@ def render(
         python=sys.executable,
         launcher=LAUNCHER,
         keep_logs=keep_logs,
-        cgroup=cgroup,
     )
     marks = {processes.MARKER: marker}
     jobs = programs.make_jobs(run, files.experiment_id, places, invocation_of, marks)
@@ -93,6 +91,9 @@ class Background:
     environment: Mapping[str, str]
     marker: str
     cgroup: Cgroup | None = None
+    """Of the campaign. While the group is up its daemon is in the part ``background``, so that
+    launchers are born there: to move each into it would cost 10 ms of each gap."""
+
     added: bool = False
     ended: processes.Ended | None = None
     gpu_memory_held: Sequence[str] = ()
@@ -105,6 +106,7 @@ class Background:
     def __post_init__(self) -> None:
         self._ledger = LedgerFile(self.files.background_logs)
         self._said: dict[str, str] = {}
+        self._others: set[int] = set()
 
     def write(self, clock_offset: float | None = None) -> None:
         """Writes the entries, the script and the private environment; makes the log folders.
@@ -144,6 +146,7 @@ class Background:
         """
         self.added = True
         self.daemon_exit = self.daemon.exit_descriptor()
+        inside = self._move_daemon("background")
         try:
             with self.folder.user.acting():
                 self.daemon.add(
@@ -151,7 +154,7 @@ class Background:
                     self.files.entries,
                     self.files.background_logs,
                     self.daemon.runtime / "clock",
-                    self.cgroup.folder if self.cgroup else None,
+                    self.cgroup.part("background").folder if self.cgroup and inside else None,
                 )
         except RunError as error:
             if self.daemon.answers():
@@ -193,18 +196,38 @@ class Background:
             found[process.pid] = process
         for process in self._ledger.launchers():
             found[process.pid] = process
-        for pid in self.cgroup.members() if self.cgroup else ():
+        members = self.cgroup.part("background").members() if self.cgroup else []
+        for pid in set(members) - self._others:
             member = processes.identify(pid)
             if member is not None:
                 found[pid] = member
         return list(found.values())
+
+    def _move_daemon(self, part: str) -> bool:
+        """Whether the daemon is in that part of the cgroup now; one of an operator never is."""
+        child = self.daemon.child
+        return (
+            self.cgroup is not None and child is not None and self.cgroup.part(part).add(child.pid)
+        )
+
+    def _strangers(self) -> set[int]:
+        """The daemon, and programs in it that are not ours, with all below them."""
+        try:
+            programs = self.daemon.programs()
+        except Unreachable:
+            return set()
+        roots = {p.pid for p in programs if p.pid and not p.group.startswith(GROUP_PREFIX)}
+        below = {found.pid for found in processes.descendants(roots)} if roots else set()
+        child = {self.daemon.child.pid} if self.daemon.child else set()
+        return roots | below | child
 
     def stop(self) -> processes.Ended:
         """Ends the group, then whatever is left of it; returns when a look finds nothing."""
         if not self.added:
             return processes.Ended(0.0, (), ())
         began = time.monotonic()
-        trees = self._trees()
+        trees, self._others = self._trees(), self._strangers()
+        self._move_daemon("daemon")
         if not self.daemon.answers_soon() and self.daemon.process() is not None:
             self.hung = self.daemon.kill()
         # Where it is lost, its launchers have ended with it.
@@ -217,7 +240,9 @@ class Background:
             still = [p for p in again if p is not None and (p.pid, p.ticks) in alive]
             return [*still, *self.look()]
 
-        kill = self.cgroup.kill if self.cgroup else lambda: None
+        # All of the cgroup at once, unless there is someone else in it.
+        alone = self.cgroup and not self._others & set(self.cgroup.part("background").members())
+        kill = self.cgroup.part("background").kill if self.cgroup and alone else lambda: None
         # Launchers whose daemon is gone end their trainings by themselves, and write their rows.
         grace = subreaper.ABANDONED_GRACE_SECONDS + 1.0 if self._lost() else 2.0
         ended = processes.end(look, grace_seconds=grace, kill=kill)

@@ -4,8 +4,8 @@ A process cannot leave its cgroup by forking, by a session of its own, or by cle
 environment, so a cgroup names what no other mark of ours finds. Folders, below the cgroup that
 energyctl itself is in:
 
-    energyctl-WORKSPACE/daemon        supervisord
-                       /background    the launchers of background iterations, and all below them
+    energyctl-WORKSPACE/daemon        supervisord, while no group is up
+                       /background    supervisord, so that launchers are born there; all below it
                        /foreground    the launcher of the foreground, and all below it
 
 Root may make them, and whoever was given a subtree (`systemd-run --user --scope -p Delegate=yes`).

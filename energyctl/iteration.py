@@ -2,7 +2,7 @@
 
     python -I -S iterate.py --job NAME --logs DIR --ledger FILE
         [--environment FILE] [--tail LINK] [--first-delay S] [--restart-delay S]
-        [--clock FILE] [--cgroup FOLDER] [--keep-logs FIRST,LAST,FAILED | all]
+        [--clock FILE] [--keep-logs FIRST,LAST,FAILED | all]
         -- PROGRAM [ARGUMENT]…
 
 It opens the next free ``run_N.log``, starts the training with its output straight to that log,
@@ -48,7 +48,6 @@ class Launch:
         self.first_delay = float(options.get("--first-delay", "0"))
         self.restart_delay = float(options.get("--restart-delay", "0"))
         self.offset, self.began = read_clock(options.get("--clock"))
-        self.cgroup = options.get("--cgroup")
         try:
             self.keep = logs.parse_keep(kept := options.get("--keep-logs", logs.KEEP))
         except ValueError:
@@ -233,7 +232,6 @@ def main(arguments: list[str], parent: int) -> int:
         launch = Launch(arguments, parent)
         if os.getppid() != parent:
             return 128 + signal.SIGTERM
-        subreaper.join_cgroup(launch.cgroup)
         return run(launch)
     except subreaper.Stop:
         return 128 + signal.SIGTERM

@@ -65,8 +65,7 @@ class Places:
     """Where the files of one run are, and how its launchers treat them.
 
     ``runtime`` is short and made of safe characters only. ``clock`` holds the run's time line;
-    ``cgroup`` is the folder of the group that the background joins, "" for none; ``keep_logs``
-    is ``FIRST,LAST,FAILED`` or ``all``.
+    ``keep_logs`` is ``FIRST,LAST,FAILED`` or ``all``.
     """
 
     runtime: Path
@@ -77,7 +76,6 @@ class Places:
     python: str
     launcher: Path
     keep_logs: str
-    cgroup: str = ""
 
     @property
     def live_logs(self) -> Path:
@@ -273,7 +271,6 @@ def render(
         "ledger": str(places.ledger),
         "environment_file": str(places.environment_file),
         "clock": str(places.clock),
-        "cgroup": places.cgroup,
         "keep_logs": places.keep_logs,
         "python": places.python,
         "launcher": str(places.launcher),

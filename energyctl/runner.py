@@ -132,7 +132,6 @@ def bring_up(live: Live) -> None:
     """Starts the background and waits until its load is steady; then that load alone."""
     run, files, context = live.run, live.files, live.context
     marker = context.marker(files, "background")
-    cgroup = context.cgroup.part("background") if context.cgroup else None
     rendered = backgrounds.render(
         run,
         files,
@@ -141,7 +140,6 @@ def bring_up(live: Live) -> None:
         context.invocation_of,
         marker,
         keep_logs=context.settings.kept_logs,
-        cgroup=str(cgroup.folder) if cgroup else "",
     )
     if context.rendered is not None:
         rendered = backgrounds.edited(
@@ -155,7 +153,7 @@ def bring_up(live: Live) -> None:
         context.folder,
         context.environment,
         marker,
-        cgroup,
+        context.cgroup,
     )
     live.background.write(clock_offset=live.sampler.now() - time.monotonic())
     live.sampler.phase("background_start")

@@ -78,16 +78,6 @@ def in_a_hurry() -> bool:
     return signal.SIGQUIT in _asked or signal.SIGQUIT in signal.sigpending()
 
 
-def join_cgroup(folder: str | None) -> None:
-    """Moves this process, and so all that it will start, into a cgroup; where it may not, not."""
-    if folder:
-        try:
-            with open(os.path.join(folder, "cgroup.procs"), "w") as file:
-                file.write("0")
-        except OSError:
-            return
-
-
 def in_child(parent: int) -> None:
     """In the child between fork and exec: it dies with its launcher; default signals."""
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,15 +162,6 @@ def test_background_script_generation(places: Places) -> None:
     assert rendered.script.count("    export 'MODE=a b'\n") == 3
     assert rendered.script.count("    export MARK=m/1\n") == 3
     assert rendered.script.count("        'it'\"'\"'s $(here)'\n") == 3
-
-
-def test_an_entry_names_the_cgroup_where_there_is_one(places: Places) -> None:
-    folder = "/sys/fs/cgroup/user@1.service/a\\x2d b%"
-    there = replace(places, cgroup=folder, keep_logs="all")
-    (group,) = parsed_by_supervisord(places, render(there, job("large")).entries)
-    command = shlex.split(group.process_configs[0].command)
-    assert command[command.index("--cgroup") + 1] == folder
-    assert command[command.index("--keep-logs") + 1] == "all"
 
 
 def test_the_script_says_what_it_knows_where_it_is_given_no_job(places: Places) -> None:

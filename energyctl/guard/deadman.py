@@ -129,8 +129,14 @@ class DeadMan(InPoll):
         """KILL to what outlived its launcher, which was killed before; what there was of it."""
         found = []
         for cgroup in (Cgroup(Path(folder)) for folder in self._ending.values() if folder):
-            cgroup.kill()
-            found += [alive for pid in cgroup.members() if (alive := processes.identify(pid))]
+            members = set(cgroup.members())
+            if os.getpid() in members:  # so that all that we started was born there
+                Cgroup(cgroup.folder.parent).part("daemon").add(os.getpid())
+                members = set(cgroup.members())
+            if os.getpid() not in members:
+                cgroup.kill()
+            others = members - {os.getpid()}
+            found += [alive for pid in others if (alive := processes.identify(pid))]
         entries = _entries(self._supervisord.options.configfile)
         if entries is not None:
             experiments = [name.removeprefix(GROUP_PREFIX) for name in self._ending]
