@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import os
 import shutil
 import statistics
@@ -29,6 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.cost import cpu_seconds
 from benchmarks.loads import PLAIN
 from benchmarks.stage import Note, Stage, percentile, stage, stat, under_a_reaper, wait_until
 
@@ -155,15 +155,6 @@ def measure_gaps(jobs: int, restarts: int, seconds: float) -> None:
 
 
 # -- cost ------------------------------------------------------------------------------------
-
-
-def cpu_seconds(process: int) -> float:
-    """CPU time of a process, to the nanosecond (clock_getcpuclockid(3)); not its children's."""
-    clock = ctypes.c_int()
-    error = ctypes.CDLL(None).clock_getcpuclockid(process, ctypes.byref(clock))
-    if error:
-        raise OSError(error, os.strerror(error))
-    return time.clock_gettime(clock.value)
 
 
 def childrens_cpu_seconds(process: int) -> float:
