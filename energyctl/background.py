@@ -5,27 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energyctl import iteration, processes, programs, rows, subreaper
+from energyctl import iteration, processes, rows, subreaper
 from energyctl.atomic import write_atomic
 from energyctl.cgroups import Cgroup
-from energyctl.errors import BackgroundLost, RunError, SettingsError
+from energyctl.errors import BackgroundLost, RunError
 from energyctl.foreground import last_line
-from energyctl.groups import GROUP_PREFIX, LAUNCHER
+from energyctl.groups import GROUP_PREFIX
 from energyctl.judging import BACKGROUND_NOTE
 from energyctl.ledger import Iteration, Operation, of_job, parse_operations, presence
 from energyctl.loads import Loads
 from energyctl.observer import JobView
-from energyctl.plan import Run, Training
-from energyctl.programs import Job, Places, Rendered
-from energyctl.registry import Invocation
-from energyctl.results import LedgerFile, ResultsFolder, RunFiles, read_text
+from energyctl.programs import Job, Rendered
+from energyctl.results import LedgerFile, ResultsFolder, RunFiles
 from energyctl.supervisor import Daemon, Unreachable
 from energyctl.workload import unknown
 
@@ -34,50 +31,6 @@ KEPT = ("STARTING", "RUNNING", "BACKOFF", "EXITED")
 
 PRIVATE = ("background.sh", "logs", "environment", "clock")
 """Files of a run in the private folder."""
-
-
-def render(
-    run: Run,
-    files: RunFiles,
-    runtime: Path,
-    templates: tuple[Path, Path],
-    invocation_of: Callable[[Training], Invocation],
-    marker: str,
-    *,
-    keep_logs: str,
-) -> Rendered:
-    """The entries and the script of *run* (pure but for reading the templates)."""
-    places = Places(
-        runtime=runtime,
-        script=runtime / "background.sh",
-        logs=files.background_logs,
-        environment_file=runtime / "environment",
-        clock=runtime / "clock",
-        python=sys.executable,
-        launcher=LAUNCHER,
-        keep_logs=keep_logs,
-    )
-    marks = {processes.MARKER: marker}
-    jobs = programs.make_jobs(run, files.experiment_id, places, invocation_of, marks)
-    return programs.render(files.experiment_id, jobs, places, templates)
-
-
-def edited(rendered: Rendered, folder: Path, token: str, experiment_id: str) -> Rendered:
-    """*rendered* with the texts that the operator edited in *folder* (``render`` wrote them).
-
-    The run's id is not known when they are written, so they hold *token* in its place.
-    Raises SettingsError where one is missing or does not fit this run.
-    """
-    texts = []
-    for suffix in ("conf", "sh"):
-        path = folder / f"background_training_{token}.{suffix}"
-        texts.append(read_text(path, "a rendered file").replace(token, experiment_id))
-    if f"[group:{rendered.group}]" not in texts[0]:
-        raise SettingsError(
-            f"{folder}/background_training_{token}.conf: no [group:{GROUP_PREFIX}{token}];"
-            " render it again, and keep that line"
-        )
-    return Rendered(rendered.group, rendered.jobs, texts[0], texts[1])
 
 
 @dataclass

@@ -15,15 +15,12 @@ from energyctl import (
     machine,
     outcome,
     processes,
-    programs,
     registry,
     runner,
     settings,
 )
 from energyctl import journal as journals
-from energyctl import supervisor as supervisors
-from energyctl.atomic import write_atomic
-from energyctl.cgroups import Cgroup
+from energyctl.daemons import Daemons
 from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError, SettingsError
 from energyctl.foreign import Watch
 from energyctl.interrupts import Interrupts
@@ -75,7 +72,7 @@ def conduct(campaign: Campaign) -> Outcome:
         return _run_all(campaign, replace(context, warnings=warnings, facts=facts), journal)
 
 
-def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Context, _Daemons]:
+def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Context, Daemons]:
     """Lock, results folder, meters and private folder; given back when *stack* closes."""
     wanted, user = campaign.settings, campaign.folder.user
     interrupts = stack.enter_context(Interrupts())
@@ -102,7 +99,7 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
         None if cgroup is None else cgroup.folder,
     )
     stack.enter_context(held)
-    daemons = _Daemons(campaign, runtime, cgroup)
+    daemons = Daemons(campaign.workspace, user, runtime, cgroup)
     stack.callback(daemons.close)
     watch = Watch(meters, runtime.name, lambda: daemons.daemon)
     context = Context(
@@ -227,56 +224,6 @@ def _run_one(
         results[run.index] = result
 
     runner.carry_out(run, files, context, save, cooldown)
-
-
-@dataclass
-class _Daemons:
-    """The campaign's daemon, started when first asked for and again if it was lost."""
-
-    campaign: Campaign
-    runtime: Path
-    cgroup: Cgroup | None
-    daemon: Daemon | None = None
-
-    def get(self) -> Daemon:
-        if self.daemon is None or not self.daemon.answers_soon():
-            user, workspace = self.campaign.folder.user, self.campaign.workspace
-            if self.daemon is not None:
-                self.daemon.kill()  # one that hangs
-                self.daemon.shut_down()  # what is left of one that was killed
-            configuration = workspace.daemon_configuration
-            write_daemon_configuration(workspace, self.runtime, user)
-            with user.acting():
-                (self.runtime / "conf.d").mkdir(mode=0o700, exist_ok=True)
-                self.daemon = supervisors.ensure(
-                    configuration,
-                    self.runtime,
-                    credentials=user.credentials,
-                    env=user.environment(os.environ),
-                )
-            if self.cgroup is not None and self.daemon.child is not None:
-                # Its children may enter cgroups only beside one that they were delegated with it.
-                self.cgroup.part("daemon").add(self.daemon.child.pid)
-        return self.daemon
-
-    def close(self) -> None:
-        if self.daemon is not None:
-            with self.campaign.folder.user.acting():
-                self.daemon.shut_down()
-
-
-def write_daemon_configuration(workspace: Workspace, runtime: Path, user: machine.User) -> None:
-    """Renders ``supervisord.conf`` at the workspace's root. Raises Settings- or MachineError."""
-    text = programs.render_template(
-        workspace.daemon_template, {"runtime": str(runtime)}, script=False
-    )
-    try:
-        with user.writing(workspace.root):
-            write_atomic(workspace.daemon_configuration, text, user.own)
-    except OSError as error:
-        raise MachineError(
-            f"cannot write {workspace.daemon_configuration}: {error.strerror}"
-        ) from error
 
 
 def leave(runtime: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from energyctl import programs
@@ -12,6 +12,7 @@ from energyctl.workload import unknown
 
 BACKGROUND_NOTE = "Background training served as GPU load only (not monitored)"
 GOOD_COVERAGE, GOOD_LOAD = 0.99, 0.5
+NAMED = 4
 
 
 def planned_info(run: Run, why: str) -> dict[str, Any]:
@@ -42,39 +43,73 @@ def planned_info(run: Run, why: str) -> dict[str, Any]:
 
 
 def coverage_warnings(info: Mapping[str, Any]) -> list[str]:
-    """One line per job that was away, or failed, while the foreground ran."""
-    warnings = []
-    for job in info["jobs"]:
-        if job["error"]:
-            warnings.append(f"background {job['job']}: {job['error']}")
-        elif job["coverage"] is not None and job["coverage"] < GOOD_COVERAGE:
-            warnings.append(
-                f"background {job['job']} ran for {job['coverage']:.1%} of the foreground's time "
-                f"(longest gap {job['max_gap_seconds']:.2f} s)"
-            )
-        if job["failures"]:
-            warnings.append(
-                f"background {job['job']}: {job['failures']} of {job['iterations']} iterations "
-                f"failed; see {job['logs']}"
-            )
-    return warnings + _load_warnings(info)
-
-
-def _load_warnings(info: Mapping[str, Any]) -> list[str]:
-    """One line per training, its copies together, that ran but was idle for the most part."""
-    copies: dict[str, list[Mapping[str, Any]]] = {}
+    """One line per training, its copies together, that was away, or failed, or was idle."""
+    by_training: dict[str, list[Mapping[str, Any]]] = {}
     for job in info["jobs"]:
         training = json.dumps([job["repo"], job["model"], job["hyperparameters"]], sort_keys=True)
-        copies.setdefault(training, []).append(job)
+        by_training.setdefault(training, []).append(job)
     warnings = []
-    for jobs in copies.values():
-        loads = [job["load"] for job in jobs if job["load"] is not None]
-        ran = all((job["coverage"] or 0.0) >= GOOD_COVERAGE for job in jobs)
-        if ran and len(loads) == len(jobs) and sum(loads) < GOOD_LOAD:
-            names = ", ".join(f"{job['job']} {job['load']:.0%}" for job in jobs)
-            warnings.append(
-                f"background {names} of the foreground's time busy: it ran, but for the most part "
-                "it was idle, as when it imports and loads data; longer iterations help, or copies "
-                "with stagger_seconds between them, so that one is busy while another starts"
-            )
-    return warnings
+    for copies in by_training.values():
+        warnings += [*_errors(copies), *_away(copies), *_failures(copies)]
+    return warnings + [line for copies in by_training.values() for line in _idle(copies)]
+
+
+def _named(jobs: Sequence[Mapping[str, Any]], copies: Sequence[Mapping[str, Any]]) -> str:
+    """Whom a line is about: all *copies* of a training, or those *jobs* of them."""
+    if len(jobs) == 1:
+        return str(jobs[0]["job"])
+    return f"{jobs[0]['job']} and {len(jobs) - 1} more of {len(copies)} copies"
+
+
+def _errors(copies: Sequence[Mapping[str, Any]]) -> list[str]:
+    by_error: dict[str, list[Mapping[str, Any]]] = {}
+    for job in copies:
+        if job["error"]:
+            by_error.setdefault(job["error"], []).append(job)
+    return [f"background {_named(jobs, copies)}: {error}" for error, jobs in by_error.items()]
+
+
+def _away(copies: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The copy that was away the most is named first."""
+    away = [
+        job
+        for job in copies
+        if not job["error"] and job["coverage"] is not None and job["coverage"] < GOOD_COVERAGE
+    ]
+    if not away:
+        return []
+    away.sort(key=lambda job: float(job["coverage"]))
+    gap = max(job["max_gap_seconds"] for job in away)
+    least = "" if len(away) == 1 else "at least "
+    return [
+        f"background {_named(away, copies)} ran for {least}{away[0]['coverage']:.1%} of the "
+        f"foreground's time (longest gap {gap:.2f} s)"
+    ]
+
+
+def _failures(copies: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The copy that failed the most is named first."""
+    failed = sorted((job for job in copies if job["failures"]), key=lambda job: -job["failures"])
+    if not failed:
+        return []
+    failures, iterations = (sum(job[key] for job in failed) for key in ("failures", "iterations"))
+    return [
+        f"background {_named(failed, copies)}: {failures} of {iterations} iterations failed; "
+        f"see {failed[0]['logs']}"
+    ]
+
+
+def _idle(copies: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A training that ran, but was idle for the most part."""
+    loads = [job["load"] for job in copies if job["load"] is not None]
+    ran = all((job["coverage"] or 0.0) >= GOOD_COVERAGE for job in copies)
+    if not ran or len(loads) < len(copies) or sum(loads) >= GOOD_LOAD:
+        return []
+    names = ", ".join(f"{job['job']} {job['load']:.0%}" for job in copies[:NAMED])
+    if len(copies) > NAMED:
+        names += f" and {len(copies) - NAMED} more copies"
+    return [
+        f"background {names} of the foreground's time busy: it ran, but for the most part "
+        "it was idle, as when it imports and loads data; longer iterations help, or copies "
+        "with stagger_seconds between them, so that one is busy while another starts"
+    ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from energyctl import background, machine, plan, preflight, processes, programs, registry, settings
+from energyctl import entries, machine, plan, preflight, processes, programs, registry, settings
 from energyctl.errors import SettingsError
 from energyctl.history import read_history
 from energyctl.journal import Journal
@@ -153,7 +153,7 @@ def check(campaign: Campaign) -> str:
             rendered = render_run(run, campaign.folder, runtime, templates, make, keep)
             if campaign.rendered is not None:
                 token = rendered_token(run)
-                rendered = background.edited(rendered, campaign.rendered, token, token)
+                rendered = entries.edited(rendered, campaign.rendered, token, token)
             preflight.check_script(rendered.script, campaign.rendered or templates[1])
     programs.render_template(
         campaign.workspace.daemon_template, {"runtime": str(runtime)}, script=False
@@ -180,7 +180,7 @@ def render_run(
     token, training = rendered_token(run), run.foreground
     files = RunFiles(folder.root, token, token, token, training.repo, training.model)
     marker = processes.marker(runtime.name, token, "background")
-    return background.render(
+    return entries.render(
         run, files, runtime, templates, invocation_of, marker, keep_logs=keep_logs
     )
 

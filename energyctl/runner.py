@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from energyctl import background as backgrounds
+from energyctl import entries, launching, processes
 from energyctl import foreground as foregrounds
-from energyctl import launching, processes
 from energyctl.background import Background
 from energyctl.errors import BackgroundLost, Interrupted, RunError
 from energyctl.foreground import Attempt
@@ -132,7 +131,7 @@ def bring_up(live: Live) -> None:
     """Starts the background and waits until its load is steady; then that load alone."""
     run, files, context = live.run, live.files, live.context
     marker = context.marker(files, "background")
-    rendered = backgrounds.render(
+    rendered = entries.render(
         run,
         files,
         context.runtime,
@@ -142,7 +141,7 @@ def bring_up(live: Live) -> None:
         keep_logs=context.settings.kept_logs,
     )
     if context.rendered is not None:
-        rendered = backgrounds.edited(
+        rendered = entries.edited(
             rendered, context.rendered, rendered_token(run), files.experiment_id
         )
         live.warnings.append(f"the background ran from rendered files in {context.rendered}")

@@ -1,4 +1,4 @@
-"""Edge: starts or finds the daemon; adds, watches, stops and removes one group over XML-RPC.
+"""Edge: one supervisord over XML-RPC: adds, watches, stops and removes one group of it.
 
 Every call has a time limit. Other groups of the daemon are never touched.
 """
@@ -9,23 +9,20 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 import xmlrpc.client
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from energyctl import processes, rpc
-from energyctl.errors import MachineError, RunError
-from energyctl.groups import GROUP_PREFIX, STARTED_BY_ENERGYCTL, STOP_WAIT_SECONDS
+from energyctl.errors import RunError
+from energyctl.groups import GROUP_PREFIX, STOP_WAIT_SECONDS
 from energyctl.rpc import Unreachable as Unreachable
 
 CALL_SECONDS = 10.0
-START_SECONDS = 15.0
-START_TRIES = 3
-"""Where it is killed while it comes up: by the kernel for memory, or by hand."""
+STARTED = "started-by-energyctl"
+"""File in the private folder: pid and start (clock ticks) of the daemon that energyctl started."""
 
 RELOAD_SECONDS = STOP_WAIT_SECONDS + 5.0
 
@@ -205,6 +202,11 @@ class Daemon:
         """
         return bool(self._ask("energyctl.watch", pid))
 
+    def version(self) -> str | None:
+        """The version of energyctl that its guard is of; None where it has none."""
+        answer = self._ask("energyctl.version")
+        return None if answer is None else str(answer)
+
     def _ask(self, method: str, *arguments: Any) -> Any:
         """The answer, through a reload; None where it is refused, or the method is not there."""
         try:
@@ -251,7 +253,7 @@ class Daemon:
     def _started(self) -> tuple[int, int] | None:
         """Pid and start of the daemon that energyctl started here."""
         try:
-            pid, ticks = (self.runtime / "started-by-energyctl").read_text().split()
+            pid, ticks = (self.runtime / STARTED).read_text().split()
             return int(pid), int(ticks)
         except (OSError, ValueError):
             return None
@@ -280,7 +282,7 @@ class Daemon:
             self.child.wait()
         if self.child is not None:
             processes.forget(self.child.pid)
-        for name in ("started-by-energyctl", "supervisor.sock", "supervisord.pid"):
+        for name in (STARTED, "supervisor.sock", "supervisord.pid"):
             (self.runtime / name).unlink(missing_ok=True)
 
 
@@ -288,89 +290,3 @@ def find(runtime: Path) -> Daemon | None:
     """The daemon of this workspace, if one runs."""
     daemon = Daemon(runtime)
     return daemon if daemon.answers() else None
-
-
-def ensure(
-    configuration: Path,
-    runtime: Path,
-    *,
-    credentials: Mapping[str, Any] | None = None,
-    env: Mapping[str, str] | None = None,
-) -> Daemon:
-    """The daemon of this workspace: the one that runs, or a new one from *configuration*.
-
-    It ends our groups when this process ends, however that happens; a new one ends with them.
-    Raises MachineError with the end of its log when it does not come up.
-    """
-    _wait_for_the_end_of_another(runtime)
-    daemon = find(runtime) or _start(configuration, runtime, credentials or {}, env)
-    daemon.process()
-    daemon.watch(os.getpid())
-    return daemon
-
-
-def _wait_for_the_end_of_another(runtime: Path) -> None:
-    """A daemon that is shutting down (after a crash of energyctl) still holds the socket."""
-    deadline = time.monotonic() + STOP_WAIT_SECONDS + CALL_SECONDS
-    while Daemon(runtime).state() not in (None, "RUNNING") and time.monotonic() < deadline:
-        time.sleep(0.05)
-
-
-def _start(
-    configuration: Path,
-    runtime: Path,
-    credentials: Mapping[str, Any],
-    env: Mapping[str, str] | None,
-    tries: int = START_TRIES,
-) -> Daemon:
-    for stale in (runtime / "conf.d").glob("*.conf"):
-        stale.unlink()
-    output = runtime / "supervisord.start"
-    command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)]
-    with open(output, "wb") as log:
-        try:
-            child = subprocess.Popen(
-                command,
-                cwd=runtime,
-                # Configuration files are UTF-8, whatever the caller's locale says.
-                env={
-                    **(os.environ if env is None else env),
-                    "PYTHONUTF8": "1",
-                    STARTED_BY_ENERGYCTL: "1",
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=processes.with_parent(signal.SIGTERM),
-                **credentials,
-            )
-        except OSError as error:
-            who = f" as user {credentials['user']}" if credentials else ""
-            raise MachineError(
-                f"cannot start supervisord{who} with {sys.executable}: {error.strerror}"
-            ) from error
-    processes.own(child.pid)
-    daemon = Daemon(runtime, child)
-    deadline = time.monotonic() + START_SECONDS
-    while not daemon.answers():
-        if (code := child.poll()) is not None or time.monotonic() > deadline:
-            child.kill()
-            child.wait()
-            processes.forget(child.pid)
-            if code == -signal.SIGKILL and tries > 1:
-                return _start(configuration, runtime, credentials, env, tries - 1)
-            raise MachineError(_why_not(configuration, output))
-        time.sleep(0.01)
-    found = processes.identify(child.pid)
-    if found is not None:
-        (runtime / "started-by-energyctl").write_text(f"{found.pid} {found.ticks}")
-    return daemon
-
-
-def _why_not(configuration: Path, output: Path) -> str:
-    lines = output.read_text(errors="replace").strip().splitlines()
-    lines = [line for line in lines if "running as root" not in line]
-    said = [line for line in lines if "Error" in line or "CRIT" in line] or lines[-1:]
-    reason = said[0].strip() if said else "it said nothing"
-    return f"supervisord does not come up with {configuration}: {reason}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import wait_for
-from energyctl import background, machine, processes, programs, supervisor
+from energyctl import daemons, entries, machine, processes, programs
 from energyctl.background import Background
 from energyctl.plan import BackgroundJob, Run, Training
 from energyctl.registry import Invocation
@@ -86,7 +86,7 @@ class World:
         values = {"runtime": str(self.runtime)}
         self.configuration.write_text(programs.render_template(template, values, script=False))
         (self.runtime / "conf.d").mkdir(exist_ok=True)
-        self.daemon = supervisor.ensure(
+        self.daemon = daemons.ensure(
             self.configuration, self.runtime, env={**os.environ, "WORLD": str(self.root)}
         )
         return self.daemon
@@ -101,7 +101,7 @@ class World:
         daemon = self.daemon or self.ensure()
         files = files_of(self.results.root, experiment_id)
         marker = processes.marker(self.runtime.name, experiment_id, "background")
-        rendered = background.render(
+        rendered = entries.render(
             make_run(*jobs),
             files,
             self.runtime,

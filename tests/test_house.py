@@ -63,10 +63,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trees": set(),
     "workload": set(),
     "loads": {"meters", "trees", "workload"},
+    "entries": {"groups", "plan", "processes", "programs", "registry", "results"},
+    "daemons": {
+        "atomic", "cgroups", "groups", "machine", "processes", "programs", "supervisor",
+        "workspace",
+    },
     "background": {
         "atomic", "cgroups", "foreground", "groups", "iteration", "judging", "ledger", "loads",
-        "observer", "plan", "processes", "programs", "registry", "results", "rows", "subreaper",
-        "supervisor", "workload",
+        "observer", "processes", "programs", "results", "rows", "subreaper", "supervisor",
+        "workload",
     },
     "foreground": {"interrupts", "launching", "processes", "registry"},
     "live": {
@@ -80,15 +85,15 @@ MAY_IMPORT: dict[str, set[str]] = {
         "plan", "results",
     },
     "runner": {
-        "background", "foreground", "launching", "live", "meters", "outcome", "plan", "processes",
-        "results", "settling",
+        "background", "entries", "foreground", "launching", "live", "meters", "outcome", "plan",
+        "processes", "results", "settling",
     },
     "preparation": {
-        "background", "history", "journal", "live", "machine", "observer", "plan", "preflight",
+        "entries", "history", "journal", "live", "machine", "observer", "plan", "preflight",
         "processes", "programs", "registry", "results", "settings", "workspace",
     },
     "campaign": {
-        "atomic", "cgroups", "foreign", "interrupts", "journal", "leftovers", "live", "machine",
+        "cgroups", "daemons", "foreign", "interrupts", "journal", "leftovers", "live", "machine",
         "meters", "observer", "outcome", "plan", "preparation", "processes", "programs", "registry",
         "results", "runner", "settings", "supervisor", "workspace",
     },

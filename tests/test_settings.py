@@ -217,6 +217,14 @@ def test_a_wrong_field_of_the_file_is_an_error(field: str, value: Any, message: 
     assert message in errors[0][1]
 
 
+@pytest.mark.parametrize(("on_timeout", "severity"), [("warn", "warning"), ("fail", "error")])
+def test_a_load_that_could_never_be_found_steady_is_named(on_timeout: str, severity: str) -> None:
+    settle = {"seconds": 10, "timeout_seconds": 10, "on_timeout": on_timeout}
+    ((where, message),) = found(check(SINGLE, settle=settle), severity)
+    assert where == "settle.timeout_seconds"
+    assert "never can be" in message
+
+
 def test_everything_wrong_is_reported_at_once_in_the_order_of_the_file() -> None:
     checked = check({**SINGLE, "mode": "x", "runs_per_config": 0, "repository": "a"}, 5, seed=-1)
     places = [problem.where for problem in checked.problems]

@@ -293,3 +293,14 @@ def test_a_training_that_ran_and_was_idle_has_a_warning(jobs: list[Any], named: 
     for text, name in zip(found, named, strict=True):
         assert name in text
         assert "stagger_seconds" in text
+
+
+def test_copies_that_were_away_have_one_warning_together() -> None:
+    copies = [job(f"a_{number}", 0.9, 0.9 + number / 1000) for number in range(1, 51)]
+    copies[7] |= {"coverage": 0.25, "max_gap_seconds": 9.0}
+    copies[8] |= {"failures": 3, "iterations": 5}
+    other = job("b", 0.9, 1.0, learning_rate=0.2)
+    away, failed = coverage_warnings({"jobs": [*copies, other]})
+    assert "a_8 and 49 more of 50 copies ran for at least 25.0%" in away
+    assert "longest gap 9.00 s" in away
+    assert "background a_9: 3 of 5 iterations failed; see a_9" in failed

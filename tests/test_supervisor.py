@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl import machine, processes, supervisor
+from energyctl import daemons, machine, processes, supervisor
 from energyctl.background import Background
 from energyctl.errors import MachineError, RunError
 from energyctl.supervisor import Daemon, Program, Unreachable
@@ -45,7 +45,7 @@ def test_the_daemon_starts_on_demand_and_is_found_the_second_time(world: World) 
     assert first.ours()
     assert first.child is not None
     assert first.pid() == first.child.pid
-    second = supervisor.ensure(world.configuration, world.runtime)
+    second = daemons.ensure(world.configuration, world.runtime)
     assert second.child is None
     assert second.pid() == first.pid()
     assert first.call("energyctl.version")
@@ -85,7 +85,7 @@ def test_a_broken_configuration_is_refused_with_its_reason(world: World) -> None
     text = world.configuration.read_text()
     world.configuration.write_text(text.replace("loglevel=info", "loglevel=chatty"))
     with pytest.raises(MachineError, match="does not come up with") as caught:
-        supervisor.ensure(world.configuration, world.runtime)
+        daemons.ensure(world.configuration, world.runtime)
     message = str(caught.value)
     assert "bad logging level name 'chatty'" in message
     assert "\n" not in message
@@ -105,7 +105,9 @@ def test_entries_left_in_the_private_folder_are_not_started(world: World) -> Non
     assert not evil.exists()
 
 
-def test_the_daemon_of_an_operator_is_used_and_not_shut_down(world: World) -> None:
+def test_the_daemon_of_an_operator_is_used_and_not_shut_down(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.ensure().shut_down()
     popen = subprocess.Popen(
         [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(world.configuration)],
@@ -115,7 +117,7 @@ def test_the_daemon_of_an_operator_is_used_and_not_shut_down(world: World) -> No
     try:
         daemon = wait_for(lambda: supervisor.find(world.runtime), "the operator's daemon", 10)
         assert not daemon.ours()
-        world.daemon = supervisor.ensure(world.configuration, world.runtime)
+        world.daemon = daemons.ensure(world.configuration, world.runtime)
         assert world.daemon.pid() == popen.pid
         world.commands["large"] = ("sleep", "1000")
         background = world.background("e1", job("large"))
@@ -124,6 +126,9 @@ def test_the_daemon_of_an_operator_is_used_and_not_shut_down(world: World) -> No
         assert background.stop().left == ()
         world.daemon.shut_down()
         assert world.daemon.answers()
+        monkeypatch.setattr(daemons, "__version__", "99.0")
+        with pytest.raises(MachineError, match=r"started with energyctl .*, this is 99\.0; .*down"):
+            daemons.ensure(world.configuration, world.runtime)
     finally:
         popen.terminate()
         popen.wait(10)
@@ -156,8 +161,8 @@ def test_the_daemon_is_kept_while_a_group_of_someone_else_is_in_it(world: World)
 CONTROLLER = """
 import sys, time
 from pathlib import Path
-from energyctl import supervisor
-daemon = supervisor.ensure(Path(sys.argv[1]), Path(sys.argv[2]))
+from energyctl import daemons
+daemon = daemons.ensure(Path(sys.argv[1]), Path(sys.argv[2]))
 if sys.argv[3:]:
     entries = Path(sys.argv[3])
     daemon.add("energyctl-watched", entries, entries.parent, entries.parent / "clock")

@@ -63,6 +63,16 @@ def _campaign(document: Document, report: Report) -> Campaign:
             'give each experiment its own: "parallel", "mutation" or "default"',
             "warning",
         )
+    settle = campaign.settle
+    if settle.timeout_seconds <= settle.seconds:
+        always = "every run fails" if settle.on_timeout == "fail" else "every run says so"
+        report.add(
+            ("settle", "timeout_seconds"),
+            f"{settle.timeout_seconds:g} s is no longer than the {settle.seconds:g} s over which "
+            f"the load has to be steady: it never can be, and {always}",
+            'make it longer, or "seconds" shorter',
+            "error" if settle.on_timeout == "fail" else "warning",
+        )
     if "experiment_name" not in document.data:
         stem = document.path.stem
         report.add((), f'has no "experiment_name": {shown(stem)} stands in', None, "warning")

@@ -1,0 +1,59 @@
+"""Edge: the entries and the script of a run's background: rendered, or edited by an operator."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from energyctl import processes, programs
+from energyctl.errors import SettingsError
+from energyctl.groups import GROUP_PREFIX, LAUNCHER
+from energyctl.plan import Run, Training
+from energyctl.programs import Places, Rendered
+from energyctl.registry import Invocation
+from energyctl.results import RunFiles, read_text
+
+
+def render(
+    run: Run,
+    files: RunFiles,
+    runtime: Path,
+    templates: tuple[Path, Path],
+    invocation_of: Callable[[Training], Invocation],
+    marker: str,
+    *,
+    keep_logs: str,
+) -> Rendered:
+    """The entries and the script of *run* (pure but for reading the templates)."""
+    places = Places(
+        runtime=runtime,
+        script=runtime / "background.sh",
+        logs=files.background_logs,
+        environment_file=runtime / "environment",
+        clock=runtime / "clock",
+        python=sys.executable,
+        launcher=LAUNCHER,
+        keep_logs=keep_logs,
+    )
+    marks = {processes.MARKER: marker}
+    jobs = programs.make_jobs(run, files.experiment_id, places, invocation_of, marks)
+    return programs.render(files.experiment_id, jobs, places, templates)
+
+
+def edited(rendered: Rendered, folder: Path, token: str, experiment_id: str) -> Rendered:
+    """*rendered* with the texts that the operator edited in *folder* (``render`` wrote them).
+
+    The run's id is not known when they are written, so they hold *token* in its place.
+    Raises SettingsError where one is missing or does not fit this run.
+    """
+    texts = []
+    for suffix in ("conf", "sh"):
+        path = folder / f"background_training_{token}.{suffix}"
+        texts.append(read_text(path, "a rendered file").replace(token, experiment_id))
+    if f"[group:{rendered.group}]" not in texts[0]:
+        raise SettingsError(
+            f"{folder}/background_training_{token}.conf: no [group:{GROUP_PREFIX}{token}];"
+            " render it again, and keep that line"
+        )
+    return Rendered(rendered.group, rendered.jobs, texts[0], texts[1])
