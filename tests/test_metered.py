@@ -345,7 +345,11 @@ def test_a_signal_is_passed_on_and_the_result_still_written(tmp_path: Path, name
     ready, report = tmp_path / "ready", tmp_path / "result.json"
     command = f"trap 'exit 42' {name[3:]}; touch {ready}; while :; do sleep 0.02; done"
     meter = subprocess.Popen(
-        arguments(shell(command), json_path=str(report)), stderr=subprocess.PIPE, text=True
+        arguments(shell(command), json_path=str(report)),
+        stderr=subprocess.PIPE,
+        text=True,
+        # Under nohup, or behind a shell's `&`, they are ignored, and no shell can trap those.
+        preexec_fn=lambda: signal.signal(getattr(signal, name), signal.SIG_DFL),
     )
     wait_until(ready.exists)
     meter.send_signal(getattr(signal, name))
