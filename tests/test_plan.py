@@ -377,7 +377,7 @@ def history() -> plan.History:
 
 
 def test_history_is_kept_apart_by_model_and_mode_and_without_failed_runs() -> None:
-    found = history()
+    found = {key: tuple(run.values for run in runs) for key, runs in history().items()}
     assert found[("net", "small", False)] == ({"kfold": "2"}, {"kfold": "4", "epochs": "10"})
     assert found[("net", "small", True)] == ({"kfold": "5", "epochs": "10"},)
     assert found.keys() == {
@@ -431,7 +431,7 @@ def test_earlier_floats_are_compared_in_full_precision(cell: str) -> None:
     taken = plan.history.taken_combinations(
         plan.history_from_rows([row]), "net", "small", False, [parameter]
     )
-    assert taken == {(0.07065596805028977,)}
+    assert taken.keys() == {(0.07065596805028977,)}
 
 
 def test_rows_of_foreign_tables_do_no_harm() -> None:

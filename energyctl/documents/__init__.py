@@ -14,15 +14,18 @@ from energyctl.documents.checking import (
     editor_schema,
     intended_field,
     nearest,
+    same_spelling,
     shown,
     text,
     validated,
 )
+from energyctl.documents.editing import Edits
 from energyctl.documents.reading import Document, Duplicate, parse, place, read
 
 __all__ = [
     "Document",
     "Duplicate",
+    "Edits",
     "Name",
     "Problem",
     "Scalar",
@@ -34,6 +37,7 @@ __all__ = [
     "parse",
     "place",
     "read",
+    "same_spelling",
     "shown",
     "text",
     "validated",

@@ -213,6 +213,11 @@ def intended_field(name: str, known: Collection[str], *, beginnings: bool = True
     return min(slips, key=lambda field: slips[field]) if slips else None
 
 
+def same_spelling(name: str, field: str) -> bool:
+    """Whether the two differ in case and punctuation alone, as `runsPerConfig`."""
+    return _plain(name) == _plain(field)
+
+
 def _plain(name: str) -> str:
     return re.sub(r"[\W_]", "", name.casefold())
 

@@ -14,7 +14,7 @@ from typing import Any
 from energyctl.errors import SettingsError
 
 # Only ever applied to text that the json module has accepted.
-_TOKEN = re.compile(r'\s*("[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+)', re.DOTALL)
+TOKEN = re.compile(r'\s*("[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+)', re.DOTALL)
 _PLAIN_KEY = re.compile(r"[^\s.\[\]\"\x00-\x1f\ud800-\udfff]+")
 
 
@@ -124,7 +124,7 @@ class _Walk:
         self.duplicates: list[Duplicate] = []
         self._text, self._name = text, name
         self._breaks = [match.start() for match in re.finditer("\n", text)]
-        self._tokens: Iterator[re.Match[str]] = _TOKEN.finditer(text)
+        self._tokens: Iterator[re.Match[str]] = TOKEN.finditer(text)
         root = next(self._tokens)
         self.positions[""] = self._position(root.start(1))
         self._value((), root)

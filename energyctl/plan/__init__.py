@@ -5,16 +5,20 @@ plan = make(settings, registry, seed=7, document=document, problems=checked.prob
 
 from __future__ import annotations
 
-from energyctl.plan.history import History, history_from_rows
+from energyctl.plan.history import Earlier, History, history_from_results, history_from_rows, joined
 from energyctl.plan.making import make
-from energyctl.plan.runs import BackgroundJob, Plan, Run, Training
+from energyctl.plan.runs import BackgroundJob, PassedOver, Plan, Run, Training
 
 __all__ = [
     "BackgroundJob",
+    "Earlier",
     "History",
+    "PassedOver",
     "Plan",
     "Run",
     "Training",
+    "history_from_results",
     "history_from_rows",
+    "joined",
     "make",
 ]

@@ -8,7 +8,7 @@ of Python.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from energyctl.plan.space import Space, hashed, scaled
@@ -24,7 +24,7 @@ class Drawing:
     """Values for one experiment's mutated parameters, each combination at most once.
 
     Never drawn are the defaults of all parameters together, nor what is in `taken`. `left` counts
-    the combinations that can still be drawn.
+    the combinations that can still be drawn, `earlier` holds those of `taken` that could be.
     """
 
     def __init__(
@@ -39,7 +39,10 @@ class Drawing:
         self._spaces = [Space(parameter) for parameter in parameters]
         self._total = math.prod(space.size for space in self._spaces)
         defaults = tuple(parameter.default for parameter in parameters)
-        self._taken = {known for known in (defaults, *taken) if self._holds(known)}
+        self.earlier = tuple(known for known in dict.fromkeys(taken) if self._holds(known))
+        self._known = frozenset(self.earlier)
+        self._passed_over: dict[Combination, int] = {}
+        self._taken = {*self.earlier, *(known for known in [defaults] if self._holds(known))}
         self.left = self._total - len(self._taken)
 
     def next(self, repetition: int) -> dict[str, Any]:
@@ -49,6 +52,20 @@ class Drawing:
         combination = self._drawn(repetition) or self._scanned(repetition)
         self._taken.add(combination)
         self.left -= 1
+        return self._named(combination)
+
+    def left_out(
+        self, sources: Mapping[Combination, str]
+    ) -> Iterator[tuple[dict[str, Any], int | None, str]]:
+        """Of `taken`, what was drawn and left out: its values, for which repetition, its source.
+
+        All of it, some for no repetition, where no combination is left.
+        """
+        known = self.earlier if self.left <= 0 else tuple(self._passed_over)
+        for combination in known:
+            yield self._named(combination), self._passed_over.get(combination), sources[combination]
+
+    def _named(self, combination: Combination) -> dict[str, Any]:
         names = (space.parameter.name for space in self._spaces)
         return dict(zip(names, combination, strict=True))
 
@@ -61,7 +78,7 @@ class Drawing:
                 )
                 for space in self._spaces
             )
-            if combination not in self._taken:
+            if self._is_free(combination, repetition):
                 return combination
         return None
 
@@ -69,9 +86,16 @@ class Drawing:
         """The first free combination from a drawn one on; there is one, since some are left."""
         start = scaled(hashed(f"{self._key}\0{repetition}"), self._total)
         number = start
-        while (combination := self._at(number)) in self._taken:
+        while not self._is_free(combination := self._at(number), repetition):
             number = (number + 1) % self._total
         return combination
+
+    def _is_free(self, combination: Combination, repetition: int) -> bool:
+        if combination not in self._taken:
+            return True
+        if combination in self._known:
+            self._passed_over.setdefault(combination, repetition)
+        return False
 
     def _at(self, number: int) -> Combination:
         values = []

@@ -9,11 +9,12 @@ from typing import Any, Literal
 from energyctl.documents import Document, Problem, nearest, place, shown
 from energyctl.plan.drawing import Drawing
 from energyctl.plan.history import History, taken_combinations
-from energyctl.plan.runs import BackgroundJob, Plan, Run, Training
+from energyctl.plan.runs import BackgroundJob, PassedOver, Plan, Run, Training
 from energyctl.registry import Hyperparameter, Registry, Repository
 from energyctl.settings import Experiment, Settings
 
 Path = tuple[str | int, ...]
+Parameters = Mapping[str, Hyperparameter]
 
 
 def make(
@@ -33,14 +34,16 @@ def make(
     report = _Report(document)
     past = (history or {}) if settings.use_deduplication else {}
     runs: list[Run] = []
+    passed_over: list[PassedOver] = []
     for experiment in settings.experiments:
         maker = _Maker(experiment, registry, report)
         runs.extend(maker.runs(len(runs) + 1, seed, past))
+        passed_over.extend(maker.passed_over)
     if document is not None:
         valid = {experiment.number for experiment in settings.experiments}
         _check_names_of_invalid(document, valid, registry, report)
     known = sorted([*problems, *report.problems], key=lambda found: found.line or 0)
-    return Plan(tuple(runs), tuple(known), settings.separators, seed)
+    return Plan(tuple(runs), tuple(known), settings.separators, seed, tuple(passed_over))
 
 
 def _check_names_of_invalid(
@@ -92,6 +95,7 @@ class _Maker:
 
     def __init__(self, experiment: Experiment, registry: Registry, report: _Report) -> None:
         self._experiment, self._registry, self._report = experiment, registry, report
+        self.passed_over: list[PassedOver] = []
         root: Path = ("experiments", experiment.number)
         self._path = (*root, "foreground") if experiment.foreground else root
         self._background_path = (*root, "background")
@@ -103,13 +107,14 @@ class _Maker:
         mutated: list[Hyperparameter] = []
         repository = self._repository(self._path, measured.repo, measured.model)
         if repository is not None:
-            mutated = self._mutated(repository, measured.mutate)
-            fixed = self._fixed(self._path, repository, measured.hyperparameters)
+            parameters = repository.parameters_of(measured.model)
+            mutated = self._mutated(repository.name, parameters, measured.mutate)
+            fixed = self._fixed(self._path, repository.name, parameters, measured.hyperparameters)
             self._warn_of_fixed_and_mutated(mutated)
         background = tuple(self._background())
         if repository is None or experiment.number in self._report.invalid:
             return []
-        draws = self._draws(repository, mutated, seed, history)
+        draws = self._draws(repository, mutated, seed, history, index)
         return [
             Run(
                 index=index + number,
@@ -135,16 +140,20 @@ class _Maker:
         return _find_repository(path, repo, model, self._registry, self._wrong)
 
     def _fixed(
-        self, path: Path, repository: Repository, values: Mapping[str, Any]
+        self, path: Path, repo: str, parameters: Parameters, values: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """The given values in the registry's types."""
+        """The given values in the registry's types; what the program cannot take is left out."""
         typed: dict[str, Any] = {}
         for name, value in values.items():
             inside = (*path, "hyperparameters", name)
-            parameter = repository.hyperparameters.get(name)
+            parameter = parameters.get(name)
             if parameter is None:
-                message = f"{shown(repository.name)} has no such hyper-parameter: it is not passed"
-                self._warn(inside, message, _like(name, repository.hyperparameters))
+                message = f"{shown(repo)} has no such hyper-parameter: it is not passed"
+                self._warn(inside, message, _like(name, parameters))
+                continue
+            if parameter.unsupported is not None:
+                message = f"is not passed, {shown(repo)} does not support it: "
+                self._warn(inside, message + parameter.unsupported, "remove it")
                 continue
             try:
                 typed[name] = parameter.accept(value)
@@ -152,9 +161,10 @@ class _Maker:
                 self._wrong(inside, f"{error}, not {shown(value)}")
         return typed
 
-    def _mutated(self, repository: Repository, names: tuple[str, ...]) -> list[Hyperparameter]:
+    def _mutated(
+        self, repo: str, parameters: Parameters, names: tuple[str, ...]
+    ) -> list[Hyperparameter]:
         """The parameters to draw, each once; of a wrong name is reported what is wrong."""
-        parameters = repository.hyperparameters
         able = [parameter for parameter in parameters.values() if parameter.can_be_mutated]
         found: dict[str, Hyperparameter] = {}
         for number, name in enumerate(names):
@@ -162,11 +172,14 @@ class _Maker:
             if name == "all" and "all" not in parameters:
                 found |= {parameter.name: parameter for parameter in able}
                 if not able:
-                    message = f"{shown(repository.name)} has no hyper-parameter to mutate"
+                    message = f"{shown(repo)} has no hyper-parameter to mutate"
                     self._wrong(inside, message)
             elif name not in parameters:
-                message = f"{shown(name)} is no hyper-parameter of {shown(repository.name)}"
+                message = f"{shown(name)} is no hyper-parameter of {shown(repo)}"
                 self._wrong(inside, message, _like(name, parameters))
+            elif (reason := parameters[name].unsupported) is not None:
+                message = f"{shown(name)} cannot be mutated, {shown(repo)} does not support it: "
+                self._wrong(inside, message + reason, "remove it")
             elif not parameters[name].can_be_mutated:
                 wanted = "range" if parameters[name].type in ("int", "float") else "choices"
                 message = f"{shown(name)} cannot be mutated: the registry gives it no {wanted}"
@@ -189,7 +202,8 @@ class _Maker:
                 path = (*path, number)
             repository = self._repository(path, job.repo, job.model)
             if repository is not None:
-                fixed = self._fixed(path, repository, job.hyperparameters)
+                parameters = repository.parameters_of(job.model)
+                fixed = self._fixed(path, repository.name, parameters, job.hyperparameters)
                 yield BackgroundJob(
                     _training(repository, job.model, fixed),
                     job.copies,
@@ -198,7 +212,12 @@ class _Maker:
                 )
 
     def _draws(
-        self, repository: Repository, mutated: list[Hyperparameter], seed: int, history: History
+        self,
+        repository: Repository,
+        mutated: list[Hyperparameter],
+        seed: int,
+        history: History,
+        index: int,
     ) -> list[dict[str, Any]]:
         """The mutated values of each run: as many as are asked for, or as there are."""
         experiment, asked = self._experiment, self._experiment.runs_per_config
@@ -208,24 +227,41 @@ class _Maker:
         model = experiment.measured.model
         taken = taken_combinations(history, repository.name, model, parallel, mutated)
         drawing = Drawing(mutated, seed=seed, experiment=experiment.number, taken=taken)
-        self._check_enough(drawing.left, asked, mutated, bool(taken))
-        count = min(asked, drawing.left)
-        return [drawing.next(repetition) for repetition in range(1, count + 1)]
+        left = drawing.left
+        self._check_enough(left, asked, mutated, len(drawing.earlier))
+        drawn = [drawing.next(repetition) for repetition in range(1, min(asked, left) + 1)]
+        self.passed_over = [
+            PassedOver(
+                None if place is None else index + place - 1,
+                experiment.number,
+                experiment.mode,
+                Training(repository.name, model, values),
+                source,
+            )
+            for values, place, source in drawing.left_out(taken)
+        ]
+        return drawn
 
     def _check_enough(
-        self, left: int, asked: int, mutated: list[Hyperparameter], deduplicated: bool
+        self, left: int, asked: int, mutated: list[Hyperparameter], earlier: int
     ) -> None:
-        if left >= asked:
-            return
+        """Says where values run out; with deduplication also where they soon will."""
         names = ", ".join(parameter.name for parameter in mutated)
         path = (*self._path, "mutate")
-        if left == 0 and not deduplicated:
+        if left >= asked:
+            if earlier and left < 2 * asked:
+                message = f"{names}: {earlier} combinations were run before, and after these "
+                message += f"{asked} runs only {left - asked} new ones are left"
+                self._warn(path, message, "widen the range in the registry")
+            return
+        if left == 0 and not earlier:
             hint = "widen its range in the registry"
             self._wrong(path, f"{names}: there is no value but the default", hint)
             return
-        besides = "the defaults and what was run before" if deduplicated else "the defaults"
+        besides = "the defaults and what was run before" if earlier else "the defaults"
         message = f"{names}: only {left} different values besides {besides}: "
-        self._warn(path, f"{message}{left} runs instead of {asked}")
+        hint = "widen the range in the registry, or leave out use_deduplication"
+        self._warn(path, f"{message}{left} runs instead of {asked}", hint if earlier else None)
 
 
 def _find_repository(
@@ -255,10 +291,11 @@ def _like(name: str, known: Iterable[str]) -> str | None:
 
 
 def _training(repository: Repository, model: str, values: Mapping[str, Any]) -> Training:
-    """With every value, defaults included, in the registry's order."""
+    """With every value that the program takes, defaults included, in the registry's order."""
     complete = {
         name: values.get(name, parameter.default)
-        for name, parameter in repository.hyperparameters.items()
+        for name, parameter in repository.parameters_of(model).items()
+        if parameter.unsupported is None
     }
     given = {name: value for name, value in complete.items() if value is not None}
     return Training(repository.name, model, given)

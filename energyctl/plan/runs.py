@@ -105,6 +105,31 @@ def _training(data: Mapping[str, Any]) -> Training:
 
 
 @dataclass(frozen=True)
+class PassedOver:
+    """Values that were not drawn again, since an earlier run of the same kind had them together.
+
+    `run` is the index of the run that they were drawn for; None where none is left to draw them
+    for. `source` is the result or the row of a table that has them.
+    """
+
+    run: int | None
+    experiment: int
+    mode: Mode
+    training: Training
+    source: str
+
+    def to_json(self) -> dict[str, Any]:
+        """`hyperparameters` are those that are mutated."""
+        return {
+            "run": self.run,
+            "experiment": self.experiment,
+            "mode": self.mode,
+            **self.training.to_json(),
+            "source": self.source,
+        }
+
+
+@dataclass(frozen=True)
 class Plan:
     """All runs of a file in their order, and what is wrong with the rest of it."""
 
@@ -112,6 +137,7 @@ class Plan:
     problems: tuple[Problem, ...]
     separators: int
     seed: int
+    passed_over: tuple[PassedOver, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -140,4 +166,5 @@ class Plan:
             "separators": self.separators,
             "invalid_experiments": sorted(self.invalid_experiments),
             "seed": self.seed,
+            "passed_over": [values.to_json() for values in self.passed_over],
         }

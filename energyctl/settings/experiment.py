@@ -7,13 +7,12 @@ from typing import Any
 
 from energyctl.documents import nearest, shown, validated
 from energyctl.settings.fields import MODES, Background, Campaign, ExperimentFields, Mode
-from energyctl.settings.names import Level, misread_names
+from energyctl.settings.names import Level, intended_mode, misread_names
 from energyctl.settings.report import Path, Report
 from energyctl.settings.resolved import Experiment, Foreground
 
 # What a foreground takes from its experiment where it says nothing itself.
 _INHERITED = ("repo", "model", "mutate", "hyperparameters", "timeout_seconds")
-_OLD_MODES = {"nonparallel": "mutation", "sequential": "default", "single": "default"}
 
 
 def is_separator(entry: Any) -> bool:
@@ -56,7 +55,7 @@ def _mode(path: Path, entry: dict[str, Any], campaign: Campaign, report: Report)
             'add "mode": "parallel", "mutation" or "default"',
         )
         return None
-    meant = _OLD_MODES.get(own) or nearest(own, MODES) if isinstance(own, str) else None
+    meant = intended_mode(own) or nearest(own, MODES) if isinstance(own, str) else None
     report.add(
         (*path, "mode"),
         f'must be "parallel", "mutation" or "default", not {shown(own)}',

@@ -23,6 +23,14 @@ OLD_NAMES = {
     "hyperparams": "hyperparameters",
     "hparams": "hyperparameters",
 }
+# Those that change nothing of what is run.
+OLD_LABELS = {"session_name": "experiment_name"}
+# Words of older dialects for a mode, without case and punctuation.
+OLD_MODES: dict[str, Mode] = {
+    "nonparallel": "mutation",
+    "sequential": "default",
+    "single": "default",
+}
 # Free text, however near it comes to a field.
 FREE_TEXT = {
     *("comment", "comments", "note", "notes", "description", "version", "created", "updated"),
@@ -210,7 +218,8 @@ class Campaign(Strict):
         Discriminator(lambda value: "<word>" if isinstance(value, str) else "<object>"),
     ] = Field(default=KeepLogs(), description="Of which iterations the logs are kept, per job.")
     use_deduplication: bool = Field(
-        default=False, description="Leave out combinations of values that historical_csvs hold."
+        default=False,
+        description="Leave out combinations of values that historical_csvs or results hold.",
     )
     historical_csvs: Annotated[tuple[Name, ...], Field(strict=False)] = Field(
         default=(), description="Tables of earlier runs, relative to the workspace."

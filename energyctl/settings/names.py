@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from energyctl.documents import Duplicate, intended_field, shown
+from energyctl.documents import Duplicate, intended_field, same_spelling, shown
 from energyctl.settings.fields import (
     BACKGROUND,
     EXPERIMENT,
@@ -15,9 +15,13 @@ from energyctl.settings.fields import (
     FREE_TEXT,
     KEEP_LOGS,
     LOOKALIKES,
+    MODES,
+    OLD_LABELS,
+    OLD_MODES,
     OLD_NAMES,
     SETTLE,
     TOP,
+    Mode,
 )
 
 
@@ -49,13 +53,17 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class Misread:
-    """A name that its writer may take for a field; `field` is the one that was meant."""
+    """A name that its writer may take for a field; `field` is the one that was meant.
+
+    `sure` where there is no other reading: an old name, or another spelling.
+    """
 
     name: str
     message: str
     suggestion: str | None
     severity: Literal["invalid", "warning"]
     field: str | None = None
+    sure: bool = False
 
 
 def misread_names(level: Level, data: Mapping[str, Any]) -> Iterator[Misread]:
@@ -72,7 +80,12 @@ def misread_names(level: Level, data: Mapping[str, Any]) -> Iterator[Misread]:
             if (level, name, value) != (Level.BACKGROUND, "mode", "default"):
                 yield _misplaced(name, homes)
             continue
-        misread = _old(name, level) or _mistyped(name, level, data) or _lookalike(name, level)
+        misread = (
+            _old(name, level)
+            or _old_label(name, level, data)
+            or _mistyped(name, level, data)
+            or _lookalike(name, level)
+        )
         if misread:
             yield misread
 
@@ -83,7 +96,22 @@ def _old(name: str, level: Level) -> Misread | None:
     if old is None:
         return None
     field = OLD_NAMES[old]
-    return Misread(name, "is not a field", f'write "{field}"', "invalid", field)
+    return Misread(name, "is not a field", f'write "{field}"', "invalid", field, sure=True)
+
+
+def _old_label(name: str, level: Level, data: Mapping[str, Any]) -> Misread | None:
+    field = OLD_LABELS.get(name.casefold())
+    if field not in level.fields or field in data:
+        return None
+    return Misread(name, "is not a field, and ignored", f'write "{field}"', "warning", field, True)
+
+
+def intended_mode(word: str) -> Mode | None:
+    """The mode that another spelling or a word of an older dialect stands for."""
+    for mode in MODES:
+        if same_spelling(word, mode):
+            return mode
+    return next((mode for old, mode in OLD_MODES.items() if same_spelling(word, old)), None)
 
 
 def _mistyped(name: str, level: Level, data: Mapping[str, Any]) -> Misread | None:
@@ -97,6 +125,7 @@ def _mistyped(name: str, level: Level, data: Mapping[str, Any]) -> Misread | Non
         f'write "{field}", or {shown(f"_{name}")} for free text',
         "warning" if doubt else "invalid",
         field,
+        same_spelling(name, field),
     )
 
 

@@ -1,0 +1,226 @@
+"""What `migrate` does: shows a settings file in today's words, asks, and writes it."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from energyctl import machine, preparation, settings
+from energyctl.atomic import write_atomic
+from energyctl.cli.conducting import PROBLEMS, show_problems
+from energyctl.errors import SettingsError
+from energyctl.outputs import replace_text
+from energyctl.preparation import Prepared
+from energyctl.reports import words
+from energyctl.settings import Migration, Question
+from energyctl.workspace import Workspace
+
+SHOWN_PLACES = 10
+STANDARD_OUTPUT = "-"
+
+
+def migrate(
+    root: Path, file: str, out: str | None, write: bool, prefer: Sequence[str], models: str | None
+) -> int:
+    """``energyctl migrate``; returns the exit code that `validate` has for the new file."""
+    workspace = Workspace(root)
+    path = workspace.settings_file(file)
+    old = _read(path)
+    target = None if out in (None, STANDARD_OUTPUT) else _target(workspace, path, str(out))
+    migration = _decided(path, old, prefer)
+    if migration.questions:
+        raise SettingsError(_undecided(path, migration.questions))
+    new = migration.text
+    _say_changes(migration)
+    to_stdout = out == STANDARD_OUTPUT
+    for line in _difference(path, old, new):
+        click.echo(line, err=to_stdout)
+    code = _check(workspace, path, old, new, models)
+    if to_stdout:
+        click.echo(new, nl=False)
+    elif target is not None:
+        _write_new(target, new)
+    elif old == new:
+        click.echo(f"{path}: is in today's words already")
+    elif write or _confirmed(path):
+        _overwrite(path, new)
+    else:
+        click.echo("nothing was written: --write changes the file, --out FILE makes another")
+    return code
+
+
+def _read(path: Path) -> str:
+    """The file as it is, with its line ends and its byte order mark."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise SettingsError(f"{path}: is no regular file")
+    settings.read(path)  # whatever is wrong with it, in words
+    return path.read_bytes().decode("utf-8")
+
+
+def _target(workspace: Workspace, path: Path, out: str) -> Path:
+    target = workspace.given(out)
+    if target.exists() and target.samefile(path):
+        raise SettingsError(f"--out {out}: is the old file; --write changes it")
+    if target.exists():
+        raise SettingsError(f"--out {out}: is there already; name another, or remove it")
+    if not target.parent.is_dir():
+        raise SettingsError(f"--out {out}: {target.parent} is no folder")
+    return target
+
+
+# -- questions ---------------------------------------------------------------------------------
+
+
+def _decided(path: Path, text: str, prefer: Sequence[str]) -> Migration:
+    """With every question answered that `--prefer` or, on a terminal, the user answers."""
+
+    def preferred(question: Question) -> str | None:
+        for given in reversed(prefer):
+            where, _, choice = given.rpartition("=")
+            here = not where or question.where == where or question.where.startswith(f"{where}.")
+            if here and choice in question.choices:
+                return choice
+        return None
+
+    migration = settings.migrate(text, str(path), preferred)
+    while migration.questions and sys.stdin.isatty() and sys.stderr.isatty():
+        answers = _asked(path, migration.questions)
+        if answers is None:
+            break
+        known = answers
+
+        def decide(question: Question, answers: Mapping[str, str] = known) -> str | None:
+            return answers.get(question.where) or preferred(question)
+
+        migration = settings.migrate(text, str(path), decide)
+    return migration
+
+
+def _asked(path: Path, questions: Iterable[Question]) -> dict[str, str] | None:
+    """Each doubt once, for all its places; None where the user leaves it open."""
+    alike: dict[tuple[str, tuple[str, ...]], list[Question]] = {}
+    for question in questions:
+        alike.setdefault((question.topic, tuple(question.choices)), []).append(question)
+    answers: dict[str, str] = {}
+    for (topic, choices), same in alike.items():
+        click.echo(f"\n{topic}:", err=True)
+        for line in _places(path, same):
+            click.echo(f"  {line}", err=True)
+        wanted = click.prompt(
+            f"which, for {words.count(len(same), 'place')}",
+            type=click.Choice([*choices, "quit"]),
+            default="quit",
+            err=True,
+        )
+        if wanted == "quit":
+            return None
+        answers |= {question.where: wanted for question in same}
+    return answers
+
+
+def _places(path: Path, questions: Sequence[Question]) -> Iterator[str]:
+    for question in questions[:SHOWN_PLACES]:
+        meanings = "; ".join(f"{name}: {text}" for name, text in question.choices.items())
+        yield f"{path}:{question.line}: {question.where}: {meanings}"
+    if len(questions) > SHOWN_PLACES:
+        yield f"… and {len(questions) - SHOWN_PLACES} more"
+
+
+def _undecided(path: Path, questions: Sequence[Question]) -> str:
+    lines = []
+    for topic in dict.fromkeys(question.topic for question in questions):
+        same = [question for question in questions if question.topic == topic]
+        choices = dict.fromkeys(choice for question in same for choice in question.choices)
+        lines += [f"{topic}:", *_places(path, same)]
+        lines.append("decide with " + " or ".join(f"--prefer {choice}" for choice in choices))
+    lines.append(
+        f"{path}: nothing was written; --prefer '{questions[0].where}=…' decides one place alone"
+    )
+    return "\n".join(lines)
+
+
+# -- what is shown -----------------------------------------------------------------------------
+
+
+def _say_changes(migration: Migration) -> None:
+    """Each kind of change once, with the lines of the old file."""
+    lines: dict[str, list[int]] = {}
+    for change in migration.changes:
+        lines.setdefault(change.text, []).append(change.line)
+    for text, found in lines.items():
+        shown = ", ".join(map(str, found[:SHOWN_PLACES])) + ", …" * (len(found) > SHOWN_PLACES)
+        click.echo(f"{text} (line{'s' * (len(found) > 1)} {shown})", err=True)
+
+
+def _difference(path: Path, old: str, new: str) -> Iterator[str]:
+    """A unified diff; lines end where JSON's do, not at every character that ends a line."""
+    lines = difflib.unified_diff(
+        old.split("\n"), new.split("\n"), str(path), f"{path} (migrated)", lineterm=""
+    )
+    colours = {"+": "green", "-": "red", "@": "cyan"}
+    for line in lines:
+        yield click.style(line.rstrip("\r"), fg=colours.get(line[:1]))
+
+
+def _check(workspace: Workspace, path: Path, old: str, new: str, models: str | None) -> int:
+    """Says what is still wrong, and the runs before and after."""
+    known = None if models is None else workspace.given(models)
+
+    def prepared(text: str) -> Prepared:
+        document = settings.parse(text, str(path))
+        return preparation.prepare(workspace, document, text, known, 0)
+
+    before, after = prepared(old), prepared(new)
+    show_problems(f"{path} (migrated)" if new != old else str(path), after.problems)
+    click.echo(f"before: {_counts(before)}; now: {_counts(after)}", err=True)
+    return PROBLEMS if after.plan is None else int(after.invalid)
+
+
+def _counts(prepared: Prepared) -> str:
+    if prepared.plan is None:
+        errors = Counter(problem.severity for problem in prepared.problems)["error"]
+        return f"no runs, {words.count(errors, 'error')} at the top"
+    invalid = len(prepared.plan.invalid_experiments)
+    runs = words.count(len(prepared.plan.runs), "run")
+    return f"{runs}, {words.count(invalid, 'invalid experiment')}"
+
+
+# -- what is written ---------------------------------------------------------------------------
+
+
+def _confirmed(path: Path) -> bool:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    question = f"write it to {path}, and keep the old one as {_backup(path).name}?"
+    return click.confirm(question, default=False, err=True)
+
+
+def _backup(path: Path) -> Path:
+    number, backup = 1, path.with_name(f"{path.name}.bak")
+    while backup.exists():
+        number += 1
+        backup = path.with_name(f"{path.name}.bak{number}")
+    return backup
+
+
+def _overwrite(path: Path, text: str) -> None:
+    path = path.resolve()
+    user, backup = machine.invoking_user(), _backup(path)
+    with user.writing(path.parent):
+        shutil.copy2(path, backup)
+        user.own(backup)
+        replace_text(path, text, user.own)
+    click.echo(f"{path}: written; the old one is {backup.name}")
+
+
+def _write_new(path: Path, text: str) -> None:
+    user = machine.invoking_user()
+    with user.writing(path.parent):
+        write_atomic(path, text, user.own)
+    click.echo(f"{path}: written")
