@@ -138,6 +138,11 @@ CAUSES = {
         "two readings of its power do not agree, as happens with a load that has a period",
         "a GPU with an energy counter",
     ),
+    "edges": (
+        "at an edge its power was not read in time",
+        "a longer run, since this does not grow with it",
+    ),
+    "stamps": ("its readings' time stamps are coarse", "finer time stamps"),
     "averaging": (
         "its power reading is an average over the time before it, which blurs the edges",
         "a longer run, since this does not grow with it",

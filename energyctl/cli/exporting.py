@@ -1,0 +1,137 @@
+"""The command ``export``: results become tables."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+TABLES = ("runs", "domains", "phases", "jobs", "iterations")
+
+
+@click.command()
+@click.argument("results", nargs=-1, metavar="[RESULTS]...")
+@click.option("--results", "folder", metavar="DIR", help="Another results folder.")
+@click.option(
+    "--out", required=True, metavar="FILE|DIR", help="A file, a folder, or - for standard output."
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "parquet", "summary"]),
+    help="summary: the wide summary.csv. Default: by the ending of --out, else csv.",
+)
+@click.option(
+    "--table",
+    "names",
+    multiple=True,
+    type=click.Choice([*TABLES, "all"]),
+    help="May be repeated. Default: runs for a file, all for a folder.",
+)
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.pass_obj
+def export(
+    root: Path,
+    results: tuple[str, ...],
+    folder: str | None,
+    out: str,
+    kind: str | None,
+    names: tuple[str, ...],
+    force: bool,
+) -> int:
+    """Write results as tables: one row per run, per domain, phase, job, iteration.
+
+    RESULTS are result files or folders of them (default: the results folder). docs/tables.md says
+    what each column means.
+    """
+    from energyctl import exporting, machine
+    from energyctl.workspace import Workspace
+
+    workspace = Workspace(root)
+    given = [*results, *([] if folder is None else [folder])]
+    places = [workspace.given(name) for name in given] or [workspace.results]
+    paths = [path for place in places for path in exporting.result_files(place)]
+    user = machine.invoking_user()
+    form = _format(kind, out)
+    targets = _targets(None if out == "-" else workspace.given(out), form, names, force, user)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="")
+    done = exporting.export(paths, targets, form, user, sys.stdout, _say)
+    for target in targets:
+        if target.place is not None:
+            rows, columns = done.written[target.table]
+            click.echo(f"wrote {target.place}: {rows} rows, {columns} columns")
+    if done.problems:
+        click.echo(f"energyctl: {len(done.problems)} problems, named above", err=True)
+    return int(bool(done.problems))
+
+
+def _say(line: str) -> None:
+    click.echo(f"energyctl: {line}", err=True)
+
+
+def _format(kind: str | None, out: str) -> Any:
+    if kind == "parquet" and out == "-":
+        raise click.UsageError("Parquet cannot go to standard output: --out FILE.parquet")
+    return kind or ("parquet" if out.endswith(".parquet") else "csv")
+
+
+def _targets(
+    out: Path | None, kind: str, names: Sequence[str], force: bool, user: Any
+) -> list[Any]:
+    """What goes where; folders are made. Raises UsageError."""
+    from energyctl.exporting import Target
+
+    if out is not None and out.exists() and not out.is_file() and not out.is_dir():
+        raise click.UsageError(f"{out} is no regular file; --out - is standard output")
+    several = out is not None and (out.is_dir() or out.suffix not in (".csv", ".parquet"))
+    if kind == "summary":
+        if set(names) - {"runs"}:
+            raise click.UsageError("the format summary is a table of runs: leave --table out")
+        chosen: tuple[str, ...] = ("runs",)
+    else:
+        default = TABLES if several else ("runs",)
+        chosen = TABLES if "all" in names else tuple(dict.fromkeys(names)) or default
+    if not several:
+        if len(chosen) > 1:
+            raise click.UsageError(f"{len(chosen)} tables need a folder: --out DIR")
+        targets = [Target(chosen[0], out)]
+    else:
+        assert out is not None
+        ending = "parquet" if kind == "parquet" else "csv"
+        targets = [
+            Target(n, out / f"{'summary' if kind == 'summary' else n}.{ending}") for n in chosen
+        ]
+    _refuse([t.place for t in targets if t.place is not None], force)
+    if several and out is not None:
+        _make(out, user)
+    return targets
+
+
+def _refuse(places: Sequence[Path], force: bool) -> None:
+    """Nothing that a user may have made is replaced unasked."""
+    for place in places:
+        if place.exists() and not place.is_file():
+            raise click.UsageError(f"{place} is no regular file: name another --out")
+        if place.exists() and not force:
+            raise click.UsageError(f"{place} is there already: --force replaces it")
+
+
+def _make(folder: Path, user: Any) -> None:
+    from energyctl.errors import SettingsError
+    from energyctl.outputs import Created
+
+    created = Created(folder, ())
+    try:
+        with user.writing(folder.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{folder} cannot be made: {error.strerror}") from error
+    created.own(user)
+
+
+COMMANDS = (export,)

@@ -1,0 +1,21 @@
+"""Campaigns of the older tool → results of our format.
+
+``perf``, ``sampled``, ``old_runs``, ``presence`` and ``document`` are pure; ``folders`` finds,
+opens and writes.
+"""
+
+from __future__ import annotations
+
+from energyctl.imports.document import make_result
+from energyctl.imports.folders import Imported, import_folder, import_folders
+from energyctl.imports.old_runs import BrokenRun, OldRun, read_run
+
+__all__ = [
+    "BrokenRun",
+    "Imported",
+    "OldRun",
+    "import_folder",
+    "import_folders",
+    "make_result",
+    "read_run",
+]

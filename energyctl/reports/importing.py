@@ -1,0 +1,56 @@
+"""The closing table of ``energyctl import``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from energyctl.reports.words import duration, energy
+
+_PRESENT = {True: "yes", False: "no", None: "?"}
+
+
+def import_table(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
+    """One row a run (state, result): its GPU's energy; and all of them together.
+
+    load: whether the GPU was busy when the foreground began.
+
+    The total is of those runs alone of which both figures are known.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("old run", overflow="fold")
+    for name in ("took", "reported", "GPU, corrected", "differs", "load"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for state, result in rows:
+        table.add_row(*(Text(cell) for cell in _cells(state, result)))
+    both = [
+        result["imported"]
+        for _, result in rows
+        if result["imported"]["gpu_joules_difference"] is not None
+    ]
+    if both:
+        old = sum(float(one["gpu_joules_reported"]) for one in both)
+        difference = sum(float(one["gpu_joules_difference"]) for one in both)
+        share = f"{100 * difference / old:+.2f} %" if old else "?"
+        name = f"{len(both)} of {len(rows)} runs"
+        table.add_section()
+        table.add_row(name, "", energy(old), energy(old + difference), share, "")
+    return table
+
+
+def _cells(state: str, result: Mapping[str, Any]) -> list[str]:
+    imported, found = result["imported"], result["energy"]
+    gpu = next(d for d in found["domains"] if d["kind"] == "gpu")
+    percent = imported["gpu_difference_percent"]
+    return [
+        str(imported["experiment_id"]) + " (changed)" * (state == "changed"),
+        duration(found["seconds"]),
+        energy(imported["gpu_joules_reported"]),
+        energy(gpu["joules"], gpu["uncertainty_joules"]),
+        "?" if percent is None else f"{percent:+.2f} %",
+        _PRESENT[imported["gpu_presence"]["present_at_start"]],
+    ]

@@ -1,0 +1,37 @@
+"""Results as tables: rows of fixed columns from result dictionaries. Pure."""
+
+from __future__ import annotations
+
+from energyctl.tables.columns import Column, Family, Layout, Row, Table, Type, converted, plain
+from energyctl.tables.details import domain_rows, iteration_rows, job_rows, phase_rows
+from energyctl.tables.layouts import LAYOUTS, described
+from energyctl.tables.looking import checked, has_ledger, last_attempt
+from energyctl.tables.part import NoResult, Part
+from energyctl.tables.runs import NO_SERIES, GpuSeries, run_row
+from energyctl.tables.summary import summary
+
+__all__ = [
+    "LAYOUTS",
+    "NO_SERIES",
+    "Column",
+    "Family",
+    "GpuSeries",
+    "Layout",
+    "NoResult",
+    "Part",
+    "Row",
+    "Table",
+    "Type",
+    "checked",
+    "converted",
+    "described",
+    "domain_rows",
+    "has_ledger",
+    "iteration_rows",
+    "job_rows",
+    "last_attempt",
+    "phase_rows",
+    "plain",
+    "run_row",
+    "summary",
+]

@@ -1,0 +1,233 @@
+"""A result → its row in the table of runs. Files beside the result come as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from energyctl.tables.columns import Row, total
+from energyctl.tables.layouts import METRICS
+from energyctl.tables.looking import (
+    ADDED,
+    attempt_span,
+    hyperparameters,
+    joined,
+    reasons,
+    seconds_between,
+    watts,
+)
+from energyctl.tables.part import NoResult, Part
+
+
+@dataclass(frozen=True)
+class GpuSeries:
+    """Figures of the time series of the GPUs during the last attempt; None where unknown."""
+
+    max_watts: float | None = None
+    min_watts: float | None = None
+    mean_celsius: float | None = None
+    max_celsius: float | None = None
+    mean_percent: float | None = None
+    max_percent: float | None = None
+
+    def row(self) -> Row:
+        return {f"gpu_{name}": value for name, value in vars(self).items()}
+
+
+NO_SERIES = GpuSeries()
+LEAST_SECONDS = 1.0
+"""A baseline that is shorter tells next to nothing of the power."""
+
+REPORTED = {
+    "max_watts": "gpu_power_max_watts",
+    "min_watts": "gpu_power_min_watts",
+    "mean_celsius": "gpu_temp_avg_celsius",
+    "max_celsius": "gpu_temp_max_celsius",
+    "mean_percent": "gpu_util_avg_percent",
+    "max_percent": "gpu_util_max_percent",
+}
+"""Ours → the old tool's, of an imported run: there is no time series beside it."""
+
+
+def run_row(result: Part, file: str, gpu: GpuSeries = NO_SERIES) -> Row:
+    """The row of a run."""
+    training = result.part("foreground_result")
+    started, ended = attempt_span(result)
+    warnings = result.items("warnings")
+    return {
+        "experiment_id": result.text("experiment_id"),
+        "campaign": result.text("campaign"),
+        "mode": result.text("mode"),
+        "status": result.text("status"),
+        "repository": training.text("repo"),
+        "model": training.text("model"),
+        "training_success": training.flag("success"),
+        "exit_code": training.integer("exit_code"),
+        "error": training.text("error"),
+        "retries": training.integer("retries"),
+        "started": started,
+        "ended": ended,
+        "duration_seconds": training.number("duration"),
+        **_energy(result),
+        **_gpu(result, gpu).row(),
+        **_background(result),
+        **_foreign(result.part("foreign")),
+        "warning_count": len(warnings),
+        "warnings": joined(warnings, " | "),
+        **_imported(result),
+        **_environment(result.part("environment")),
+        "result_file": file,
+        **hyperparameters(training),
+        **_metrics(training),
+    }
+
+
+def _gpu(result: Part, gpu: GpuSeries) -> GpuSeries:
+    reported = result.part("imported").part("reported")
+    if gpu != NO_SERIES or not reported.names():
+        return gpu
+    return GpuSeries(**{ours: reported.number(theirs) for ours, theirs in REPORTED.items()})
+
+
+def _energy(result: Part) -> Row:
+    energy = result.part("energy")
+    seconds, joules = energy.number("seconds"), energy.number("total_joules")
+    domains = energy.parts("domains")
+    estimates = [
+        one.number("joules") for one in domains if one.flag("in_total") and not one.flag("measured")
+    ]
+    row: Row = {
+        "energy_seconds": seconds,
+        "total_joules": joules,
+        "total_uncertainty_joules": energy.number("uncertainty_joules"),
+        "total_watts": watts(joules, seconds),
+        "energy_measured": energy.flag("measured"),
+        "estimated_joules": total(estimates),
+        **{name: energy.number(name) for name in ADDED},
+        "gpu_mean_watts": watts(energy.number("gpu_joules"), seconds),
+        "energy_missing": result.text("energy_missing") or reasons(energy.part("missing")),
+    }
+    for name, kind in (("cpu_package", "cpu"), ("cpu_dram", "dram"), ("gpu", "gpu")):
+        figure = energy.number(f"{name}_joules")
+        bands = [
+            one.number("uncertainty_joules")
+            for one in domains
+            if one.text("kind") == kind and one.flag("in_total")
+        ]
+        row[f"{name}_joules"] = figure
+        row[f"{name}_uncertainty_joules"] = None if figure is None else total(bands)
+    return {**row, **_sampler(energy.part("sampler")), **_baselines(result)}
+
+
+def _sampler(sampler: Part) -> Row:
+    return {
+        "sample_interval_seconds": sampler.number("interval_seconds"),
+        "samples": sampler.integer("samples"),
+        "samples_missed": sampler.integer("missed"),
+        "max_sample_gap_seconds": sampler.number("max_gap_seconds"),
+    }
+
+
+def _baselines(result: Part) -> Row:
+    """Power of the whole machine in the phases before the last attempt."""
+    counted = [
+        str(one.text("name"))
+        for one in result.part("energy").parts("domains")
+        if one.flag("in_total")
+    ]
+    start = attempt_span(result)[0]
+    row: Row = {}
+    for name in ("idle", "background_only"):
+        seconds, joules = list[float | None](), list[float | None]()
+        for phase in result.parts("phases"):
+            end = phase.time("end")
+            if phase.text("name") == name and start is not None and end is not None:
+                if end > start:
+                    continue
+                figures = phase.numbers("joules")
+                joules.append(total([figures.get(domain) for domain in counted]))
+                seconds.append(seconds_between(phase.time("start"), end))
+        length = total(seconds)
+        row[f"{name}_watts"] = (
+            watts(total(joules), length) if length and length >= LEAST_SECONDS else None
+        )
+    return row
+
+
+def _background(result: Part) -> Row:
+    info = result.part("background_info")
+    jobs = info.parts("jobs")
+
+    def figures(key: str) -> list[float] | None:
+        found = [job.number(key) for job in jobs]
+        known = [figure for figure in found if figure is not None]
+        return known if known and len(known) == len(found) else None
+
+    def whole(key: str) -> int | None:
+        found = [job.integer(key) for job in jobs]
+        known = [figure for figure in found if figure is not None]
+        return sum(known) if known and len(known) == len(found) else None
+
+    coverages, loads, gaps = figures("coverage"), figures("load"), figures("max_gap_seconds")
+    settle, only = info.part("settle"), jobs[0] if len(jobs) == 1 else Part({})
+    return {
+        "background_jobs": len(jobs),
+        "background_repository": only.text("repo"),
+        "background_model": only.text("model"),
+        "background_iterations": whole("iterations"),
+        "background_failures": whole("failures"),
+        "background_min_coverage": min(coverages) if coverages else None,
+        "background_min_load": min(loads) if loads else None,
+        "background_max_gap_seconds": max(gaps) if gaps else None,
+        "settle_seconds": settle.number("seconds"),
+        "settle_steady": settle.flag("steady"),
+        "background_stop_seconds": info.part("stop").number("seconds"),
+    }
+
+
+def _foreign(foreign: Part) -> Row:
+    meanwhile = foreign.part("foreground")
+    gpu = meanwhile.raw("gpu_processes")
+    return {
+        "foreign_idle_cores": foreign.part("idle").number("cpu_cores"),
+        "foreign_cores": meanwhile.number("cpu_cores"),
+        "foreign_gpu_processes": None if gpu is None else len(meanwhile.items("gpu_processes")),
+    }
+
+
+def _imported(result: Part) -> Row:
+    imported = result.part("imported")
+    row: Row = {"imported": result.raw("imported") is not None}
+    for name in ("from", "experiment_id", "timestamp"):
+        row[f"imported_{name}"] = imported.text(name)
+    for name in ("gpu_joules_reported", "gpu_joules_difference", "gpu_difference_percent"):
+        row[f"imported_{name}"] = imported.number(name)
+    return row
+
+
+def _environment(facts: Part) -> Row:
+    run = facts.part("run")
+    return {
+        "run": run.integer("index"),
+        "experiment": run.integer("experiment"),
+        "repetition": run.integer("repetition"),
+        "mutated": joined(run.items("mutated"), ","),
+        "seed": facts.integer("seed"),
+        "hostname": facts.text("hostname"),
+        "cpu": facts.text("cpu"),
+        "gpus": joined((gpu.text("name") for gpu in facts.parts("gpus")), "; "),
+        "governors": joined(facts.items("governors"), ","),
+        "kernel": facts.text("kernel"),
+        "energyctl": facts.text("energyctl"),
+    }
+
+
+def _metrics(training: Part) -> Row:
+    inner = training.part("performance_metrics")
+    found: Row = {}
+    for name in inner.names():
+        value = inner.raw(name)
+        try:  # nan and inf, too: a training may well print them
+            found[METRICS.name(name)] = None if value is None else float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise NoResult(f"{inner.place(name)} is {value!r}, not a number") from None
+    return found
