@@ -18,6 +18,7 @@ from energyctl import (
     registry,
     runner,
     settings,
+    workdirs,
 )
 from energyctl import journal as journals
 from energyctl.daemons import Daemons
@@ -32,6 +33,7 @@ from energyctl.plan import Run
 from energyctl.preparation import Campaign, check
 from energyctl.results import ResultsFolder, RunFiles, to_text
 from energyctl.supervisor import Daemon
+from energyctl.trainings import Trainings
 from energyctl.workspace import Workspace
 
 
@@ -106,11 +108,16 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
         campaign=wanted.experiment_name,
         settings=wanted,
         registry=campaign.registry,
+        trainings=Trainings(
+            campaign.registry,
+            campaign.workspace.root,
+            python,
+            user.environment(os.environ),
+        ),
         root=campaign.workspace.root,
         folder=campaign.folder,
         templates=campaign.workspace.templates,
         rendered=campaign.rendered,
-        python=python,
         meters=meters,
         runtime=runtime,
         daemon=daemons.get,
@@ -280,5 +287,7 @@ def _keep_cut_off(journal: Journal) -> None:
             run.foreground.repo,
             run.foreground.model,
         )
+        with journal.folder.user.writing(journal.folder.root):
+            workdirs.remove(files.work)
         result = outcome.cut_off_result(run, files, str(journal.head()["name"]))
         journal.folder.write(files.result, to_text(result))

@@ -30,7 +30,11 @@ PHASES = {
     "foreground": "foreground training",
     "background_stop": "ending the background",
     "cooldown": "cooling down",
+    "step": "not metered: step",
 }
+
+TRAINING = ("foreground", "step")
+"""Phases in which a step of the foreground runs; its name stands behind a colon."""
 
 
 class SturdyConsole(Console):
@@ -57,14 +61,30 @@ def power(view: View) -> str:
 
 def headline(view: View, total: int, ends: float | None) -> str:
     """Which run, which phase, since when, and when the campaign is expected to end."""
-    phase = PHASES.get(view.phase, view.phase)
-    if view.phase == "foreground" and view.attempt > 1:
+    kind, _, step = view.phase.partition(":")
+    phase = PHASES.get(kind, kind) + (f" {step}" if step else "")
+    if kind in TRAINING and view.attempt > 1:
         phase += f", attempt {view.attempt}"
     text = f"run {view.index} of {total}  {view.title}  {phase}"
     text += f"  {duration(time.time() - view.phase_since)}"
+    if kind in TRAINING and view.progress is not None:
+        text += f"  {epochs(view)}"
     if ends is not None:
         left = ends - time.time()
         text += f"  about {duration(left)} left" if left > 0 else "  longer than expected"
+    return text
+
+
+def epochs(view: View) -> str:
+    """How far the training says it is, and how long it will go on like that."""
+    assert view.progress is not None
+    done, total = view.progress
+    if total is None or total <= 0:
+        return f"at {done:g}"
+    text = f"{done:g} of {total:g}"
+    if 0 < done < total:
+        left = (time.time() - view.phase_since) * (total - done) / done
+        text += f", {duration(left)} left in it"
     return text
 
 
@@ -134,7 +154,7 @@ class Progress:
             parts = [headline(view, self.total, self.ends), power(view), *job_lines(view)]
             if view.moving:
                 parts.append(view.moving)
-            if view.phase == "foreground" and view.last_line:
+            if view.phase.partition(":")[0] in TRAINING and view.last_line:
                 parts.append(f"> {one_line(view.last_line)}")
             self.say(" | ".join(parts))
 

@@ -20,7 +20,7 @@ def render(
     files: RunFiles,
     runtime: Path,
     templates: tuple[Path, Path],
-    invocation_of: Callable[[Training], Invocation],
+    invocations_of: Callable[[Training, str], tuple[Invocation, ...]],
     marker: str,
     *,
     keep_logs: str,
@@ -37,7 +37,7 @@ def render(
         keep_logs=keep_logs,
     )
     marks = {processes.MARKER: marker}
-    jobs = programs.make_jobs(run, files.experiment_id, places, invocation_of, marks)
+    jobs = programs.make_jobs(run, files.experiment_id, places, invocations_of, marks)
     return programs.render(files.experiment_id, jobs, places, templates)
 
 

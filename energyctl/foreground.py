@@ -1,4 +1,4 @@
-"""Edge: one attempt at the foreground training, from its start to its metrics."""
+"""Edge: one attempt at the foreground training: its steps, from the first start to the metrics."""
 
 from __future__ import annotations
 
@@ -8,22 +8,53 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from energyctl import processes
+from energyctl import processes, workdirs
 from energyctl.interrupts import Interrupts
 from energyctl.launching import CannotStart, Foreground
-from energyctl.registry import Repository, extract_metrics_from
+from energyctl.registry import Invocation, Metric, Repository, Step, progress_of, read_metrics
 
 TICK_SECONDS = 1.0
 """How often the live view is fed; the end of the training is seen at once."""
 
+TAIL_BYTES = 4000
+"""Of the output, in which the last line and the progress are looked for."""
+
+MTIME_SLACK_SECONDS = 0.1
+"""File times are those of the kernel's last tick, 1 to 10 ms old (time(7), "jiffies")."""
+
+
+@dataclass
+class StepRun:
+    """A step so far; ``start`` and ``end`` are Unix seconds of the sampler's time line."""
+
+    step: Step
+    offset: int
+    """Where its output begins in the log, bytes."""
+
+    start: float | None = None
+    end: float | None = None
+    exit_code: int | None = None
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.step.name,
+            "metered": self.step.metered,
+            "start": self.start,
+            "end": self.end,
+            "exit_code": self.exit_code,
+            "error": self.error,
+        }
+
 
 @dataclass
 class Attempt:
-    """An attempt so far; ``start`` and ``end`` are Unix seconds of the sampler's time line.
+    """An attempt so far; ``start`` and ``end`` are of its metered steps (Unix seconds of the
+    sampler's time line).
 
-    slack_seconds: how much longer, at most, they are apart than the program lived.
+    slack_seconds: how much longer, at most, they are apart than the programs lived.
     """
 
     number: int
@@ -31,11 +62,17 @@ class Attempt:
     start: float | None = None
     end: float | None = None
     slack_seconds: float = 0.0
-    exit_code: int | None = None
     error: str | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     end_of_tree: processes.Ended | None = None
+    steps: list[StepRun] = field(default_factory=list)
+    began: float = field(default_factory=time.time)
+
+    @property
+    def exit_code(self) -> int | None:
+        """That of the last step that was started."""
+        return self.steps[-1].exit_code if self.steps else None
 
     @property
     def succeeded(self) -> bool:
@@ -57,63 +94,140 @@ class Attempt:
             "performance_metrics": self.metrics,
             "log": self.log.name,
             "end_of_processes": None if self.end_of_tree is None else self.end_of_tree.to_json(),
+            "steps": [step.to_json() for step in self.steps],
         }
 
 
-def run_attempt(
-    attempt: Attempt,
-    prepare: Callable[[], Foreground],
-    *,
-    timeout_seconds: float | None,
-    interrupts: Interrupts,
-    edge: Callable[[str], float],
-    next_phase: str,
-    tick: Callable[[], None],
-    wake: Sequence[int] = (),
-) -> None:
-    """Starts the training, waits for its end, and ends whatever it left behind.
+class Window(Protocol):
+    """What is metered, and the phases around it."""
 
-    *prepare* brings up its launcher. *edge* begins a phase and returns its instant:
-    ``foreground`` right before the start and *next_phase* right after the exit, so the metered
-    window sits tight around the training. *tick* is called about once a second, and when a
-    descriptor of *wake* is readable. Raises Interrupted, and what *tick* raises, with the training
-    ended and ``attempt.end`` set.
+    def begin(self, step: Step) -> float:
+        """Right before a step is started; its instant."""
+
+    def end(self, *, close: bool) -> float:
+        """Right after its end; *close*: no further step is metered."""
+
+
+@dataclass
+class Conduct:
+    """How the steps of an attempt are carried out.
+
+    *prepare* brings up the launcher of a step. *tick* is called about once a second, and when a
+    descriptor of *wake* is readable. *timeout_seconds* is for all steps together.
     """
+
+    prepare: Callable[[Invocation], Foreground]
+    window: Window
+    tick: Callable[[], None]
+    interrupts: Interrupts
+    timeout_seconds: float | None = None
+    wake: Sequence[int] = ()
+
+
+def run_attempt(attempt: Attempt, invoked: Sequence[Invocation], how: Conduct) -> None:
+    """Runs the steps one after the other, each only where those before have ended well, and ends
+    whatever they left behind.
+
+    The metered window sits tight around the metered ones. Raises Interrupted, and what *tick*
+    raises, with the training ended and ``attempt.end`` set.
+    """
+    limit = math.inf if how.timeout_seconds is None else time.monotonic() + how.timeout_seconds
+    values: dict[str, str] = {}
+    last_metered = max(n for n, item in enumerate(invoked) if item.step.metered)
+    for number, item in enumerate(invoked):
+        size = attempt.log.stat().st_size if attempt.log.exists() else 0
+        run = StepRun(item.step, size)
+        attempt.steps.append(run)
+        _run_step(attempt, run, item.handed(values), how, limit, last=number == last_metered)
+        if run.error is None:
+            run.error = _hand_on(run.step, Path(item.workdir), attempt.began, values)
+        if run.error is not None:
+            name = f"step {run.step.name}: " if len(invoked) > 1 else ""
+            attempt.error = name + run.error
+            break
+    if attempt.start is not None and attempt.end is None:
+        attempt.end = how.window.end(close=True)
+
+
+def _run_step(
+    attempt: Attempt, run: StepRun, invoked: Invocation, how: Conduct, limit: float, *, last: bool
+) -> None:
     foreground: Foreground | None = None
     try:
-        foreground = prepare()
-        attempt.start = edge("foreground")
+        foreground = how.prepare(invoked)
+        _begin(attempt, run, how.window)
         began = time.monotonic()
         foreground.go()
     except CannotStart as error:
-        if attempt.start is None:
-            attempt.start = edge("foreground")
-        attempt.end, attempt.error = edge(next_phase), str(error)
+        if run.start is None:
+            _begin(attempt, run, how.window)
+        run.error = str(error)
+        _end(attempt, run, how.window, close=True)
         return
     except BaseException:
         if foreground is not None:
             foreground.end()
         raise
-    attempt.slack_seconds = time.monotonic() - began + processes.EXIT_SECONDS
-    limit = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
+    if attempt.slack_seconds == 0.0:
+        attempt.slack_seconds = time.monotonic() - began + processes.EXIT_SECONDS
+    own = math.inf if run.step.timeout_seconds is None else began + run.step.timeout_seconds
     code: int | None = None
     try:
-        while code is None and time.monotonic() < limit:
-            tick()
-            interrupts.check()
-            left = min(TICK_SECONDS, max(0.0, limit - time.monotonic()))
-            code = foreground.wait(left, [interrupts.descriptor, *wake])
+        while code is None and time.monotonic() < min(limit, own):
+            how.tick()
+            how.interrupts.check()
+            left = min(TICK_SECONDS, max(0.0, min(limit, own) - time.monotonic()))
+            code = foreground.wait(left, [how.interrupts.descriptor, *how.wake])
         if code is None:
-            attempt.error = f"timeout after {timeout_seconds:g} s (timeout_seconds)"
+            seconds = run.step.timeout_seconds if own < limit else how.timeout_seconds
+            run.error = f"timeout after {seconds:g} s (timeout_seconds)"
     finally:
         if code is not None:
-            attempt.end = edge(next_phase)
-        attempt.end_of_tree = foreground.end()
+            _end(attempt, run, how.window, close=last or not _accepted(run.step, code))
+        ended = foreground.end()
         if code is None:
-            attempt.end = edge(next_phase)
-        attempt.exit_code = foreground.returncode
-    if code is not None and code != 0:
-        attempt.error = describe_exit(code)
+            _end(attempt, run, how.window, close=True)
+        attempt.end_of_tree = _together(attempt.end_of_tree, ended)
+        run.exit_code = foreground.returncode
+    if code is not None and not _accepted(run.step, code):
+        run.error = describe_exit(code)
+
+
+def _accepted(step: Step, code: int) -> bool:
+    return code in step.accepted_exit_codes
+
+
+def _begin(attempt: Attempt, run: StepRun, window: Window) -> None:
+    run.start = window.begin(run.step)
+    if run.step.metered and attempt.start is None:
+        attempt.start = run.start
+
+
+def _end(attempt: Attempt, run: StepRun, window: Window, *, close: bool) -> None:
+    metering = attempt.start is not None and attempt.end is None
+    run.end = window.end(close=close and metering)
+    if close and metering:
+        attempt.end = run.end
+
+
+def _together(before: processes.Ended | None, ended: processes.Ended) -> processes.Ended:
+    if before is None:
+        return ended
+    return processes.Ended(
+        before.seconds + ended.seconds,
+        (*before.found, *ended.found),
+        (*before.left, *ended.left),
+    )
+
+
+def _hand_on(step: Step, workdir: Path, began: float, values: dict[str, str]) -> str | None:
+    """Adds what *step* hands on; what is wrong where it has not made it."""
+    for name, pattern in step.values.items():
+        found = workdirs.newest(workdir, pattern)
+        if found is None or found.stat().st_mtime < began - MTIME_SLACK_SECONDS:
+            return f"it made nothing that matches {pattern} ({name}) in {workdir}"
+        values[name] = str(found)
+    return None
 
 
 def describe_exit(code: int) -> str:
@@ -124,40 +238,88 @@ def describe_exit(code: int) -> str:
     return f"the training was ended by signal {-code}{hint}"
 
 
-def read_metrics(attempt: Attempt, repository: Repository) -> None:
-    """Fills the attempt's metrics from its log; a required one that is missing is an error.
+def take_metrics(attempt: Attempt, repository: Repository, workdir: Path) -> None:
+    """Fills the attempt's metrics from its output, and from files that it wrote in *workdir*; a
+    required one that is missing is an error.
 
     NaN and infinity are no JSON numbers: such a metric is null, with a warning that says so.
     """
-    try:
-        with open(attempt.log, encoding="utf-8", errors="replace", newline="") as file:
-            found = extract_metrics_from(repository, _lines(file))
-    except OSError as error:
-        attempt.warnings.append(f"{attempt.log.name} cannot be read: {error.strerror}")
-        found = {}
+    ends = [run.offset for run in attempt.steps[1:]]
+    found = _metrics_in(attempt, repository.metrics, 0, None, workdir)
+    for run, end in zip(attempt.steps, [*ends, None], strict=True):
+        found |= _metrics_in(attempt, run.step.metrics, run.offset, end, workdir)
     for name, value in found.items():
         attempt.metrics[name] = value if math.isfinite(value) else None
         if not math.isfinite(value):
             attempt.warnings.append(f"metric {name} is {value} in {attempt.log.name}")
-    missing = [name for name in repository.required_metrics if name not in found]
+    wanted = repository.all_metrics
+    missing = [metric.name for metric in wanted if metric.required and metric.name not in found]
     if missing and attempt.error is None:
         attempt.error = f"required metrics not found in {attempt.log.name}: {', '.join(missing)}"
-    elif repository.patterns and not found and attempt.error is None:
+    elif wanted and not found and attempt.error is None:
         attempt.warnings.append(f"no metric of the registry was found in {attempt.log.name}")
 
 
-def _lines(file: Any) -> Iterator[str]:
-    yield from file
+def _metrics_in(
+    attempt: Attempt, metrics: Sequence[Metric], begin: int, end: int | None, workdir: Path
+) -> dict[str, float]:
+    """Those in the output from byte *begin* to *end*, and those in files."""
+    found = _read(attempt, attempt.log, [m for m in metrics if m.file is None], begin, end)
+    for metric in metrics:
+        if metric.file is None:
+            continue
+        file = workdirs.newest(workdir, metric.file)
+        if file is not None and file.stat().st_mtime >= attempt.began - MTIME_SLACK_SECONDS:
+            found |= _read(attempt, file, [metric], 0, None)
+        else:
+            attempt.warnings.append(f"metric {metric.name}: no new {metric.file} in {workdir}")
+    return found
+
+
+def _read(
+    attempt: Attempt, path: Path, metrics: Sequence[Metric], begin: int, end: int | None
+) -> dict[str, float]:
+    if not metrics:
+        return {}
+    try:
+        with open(path, "rb") as file:
+            file.seek(begin)
+            return read_metrics(metrics, _lines(file, begin, end))
+    except OSError as error:
+        attempt.warnings.append(f"{path.name} cannot be read: {error.strerror}")
+        return {}
+
+
+def _lines(file: Any, begin: int, end: int | None) -> Iterator[str]:
+    position = begin
+    for line in file:
+        if end is not None and position >= end:
+            return
+        position += len(line)
+        yield line.decode(errors="replace")
+
+
+def progress(log: Path, pattern: str | None) -> tuple[float, float | None] | None:
+    """How far the training says it is, and of how much: the last that it printed."""
+    return None if pattern is None else progress_of(pattern, _tail(log))
 
 
 def last_line(log: Path) -> str:
     """The last line that the training printed (also one that ends in a carriage return)."""
+    return next(iter(last_lines(log, 1)), "")
+
+
+def last_lines(log: Path, count: int) -> list[str]:
+    """The last that are not empty; what a progress display overwrote counts as lines."""
+    lines = _tail(log).replace("\r", "\n").splitlines()
+    return [line.strip() for line in lines if line.strip()][-count:]
+
+
+def _tail(log: Path) -> str:
     try:
         with open(log, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            file.seek(max(0, size - 2000))
-            text = file.read().decode(errors="replace")
+            file.seek(max(0, size - TAIL_BYTES))
+            return file.read().decode(errors="replace")
     except OSError:
         return ""
-    lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
-    return lines[-1] if lines else ""

@@ -21,12 +21,13 @@ from energyctl.loads import Loads
 from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
 from energyctl.observer import JobView, Observer, View
-from energyctl.plan import Run, Training
+from energyctl.plan import Run
 from energyctl.programs import safe_name
-from energyctl.registry import Invocation, Registry, invocation
+from energyctl.registry import Registry
 from energyctl.results import ResultsFolder, RunFiles
 from energyctl.settings import Settings
 from energyctl.supervisor import Daemon
+from energyctl.trainings import Trainings
 
 SHOW_SECONDS = 0.5
 
@@ -38,11 +39,11 @@ class Context:
     campaign: str
     settings: Settings
     registry: Registry
+    trainings: Trainings
     root: Path
     folder: ResultsFolder
     templates: tuple[Path, Path]
     rendered: Path | None
-    python: str
     meters: Sequence[Source]
     runtime: Path
     daemon: Callable[[], Daemon]
@@ -53,16 +54,6 @@ class Context:
     interrupts: Interrupts
     observer: Observer
     watch: Watch
-
-    def invocation_of(self, training: Training) -> Invocation:
-        repository = self.registry.repositories[training.repo]
-        return invocation(
-            repository,
-            training.model,
-            training.hyperparameters,
-            workspace=self.root,
-            python=self.python,
-        )
 
     @property
     def estimated(self) -> bool:
@@ -108,6 +99,12 @@ class Live:
     settled: dict[str, Any] | None = None
     moving: str | None = None
     foreign: dict[str, Load] = field(default_factory=dict)
+    workdir: Path | None = None
+    """That of the last attempt."""
+
+    before: set[Path] = field(default_factory=set)
+    """What the clone held already of what is deleted after a run that works in it."""
+
     _interval: Interval | None = None
 
     @property
@@ -142,6 +139,7 @@ class Live:
             self.loads.tick()
         latest = self.sampler.latest()
         attempt = self.attempts[-1] if self.attempts else None
+        repository = self.context.trainings.repository(self.run.foreground)
         self.context.observer.view(
             View(
                 index=self.run.index,
@@ -155,6 +153,9 @@ class Live:
                 jobs=self._jobs(),
                 last_line=foregrounds.last_line(attempt.log) if attempt else "",
                 moving=self.moving,
+                progress=foregrounds.progress(attempt.log, repository.progress)
+                if attempt
+                else None,
             )
         )
 

@@ -43,6 +43,9 @@ class View:
     moving: str | None = None
     """While the background is loading: the figure that is still moving."""
 
+    progress: tuple[float, float | None] | None = None
+    """What the foreground's training says: how many epochs are done, and of how many."""
+
 
 class Observer(Protocol):
     """Told what happens; may draw, must not block, and must not raise."""

@@ -165,6 +165,7 @@ def cut_off_result(run: Run, files: RunFiles, campaign: str) -> dict[str, Any]:
             "error": why,
             "performance_metrics": {},
             "log": None,
+            "outputs": None,
             "attempts": [],
         },
         "background_info": judging.planned_info(run, why) if run.background else None,
@@ -194,5 +195,6 @@ def foreground_result(
         "error": None if succeeded else error,
         "performance_metrics": dict(last.metrics) if last else {},
         "log": last.log.name if last else None,
+        "outputs": live.files.outputs.name if live.files.outputs.is_dir() else None,
         "attempts": [attempt.to_json() for attempt in live.attempts],
     }

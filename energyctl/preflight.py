@@ -5,24 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from energyctl.errors import SettingsError
+from energyctl.interpreters import imports_missing, interpreter_of
 from energyctl.plan import Run, Training
-from energyctl.registry import Invocation, Registry, invocation
-
-
-def python_for(environ: Mapping[str, str], own: str) -> str:
-    """The interpreter of trainings that name none.
-
-    That of the activated virtual or conda environment, else the one that runs energyctl.
-    """
-    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
-        candidate = os.path.join(environ.get(name, ""), "bin", "python")
-        if environ.get(name) and os.access(candidate, os.X_OK):
-            return candidate
-    return own
+from energyctl.registry import Invocation, Where, invocations
+from energyctl.registry.repositories import Role
+from energyctl.trainings import Trainings
 
 
 def trainings(runs: Iterable[Run]) -> dict[tuple[str, str], Training]:
@@ -34,24 +26,51 @@ def trainings(runs: Iterable[Run]) -> dict[tuple[str, str], Training]:
     return found
 
 
-def check(
-    runs: Iterable[Run], registry: Registry, *, root: Path, python: str, path: str
-) -> list[str]:
-    """One line per repository of *runs* whose training cannot be started here."""
+def check(runs: Iterable[Run], made: Trainings) -> list[str]:
+    """One line for each thing by which a training of *runs* cannot be started here."""
     problems: list[str] = []
-    for (repo, model), training in trainings(runs).items():
-        repository = registry.repositories[repo]
-        wanted = Path(root, repository.path) if repository.path is not None else None
-        if wanted is not None and not wanted.is_dir():
-            problems.append(f"{repo}: its clone is missing; put it at {wanted}")
-            continue
-        invoked = invocation(
-            repository, model, training.hyperparameters, workspace=root, python=python
-        )
-        problem = cannot_start(invoked, path)
-        if problem:
-            problems.append(f"{repo}: {problem}")
+    foregrounds = {(run.foreground.repo, run.foreground.model) for run in runs}
+    for key, training in trainings(runs).items():
+        roles: list[Role] = ["foreground"] if key in foregrounds else []
+        if any(_key(job.training) == key for run in runs for job in run.background):
+            roles.append("background")
+        for role in roles:
+            problems += [f"{training.repo}: {line}" for line in _check(training, role, made)]
     return list(dict.fromkeys(problems))
+
+
+def _key(training: Training) -> tuple[str, str]:
+    return training.repo, training.model
+
+
+def _check(training: Training, role: Role, made: Trainings) -> Iterator[str]:
+    repository, clone = made.repository(training), made.clone(training)
+    if repository.path is not None and not clone.is_dir():
+        yield f"its clone is missing; put it at {clone}"
+        return
+    if repository.data is not None and not (data := made.root / repository.data).exists():
+        yield f"its data is missing; put it at {data}"
+    try:
+        interpreter = interpreter_of(repository, made.root, made.python, made.environ)
+        where = Where(made.root, interpreter, role, None, "RUN")
+        invoked = invocations(repository, training.model, training.hyperparameters, where)
+    except SettingsError as error:
+        yield str(error).removeprefix(f"{repository.name}: ")
+        return
+    for item in invoked:
+        path = item.env.get("PATH") or made.environ.get("PATH", os.defpath)
+        if repository.workspace == "empty":
+            item = replace(item, cwd=str(clone))
+        if problem := cannot_start(item, path):
+            yield problem
+    data_folder = str(made.root / (repository.data or ""))
+    for name in repository.needed_files:
+        if not (file := clone / name.replace("{data}", data_folder)).exists():
+            yield f"{file} is missing (preflight)"
+    if repository.needed_imports:
+        env = {**made.environ, **invoked[0].env}
+        if problem := imports_missing(interpreter, repository.needed_imports, str(clone), env):
+            yield f"{problem} (preflight)"
 
 
 def cannot_start(invoked: Invocation, path: str) -> str | None:

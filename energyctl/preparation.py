@@ -6,19 +6,29 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from energyctl import entries, machine, plan, preflight, processes, programs, registry, settings
+from energyctl import (
+    entries,
+    interpreters,
+    machine,
+    plan,
+    preflight,
+    processes,
+    programs,
+    registry,
+    settings,
+)
 from energyctl.errors import SettingsError
 from energyctl.history import read_history
 from energyctl.journal import Journal
 from energyctl.live import rendered_token
 from energyctl.observer import Observer
 from energyctl.plan import Plan, Run
-from energyctl.registry import Invocation, Registry
+from energyctl.registry import Registry
 from energyctl.results import ResultsFolder, RunFiles, typical_seconds
 from energyctl.settings import Problem, Settings
+from energyctl.trainings import Trainings
 from energyctl.workspace import Workspace
 
 
@@ -52,8 +62,12 @@ def prepare(
     text: str,
     models: Path | None,
     seed: int | None,
+    results: Path | None = None,
 ) -> Prepared:
-    """Checks and plans *document*. Raises SettingsError where registry or history is broken."""
+    """Checks and plans *document*. Raises SettingsError where the registry is broken.
+
+    *results*: whose finished runs count as earlier ones, where deduplication is asked for.
+    """
     known = registry.read(models or workspace.registry)
     checked = settings.check(document)
     name = str(document.path)
@@ -63,7 +77,7 @@ def prepare(
         seed = checked.settings.seed
     if seed is None:
         seed = int.from_bytes(os.urandom(4), "big")
-    history, warnings = read_history(checked.settings, workspace.root)
+    history, warnings = read_history(checked.settings, workspace.root, results or workspace.results)
     made = plan.make(
         checked.settings,
         known,
@@ -134,23 +148,18 @@ def check(campaign: Campaign) -> str:
 
     Raises SettingsError with a line per problem. Starts nothing and writes nothing.
     """
-    python = preflight.python_for(os.environ, sys.executable)
-    problems = preflight.check(
-        campaign.runs,
-        campaign.registry,
-        root=campaign.workspace.root,
-        python=python,
-        path=os.environ.get("PATH", os.defpath),
-    )
+    python = interpreters.own_python(os.environ, sys.executable)
+    environ = campaign.folder.user.environment(os.environ)
+    made = Trainings(campaign.registry, campaign.workspace.root, python, environ)
+    problems = preflight.check(campaign.runs, made)
     if problems:
         raise SettingsError("\n".join(problems))
     user, templates = campaign.folder.user, campaign.workspace.templates
     runtime = machine.runtime_path(campaign.workspace.root, user)
     for run in campaign.runs:
         if run.background:
-            make = partial(_invoke, campaign.registry, campaign.workspace.root, python)
             keep = campaign.settings.kept_logs
-            rendered = render_run(run, campaign.folder, runtime, templates, make, keep)
+            rendered = render_run(run, campaign.folder, runtime, templates, made, keep)
             if campaign.rendered is not None:
                 token = rendered_token(run)
                 rendered = entries.edited(rendered, campaign.rendered, token, token)
@@ -161,19 +170,12 @@ def check(campaign: Campaign) -> str:
     return python
 
 
-def _invoke(known: Registry, root: Path, python: str, training: plan.Training) -> Invocation:
-    repository = known.repositories[training.repo]
-    return registry.invocation(
-        repository, training.model, training.hyperparameters, workspace=root, python=python
-    )
-
-
 def render_run(
     run: Run,
     folder: ResultsFolder,
     runtime: Path,
     templates: tuple[Path, Path],
-    invocation_of: Callable[[plan.Training], Invocation],
+    trainings: Trainings,
     keep_logs: str,
 ) -> programs.Rendered:
     """The entries of *run* as ``render`` writes them: a token stands for the run's id."""
@@ -181,7 +183,13 @@ def render_run(
     files = RunFiles(folder.root, token, token, token, training.repo, training.model)
     marker = processes.marker(runtime.name, token, "background")
     return entries.render(
-        run, files, runtime, templates, invocation_of, marker, keep_logs=keep_logs
+        run,
+        files,
+        runtime,
+        templates,
+        lambda training, job: trainings.background(training, files, job),
+        marker,
+        keep_logs=keep_logs,
     )
 
 
@@ -189,9 +197,9 @@ def render_only(
     workspace: Workspace, prepared: Prepared, folder: ResultsFolder, run: Run
 ) -> programs.Rendered:
     """The entries of *run*, for reading and editing."""
-    python = preflight.python_for(os.environ, sys.executable)
-    make = partial(_invoke, prepared.registry, workspace.root, python)
+    python = interpreters.own_python(os.environ, sys.executable)
+    made = Trainings(prepared.registry, workspace.root, python, os.environ)
     runtime = machine.runtime_path(workspace.root, folder.user)
     assert prepared.settings is not None
     keep = prepared.settings.kept_logs
-    return render_run(run, folder, runtime, workspace.templates, make, keep)
+    return render_run(run, folder, runtime, workspace.templates, made, keep)

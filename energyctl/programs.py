@@ -26,9 +26,23 @@ from jinja2 import sandbox
 from energyctl.errors import SettingsError
 from energyctl.groups import GROUP_PREFIX, JOB, STOP_WAIT_SECONDS
 from energyctl.plan import Run, Training
-from energyctl.registry import Invocation
+from energyctl.registry import Invocation, parts
 
 _SAFE_IN_ENTRY = re.compile(r"[A-Za-z0-9_./:,@+=-]*")
+
+
+@dataclass(frozen=True)
+class JobStep:
+    """A step of an iteration, as the script has it. *accepted*: exit codes, with blanks between.
+
+    seconds: 0 for no limit. values: name → glob of what it hands on.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    accepted: str
+    seconds: float
+    values: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -38,7 +52,8 @@ class Job:
     name: str
     program: str
     training: Training
-    invocation: Invocation
+    invocations: tuple[Invocation, ...]
+    """Its steps, one after the other."""
     logs: str
     tail: str
     live_logs: str
@@ -53,11 +68,35 @@ class Job:
 
     @property
     def directory(self) -> str:
-        return self.invocation.cwd
+        return self.invocations[0].cwd
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        return self.invocation.argv
+        """Of its first step, in most cases the only one."""
+        return self.invocations[0].argv
+
+    @property
+    def workdir(self) -> str:
+        return self.invocations[0].workdir
+
+    @property
+    def steps(self) -> tuple[JobStep, ...]:
+        return tuple(
+            JobStep(
+                name=item.step.name,
+                arguments=item.argv,
+                accepted=" ".join(map(str, item.step.accepted_exit_codes)),
+                seconds=item.step.timeout_seconds or 0,
+                values=tuple(item.step.values.items()),
+            )
+            for item in self.invocations
+        )
+
+    @property
+    def simple(self) -> bool:
+        """Whether it is one program whose exit code says all."""
+        (step, *more) = self.steps
+        return not more and step.accepted == "0" and not step.seconds and not step.values
 
 
 @dataclass(frozen=True)
@@ -132,24 +171,25 @@ def make_jobs(
     run: Run,
     experiment_id: str,
     places: Places,
-    invocation_of: Callable[[Training], Invocation],
+    invocations_of: Callable[[Training, str], tuple[Invocation, ...]],
     environment: Mapping[str, str],
 ) -> tuple[Job, ...]:
-    """The jobs of *run*; *environment* is added to what each training's invocation sets."""
+    """The jobs of *run*, by what *invocations_of* says of a training and a job's name;
+    *environment* is added to what that sets."""
     names = job_names(run)
     jobs: list[Job] = []
     for background in run.background:
-        invocation = invocation_of(background.training)
         for copy in range(background.copies):
             name = names[len(jobs)]
             logs = places.logs / name if len(names) > 1 else places.logs
-            merged = {**invocation.env, **environment, JOB: name}
+            invocations = invocations_of(background.training, name)
+            merged = {**invocations[0].env, **environment, JOB: name}
             jobs.append(
                 Job(
                     name=name,
                     program=f"{GROUP_PREFIX}{experiment_id}_{name}",
                     training=background.training,
-                    invocation=invocation,
+                    invocations=invocations,
                     logs=str(logs),
                     tail=str(places.runtime / f"{name}.out"),
                     live_logs=str(places.live_logs / name if len(names) > 1 else places.live_logs),
@@ -206,7 +246,17 @@ def _comment(value: object) -> str:
 
 def _lines(arguments: Sequence[str]) -> str:
     """Shell words, one a line, joined by continuations."""
-    return _Quoted(" \\\n        ".join(shlex.quote(_in_shell(item)) for item in arguments))
+    return _Quoted(" \\\n        ".join(_word(item) for item in arguments))
+
+
+def _word(argument: str) -> str:
+    """A shell word; what an earlier step hands on is a variable of the script."""
+    words = [
+        shlex.quote(_in_shell(text)) * bool(text or name is None)
+        + (f'"${{{name}}}"' if name else "")
+        for text, name in parts(argument)
+    ]
+    return "".join(words[:-1]) + ("" if len(words) > 1 and words[-1] == "''" else words[-1])
 
 
 @lru_cache

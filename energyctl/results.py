@@ -71,6 +71,16 @@ class RunFiles:
     def background_logs(self) -> Path:
         return self.folder / f"background_logs_{self.experiment_id}"
 
+    @property
+    def work(self) -> Path:
+        """Holds the folders that trainings work in; gone at the end of the run."""
+        return self.folder / f"work_{self.experiment_id}"
+
+    @property
+    def outputs(self) -> Path:
+        """What the registry keeps of what the foreground wrote."""
+        return self.folder / f"outputs_{self.experiment_id}"
+
     def energy(self, attempt: int) -> Path:
         """The folder of an attempt's time series; *attempt* counts from 1."""
         return self.folder / f"energy_{self.experiment_id}_attempt{attempt}"
@@ -221,11 +231,15 @@ def load(path: Path) -> dict[str, Any] | None:
 
 
 def typical_seconds(results: Iterator[dict[str, Any]]) -> dict[tuple[str, str, bool], float]:
-    """Mean duration of the finished successful runs, by (repo, model, parallel)."""
+    """Mean duration of the finished successful runs, by (repo, model, parallel).
+
+    Imported ones do not count: they may be of another machine.
+    """
     found: dict[tuple[str, str, bool], list[float]] = {}
     for result in results:
         training = result.get("foreground_result") or {}
-        if result.get("status") == "succeeded" and training.get("duration"):
+        ours = result.get("imported") is None
+        if ours and result.get("status") == "succeeded" and training.get("duration"):
             parallel = result.get("mode") == "parallel"
             key = (str(training.get("repo")), str(training.get("model")), parallel)
             found.setdefault(key, []).append(float(training["duration"]))

@@ -12,10 +12,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from energyctl import entries, launching, processes
+from energyctl import entries, launching, processes, workdirs
 from energyctl import foreground as foregrounds
 from energyctl.background import Background
 from energyctl.errors import BackgroundLost, Interrupted, RunError
@@ -24,8 +26,10 @@ from energyctl.live import Context, Live, rendered_token
 from energyctl.meters.sampler import Sampler
 from energyctl.outcome import make_result
 from energyctl.plan import Run
+from energyctl.registry import Invocation, Step
 from energyctl.results import RunFiles
 from energyctl.settling import settle
+from energyctl.trainings import background_name, foreground_name
 
 FREED_SECONDS = 10.0
 """For GPU memory: a driver may take seconds to give back what a killed process held."""
@@ -85,6 +89,10 @@ def metering(context: Context) -> Iterator[Sampler]:
 
 def measure(live: Live) -> None:
     """The measured part of a run: idle, background up, attempts, background down."""
+    repository = live.context.trainings.repository(live.run.foreground)
+    if repository.workspace == "in_place":
+        clone = live.context.trainings.clone(live.run.foreground)
+        live.before = workdirs.matches(clone, repository.delete)
     idle(live)
     try:
         for number in range(1, live.context.settings.max_retries + 2):
@@ -92,6 +100,7 @@ def measure(live: Live) -> None:
                 break
     finally:
         take_down(live)
+        take_outputs(live)
 
 
 def attempt_under_load(live: Live, number: int) -> bool:
@@ -136,7 +145,7 @@ def bring_up(live: Live) -> None:
         files,
         context.runtime,
         context.templates,
-        context.invocation_of,
+        lambda training, job: context.trainings.background(training, files, job),
         marker,
         keep_logs=context.settings.kept_logs,
     )
@@ -154,6 +163,9 @@ def bring_up(live: Live) -> None:
         marker,
         context.cgroup,
     )
+    with context.folder.user.acting():
+        for job in rendered.jobs:
+            context.trainings.make_workdir(job.training, files, background_name(job.name))
     live.background.write(clock_offset=live.sampler.now() - time.monotonic())
     live.sampler.phase("background_start")
     live.background.start()
@@ -162,63 +174,102 @@ def bring_up(live: Live) -> None:
     live.pause(context.settings.settle.seconds)
 
 
+@dataclass
+class Window:
+    """The metered window of an attempt: its time series, what is foreign in it, and the phases."""
+
+    live: Live
+    folder: Path
+    several: bool
+    """Whether there are several steps: then phases name them."""
+
+    opened: bool = False
+
+    def begin(self, step: Step) -> float:
+        live = self.live
+        if not step.metered:
+            return live.sampler.phase(f"step:{step.name}")
+        first, self.opened = not self.opened, True
+        if first:
+            live.watch_from()
+            with live.context.folder.user.writing(self.folder):
+                live.sampler.record_to(self.folder)
+        name = f"foreground:{step.name}" if self.several else "foreground"
+        return live.sampler.phase(name, after_reading=first)
+
+    def end(self, *, close: bool) -> float:
+        instant = self.live.sampler.phase("background_only" if self.live.background else "idle")
+        if close:
+            self.live.sampler.record_to(None)
+            self.live.watch_until("foreground")
+        return instant
+
+
 def attempt_once(live: Live, number: int) -> bool:
     """One attempt; True when no further one is to be made."""
     run, files, context = live.run, live.files, live.context
-    repository = context.registry.repositories[run.foreground.repo]
-    invoked = context.invocation_of(run.foreground)
+    repository = context.trainings.repository(run.foreground)
+    name = foreground_name(number)
     attempt = Attempt(number, files.training_log(number))
     live.attempts.append(attempt)
     folder = context.folder.make(files.energy(number))
-    next_phase = "background_only" if live.background else "idle"
-    environment = {
-        **context.environment,
-        **invoked.env,
-        processes.MARKER: context.marker(files, "foreground"),
-    }
-
-    def edge(name: str) -> float:
-        if name == "foreground":
-            live.watch_from()
-            with context.folder.user.writing(folder):
-                live.sampler.record_to(folder)
-        instant = live.sampler.phase(name, after_reading=name == "foreground")
-        if name == "foreground":
-            return instant
-        live.sampler.record_to(None)
-        live.watch_until("foreground")
-        return instant
-
-    prepare = partial(
-        launching.prepare,
-        invoked.argv,
-        cwd=invoked.cwd,
-        env=environment,
-        log=attempt.log,
-        credentials=context.folder.user.credentials,
-        cgroup=context.cgroup.part("foreground") if context.cgroup else None,
+    with context.folder.user.acting():
+        live.workdir = context.trainings.make_workdir(run.foreground, files, name)
+    invoked = context.trainings.foreground(run.foreground, files, name)
+    wake = live.background.daemon_exit if live.background else None
+    how = foregrounds.Conduct(
+        prepare=partial(_prepare, live, attempt),
+        window=Window(live, folder, several=len(invoked) > 1),
+        tick=live.tick,
+        interrupts=context.interrupts,
+        timeout_seconds=run.timeout_seconds,
+        wake=() if wake is None else (wake,),
     )
-    daemon_exit = live.background.daemon_exit if live.background else None
     try:
-        foregrounds.run_attempt(
-            attempt,
-            prepare,
-            timeout_seconds=run.timeout_seconds,
-            interrupts=context.interrupts,
-            edge=edge,
-            next_phase=next_phase,
-            tick=live.tick,
-            wake=() if daemon_exit is None else (daemon_exit,),
-        )
+        foregrounds.run_attempt(attempt, invoked, how)
     finally:
         context.folder.user.own_all(folder)
         context.folder.user.own(attempt.log)
-    foregrounds.read_metrics(attempt, repository)
+    foregrounds.take_metrics(attempt, repository, live.workdir)
     judge_coverage(live, attempt)
     left = attempt.end_of_tree.left if attempt.end_of_tree else ()
     attempt.warnings += [f"still running: pid {p.pid} {p.command}" for p in left]
     live.warnings += [f"attempt {number}: {text}" for text in attempt.warnings]
     return attempt.succeeded
+
+
+def _prepare(live: Live, attempt: Attempt, invoked: Invocation) -> launching.Foreground:
+    """The launcher of a step."""
+    context = live.context
+    return launching.prepare(
+        invoked.argv,
+        cwd=invoked.cwd,
+        env={
+            **context.environment,
+            **invoked.env,
+            processes.MARKER: context.marker(live.files, "foreground"),
+        },
+        log=attempt.log,
+        credentials=context.folder.user.credentials,
+        cgroup=context.cgroup.part("foreground") if context.cgroup else None,
+    )
+
+
+def take_outputs(live: Live) -> None:
+    """Keeps what the registry wants of what the last attempt wrote, and removes the rest."""
+    context, files = live.context, live.files
+    repository = context.trainings.repository(live.run.foreground)
+    in_place = repository.workspace == "in_place"
+    with context.folder.user.acting():
+        if live.workdir is not None and live.attempts:
+            since = live.attempts[-1].began if in_place else None
+            live.warnings += workdirs.keep(
+                live.workdir, repository.keep, files.outputs, since=since
+            )
+            if in_place:
+                new = workdirs.matches(live.workdir, repository.delete) - live.before
+                live.warnings += workdirs.delete(new)
+        workdirs.remove(files.work)
 
 
 def judge_coverage(live: Live, attempt: Attempt) -> None:

@@ -91,8 +91,8 @@ class World:
         )
         return self.daemon
 
-    def invocation_of(self, training: Training) -> Invocation:
-        return Invocation(tuple(self.commands[training.model]), str(self.root), {})
+    def invocations_of(self, training: Training, job: str) -> tuple[Invocation, ...]:
+        return (Invocation(tuple(self.commands[training.model]), str(self.root), {}),)
 
     def background(
         self, experiment_id: str, *jobs: BackgroundJob, environment: Mapping[str, str] | None = None
@@ -106,7 +106,7 @@ class World:
             files,
             self.runtime,
             Workspace(self.root).templates,
-            self.invocation_of,
+            self.invocations_of,
             marker,
             keep_logs="5,20,50",
         )

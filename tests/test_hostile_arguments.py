@@ -71,14 +71,14 @@ def test_a_thousand_hostile_arguments_reach_the_training_unchanged(tmp_path: Pat
         keep_logs="5,20,50",
     )
 
-    def invocation_of(training: Training) -> Invocation:
+    def invocations_of(training: Training, job: str) -> tuple[Invocation, ...]:
         number = int(training.model)
         argv = (sys.executable, "-S", "-c", ECHO, f"told {number}", *chunks[number])
-        return Invocation(argv, str(folder), {"HOSTILE": "".join(strings[20:60])})
+        return (Invocation(argv, str(folder), {"HOSTILE": "".join(strings[20:60])}),)
 
     background = [BackgroundJob(Training("r", str(number), {})) for number in range(10)]
     marks = {"HOSTILE_NAME": "a=b\n'c'"}
-    jobs = programs.make_jobs(make_run(*background), "E", places, invocation_of, marks)
+    jobs = programs.make_jobs(make_run(*background), "E", places, invocations_of, marks)
     places.script.write_text(programs.render("E", jobs, places, TEMPLATES).script)
     subprocess.run(["bash", "-n", places.script], check=True, timeout=30)
     for number, made in enumerate(jobs):

@@ -19,6 +19,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "atomic": set(),
     "json_text": set(),
     "observer": set(),
+    "tables": {"ledger"},
+    "table_files": {"machine", "tables"},
+    "exporting": {"ledger", "machine", "table_files", "tables"},
     "steadiness": set(),
     "ledger": set(),
     "subreaper": set(),
@@ -31,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "groups": set(),
     "guard": {"cgroups", "groups", "iteration", "processes", "rows"},
     "demo": set(),
+    "notebooks": set(),
     "documents": set(),
     "energy": set(),
     "settings": {"documents"},
@@ -55,9 +59,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metered": {
         "energy", "json_text", "machine", "meter", "outputs", "processes", "reports",
     },
-    "history": {"settings", "plan"},
-    "preflight": {"plan", "registry"},
+    "history": {"plan", "results", "settings"},
+    "interpreters": {"registry"},
+    "workdirs": {"registry"},
+    "trainings": {"interpreters", "plan", "registry", "results", "workdirs"},
+    "preflight": {"interpreters", "plan", "registry", "trainings"},
     "results": {"atomic", "ledger", "machine", "plan", "processes", "programs"},
+    "imports": {"energy", "foreign", "programs", "results", "workload"},
     "journal": {"plan", "programs", "results"},
     "state": {"observer"},
     "trees": set(),
@@ -73,11 +81,15 @@ MAY_IMPORT: dict[str, set[str]] = {
         "observer", "processes", "programs", "results", "rows", "subreaper", "supervisor",
         "workload",
     },
-    "foreground": {"interrupts", "launching", "processes", "registry"},
+    "foreground": {"interrupts", "launching", "processes", "registry", "workdirs"},
+    "trying": {
+        "foreground", "interrupts", "launching", "machine", "plan", "preflight", "processes",
+        "registry", "results", "trainings",
+    },
     "live": {
         "background", "cgroups", "energy", "foreground", "foreign", "interrupts", "loads", "meters",
         "observer", "plan", "processes", "programs", "registry", "results", "settings",
-        "supervisor",
+        "supervisor", "trainings",
     },
     "settling": {"background", "live", "loads", "observer", "steadiness", "workload"},
     "outcome": {
@@ -86,16 +98,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "runner": {
         "background", "entries", "foreground", "launching", "live", "meters", "outcome", "plan",
-        "processes", "results", "settling",
+        "processes", "registry", "results", "settling", "trainings", "workdirs",
     },
     "preparation": {
-        "entries", "history", "journal", "live", "machine", "observer", "plan", "preflight",
-        "processes", "programs", "registry", "results", "settings", "workspace",
+        "entries", "history", "interpreters", "journal", "live", "machine", "observer", "plan",
+        "preflight", "processes", "programs", "registry", "results", "settings", "trainings",
+        "workspace",
     },
     "campaign": {
         "cgroups", "daemons", "foreign", "interrupts", "journal", "leftovers", "live", "machine",
         "meters", "observer", "outcome", "plan", "preparation", "processes", "programs", "registry",
-        "results", "runner", "settings", "supervisor", "workspace",
+        "results", "runner", "settings", "supervisor", "trainings", "workdirs", "workspace",
     },
     "operations": {
         "campaign", "groups", "leftovers", "machine", "meters", "processes", "state", "supervisor",
@@ -109,7 +122,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 PURE = {
     "documents", "energy", "errors", "judging", "json_text", "ledger", "observer", "plan",
     "programs",
-    "registry", "settings", "steadiness", "workload",
+    "registry", "settings", "steadiness", "tables", "workload",
 }  # fmt: skip
 EDGES = {"os", "socket", "subprocess", "shutil", "signal", "time", "psutil", "pynvml", "ctypes"}
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from energyctl import preflight, registry
+from energyctl import interpreters, preflight, registry
 from energyctl.errors import SettingsError
 from energyctl.plan import BackgroundJob, Run, Training
 from energyctl.registry import Invocation
+from energyctl.trainings import Trainings
 
 PATH = "/usr/bin:/bin"
 
@@ -93,7 +94,8 @@ def test_every_repository_of_the_runs_is_checked_once(tmp_path: Path) -> None:
         Run(3, 0, 3, "default", Training("gone", "b", {})),
     ]
     known = registry.parse(REGISTRY, "models_config.json")
-    problems = preflight.check(runs, known, root=tmp_path, python=sys.executable, path=PATH)
+    made = Trainings(known, tmp_path, sys.executable, {"PATH": PATH})
+    problems = preflight.check(runs, made)
     assert problems == [
         f"broken: {tmp_path / 'repos/broken/train.sh'} is not executable; "
         f"run `chmod +x {tmp_path / 'repos/broken/train.sh'}`",
@@ -107,11 +109,11 @@ def test_trainings_get_the_python_of_the_active_environment(tmp_path: Path) -> N
         os.symlink(sys.executable, tmp_path / name / "bin" / "python")
     venv, conda = str(tmp_path / "venv"), str(tmp_path / "conda")
     both = {"VIRTUAL_ENV": venv, "CONDA_PREFIX": conda}
-    assert preflight.python_for(both, "own") == f"{venv}/bin/python"
-    assert preflight.python_for({"CONDA_PREFIX": conda}, "own") == f"{conda}/bin/python"
+    assert interpreters.own_python(both, "own") == f"{venv}/bin/python"
+    assert interpreters.own_python({"CONDA_PREFIX": conda}, "own") == f"{conda}/bin/python"
     gone = {"VIRTUAL_ENV": str(tmp_path / "gone"), "CONDA_PREFIX": conda}
-    assert preflight.python_for(gone, "own") == f"{conda}/bin/python"
-    assert preflight.python_for({"VIRTUAL_ENV": ""}, "own") == "own"
+    assert interpreters.own_python(gone, "own") == f"{conda}/bin/python"
+    assert interpreters.own_python({"VIRTUAL_ENV": ""}, "own") == "own"
 
 
 def test_a_script_that_bash_refuses_is_one_clear_line(tmp_path: Path) -> None:

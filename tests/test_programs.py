@@ -64,7 +64,7 @@ def places(tmp_path: Path) -> Places:
 def jobs_of(places: Places, *background: BackgroundJob, **invoked: Any) -> tuple[Job, ...]:
     made = {"argv": ("./train.sh", "--lr", "0.1"), "cwd": "/repos/back", "env": {}, **invoked}
     return programs.make_jobs(
-        make_run(*background), EXPERIMENT, places, lambda _: Invocation(**made), {"MARK": "m/1"}
+        make_run(*background), EXPERIMENT, places, lambda *_: (Invocation(**made),), {"MARK": "m/1"}
     )
 
 
@@ -99,16 +99,13 @@ def test_build_training_args(places: Places, tmp_path: Path) -> None:
         "warmup": False,
     }
     repository = registry.parse(REGISTRY, "registry.json").repositories["resnet"]
+    where = registry.Where(tmp_path, registry.Interpreter(sys.executable), "background")
     (made,) = programs.make_jobs(
         make_run(BackgroundJob(Training("resnet", "resnet56", values))),
         EXPERIMENT,
         places,
-        lambda training: registry.invocation(
-            repository,
-            training.model,
-            training.hyperparameters,
-            workspace=tmp_path,
-            python=sys.executable,
+        lambda training, _: registry.invocations(
+            repository, training.model, training.hyperparameters, where
         ),
         {},
     )

@@ -22,9 +22,9 @@ NET, LOAD = KNOWN.repositories["net"], KNOWN.repositories["load"]
 
 
 def start(repository: registry.Repository, model: str, **values: Any) -> registry.Invocation:
-    return registry.invocation(
-        repository, model, values, workspace=Path("/srv/my lab"), python="/usr/bin/python3"
-    )
+    where = registry.Where(Path("/srv/my lab"), registry.Interpreter("/usr/bin/python3"))
+    (made,) = registry.invocations(repository, model, values, where)
+    return made
 
 
 def changed(*path: str, **fields: Any) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def test_the_registry_is_typed() -> None:
     assert NET.hyperparameters["dropout"].zero_probability == 0.25
     assert NET.hyperparameters["optimizer"].choices == ("sgd", "adam", "lamb")
     assert NET.hyperparameters["tag"].default is None
-    assert NET.required_metrics == ("accuracy",)
+    assert [metric.name for metric in NET.metrics if metric.required] == ["accuracy"]
     assert NET.typical_seconds == {"small": 60.0}
     assert KNOWN.raw["models"].keys() == {"net", "load"}
 
@@ -98,12 +98,9 @@ def test_a_placeholder_without_a_value_is_refused() -> None:
     ("script", "interpreter", "program"),
     [
         ("train.py", None, ["/usr/bin/python3", "/srv/my lab/repos/net/train.py"]),
-        (
-            "train.py",
-            "venv/bin/python",
-            ["/srv/my lab/repos/net/venv/bin/python", "/srv/my lab/repos/net/train.py"],
-        ),
+        ("train.py", "python3.9", ["python3.9", "/srv/my lab/repos/net/train.py"]),
         ("train.sh", "bash", ["bash", "/srv/my lab/repos/net/train.sh"]),
+        ("train.sh", "conda:torch", ["/srv/my lab/repos/net/train.sh"]),
         ("/opt/train", None, ["/opt/train"]),
     ],
 )
@@ -112,7 +109,11 @@ def test_scripts_are_started_through_their_interpreter(
 ) -> None:
     data = changed("models", "net", train_script=script)
     data["models"]["net"]["interpreter"] = interpreter
-    made = start(registry.parse(data, "x").repositories["net"], "small")
+    net = registry.parse(data, "x").repositories["net"]
+    found = registry.Interpreter(interpreter or "/usr/bin/python3")
+    if interpreter == "conda:torch":
+        found = registry.Interpreter("/conda/bin/python", {"CONDA_PREFIX": "/conda"})
+    (made,) = registry.invocations(net, "small", {}, registry.Where(Path("/srv/my lab"), found))
     assert list(made.argv[: len(program)]) == program
 
 

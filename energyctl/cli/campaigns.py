@@ -1,4 +1,4 @@
-"""The commands about campaigns: run, resume, plan, validate, render."""
+"""The commands about campaigns: run, resume, plan, validate, migrate, render."""
 
 from __future__ import annotations
 
@@ -80,14 +80,45 @@ def plan(
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True)
+@click.argument("files", nargs=-1)
 @_models
 @_root
 def validate(root: Path, files: tuple[str, ...], models: str | None) -> int:
-    """Name all problems of all FILES, with their place and a suggestion."""
-    from energyctl.cli import conducting
+    """Name all problems of all FILES and of the registry, with their place and a suggestion.
 
-    return conducting.validate(root, files, models)
+    A FILE may be a registry itself. Without FILES, the registry alone is validated.
+    """
+    from energyctl.cli import validating
+
+    return validating.validate(root, files, models)
+
+
+@click.command()
+@click.argument("file")
+@click.option("--out", metavar="FILE", help="Write it there; `-` is standard output.")
+@click.option("--write", is_flag=True, help="Change FILE itself; the old one stays as FILE.bak.")
+@click.option(
+    "--prefer",
+    metavar="[WHERE=]CHOICE",
+    multiple=True,
+    help="Where there are two readings; each is named with its choices. Repeatable.",
+)
+@_models
+@_root
+def migrate(
+    root: Path,
+    file: str,
+    out: str | None,
+    write: bool,
+    prefer: tuple[str, ...],
+    models: str | None,
+) -> int:
+    """Show a settings FILE of an older dialect in today's words, and write it if asked to."""
+    from energyctl.cli import migrating
+
+    if out is not None and write:
+        raise click.UsageError("--out goes without --write")
+    return migrating.migrate(root, file, out, write, prefer, models)
 
 
 @click.command()
@@ -123,4 +154,4 @@ def schema(registry: bool) -> int:
     return 0
 
 
-COMMANDS = (run, resume, plan, validate, render, schema)
+COMMANDS = (run, resume, plan, validate, migrate, render, schema)

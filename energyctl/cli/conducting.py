@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 
 from energyctl import campaign as campaigns
-from energyctl import machine, preflight, preparation, settings
+from energyctl import interpreters, machine, preflight, preparation, settings
 from energyctl.campaign import Outcome
 from energyctl.console import Progress, make_console
 from energyctl.errors import EnergyctlError, SettingsError
@@ -24,13 +24,14 @@ from energyctl.json_text import json_text
 from energyctl.live import rendered_token
 from energyctl.meters import describe, open_meters
 from energyctl.observer import Observer
-from energyctl.plan import Run
+from energyctl.plan import Plan, Run
 from energyctl.preparation import Campaign, Prepared
 from energyctl.registry import Registry
 from energyctl.reports import tables, words
 from energyctl.results import ResultsFolder, read_text
 from energyctl.settings import Problem, Settings
 from energyctl.state import Published
+from energyctl.trainings import Trainings
 from energyctl.workspace import Workspace
 
 SHOWN_RUNS = 30
@@ -41,10 +42,9 @@ def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
     """``energyctl run``; returns the exit code."""
     workspace = Workspace(root)
     document, text = _experiment(workspace, file, options)
-    prepared = preparation.prepare(
-        workspace, document, text, _given(workspace, options["models"]), options["seed"]
-    )
-    _show_problems(prepared.name, prepared.problems)
+    models, results = (_given(workspace, options[name]) for name in ("models", "results"))
+    prepared = preparation.prepare(workspace, document, text, models, options["seed"], results)
+    show_problems(prepared.name, prepared.problems)
     if prepared.settings is None or prepared.plan is None:
         return PROBLEMS
     if prepared.invalid and options["strict"]:
@@ -57,6 +57,7 @@ def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
     folder = _results(workspace, options["results"])
     console, wanted, seed = make_console(), prepared.settings, prepared.plan.seed
     ends_in = _show_plan(console, runs, wanted, prepared.registry, folder, seed)
+    _show_passed_over(console, prepared.plan, SHOWN_RUNS)
     total, plain = len(prepared.plan.runs), options["no_progress"]
     with _progress(console, total, len(runs), ends_in, plain) as progress:
         rendered = _given(workspace, options["rendered"])
@@ -203,18 +204,19 @@ def show_plan(
 ) -> int:
     """``energyctl plan``; returns the exit code that ``run`` would begin with."""
     workspace = Workspace(root)
-    prepared = _prepare(workspace, file, seed, models)
+    prepared = prepare(workspace, file, seed, models, results)
     if as_json:
         shown = prepared.plan.to_json() if prepared.plan else _no_plan(prepared)
         click.echo(json_text(shown))
     else:
-        _show_problems(prepared.name, prepared.problems)
+        show_problems(prepared.name, prepared.problems)
         if prepared.settings is not None and prepared.plan is not None:
             console = make_console()
             folder = _results(workspace, results)
             runs = prepared.plan.runs
             wanted, seed = prepared.settings, prepared.plan.seed
             _show_plan(console, runs, wanted, prepared.registry, folder, seed, len(runs))
+            _show_passed_over(console, prepared.plan, len(prepared.plan.passed_over))
             for problem in _cannot_start(workspace, runs, prepared.registry):
                 console.print(f"not ready: {problem}", style="yellow", markup=False, soft_wrap=True)
     return PROBLEMS if prepared.plan is None else int(prepared.invalid)
@@ -226,36 +228,13 @@ def _no_plan(prepared: Prepared) -> dict[str, Any]:
     return {"runs": [], "problems": wrong, "warnings": warnings, "separators": 0}
 
 
-def validate(root: Path, files: Sequence[str], models: str | None) -> int:
-    """``energyctl validate``: all problems of all files; the worst exit code of them."""
-    worst = 0
-    for file in files:
-        try:
-            prepared = _prepare(Workspace(root), file, 0, models)
-        except SettingsError as error:
-            print(f"energyctl: {error}", file=sys.stderr)
-            worst = PROBLEMS
-            continue
-        _show_problems(prepared.name, prepared.problems)
-        if prepared.plan is None:
-            worst = PROBLEMS
-            continue
-        runs, invalid = prepared.plan.runs, len(prepared.plan.invalid_experiments)
-        click.echo(
-            f"{prepared.name}: {words.count(len(runs), 'run')}, "
-            f"{words.count(invalid, 'invalid experiment')}"
-        )
-        worst = max(worst, int(prepared.invalid))
-    return worst
-
-
 def render(
     root: Path, file: str, out_name: str, seed: int | None, models: str | None, results: str | None
 ) -> int:
     """``energyctl render``: the entries and the script of every parallel run, as files."""
     workspace = Workspace(root)
-    prepared = _prepare(workspace, file, seed, models)
-    _show_problems(prepared.name, prepared.problems)
+    prepared = prepare(workspace, file, seed, models, results)
+    show_problems(prepared.name, prepared.problems)
     if prepared.settings is None or prepared.plan is None:
         return PROBLEMS
     runs = [run for run in prepared.plan.runs if run.background]
@@ -286,11 +265,20 @@ def _results(workspace: Workspace, name: str | None) -> ResultsFolder:
     return ResultsFolder(root, machine.invoking_user())
 
 
-def _prepare(workspace: Workspace, file: str, seed: int | None, models: str | None) -> Prepared:
+def prepare(
+    workspace: Workspace,
+    file: str,
+    seed: int | None,
+    models: str | None,
+    results: str | None = None,
+) -> Prepared:
+    """A settings file, read, checked and planned. Raises SettingsError."""
     path = workspace.settings_file(file)
     document = settings.read(path)
     text = read_text(path, "the settings")
-    return preparation.prepare(workspace, document, text, _given(workspace, models), seed)
+    return preparation.prepare(
+        workspace, document, text, _given(workspace, models), seed, _given(workspace, results)
+    )
 
 
 def _words(problem: Problem) -> str:
@@ -298,7 +286,7 @@ def _words(problem: Problem) -> str:
     return f"{text}; {problem.suggestion}" if problem.suggestion else text
 
 
-def _show_problems(name: str, problems: Sequence[Problem]) -> None:
+def show_problems(name: str, problems: Sequence[Problem]) -> None:
     """Every problem on a line of its own, on standard error, as ``file:line: …``."""
     for problem in problems:
         line = f":{problem.line}" if problem.line else ""
@@ -332,6 +320,11 @@ def _show_plan(
     return total
 
 
+def _show_passed_over(console: Console, made: Plan, most: int) -> None:
+    for line in tables.passed_over_lines(made.passed_over, most):
+        console.print(line, markup=False, soft_wrap=True)
+
+
 def _show_meters(console: Console, wanted: Settings) -> None:
     meters, _ = open_meters(gpus=wanted.gpus)
     try:
@@ -344,9 +337,8 @@ def _show_meters(console: Console, wanted: Settings) -> None:
 def _cannot_start(workspace: Workspace, runs: Sequence[Run], known: Registry) -> list[str]:
     import os
 
-    python = preflight.python_for(os.environ, sys.executable)
-    path = os.environ.get("PATH", os.defpath)
-    return preflight.check(runs, known, root=workspace.root, python=python, path=path)
+    python = interpreters.own_python(os.environ, sys.executable)
+    return preflight.check(runs, Trainings(known, workspace.root, python, os.environ))
 
 
 def _dry_run(campaign: Campaign, console: Console, invalid: bool) -> int:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from energyctl.registry import Registry
+    from energyctl.workspace import Workspace
 
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 _root = click.pass_obj
@@ -96,22 +103,74 @@ def meter(
 @click.command()
 @click.option("--models", "file", metavar="FILE", help="Another model registry.")
 @_json
+@click.option("--test", metavar="REPO/MODEL", help="Try it: preflight, and one short training.")
+@click.option("--seconds", default=60.0, show_default=True, help="How long that may take.")
+@click.option("--set", "values", metavar="NAME=VALUE", multiple=True, help="For that training.")
 @_root
-def models(root: Path, file: str | None, as_json: bool) -> int:
-    """Show the registered repositories, models and hyper-parameters."""
+def models(
+    root: Path,
+    file: str | None,
+    as_json: bool,
+    test: str | None,
+    seconds: float,
+    values: tuple[str, ...],
+) -> int:
+    """Show the registered repositories, models and hyper-parameters, or try one."""
     from energyctl import registry
     from energyctl.workspace import Workspace
 
     workspace = Workspace(root)
     known = registry.read(workspace.given(file) if file else workspace.registry)
+    if test is not None:
+        return _try(known, workspace, test, seconds, values, as_json)
+    from energyctl.reports.models import models_json, models_view
+
     if as_json:
-        _echo_json(known.raw)
+        _echo_json(models_json(known))
         return 0
     from energyctl.console import make_console
-    from energyctl.reports.tables import models_table
 
-    make_console().print(models_table(known))
+    make_console().print(models_view(known))
     return 0
+
+
+def _try(
+    known: Registry,
+    workspace: Workspace,
+    name: str,
+    seconds: float,
+    values: Sequence[str],
+    as_json: bool,
+) -> int:
+    """``energyctl models --test``: 0 where the entry is right, as far as the trial shows."""
+    from dataclasses import asdict
+
+    from energyctl import interpreters, machine, trying
+    from energyctl.trainings import Trainings
+
+    repo, _, model = name.rpartition("/")
+    user = machine.invoking_user()
+    python = interpreters.own_python(os.environ, sys.executable)
+    made = Trainings(known, workspace.root, python, user.environment(os.environ))
+    training = trying.values_of(made, repo, model, dict(_value(text) for text in values))
+    seen = trying.trial(made, training, user, seconds, lambda line: click.echo(line, err=True))
+    if as_json:
+        _echo_json(asdict(seen))
+    else:
+        for line in seen.lines():
+            click.echo(line)
+    return 1 if seen.problems else 0
+
+
+def _value(text: str) -> tuple[str, Any]:
+    """``NAME=VALUE``; the value as JSON where it is some, else as it stands."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise click.UsageError(f"--set {text}: write NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 @click.command()

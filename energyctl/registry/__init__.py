@@ -1,28 +1,58 @@
-"""Repositories, models and hyper-parameters; how values become a command and a log metrics. Pure.
+"""Repositories, models and hyper-parameters; how values become commands and a log metrics. Pure.
 
-registry = read(path)                          SettingsError with all that is wrong
-invocation(repository, model, values, …)       what to start: argv, cwd, env
-extract_metrics(repository, text)              the last match of each pattern
+registry = read(path)                             SettingsError with all that is wrong
+invocations(repository, model, values, where)     what to start, step by step: argv, cwd, env
+read_metrics(metrics, lines)                      the number that each pattern finds
 """
 
 from __future__ import annotations
 
-from energyctl.registry.commands import Invocation, invocation
+from energyctl.registry.commands import (
+    Interpreter,
+    Invocation,
+    Where,
+    invocations,
+    parts,
+    root_of,
+)
 from energyctl.registry.fields import schema
-from energyctl.registry.metrics import extract_metrics, extract_metrics_from
+from energyctl.registry.metrics import (
+    extract_metrics,
+    extract_metrics_from,
+    progress_of,
+    read_metrics,
+)
 from energyctl.registry.reading import parse, problems, read
-from energyctl.registry.repositories import Hyperparameter, Registry, Repository
+from energyctl.registry.repositories import (
+    Hyperparameter,
+    Metric,
+    ModelOptions,
+    Registry,
+    Repository,
+    Role,
+    Step,
+)
 
 __all__ = [
     "Hyperparameter",
+    "Interpreter",
     "Invocation",
+    "Metric",
+    "ModelOptions",
     "Registry",
     "Repository",
+    "Role",
+    "Step",
+    "Where",
     "extract_metrics",
     "extract_metrics_from",
-    "invocation",
+    "invocations",
     "parse",
+    "parts",
     "problems",
+    "progress_of",
     "read",
+    "read_metrics",
+    "root_of",
     "schema",
 ]

@@ -4,64 +4,61 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Discriminator, Field, Tag
 
-from energyctl.documents import Name, Scalar, Strict, Text, editor_schema, shown, text
+from energyctl.documents import Name, Scalar, Strict, Text, editor_schema
+from energyctl.registry.field_types import (
+    Arguments,
+    Durations,
+    Pair,
+    Reason,
+    Scale,
+    Seconds,
+    shape,
+)
+from energyctl.registry.repositories import ROLES, Role, Select, WorkspaceKind
 
-
-def _number(value: Any) -> int | float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value
-    raise ValueError(f"must be a number, not {shown(value)}")
-
-
-def _arguments(value: Any) -> str | tuple[str, ...]:
-    if isinstance(value, str):
-        return text(value)
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return tuple(text(item) for item in value)
-    raise ValueError(f"must be a string or a list of strings, not {shown(value)}")
-
-
-def _durations(value: Any) -> float | dict[str, float]:
-    if isinstance(value, dict):
-        return {model: _seconds(seconds) for model, seconds in value.items()}
-    return _seconds(value)
-
-
-def _seconds(value: Any) -> float:
-    if _number(value) <= 0:
-        raise ValueError(f"must be more than 0, not {shown(value)}")
-    return float(value)
-
-
-Number = Annotated[int | float, PlainValidator(_number), WithJsonSchema({"type": "number"})]
-Arguments = Annotated[
-    str | tuple[str, ...],
-    PlainValidator(_arguments),
-    WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}}),
-]
-Durations = Annotated[
-    float | dict[str, float],
-    PlainValidator(_durations),
-    WithJsonSchema({"type": ["number", "object"], "additionalProperties": {"type": "number"}}),
+Environment = dict[Name, Text]
+Names = Annotated[tuple[Name, ...], Field(strict=False)]
+Texts = Annotated[tuple[Text, ...], Field(strict=False)]
+Command = Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+ExitCodes = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=255)], ...], Field(strict=False, min_length=1)
 ]
 
 
 class HyperparameterFields(Strict):
-    """A value that the training takes on its command line."""
+    """A value that the training takes, and the one way by which it gets it: `flag`, `template`,
+    `env_var`, `position`, or {NAME} in a command."""
 
     flag: Name | None = Field(
         default=None, description='Its option, as "--lr"; "--lr=" joins the value to it.'
     )
+    false_flag: Name | None = Field(
+        default=None, description='Of a bool, beside flag: passed where false, as "--no-amp".'
+    )
+    template: Command | None = Field(
+        default=None, description='Arguments that hold {value}, as ["--opt", "lr={value}"].'
+    )
+    env_var: Name | None = Field(default=None, description="Environment variable that holds it.")
+    position: int | None = Field(
+        default=None, ge=0, description="Passed bare after all flags, in the order of positions."
+    )
+    unsupported: Reason | None = Field(
+        default=None,
+        description="True, or why: the program cannot take it. Refused in mutate, not passed else.",
+    )
     type: Literal["int", "float", "str", "bool"] = Field(
-        description="A bool is its flag alone where true, nothing where false."
+        description="A bool is its flag alone where true, nothing (or false_flag) where false."
     )
     default: Scalar | None = Field(
         default=None, description="Passed where nothing else is said; without it, nothing is."
     )
-    range: Annotated[tuple[Number, Number], Field(strict=False)] | None = Field(
+    range: Pair | None = Field(
         default=None, description="Least and greatest value that mutation draws, both included."
+    )
+    bounds: Pair | None = Field(
+        default=None, description="Least and greatest value that is valid at all, both included."
     )
     distribution: Literal["uniform", "log_uniform"] = Field(
         default="uniform", description="How values are drawn; log_uniform needs a range above 0."
@@ -74,16 +71,122 @@ class HyperparameterFields(Strict):
     )
 
 
+class PatternFields(Strict):
+    """One metric: where its number stands, and which of several counts."""
+
+    pattern: Text = Field(
+        description="Regular expression: {number}, or the first group, is the number."
+    )
+    file: Name | None = Field(
+        default=None,
+        description="Read from the newest file of this glob, relative to the run's folder; "
+        "without it from the output.",
+    )
+    select: Select = Field(default="last", description="Which of several matches counts.")
+    scale: Scale = Field(default=1.0, description="The number is multiplied by it.")
+    required: bool = Field(
+        default=False, description="An attempt without this metric counts as failed."
+    )
+
+
 class MetricFields(Strict):
     """How metrics are read from a training's output."""
 
-    log_patterns: dict[Name, Text] = Field(
+    log_patterns: dict[
+        Name,
+        Annotated[
+            Annotated[Text, Tag("<word>")] | Annotated[PatternFields, Tag("<object>")],
+            Discriminator(shape),
+        ],
+    ] = Field(
         default_factory=dict,
-        description="Regular expressions by metric; the first group is the number, the last match "
-        "counts. Groups as ([0-9.]+) read numbers in any notation.",
+        description="Regular expressions by metric; {number} or the first group is the number, "
+        "the last match counts. Groups as ([0-9.]+) read numbers in any notation.",
     )
-    required: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
+    required: Texts = Field(
         default=(), description="Metrics without which an attempt counts as failed."
+    )
+
+
+class StepFields(Strict):
+    """One program of a run; it starts when the one before it has ended well."""
+
+    name: Name = Field(description="Names its phase and log: letters, digits and . _ -")
+    command: Command | None = Field(
+        default=None, description="As the repository's; {NAME} of a value handed on, too."
+    )
+    train_script: Name | None = Field(
+        default=None, description="Instead of command: gets model, args, required_args and flags."
+    )
+    metered: bool | None = Field(
+        default=None, description="Whether it counts as the foreground; by default the first does."
+    )
+    timeout_seconds: Seconds | None = Field(
+        default=None, description="A step that takes longer is ended, and the attempt has failed."
+    )
+    accepted_exit_codes: ExitCodes = Field(
+        default=(0,), description="Exit codes that count as success."
+    )
+    roles: Annotated[tuple[Role, ...], Field(strict=False, min_length=1)] = Field(
+        default=ROLES, description="In which roles it is run."
+    )
+    performance_metrics: MetricFields = Field(
+        default=MetricFields(), description="Metrics that are read from this step's output."
+    )
+    values: dict[Name, Name] = Field(
+        default_factory=dict,
+        description="Handed on to later steps as {NAME}: the newest match of a glob, relative to "
+        "the run's folder.",
+    )
+
+
+class ModelFields(Strict):
+    """What one model has of its own."""
+
+    args: Texts = Field(
+        default=(), description="Arguments: after the model's option, or at {args} in a command."
+    )
+    env: Environment = Field(default_factory=dict, description="Environment variables.")
+    defaults: dict[Name, Scalar] = Field(
+        default_factory=dict, description="Defaults by hyper-parameter."
+    )
+    ranges: dict[Name, Pair] = Field(default_factory=dict, description="Ranges by hyper-parameter.")
+
+
+class RoleEnvironments(Strict):
+    """Environment variables of one role alone."""
+
+    foreground: Environment = Field(default_factory=dict)
+    background: Environment = Field(default_factory=dict)
+
+
+class WorkspaceFields(Strict):
+    """The folder that a run works in."""
+
+    kind: WorkspaceKind = Field(
+        description="in_place: the clone itself; else fresh for each run and role: empty, links "
+        "(links to the clone, but for `writes`) or copy."
+    )
+    writes: Names = Field(
+        default=(), description="Folders in it that the program writes to: real and empty ones."
+    )
+
+
+class OutputFields(Strict):
+    """Files that the programs write, as globs relative to the run's folder."""
+
+    keep: Names = Field(default=(), description="Moved to results/outputs_E.")
+    delete: Names = Field(default=(), description="Removed after the run.")
+
+
+class PreflightFields(Strict):
+    """What must be there before a campaign starts."""
+
+    files: Names = Field(
+        default=(), description="Files or folders, relative to path, absolute, or {data}/…"
+    )
+    imports: Names = Field(
+        default=(), description="Python modules that the interpreter must be able to import."
     )
 
 
@@ -96,19 +199,52 @@ class RepositoryFields(Strict):
     models: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)] = Field(
         description="Names of its models, as given to the script."
     )
+    per_model: dict[Name, ModelFields] = Field(
+        default_factory=dict, description="What single models have of their own."
+    )
     train_script: Name | None = Field(
         default=None, description="Program relative to path; *.py is run by the interpreter."
     )
-    command: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)] | None = Field(
+    command: Command | None = Field(
         default=None,
-        description="Instead of train_script: arguments with {python}, {repo} (the folder), "
-        "{model}, {workspace}, {NAME} of a hyper-parameter, and {params} alone for all flags.",
+        description="Instead of train_script: arguments with {python}, {repo} (the clone), {model},"
+        " {workspace}, {workdir}, {data}, {run_id}, {role}, {NAME} of a hyper-parameter; {params} "
+        "alone for all flags, {args} alone for those of the model.",
+    )
+    steps: Annotated[tuple[StepFields, ...], Field(strict=False, min_length=1)] | None = Field(
+        default=None, description="Instead of command: several programs, in their order."
+    )
+    accepted_exit_codes: ExitCodes | None = Field(
+        default=None, description="Exit codes that count as success; without steps. By default 0."
     )
     interpreter: Name | None = Field(
-        default=None, description="Runs the train_script: a command, or a path relative to path."
+        default=None,
+        description="Runs *.py scripts, and is {python}: a command, a path (relative to path), the "
+        "folder of a virtual environment, or conda:NAME.",
     )
-    env: dict[Name, Text] = Field(default_factory=dict, description="Environment variables.")
+    env: Environment = Field(
+        default_factory=dict, description="Environment variables; {repo}, {workdir}, … as above."
+    )
+    role_env: RoleEnvironments = RoleEnvironments()
     cwd: Name | None = Field(default=None, description="Working folder, relative to path.")
+    workspace: Annotated[
+        Annotated[WorkspaceKind, Tag("<word>")] | Annotated[WorkspaceFields, Tag("<object>")],
+        Discriminator(shape),
+    ] = Field(
+        default="in_place",
+        description="The folder that a run works in: the clone itself (in_place), or one that is "
+        "fresh for each run and role: empty, links to the clone, or a copy.",
+    )
+    data: Name | None = Field(
+        default=None, description="Folder of the data, relative to the workspace: {data}."
+    )
+    outputs: OutputFields = OutputFields()
+    progress: Text | None = Field(
+        default=None,
+        description="Regular expression for epoch k of n: groups named done and total, or the "
+        "first two; {number} stands for a group.",
+    )
+    preflight: PreflightFields = PreflightFields()
     model_flag: Name | None = Field(
         default=None, description="Option that names the model; without it, none is passed."
     )

@@ -12,10 +12,27 @@ from energyctl import documents
 from energyctl.documents import Document, Problem
 from energyctl.errors import SettingsError
 from energyctl.registry.checking import checked
-from energyctl.registry.fields import File, HyperparameterFields, RepositoryFields
-from energyctl.registry.repositories import Hyperparameter, Registry, Repository, Value
+from energyctl.registry.fields import (
+    File,
+    HyperparameterFields,
+    MetricFields,
+    ModelFields,
+    RepositoryFields,
+    WorkspaceFields,
+)
+from energyctl.registry.repositories import (
+    Hyperparameter,
+    Metric,
+    ModelOptions,
+    Registry,
+    Repository,
+    Step,
+    Value,
+)
 
 _MOST_SHOWN = 20
+TRAIN = "train"
+"""The step of a repository that names none."""
 
 
 def read(path: Path) -> Registry:
@@ -29,9 +46,9 @@ def parse(data: Any, name: str) -> Registry:
     return _registry(data, name, None)
 
 
-def problems(data: Any) -> tuple[Problem, ...]:
-    """All that is wrong with JSON data as a registry."""
-    return checked(data, None)[1]
+def problems(data: Any, document: Document | None = None) -> tuple[Problem, ...]:
+    """All that is wrong with JSON data as a registry; with lines where its document is given."""
+    return checked(data, document)[1]
 
 
 def _registry(data: Any, name: str, document: Document | None) -> Registry:
@@ -58,46 +75,120 @@ def _repository(name: str, fields: RepositoryFields) -> Repository:
         for value in fields.required_args.values()
         for argument in (shlex.split(value) if isinstance(value, str) else value)
     ]
+    workspace = fields.workspace
     return Repository(
         name=name,
         path=fields.path,
         models=fields.models,
-        train_script=fields.train_script,
-        command=fields.command,
+        steps=_steps(fields),
         interpreter=fields.interpreter,
         env=MappingProxyType(fields.env),
+        role_env=MappingProxyType(
+            {
+                "foreground": MappingProxyType(fields.role_env.foreground),
+                "background": MappingProxyType(fields.role_env.background),
+            }
+        ),
         cwd=fields.cwd,
+        data=fields.data,
         model_flag=fields.model_flag,
         required_args=tuple(arguments),
+        per_model=MappingProxyType(
+            {model: _options(own, parameters) for model, own in fields.per_model.items()}
+        ),
         hyperparameters=MappingProxyType(parameters),
-        patterns=MappingProxyType(fields.performance_metrics.log_patterns),
-        required_metrics=fields.performance_metrics.required,
+        metrics=_metrics(fields.performance_metrics),
+        workspace=workspace.kind if isinstance(workspace, WorkspaceFields) else workspace,
+        writes=workspace.writes if isinstance(workspace, WorkspaceFields) else (),
+        keep=fields.outputs.keep,
+        delete=fields.outputs.delete,
+        progress=fields.progress,
+        needed_files=fields.preflight.files,
+        needed_imports=fields.preflight.imports,
         typical_seconds=MappingProxyType(_durations(fields)),
+    )
+
+
+def _steps(fields: RepositoryFields) -> tuple[Step, ...]:
+    """Those of the file, or the one that `train_script` or `command` stand for."""
+    if fields.steps is None:
+        codes = fields.accepted_exit_codes or (0,)
+        return (Step(TRAIN, fields.command, fields.train_script, accepted_exit_codes=codes),)
+    first = next((step for step in fields.steps if "foreground" in step.roles), None)
+    return tuple(
+        Step(
+            name=step.name,
+            command=step.command,
+            train_script=step.train_script,
+            metered=(step is first) if step.metered is None else step.metered,
+            timeout_seconds=step.timeout_seconds,
+            accepted_exit_codes=step.accepted_exit_codes,
+            roles=tuple(dict.fromkeys(step.roles)),
+            metrics=_metrics(step.performance_metrics),
+            values=MappingProxyType(step.values),
+        )
+        for step in fields.steps
+    )
+
+
+def _metrics(fields: MetricFields) -> tuple[Metric, ...]:
+    made = []
+    for name, given in fields.log_patterns.items():
+        required = name in fields.required
+        if isinstance(given, str):
+            made.append(Metric(name, given, required=required))
+        else:
+            must = required or given.required
+            made.append(Metric(name, given.pattern, given.file, given.select, given.scale, must))
+    return tuple(made)
+
+
+def _options(fields: ModelFields, parameters: Mapping[str, Hyperparameter]) -> ModelOptions:
+    ranges = {}
+    for name, (low, high) in fields.ranges.items():
+        accept = parameters[name].accept
+        ranges[name] = (_number(accept(low)), _number(accept(high)))
+    return ModelOptions(
+        args=fields.args,
+        env=MappingProxyType(fields.env),
+        defaults=MappingProxyType(
+            {name: parameters[name].accept(value) for name, value in fields.defaults.items()}
+        ),
+        ranges=MappingProxyType(ranges),
     )
 
 
 def _hyperparameter(name: str, fields: HyperparameterFields) -> Hyperparameter:
     bare = Hyperparameter(name, fields.flag, fields.type)
 
-    def typed(value: Value | None) -> Value | None:
-        return None if value is None else bare.accept(value)
+    def typed(pair: tuple[int | float, int | float] | None) -> tuple[Any, Any]:
+        return (None, None) if pair is None else (bare.accept(pair[0]), bare.accept(pair[1]))
 
-    low, high = fields.range or (None, None)
+    low, high = typed(fields.range)
+    least, greatest = typed(fields.bounds)
     return Hyperparameter(
         name=name,
         flag=fields.flag,
         type=fields.type,
-        default=typed(fields.default),
-        low=_number(typed(low)),
-        high=_number(typed(high)),
+        default=None if fields.default is None else bare.accept(fields.default),
+        low=low,
+        high=high,
         distribution=fields.distribution,
         zero_probability=fields.zero_probability,
         choices=tuple(dict.fromkeys(bare.accept(choice) for choice in fields.choices or ())),
+        least=least,
+        greatest=greatest,
+        false_flag=fields.false_flag,
+        template=fields.template or (),
+        env_var=fields.env_var,
+        position=fields.position,
+        unsupported=fields.unsupported,
     )
 
 
-def _number(value: Value | None) -> int | float | None:
-    return None if isinstance(value, str) else value
+def _number(value: Value) -> int | float:
+    assert not isinstance(value, str)
+    return value
 
 
 def _durations(fields: RepositoryFields) -> Mapping[str, float]:

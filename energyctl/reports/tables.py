@@ -1,4 +1,4 @@
-"""Tables for the terminal: the plan, the meters, the closing table, the registry."""
+"""Tables for the terminal: the plan, the meters, the closing table."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from energyctl.meters import Row
-from energyctl.plan import Run
-from energyctl.registry import Hyperparameter, Registry
+from energyctl.plan import PassedOver, Run
 from energyctl.reports.words import brief, count, duration, energy, one_line, small_energy, values
 
 _STATUS_STYLE = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
@@ -46,6 +45,21 @@ def plan_table(runs: Sequence[Run], estimates: Sequence[float | None], most: int
         ]
         table.add_row(*(Text(cell) for cell in cells))
     return table
+
+
+def passed_over_lines(found: Sequence[PassedOver], most: int) -> list[str]:
+    """What was not drawn again, and where it was run before; `most` of them one by one."""
+    if not found:
+        return []
+    lines = [f"passed over, since run before: {count(len(found), 'combination')} of values"]
+    for item in found[:most]:
+        training = item.training
+        wanted = f"run {item.run}" if item.run else "no run left"
+        whole = ", ".join(f"{name} {value!r}" for name, value in training.hyperparameters.items())
+        lines.append(f"  {wanted}: {training.repo} / {training.model}  {whole}  ({item.source})")
+    if len(found) > most:
+        lines.append(f"  … and {len(found) - most} more; energyctl plan shows all")
+    return lines
 
 
 def meters_table(rows: Sequence[Row]) -> Group:
@@ -123,30 +137,6 @@ def presence(result: Mapping[str, Any]) -> str:
     iterations = sum(job["iterations"] or 0 for job in jobs)
     share = "coverage unknown" if not covered else f"{min(covered):.1%} covered"
     return f"{share}, {count(iterations, 'iteration')}"
-
-
-def models_table(registry: Registry) -> Table:
-    """Every repository with its models and hyper-parameters."""
-    table = _table("repository", "models", "hyper-parameter", "type", "default", "mutated within")
-    for repository in registry.repositories.values():
-        first = [repository.name, ", ".join(repository.models)]
-        for parameter in repository.hyperparameters.values() or [None]:
-            cells = ["", "", "", ""] if parameter is None else _parameter_cells(parameter)
-            table.add_row(*(Text(cell) for cell in [*first, *cells]))
-            first = ["", ""]
-    return table
-
-
-def _parameter_cells(parameter: Hyperparameter) -> list[str]:
-    within = "not mutated"
-    if parameter.choices:
-        within = "one of " + ", ".join(map(str, parameter.choices))
-    elif parameter.can_be_mutated:
-        within = f"{parameter.low} … {parameter.high} ({parameter.distribution})"
-        if parameter.zero_probability:
-            within += f", 0 with probability {parameter.zero_probability:g}"
-    default = "" if parameter.default is None else str(parameter.default)
-    return [parameter.name, parameter.type, default, within]
 
 
 def warnings_of(results: Sequence[Mapping[str, Any]]) -> list[str]:

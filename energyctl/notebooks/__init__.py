@@ -1,0 +1,1 @@
+"""Notebooks as plain processes: the program stands alone, for the interpreters of repositories."""

@@ -1,0 +1,72 @@
+"""Edge: how the registry's trainings are started on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from energyctl import interpreters, workdirs
+from energyctl.plan import Training
+from energyctl.registry import Invocation, Registry, Repository, Where, invocations, root_of
+from energyctl.registry.repositories import Role
+from energyctl.results import RunFiles
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """Interpreters are found, and working folders named; *python* is for repositories that name
+    none, *environ* that of the trainings."""
+
+    registry: Registry
+    root: Path
+    python: str
+    environ: Mapping[str, str]
+
+    def repository(self, training: Training) -> Repository:
+        return self.registry.repositories[training.repo]
+
+    def clone(self, training: Training) -> Path:
+        return root_of(self.repository(training), self.root)
+
+    def workdir(self, training: Training, files: RunFiles, name: str) -> Path:
+        """Where it works: a folder of the run, or the clone itself."""
+        in_place = self.repository(training).workspace == "in_place"
+        return self.clone(training) if in_place else files.work / name
+
+    def make_workdir(self, training: Training, files: RunFiles, name: str) -> Path:
+        """Makes it, as the user whom the training runs as. Raises RunError."""
+        return workdirs.make(self.repository(training), self.clone(training), files.work / name)
+
+    def foreground(self, training: Training, files: RunFiles, name: str) -> tuple[Invocation, ...]:
+        """The steps of a foreground. Raises SettingsError."""
+        return self._invocations(training, "foreground", files, name, files.foreground_id)
+
+    def background(self, training: Training, files: RunFiles, job: str) -> tuple[Invocation, ...]:
+        """The steps of one iteration of a background job. Raises SettingsError."""
+        run_id = f"{files.foreground_id}_{job}"
+        return self._invocations(training, "background", files, background_name(job), run_id)
+
+    def _invocations(
+        self, training: Training, role: Role, files: RunFiles, name: str, run_id: str
+    ) -> tuple[Invocation, ...]:
+        repository = self.repository(training)
+        where = Where(
+            workspace=self.root,
+            interpreter=interpreters.interpreter_of(
+                repository, self.root, self.python, self.environ
+            ),
+            role=role,
+            workdir=self.workdir(training, files, name),
+            run_id=run_id,
+        )
+        return invocations(repository, training.model, training.hyperparameters, where)
+
+
+def foreground_name(attempt: int) -> str:
+    """Of its working folder."""
+    return f"foreground_attempt{attempt}"
+
+
+def background_name(job: str) -> str:
+    return f"background_{job}"
