@@ -90,6 +90,8 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
     runtime = machine.runtime_folder(campaign.workspace.root, user)
     stack.callback(leave, runtime)
     left = _end_leftovers(runtime, user, campaign.observer)
+    with user.acting():
+        left += workdirs.sweep(campaign.folder.root)
     cgroup = cgroups.make(runtime.name, user.own)
     if cgroup is not None:
         stack.callback(cgroup.remove, processes.reap)

@@ -114,7 +114,7 @@ def _conda_candidates(name: str, environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def imports_missing(
-    interpreter: Interpreter, names: tuple[str, ...], cwd: str, env: Mapping[str, str]
+    python: str, names: tuple[str, ...], cwd: str, env: Mapping[str, str]
 ) -> str | None:
     """Why one of the modules cannot be imported; None where all can. Takes as long as they do."""
     program = (
@@ -130,7 +130,7 @@ def imports_missing(
     )
     try:
         done = subprocess.run(
-            [interpreter.python, "-c", program, *names],
+            [python, "-c", program, *names],
             cwd=cwd,
             env=dict(env),
             stdin=subprocess.DEVNULL,
@@ -143,13 +143,13 @@ def imports_missing(
     except subprocess.TimeoutExpired:
         return f"importing {', '.join(names)} took more than {IMPORT_SECONDS:g} s"
     except OSError as error:
-        return f"{interpreter.python} cannot be started: {error.strerror}"
+        return f"{python} cannot be started: {error.strerror}"
     try:
         found = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
         said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-        return f"{interpreter.python} fails at the import of {', '.join(names)}: {said}"
+        return f"{python} fails at the import of {', '.join(names)}: {said}"
     if not found:
         return None
     name, kind, said = found
-    return f"{interpreter.python} cannot import {name} ({kind}: {said})"
+    return f"{python} cannot import {name} ({kind}: {said})"

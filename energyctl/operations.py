@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from energyctl import leftovers, machine, processes, supervisor
+from energyctl import leftovers, machine, processes, supervisor, workdirs
 from energyctl.campaign import leave
 from energyctl.groups import GROUP_PREFIX
 from energyctl.meters import GpuProcess, Row, Source, describe, open_meters, permission
@@ -92,6 +92,8 @@ def stop_everything(workspace: Workspace) -> tuple[list[str], list[str]]:
         return done, [f"pid {p.pid} {p.command}" for p in running]
     left = leftovers.end(runtime, done.append)
     leave(runtime)
+    with machine.invoking_user().acting():
+        done += workdirs.sweep(workspace.results)
     return done, left
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -68,9 +69,17 @@ def _check(training: Training, role: Role, made: Trainings) -> Iterator[str]:
         if not (file := clone / name.replace("{data}", data_folder)).exists():
             yield f"{file} is missing (preflight)"
     if repository.needed_imports:
-        env = {**made.environ, **invoked[0].env}
-        if problem := imports_missing(interpreter, repository.needed_imports, str(clone), env):
+        env = tuple(sorted({**made.environ, **invoked[0].env}.items()))
+        if problem := _imports_missing(interpreter.python, repository.needed_imports, clone, env):
             yield f"{problem} (preflight)"
+
+
+@functools.cache
+def _imports_missing(
+    python: str, names: tuple[str, ...], cwd: Path, env: tuple[tuple[str, str], ...]
+) -> str | None:
+    """Asked once for all models and roles: the import of a framework takes seconds."""
+    return imports_missing(python, names, str(cwd), dict(env))
 
 
 def cannot_start(invoked: Invocation, path: str) -> str | None:

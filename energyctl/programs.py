@@ -253,7 +253,7 @@ def _word(argument: str) -> str:
     """A shell word; what an earlier step hands on is a variable of the script."""
     words = [
         shlex.quote(_in_shell(text)) * bool(text or name is None)
-        + (f'"${{{name}}}"' if name else "")
+        + (f'"${{handed_{name}}}"' if name else "")
         for text, name in parts(argument)
     ]
     return "".join(words[:-1]) + ("" if len(words) > 1 and words[-1] == "''" else words[-1])

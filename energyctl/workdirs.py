@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import glob
 import os
+import platform
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from energyctl import processes
 from energyctl.errors import RunError
 from energyctl.registry import Repository
 
 LEFT_OUT = ".git"
 """Not a part of what is run, and often larger than it."""
+
+OWNER = ".owner"
+"""Pid, start (clock ticks since boot) and machine of the energyctl that made the folder."""
 
 
 def make(repository: Repository, clone: Path, folder: Path) -> Path:
@@ -28,7 +33,9 @@ def make(repository: Repository, clone: Path, folder: Path) -> Path:
         return clone
     try:
         remove(folder)
-        folder.mkdir(parents=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _mark(folder.parent)
+        folder.mkdir()
         if repository.workspace == "copy":
             _copy(clone, folder)
         elif repository.workspace == "links":
@@ -40,6 +47,33 @@ def make(repository: Repository, clone: Path, folder: Path) -> Path:
             f"{repository.name}: cannot make its working folder {folder}: {error}"
         ) from error
     return folder
+
+
+def _mark(work: Path) -> None:
+    """Notes whose folder it is: a results folder may be shared by several machines."""
+    own = processes.identify(os.getpid())
+    if own is not None:
+        (work / OWNER).write_text(f"{own.pid} {own.ticks} {_here()}\n")
+
+
+def _here() -> str:
+    """This machine; containers have pids of their own (pid_namespaces(7))."""
+    return f"{platform.node()} {os.readlink('/proc/self/ns/pid')}"
+
+
+def sweep(results: Path) -> list[str]:
+    """Removes the folders of runs whose energyctl was killed on this machine; a line for each."""
+    swept = []
+    for owner in sorted(results.glob(f"work_*/{OWNER}")):
+        try:
+            pid, ticks, host = owner.read_text().split(maxsplit=2)
+            found = processes.identify(int(pid))
+            if host.strip() == _here() and (not found or found.ticks != int(ticks)):
+                remove(owner.parent)
+                swept.append(f"removed {owner.parent}")
+        except (OSError, ValueError):
+            continue
+    return swept
 
 
 def _copy(clone: Path, folder: Path) -> None:

@@ -61,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "history": {"plan", "results", "settings"},
     "interpreters": {"registry"},
-    "workdirs": {"registry"},
+    "workdirs": {"processes", "registry"},
     "trainings": {"interpreters", "plan", "registry", "results", "workdirs"},
     "preflight": {"interpreters", "plan", "registry", "trainings"},
     "results": {"atomic", "ledger", "machine", "plan", "processes", "programs"},
@@ -112,7 +112,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "operations": {
         "campaign", "groups", "leftovers", "machine", "meters", "processes", "state", "supervisor",
-        "workspace",
+        "workdirs", "workspace",
     },
     "reports": {"energy", "meters", "plan", "registry"},
     "console": {"observer", "reports"},

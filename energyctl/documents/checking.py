@@ -198,7 +198,7 @@ def intended_field(name: str, known: Collection[str], *, beginnings: bool = True
     (`hyperparam`) and slips of the finger, word by word, so that `experiment_time` is not taken
     for `experiment_name`.
     """
-    plain = _plain(name)
+    plain, known = _plain(name), sorted(known)  # ties are decided alike each time
     for field in known:
         if plain == _plain(field):
             return field
