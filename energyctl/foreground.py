@@ -299,9 +299,14 @@ def _lines(file: Any, begin: int, end: int | None) -> Iterator[str]:
         yield line.decode(errors="replace")
 
 
-def progress(log: Path, pattern: str | None) -> tuple[float, float | None] | None:
-    """How far the training says it is, and of how much: the last that it printed."""
-    return None if pattern is None else progress_of(pattern, _tail(log))
+def progress(
+    attempt: Attempt, pattern: str | None, *, whole: bool = False
+) -> tuple[float, float | None] | None:
+    """How far the training says it is, and of how much: the last that this step printed (of the
+    *whole* attempt: the last that any did)."""
+    if pattern is None or not attempt.steps:
+        return None
+    return progress_of(pattern, _tail(attempt.log, 0 if whole else attempt.steps[-1].offset))
 
 
 def last_line(log: Path) -> str:
@@ -315,11 +320,11 @@ def last_lines(log: Path, count: int) -> list[str]:
     return [line.strip() for line in lines if line.strip()][-count:]
 
 
-def _tail(log: Path) -> str:
+def _tail(log: Path, begin: int = 0) -> str:
     try:
         with open(log, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            file.seek(max(0, size - TAIL_BYTES))
+            file.seek(max(begin, size - TAIL_BYTES))
             return file.read().decode(errors="replace")
     except OSError:
         return ""

@@ -153,9 +153,7 @@ class Live:
                 jobs=self._jobs(),
                 last_line=foregrounds.last_line(attempt.log) if attempt else "",
                 moving=self.moving,
-                progress=foregrounds.progress(attempt.log, repository.progress)
-                if attempt
-                else None,
+                progress=foregrounds.progress(attempt, repository.progress) if attempt else None,
             )
         )
 

@@ -153,7 +153,7 @@ def _run(
     foreground.take_metrics(attempt, repository, workdir)
     seen.metrics, seen.progress = (
         attempt.metrics,
-        foreground.progress(attempt.log, repository.progress),
+        foreground.progress(attempt, repository.progress, whole=True),
     )
     seen.last_lines = foreground.last_lines(attempt.log, SHOWN_LINES)
     if not out_of_time:

@@ -282,3 +282,18 @@ def test_a_command_without_a_value_for_its_placeholder_is_refused() -> None:
     known = repository(command=["{x}"], supported_hyperparams={"x": {"type": "int"}})
     with pytest.raises(SettingsError, match=r"needs \{x\}, which has no value"):
         started(known)
+
+
+def test_what_one_model_cannot_take_is_not_passed_to_it() -> None:
+    own = {"large": {"unsupported": {"batch": "it is fixed in its code"}}}
+    known = repository(
+        models=["small", "large"],
+        command=["{python}", "train.py", "{model}", "{params}"],
+        supported_hyperparams=PARAMETERS,
+        per_model=own,
+    )
+    for model, passed in (("small", True), ("large", False)):
+        (invoked,) = started(known, model, rate=0.1, batch=16)
+        assert ("--batchsize" in invoked.argv) is passed
+        assert known.parameters_of(model)["batch"].can_be_mutated is passed
+    assert known.parameters_of("large")["batch"].unsupported == "it is fixed in its code"

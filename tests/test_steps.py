@@ -188,7 +188,9 @@ def test_working_folders_of_a_killed_run_go(bench: Bench, command: list[str]) ->
     clone(bench)
     training = {**TRAINING, "mode": "default", "hyperparameters": {"seconds": 2}}
     popen = bench.start("run", bench.settings(experiments=[training]))
-    wait_for(lambda: list((bench.root / "results").glob("work_*/foreground*")), "the working folder")
+    wait_for(
+        lambda: list((bench.root / "results").glob("work_*/foreground*")), "the working folder"
+    )
     popen.kill()
     popen.wait()
     assert bench.run(*command).returncode == 0

@@ -141,7 +141,7 @@ def _argv(
         *_model_option(repository.model_flag, model),
         *repository.options_of(model).args,
         *repository.required_args,
-        *flags(repository.hyperparameters.values(), values),
+        *flags(repository.parameters_of(model).values(), values),
     ]
 
 
@@ -159,7 +159,7 @@ def _environment(
     }
     own = {
         parameter.env_var: written(parameter, values[name])
-        for name, parameter in repository.hyperparameters.items()
+        for name, parameter in repository.parameters_of(model).items()
         if parameter.env_var and not parameter.unsupported and values.get(name) is not None
     }
     filled = {name: _filled(text, names) for name, text in told.items()}
@@ -243,7 +243,7 @@ def _expanded(
     values: Mapping[str, Any],
 ) -> list[str]:
     """The command with every placeholder filled in."""
-    parameters = repository.hyperparameters
+    parameters = repository.parameters_of(model)
     texts = dict(names)
     for name, value in values.items():
         if value is not None and parameters[name].unsupported is None:

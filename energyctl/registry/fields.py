@@ -151,6 +151,9 @@ class ModelFields(Strict):
         default_factory=dict, description="Defaults by hyper-parameter."
     )
     ranges: dict[Name, Pair] = Field(default_factory=dict, description="Ranges by hyper-parameter.")
+    unsupported: dict[Name, Text] = Field(
+        default_factory=dict, description="Hyper-parameters that it cannot take, and why."
+    )
 
 
 class RoleEnvironments(Strict):

@@ -155,6 +155,7 @@ def _options(fields: ModelFields, parameters: Mapping[str, Hyperparameter]) -> M
             {name: parameters[name].accept(value) for name, value in fields.defaults.items()}
         ),
         ranges=MappingProxyType(ranges),
+        unsupported=MappingProxyType(fields.unsupported),
     )
 
 

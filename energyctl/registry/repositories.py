@@ -121,12 +121,14 @@ class Step:
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """What one model has of its own: arguments, environment, defaults and ranges."""
+    """What one model has of its own: arguments, environment, defaults and ranges; and what it
+    cannot take, with the reason."""
 
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=_nothing)
     defaults: Mapping[str, Value] = field(default_factory=_nothing)
     ranges: Mapping[str, tuple[int | float, int | float]] = field(default_factory=_nothing)
+    unsupported: Mapping[str, str] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,8 @@ class Repository:
         for name, parameter in self.hyperparameters.items():
             low, high = own.ranges.get(name, (parameter.low, parameter.high))
             default = own.defaults.get(name, parameter.default)
-            made[name] = replace(parameter, low=low, high=high, default=default)
+            why = own.unsupported.get(name, parameter.unsupported)
+            made[name] = replace(parameter, low=low, high=high, default=default, unsupported=why)
         return MappingProxyType(made)
 
     def steps_of(self, role: Role) -> tuple[Step, ...]:

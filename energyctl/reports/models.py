@@ -98,6 +98,8 @@ def _parameters(repository: Repository) -> Table:
             own = repository.parameters_of(model)[parameter.name]
             if parameter.unsupported is None and own != parameter:
                 cells = [f"  of {model}", "", _default(own), _within(own), "", ""]
+                if own.unsupported is not None:
+                    cells = [f"  of {model}", "", "", "unsupported", "", own.unsupported]
                 table.add_row(*(Text(cell) for cell in cells))
     return table
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from energyctl.documents import shown
@@ -119,7 +119,8 @@ def per_model(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
 
 def _own_values(path: Path, fields: RepositoryFields, own: ModelFields) -> Iterator[Fault]:
     known = fields.supported_hyperparams
-    for part, names in (("defaults", own.defaults), ("ranges", own.ranges)):
+    for part in ("defaults", "ranges", "unsupported"):
+        names: Mapping[str, object] = getattr(own, part)
         for name in names:
             if name not in known:
                 hint = written_as(name, known)
