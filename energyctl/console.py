@@ -31,6 +31,7 @@ PHASES = {
     "background_stop": "ending the background",
     "cooldown": "cooling down",
     "step": "not metered: step",
+    "between_steps": "between two steps",
 }
 
 TRAINING = ("foreground", "step")

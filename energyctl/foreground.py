@@ -104,8 +104,8 @@ class Window(Protocol):
     def begin(self, step: Step) -> float:
         """Right before a step is started; its instant."""
 
-    def end(self, *, close: bool) -> float:
-        """Right after its end; *close*: no further step is metered."""
+    def end(self, *, close: bool, more: bool = False) -> float:
+        """Right after its end; *close*: no further step is metered; *more*: but one follows."""
 
 
 @dataclass
@@ -138,7 +138,8 @@ def run_attempt(attempt: Attempt, invoked: Sequence[Invocation], how: Conduct) -
         size = attempt.log.stat().st_size if attempt.log.exists() else 0
         run = StepRun(item.step, size)
         attempt.steps.append(run)
-        _run_step(attempt, run, item.handed(values), how, limit, last=number == last_metered)
+        more = number < len(invoked) - 1
+        _run_step(attempt, run, item.handed(values), how, limit, number == last_metered, more)
         if run.error is None:
             run.error = _hand_on(run.step, Path(item.workdir), attempt.began, values)
         if run.error is not None:
@@ -150,8 +151,15 @@ def run_attempt(attempt: Attempt, invoked: Sequence[Invocation], how: Conduct) -
 
 
 def _run_step(
-    attempt: Attempt, run: StepRun, invoked: Invocation, how: Conduct, limit: float, *, last: bool
+    attempt: Attempt,
+    run: StepRun,
+    invoked: Invocation,
+    how: Conduct,
+    limit: float,
+    last: bool,
+    more: bool,
 ) -> None:
+    """*last*: of those that are metered; *more*: another one follows."""
     foreground: Foreground | None = None
     try:
         foreground = how.prepare(invoked)
@@ -183,7 +191,8 @@ def _run_step(
             run.error = f"timeout after {seconds:g} s (timeout_seconds)"
     finally:
         if code is not None:
-            _end(attempt, run, how.window, close=last or not _accepted(run.step, code))
+            well = _accepted(run.step, code)
+            _end(attempt, run, how.window, close=last or not well, more=more and well)
         ended = foreground.end()
         if code is None:
             _end(attempt, run, how.window, close=True)
@@ -203,9 +212,11 @@ def _begin(attempt: Attempt, run: StepRun, window: Window) -> None:
         attempt.start = run.start
 
 
-def _end(attempt: Attempt, run: StepRun, window: Window, *, close: bool) -> None:
+def _end(
+    attempt: Attempt, run: StepRun, window: Window, *, close: bool, more: bool = False
+) -> None:
     metering = attempt.start is not None and attempt.end is None
-    run.end = window.end(close=close and metering)
+    run.end = window.end(close=close and metering, more=more)
     if close and metering:
         attempt.end = run.end
 

@@ -183,6 +183,7 @@ def foreground_result(
     live: Live, last: Attempt | None, succeeded: bool, error: str | None
 ) -> dict[str, Any]:
     training = live.run.foreground
+    shown = last or (live.attempts[-1] if live.attempts else None)
     return {
         "experiment_id": live.files.foreground_id,
         "success": succeeded,
@@ -191,10 +192,10 @@ def foreground_result(
         "repo": training.repo,
         "model": training.model,
         "hyperparameters": training.hyperparameters,
-        "exit_code": last.exit_code if last else None,
+        "exit_code": shown.exit_code if shown else None,
         "error": None if succeeded else error,
-        "performance_metrics": dict(last.metrics) if last else {},
-        "log": last.log.name if last else None,
+        "performance_metrics": dict(shown.metrics) if shown else {},
+        "log": shown.log.name if shown else None,
         "outputs": live.files.outputs.name if live.files.outputs.is_dir() else None,
         "attempts": [attempt.to_json() for attempt in live.attempts],
     }

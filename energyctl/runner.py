@@ -197,8 +197,10 @@ class Window:
         name = f"foreground:{step.name}" if self.several else "foreground"
         return live.sampler.phase(name, after_reading=first)
 
-    def end(self, *, close: bool) -> float:
-        instant = self.live.sampler.phase("background_only" if self.live.background else "idle")
+    def end(self, *, close: bool, more: bool = False) -> float:
+        alone = "background_only" if self.live.background else "idle"
+        # What a step leaves behind is ended now: no baseline.
+        instant = self.live.sampler.phase("between_steps" if more else alone)
         if close:
             self.live.sampler.record_to(None)
             self.live.watch_until("foreground")

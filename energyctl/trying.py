@@ -30,7 +30,7 @@ class Clock:
     def begin(self, step: Step) -> float:
         return time.time()
 
-    def end(self, *, close: bool) -> float:
+    def end(self, *, close: bool, more: bool = False) -> float:
         return time.time()
 
 

@@ -130,8 +130,8 @@ def keep(
     """Takes what matches *patterns* in *folder* to *target*, under the same names; a line for
     each that cannot be.
 
-    *since* (Unix seconds): copies what is that new; None: moves all of it. Links are followed:
-    what is kept must not end with the clone.
+    *since* (Unix seconds): copies what is that new; None: moves all of it. Of a link to a file the
+    file is kept, which may change with the clone; a link to a folder stays one.
     """
     problems = []
     for source in sorted(matches(folder, patterns)):
@@ -140,10 +140,12 @@ def keep(
             if since is not None and source.stat().st_mtime < since:
                 continue
             into.parent.mkdir(parents=True, exist_ok=True)
-            if since is None and not source.is_symlink():
+            if source.is_symlink() and source.is_dir():
+                into.symlink_to(source.resolve())  # it may be all of a data set
+            elif since is None and not source.is_symlink():
                 shutil.move(source, into)
             elif source.is_dir():
-                shutil.copytree(source, into, dirs_exist_ok=True)
+                shutil.copytree(source, into, symlinks=True, dirs_exist_ok=True)
             else:
                 shutil.copy2(source, into)
         except (OSError, shutil.Error) as error:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bench import Bench, wait_for
+from energyctl import workdirs
 
 PROGRAM = """
 import os, pathlib, sys, time
@@ -110,7 +111,10 @@ def test_both_roles_of_one_clone_train_and_test_in_folders_of_their_own(bench: B
     assert test["start"] >= train["end"]
     assert result["energy"]["seconds"] == pytest.approx(train["end"] - train["start"], abs=1e-3)
     names = [phase["name"] for phase in result["phases"]]
-    assert names.index("foreground:train") < names.index("step:test")
+    measured_phases = names[names.index("foreground:train") :]
+    assert measured_phases[:4] == [
+        "foreground:train", "between_steps", "step:test", "background_only",
+    ]  # fmt: skip
     log = (bench.root / "results" / measured["log"]).read_text()
     assert "net: net_2.pth fg" in log
     kept = bench.root / "results" / measured["outputs"] / "model" / "report.txt"
@@ -161,6 +165,14 @@ def test_accepted_exit_codes_time_limits_and_values_that_are_missing(bench: Benc
     registry = bench.root / "settings" / "models_config.json"
     registry.write_text(json.dumps({"models": {"front": entry}}))
     assert bench.run("run", name).returncode == 1
+    prepare = {"name": "prepare", "metered": False, "command": ["/bin/sh", "-c", "exit 4"]}
+    train, test = ({**step, "metered": step["name"] == "train"} for step in REPOSITORY["steps"])
+    entry = {**REPOSITORY, "steps": [prepare, train, test]}
+    registry.write_text(json.dumps({"models": {"front": entry}}))
+    assert bench.run("run", name).returncode == 1
+    unmeasured = bench.results()[-1]
+    assert unmeasured["energy"] is None
+    assert unmeasured["foreground_result"]["exit_code"] == 4
     train = {**REPOSITORY["steps"][0], "values": {"checkpoint": "model/*.none"}}
     entry = {**REPOSITORY, "steps": [train, REPOSITORY["steps"][1]]}
     registry.write_text(json.dumps({"models": {"front": entry}}))
@@ -168,7 +180,8 @@ def test_accepted_exit_codes_time_limits_and_values_that_are_missing(bench: Benc
     errors = [result["foreground_result"]["error"] for result in bench.results()]
     assert errors[0] is None
     assert errors[1] == "step train: timeout after 0.1 s (timeout_seconds)"
-    assert errors[2].startswith("step train: it made nothing that matches model/*.none")
+    assert errors[2] == "step prepare: the training ended with exit code 4"
+    assert errors[3].startswith("step train: it made nothing that matches model/*.none")
 
 
 def test_in_place_keeps_and_deletes_only_what_the_run_wrote(bench: Bench) -> None:
@@ -181,6 +194,20 @@ def test_in_place_keeps_and_deletes_only_what_the_run_wrote(bench: Bench) -> Non
     kept = bench.root / "results" / result["foreground_result"]["outputs"] / "model"
     assert [path.name for path in kept.iterdir()] == ["report.txt"]
     assert [path.name for path in (folder / "model").iterdir()] == ["old.txt"]
+
+
+def test_links_to_files_are_kept_as_files_and_links_to_folders_as_links(tmp_path: Path) -> None:
+    work, data = tmp_path / "work", tmp_path / "data"
+    (work / "out").mkdir(parents=True)
+    data.mkdir()
+    (data / "weights").write_text("w")
+    (work / "out" / "file").symlink_to(data / "weights")
+    (work / "out" / "folder").symlink_to(data)
+    assert workdirs.keep(work, ["out/*", "none"], tmp_path / "kept") == []
+    kept = tmp_path / "kept" / "out"
+    assert (kept / "file").read_text() == "w"
+    assert not (kept / "file").is_symlink()
+    assert (kept / "folder").readlink() == data
 
 
 @pytest.mark.parametrize("command", [["resume"], ["stop"], ["run", "x.json"]])
