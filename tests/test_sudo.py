@@ -132,6 +132,26 @@ def test_all_that_a_campaign_makes_and_starts_is_the_users(lent: Bench, user: Us
     assert not lent.runtime.exists()
 
 
+def test_working_folders_are_made_and_kept_as_the_user(lent: Bench, user: User) -> None:
+    """Root would write where a link of the user's clone points."""
+    path = lent.root / "settings" / "models_config.json"
+    registry = json.loads(path.read_text())
+    kind = {"kind": "links", "writes": ["out"]}
+    for entry in registry["models"].values():
+        entry |= {"workspace": kind, "outputs": {"keep": ["out/*"]}}
+        del entry["train_script"], entry["model_flag"]
+        program = 'id -u > out/who; exec ./train.sh "$@"'
+        entry["command"] = ["/bin/sh", "-c", program, "{model}", "{params}"]
+    path.write_text(json.dumps(registry))
+    done = lent.run("run", lent.parallel())
+    assert done.returncode == 0, done.stdout + done.stderr
+    (result,) = lent.results()
+    kept = lent.root / "results" / result["foreground_result"]["outputs"]
+    assert int((kept / "out" / "who").read_text()) == user.uid
+    assert {owner(made) for made in (lent.root / "results").rglob("*")} == {user.uid}
+    assert list((lent.root / "results").glob("work_*")) == []
+
+
 def test_stop_ends_what_is_left_of_the_user(lent: Bench, user: User) -> None:
     runtime = machine.runtime_folder(lent.root, user)
     record = {"pid": 2**22 + 1, "ticks": 1, "user": user.name, "workspace": str(lent.root)}
