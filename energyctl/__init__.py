@@ -1,6 +1,6 @@
 """Measures the energy of a training while the machine is under load from other trainings.
 
-`energyctl.Meter` meters a block of Python code: docs/python.md.
+`energyctl.Meter` meters a block of Python code, `energyctl.load` reads results: docs/python.md.
 """
 
 __version__ = "0.1.0"
@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from energyctl.energy import Energy
     from energyctl.errors import EnergyctlError, MachineError, SettingsError
+    from energyctl.loading import Run, Runs, load
     from energyctl.meter import Meter, MeteredPhase, PhaseEnergy
 
 __all__ = [
@@ -19,8 +20,11 @@ __all__ = [
     "Meter",
     "MeteredPhase",
     "PhaseEnergy",
+    "Run",
+    "Runs",
     "SettingsError",
     "__version__",
+    "load",
 ]
 
 _HOMES = {
@@ -31,6 +35,9 @@ _HOMES = {
     "Meter": "energyctl.meter",
     "MeteredPhase": "energyctl.meter",
     "PhaseEnergy": "energyctl.meter",
+    "Run": "energyctl.loading",
+    "Runs": "energyctl.loading",
+    "load": "energyctl.loading",
 }
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TextIO
 
 from energyctl.errors import MachineError, SettingsError
 from energyctl.machine import User
-from energyctl.tables import Column, Layout, Row, Type, converted, summary
+from energyctl.tables import Column, Layout, Row, Type, converted, microseconds, summary
 
 BATCH_ROWS = 50_000
 """So many rows of a table without families are held at once; a row group of Parquet."""
@@ -133,7 +133,7 @@ def csv_cell(value: Any, wanted: Type) -> str:
     if wanted == "boolean":
         return "true" if value else "false"
     if wanted == "timestamp":
-        moment = EPOCH + timedelta(microseconds=_microseconds(value))
+        moment = EPOCH + timedelta(microseconds=microseconds(value))
         return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
     return repr(value)
 
@@ -143,11 +143,6 @@ def _quoted(text: str) -> str:
         return text
     doubled = text.replace('"', '""')
     return f'"{doubled}"'
-
-
-def _microseconds(seconds: float) -> int:
-    whole = int(seconds)
-    return whole * 1_000_000 + round((seconds - whole) * 1_000_000)
 
 
 class ParquetSheet:
@@ -201,7 +196,7 @@ class ParquetSheet:
 
 def _arrow_value(value: Any, wanted: Type) -> Any:
     value = converted(value, wanted)
-    return _microseconds(value) if wanted == "timestamp" and value is not None else value
+    return microseconds(value) if wanted == "timestamp" and value is not None else value
 
 
 class Growing:

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from energyctl.cli.places import result_paths
+
 TABLES = ("runs", "domains", "phases", "jobs", "iterations")
 
 
@@ -52,9 +54,7 @@ def export(
     from energyctl.workspace import Workspace
 
     workspace = Workspace(root)
-    given = [*results, *([] if folder is None else [folder])]
-    places = [workspace.given(name) for name in given] or [workspace.results]
-    paths = [path for place in places for path in exporting.result_files(place)]
+    paths = result_paths(workspace, results, folder)
     user = machine.invoking_user()
     form = _format(kind, out)
     targets = _targets(None if out == "-" else workspace.given(out), form, names, force, user)

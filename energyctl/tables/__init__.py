@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from energyctl.tables.columns import Column, Family, Layout, Row, Table, Type, converted, plain
+from energyctl.tables.columns import (
+    Column,
+    Family,
+    Layout,
+    Row,
+    Table,
+    Type,
+    converted,
+    microseconds,
+    plain,
+    total,
+)
 from energyctl.tables.details import domain_rows, iteration_rows, job_rows, phase_rows
-from energyctl.tables.layouts import LAYOUTS, described
+from energyctl.tables.layouts import HYPERPARAMETERS, LAYOUTS, METRICS, described
 from energyctl.tables.looking import checked, has_ledger, last_attempt
 from energyctl.tables.part import NoResult, Part
 from energyctl.tables.runs import NO_SERIES, GpuSeries, run_row
 from energyctl.tables.summary import summary
 
 __all__ = [
+    "HYPERPARAMETERS",
     "LAYOUTS",
+    "METRICS",
     "NO_SERIES",
     "Column",
     "Family",
@@ -30,8 +43,10 @@ __all__ = [
     "iteration_rows",
     "job_rows",
     "last_attempt",
+    "microseconds",
     "phase_rows",
     "plain",
     "run_row",
     "summary",
+    "total",
 ]

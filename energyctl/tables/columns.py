@@ -108,6 +108,12 @@ def converted(value: Any, wanted: Type) -> Any:
     return bool(value) if wanted == "boolean" else int(value)
 
 
+def microseconds(seconds: float) -> int:
+    """The nearest whole number of them; a time of our days keeps its last digit."""
+    whole = int(seconds)
+    return whole * 1_000_000 + round((seconds - whole) * 1_000_000)
+
+
 def plain(value: Any) -> str:
     """A value as text that any file takes: full precision, no half characters, no NUL."""
     if isinstance(value, bool):

@@ -25,6 +25,11 @@ class Part:
     def raw(self, key: str) -> Any:
         return self._data.get(key)
 
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """All of it, as it stands in the file."""
+        return self._data
+
     def names(self) -> list[str]:
         return list(self._data)
 

@@ -1,0 +1,24 @@
+"""What RESULTS on a command line mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from energyctl.workspace import Workspace
+
+
+def result_paths(
+    workspace: Workspace, results: Sequence[str], folder: str | None = None
+) -> list[Path]:
+    """The result files that are meant: of *results* and *folder*, else those of the workspace.
+
+    Raises SettingsError where there is none.
+    """
+    from energyctl import stored
+
+    given = [*results, *([] if folder is None else [folder])]
+    places = [workspace.given(name) for name in given] or [workspace.results]
+    return [path for place in places for path in stored.result_files(place)]

@@ -1,0 +1,365 @@
+"""Results as objects and DataFrames: ``energyctl.load``. DataFrames are of polars (extra `report`).
+
+runs = energyctl.load("results")
+runs.table()                       # one row per run, the columns of docs/tables.md
+run = runs["20261124_101500_examples_mnist"]
+run.energy.total_joules, run.hyperparameters, run.metrics
+run.power()                        # timestamp, domain, watts
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from energyctl import series, stored, tables
+from energyctl.errors import SettingsError
+from energyctl.json_text import json_text
+from energyctl.series import dataframes
+from energyctl.tables import Part, Row
+
+if TYPE_CHECKING:
+    import polars
+
+TABLES = ("runs", "domains", "phases", "jobs", "iterations")
+
+
+@dataclass(frozen=True)
+class RunDomain:
+    """A metered domain during the last attempt. None: not known, see *missing*.
+
+    measured: false for an estimate. in_total: whether it is part of the run's total.
+    """
+
+    name: str
+    kind: str | None
+    source: str | None
+    measured: bool | None
+    in_total: bool | None
+    joules: float | None
+    uncertainty_joules: float | None
+    missing: str | None
+
+
+@dataclass(frozen=True)
+class RunEnergy:
+    """Energy of the whole machine's domains during the last attempt; bands are half-widths."""
+
+    seconds: float | None
+    total_joules: float | None
+    uncertainty_joules: float | None
+    measured: bool | None
+    above_idle_joules: float | None
+    marginal_joules: float | None
+    domains: tuple[RunDomain, ...]
+    missing: str | None
+
+    def joules_of(self, kind: str) -> float | None:
+        """The sum over the counted domains of a kind: cpu, dram, gpu, other."""
+        counted = [one for one in self.domains if one.kind == kind and one.in_total]
+        return tables.total([one.joules for one in counted])
+
+
+@dataclass(frozen=True)
+class RunPhase:
+    """A stretch of the run's time line; start, end: Unix seconds. step: of several, its name."""
+
+    name: str
+    step: str | None
+    start: float
+    end: float
+    joules: Mapping[str, float | None]
+    watts: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """A background job during the last attempt; None: not known. coverage, load: 0 to 1."""
+
+    name: str
+    repository: str | None
+    model: str | None
+    iterations: int | None
+    failures: int | None
+    coverage: float | None
+    load: float | None
+    max_gap_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run, from its result file. `result` is the whole document (schema 1)."""
+
+    path: Path
+    result: Mapping[str, Any]
+    row: Row = field(repr=False)
+    """Its row of the table `runs` (docs/tables.md), but for what its time series says of GPUs."""
+
+    @property
+    def experiment_id(self) -> str:
+        return str(self.row["experiment_id"])
+
+    @property
+    def status(self) -> str:
+        """``succeeded``, ``failed`` or ``interrupted``."""
+        return str(self.row["status"])
+
+    @property
+    def campaign(self) -> str | None:
+        return self._text("campaign")
+
+    @property
+    def mode(self) -> str | None:
+        return self._text("mode")
+
+    @property
+    def repository(self) -> str | None:
+        return self._text("repository")
+
+    @property
+    def model(self) -> str | None:
+        return self._text("model")
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """Of the foreground, defaults included."""
+        return dict(self._part.part("foreground_result").part("hyperparameters").document)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What the training printed; a metric that was not found is not there."""
+        found = self._part.part("foreground_result").part("performance_metrics")
+        return {name: float(value) for name, value in found.document.items() if value is not None}
+
+    @property
+    def started(self) -> float | None:
+        """Begin of the last attempt, Unix seconds."""
+        return self._number("started")
+
+    @property
+    def ended(self) -> float | None:
+        return self._number("ended")
+
+    @property
+    def warnings(self) -> list[str]:
+        return [str(line) for line in self._part.items("warnings")]
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        return dict(self._part.part("environment").document)
+
+    @cached_property
+    def energy(self) -> RunEnergy | None:
+        """None where the foreground never ran."""
+        found = self._part.part("energy")
+        if not found.names():
+            return None
+        domains = tuple(
+            RunDomain(
+                name=str(one.text("name")),
+                kind=one.text("kind"),
+                source=one.text("source"),
+                measured=one.flag("measured"),
+                in_total=one.flag("in_total"),
+                joules=one.number("joules"),
+                uncertainty_joules=one.number("uncertainty_joules"),
+                missing=one.text("missing"),
+            )
+            for one in found.parts("domains")
+        )
+        return RunEnergy(
+            seconds=found.number("seconds"),
+            total_joules=found.number("total_joules"),
+            uncertainty_joules=found.number("uncertainty_joules"),
+            measured=found.flag("measured"),
+            above_idle_joules=found.number("above_idle_joules"),
+            marginal_joules=found.number("marginal_joules"),
+            domains=domains,
+            missing=self._text("energy_missing"),
+        )
+
+    @cached_property
+    def phases(self) -> tuple[RunPhase, ...]:
+        found = []
+        for one in self._part.parts("phases"):
+            name, _, step = (one.text("name") or "").partition(":")
+            start, end = one.time("start"), one.time("end")
+            if start is not None and end is not None:
+                joules, watts = one.numbers("joules"), one.numbers("watts")
+                found.append(RunPhase(name, step or None, start, end, joules, watts))
+        return tuple(found)
+
+    @cached_property
+    def jobs(self) -> tuple[RunJob, ...]:
+        return tuple(
+            RunJob(
+                name=str(one.text("job")),
+                repository=one.text("repo"),
+                model=one.text("model"),
+                iterations=one.integer("iterations"),
+                failures=one.integer("failures"),
+                coverage=one.number("coverage"),
+                load=one.number("load"),
+                max_gap_seconds=one.number("max_gap_seconds"),
+            )
+            for one in self._part.part("background_info").parts("jobs")
+        )
+
+    # -- what lies beside the result -----------------------------------------------------------
+
+    def power(self) -> polars.DataFrame:
+        """Samples: timestamp (Unix seconds), domain, watts; by time. No row: no time series."""
+        return series.power(self._series)
+
+    def temperature(self) -> polars.DataFrame:
+        """Samples: timestamp (Unix seconds), gpu, gpu_celsius, memory_celsius."""
+        return series.temperature(self._series)
+
+    def utilization(self) -> polars.DataFrame:
+        """Samples: timestamp (Unix seconds), gpu, gpu_percent, memory_percent."""
+        return series.utilization(self._series)
+
+    def iterations(self) -> polars.DataFrame:
+        """The iterations of the background jobs: the table `iterations`."""
+        return _frame("iterations", self.rows("iterations"))
+
+    def rows(self, table: str) -> list[Row]:
+        """Its rows of a table of :data:`TABLES`, as plain dictionaries."""
+        if table == "runs":
+            gpus = stored.gpu_series(self.path, self._part)
+            return [tables.run_row(self._part, self.path.name, gpus)]
+        if table == "iterations":
+            ledger = stored.ledger_of(self.path, self._part, lambda line: None)
+            return tables.iteration_rows(self._part, ledger)
+        makers: dict[str, Callable[[Part], list[Row]]] = {
+            "domains": tables.domain_rows, "phases": tables.phase_rows, "jobs": tables.job_rows
+        }  # fmt: skip
+        return makers[table](self._part)
+
+    def json(self) -> str:
+        return json_text(self.result)
+
+    @property
+    def _part(self) -> Part:
+        return Part(self.result)
+
+    @property
+    def _series(self) -> Path:
+        return stored.series_folder(self.path, self._part)
+
+    def _text(self, key: str) -> str | None:
+        value = self.row.get(key)
+        return None if value is None else str(value)
+
+    def _number(self, key: str) -> float | None:
+        value = self.row.get(key)
+        return None if value is None else float(value)
+
+
+class Runs(Sequence[Run]):
+    """The runs that were loaded, in the order of their names.
+
+    problems: a line for each result that could not be read.
+    """
+
+    def __init__(self, runs: Iterable[Run], problems: Iterable[str] = ()) -> None:
+        self._runs = tuple(runs)
+        self.problems = tuple(problems)
+
+    @overload
+    def __getitem__(self, key: int | str) -> Run: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> Runs: ...
+
+    def __getitem__(self, key: int | str | slice) -> Run | Runs:
+        """By place, by experiment id, or a slice. IndexError, KeyError."""
+        if isinstance(key, slice):
+            return Runs(self._runs[key])
+        if isinstance(key, int):
+            return self._runs[key]
+        found = [run for run in self._runs if run.experiment_id == key]
+        if not found:
+            raise KeyError(key)
+        return found[0]
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self._runs)
+
+    def where(self, wanted: Callable[[Run], bool]) -> Runs:
+        """Those runs for which *wanted* is true."""
+        return Runs(run for run in self._runs if wanted(run))
+
+    def table(self, name: str = "runs") -> polars.DataFrame:
+        """A table of :data:`TABLES`; columns, units and nulls are those of docs/tables.md."""
+        if name not in TABLES:
+            raise SettingsError(f"table {name!r}: it is none of {', '.join(TABLES)}")
+        return _frame(name, [row for run in self._runs for row in run.rows(name)])
+
+
+def load(*places: str | os.PathLike[str], problem: Callable[[str], None] | None = None) -> Runs:
+    """The runs of result files, or folders of them; "results" without any.
+
+    Raises SettingsError where a place is not there or holds no result. A result that cannot be
+    read is left out and named in `problems`; *problem* hears of it at once.
+    """
+    paths = [path for place in places or ("results",) for path in stored.result_files(Path(place))]
+    return load_files(paths, problem)
+
+
+def load_files(paths: Iterable[Path], problem: Callable[[str], None] | None = None) -> Runs:
+    """The runs of these result files."""
+    problems: list[str] = []
+
+    def say(line: str) -> None:
+        problems.append(line)
+        if problem is not None:
+            problem(line)
+
+    return Runs(stored.read(paths, _run, say), problems)
+
+
+def _run(path: Path, result: Part) -> Run:
+    run = Run(path, result.document, tables.run_row(result, path.name))
+    # What they look at is checked here, so that a file that is odd is left out with a reason.
+    _ = run.energy, run.phases, run.jobs, run.hyperparameters, run.metrics
+    return run
+
+
+def _frame(name: str, rows: Sequence[Row]) -> polars.DataFrame:
+    pl = dataframes()
+    types = {
+        "text": pl.String,
+        "integer": pl.Int64,
+        "float": pl.Float64,
+        "boolean": pl.Boolean,
+        "timestamp": pl.Datetime("us", "UTC"),
+    }
+    frame: polars.DataFrame = pl.DataFrame(
+        {
+            column.name: pl.Series(
+                [_cell(row.get(column.name), column.type) for row in rows],
+                dtype=pl.Int64 if column.type == "timestamp" else types[column.type],
+            ).cast(types[column.type])
+            for column in tables.LAYOUTS[name].resolved(rows)
+        }
+    )
+    return frame
+
+
+def _cell(value: Any, wanted: tables.Type) -> Any:
+    value = tables.converted(value, wanted)
+    return tables.microseconds(value) if wanted == "timestamp" and value is not None else value
+
+
+__all__ = [
+    "TABLES", "Run", "RunDomain", "RunEnergy", "RunJob", "RunPhase",
+    "Runs", "load", "load_files",
+]  # fmt: skip

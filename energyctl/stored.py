@@ -1,0 +1,125 @@
+"""Edge: results on disk, and the files beside them: found, opened, named where they cannot be."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from energyctl import tables
+from energyctl.errors import SettingsError
+from energyctl.ledger import Iteration, parse
+from energyctl.tables import GpuSeries, NoResult, Part
+
+T = TypeVar("T")
+Say = Callable[[str], None]
+
+
+def result_files(place: Path) -> list[Path]:
+    """A result, or those of a folder by name. Raises SettingsError where there is none."""
+    if not place.is_dir():
+        if not place.exists():
+            raise SettingsError(f"{place}: no such file or folder of results")
+        return [place]
+    found = sorted(path for path in place.glob("*.json") if not path.name.startswith("."))
+    if not found:
+        raise SettingsError(f"{place}: no results in it (files that end in .json)")
+    return found
+
+
+def read(paths: Iterable[Path], make: Callable[[Path, Part], T], problem: Say) -> Iterator[T]:
+    """What *make* makes of each result, each run once; a line on each that is left out.
+
+    *make* may raise NoResult.
+    """
+    seen: dict[str, Path] = {}
+    for path in dict.fromkeys(path.resolve() for path in paths):
+        try:
+            result = tables.checked(json.loads(path.read_text(encoding="utf-8")))
+            name = str(result.text("experiment_id"))
+            if name in seen:
+                raise NoResult(f"{name} is in {seen[name]}, too: left out here")
+            made = make(path, result)
+        except NoResult as error:
+            problem(f"{path}: {error}")
+        except OSError as error:
+            problem(f"{path}: cannot be read: {error.strerror}")
+        except RecursionError:
+            problem(f"{path}: no JSON that can be read: nested too deeply")
+        except ValueError as error:
+            problem(f"{path}: broken, no JSON: {error}")
+        else:
+            seen[name] = path
+            yield made
+
+
+def ledger_of(path: Path, result: Part, problem: Say) -> list[Iteration]:
+    """The iterations of the background of the run whose result is *path*."""
+    ledger = path.parent / f"background_logs_{path.stem}" / "iterations.csv"
+    try:
+        return parse(ledger.read_text(encoding="utf-8", errors="replace"))
+    except (OSError, csv.Error) as error:
+        if tables.has_ledger(result):
+            reason = getattr(error, "strerror", None) or error
+            problem(f"{path}: its iterations are missing: {ledger}: {reason}")
+        return []
+
+
+def series_folder(path: Path, result: Part) -> Path:
+    """Where the time series of its last attempt lie, if there are any."""
+    attempt = tables.last_attempt(result) or 1
+    return path.parent / f"energy_{path.stem}_attempt{attempt}"
+
+
+def gpu_series(path: Path, result: Part) -> GpuSeries:
+    """Figures of its GPU samples; none for a run that was imported, or never ran."""
+    if tables.last_attempt(result) is None:
+        return tables.NO_SERIES
+    folder = series_folder(path, result)
+    watts = _together(_series(folder / "gpu_power.csv", "power_draw_w"))
+    celsius = [v for _, v in _series(folder / "gpu_temperature.csv", "gpu_temp_c")]
+    percent = [v for _, v in _series(folder / "gpu_utilization.csv", "gpu_util_percent")]
+    return GpuSeries(
+        max_watts=max(watts, default=None),
+        min_watts=min(watts, default=None),
+        mean_celsius=_mean(celsius),
+        max_celsius=max(celsius, default=None),
+        mean_percent=_mean(percent),
+        max_percent=max(percent, default=None),
+    )
+
+
+def _series(path: Path, column: str) -> list[tuple[str, float]]:
+    """(GPU, value) of each row that has one; none where the file cannot be read."""
+    found: list[tuple[str, float]] = []
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = csv.reader(file)
+            header = next(rows, [])
+            gpu, place = header.index("gpu"), header.index(column)
+            for row in rows:
+                try:
+                    found.append((row[gpu], float(row[place])))
+                except (ValueError, IndexError):  # no reading, or a torn row
+                    continue
+    except (OSError, ValueError, csv.Error):
+        return []
+    return found
+
+
+def _together(watts: Sequence[tuple[str, float]]) -> list[float]:
+    """Power of all GPUs, whenever one of them has a new sample."""
+    gpus = {gpu for gpu, _ in watts}
+    latest: dict[str, float] = {}
+    sums = []
+    for gpu, value in watts:
+        latest[gpu] = value
+        if len(latest) == len(gpus):
+            sums.append(sum(latest.values()))
+    return sums
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
