@@ -68,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trainings": {"interpreters", "plan", "registry", "results", "workdirs"},
     "preflight": {"interpreters", "plan", "registry", "trainings"},
     "results": {"atomic", "ledger", "machine", "plan", "processes", "programs"},
-    "imports": {"energy", "foreign", "programs", "results", "workload"},
+    "imports": {"energy", "foreign", "meters", "programs", "results", "workload"},
     "journal": {"plan", "programs", "results"},
     "state": {"observer"},
     "trees": set(),

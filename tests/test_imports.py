@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import energyctl
 from energyctl import cli, results
 from energyctl.imports.perf import cpu_energies, parse_perf
 from energyctl.imports.sampled import POWER, UTILIZATION, parse_samples, power_span
@@ -319,3 +320,33 @@ def test_an_imported_run_is_listed_but_no_estimate_of_durations(
     assert results.typical_seconds(iter(found)) == {}
     ours = {key: value for key, value in found[0].items() if key != "imported"}
     assert results.typical_seconds(iter([ours])) == {("repo", "small", False): 11.2}
+
+
+# -- time series -----------------------------------------------------------------------------
+
+
+def test_samples_come_beside_the_result_and_to_runs_imported_before_too(
+    tmp_path: Path, campaign: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = old_run(campaign, "a")
+    (folder / "energy" / "gpu_temperature.csv").write_text(
+        f"timestamp,gpu_temp_c,memory_temp_c\n{STAMPS[0]},61,N/A\n{STAMPS[1]},[Unknown],N/A\n17000"
+    )
+    assert run_import(tmp_path, campaign) == 0
+    assert "3 files of samples written" in " ".join(capsys.readouterr().out.split())
+    run = energyctl.load(tmp_path / "results")[0]
+    power = run.power()
+    assert power["timestamp"].to_list() == [stamp + 0.5 for stamp in STAMPS]
+    assert (power["domain"].unique().to_list(), power["watts"].to_list()) == (["gpu-0"], WATTS)
+    assert run.temperature().rows() == [
+        (STAMPS[0] + 0.5, "0", 61.0, None),
+        (STAMPS[1] + 0.5, "0", None, None),
+    ]
+    beside = tmp_path / "results" / f"energy_{run.experiment_id}_attempt1"
+    before = (beside / "gpu_power.csv").read_text()
+    (beside / "gpu_power.csv").unlink()
+    (beside / "gpu_utilization.csv").write_text("kept")
+    assert run_import(tmp_path, campaign) == 0
+    assert "1 files of samples written" in " ".join(capsys.readouterr().out.split())
+    assert (beside / "gpu_power.csv").read_text() == before
+    assert (beside / "gpu_utilization.csv").read_text() == "kept"

@@ -36,9 +36,11 @@ def import_command(root: Path, folders: tuple[str, ...], results: str | None) ->
     if rows:
         console.print(import_table(rows))
     count = {state: sum(one.state == state for one in done) for state in ("imported", "known")}
+    series = [one.series for one in done]
     console.print(
         f"{count['imported']} imported, {count['known']} imported before, "
-        f"{sum(one.problem is not None for one in done)} with problems; results: {place}",
+        f"{sum(one.problem is not None for one in done)} with problems; {sum(series)} files of "
+        f"samples written; results: {place}",
         markup=False,
         soft_wrap=True,
     )

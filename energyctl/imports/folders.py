@@ -12,8 +12,9 @@ from typing import Any, Literal
 from energyctl.errors import SettingsError
 from energyctl.imports.document import make_result
 from energyctl.imports.old_runs import FILES, BrokenRun, OldRun, read_run
+from energyctl.imports.series import SOURCES, converted
 from energyctl.programs import safe_name
-from energyctl.results import ResultsFolder, to_text
+from energyctl.results import ResultsFolder, RunFiles, to_text
 
 State = Literal["imported", "known", "changed", "broken"]
 
@@ -22,13 +23,15 @@ State = Literal["imported", "known", "changed", "broken"]
 class Imported:
     """What became of one folder. result: as it stands in the results folder, where it does.
 
-    problem: a line, of what is changed or broken.
+    problem: a line, of what is changed or broken. series: how many files of samples were written
+    beside it now.
     """
 
     folder: Path
     state: State
     result: dict[str, Any] | None = None
     problem: str | None = None
+    series: int = 0
 
 
 def import_folders(folders: Sequence[Path], results: ResultsFolder) -> Iterator[Imported]:
@@ -77,7 +80,7 @@ def import_folder(
     digest = _digest(texts)
     experiment_id, before = _name(run, known, results.root)
     if before is not None and before["imported"].get("sha256") == digest:
-        return Imported(folder, "known", before)
+        return Imported(folder, "known", before, *_write_series(folder, experiment_id, results))
     if before is not None:
         line = (
             f"{folder}: it has changed since it was imported as {experiment_id}, which stays as it "
@@ -91,8 +94,33 @@ def import_folder(
         text.encode()
     except (ArithmeticError, ValueError) as error:
         return _broken(folder, f"{FILES['experiment']} holds what no JSON can: {error}")
+    problem, series = _write_series(folder, experiment_id, results)
     results.write(results.root / f"{experiment_id}.json", text)
-    return Imported(folder, "imported", result)
+    return Imported(folder, "imported", result, problem, series)
+
+
+def _write_series(
+    folder: Path, experiment_id: str, results: ResultsFolder
+) -> tuple[str | None, int]:
+    """The samples beside the result, as of a run of ours. What is there already stays.
+
+    Returns a line on what could not be read, and how many files were written.
+    """
+    place = RunFiles(results.root, experiment_id, "", "", "", "").energy(1)
+    problem, written = None, 0
+    for name, source in SOURCES.items():
+        if (place / name).exists():
+            continue
+        try:
+            text = converted(_text(folder / source) or "", name)
+        except BrokenRun as error:
+            problem = f"{folder}: no time series of it: {error}"
+            continue
+        if text is not None:
+            results.make(place)
+            results.write(place / name, text)
+            written += 1
+    return problem, written
 
 
 def _broken(folder: Path, why: object) -> Imported:
