@@ -24,7 +24,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stored": {"ledger", "tables"},
     "exporting": {"machine", "stored", "table_files", "tables"},
     "series": set(),
+    "comparing": {"tables"},
     "loading": {"json_text", "series", "stored", "tables"},
+    "charts": {"loading", "series", "tables"},
+    "figures": {"charts", "machine", "table_files", "tables"},
     "steadiness": set(),
     "ledger": set(),
     "subreaper": set(),
@@ -117,13 +120,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "campaign", "groups", "leftovers", "machine", "meters", "processes", "state", "supervisor",
         "workdirs", "workspace",
     },
-    "reports": {"energy", "meters", "plan", "registry"},
+    "reports": {"comparing", "energy", "meters", "plan", "registry"},
     "console": {"observer", "reports"},
 }  # fmt: skip
 
 # Modules that work on values alone: they may not open, start, sleep or ask the clock.
 PURE = {
-    "documents", "energy", "errors", "judging", "json_text", "ledger", "observer", "plan",
+    "comparing", "documents", "energy", "errors", "judging", "json_text", "ledger", "observer", "plan",
     "programs",
     "registry", "settings", "steadiness", "tables", "workload",
 }  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 import energyctl
-from energyctl.cli import campaigns, exporting, importing, operating
+from energyctl.cli import campaigns, comparing, exporting, importing, operating, plotting
 from energyctl.cli.crashes import naming_leftovers
 from energyctl.errors import EnergyctlError, Interrupted
 
@@ -63,7 +63,14 @@ def group(context: click.Context, folder: str, debug: bool) -> None:
     context.obj = Path(folder).resolve()
 
 
-for command in (*campaigns.COMMANDS, *operating.COMMANDS, *exporting.COMMANDS, *importing.COMMANDS):
+for command in (
+    *campaigns.COMMANDS,
+    *operating.COMMANDS,
+    *exporting.COMMANDS,
+    *importing.COMMANDS,
+    *comparing.COMMANDS,
+    *plotting.COMMANDS,
+):
     command.callback = naming_leftovers(command)
     group.add_command(command)
 

@@ -20,5 +20,12 @@ def result_paths(
     from energyctl import stored
 
     given = [*results, *([] if folder is None else [folder])]
-    places = [workspace.given(name) for name in given] or [workspace.results]
+    places = [_place(workspace, name) for name in given] or [workspace.results]
     return [path for place in places for path in stored.result_files(place)]
+
+
+def _place(workspace: Workspace, name: str) -> Path:
+    """A file or folder; else the result of the run of that experiment id."""
+    found = workspace.given(name)
+    of_run = workspace.results / f"{name}.json"
+    return of_run if not found.exists() and of_run.is_file() else found

@@ -1,0 +1,60 @@
+"""Under what conditions runs were measured: presence of the background, foreign load."""
+
+from __future__ import annotations
+
+from energyctl.charts import themes
+from energyctl.charts.drawing import Width, alt, layered, stacked
+from energyctl.charts.energies import modes, run_axis, run_tooltip
+
+
+def coverage(width: Width = "container", height: float = 70) -> alt.LayerChart:
+    """Share of the foreground in which the background's job that was there least ran."""
+    # 99 % is where a result begins to warn.
+    line = (
+        alt.Chart(alt.NamedData("runs"))
+        .transform_aggregate(runs="count()")
+        .mark_rule(strokeDash=[3, 2], color=themes.FRONT)
+        .encode(y=alt.datum(0.99))
+    )
+    dots = _dots("coverage", "Coverage", alt.Scale(zero=False), ".1~%")
+    return layered([line, dots], width, height)
+
+
+def max_gap(width: Width = "container", height: float = 70) -> alt.LayerChart:
+    """Longest time without an iteration of some job."""
+    dots = _dots("max_gap_seconds", "Longest gap (s)", alt.Scale(zero=True), "~r")
+    return layered([dots], width, height)
+
+
+def settle(width: Width = "container", height: float = 70) -> alt.LayerChart:
+    """Time until the background was loaded and steady."""
+    dots = _dots("settle_seconds", "Settling (s)", alt.Scale(zero=True), "~r")
+    return layered([dots], width, height)
+
+
+def presence(width: Width = 600, height: float = 70) -> alt.VConcatChart:
+    """Coverage, longest gap and settle time of each run; data `runs`. A width in pixels."""
+    return stacked([coverage(width, height), max_gap(width, height), settle(width, height)])
+
+
+def foreign(width: Width = "container", height: float = 90) -> alt.LayerChart:
+    """CPU time of processes that were neither the campaign's nor energyctl's, in mean cores."""
+    dots = _dots("foreign_cores", "Foreign load (cores)", alt.Scale(zero=True), "~r")
+    return layered([dots], width, height)
+
+
+def _dots(field: str, title: str, scale: alt.Scale, form: str) -> alt.Chart:
+    axis = alt.Axis(tickCount=3, format=form)
+    dots: alt.Chart = (
+        alt.Chart(alt.NamedData("runs"))
+        .transform_filter(f"isValid(datum.{field})")
+        .transform_calculate(mode="datum.mode || 'not recorded'")
+        .mark_point(filled=True, opacity=0.9)
+        .encode(
+            x=run_axis("x"),
+            y=alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis),
+            color=modes(legend=False),
+            tooltip=[*run_tooltip(), alt.Tooltip(f"{field}:Q", title=title)],
+        )
+    )
+    return dots

@@ -1,0 +1,277 @@
+"""Runs beside each other: energy by domain, hyper-parameters and metrics against energy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from energyctl.charts import themes
+from energyctl.charts.drawing import TEXT, Width, alt, columns, layered
+from energyctl.charts.fronts import minimised
+from energyctl.charts.units import in_unit
+
+_MODE = "datum.mode || 'not recorded'"
+
+
+def energy_by_run(
+    domains: Sequence[str],
+    width: Width = "container",
+    height: float | None = None,
+    unit: str = "kJ",
+    estimates: bool = False,
+    horizontal: bool = False,
+    shown_modes: Sequence[str] = themes.MODES,
+    text: float = TEXT,
+) -> alt.LayerChart:
+    """Stacked bars by domain, the total with its band, a shape per mode; data `domains`, `runs`.
+
+    horizontal: a named line per run, for few runs; else by number along x. estimates: whether there
+    are any: they are drawn lighter, and a legend says so. shown_modes: those in the legend. A run
+    that did not succeed has a cross.
+    """
+    energy, run = ("x", "y") if horizontal else ("y", "x")
+    bars = alt.Chart(alt.NamedData("domains")).mark_bar()
+    layers: list[Any] = [
+        bars.encode(
+            **{
+                energy: _energy(energy, "joules:Q", unit, stack="zero"),
+                run: run_axis(run),
+                "color": _domains(domains, columns(domains, width, text)),
+                "order": alt.Order("place:Q"),
+                "opacity": _opacity(estimates),
+                "tooltip": _domain_tooltip(),
+            }
+        ).transform_calculate(place=f"indexof({json.dumps(list(domains))}, datum.domain)")
+    ]
+    totals = alt.Chart(alt.NamedData("runs")).encode(**{run: run_axis(run)})
+    layers.append(
+        totals.transform_calculate(mode=_MODE)
+        .mark_point(filled=False)
+        .encode(
+            **{energy: _energy(energy, "joules:Q", unit)},
+            shape=_mode_shape(shown_modes),
+            stroke=alt.value("#707070"),
+            fill=alt.value("#ffffff"),
+            tooltip=run_tooltip(),
+        )
+    )
+    layers.append(
+        totals.mark_rule().encode(
+            **{energy: _energy(energy, "low:Q", unit), f"{energy}2": "high:Q"}
+        )
+    )
+    layers.append(
+        totals.transform_filter("datum.status != 'succeeded'")
+        .mark_text(text="✕", color=themes.FAILED, **_beyond(horizontal))
+        .encode(**{energy: _energy(energy, "joules:Q", unit)}, tooltip=run_tooltip())
+    )
+    tall = height or (alt.Step(11) if horizontal else 220)
+    return layered(layers, width, tall)
+
+
+def _beyond(horizontal: bool) -> dict[str, Any]:
+    return {"dx": 9} if horizontal else {"dy": -9}
+
+
+def run_axis(axis: str) -> Any:
+    """Along y its label, along x its number."""
+    if axis == "y":
+        return alt.Y(
+            "label:N",
+            title=None,
+            sort=alt.EncodingSortField("number", op="min"),
+            axis=alt.Axis(grid=False),
+        )
+    return alt.X(
+        "number:O", title="Run", axis=alt.Axis(labelOverlap="greedy", labelAngle=0, grid=False)
+    )
+
+
+def _energy(axis: str, field: str, unit: str, **more: Any) -> Any:
+    shown = alt.Axis(labelExpr=in_unit(unit), tickCount=5)
+    channel = alt.X if axis == "x" else alt.Y
+    return channel(field, title=f"Energy ({unit})", axis=shown, **more)
+
+
+def _domains(domains: Sequence[str], columns: Any) -> alt.Color:
+    return alt.Color(
+        "domain:N",
+        scale=alt.Scale(domain=list(domains), range=themes.colours_of(domains)),
+        legend=alt.Legend(title=None, symbolType="square", columns=columns),
+    )
+
+
+def _opacity(estimates: bool) -> Any:
+    if not estimates:
+        return alt.value(1)
+    return alt.Opacity(
+        "measured:N",
+        scale=alt.Scale(domain=[True, False], range=[1, 0.4]),
+        legend=alt.Legend(title=None, labelExpr="datum.value ? 'measured' : 'estimate'"),
+    )
+
+
+def _mode_shape(shown: Sequence[str]) -> alt.Shape:
+    return alt.Shape(
+        "mode:N",
+        scale=alt.Scale(domain=list(themes.MODES), range=list(themes.MODE_SHAPES)),
+        legend=alt.Legend(title=None, values=list(shown)),
+    )
+
+
+def _domain_tooltip() -> list[alt.Tooltip]:
+    return [
+        alt.Tooltip("label:N", title="run"),
+        alt.Tooltip("domain:N", title="domain"),
+        alt.Tooltip("joules:Q", title="energy (J)", format=",.5~g"),
+        alt.Tooltip("low:Q", title="at least (J)", format=",.5~g"),
+        alt.Tooltip("high:Q", title="at most (J)", format=",.5~g"),
+        alt.Tooltip("measured:N", title="measured"),
+    ]
+
+
+def run_tooltip() -> list[alt.Tooltip]:
+    return [
+        alt.Tooltip("label:N", title="run"),
+        alt.Tooltip("experiment_id:N", title="id"),
+        alt.Tooltip("mode:N", title="mode"),
+        alt.Tooltip("status:N", title="status"),
+        alt.Tooltip("joules:Q", title="energy (J)", format=",.5~g"),
+        alt.Tooltip("low:Q", title="at least (J)", format=",.5~g"),
+        alt.Tooltip("high:Q", title="at most (J)", format=",.5~g"),
+        alt.Tooltip("imported:N", title="imported"),
+    ]
+
+
+def energy_against(
+    x_title: str,
+    log_x: bool = False,
+    width: Width = "container",
+    height: float = 220,
+    unit: str = "kJ",
+    numeric: bool = True,
+    shown_modes: Sequence[str] = themes.MODES,
+    text: float = TEXT,
+    models: bool = True,
+) -> alt.LayerChart:
+    """Energy with its band over x, of points(…, x, "joules"); data `points`."""
+    x = _x(x_title, log_x, numeric)
+    base = alt.Chart(alt.NamedData("points"))
+    bands = base.mark_rule().encode(x=x, y=_energy("y", "low:Q", unit), y2="high:Q")
+    look = shown_modes, columns(["a model name"], width, text) if models else None
+    marks = _points(base, x, _y_energy(unit), x_title, "energy (J)", look)
+    return layered([bands, *marks], width, height)
+
+
+def metric_against(
+    x_title: str,
+    metric: str,
+    log_x: bool = False,
+    width: Width = "container",
+    height: float = 220,
+    numeric: bool = True,
+    shown_modes: Sequence[str] = themes.MODES,
+    text: float = TEXT,
+    models: bool = True,
+) -> alt.LayerChart:
+    """A metric over x, of points(…, x, "metric_NAME"); data `points`."""
+    x, base = _x(x_title, log_x, numeric), alt.Chart(alt.NamedData("points"))
+    look = shown_modes, columns(["a model name"], width, text) if models else None
+    marks = _points(base, x, _y_metric(metric), x_title, metric, look)
+    return layered(marks, width, height)
+
+
+def metric_against_energy(
+    metric: str,
+    width: Width = "container",
+    height: float = 220,
+    unit: str = "kJ",
+    maximise: bool | None = None,
+    shown_modes: Sequence[str] = themes.MODES,
+    text: float = TEXT,
+    models: bool = True,
+) -> alt.LayerChart:
+    """A metric over energy, of points(…, "joules", "metric_NAME"), the Pareto front as a line.
+
+    maximise: whether more of it is better (None: by its name); the title says which.
+    """
+    base, x = alt.Chart(alt.NamedData("points")), _energy("x", "x:Q", unit)
+    bands = base.mark_rule().encode(x=_energy("x", "low:Q", unit), x2="high:Q", y="y:Q")
+    # Between two runs of the front nothing is known: the border goes in steps.
+    front = (
+        base.transform_filter("datum.front")
+        .transform_calculate(mode=_MODE)
+        .mark_line(interpolate="step-after", strokeDash=[3, 2])
+        .encode(x=x, y=_y_metric(metric), detail="group:N", color=modes(shown_modes))
+    )
+    more = not minimised(metric) if maximise is None else maximise
+    better = "more" if more else "less"
+    title = alt.Title(_wrapped("Pareto front (dashed):", f"less energy, {better} {metric}", width))
+    look = shown_modes, columns(["a model name"], width, text) if models else None
+    marks = _points(base, x, _y_metric(metric), "energy (J)", metric, look)
+    return layered([front, bands, *marks], width, height, title=title)
+
+
+def _wrapped(first: str, second: str, width: Width) -> str | list[str]:
+    """One line, or two where the plot is narrower."""
+    whole = f"{first} {second}"
+    return [first, second] if isinstance(width, int | float) and 5 * len(whole) > width else whole
+
+
+def _x(title: str, log: bool, numeric: bool) -> alt.X:
+    if not numeric:
+        return alt.X("x:N", title=title)
+    scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
+    return alt.X("x:Q", title=title, scale=scale, axis=alt.Axis(format="~g", tickCount=5))
+
+
+def _y_energy(unit: str) -> alt.Y:
+    found: alt.Y = _energy("y", "y:Q", unit)
+    return found
+
+
+def _y_metric(metric: str) -> alt.Y:
+    return alt.Y("y:Q", title=metric, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
+
+
+def _points(
+    base: alt.Chart, x: alt.X, y: alt.Y, x_name: str, y_name: str, look: tuple[Any, Any]
+) -> list[Any]:
+    """Colour by mode, shape by model; † imported, est.: with an estimate.
+
+    look: modes in the legend; columns of the legend of models, None: no such legend.
+    """
+    shown, wide = look
+    models = None if wide is None else alt.Legend(title=None, columns=wide)
+    marks = (
+        base.transform_calculate(mode=_MODE)
+        .mark_point(filled=True, opacity=0.9)
+        .encode(
+            x=x,
+            y=y,
+            color=modes(shown),
+            shape=alt.Shape("model:N", legend=models),
+            tooltip=[
+                alt.Tooltip("label:N", title="run"),
+                alt.Tooltip("experiment_id:N", title="id"),
+                alt.Tooltip("mode:N", title="mode"),
+                alt.Tooltip("x:Q", title=x_name, format=",.5~g"),
+                alt.Tooltip("y:Q", title=y_name, format=",.5~g"),
+                alt.Tooltip("imported:N", title="imported"),
+            ],
+        )
+    )
+    signs = base.transform_calculate(
+        sign="(datum.imported ? '†' : '') + (datum.measured === false ? ' est.' : '')"
+    ).mark_text(align="left", dx=4, dy=-4)
+    return [marks, signs.encode(x=x, y=y, text="sign:N")]
+
+
+def modes(shown: Sequence[str] = themes.MODES, legend: bool = True) -> alt.Color:
+    """A colour for each mode of a run; *shown* are in the legend."""
+    return alt.Color(
+        "mode:N",
+        scale=alt.Scale(domain=list(themes.MODES), range=list(themes.MODE_COLOURS)),
+        legend=alt.Legend(title=None, symbolType="circle", values=list(shown)) if legend else None,
+    )

@@ -1,0 +1,92 @@
+"""Which runs no other run beats: the Pareto front of two figures."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from energyctl.charts.rows import finite, run_rows
+from energyctl.tables import Row
+
+if TYPE_CHECKING:
+    from energyctl.loading import Run
+
+_LOSSES = re.compile(
+    r"(^|[_\W])(loss|losses|error|errors|err|perplexity|ppl|mae|mse|rmse|mape|wer|cer|eer|fid|nll|"
+    r"bpc|latency|seconds|joules|watts|time|divergence)($|[_\W\d])",
+    re.IGNORECASE,
+)
+"""Names of metrics of which less is better; of all others, more is."""
+
+
+def minimised(name: str) -> bool:
+    """Whether less of that metric (or figure of a run) is better, by its name."""
+    return _LOSSES.search(name.removeprefix("metric_")) is not None
+
+
+def pareto(points: Sequence[Row], minimise_x: bool = True, maximise_y: bool = True) -> list[bool]:
+    """For each point whether it is on the front: no other is as good in both and better in one.
+
+    Equal points are all on it; a point without x or y never is.
+    """
+    places = [(_sign(p["x"], minimise_x), _sign(p["y"], not maximise_y)) for p in points]
+    front = [False] * len(places)
+    before = least = math.inf
+    x_now: float | None = None
+    known = [(x, y, i) for i, (x, y) in enumerate(places) if x is not None and y is not None]
+    for x, y, index in sorted(known):
+        if x != x_now:
+            before, least, x_now = min(before, least), y, x
+        front[index] = y == least and y < before
+    return front
+
+
+def _sign(value: Any, minimise: bool) -> float | None:
+    number = finite(value)
+    return number if number is None or minimise else -number
+
+
+def point_rows(runs: Sequence[Run], x: str, y: str, maximise_y: bool | None = None) -> list[Row]:
+    """:func:`points` of those of the runs that succeeded."""
+    rows = run_rows(runs)
+    return points([row for row in rows if row["status"] == "succeeded"], x, y, maximise_y)
+
+
+def points(rows: Iterable[Row], x: str, y: str, maximise_y: bool | None = None) -> list[Row]:
+    """Rows of `runs` → points of two of their columns; rows that lack one are left out.
+
+    low, high: the band of whichever of the two is ``joules``. front: on the Pareto front among the
+    runs of the same group (repository; alone or parallel), with less x, and more y or less as
+    *maximise_y* says (None: by its name).
+    """
+    made = [_point(row, x, y) for row in rows if _known(row, x) and _known(row, y)]
+    better = not minimised(y) if maximise_y is None else maximise_y
+    groups: dict[str, list[Row]] = {}
+    for point in made:
+        groups.setdefault(point["group"], []).append(point)
+    for members in groups.values():
+        if all(isinstance(member[axis], int | float) for member in members for axis in "xy"):
+            for member, on in zip(members, pareto(members, True, better), strict=True):
+                member["front"] = on
+    return made
+
+
+def _known(row: Row, name: str) -> bool:
+    return row.get(name) is not None
+
+
+def _point(row: Row, x: str, y: str) -> Row:
+    banded = "joules" in (x, y)
+    load = "parallel" if row["mode"] == "parallel" else "alone"
+    return {
+        **{name: row[name] for name in ("experiment_id", "number", "label", "mode")},
+        **{name: row[name] for name in ("repository", "model", "imported", "measured")},
+        "group": f"{row['repository'] or '?'}, {load}",
+        "x": row[x],
+        "y": row[y],
+        "low": row["low"] if banded else None,
+        "high": row["high"] if banded else None,
+        "front": False,
+    }

@@ -1,0 +1,238 @@
+"""Runs → the rows that charts draw. Times in seconds since the begin of the run's first phase."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from energyctl.charts.thinning import gaps_marked, thinned
+from energyctl.series import dataframes
+from energyctl.tables import Row
+
+if TYPE_CHECKING:
+    import polars
+
+    from energyctl.loading import Run, RunPhase
+
+BUCKETS = 600
+"""Of a time series: about one a pixel of a wide page."""
+
+LEAST_SECONDS = 1.0
+"""A shorter phase tells next to nothing of the power."""
+
+
+def run_rows(runs: Sequence[Run]) -> list[Row]:
+    """A row per run, numbered from 1 in the order given."""
+    return [_run_row(run, number) for number, run in enumerate(runs, 1)]
+
+
+def _run_row(run: Run, number: int) -> Row:
+    of, joules = run.row, finite(run.row.get("total_joules"))
+    low, high = band(joules, finite(of.get("total_uncertainty_joules")))
+    started = finite(of.get("started"))
+    return {
+        "experiment_id": run.experiment_id,
+        "number": number,
+        "label": label(run, number),
+        **{name: of.get(name) for name in ("campaign", "repository", "model", "mode", "status")},
+        "imported": bool(of.get("imported")),
+        "measured": of.get("energy_measured"),
+        "started": None if started is None else round(started * 1000),
+        "seconds": finite(of.get("energy_seconds")),
+        "joules": joules,
+        "low": low,
+        "high": high,
+        "watts": finite(of.get("total_watts")),
+        "coverage": finite(of.get("background_min_coverage")),
+        "max_gap_seconds": finite(of.get("background_max_gap_seconds")),
+        "settle_seconds": finite(of.get("settle_seconds")),
+        "foreign_cores": finite(of.get("foreign_cores")),
+        "warnings": of.get("warning_count"),
+        **{name: _cell(value) for name, value in of.items() if name.startswith("hyperparam_")},
+        **{name: finite(value) for name, value in of.items() if name.startswith("metric_")},
+    }
+
+
+def domain_rows(runs: Sequence[Run]) -> list[Row]:
+    """A row per run and domain that is part of its total, whether its joules are known or not."""
+    return [
+        {
+            "experiment_id": run.experiment_id,
+            "number": number,
+            "label": label(run, number),
+            "mode": run.mode,
+            "status": run.status,
+            "domain": one.name,
+            "kind": one.kind,
+            "joules": finite(one.joules),
+            **dict(
+                zip(
+                    ("low", "high"),
+                    band(finite(one.joules), finite(one.uncertainty_joules)),
+                    strict=True,
+                )
+            ),
+            "measured": one.measured,
+        }
+        for number, run in enumerate(runs, 1)
+        if run.energy is not None
+        for one in run.energy.domains
+        if one.in_total
+    ]
+
+
+def power_rows(run: Run, buckets: int = BUCKETS, domains: Iterable[str] | None = None) -> list[Row]:
+    """seconds, domain, watts, mean; of *domains*, or all.
+
+    watts is the mean power since the row before of that domain; null: not known (a gap). mean: true
+    for a phase without samples, whose mean power is drawn as a level: two rows, and a null.
+    """
+    pl = dataframes()
+    frame = run.power()
+    wanted = None if domains is None else list(domains)
+    if wanted is not None:
+        frame = frame.filter(pl.col("domain").is_in(wanted))
+    origin = _origin(run, frame)
+    few = thinned(gaps_marked(_begun(frame), "domain", ["watts"]), "domain", ["watts"], buckets)
+    rows: list[Row] = [
+        {"seconds": time - origin, "domain": domain, "watts": watts, "mean": False}
+        for time, domain, watts in few.select("timestamp", "domain", "watts").iter_rows()
+    ]
+    sampled = None if frame.is_empty() else (few["timestamp"][0], few["timestamp"][-1])
+    return rows + _levels(run.phases, sampled, origin, wanted)
+
+
+def _begun(frame: polars.DataFrame) -> polars.DataFrame:
+    """The first row of a series has no power yet: its interval begins there, so it gets the next's.
+
+    A level that is drawn back from its end needs its begin.
+    """
+    pl = dataframes()
+    following = pl.col("watts").shift(-1).over("domain")
+    first = pl.int_range(pl.len()).over("domain") == 0
+    begun: polars.DataFrame = frame.with_columns(
+        watts=pl.when(first & pl.col("watts").is_null()).then(following).otherwise("watts")
+    )
+    return begun
+
+
+def _levels(
+    phases: Iterable[RunPhase],
+    sampled: tuple[float, float] | None,
+    origin: float,
+    wanted: Sequence[str] | None,
+) -> list[Row]:
+    """The mean power of each phase that is not short and in which there is no sample."""
+    rows: list[Row] = []
+    for phase in phases:
+        middle = (phase.start + phase.end) / 2
+        if phase.end - phase.start < LEAST_SECONDS:
+            continue
+        if sampled is not None and sampled[0] <= middle <= sampled[1]:
+            continue
+        for domain, watts in phase.watts.items():
+            if finite(watts) is None or (wanted is not None and domain not in wanted):
+                continue
+            for time, value in ((phase.start, watts), (phase.end, watts), (phase.end, None)):
+                row = {"seconds": time - origin, "domain": domain, "watts": value, "mean": True}
+                rows.append(row)
+    return rows
+
+
+def gpu_rows(run: Run, buckets: int = BUCKETS) -> list[Row]:
+    """seconds, gpu, celsius, percent (utilisation), memory_percent (of its memory interface)."""
+    heat = run.temperature().select("timestamp", "gpu", celsius="gpu_celsius")
+    use = run.utilization().select("timestamp", "gpu", "memory_percent", percent="gpu_percent")
+    both = heat.join(use, on=["timestamp", "gpu"], how="full", coalesce=True)
+    values = ["celsius", "percent", "memory_percent"]
+    both = both.sort("timestamp", maintain_order=True).select("timestamp", "gpu", *values)
+    origin = _origin(run, both)
+    few = thinned(gaps_marked(both, "gpu", values), "gpu", values, buckets)
+    names = ("seconds", "gpu", *values)
+    return [
+        dict(zip(names, (time - origin, *others), strict=True)) for time, *others in few.iter_rows()
+    ]
+
+
+def phase_rows(run: Run) -> list[Row]:
+    """phase, step, label (short, for the picture), start, end."""
+    origin = _origin(run, None)
+    return [
+        {
+            "phase": one.name,
+            "step": one.step,
+            "label": one.step or PHASE_LABELS.get(one.name, one.name),
+            "start": one.start - origin,
+            "end": one.end - origin,
+        }
+        for one in run.phases
+    ]
+
+
+PHASE_LABELS = {
+    "background_start": "settling",
+    "background_only": "background",
+    "background_stop": "stop",
+    "cooldown": "cool-down",
+}
+
+
+def iteration_rows(run: Run) -> list[Row]:
+    """job, number, start, end, failed: the iterations of the background that ended."""
+    origin = _origin(run, None)
+    return [
+        {
+            "job": one["job"],
+            "number": one["iteration"],
+            "start": one["started"] - origin,
+            "end": one["ended"] - origin,
+            "failed": bool(one["failed"]),
+        }
+        for one in run.rows("iterations")
+    ]
+
+
+def _origin(run: Run, frame: polars.DataFrame | None) -> float:
+    """Unix seconds of the begin of the first phase, else of what is known first."""
+    if run.phases:
+        return min(phase.start for phase in run.phases)
+    if frame is not None and not frame.is_empty():
+        return float(frame["timestamp"].min())  # type: ignore[arg-type]
+    return run.started or 0.0
+
+
+def domain_names(rows: Iterable[Row]) -> list[str]:
+    """The domains of `power` or `domains` rows, in the order of the legend."""
+    return sorted({str(row["domain"]) for row in rows}, key=_domain_order)
+
+
+def _domain_order(name: str) -> tuple[int, str, int]:
+    from energyctl.charts.themes import KINDS, kind_of
+
+    base, _, number = name.partition("-")
+    return KINDS.index(kind_of(name)), base, int(number) if number.isdigit() else 99
+
+
+def label(run: Run, number: int) -> str:
+    """Short, and unique among the runs of one picture; † marks one that was imported."""
+    named = run.model if run.model not in (None, "default") else run.repository
+    return f"{number} {named or run.model or 'run'}{' †' if run.row.get('imported') else ''}"
+
+
+def band(value: float | None, half: float | None) -> tuple[float | None, float | None]:
+    """Low and high; null where either is not known."""
+    return (None, None) if value is None or half is None else (value - half, value + half)
+
+
+def finite(value: Any) -> float | None:
+    """A number that JSON can hold; NaN and infinities are none."""
+    if value is None:
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _cell(value: Any) -> Any:
+    """A value as JSON holds it."""
+    return finite(value) if isinstance(value, float) else value

@@ -1,0 +1,216 @@
+"""One run over time: power, iterations of the background, temperature and utilisation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from energyctl.charts import themes
+from energyctl.charts.drawing import TEXT, Width, alt, columns, layered, stacked
+
+TIME = "Time since the begin of the run (s)"
+
+
+def run_power(
+    domains: Sequence[str],
+    width: Width = "container",
+    height: float = 180,
+    levels: bool = True,
+    title: str = TIME,
+    text: float = TEXT,
+    estimated: Sequence[str] = (),
+) -> alt.LayerChart:
+    """Mean power of each of *domains* between samples, phases shaded; data `power`, `phases`.
+
+    levels: whether `power` has rows with ``mean``: phases without samples, drawn dashed. text:
+    pixels that a character takes. estimated: domains that are estimates, named so in the legend.
+    """
+    colour = alt.Color(
+        "domain:N",
+        scale=alt.Scale(domain=list(domains), range=themes.colours_of(domains)),
+        legend=alt.Legend(
+            title=None,
+            symbolType="stroke",
+            columns=columns(domains, width, text),
+            **_naming(estimated),
+        ),
+    )
+    tooltip = [
+        alt.Tooltip("domain:N", title="domain"),
+        alt.Tooltip("watts:Q", title="power (W)", format=",.4~g"),
+        alt.Tooltip("seconds:Q", title="time (s)", format=",.6~g"),
+    ]
+    y = alt.Y(
+        "watts:Q",
+        title="Power (W)",
+        scale=alt.Scale(zero=True, nice=5),
+        axis=alt.Axis(tickCount=5),
+    )
+    # A value is the mean since the row before: the level is drawn back to there.
+    lines = alt.Chart(alt.NamedData("power")).mark_line(interpolate="step-before", clip=True)
+    encoded = {"x": _time("seconds:Q", title), "y": y, "color": colour, "tooltip": tooltip}
+    sampled = lines.encode(**encoded)
+    layers: list[Any] = [*_shading(title), sampled.transform_filter("!datum.mean")]
+    if levels:
+        means = lines.encode(**encoded, strokeDash=alt.value([2, 2]))
+        layers.append(means.transform_filter("datum.mean"))
+    layers.append(_phase_names(text))
+    return layered(layers, width, height)
+
+
+def run_iterations(
+    jobs: Sequence[str], width: Width = "container", title: str = TIME
+) -> alt.LayerChart:
+    """A band per background job, an iteration by turns lighter and darker; failed ones marked.
+
+    Data `iterations`, `phases`.
+    """
+    base = alt.Chart(alt.NamedData("iterations")).encode(
+        x=_time("start:Q", title),
+        x2="end:Q",
+        y=alt.Y("job:N", title=None, sort=list(jobs), scale=alt.Scale(domain=list(jobs))),
+        tooltip=[
+            alt.Tooltip("job:N", title="job"),
+            alt.Tooltip("number:Q", title="iteration"),
+            alt.Tooltip("start:Q", title="begin (s)", format=",.6~g"),
+            alt.Tooltip("end:Q", title="end (s)", format=",.6~g"),
+            alt.Tooltip("failed:N", title="failed"),
+        ],
+    )
+    bars = base.mark_bar(height=alt.RelativeBandSize(0.7)).encode(
+        color=alt.when("datum.failed")
+        .then(alt.value(themes.FAILED))
+        .otherwise(alt.value("#7a86a0")),
+        opacity=alt.when("datum.number % 2 || datum.failed")
+        .then(alt.value(0.95))
+        .otherwise(alt.value(0.55)),
+    )
+    names = {"step": 12} if isinstance(width, str) else {"step": 9}
+    return layered([*_shading(title), bars], width, alt.Step(**names))
+
+
+def run_temperature(
+    width: Width = "container", height: float = 70, title: str = TIME
+) -> alt.LayerChart:
+    """Temperature of each GPU; data `gpu`, `phases`."""
+    return _gpu("celsius", "Temp. (°C)", alt.Scale(zero=False, nice=True), width, height, title)
+
+
+def run_utilization(
+    width: Width = "container", height: float = 70, title: str = TIME
+) -> alt.LayerChart:
+    """Utilisation of each GPU, 0 to 100 %; data `gpu`, `phases`."""
+    return _gpu("percent", "GPU use (%)", alt.Scale(domain=[0, 100]), width, height, title)
+
+
+def run_gpu(width: Width = 600, height: float = 70) -> alt.VConcatChart:
+    """Temperature above utilisation, one time axis. A width in pixels: parts share it."""
+    return stacked([run_temperature(width, height), run_utilization(width, height)])
+
+
+def run_overview(
+    domains: Sequence[str],
+    jobs: Sequence[str] = (),
+    gpu: bool = False,
+    width: Width = 600,
+    height: float = 180,
+    levels: bool = True,
+    text: float = TEXT,
+    estimated: Sequence[str] = (),
+) -> alt.VConcatChart:
+    """Power, under it the iterations of *jobs* and, with *gpu*, what the GPUs reported."""
+    part = height * 0.4
+    charts: list[alt.LayerChart] = [
+        run_power(domains, width, height, levels, text=text, estimated=estimated)
+    ]
+    if jobs:
+        charts.append(run_iterations(jobs, width))
+    if gpu:
+        charts += [run_temperature(width, part), run_utilization(width, part)]
+    return stacked(charts)
+
+
+def _naming(estimated: Sequence[str]) -> dict[str, Any]:
+    if not estimated:
+        return {}
+    known = f"indexof({json.dumps(list(estimated))}, datum.label) < 0"
+    return {"labelExpr": f"{known} ? datum.label : datum.label + ' (estimate)'"}
+
+
+def _time(field: str, title: str) -> alt.X:
+    return alt.X(
+        field,
+        title=title,
+        scale=alt.Scale(nice=False, zero=False),
+        axis=alt.Axis(format=",~r", grid=False, tickCount=6),
+    )
+
+
+def _shading(title: str) -> list[alt.Chart]:
+    """The phases behind the data."""
+    shade = (
+        alt.Chart(alt.NamedData("phases"))
+        .mark_rect(opacity=themes.PHASE_OPACITY, clip=True)
+        .encode(
+            x=_time("start:Q", title),
+            x2="end:Q",
+            fill=alt.Fill(
+                "phase:N",
+                scale=alt.Scale(domain=list(themes.PHASES), range=list(themes.PHASE_COLOURS)),
+                legend=None,
+            ),
+            tooltip=[
+                alt.Tooltip("phase:N", title="phase"),
+                alt.Tooltip("step:N", title="step"),
+                alt.Tooltip("start:Q", title="begin (s)", format=",.6~g"),
+                alt.Tooltip("end:Q", title="end (s)", format=",.6~g"),
+            ],
+        )
+    )
+    return [shade]
+
+
+def _phase_names(text: float) -> alt.Chart:
+    """The name of each phase that is wide enough for it, along the top."""
+    wide = f"scale('x', datum.end) - scale('x', datum.start) > {text} * length(datum.label)"
+    names: alt.Chart = (
+        alt.Chart(alt.NamedData("phases"))
+        .transform_calculate(middle="(datum.start + datum.end) / 2")
+        .mark_text(baseline="bottom", dy=-2)
+        .encode(
+            x="middle:Q",
+            y=alt.value(0),
+            text="label:N",
+            opacity=alt.when(wide).then(alt.value(1)).otherwise(alt.value(0)),
+        )
+    )
+    return names
+
+
+def _gpu(
+    field: str, name: str, scale: alt.Scale, width: Width, height: float, title: str
+) -> alt.LayerChart:
+    lines = (
+        alt.Chart(alt.NamedData("gpu"))
+        .transform_calculate(domain="'gpu-' + datum.gpu")
+        .mark_line(clip=True)
+        .encode(
+            x=_time("seconds:Q", title),
+            y=alt.Y(f"{field}:Q", title=name, scale=scale, axis=alt.Axis(tickCount=3)),
+            color=alt.Color(
+                "domain:N",
+                scale=alt.Scale(domain=list(_GPUS), range=themes.colours_of(_GPUS)),
+                legend=None,
+            ),
+            tooltip=[
+                alt.Tooltip("domain:N", title="GPU"),
+                alt.Tooltip(f"{field}:Q", title=name),
+                alt.Tooltip("seconds:Q", title="time (s)", format=",.6~g"),
+            ],
+        )
+    )
+    return layered([*_shading(title), lines], width, height)
+
+
+_GPUS = tuple(f"gpu-{number}" for number in range(16))

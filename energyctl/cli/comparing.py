@@ -1,0 +1,167 @@
+"""The command ``compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from energyctl.cli.places import result_paths
+
+if TYPE_CHECKING:
+    from energyctl.comparing import Groups, Study
+    from energyctl.tables import Row
+    from energyctl.workspace import Workspace
+
+
+def _where(
+    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> list[tuple[str, str]]:
+    """``NAME=VALUE`` → (NAME, VALUE)."""
+    pairs = [text.partition("=") for text in value]
+    for name, sign, _ in pairs:
+        if not sign or not name:
+            raise click.BadParameter(f"{name!r}: write NAME=VALUE", context, parameter)
+    return [(name, wanted) for name, _, wanted in pairs]
+
+
+@click.command()
+@click.argument("results", nargs=-1, metavar="A B | RESULTS…")
+@click.option("--by", metavar="NAME", help="Groups by a value, as background or learning_rate.")
+@click.option("--base", metavar="VALUE", help="The group of --by that others are compared with.")
+@click.option("--where", metavar="NAME=VALUE", multiple=True, callback=_where, help="Only these.")
+@click.option("--measure", "names", metavar="NAME", multiple=True, help="What is compared.")
+@click.option("--per", metavar="NAME", help="Divided by a hyper-parameter, as epochs.")
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0.5, 1.0, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Of the intervals; p is held against 1 less it.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of what is drawn at random.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--latex", "as_latex", is_flag=True, help="A booktabs table for a paper.")
+@click.pass_obj
+def compare(
+    root: Path,
+    results: tuple[str, ...],
+    by: str | None,
+    base: str | None,
+    where: list[tuple[str, str]],
+    names: tuple[str, ...],
+    per: str | None,
+    confidence: float,
+    seed: int,
+    as_json: bool,
+    as_latex: bool,
+) -> int:
+    """Compare two campaigns, or groups of runs: difference, interval, rank test, effect size.
+
+    A and B are folders of results or result files. With --by, the groups are made of all RESULTS
+    (default: the results folder): by background (alone, or beside one), model, mode, campaign, or
+    any hyper-parameter. Runs of one training are compared with each other only. docs/compare.md
+    says what each figure means.
+    """
+    from energyctl.workspace import Workspace
+
+    if as_json and as_latex:
+        raise click.UsageError("--json and --latex are two outputs: choose one")
+    if seed < 0:
+        raise click.UsageError("--seed must not be negative")
+    if by is None and len(results) != 2:
+        raise click.UsageError("name two groups of results, A and B, or make them with --by NAME")
+    if by is None and base is not None:
+        raise click.UsageError("--base goes with --by; A is the base otherwise")
+    comparing = _library()
+    problems: list[str] = []
+    groups, rows = _groups(Workspace(root), results, by, base, where, problems)
+    measures = [comparing.check_measure(rows, name) for name in names] or [
+        name
+        for name in comparing.DEFAULT_MEASURES
+        if any(row.get(name) is not None for row in rows) and not (per and name == "total_watts")
+    ]
+    if per is not None:
+        rows, divided = comparing.divided(rows, measures, per)
+        if groups is not None:
+            sides = groups.rows.items()
+            groups.rows = {n: comparing.divided(side, measures, per)[0] for n, side in sides}
+        measures = divided
+    settings = comparing.Settings(confidence, seed)
+    if groups is None:
+        study = comparing.correlate_rows(rows, by, measures, settings)
+    else:
+        study = comparing.compare_groups(groups, measures, settings, by)
+    _print(study, as_json, as_latex)
+    return int(bool(problems))
+
+
+def _library() -> Any:
+    from energyctl.errors import SettingsError
+
+    try:
+        from energyctl import comparing
+    except ImportError as error:
+        if (error.name or "").split(".")[0] not in ("scipy", "numpy"):
+            raise
+        raise SettingsError("compare needs SciPy: pip install 'energyctl[report]'") from error
+    return comparing
+
+
+def _groups(
+    workspace: Workspace,
+    results: Sequence[str],
+    by: str | None,
+    base: str | None,
+    where: Sequence[tuple[str, str]],
+    problems: list[str],
+) -> tuple[Groups | None, list[Row]]:
+    """The groups, None for a trend; and all runs that are in question."""
+    comparing = _library()
+
+    def say(line: str) -> None:
+        problems.append(line)
+        click.echo(f"energyctl: {line}", err=True)
+
+    if by is None:
+        sides, notes = [], []
+        for name in results:
+            side, more = comparing.usable(_rows(workspace, [name], say))
+            sides.append(comparing.filtered(side, where))
+            notes += [f"{name}: {line}" for line in more]
+        a, b = (Path(name).name or name for name in results)
+        groups = comparing.two_groups(sides[0], sides[1], (a, b))
+        groups.notes.extend(notes)
+        return groups, [*sides[0], *sides[1]]
+    rows, notes = comparing.usable(_rows(workspace, results, say))
+    rows = comparing.filtered(rows, where)
+    found = comparing.by_name(rows, by)
+    if found is None:
+        return None, rows
+    found.notes.extend(notes)
+    return comparing.based_on(found, base), rows
+
+
+def _rows(workspace: Workspace, names: Sequence[str], say: Any) -> list[Row]:
+    from energyctl import loading
+
+    return [run.row for run in loading.load_files(result_paths(workspace, names), say)]
+
+
+def _print(study: Study, as_json: bool, as_latex: bool) -> None:
+    from energyctl.json_text import json_text
+    from energyctl.reports import comparing as reports
+
+    if as_json:
+        click.echo(json_text(study.document()))
+    elif as_latex:
+        click.echo(reports.latex(study))
+    else:
+        from energyctl.console import make_console
+
+        reports.show(study, make_console())
+
+
+COMMANDS = (compare,)

@@ -1,0 +1,119 @@
+"""The command ``plot``: one figure for a paper."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from energyctl.cli.places import result_paths
+
+if TYPE_CHECKING:
+    from energyctl.charts import Theme
+
+KINDS = ("power", "overview", "gpu", "energy", "hyperparameter", "pareto", "presence")
+THEMES = ("paper", "light", "dark")
+ENDINGS = (".svg", ".pdf", ".png")
+WIDTHS = {"single": 85.0, "double": 180.0}
+MILLIMETRES = {"mm": 1.0, "cm": 10.0, "in": 25.4, "pt": 25.4 / 72}
+POINTS_PER_MM = 72 / 25.4
+
+
+def _length(_: click.Context, option: click.Parameter, given: str | None) -> float | None:
+    """Points, from `85mm`, `8.5cm`, `3.3in`, `240pt`, `single` or `double`. BadParameter."""
+    if given is None:
+        return None
+    text = given.strip().lower()
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)\s*(mm|cm|in|pt)", text)
+    size = float(found[1]) * MILLIMETRES[found[2]] if found else WIDTHS.get(text)
+    if size is None:
+        raise click.BadParameter(f"{given!r} is no length: 85mm, 3.3in, 240pt, single or double")
+    if not 5 <= size <= 2000:
+        raise click.BadParameter(f"{given!r} is no size of a figure: from 5 mm to 2 m")
+    return size * POINTS_PER_MM
+
+
+@click.command()
+@click.argument("results", nargs=-1, metavar="[RESULT]...")
+@click.option("--results", "folder", metavar="DIR", help="Another results folder.")
+@click.option("--out", metavar="FILE", help="FILE.svg, .pdf or .png. Default: KIND.pdf")
+@click.option(
+    "--kind", type=click.Choice(KINDS), help="Default: power of one run, energy of several."
+)
+@click.option("--x", metavar="NAME", help="hyperparameter: which one.")
+@click.option("--y", metavar="NAME", help="hyperparameter, pareto: which metric.")
+@click.option(
+    "--maximise/--minimise", default=None, help="Whether more of --y is better. Default: by name."
+)
+@click.option(
+    "--width",
+    metavar="LENGTH",
+    callback=_length,
+    default="single",
+    help="In all: single (85mm), double (180mm), 3.3in …",
+)
+@click.option(
+    "--height", metavar="LENGTH", callback=_length, help="Of the plot, or its first panel."
+)
+@click.option("--theme", type=click.Choice(THEMES), default="paper", show_default=True)
+@click.option("--dpi", type=click.IntRange(36, 1200), default=300, show_default=True, help="PNG.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.pass_obj
+def plot(
+    root: Path,
+    results: tuple[str, ...],
+    folder: str | None,
+    out: str | None,
+    kind: str | None,
+    x: str | None,
+    y: str | None,
+    maximise: bool | None,
+    width: float,
+    height: float | None,
+    theme: Theme,
+    dpi: int,
+    force: bool,
+) -> int:
+    """Draw one figure for a paper, in column width, as SVG, PDF or PNG.
+
+    RESULT is a result file, an experiment id, or a folder of results (default: the results folder).
+    """
+    from energyctl import loading, machine
+    from energyctl.workspace import Workspace
+
+    workspace = Workspace(root)
+    place = None if out is None else _place(workspace.given(out), force)
+    runs = loading.load_files(result_paths(workspace, results, folder), _say)
+    if not runs:
+        raise click.UsageError("no result could be read: nothing was drawn")
+    from energyctl import figures
+    from energyctl.charts import kinds
+
+    chosen = kind or ("power" if len(runs) == 1 else "energy")
+    place = place or _place(workspace.given(f"{chosen}.pdf"), force)
+    drawing = kinds.KINDS[chosen](runs, kinds.Wanted(x, y, maximise, height))
+    form = figures.form_of(place)
+    made = figures.figure(drawing.chart, drawing.rows, form, width, theme, dpi)
+    figures.save(place, made, machine.invoking_user())
+    click.echo(f"wrote {place}: {chosen}, {width / POINTS_PER_MM:.0f} mm wide")
+    return int(bool(runs.problems))
+
+
+def _place(place: Path, force: bool) -> Path:
+    """Nothing that a user may have made is replaced unasked. Raises UsageError."""
+    if place.suffix.lower() not in ENDINGS:
+        raise click.UsageError(f"--out {place.name}: a figure ends in {', '.join(ENDINGS)}")
+    if place.exists() and not place.is_file():
+        raise click.UsageError(f"{place} is no regular file: name another --out")
+    if place.exists() and not force:
+        raise click.UsageError(f"{place} is there already: --force replaces it")
+    return place
+
+
+def _say(line: str) -> None:
+    click.echo(f"energyctl: {line}", err=True)
+
+
+COMMANDS = (plot,)

@@ -1,0 +1,82 @@
+"""A measure against a hyper-parameter of many values: a rank correlation instead of groups."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from energyctl.comparing.statistics import Estimate, Settings
+
+LEAST = 5
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """rho: Spearman's, with its interval. p: two-sided; None for fewer than five runs."""
+
+    training: str | None
+    name: str
+    measure: str
+    n: int
+    rho: Estimate
+    p: float | None
+    p_method: str | None
+    alpha: float
+
+
+def correlate(
+    xs: Sequence[float],
+    ys: Sequence[float],
+    name: str,
+    measure: str,
+    settings: Settings,
+    training: str | None = None,
+) -> Correlation:
+    """Spearman's rho; p from all orders of few values, from random orders of more.
+
+    The interval is Fisher's, with the standard error sqrt((1 + rho² / 2) / (n - 3)) [Bonett and
+    Wright 2000, Psychometrika 65:23-28].
+    """
+    n, alpha = len(xs), settings.alpha
+    missing = None
+    if n < LEAST:
+        missing = f"fewer than {LEAST} runs tell nothing of a trend"
+    elif len(set(xs)) == 1 or len(set(ys)) == 1:
+        missing = "all values are equal"
+    if missing:
+        nothing = Estimate(None, missing=missing)
+        return Correlation(training, name, measure, n, nothing, None, None, alpha)
+    rho = float(stats.spearmanr(xs, ys).statistic)
+    exact = n <= 7
+    ranks = stats.rankdata(ys)
+    found = stats.permutation_test(
+        (stats.rankdata(xs),),
+        lambda x, axis: _pearson(x, ranks, axis),
+        permutation_type="pairings",
+        vectorized=True,
+        n_resamples=np.inf if exact else 9999,
+        batch=2000,
+        rng=np.random.default_rng(settings.seed),
+    )
+    p_method = "all orders" if exact else "9999 random orders"
+    interval, p = _interval(rho, n, settings), float(found.pvalue)
+    return Correlation(training, name, measure, n, interval, p, p_method, alpha)
+
+
+def _pearson(x: Any, y: Any, axis: int) -> Any:
+    a, b = x - np.mean(x, axis=axis, keepdims=True), y - np.mean(y)
+    return (a * b).sum(axis=axis) / np.sqrt((a**2).sum(axis=axis) * (b**2).sum())
+
+
+def _interval(rho: float, n: int, settings: Settings) -> Estimate:
+    if math.isclose(abs(rho), 1.0):
+        return Estimate(rho, missing="a perfect order leaves its interval open")
+    z = float(stats.norm.ppf(1 - settings.alpha / 2))
+    half = z * math.sqrt((1 + rho**2 / 2) / (n - 3))
+    low, high = (math.tanh(math.atanh(rho) + sign * half) for sign in (-1, 1))
+    return Estimate(rho, low, high, method="Fisher, Bonett and Wright 2000")

@@ -1,0 +1,141 @@
+"""Comparisons in plain sentences."""
+
+from __future__ import annotations
+
+from energyctl.comparing.comparison import Comparison, Overall
+from energyctl.comparing.correlation import Correlation
+from energyctl.comparing.statistics import Estimate, size_word
+
+NAMES = {
+    "total_joules": "energy in all",
+    "cpu_package_joules": "energy of the CPU packages",
+    "cpu_dram_joules": "energy of the memory",
+    "gpu_joules": "energy of the GPUs",
+    "duration_seconds": "duration",
+    "total_watts": "mean power",
+}
+
+
+def name_of(measure: str) -> str:
+    """In words; of ``MEASURE per NAME`` too."""
+    whole, per, unit = measure.partition(" per ")
+    return NAMES.get(whole, whole.removeprefix("metric_")) + per + unit
+
+
+def p_text(p: float) -> str:
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
+
+
+def percent(ratio: float) -> str:
+    """``31 % more``, ``4.2 % less``."""
+    share = 100 * abs(ratio - 1)
+    return f"{share:.{0 if share >= 10 else 1}f} % {'more' if ratio >= 1 else 'less'}"
+
+
+def sentence(found: Comparison) -> str:
+    """What one comparison says, and from how many runs."""
+    sizes = f"{found.b.n} against {found.a.n} runs"
+    if found.verdict == "too few":
+        return f"Too few runs to say anything: {_seen(found)} ({sizes}), but {_smallest(found)}"
+    evidence = f"{sizes}; Mann-Whitney {p_text(found.p)}{_adjusted(found)}; {_delta(found)}"
+    if found.verdict == "not shown":
+        return (
+            f"No difference is shown: {_seen(found)}{_interval(found)} ({evidence}).{_more(found)}"
+        )
+    text = f"{_seen(found)}{_interval(found)} ({evidence})."
+    if found.beyond_meters is False:
+        text += " But it is within what the meters may be off by, at the worst."
+    return text[0].upper() + text[1:]
+
+
+def _seen(found: Comparison) -> str:
+    if found.ratio.value is not None:
+        much = percent(found.ratio.value)
+        return f"{found.b.name}: {much} {name_of(found.measure)} than {found.a.name}"
+    return (
+        f"{found.b.name}: {name_of(found.measure)} differs by {found.difference.value:.4g} "
+        f"{found.unit} from {found.a.name}"
+    )
+
+
+def _interval(found: Comparison) -> str:
+    level = f"{100 * (1 - found.alpha):g} % interval"
+    ratio, plain = found.ratio, found.difference
+    if ratio.low is not None and ratio.high is not None:
+        return f", {level} {_change(ratio.low)} to {_change(ratio.high)} %"
+    if ratio.value is None and plain.low is not None and plain.high is not None:
+        return f", {level} {plain.low:.4g} to {plain.high:.4g}"
+    return ""
+
+
+def _change(ratio: float) -> str:
+    change = 100 * (ratio - 1)
+    return f"{change:+.{0 if abs(change) >= 10 else 1}f}"
+
+
+def _adjusted(found: Comparison) -> str:
+    same = found.p_adjusted == found.p
+    return "" if same else f", with Holm's correction {p_text(found.p_adjusted)}"
+
+
+def _delta(found: Comparison) -> str:
+    value = found.delta.value or 0.0
+    return f"Cliff's delta {value:+.2f}, {size_word(value)}"
+
+
+def _smallest(found: Comparison) -> str:
+    return f"with so few no rank test can give less than p = {found.smallest_p:.2g}.{_more(found)}"
+
+
+def _more(found: Comparison) -> str:
+    """How many runs it would take."""
+    parts = []
+    if found.needed_observed is not None:
+        parts.append(f"a difference of this size {found.needed_observed}")
+    parts += [
+        f"one of {100 * share:g} % {needed}"
+        for share, needed in found.needed_shares.items()
+        if needed is not None
+    ]
+    if not parts:
+        return ""
+    return f" To be shown in 4 of 5 studies it takes, in each group: {', '.join(parts)} runs."
+
+
+def overall_sentence(found: Overall) -> str:
+    """What the trainings say together."""
+    ratio = found.ratio.value or 1.0
+    seen = f"{found.b}: {percent(ratio)} {name_of(found.measure)} than {found.a}"
+    interval = _estimate_interval(found.ratio, found.alpha)
+    basis = f"{found.trainings} trainings, each compared with itself"
+    if found.verdict == "too few":
+        return (
+            f"Too few runs to say anything: {seen} ({basis}), but with so few no rank test can "
+            f"give less than p = {found.smallest_p:.2g}."
+        )
+    text = f"{seen}{interval} ({basis}; van Elteren's rank test {p_text(found.p)})."
+    if found.verdict == "not shown":
+        return f"No difference is shown: {text}"
+    return text[0].upper() + text[1:]
+
+
+def _estimate_interval(ratio: Estimate, alpha: float) -> str:
+    if ratio.low is None or ratio.high is None:
+        return ""
+    return f", {100 * (1 - alpha):g} % interval {_change(ratio.low)} to {_change(ratio.high)} %"
+
+
+def correlation_sentence(found: Correlation) -> str:
+    """Whether a measure rises or falls with a hyper-parameter."""
+    measure = name_of(found.measure)
+    if found.rho.value is None or found.p is None:
+        return f"{measure} against {found.name}: nothing can be said, {found.rho.missing}."
+    interval = ""
+    if found.rho.low is not None and found.rho.high is not None:
+        level = f"{100 * (1 - found.alpha):g} % interval"
+        interval = f", {level} {found.rho.low:+.2f} to {found.rho.high:+.2f}"
+    figures = f"Spearman's rho {found.rho.value:+.2f}{interval}; {p_text(found.p)}; {found.n} runs"
+    if found.p > found.alpha:
+        return f"No trend is shown of {measure} with {found.name} ({figures})."
+    moves = "rises" if found.rho.value > 0 else "falls"
+    return f"{measure[0].upper()}{measure[1:]} {moves} with {found.name} ({figures})."

@@ -1,0 +1,203 @@
+"""What ``energyctl compare`` shows: tables for people, and booktabs tables for papers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from energyctl.comparing import Comparison, Correlation, Estimate, Study, Summary, name_of, p_text
+
+_SCALES = {"J": ((1e7, 1e6, "MJ"), (1e4, 1e3, "kJ")), "s": ((7200.0, 3600.0, "h"),)}
+
+
+def show(study: Study, console: Console) -> None:
+    """A table per pair of groups and training, then what it all says."""
+    for inside in _tables(study.comparisons):
+        console.print(_comparison_table(inside))
+    if study.correlations:
+        console.print(_correlation_table(study.correlations))
+    for line in study.sentences():
+        console.print(Text(line))
+    if study.notes:
+        console.print()
+    for line in study.notes:
+        console.print(Text(f"note: {line}", style="dim"))
+
+
+def _tables(comparisons: Iterable[Comparison]) -> Iterator[list[Comparison]]:
+    together: dict[tuple[str | None, str, str], list[Comparison]] = {}
+    for one in comparisons:
+        together.setdefault((one.training, one.a.name, one.b.name), []).append(one)
+    yield from together.values()
+
+
+def _comparison_table(rows: list[Comparison]) -> Table:
+    first = rows[0]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", title_style="bold")
+    table.title = f"{first.training or 'all'}: {first.b.name} against {first.a.name}"
+    table.add_column("", overflow="fold")
+    for side in (first.a, first.b):
+        table.add_column(f"{side.name}\n{side.n} runs", justify="right", overflow="fold")
+    table.add_column(f"ratio\n{100 * (1 - first.alpha):g} % interval", justify="right")
+    table.add_column("p", justify="right", no_wrap=True)
+    table.add_column("delta", justify="right", no_wrap=True)
+    for one in rows:
+        table.add_row(
+            *map(
+                Text,
+                (
+                    name_of(one.measure),
+                    _mean(one.a, one.unit, first.a.n),
+                    _mean(one.b, one.unit, first.b.n),
+                    _interval(one.ratio, "{:.3f}"),
+                    "too few" if one.verdict == "too few" else _p(one.p_adjusted),
+                    f"{one.delta.value:+.2f}",
+                ),
+            )
+        )
+    return table
+
+
+def _mean(side: Summary, unit: str, usual: int) -> str:
+    scale, name = _scale(side.mean, unit)
+    text = f"{' ± '.join(_figures(side, scale))} {name}".strip()
+    return text if side.n == usual else f"{text} (n = {side.n})"
+
+
+def _figures(side: Summary, scale: float) -> tuple[str, ...]:
+    """Mean, and where known standard deviation: to the digit that two digits of it reach."""
+    mean = side.mean / scale
+    if side.sd is None or side.sd == 0:
+        return (f"{mean:.4g}",) if side.sd is None else (f"{mean:.4g}", "0")
+    spread = side.sd / scale
+    digits = min(6, max(0, 1 - math.floor(math.log10(spread))))
+    return f"{mean:.{digits}f}", f"{spread:.{digits}f}"
+
+
+def _scale(value: float, unit: str) -> tuple[float, str]:
+    for least, scale, name in _SCALES.get(unit, ()):
+        if abs(value) >= least:
+            return scale, name
+    return 1.0, unit
+
+
+def _p(p: float) -> str:
+    return p_text(p).removeprefix("p ").removeprefix("= ")
+
+
+def _interval(estimate: Estimate, form: str) -> str:
+    if estimate.value is None:
+        return "–"
+    text = form.format(estimate.value)
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text}\n{form.format(estimate.low)} … {form.format(estimate.high)}"
+
+
+def _correlation_table(rows: Iterable[Correlation]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("training", overflow="fold")
+    table.add_column("", overflow="fold")
+    for name in ("runs", "rho", "p"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in rows:
+        p = "–" if one.p is None else _p(one.p)
+        cells = (one.training or "all", f"{name_of(one.measure)} against {one.name}", str(one.n))
+        table.add_row(*map(Text, (*cells, _interval(one.rho, "{:+.2f}"), p)))
+    return table
+
+
+# -- LaTeX ---------------------------------------------------------------------------------------
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+}  # fmt: skip
+
+
+def escaped(text: str) -> str:
+    """*text* as LaTeX sets it, character by character; control characters become spaces."""
+    return "".join(_SPECIAL.get(c, c if c.isprintable() else " ") for c in text)
+
+
+def latex(study: Study) -> str:
+    """A booktabs table of the main measure: a row for each training and pair of groups."""
+    main = study.measures[0]
+    if study.correlations:
+        return _latex_correlations([one for one in study.correlations if one.measure == main])
+    rows = [one for one in study.comparisons if one.measure == main]
+    level = f"{100 * study.settings.confidence:g}\\,\\%"
+    lines = [
+        "% needs \\usepackage{booktabs}; mean ± standard deviation; " + _plain(name_of(main)),
+        "\\begin{tabular}{lrrrrrr}",
+        "\\toprule",
+        f"Training & $n$ & A & B & $B/A$ ({level} interval) & $p$ & Cliff's $\\delta$ \\\\",
+        "\\midrule",
+    ]
+    groups = None
+    for one in rows:
+        if (one.a.name, one.b.name) != groups:
+            groups = (one.a.name, one.b.name)
+            text = f"A: {escaped(groups[0])}; B: {escaped(groups[1])}"
+            lines.append(f"\\multicolumn{{7}}{{l}}{{\\emph{{{text}}}}} \\\\")
+        cells = (
+            escaped(one.training or "all"),
+            f"{one.a.n} / {one.b.n}",
+            _latex_mean(one.a, one.unit),
+            _latex_mean(one.b, one.unit),
+            _latex_interval(one.ratio, "{:.3f}"),
+            "too few" if one.verdict == "too few" else _latex_p(one.p_adjusted),
+            f"${one.delta.value:+.2f}$",
+        )
+        lines.append(" & ".join(cells) + " \\\\")
+    for overall in study.overalls:
+        if overall.measure == main:
+            ratio, p = _latex_interval(overall.ratio, "{:.3f}"), _latex_p(overall.p)
+            name = f"All {overall.trainings} (geometric mean)"
+            lines += ["\\midrule", f"{name} & & & & {ratio} & {p} & \\\\"]
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"])
+
+
+def _latex_correlations(rows: Iterable[Correlation]) -> str:
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        "\\begin{tabular}{lrrr}",
+        "\\toprule",
+        "Training & $n$ & Spearman's $\\rho$ & $p$ \\\\",
+        "\\midrule",
+    ]
+    for one in rows:
+        p = "--" if one.p is None else _latex_p(one.p)
+        rho = _latex_interval(one.rho, "{:+.2f}")
+        lines.append(f"{escaped(one.training or 'all')} & {one.n} & {rho} & {p} \\\\")
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"])
+
+
+def _plain(text: str) -> str:
+    """For a comment: nothing may end its line."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _latex_mean(side: Summary, unit: str) -> str:
+    scale, name = _scale(side.mean, unit)
+    figures = " \\pm ".join(_figures(side, scale))
+    return f"${figures}$" + (f"\\,{escaped(name)}" if name else "")
+
+
+def _latex_interval(estimate: Estimate, form: str) -> str:
+    if estimate.value is None:
+        return "--"
+    text = f"${form.format(estimate.value)}$"
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} ($[{form.format(estimate.low)}, {form.format(estimate.high)}]$)"
+
+
+def _latex_p(p: float) -> str:
+    return "$<0.0001$" if p < 0.0001 else f"${p:.2g}$"

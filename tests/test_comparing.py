@@ -1,0 +1,277 @@
+"""Groups of runs compared: figures against SciPy, definitions and published examples."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from energyctl import cli
+from energyctl.comparing import Settings, comparison, statistics
+from energyctl.comparing.comparison import Values, compare, compare_strata, holm, van_elteren
+from energyctl.comparing.correlation import correlate
+from energyctl.comparing.wording import sentence
+from energyctl.reports.comparing import escaped
+
+SET = Settings()
+numbers = st.lists(st.integers(1, 40).map(float), min_size=2, max_size=9)
+
+
+def values(name: str, *figures: float) -> Values:
+    return Values(name, figures, [0.5] * len(figures))
+
+
+# -- figures -----------------------------------------------------------------------------------
+
+
+def test_the_rank_test_is_that_of_a_published_example() -> None:
+    # Hollander and Wolfe, Nonparametric Statistical Methods, table 4.1: permeability of the human
+    # chorioamnion at term and at 12 to 26 weeks; one-sided p = 0.1272, as in R's wilcox.test.
+    term = [0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46]
+    early = [1.15, 0.88, 0.90, 0.74, 1.21]
+    p, method = statistics.mann_whitney(early, term)
+    assert (p, method) == (pytest.approx(2 * 0.1272, abs=1e-4), "exact")
+
+
+def test_the_rank_correlation_and_holms_correction_are_those_of_published_examples() -> None:
+    # Kendall: Hollander and Wolfe, table 8.1 gives tau; its rho by SciPy. Tuna quality.
+    lightness = [44.4, 45.9, 41.9, 53.3, 44.7, 44.1, 50.7, 45.2, 60.1]
+    panel = [2.6, 3.1, 2.5, 5.0, 3.6, 4.0, 5.2, 2.8, 3.8]
+    found = correlate(lightness, panel, "panel", "lightness", SET)
+    assert found.rho.value == pytest.approx(stats.spearmanr(lightness, panel).statistic)
+    assert found.p == pytest.approx(0.0968, abs=0.02)  # R's cor.test, exact
+    # Holm's own steps for p = 0.01, 0.04, 0.03, 0.005: 0.03, 0.06, 0.06, 0.02.
+    one = compare(values("a", 1, 2), values("b", 3, 4), "total_joules", "J", SET)
+    many = [comparison.replace(one, p=p) for p in (0.01, 0.04, 0.03, 0.005)]
+    assert [c.p_adjusted for c in holm(many)] == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@given(numbers, numbers)
+def test_cliffs_delta_is_its_definition_and_turns_with_the_groups(
+    x: list[float], y: list[float]
+) -> None:
+    pairs = list(itertools.product(x, y))
+    defined = (sum(b > a for a, b in pairs) - sum(b < a for a, b in pairs)) / len(pairs)
+    found, turned = (statistics.cliffs_delta(*pair, SET) for pair in ((x, y), (y, x)))
+    assert found.value == pytest.approx(defined)
+    assert turned.value == pytest.approx(-defined)
+    assert found.low is not None
+    assert found.high is not None
+    assert turned.low == pytest.approx(-found.high, abs=1e-6)
+    assert -1 <= found.low <= defined + 1e-9 <= found.high + 2e-9 <= 1 + 3e-9
+
+
+def test_the_interval_of_cliffs_delta_holds_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(3)
+    truth = 2 * stats.norm.cdf(1 / np.sqrt(2)) - 1  # of N(1, 1) against N(0, 1)
+    held = 0
+    for _ in range(300):
+        found = statistics.cliffs_delta(rng.normal(size=8), rng.normal(1, 1, size=8), SET)
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= truth <= found.high
+    assert 0.92 <= held / 300 <= 0.99
+
+
+def test_the_bootstrap_is_scipys_and_repeats_with_its_seed() -> None:
+    x, y = [10.0, 11, 12, 13, 15], [20.0, 21, 24, 25, 29]
+    found = statistics.bootstrap((x, y), statistics.difference_of_means, SET)
+    again = statistics.bootstrap((x, y), statistics.difference_of_means, SET)
+    theirs = stats.bootstrap(
+        (x, y), lambda a, b, axis: b.mean(axis=axis) - a.mean(axis=axis),
+        rng=np.random.default_rng(0), batch=1000,
+    ).confidence_interval  # fmt: skip
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
+    assert found == again
+    assert found.method == "bootstrap, BCa"
+    ratio = statistics.bootstrap((x, y), statistics.ratio_of_means, SET)
+    assert ratio.value == pytest.approx(np.mean(y) / np.mean(x))
+    few = statistics.bootstrap((x[:4], y), statistics.difference_of_means, SET)
+    assert (few.low, few.high) == (None, None)
+    assert "fewer than 5" in str(few.missing)
+
+
+def test_the_runs_that_it_takes_are_those_of_published_formulas() -> None:
+    # Noether 1987: p'' = 0.7, alpha 0.05 two-sided, power 0.9: N = 88, 44 in each group.
+    assert statistics.runs_for_rank_test(0.4, Settings(power=0.9)) == 44
+    # Cohen 1988, table 2.4.1: d = 0.5, 0.8, alpha 0.05 two-sided, power 0.8: 64 and 26.
+    assert statistics.runs_for_t_test(2.0, 1.0, SET) == 64
+    assert statistics.runs_for_t_test(1.0, 0.8, SET) == 26
+    # However large the effect: three against three cannot give less than p = 0.1.
+    assert statistics.runs_for_rank_test(1.0, SET) == 6
+    assert statistics.smallest_p(3, 3) == pytest.approx(0.1)
+
+
+def test_strata_are_tested_within_themselves() -> None:
+    for x, y in (([1.0, 4, 6], [2.0, 7, 9, 10]), ([3.0, 5], [1.0, 9])):
+        p, method, _ = van_elteren([(x, y)], SET)  # one stratum: the plain rank test
+        assert (p, method) == (pytest.approx(stats.mannwhitneyu(y, x).pvalue), "exact")
+    # Each B above its A, at scales that differ a thousandfold: all 6³ arrangements, two extreme.
+    pairs = [([1.0, 2], [3.0, 4]), ([1e3, 2e3], [3e3, 4e3]), ([5.0, 6], [7.0, 8])]
+    assert van_elteren(pairs, SET) == (pytest.approx(2 / 216), "exact", pytest.approx(2 / 216))
+    drawn, method, _ = van_elteren(pairs * 3, SET)
+    assert (drawn < 0.001, method) == (True, "20000 random arrangements")
+    overall = compare_strata(
+        [(values("a", *x), values("b", *y)) for x, y in pairs], "gpu_joules", SET
+    )
+    assert overall is not None
+    assert overall.ratio.value == pytest.approx((3.5 / 1.5 * 3.5 / 1.5 * 7.5 / 5.5) ** (1 / 3))
+
+
+# -- words -------------------------------------------------------------------------------------
+
+
+def test_three_against_three_is_too_few_whatever_they_show() -> None:
+    few = compare(values("a", 1, 2, 3), values("b", 101, 102, 103), "gpu_joules", "J", SET)
+    assert few.verdict == "too few"
+    text = sentence(few)
+    assert text.startswith("Too few runs to say anything")
+    assert "p = 0.1" in text
+    assert "a difference of this size 6" in text
+
+
+def test_a_clear_difference_and_one_within_the_meters_are_told_apart() -> None:
+    a, b = [100.0 + i for i in range(8)], [131.0 + i for i in range(8)]
+    clear = compare(values("solo", *a), values("parallel", *b), "total_joules", "J", SET)
+    assert sentence(clear).startswith("Parallel: 30 % more energy in all than solo, 95 % interval")
+    wide = [20.0] * 8
+    doubtful = compare(Values("solo", a, wide), Values("parallel", b, wide), "gpu_joules", "J", SET)
+    assert doubtful.beyond_meters is False
+    assert sentence(doubtful).endswith("within what the meters may be off by, at the worst.")
+    same = compare(values("a", 1, 3, 5, 7), values("b", 2, 4, 6, 8), "gpu_joules", "J", SET)
+    assert sentence(same).startswith("No difference is shown")
+
+
+@settings(max_examples=20, deadline=None)
+@given(numbers, numbers)
+def test_any_two_groups_have_a_sentence_and_a_document(x: list[float], y: list[float]) -> None:
+    found = compare(values("a", *x), values("b", *y), "total_joules", "J", SET)
+    assert 0 <= found.p <= 1
+    assert sentence(found).endswith(".")
+
+
+def test_latex_takes_any_name() -> None:
+    assert escaped("a_b & 5 % {x} \\ ~^#$\n") == (
+        r"a\_b \& 5 \% \{x\} \textbackslash{} \textasciitilde{}\textasciicircum{}\#\$ "
+    )
+
+
+# -- the command -------------------------------------------------------------------------------
+
+
+def write_runs(folder: Path, mode: str, joules: list[float], **changes: Any) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = random.Random(mode)
+    for number, total in enumerate(joules):
+        name = f"20300317_17{len(list(folder.glob('*.json'))):04d}_front_small"
+        domain = {
+            "name": "gpu-0", "kind": "gpu", "source": "nvml", "measured": True, "in_total": True,
+            "joules": total, "uncertainty_joules": 1.0, "missing": None,
+        }  # fmt: skip
+        data = {
+            "schema": 1, "experiment_id": name, "campaign": folder.name, "mode": mode,
+            "status": "succeeded",
+            "foreground_result": {
+                "repo": "front", "model": "small", "success": True, "duration": 10.0 + number,
+                "hyperparameters": {"lr": draw.random(), "epochs": 10}, "attempts": [],
+                "performance_metrics": {"accuracy": 0.9},
+            },
+            "energy": {
+                "seconds": 10.0, "total_joules": total, "uncertainty_joules": 1.0,
+                "gpu_joules": total, "measured": True, "domains": [domain],
+            },
+            "phases": [], "warnings": [], "environment": {"hostname": "node"}, **changes,
+        }  # fmt: skip
+        (folder / f"{name}.json").write_text(json.dumps(data))
+    return folder
+
+
+def run(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "energyctl", "-C", str(tmp_path), "compare", *arguments]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"COLUMNS": "80", "LANG": "C.UTF-8"},
+    )
+
+
+def test_two_campaigns_are_compared_for_people_programs_and_papers(tmp_path: Path) -> None:
+    write_runs(tmp_path / "solo", "mutation", [100.0, 101, 102, 103, 104, 105])
+    b = write_runs(tmp_path / "loaded", "parallel", [131.0, 132, 133, 134, 135, 136])
+    for number, path in enumerate(sorted(b.glob("*.json"))):  # other ids
+        text = path.read_text().replace("20300317", "20300318")
+        path.with_name(path.name.replace("20300317", "20300318")).write_text(text)
+        path.unlink()
+        assert number < 6
+    shown = run(tmp_path, "solo", "loaded")
+    assert shown.returncode == 0, shown.stderr
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    words = " ".join(shown.stdout.split())
+    assert "front / small: Loaded: 30 % more energy in all than solo" in words
+    assert "drawn anew in each run, and part of the spread: lr" in words
+    document = json.loads(run(tmp_path, "solo", "loaded", "--json").stdout)
+    first = document["comparisons"][0]
+    assert (first["measure"], first["a"]["n"], first["verdict"]) == ("total_joules", 6, "different")
+    assert first["p"] == pytest.approx(2 / 924)
+    latex = run(tmp_path, "solo", "loaded", "--latex").stdout
+    assert "front / small & 6 / 6 & $102.5 \\pm 1.9$\\,J & $133.5 \\pm 1.9$\\,J" in latex
+    assert latex.count("\\\\") == 3
+    assert latex.rstrip().endswith("\\end{tabular}")
+
+
+def test_groups_are_made_by_a_value_and_many_values_are_a_trend(tmp_path: Path) -> None:
+    write_runs(tmp_path / "results", "mutation", [100.0, 101, 102, 103])
+    write_runs(tmp_path / "results", "parallel", [131.0, 132, 133, 134])
+    grouped = json.loads(run(tmp_path, "--by", "background", "--json").stdout)["comparisons"][0]
+    assert (grouped["a"]["name"], grouped["b"]["name"]) == ("alone", "beside a background")
+    per = json.loads(
+        run(
+            tmp_path, "--by", "background", "--per", "epochs", "--measure", "gpu_joules", "--json"
+        ).stdout
+    )["comparisons"]
+    assert (len(per), per[0]["a"]["mean"], per[0]["a"]["band"]) == (1, 10.15, 0.1)
+    trend = run(tmp_path, "--by", "lr", "--measure", "duration_seconds")
+    assert "a trend is looked for, not groups" in " ".join(trend.stdout.split())
+    turned = run(tmp_path, "--by", "background", "--base", "beside a background")
+    assert "fewer" not in turned.stderr
+    assert "alone against beside a background" in " ".join(turned.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["results"], "name two groups"),
+        (["results", "results"], "are in both groups"),
+        (["--by", "nothing"], "no run has it; there are background"),
+        (["--by", "epochs"], "all runs have 10"),
+        (["--by", "mode", "--where", "epochs"], "write NAME=VALUE"),
+        (["--by", "mode", "--where", "speed=1"], "no run has speed"),
+        (["--by", "mode", "--measure", "speed"], "no such figure of a run"),
+        (["--by", "mode", "--per", "campaign"], "no run has it as a number above 0"),
+        (["--by", "mode", "--base", "other"], "no such group; there are mutation, parallel"),
+        (["--by", "mode", "--json", "--latex"], "choose one"),
+        (["--by", "mode", "--measure", "cpu_dram_joules"], "nothing can be compared"),
+        (["nowhere", "results"], "no such file or folder"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(
+    tmp_path: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_runs(tmp_path / "results", "mutation", [100.0, 101])
+    write_runs(tmp_path / "results", "parallel", [131.0, 132])
+    assert cli.run(["-C", str(tmp_path), "compare", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
