@@ -98,6 +98,9 @@ class Live:
     interrupted: bool = False
     settled: dict[str, Any] | None = None
     moving: str | None = None
+    until: float | None = None
+    """When the phase ends, at the latest (Unix seconds), where that is known."""
+
     foreign: dict[str, Load] = field(default_factory=dict)
     workdir: Path | None = None
     """That of the last attempt."""
@@ -154,6 +157,9 @@ class Live:
                 last_line=foregrounds.last_line(attempt.log) if attempt else "",
                 moving=self.moving,
                 progress=foregrounds.progress(attempt, repository.progress) if attempt else None,
+                until=self.until,
+                log=str(attempt.log) if attempt else None,
+                series=str(self.files.energy(attempt.number)) if attempt else None,
             )
         )
 
@@ -168,6 +174,10 @@ class Live:
     def pause(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
         """Waits, showing the state; raises Interrupted at once when a signal comes."""
         deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0 and not until():
-            self.tick()
-            self.context.interrupts.wait(min(SHOW_SECONDS, left))
+        self.until = time.time() + seconds
+        try:
+            while (left := deadline - time.monotonic()) > 0 and not until():
+                self.tick()
+                self.context.interrupts.wait(min(SHOW_SECONDS, left))
+        finally:
+            self.until = None

@@ -46,6 +46,15 @@ class View:
     progress: tuple[float, float | None] | None = None
     """What the foreground's training says: how many epochs are done, and of how many."""
 
+    until: float | None = None
+    """When the phase ends, at the latest (Unix seconds); None: nobody knows."""
+
+    log: str | None = None
+    """Path of the foreground's log, from its first attempt on."""
+
+    series: str | None = None
+    """Folder of the attempt's samples, as they are written."""
+
 
 class Observer(Protocol):
     """Told what happens; may draw, must not block, and must not raise."""

@@ -168,13 +168,14 @@ def settle(live: Live, background: Background) -> None:
     elapsed, live.moving = 0.0, "waiting for the first figures"
     # Copies that begin later have the same time to become steady.
     timeout = wanted.timeout_seconds + max(j.first_delay_seconds for j in background.rendered.jobs)
+    live.until = time.time() + timeout
     while live.moving is not None and elapsed < timeout:
         live.context.interrupts.wait(tick)
         live.moving = wait.look()
         elapsed = time.monotonic() - began
         live.tick()
     reasons = [*([live.moving] if live.moving else []), *wait.failing()]
-    moving, live.moving = "; ".join(reasons) or None, None
+    moving, live.moving, live.until = "; ".join(reasons) or None, None, None
     live.settled = {"seconds": elapsed, "steady": not reasons, "moving": moving, **wait.seen()}
     if moving is not None:
         text = f"the background was not steady after {elapsed:.1f} s: {moving}"

@@ -1,4 +1,4 @@
-"""Edge: the state of the running campaign, published for ``energyctl status``."""
+"""Edge: the state of the running campaign, published for ``status`` and ``watch``."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ EVERY_SECONDS = 1.0
 class Published:
     """Passes everything on to *inner*, and writes the latest view to *path* once a second.
 
-    *acting*: the block that writes it, as the user whose folder it lies in.
+    *results*: the results folder. *acting*: the block that writes it, as the user whose folder it
+    lies in. *ends*: when the campaign is expected to end (Unix seconds), where that is known.
     """
 
     inner: Observer
     path: Path
     total: int
+    results: Path
     acting: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
+    ends: Callable[[], float | None] = lambda: None
     _last: float = field(default=0.0)
     _phase: str = ""
 
@@ -35,7 +38,14 @@ class Published:
         now = time.monotonic()
         if now - self._last >= EVERY_SECONDS or view.phase != self._phase:
             self._last, self._phase = now, view.phase
-            record = {"time": time.time(), "pid": os.getpid(), "runs": self.total, **asdict(view)}
+            record = {
+                "time": time.time(),
+                "pid": os.getpid(),
+                "runs": self.total,
+                "results": str(self.results),
+                "ends": self.ends(),
+                **asdict(view),
+            }
             fresh = self.path.with_suffix(".new")
             # A full disk must not end a measurement.
             with contextlib.suppress(OSError), self.acting():

@@ -120,15 +120,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "campaign", "groups", "leftovers", "machine", "meters", "processes", "state", "supervisor",
         "workdirs", "workspace",
     },
-    "reports": {"comparing", "energy", "meters", "plan", "registry"},
+    "reports": {"comparing", "energy", "meters", "observer", "plan", "registry", "watching"},
+    "watching": {
+        "foreground", "journal", "machine", "observer", "plan", "processes", "results", "state",
+        "workspace",
+    },
     "console": {"observer", "reports"},
 }  # fmt: skip
 
 # Modules that work on values alone: they may not open, start, sleep or ask the clock.
 PURE = {
-    "comparing", "documents", "energy", "errors", "judging", "json_text", "ledger", "observer", "plan",
-    "programs",
-    "registry", "settings", "steadiness", "tables", "workload",
+    "comparing", "documents", "energy", "errors", "judging", "json_text", "ledger", "observer",
+    "plan", "programs", "registry", "settings", "steadiness", "tables", "workload",
 }  # fmt: skip
 EDGES = {"os", "socket", "subprocess", "shutil", "signal", "time", "psutil", "pynvml", "ctypes"}
 

@@ -190,7 +190,7 @@ def test_root_is_not_led_through_a_link_in_a_folder_of_the_user(
     with pytest.raises(PermissionError):
         Journal(home / "journal.jsonl", folder).append("started")
     view = View(1, "E", "t", 1, "idle", 0.0, {}, False, (), "")
-    Published(Quiet(), home / "state.json", 1, user.acting).view(view)
+    Published(Quiet(), home / "state.json", 1, home, user.acting).view(view)
     assert not (home / "state.json").exists()
 
 

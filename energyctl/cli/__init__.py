@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 import energyctl
-from energyctl.cli import campaigns, comparing, exporting, importing, operating, plotting
+from energyctl.cli import campaigns, comparing, exporting, importing, operating, plotting, watching
 from energyctl.cli.crashes import naming_leftovers
 from energyctl.errors import EnergyctlError, Interrupted
 
@@ -66,6 +66,7 @@ def group(context: click.Context, folder: str, debug: bool) -> None:
 for command in (
     *campaigns.COMMANDS,
     *operating.COMMANDS,
+    *watching.COMMANDS,
     *exporting.COMMANDS,
     *importing.COMMANDS,
     *comparing.COMMANDS,

@@ -142,7 +142,14 @@ def _experiment(
 def _conduct(campaign: Campaign, progress: Progress) -> Outcome:
     runtime = machine.runtime_path(campaign.workspace.root, campaign.folder.user)
     acting = campaign.folder.user.acting
-    campaign.observer = Published(progress, runtime / "state.json", progress.total, acting)
+    campaign.observer = Published(
+        inner=progress,
+        path=runtime / "state.json",
+        total=progress.total,
+        results=campaign.folder.root,
+        acting=acting,
+        ends=lambda: progress.ends,
+    )
     return campaigns.conduct(campaign)
 
 

@@ -1,0 +1,280 @@
+"""What ``energyctl watch`` draws: a scene → lines for a terminal of any size."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+from rich.console import Group
+from rich.text import Text
+
+from energyctl.plan import Run
+from energyctl.reports.running import TRAINING, headline, job_lines, phase_name
+from energyctl.reports.words import count, duration, energy, present, values
+from energyctl.watching import STALE_SECONDS, Closed, Scene
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+PARALLEL = ("idle", "background_start", "background_only", "foreground", "background_stop")
+ALONE = ("idle", "foreground")
+SHORT = {
+    "idle": "idle",
+    "background_start": "load up",
+    "background_only": "load alone",
+    "foreground": "training",
+    "background_stop": "load down",
+    "cooldown": "cool-down",
+}
+
+
+def screen(scene: Scene, width: int, height: int) -> Group:
+    """The view of a terminal of that size, never larger than it."""
+    lines = list(_lines(scene, width, height))
+    return Group(*(_fitted(line, width) for line in lines[:height]))
+
+
+def _fitted(line: Text, width: int) -> Text:
+    """Cut at the terminal's width, by the width of its characters."""
+    fitted = line.copy()
+    fitted.no_wrap, fitted.overflow = True, "ellipsis"
+    fitted.truncate(width, overflow="ellipsis")
+    return fitted
+
+
+def _lines(scene: Scene, width: int, height: int) -> Iterator[Text]:
+    view = scene.view
+    if view is None:
+        yield from _nothing(scene)
+        return
+    name = scene.closed.name if scene.closed else "campaign"
+    yield Text(name, style="bold")
+    if scene.dead:
+        yield Text(died(scene), style="bold red")
+    elif scene.age_seconds > STALE_SECONDS:
+        yield Text(f"nothing new for {duration(scene.age_seconds)}", style="yellow")
+    yield Text(_where(scene))
+    if scene.run is not None:
+        yield Text(_training(scene.run), style="dim")
+    yield _strip(scene, width)
+    yield Text("")
+    yield from _power(scene, width)
+    yield Text("")
+    room = height - 8 - len(scene.power) - (1 if scene.dead else 0)
+    jobs = list(_jobs(scene, width))
+    few = max(1, min(len(jobs), room - 7))
+    if jobs:
+        yield from jobs[:few]
+        if len(jobs) > few:
+            yield Text(f"… and {len(jobs) - few} more background jobs", style="dim")
+        yield Text("")
+        room -= min(len(jobs), few + 1) + 1
+    yield from _foreground(scene, width)
+    yield Text("")
+    yield from _queue(scene, width)
+
+
+def _where(scene: Scene) -> str:
+    """Run k of n, and when all of it is expected to end."""
+    view = scene.view
+    assert view is not None
+    total = scene.closed.total if scene.closed else "?"
+    parts = [f"run {view.index} of {total}"]
+    if scene.closed is not None:
+        bad = sum(status != "succeeded" for status in scene.closed.finished.values())
+        parts.append(f"{len(scene.closed.finished)} finished" + (f", {bad} failed" if bad else ""))
+    if scene.ends is not None and not scene.dead:
+        left = scene.ends - scene.now
+        clock = time.strftime("%H:%M", time.localtime(scene.ends))
+        parts.append(f"ends about {clock}, in {duration(left)}" if left > 0 else "over its time")
+    return "  ·  ".join(parts)
+
+
+def _training(run: Run) -> str:
+    what = f"{run.mode}: {run.foreground.repo} / {run.foreground.model}"
+    told = values(run.foreground.hyperparameters)
+    return what + (f", {told}" if told else "")
+
+
+def _strip(scene: Scene, width: int) -> Text:
+    """The phases of the run, and where it is; where that is too long, without the first ones."""
+    view = scene.view
+    assert view is not None
+    kind = view.phase.partition(":")[0]
+    parallel = scene.run is None or scene.run.mode == "parallel"
+    names = [*(PARALLEL if parallel else ALONE), "cooldown"]
+    place = names.index(kind) if kind in names else names.index("foreground")
+    now = Text(f"[{_now(scene)}]", style="bold cyan")
+    before = [Text(SHORT[name], style="green") for name in names[:place]]
+    after = [Text(SHORT[name], style="dim") for name in names[place + 1 :]]
+    between = Text(" › ", style="dim")
+    strip = between.join([*before, now, *after])
+    if strip.cell_len > width and before:
+        strip = between.join([Text("…", style="dim"), now, *after])
+    return strip
+
+
+def _now(scene: Scene) -> str:
+    """The phase that goes on, for how long, and of how long at the most."""
+    view = scene.view
+    assert view is not None
+    kind, _, step = view.phase.partition(":")
+    text = SHORT[kind] + (f" {step}" if step else "") if kind in SHORT else phase_name(view)
+    text += f", attempt {view.attempt}" if kind in TRAINING and view.attempt > 1 else ""
+    text += f" {duration(scene.now - view.phase_since)}"
+    if view.until is not None:
+        text += f" of {duration(view.until - view.phase_since)}"
+        text += " at most" if view.moving else ""
+    return text
+
+
+def _power(scene: Scene, width: int) -> Iterator[Text]:
+    view = scene.view
+    assert view is not None
+    if not scene.power:
+        yield Text("power not known yet")
+        return
+    name_width = max(map(len, scene.power))
+    graph = min(100, max(10, width - name_width - 34))
+    for domain, readings in scene.power.items():
+        known = [watts for watts in readings[-graph:] if watts is not None]
+        now = readings[-1] if readings else None
+        line = Text(f"{domain:<{name_width}} ")
+        line.append(f"{'?' if now is None else f'{now:.1f}':>8} W ", style="bold")
+        line.append(sparkline(readings[-graph:], graph), style="cyan")
+        if known:
+            line.append(f"  {min(known):.1f} … {max(known):.1f} W", style="dim")
+        yield line
+    if view.estimated:
+        yield Text("the CPU's power is an estimate, not measured", style="yellow")
+
+
+def sparkline(readings: Sequence[float | None], width: int) -> str:
+    """One character a reading, the newest at the right; its foot is the lowest of them.
+
+    A change of less than 2 % of the highest one is no more than a flat line.
+    """
+    known = [watts for watts in readings if watts is not None]
+    if not known:
+        return " " * width
+    low, high = min(known), max(known)
+    span = max(high - low, 0.02 * abs(high), 1e-9)
+    cells = (
+        " " if watts is None else BLOCKS[min(7, int((watts - low) / span * 8))]
+        for watts in readings[-width:]
+    )
+    return "".join(cells).rjust(width)
+
+
+def _jobs(scene: Scene, width: int) -> Iterator[Text]:
+    """Each job in a line, or in two where the terminal is narrow."""
+    view = scene.view
+    assert view is not None
+    for job in view.jobs:
+        line = Text(f"background {job.name}", style="bold" if job.running else "yellow")
+        text = f"  iteration {job.iterations}"
+        text += "" if job.running else f", not running for {duration(job.away_seconds)}"
+        text += f", {job.failures} failed" if job.failures else ""
+        there = present(job.coverage, job.max_gap_seconds, job.load)
+        line.append(text, style="not bold")
+        if line.cell_len + len(there) <= width:
+            line.append(there, style="not bold")
+        elif there:
+            line.append("\n  " + there, style="not bold")
+        yield from line.split("\n")
+
+
+def _foreground(scene: Scene, width: int) -> Iterator[Text]:
+    view = scene.view
+    assert view is not None
+    if view.moving:
+        yield Text(view.moving, style="yellow")
+    if view.phase.partition(":")[0] not in TRAINING:
+        return
+    if view.progress is not None:
+        yield _bar(scene, width)
+    for line in scene.lines:
+        yield Text(f"> {_clean(line)}", style="dim")
+
+
+def _bar(scene: Scene, width: int) -> Text:
+    view = scene.view
+    assert view is not None
+    assert view.progress is not None
+    done, total = view.progress
+    if not total or total <= 0:
+        return Text(f"training: at {done:g}")
+    share = min(1.0, max(0.0, done / total))
+    text = f" {done:g} of {total:g}"
+    if 0 < done < total:
+        left = (scene.now - view.phase_since) * (total - done) / done
+        text += f", {duration(left)} left"
+    room = max(10, min(40, width - cell_len(text) - 12))
+    full = round(share * room)
+    line = Text("training ")
+    line.append("━" * full, style="green").append("━" * (room - full), style="dim")
+    return line.append(text)
+
+
+def _clean(line: str) -> str:
+    """What a terminal would show of a log's line: no colours, no control characters."""
+    plain = Text.from_ansi(line).plain
+    return "".join(c if c.isprintable() else " " for c in plain).strip()
+
+
+def _queue(scene: Scene, width: int) -> Iterator[Text]:
+    for done in list(scene.done)[-3:]:
+        line = Text(f"run {done.index} {done.status}", style="green")
+        if done.status != "succeeded":
+            line.stylize("red")
+        more = f"  {energy(done.joules, done.uncertainty_joules, measured=done.measured)}"
+        more += f"  {count(done.warnings, 'warning')}" if done.warnings else ""
+        yield line.append(more, style="default")
+    waiting = list(scene.next_runs)
+    for run in waiting[:2]:
+        yield Text(f"then run {run.index}  {_training(run)}", style="dim")
+    if len(waiting) > 2:
+        yield Text(f"… and {len(waiting) - 2} more runs", style="dim")
+
+
+def _nothing(scene: Scene) -> Iterator[Text]:
+    yield Text("no campaign runs in this workspace", style="bold")
+    if scene.closed is not None:
+        yield Text(closing(scene.closed, scene.now))
+
+
+def closing(closed: Closed, now: float) -> str:
+    """How a campaign ended."""
+    tally: dict[str, int] = {}
+    for status in closed.finished.values():
+        tally[status] = tally.get(status, 0) + 1
+    counts = ", ".join(f"{number} {status}" for status, number in sorted(tally.items()))
+    text = f"{closed.name}: {len(closed.finished)} of {closed.total} runs finished"
+    text += f" ({counts})" if counts else ""
+    if closed.ended is None:
+        return f"{text}; it has not ended: {closed.resume}"
+    text += (
+        f"; {'interrupted' if closed.interrupted else 'ended'} {duration(now - closed.ended)} ago"
+    )
+    return text + (f"; go on with: {closed.resume}" if closed.interrupted else "")
+
+
+def died(scene: Scene) -> str:
+    """What to do about a campaign whose process is gone."""
+    go_on = scene.closed.resume if scene.closed else "energyctl resume"
+    return f"this campaign died: `energyctl stop` ends what it left, `{go_on}` goes on with it"
+
+
+def plain(scene: Scene) -> str:
+    """One line, for pipes and logs."""
+    view = scene.view
+    if view is None:
+        return " | ".join(line.plain for line in _nothing(scene))
+    total = scene.closed.total if scene.closed else 0
+    watts = "  ".join(f"{name} {w:.1f} W" for name, w in view.watts.items() if w is not None)
+    estimated = "  (CPU estimated)" if view.estimated else ""
+    parts = [died(scene)] if scene.dead else []
+    parts += [headline(view, total, scene.ends), (watts or "power not known yet") + estimated]
+    parts += job_lines(view)
+    if view.moving:
+        parts.append(view.moving)
+    return " | ".join(parts)

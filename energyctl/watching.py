@@ -1,0 +1,243 @@
+"""Edge: a running campaign looked at from outside, by its files alone.
+
+Nothing is locked, written or asked for: what reads here cannot disturb a measurement.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from energyctl import machine, processes
+from energyctl.errors import SettingsError
+from energyctl.foreground import last_lines
+from energyctl.journal import Journal, find
+from energyctl.observer import JobView, View
+from energyctl.plan import Run
+from energyctl.results import ResultsFolder
+from energyctl.state import read_state
+from energyctl.workspace import Workspace
+
+HISTORY = 600
+"""So many power readings of a domain are shown at most."""
+
+TAIL_BYTES = 128 * 1024
+STALE_SECONDS = 15.0
+"""A campaign that lives publishes each second; so long may a slow disk hold that up."""
+
+
+@dataclass(frozen=True)
+class Closed:
+    """How a campaign stands, by its journal. ended: Unix seconds; None: it goes on, or died."""
+
+    name: str
+    total: int
+    finished: Mapping[int, str]
+    """Index of each finished run → its status."""
+
+    ended: float | None
+    interrupted: bool
+    resume: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run of the campaign that is done."""
+
+    index: int
+    experiment_id: str
+    status: str
+    joules: float | None
+    uncertainty_joules: float | None
+    measured: bool
+    warnings: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What there is to see. view: None where no campaign runs; dead: its process is gone.
+
+    power: readings by domain, oldest first, a second or a sample apart; None for a gap.
+    """
+
+    now: float
+    view: View | None = None
+    dead: bool = False
+    age_seconds: float = 0.0
+    ends: float | None = None
+    run: Run | None = None
+    next_runs: Sequence[Run] = ()
+    done: Sequence[Finished] = ()
+    power: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+    lines: Sequence[str] = ()
+    closed: Closed | None = None
+
+
+class Watcher:
+    """Looks at the campaign of a workspace, again and again."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._user = machine.invoking_user()
+        self._runtime = machine.runtime_path(workspace.root, self._user)
+        self._power: dict[str, deque[tuple[float, float | None]]] = {}
+        self._results: dict[str, Finished] = {}
+        self._runs: tuple[Path, list[Run]] | None = None
+
+    def look(self, lines: int = 5) -> Scene:
+        """The scene now, with so many last lines of the foreground's log."""
+        state, now = read_state(self._runtime), time.time()
+        journal = self._journal(state)
+        closed = None if journal is None else self._closed(journal)
+        view = None if state is None else _view(state)
+        if state is None or view is None:
+            self._power.clear()
+            return Scene(now, closed=closed)
+        runs = self._planned(journal)
+        waiting = [run for run in runs if run.index > view.index]
+        pid, at = int(state.get("pid") or 0), float(state.get("time") or now)
+        return Scene(
+            now=now,
+            view=view,
+            dead=processes.identify(pid) is None,
+            age_seconds=now - at,
+            ends=state.get("ends"),
+            run=next((run for run in runs if run.index == view.index), None),
+            next_runs=waiting,
+            done=self._done(journal, closed),
+            power=self._history(view, at),
+            lines=last_lines(Path(view.log), lines) if view.log else (),
+            closed=closed,
+        )
+
+    def _journal(self, state: Mapping[str, Any] | None) -> Journal | None:
+        """That of the campaign: the one that was written to last."""
+        place = (state or {}).get("results") or self._workspace.results
+        try:
+            return find(ResultsFolder(Path(place), self._user), None)
+        except (SettingsError, OSError):
+            return None
+
+    def _closed(self, journal: Journal) -> Closed | None:
+        finished: dict[int, str] = {}
+        ended, interrupted = None, False
+        try:
+            head = journal.head()
+            for event in journal.events():
+                if event.get("event") == "finished":
+                    finished[int(event["run"])] = str(event["status"])
+                if event.get("event") in ("started", "finished", "ended", "interrupted"):
+                    over = event["event"] in ("ended", "interrupted")
+                    ended = float(event["time"]) if over else None
+                    interrupted = event["event"] == "interrupted"
+            runs, name = len(head["runs"]), str(head["name"])
+            return Closed(name, runs, finished, ended, interrupted, journal.resume_command)
+        except (SettingsError, OSError, KeyError, TypeError, ValueError):
+            return None
+
+    def _planned(self, journal: Journal | None) -> list[Run]:
+        """All runs of the campaign; read once."""
+        if journal is None:
+            return []
+        if self._runs is None or self._runs[0] != journal.path:
+            try:
+                self._runs = journal.path, journal.runs()
+            except (SettingsError, OSError, KeyError, TypeError, ValueError):
+                return []
+        return self._runs[1]
+
+    def _done(self, journal: Journal | None, closed: Closed | None) -> list[Finished]:
+        """The last finished runs, newest last; each result is read once."""
+        if journal is None or closed is None:
+            return []
+        found = []
+        names = dict(journal.started())
+        for index, status in list(closed.finished.items())[-5:]:
+            name = names.get(index)
+            if name is None:
+                continue
+            if name not in self._results:
+                result = journal.folder.load(name)
+                if result is None:
+                    continue
+                self._results[name] = _finished(index, name, status, result)
+            found.append(self._results[name])
+        return found
+
+    def _history(self, view: View, at: float) -> dict[str, list[float | None]]:
+        """Power so far: of the attempt from its files, of the time before from earlier looks."""
+        for domain, watts in view.watts.items():
+            seen = self._power.setdefault(domain, deque(maxlen=HISTORY))
+            if not seen or at > seen[-1][0]:
+                seen.append((at, watts))
+        written = _samples(Path(view.series), view.watts) if view.series else {}
+        history = {}
+        for domain, seen in self._power.items():
+            if domain not in view.watts:
+                continue
+            own = written.get(domain, [])
+            before = [one for one in seen if not own or one[0] < own[0][0]]
+            history[domain] = [watts for _, watts in [*before, *own]][-HISTORY:]
+        return history
+
+
+def _view(state: Mapping[str, Any]) -> View | None:
+    """What was published, as far as this version knows it."""
+    try:
+        known = {name: state[name] for name in View.__dataclass_fields__ if name in state}
+        known["jobs"] = [
+            JobView(**{k: v for k, v in job.items() if k in JobView.__dataclass_fields__})
+            for job in state.get("jobs", ())
+        ]
+        if known.get("progress") is not None:
+            known["progress"] = tuple(known["progress"])
+        return View(**known)
+    except (AttributeError, TypeError):
+        return None
+
+
+def _finished(index: int, name: str, status: str, result: Mapping[str, Any]) -> Finished:
+    energy = result.get("energy") or {}
+    return Finished(
+        index=index,
+        experiment_id=name,
+        status=status,
+        joules=energy.get("total_joules"),
+        uncertainty_joules=energy.get("uncertainty_joules"),
+        measured=bool(energy.get("measured", True)),
+        warnings=len(result.get("warnings") or ()),
+    )
+
+
+def _samples(
+    folder: Path, domains: Mapping[str, Any]
+) -> dict[str, list[tuple[float, float | None]]]:
+    """The last samples of each domain, from the files of an attempt that are being written."""
+    found: dict[str, list[tuple[float, float | None]]] = {}
+    for name, prefix in (("cpu_power.csv", ""), ("gpu_power.csv", "gpu-")):
+        for line in _tail(folder / name).split("\n")[1:-1]:
+            cells = line.split(",")
+            try:
+                time, domain = float(cells[0]), prefix + cells[1]
+                watts = float(cells[2]) if cells[2] else None
+            except (IndexError, ValueError):
+                continue
+            if domain in domains:
+                found.setdefault(domain, []).append((time, watts))
+    return found
+
+
+def _tail(path: Path) -> str:
+    """The last part of a file; its first line is to be passed over."""
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - TAIL_BYTES))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
