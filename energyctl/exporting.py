@@ -49,6 +49,7 @@ def export(
     user: User,
     stdout: TextIO,
     say: Callable[[str], None],
+    step: stored.Step = lambda done, total: None,
 ) -> Exported:
     """Reads every result once, and writes all targets, or none. `say` hears of each problem.
 
@@ -68,7 +69,7 @@ def export(
     with staging(user) as staged, contextlib.ExitStack() as files:
         growing = {t.table: _growing(t, kind, staged, files, stdout) for t in targets}
         try:
-            for rows in stored.read(paths, rows_of, problem):
+            for rows in stored.read(paths, rows_of, problem, step):
                 done.results += 1
                 for name, more in rows.items():
                     growing[name].add(more)

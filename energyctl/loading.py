@@ -314,7 +314,11 @@ def load(*places: str | os.PathLike[str], problem: Callable[[str], None] | None 
     return load_files(paths, problem)
 
 
-def load_files(paths: Iterable[Path], problem: Callable[[str], None] | None = None) -> Runs:
+def load_files(
+    paths: Iterable[Path],
+    problem: Callable[[str], None] | None = None,
+    step: stored.Step = lambda done, total: None,
+) -> Runs:
     """The runs of these result files."""
     problems: list[str] = []
 
@@ -323,7 +327,7 @@ def load_files(paths: Iterable[Path], problem: Callable[[str], None] | None = No
         if problem is not None:
             problem(line)
 
-    return Runs(stored.read(paths, _run, say), problems)
+    return Runs(stored.read(paths, _run, say, step), problems)
 
 
 def _run(path: Path, result: Part) -> Run:

@@ -15,6 +15,8 @@ from energyctl.tables import GpuSeries, NoResult, Part
 
 T = TypeVar("T")
 Say = Callable[[str], None]
+Step = Callable[[int, int], None]
+"""How many are done, and of how many."""
 
 
 def result_files(place: Path) -> list[Path]:
@@ -29,13 +31,20 @@ def result_files(place: Path) -> list[Path]:
     return found
 
 
-def read(paths: Iterable[Path], make: Callable[[Path, Part], T], problem: Say) -> Iterator[T]:
+def read(
+    paths: Iterable[Path],
+    make: Callable[[Path, Part], T],
+    problem: Say,
+    step: Step = lambda done, total: None,
+) -> Iterator[T]:
     """What *make* makes of each result, each run once; a line on each that is left out.
 
     *make* may raise NoResult.
     """
     seen: dict[str, Path] = {}
-    for path in dict.fromkeys(path.resolve() for path in paths):
+    every = list(dict.fromkeys(path.resolve() for path in paths))
+    for number, path in enumerate(every):
+        step(number, len(every))
         try:
             result = tables.checked(json.loads(path.read_text(encoding="utf-8")))
             name = str(result.text("experiment_id"))

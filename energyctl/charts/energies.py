@@ -51,8 +51,6 @@ def energy_by_run(
         .encode(
             **{energy: _energy(energy, "joules:Q", unit)},
             shape=_mode_shape(shown_modes),
-            stroke=alt.value("#707070"),
-            fill=alt.value("#ffffff"),
             tooltip=run_tooltip(),
         )
     )

@@ -84,7 +84,13 @@ def gpu(runs: Sequence[Run], wanted: Wanted) -> Drawing:
     data = {"gpu": rows.gpu_rows(run), "phases": rows.phase_rows(run)}
     if not data["gpu"]:
         raise SettingsError(f"{run.experiment_id}: no samples of a GPU lie beside its result")
-    return Drawing(lambda width: timeline.run_gpu(width, wanted.height or width * 0.25), data)
+    names = [f"gpu-{name}" for name in sorted({str(row["gpu"]) for row in data["gpu"]})]
+
+    def chart(width: float) -> Any:
+        drawn = timeline.run_gpu(width, wanted.height or width * 0.25, names)
+        return _noted(drawn, runs)
+
+    return Drawing(chart, data)
 
 
 def energy(runs: Sequence[Run], wanted: Wanted) -> Drawing:

@@ -118,7 +118,7 @@ def _config(
         "view": {"stroke": None},
         "line": {"strokeWidth": 0.8 if small else 1.4},
         "rule": {"strokeWidth": 0.7 if small else 1.2, "color": ink},
-        "point": {"size": 14 if small else 55, "strokeWidth": 0.7 if small else 1.4},
+        "point": {"size": 14 if small else 55, "strokeWidth": 0.7 if small else 1.4, "color": ink},
         "text": {"fontSize": size - 0.5 if small else size - 1, "color": soft},
         "concat": {"spacing": 5 if small else 14},
         "bar": {"continuousBandSize": 4},

@@ -91,10 +91,15 @@ def run_iterations(
 
 
 def run_temperature(
-    width: Width = "container", height: float = 70, title: str = TIME
+    width: Width = "container",
+    height: float = 70,
+    title: str = TIME,
+    gpus: Sequence[str] = (),
 ) -> alt.LayerChart:
-    """Temperature of each GPU; data `gpu`, `phases`."""
-    return _gpu("celsius", "Temp. (°C)", alt.Scale(zero=False, nice=True), width, height, title)
+    """Temperature of each GPU; data `gpu`, `phases`. gpus: `gpu-0` …, those in a legend."""
+    return _gpu(
+        "celsius", "Temp. (°C)", alt.Scale(zero=False, nice=True), width, height, title, gpus
+    )
 
 
 def run_utilization(
@@ -104,9 +109,9 @@ def run_utilization(
     return _gpu("percent", "GPU use (%)", alt.Scale(domain=[0, 100]), width, height, title)
 
 
-def run_gpu(width: Width = 600, height: float = 70) -> alt.VConcatChart:
+def run_gpu(width: Width = 600, height: float = 70, gpus: Sequence[str] = ()) -> alt.VConcatChart:
     """Temperature above utilisation, one time axis. A width in pixels: parts share it."""
-    return stacked([run_temperature(width, height), run_utilization(width, height)])
+    return stacked([run_temperature(width, height, gpus=gpus), run_utilization(width, height)])
 
 
 def run_overview(
@@ -181,15 +186,21 @@ def _phase_names(text: float) -> alt.Chart:
         .encode(
             x="middle:Q",
             y=alt.value(0),
-            text="label:N",
-            opacity=alt.when(wide).then(alt.value(1)).otherwise(alt.value(0)),
+            # An empty text, not an unseen one: what is unseen still takes room beside the plot.
+            text=alt.when(wide).then("label:N").otherwise(alt.value("")),
         )
     )
     return names
 
 
 def _gpu(
-    field: str, name: str, scale: alt.Scale, width: Width, height: float, title: str
+    field: str,
+    name: str,
+    scale: alt.Scale,
+    width: Width,
+    height: float,
+    title: str,
+    gpus: Sequence[str] = (),
 ) -> alt.LayerChart:
     lines = (
         alt.Chart(alt.NamedData("gpu"))
@@ -201,7 +212,9 @@ def _gpu(
             color=alt.Color(
                 "domain:N",
                 scale=alt.Scale(domain=list(_GPUS), range=themes.colours_of(_GPUS)),
-                legend=None,
+                legend=alt.Legend(title=None, values=list(gpus), symbolType="stroke")
+                if gpus
+                else None,
             ),
             tooltip=[
                 alt.Tooltip("domain:N", title="GPU"),

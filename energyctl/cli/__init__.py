@@ -13,7 +13,16 @@ from typing import Any
 import click
 
 import energyctl
-from energyctl.cli import campaigns, comparing, exporting, importing, operating, plotting, watching
+from energyctl.cli import (
+    campaigns,
+    comparing,
+    completing,
+    exporting,
+    importing,
+    operating,
+    plotting,
+    watching,
+)
 from energyctl.cli.crashes import naming_leftovers
 from energyctl.errors import EnergyctlError, Interrupted
 
@@ -71,6 +80,7 @@ for command in (
     *importing.COMMANDS,
     *comparing.COMMANDS,
     *plotting.COMMANDS,
+    *completing.COMMANDS,
 ):
     command.callback = naming_leftovers(command)
     group.add_command(command)

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from energyctl.cli import completing
+
 _models = click.option("--models", metavar="FILE", help="Another model registry.")
 _seed = click.option("--seed", type=click.IntRange(min=0), help="Seed of the drawn values.")
 _results = click.option("--results", metavar="DIR", help="Another results folder.")
@@ -25,7 +27,7 @@ def numbers(context: click.Context, parameter: click.Parameter, value: str | Non
 
 
 @click.command()
-@click.argument("file", required=False)
+@click.argument("file", required=False, shell_complete=completing.settings_files)
 @_seed
 @click.option("--dry-run", is_flag=True, help="Say what would happen, start nothing.")
 @click.option("--strict", is_flag=True, help="Start nothing if any experiment is invalid.")
@@ -34,8 +36,12 @@ def numbers(context: click.Context, parameter: click.Parameter, value: str | Non
 @_models
 @click.option("--rendered", metavar="DIR", help="Use the entries that `render` wrote there.")
 @_no_progress
-@click.option("--repo", help="Without a file: the repository to train.")
-@click.option("--model", help="Without a file: the model to train.")
+@click.option(
+    "--repo", help="Without a file: the repository.", shell_complete=completing.repositories
+)
+@click.option(
+    "--model", help="Without a file: the model to train.", shell_complete=completing.models
+)
 @click.option("--mutate", metavar="A,B", help="Without a file: what to mutate.")
 @click.option("--runs", type=click.IntRange(min=1), help="Without a file: how many runs.")
 @_root
@@ -47,7 +53,7 @@ def run(root: Path, /, file: str | None, **options: Any) -> int:
 
 
 @click.command()
-@click.argument("campaign", required=False)
+@click.argument("campaign", required=False, shell_complete=completing.campaigns)
 @_results
 @_no_progress
 @_root
@@ -59,7 +65,7 @@ def resume(root: Path, campaign: str | None, results: str | None, no_progress: b
 
 
 @click.command()
-@click.argument("file")
+@click.argument("file", shell_complete=completing.settings_files)
 @_seed
 @_models
 @_results

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from energyctl.cli import completing
 from energyctl.cli.places import result_paths
+from energyctl.cli.progress import Steps
 
 if TYPE_CHECKING:
     from energyctl.comparing import Groups, Study
@@ -28,7 +30,7 @@ def _where(
 
 
 @click.command()
-@click.argument("results", nargs=-1, metavar="A B | RESULTS…")
+@click.argument("results", nargs=-1, metavar="A B | RESULTS…", shell_complete=completing.runs)
 @click.option("--by", metavar="NAME", help="Groups by a value, as background or learning_rate.")
 @click.option("--base", metavar="VALUE", help="The group of --by that others are compared with.")
 @click.option("--where", metavar="NAME=VALUE", multiple=True, callback=_where, help="Only these.")
@@ -147,7 +149,8 @@ def _groups(
 def _rows(workspace: Workspace, names: Sequence[str], say: Any) -> list[Row]:
     from energyctl import loading
 
-    return [run.row for run in loading.load_files(result_paths(workspace, names), say)]
+    with Steps("reading results") as steps:
+        return [run.row for run in loading.load_files(result_paths(workspace, names), say, steps)]
 
 
 def _print(study: Study, as_json: bool, as_latex: bool) -> None:

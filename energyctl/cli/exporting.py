@@ -10,13 +10,15 @@ from typing import Any
 
 import click
 
+from energyctl.cli import completing
 from energyctl.cli.places import result_paths
+from energyctl.cli.progress import Steps
 
 TABLES = ("runs", "domains", "phases", "jobs", "iterations")
 
 
 @click.command()
-@click.argument("results", nargs=-1, metavar="[RESULTS]...")
+@click.argument("results", nargs=-1, metavar="[RESULTS]...", shell_complete=completing.runs)
 @click.option("--results", "folder", metavar="DIR", help="Another results folder.")
 @click.option(
     "--out", required=True, metavar="FILE|DIR", help="A file, a folder, or - for standard output."
@@ -60,7 +62,8 @@ def export(
     targets = _targets(None if out == "-" else workspace.given(out), form, names, force, user)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="")
-    done = exporting.export(paths, targets, form, user, sys.stdout, _say)
+    with Steps("reading results") as steps:
+        done = exporting.export(paths, targets, form, user, sys.stdout, _say, steps)
     for target in targets:
         if target.place is not None:
             rows, columns = done.written[target.table]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from energyctl.cli.progress import Steps
+
 
 @click.command("import")
 @click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
@@ -27,10 +29,11 @@ def import_command(root: Path, folders: tuple[str, ...], results: str | None) ->
     place = workspace.results if results is None else workspace.given(results)
     folder = ResultsFolder(place, machine.invoking_user())
     done = []
-    for one in imports.import_folders([Path(name) for name in folders], folder):
-        done.append(one)
-        if one.problem:
-            click.echo(f"energyctl: {one.problem}", err=True)
+    with Steps("importing runs") as steps:
+        for one in imports.import_folders([Path(name) for name in folders], folder, steps):
+            done.append(one)
+            if one.problem:
+                click.echo(f"energyctl: {one.problem}", err=True)
     console = make_console()
     rows = [(str(one.state), one.result) for one in done if one.result is not None]
     if rows:

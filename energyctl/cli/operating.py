@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from energyctl.cli import completing
+
 if TYPE_CHECKING:
     from energyctl.registry import Registry
     from energyctl.workspace import Workspace
@@ -103,7 +105,12 @@ def meter(
 @click.command()
 @click.option("--models", "file", metavar="FILE", help="Another model registry.")
 @_json
-@click.option("--test", metavar="REPO/MODEL", help="Try it: preflight, and one short training.")
+@click.option(
+    "--test",
+    metavar="REPO/MODEL",
+    help="Try it: preflight, and one short training.",
+    shell_complete=completing.trainings,
+)
 @click.option("--seconds", default=60.0, show_default=True, help="How long that may take.")
 @click.option("--set", "values", metavar="NAME=VALUE", multiple=True, help="For that training.")
 @_root

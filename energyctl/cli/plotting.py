@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from energyctl.cli import completing
 from energyctl.cli.places import result_paths
+from energyctl.cli.progress import Steps
 
 if TYPE_CHECKING:
     from energyctl.charts import Theme
@@ -36,7 +38,7 @@ def _length(_: click.Context, option: click.Parameter, given: str | None) -> flo
 
 
 @click.command()
-@click.argument("results", nargs=-1, metavar="[RESULT]...")
+@click.argument("results", nargs=-1, metavar="[RESULT]...", shell_complete=completing.runs)
 @click.option("--results", "folder", metavar="DIR", help="Another results folder.")
 @click.option("--out", metavar="FILE", help="FILE.svg, .pdf or .png. Default: KIND.pdf")
 @click.option(
@@ -85,7 +87,8 @@ def plot(
 
     workspace = Workspace(root)
     place = None if out is None else _place(workspace.given(out), force)
-    runs = loading.load_files(result_paths(workspace, results, folder), _say)
+    with Steps("reading results") as steps:
+        runs = loading.load_files(result_paths(workspace, results, folder), _say, steps)
     if not runs:
         raise click.UsageError("no result could be read: nothing was drawn")
     from energyctl import figures

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -34,7 +34,11 @@ class Imported:
     series: int = 0
 
 
-def import_folders(folders: Sequence[Path], results: ResultsFolder) -> Iterator[Imported]:
+def import_folders(
+    folders: Sequence[Path],
+    results: ResultsFolder,
+    step: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[Imported]:
     """Imports each old run in *folders*, once. Raises SettingsError where there is none."""
     found: dict[Path, None] = {}
     for folder in folders:
@@ -49,7 +53,8 @@ def import_folders(folders: Sequence[Path], results: ResultsFolder) -> Iterator[
         found |= dict.fromkeys(here)
     results.prepare()
     known = {str(old["experiment_id"]): old for old in results.all()}
-    for folder in found:
+    for number, folder in enumerate(found):
+        step(number, len(found))
         done = import_folder(folder, results, known)
         if done.state == "imported" and done.result:
             known[done.result["experiment_id"]] = done.result

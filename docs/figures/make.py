@@ -1,0 +1,29 @@
+"""The figures of docs/figures.md, from results: python docs/figures/make.py RESULTS RUN
+
+RESULTS: a folder of results, of one campaign with and without background; RUN: an experiment id in
+it, of a parallel run. What is drawn is the same whenever the results are.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+FIGURES = {
+    "plot-power.svg": ["{results}/{run}.json"],
+    "plot-energy.svg": ["{results}"],
+    "plot-pareto.svg": ["{results}", "--kind", "pareto", "--y", "test_accuracy"],
+}
+
+
+def main(results: str, run: str) -> None:
+    for name, arguments in FIGURES.items():
+        filled = [each.format(results=Path(results).resolve(), run=run) for each in arguments]
+        place = Path(__file__).with_name(name).resolve()
+        command = [sys.executable, "-m", "energyctl", "plot", *filled, "--out", str(place)]
+        subprocess.run([*command, "--force"], check=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
