@@ -41,10 +41,15 @@ def skeleton(node: ast.expr) -> str:
 
 
 @functools.cache
-def texts(module: Path) -> tuple[str, ...]:
-    tree = ast.parse(module.read_text(encoding="utf-8"))
-    found = [n for n in ast.walk(tree) if isinstance(n, (ast.Constant, ast.JoinedStr))]
-    return tuple(text for text in map(skeleton, found) if text.strip(ANY + " "))
+def nodes() -> list[tuple[Path, ast.expr]]:
+    """(module, node) of every string and every call in the source."""
+    kinds = (ast.Constant, ast.JoinedStr, ast.Call)
+    return [
+        (module, node)
+        for module in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, kinds)
+    ]
 
 
 def fixed_parts(message: str) -> list[str]:
@@ -68,7 +73,8 @@ def quoted_messages() -> list[str]:
 
 
 def test_the_troubleshooting_page_quotes_messages_of_the_program() -> None:
-    said = [text for module in PACKAGE.rglob("*.py") for text in texts(module)]
+    strings = {skeleton(node) for _, node in nodes() if not isinstance(node, ast.Call)}
+    said = [text for text in strings if " " in text]
     messages = quoted_messages()
     assert len(messages) > 100
     unknown = [m for m in messages if not any(holds(text, fixed_parts(m)) for text in said)]
@@ -77,13 +83,11 @@ def test_the_troubleshooting_page_quotes_messages_of_the_program() -> None:
 
 def refusals() -> Iterator[tuple[str, str]]:
     """(where, text) of every message by which the machine is refused."""
-    for module in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-            name = getattr(getattr(node, "func", None), "id", "")
-            if name == "MachineError" and isinstance(node, ast.Call) and node.args:
-                text = skeleton(node.args[0])
-                if fixed_parts(text):
-                    yield f"{module.relative_to(ROOT)}:{node.lineno}", text
+    for module, node in nodes():
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "MachineError":
+            text = skeleton(node.args[0])
+            if fixed_parts(text):
+                yield f"{module.relative_to(ROOT)}:{node.lineno}", text
 
 
 def test_every_refusal_of_the_machine_is_on_the_troubleshooting_page() -> None:

@@ -213,7 +213,7 @@ def test_a_running_iteration_is_there_until_its_row_is(tmp_path: Path) -> None:
     assert ended.ended == 2.0
 
 
-@pytest.mark.parametrize("launcher", [2**22 + 1, os.getpid()])
+@pytest.mark.parametrize("launcher", [2**22 + 1, os.getpid()], ids=["gone", "another"])
 def test_an_iteration_whose_launcher_was_killed_covers_nothing_and_failed(
     tmp_path: Path, launcher: int
 ) -> None:

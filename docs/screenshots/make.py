@@ -125,6 +125,7 @@ def terminal_svg(ansi: str, columns: int, title: str, name: str) -> str:
     )
     for line in ansi.rstrip("\n").split("\n"):
         console.print(Text.from_ansi(line), no_wrap=True, crop=True)
+    console.print()  # else the last line's descenders are cut off
     svg = console.export_svg(title=title, unique_id=f"shot-{name}")
     svg = re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL)
     return re.sub(r"font-family: (Fira Code[^;]*|arial);", f"font-family: {MONOSPACE};", svg)
@@ -137,7 +138,10 @@ def take(terminals: Terminals, name: str, title: str) -> None:
         before = time.monotonic()
         # Two drawings later, the view has the new width.
         wait_for(f"{name} draws", lambda before=before: time.monotonic() - before > 2.5)
-        svg = terminal_svg(terminals.screen(name, ansi=True), columns, title, f"{name}-{columns}")
+        screen = terminals.screen(name, ansi=True)
+        begins = re.search(r"^.*\brun 1 of \d+ succeeded", screen, re.MULTILINE)
+        screen = screen[begins.start() if begins and name == "run" else 0 :]
+        svg = terminal_svg(screen, columns, title, f"{name}-{columns}")
         write(HERE / f"{name}-{columns}.svg", svg.encode())
 
 
@@ -180,11 +184,11 @@ def in_foreground(terminals: Terminals, ended: Path, number: int) -> bool:
 
 
 def last_table(ansi: str) -> str:
-    """What stands at the end: the summary, from its heading on."""
+    """The table at the end, without the warnings below it."""
     lines = ansi.rstrip().split("\n")
     heads = [at for at, line in enumerate(lines) if re.search(r"\brun\b.*\bstatus\b", line)]
-    end = next((at for at, line in enumerate(lines) if "Pane is dead" in line), len(lines))
-    return "\n".join(lines[heads[-1] if heads else 0 : end]).rstrip()
+    table = lines[heads[-1] :]
+    return "\n".join(table[: table.index("")] if "" in table else table)
 
 
 def figure(workspace: Path) -> None:

@@ -1,31 +1,21 @@
-"""Results as objects and DataFrames: ``energyctl.load``. DataFrames are of polars (extra `report`).
-
-runs = energyctl.load("results")
-runs.table()                       # one row per run, the columns of docs/tables.md
-run = runs["20261124_101500_examples_mnist"]
-run.energy.total_joules, run.hyperparameters, run.metrics
-run.power()                        # timestamp, domain, watts
-"""
+"""A result as a typed object; what lies beside it as DataFrames of polars (extra `report`)."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from energyctl import series, stored, tables
-from energyctl.errors import SettingsError
 from energyctl.json_text import json_text
-from energyctl.series import dataframes
+from energyctl.loading import showing
+from energyctl.loading.frames import frame
 from energyctl.tables import Part, Row
 
 if TYPE_CHECKING:
     import polars
-
-TABLES = ("runs", "domains", "phases", "jobs", "iterations")
 
 
 @dataclass(frozen=True)
@@ -90,7 +80,7 @@ class RunJob:
     max_gap_seconds: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A run, from its result file. `result` is the whole document (schema 1)."""
 
@@ -225,10 +215,10 @@ class Run:
 
     def iterations(self) -> polars.DataFrame:
         """The iterations of the background jobs: the table `iterations`."""
-        return _frame("iterations", self.rows("iterations"))
+        return frame("iterations", self.rows("iterations"))
 
     def rows(self, table: str) -> list[Row]:
-        """Its rows of a table of :data:`TABLES`, as plain dictionaries."""
+        """Its rows of a table of :data:`energyctl.loading.TABLES`, as plain dictionaries."""
         if table == "runs":
             gpus = stored.gpu_series(self.path, self._part)
             return [tables.run_row(self._part, self.path.name, gpus)]
@@ -242,6 +232,13 @@ class Run:
 
     def json(self) -> str:
         return json_text(self.result)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.experiment_id}: {self.status}, {showing.total(self)}>"
+
+    def _repr_html_(self) -> str:
+        """The run, as a notebook shows it."""
+        return showing.run_html(self)
 
     @property
     def _part(self) -> Part:
@@ -258,112 +255,3 @@ class Run:
     def _number(self, key: str) -> float | None:
         value = self.row.get(key)
         return None if value is None else float(value)
-
-
-class Runs(Sequence[Run]):
-    """The runs that were loaded, in the order of their names.
-
-    problems: a line for each result that could not be read.
-    """
-
-    def __init__(self, runs: Iterable[Run], problems: Iterable[str] = ()) -> None:
-        self._runs = tuple(runs)
-        self.problems = tuple(problems)
-
-    @overload
-    def __getitem__(self, key: int | str) -> Run: ...
-
-    @overload
-    def __getitem__(self, key: slice) -> Runs: ...
-
-    def __getitem__(self, key: int | str | slice) -> Run | Runs:
-        """By place, by experiment id, or a slice. IndexError, KeyError."""
-        if isinstance(key, slice):
-            return Runs(self._runs[key])
-        if isinstance(key, int):
-            return self._runs[key]
-        found = [run for run in self._runs if run.experiment_id == key]
-        if not found:
-            raise KeyError(key)
-        return found[0]
-
-    def __len__(self) -> int:
-        return len(self._runs)
-
-    def __iter__(self) -> Iterator[Run]:
-        return iter(self._runs)
-
-    def where(self, wanted: Callable[[Run], bool]) -> Runs:
-        """Those runs for which *wanted* is true."""
-        return Runs(run for run in self._runs if wanted(run))
-
-    def table(self, name: str = "runs") -> polars.DataFrame:
-        """A table of :data:`TABLES`; columns, units and nulls are those of docs/tables.md."""
-        if name not in TABLES:
-            raise SettingsError(f"table {name!r}: it is none of {', '.join(TABLES)}")
-        return _frame(name, [row for run in self._runs for row in run.rows(name)])
-
-
-def load(*places: str | os.PathLike[str], problem: Callable[[str], None] | None = None) -> Runs:
-    """The runs of result files, or folders of them; "results" without any.
-
-    Raises SettingsError where a place is not there or holds no result. A result that cannot be
-    read is left out and named in `problems`; *problem* hears of it at once.
-    """
-    paths = [path for place in places or ("results",) for path in stored.result_files(Path(place))]
-    return load_files(paths, problem)
-
-
-def load_files(
-    paths: Iterable[Path],
-    problem: Callable[[str], None] | None = None,
-    step: stored.Step = lambda done, total: None,
-) -> Runs:
-    """The runs of these result files."""
-    problems: list[str] = []
-
-    def say(line: str) -> None:
-        problems.append(line)
-        if problem is not None:
-            problem(line)
-
-    return Runs(stored.read(paths, _run, say, step), problems)
-
-
-def _run(path: Path, result: Part) -> Run:
-    run = Run(path, result.document, tables.run_row(result, path.name))
-    # What they look at is checked here, so that a file that is odd is left out with a reason.
-    _ = run.energy, run.phases, run.jobs, run.hyperparameters, run.metrics
-    return run
-
-
-def _frame(name: str, rows: Sequence[Row]) -> polars.DataFrame:
-    pl = dataframes()
-    types = {
-        "text": pl.String,
-        "integer": pl.Int64,
-        "float": pl.Float64,
-        "boolean": pl.Boolean,
-        "timestamp": pl.Datetime("us", "UTC"),
-    }
-    frame: polars.DataFrame = pl.DataFrame(
-        {
-            column.name: pl.Series(
-                [_cell(row.get(column.name), column.type) for row in rows],
-                dtype=pl.Int64 if column.type == "timestamp" else types[column.type],
-            ).cast(types[column.type])
-            for column in tables.LAYOUTS[name].resolved(rows)
-        }
-    )
-    return frame
-
-
-def _cell(value: Any, wanted: tables.Type) -> Any:
-    value = tables.converted(value, wanted)
-    return tables.microseconds(value) if wanted == "timestamp" and value is not None else value
-
-
-__all__ = [
-    "TABLES", "Run", "RunDomain", "RunEnergy", "RunJob", "RunPhase",
-    "Runs", "load", "load_files",
-]  # fmt: skip

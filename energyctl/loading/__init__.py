@@ -1,0 +1,57 @@
+"""Results as objects and DataFrames: ``energyctl.load``. DataFrames are of polars (extra `report`).
+
+runs = energyctl.load("results")
+runs.table()                       # one row per run, the columns of docs/tables.md
+run = runs["20261124_101500_examples_mnist"]
+run.energy.total_joules, run.hyperparameters, run.metrics
+run.power()                        # timestamp, domain, watts
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from energyctl import stored, tables
+from energyctl.loading.frames import TABLES
+from energyctl.loading.run import Run, RunDomain, RunEnergy, RunJob, RunPhase
+from energyctl.loading.runs import Runs
+from energyctl.tables import Part
+
+__all__ = [
+    "TABLES", "Run", "RunDomain", "RunEnergy", "RunJob", "RunPhase", "Runs", "load", "load_files",
+]  # fmt: skip
+
+
+def load(*places: str | os.PathLike[str], problem: Callable[[str], None] | None = None) -> Runs:
+    """The runs of result files, or folders of them; "results" without any.
+
+    Raises SettingsError where a place is not there or holds no result. A result that cannot be
+    read is left out and named in `problems`; *problem* hears of it at once.
+    """
+    paths = [path for place in places or ("results",) for path in stored.result_files(Path(place))]
+    return load_files(paths, problem)
+
+
+def load_files(
+    paths: Iterable[Path],
+    problem: Callable[[str], None] | None = None,
+    step: stored.Step = lambda done, total: None,
+) -> Runs:
+    """The runs of these result files."""
+    problems: list[str] = []
+
+    def say(line: str) -> None:
+        problems.append(line)
+        if problem is not None:
+            problem(line)
+
+    return Runs(stored.read(paths, _run, say, step), problems)
+
+
+def _run(path: Path, result: Part) -> Run:
+    run = Run(path, result.document, tables.run_row(result, path.name))
+    # What they look at is checked here, so that a file that is odd is left out with a reason.
+    _ = run.energy, run.phases, run.jobs, run.hyperparameters, run.metrics
+    return run

@@ -1,0 +1,41 @@
+"""Rows of tables as DataFrames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from energyctl import tables
+from energyctl.series import dataframes
+from energyctl.tables import Row
+
+if TYPE_CHECKING:
+    import polars
+
+TABLES = ("runs", "domains", "phases", "jobs", "iterations")
+
+
+def frame(name: str, rows: Sequence[Row]) -> polars.DataFrame:
+    pl = dataframes()
+    types = {
+        "text": pl.String,
+        "integer": pl.Int64,
+        "float": pl.Float64,
+        "boolean": pl.Boolean,
+        "timestamp": pl.Datetime("us", "UTC"),
+    }
+    made: polars.DataFrame = pl.DataFrame(
+        {
+            column.name: pl.Series(
+                [_cell(row.get(column.name), column.type) for row in rows],
+                dtype=pl.Int64 if column.type == "timestamp" else types[column.type],
+            ).cast(types[column.type])
+            for column in tables.LAYOUTS[name].resolved(rows)
+        }
+    )
+    return made
+
+
+def _cell(value: Any, wanted: tables.Type) -> Any:
+    value = tables.converted(value, wanted)
+    return tables.microseconds(value) if wanted == "timestamp" and value is not None else value

@@ -1,0 +1,66 @@
+"""Several results: a sequence of runs that is a DataFrame, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, overload
+
+from energyctl.errors import SettingsError
+from energyctl.loading import showing
+from energyctl.loading.frames import TABLES, frame
+from energyctl.loading.run import Run
+
+if TYPE_CHECKING:
+    import polars
+
+
+class Runs(Sequence[Run]):
+    """The runs that were loaded, in the order of their names.
+
+    problems: a line for each result that could not be read.
+    """
+
+    def __init__(self, runs: Iterable[Run], problems: Iterable[str] = ()) -> None:
+        self._runs = tuple(runs)
+        self.problems = tuple(problems)
+
+    @overload
+    def __getitem__(self, key: int | str) -> Run: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> Runs: ...
+
+    def __getitem__(self, key: int | str | slice) -> Run | Runs:
+        """By place, by experiment id, or a slice. IndexError, KeyError."""
+        if isinstance(key, slice):
+            return Runs(self._runs[key])
+        if isinstance(key, int):
+            return self._runs[key]
+        found = [run for run in self._runs if run.experiment_id == key]
+        if not found:
+            raise KeyError(key)
+        return found[0]
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self._runs)
+
+    def where(self, wanted: Callable[[Run], bool]) -> Runs:
+        """Those runs for which *wanted* is true."""
+        return Runs(run for run in self._runs if wanted(run))
+
+    def table(self, name: str = "runs") -> polars.DataFrame:
+        """A table of `energyctl.loading.TABLES`, its columns as in docs/tables.md."""
+        if name not in TABLES:
+            raise SettingsError(f"table {name!r}: it is none of {', '.join(TABLES)}")
+        return frame(name, [row for run in self._runs for row in run.rows(name)])
+
+    def __repr__(self) -> str:
+        left_out = f", {len(self.problems)} left out" if self.problems else ""
+        return f"<Runs: {len(self)} of {len({run.campaign for run in self})} campaigns{left_out}>"
+
+    def _repr_html_(self) -> str:
+        """A row per run, as a notebook shows it."""
+        return showing.runs_html(self)
