@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporting": {"machine", "stored", "table_files", "tables"},
     "series": set(),
     "comparing": {"tables"},
+    "pages": {"charts", "loading", "reports", "tables"},
     "loading": {"json_text", "series", "stored", "tables"},
     "charts": {"loading", "series", "tables"},
     "figures": {"charts", "machine", "table_files", "tables"},

@@ -6,8 +6,8 @@ The campaign is run in a workspace of its own, live in a terminal (tmux) of 80 a
 and watched from another one; then a figure and the report page are made of its results, and the
 page is taken by Chromium in both themes and as on a phone. Whatever meters the machine has are
 used, and the pictures say where they are estimates. --prefix COMMAND is put in front of the
-campaign, as `sudo` for counters that only root may read. Needs tmux, Debian's chromium, and
-pip install -e '.[report,test]'.
+campaign, as `sudo` for counters that only root may read. On a quiet machine: the page
+names foreign processes. Needs tmux, Debian's chromium, and pip install -e '.[report,test]'.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def campaign(workspace: Path, prefix: str, wanted: set[str]) -> None:
             if (code := ended.read_text().strip()) != "0":
                 raise SystemExit(f"the campaign ended with {code}:\n{terminals.screen('run')}")
             if "run" in wanted:
-                ansi = terminals.tmux("capture-pane", "-p", "-e", "-t", "run", "-S", "-60")
+                ansi = terminals.tmux("capture-pane", "-p", "-e", "-t", "run", "-S", "-100")
                 svg = terminal_svg(last_table(ansi), 120, "energyctl run", "run-end")
                 write(HERE / "run-end.svg", svg.encode())
         finally:
@@ -186,9 +186,10 @@ def in_foreground(terminals: Terminals, ended: Path, number: int) -> bool:
 def last_table(ansi: str) -> str:
     """The table at the end, without the warnings below it."""
     lines = ansi.rstrip().split("\n")
-    heads = [at for at, line in enumerate(lines) if re.search(r"\brun\b.*\bstatus\b", line)]
-    table = lines[heads[-1] :]
-    return "\n".join(table[: table.index("")] if "" in table else table)
+    plain = [Text.from_ansi(line).plain.strip() for line in lines]
+    head = max(at for at, line in enumerate(plain) if re.match(r"run +status\b", line))
+    end = next((at for at in range(head, len(plain)) if not plain[at]), len(plain))
+    return "\n".join(lines[head:end])
 
 
 def figure(workspace: Path) -> None:
@@ -211,7 +212,19 @@ def browser() -> Iterator[object]:
         chromium.close()
 
 
+def refuse_foreign(workspace: Path) -> None:
+    """A page with what others did meanwhile is no picture for a documentation."""
+    for path in sorted((workspace / "results").glob("*.json")):
+        for warning in json.loads(path.read_text(encoding="utf-8"))["warnings"]:
+            if warning.startswith("foreign "):
+                raise SystemExit(
+                    f"{path.name}: {warning}\nno picture of the report: it would name those"
+                    " processes; make the pictures anew when the machine is quiet"
+                )
+
+
 def report(workspace: Path) -> None:
+    refuse_foreign(workspace)
     page = workspace / "report.html"
     options = ["--html", str(page), "--force"]
     subprocess.run([ENERGYCTL, "-C", workspace, "report", "results", *options], check=True)
@@ -243,8 +256,8 @@ def open_a_run(tab: object) -> bytes | None:
     run.locator("summary").first.click()
     run.locator("svg, canvas").first.wait_for()
     run.scroll_into_view_if_needed()
-    tab.evaluate("window.scrollBy(0, 0)")  # type: ignore[attr-defined]
     run.evaluate("element => element.scrollIntoView({block: 'start'})")
+    tab.evaluate("window.scrollBy(0, -70)")  # type: ignore[attr-defined]  # below what sticks
     return tab.screenshot()  # type: ignore[attr-defined, no-any-return]
 
 

@@ -23,7 +23,7 @@ from energyctl.charts.rows import (
     power_rows,
     run_rows,
 )
-from energyctl.charts.themes import THEMES, Theme, config
+from energyctl.charts.themes import MODES, THEMES, Theme, config
 from energyctl.charts.thinning import gaps_marked, thinned
 from energyctl.charts.timeline import (
     run_gpu,
@@ -36,7 +36,8 @@ from energyctl.charts.timeline import (
 from energyctl.charts.units import energy_unit
 
 __all__ = [
-    "THEMES", "Theme", "config", "coverage", "domain_names", "domain_rows", "energy_against",
+    "MODES", "THEMES", "Theme", "config", "coverage", "domain_names", "domain_rows",
+    "energy_against",
     "energy_by_run", "energy_unit", "foreign", "gaps_marked", "gpu_rows", "iteration_rows",
     "max_gap", "metric_against", "metric_against_energy", "minimised", "pareto", "phase_rows",
     "point_rows", "points", "power_rows", "presence", "run_gpu", "run_iterations", "run_overview",

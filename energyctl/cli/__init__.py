@@ -21,6 +21,7 @@ from energyctl.cli import (
     importing,
     operating,
     plotting,
+    reporting,
     watching,
 )
 from energyctl.cli.crashes import naming_leftovers
@@ -79,6 +80,7 @@ for command in (
     *exporting.COMMANDS,
     *importing.COMMANDS,
     *comparing.COMMANDS,
+    *reporting.COMMANDS,
     *plotting.COMMANDS,
     *completing.COMMANDS,
 ):

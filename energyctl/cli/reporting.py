@@ -1,0 +1,96 @@
+"""The command ``report``: what a campaign did, in the terminal or as one HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from energyctl.cli import completing
+from energyctl.cli.places import result_paths
+from energyctl.cli.progress import Steps
+
+if TYPE_CHECKING:
+    from energyctl.loading import Runs
+    from energyctl.workspace import Workspace
+
+
+@click.command()
+@click.argument("results", nargs=-1, metavar="[RESULTS]...", shell_complete=completing.runs)
+@click.option("--results", "folder", metavar="DIR", help="Another results folder.")
+@click.option("--html", metavar="FILE", help="Write one page that needs nothing beside it.")
+@click.option("--title", metavar="TEXT", help="Of the page. Default: the campaign's name.")
+@click.option("--force", is_flag=True, help="Replace a FILE that is there already.")
+@click.pass_obj
+def report(
+    root: Path,
+    results: tuple[str, ...],
+    folder: str | None,
+    html: str | None,
+    title: str | None,
+    force: bool,
+) -> int:
+    """Show what a campaign did: warnings, energies, power over time, values against energy.
+
+    RESULTS are result files or folders of them (default: the results folder). Without --html a
+    summary in the terminal. docs/report.md says what the page shows.
+    """
+    from energyctl import loading
+    from energyctl.workspace import Workspace
+
+    workspace = Workspace(root)
+    place = None if html is None else _place(workspace, html, force)
+    if title is not None and html is None:
+        raise click.UsageError("--title goes with --html")
+    with Steps("reading results") as steps:
+        runs = loading.load_files(result_paths(workspace, results, folder), _say, steps)
+    if not runs:
+        from energyctl.errors import SettingsError
+
+        raise SettingsError("no result could be read: nothing to report")
+    if place is None:
+        from energyctl.console import make_console
+        from energyctl.pages import terminal
+
+        terminal.show(runs, make_console())
+    else:
+        _write(runs, place, title)
+    return int(bool(runs.problems))
+
+
+def _place(workspace: Workspace, name: str, force: bool) -> Path:
+    """Where the page goes. Raises UsageError."""
+    place = workspace.given(name)
+    if place.is_dir():
+        raise click.UsageError(f"--html {name} is a folder: name a file, as {name}/report.html")
+    if place.exists() and not place.is_file():
+        raise click.UsageError(f"--html {name} is no regular file")
+    if place.exists() and not force:
+        raise click.UsageError(f"{place} is there already: --force replaces it")
+    return place
+
+
+def _write(runs: Runs, place: Path, title: str | None) -> None:
+    from energyctl import machine, pages
+    from energyctl.errors import MachineError
+    from energyctl.table_files import staging
+
+    with staging(machine.invoking_user()) as staged:
+        fresh = staged.begin(place)
+        with Steps("drawing runs") as steps:
+            text = pages.page(runs, title, pages.settings_of(runs), steps)
+        try:
+            fresh.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise MachineError(f"{place} cannot be written: {error.strerror}") from error
+        staged.commit()
+    size = place.stat().st_size / 1e6
+    click.echo(f"wrote {place}: {len(runs)} runs, {size:.1f} MB")
+
+
+def _say(line: str) -> None:
+    click.echo(f"energyctl: {line}", err=True)
+
+
+COMMANDS = (report,)

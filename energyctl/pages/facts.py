@@ -1,0 +1,115 @@
+"""What a page says of all runs together: counts, energy, warnings, machines. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from energyctl.tables import total
+
+if TYPE_CHECKING:
+    from energyctl.loading import Run
+
+MOST_RUNS = 6
+"""So many runs are named with a warning."""
+
+FACTS = (
+    "hostname", "os", "kernel", "cpu", "physical_cores", "logical_cpus", "memory_bytes", "gpus",
+    "governors", "energyctl", "python", "seed",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Warned:
+    """A warning, once for all runs that have it but for its numbers: text is that of the first."""
+
+    text: str
+    runs: int
+    named: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A fact of the environment: its values with how many runs have each, the commonest first."""
+
+    name: str
+    values: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Glance:
+    """joules: of the runs whose energy is known; known: how many these are.
+
+    measured: false where a part of it is an estimate. seconds: metered time of the trainings.
+    """
+
+    campaigns: tuple[str, ...]
+    runs: int
+    statuses: Mapping[str, int]
+    joules: float | None
+    uncertainty_joules: float | None
+    known: int
+    measured: bool
+    imported: int
+    seconds: float | None
+    warnings: tuple[Warned, ...]
+    errors: tuple[Warned, ...]
+    facts: tuple[Fact, ...]
+
+
+def glance(runs: Sequence[Run]) -> Glance:
+    """All runs at a glance."""
+    with_energy = [run for run in runs if run.energy and run.energy.total_joules is not None]
+    energies = [run.energy for run in with_energy if run.energy]
+    return Glance(
+        campaigns=tuple(dict.fromkeys(run.campaign for run in runs if run.campaign)),
+        runs=len(runs),
+        statuses=Counter(run.status for run in runs),
+        joules=total([energy.total_joules for energy in energies]),
+        uncertainty_joules=total([energy.uncertainty_joules for energy in energies]),
+        known=len(energies),
+        measured=all(energy.measured for energy in energies),
+        imported=sum(bool(run.row.get("imported")) for run in runs),
+        seconds=total([energy.seconds for energy in energies]),
+        warnings=grouped([(run.experiment_id, line) for run in runs for line in run.warnings]),
+        errors=grouped(
+            [(run.experiment_id, str(run.row["error"])) for run in runs if run.row.get("error")]
+        ),
+        facts=tuple(_fact(name, runs) for name in FACTS),
+    )
+
+
+def grouped(lines: Sequence[tuple[str, str]]) -> tuple[Warned, ...]:
+    """(run, text) → texts that differ in numbers, or behind their first colon, count as one."""
+    together: dict[str, list[tuple[str, str]]] = {}
+    for run, text in lines:
+        together.setdefault(re.sub(r"[\d.]+", "#", text.partition(":")[0]), []).append((run, text))
+    found = [
+        Warned(members[0][1], len({run for run, _ in members}), _named(members))
+        for members in together.values()
+    ]
+    return tuple(sorted(found, key=lambda one: -one.runs))
+
+
+def _named(members: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(run for run, _ in members))[:MOST_RUNS]
+
+
+def _fact(name: str, runs: Sequence[Run]) -> Fact:
+    counts = Counter(told(run.environment.get(name)) for run in runs)
+    return Fact(name, tuple(counts.most_common(8)))
+
+
+def told(value: Any) -> str:
+    """A fact in words; "not known" for null."""
+    if value is None:
+        return "not known"
+    if isinstance(value, list):
+        return "; ".join(told(one.get("name") if isinstance(one, dict) else one) for one in value)
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)

@@ -1,0 +1,381 @@
+"use strict";
+(() => {
+  const DATA = JSON.parse(document.getElementById("data").textContent);
+  const $ = (id) => document.getElementById(id);
+  const root = document.documentElement;
+  const views = new Map();          // element → finalize
+  const PREFIX = { hyperparam_: 11, metric_: 7 };
+
+  // -- elements and words: everything from the data goes in as text, never as markup ------------
+  function h(name, attributes, ...children) {
+    const element = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes || {})) {
+      if (value !== null && value !== undefined) element.setAttribute(key, value);
+    }
+    for (const child of children.flat()) {
+      if (child !== null && child !== undefined) element.append(child);
+    }
+    return element;
+  }
+  const known = (value) => value !== null && value !== undefined;
+  function figure(value, digits = 4) {
+    if (!known(value)) return "–";
+    if (typeof value !== "number") return String(value);
+    return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(digits)));
+  }
+  function joules(value, band, measured = true) {
+    if (!known(value)) return "–";
+    const size = Math.abs(value);
+    const [scale, unit] = size >= 1e7 ? [1e6, "MJ"] : size >= 1e4 ? [1e3, "kJ"] : [1, "J"];
+    let text = (value / scale).toFixed(2);
+    if (known(band)) text += " ± " + (band / scale).toFixed(2);
+    return `${text} ${unit}${measured ? "" : " (estimated)"}`;
+  }
+  function duration(seconds) {
+    if (!known(seconds)) return "–";
+    if (seconds < 60) return seconds.toFixed(1) + " s";
+    const whole = Math.round(seconds), hours = Math.floor(whole / 3600);
+    const two = (n) => String(n).padStart(2, "0");
+    const minutes = Math.floor((whole % 3600) / 60);
+    return hours ? `${hours} h ${two(minutes)} min` : `${minutes} min ${two(whole % 60)} s`;
+  }
+  const percent = (share) => known(share) ? (100 * share).toFixed(1) + " %" : "–";
+
+  // -- charts ------------------------------------------------------------------------------------
+  const theme = () => root.dataset.theme === "dark" ? "dark" : "light";
+  async function draw(element, spec, datasets) {
+    forget(element);
+    const ticket = {};
+    views.set(element, ticket);
+    const made = await vegaEmbed(element, { ...spec, datasets }, {
+      config: DATA.configs[theme()], renderer: "svg", tooltip: { theme: theme() },
+      logLevel: 1,  // errors: that a chart has little to show is no fault
+      actions: { export: true, source: false, compiled: false, editor: false },
+    });
+    if (views.get(element) === ticket) views.set(element, made);
+    else made.finalize();
+  }
+  function forget(element) {
+    const made = views.get(element);
+    if (made && made.finalize) made.finalize();
+    views.delete(element);
+    element.replaceChildren();
+  }
+  function named(spec, x, y) {
+    const inside = (text) => JSON.stringify(text).slice(1, -1);
+    const text = JSON.stringify(spec).split("\ue000x\ue001").join(inside(x));
+    return JSON.parse(text.split("\ue000y\ue001").join(inside(y)));
+  }
+
+  // -- filter ------------------------------------------------------------------------------------
+  const form = $("filter");
+  const FIELDS = ["repository", "model", "mode", "status"];
+  const word = (value) => known(value) ? String(value) : "not recorded";
+  for (const name of FIELDS) {
+    const values = [...new Set(DATA.runs.map((run) => word(run[name])))].sort();
+    form.elements[name].append(
+      h("option", { value: "" }, "all"), ...values.map((value) => h("option", { value }, value)));
+    if (values.length < 2) form.elements[name].parentElement.hidden = true;
+  }
+  const texts = DATA.runs.map((run) => Object.values(run).filter(known).join(" ").toLowerCase());
+  function chosen() {
+    const find = form.elements.find.value.trim().toLowerCase();
+    return DATA.runs.filter((run, index) =>
+      FIELDS.every((n) => !form.elements[n].value || form.elements[n].value === word(run[n])) &&
+      (!find || texts[index].includes(find)));
+  }
+
+  // -- the table of runs -------------------------------------------------------------------------
+  const varied = DATA.hyperparameters.map((axis) => axis.name);
+  const COLUMNS = [
+    ["run", (r) => r.number, (r) => h("a", { href: "#run=" + r.number }, r.label), "n"],
+    ["mode", (r) => word(r.mode), null, ""],
+    ["status", (r) => r.status, (r) => h("span", { class: "status-" + r.status }, r.status), ""],
+    ["energy", (r) => r.joules, (r) => joules(r.joules, known(r.high) ? r.high - r.joules : null,
+      r.measured !== false), "n"],
+    ["time", (r) => r.seconds, (r) => duration(r.seconds), "n"],
+    ["power", (r) => r.watts, (r) => known(r.watts) ? figure(r.watts) + " W" : "–", "n"],
+    ...varied.map((n) => [n.slice(PREFIX.hyperparam_), (r) => r[n], (r) => figure(r[n], 5), "n"]),
+    ...DATA.metrics.map((m) => [m.name.slice(PREFIX.metric_), (r) => r[m.name],
+      (r) => figure(r[m.name], 5), "n"]),
+    ["covered", (r) => r.coverage, (r) => percent(r.coverage), "n"],
+    ["warnings", (r) => r.warnings, null, "n"],
+  ];
+  let order = { column: 0, down: false };
+  function sorted(runs) {
+    const value = COLUMNS[order.column][1], sign = order.down ? -1 : 1;
+    return [...runs].sort((a, b) => {
+      const [x, y] = [value(a), value(b)];
+      if (!known(x) || !known(y)) return known(x) ? -1 : known(y) ? 1 : 0;
+      return sign * (typeof x === "number" && typeof y === "number" ? x - y
+        : String(x).localeCompare(String(y)));
+    });
+  }
+  function table(runs) {
+    const [head, body] = [$("t-runs").tHead, $("t-runs").tBodies[0]];
+    head.replaceChildren(h("tr", {}, COLUMNS.map(([name, , , kind], index) => {
+      const mark = index === order.column ? (order.down ? " ↓" : " ↑") : "";
+      const sort = index === order.column ? (order.down ? "descending" : "ascending") : null;
+      const button = h("button", { type: "button" }, name + mark);
+      button.onclick = () => {
+        order = { column: index, down: order.column === index && !order.down };
+        table(chosen());
+      };
+      return h("th", { scope: "col", class: kind || null, "aria-sort": sort }, button);
+    })));
+    body.replaceChildren(...sorted(runs).map((run) => h("tr", {},
+      COLUMNS.map(([, value, cell, kind]) => {
+        const shown = cell ? cell(run) : figure(value(run));
+        const why = shown === "–" ? run.missing || "not known, or not measured" : null;
+        return h("td", { class: kind || null, title: why }, shown);
+      }))));
+    $("t-runs").parentElement.classList.toggle("tall", runs.length > 14);
+  }
+
+  // -- the charts over runs ----------------------------------------------------------------------
+  function front(points, less) {
+    const groups = new Map();
+    for (const point of points) {
+      groups.set(point.group, [...(groups.get(point.group) || []), point]);
+    }
+    const sign = less ? 1 : -1;
+    for (const members of groups.values()) {
+      for (const p of members) {
+        p.front = !members.some((q) => q.x <= p.x && sign * q.y <= sign * p.y &&
+          (q.x < p.x || sign * q.y < sign * p.y));
+      }
+    }
+    return points;
+  }
+  function points(runs, x, y) {
+    const banded = x === "joules" || y === "joules";
+    return runs.filter((r) => r.status === "succeeded" && known(r[x]) && known(r[y])).map((r) => ({
+      experiment_id: r.experiment_id, number: r.number, label: r.label, mode: r.mode,
+      repository: r.repository, model: r.model, imported: r.imported, measured: r.measured,
+      group: r.group, x: r[x], y: r[y], low: banded ? r.low : null, high: banded ? r.high : null,
+      front: false,
+    }));
+  }
+  function fill(select, names, prefix) {
+    select.append(...names.map((value) => h("option", { value }, value.slice(prefix))));
+    select.parentElement.hidden = names.length < 2;
+  }
+  fill($("x"), varied, PREFIX.hyperparam_);
+  fill($("y"), DATA.metrics.map((metric) => metric.name), PREFIX.metric_);
+  function place(id, spec, datasets, rows) {
+    if (rows.length) return draw($(id), spec, datasets);
+    forget($(id));
+    return null;
+  }
+  function values(runs) {
+    const axis = DATA.hyperparameters.find((each) => each.name === $("x").value);
+    const metric = DATA.metrics.find((each) => each.name === $("y").value);
+    const x = axis ? axis.name.slice(PREFIX.hyperparam_) : "";
+    const y = metric ? metric.name.slice(PREFIX.metric_) : "";
+    const of = (a, b, less) => {
+      const made = a && b ? points(runs, a, b) : [];
+      return a === "joules" ? front(made, less) : made;
+    };
+    const one = of(axis && axis.name, "joules"), two = of(axis && axis.name, metric && metric.name);
+    const three = of(metric && "joules", metric && metric.name, metric && metric.less);
+    const kind = axis ? axis.kind : "linear";
+    place("c-against", named(DATA.charts["energy " + kind], x, y), { points: one }, one);
+    place("c-metric", named(DATA.charts["metric " + kind], x, y), { points: two }, two);
+    const spec = DATA.charts["front " + (metric && metric.less ? "less" : "more")];
+    place("c-front", named(spec, x, y), { points: three }, three);
+    $("s-values").hidden = !axis && !metric;
+  }
+  function overview(runs) {
+    const there = new Set(runs.map((run) => run.number));
+    const domains = DATA.domains.filter((row) => there.has(row.number));
+    place("c-energy", DATA.charts.energy, { domains, runs },
+      domains.filter((row) => known(row.joules)));
+    const some = (id, name, field) =>
+      place(id, DATA.charts[name], { runs }, runs.filter((run) => known(run[field])));
+    some("c-coverage", "coverage", "coverage");
+    some("c-gap", "gap", "max_gap_seconds");
+    some("c-settle", "settle", "settle_seconds");
+    some("c-foreign", "foreign", "foreign_cores");
+    $("s-background").hidden = !runs.some((run) => known(run.coverage) || known(run.foreign_cores));
+  }
+
+  // -- each run ----------------------------------------------------------------------------------
+  async function unpack(index) {
+    const bytes = Uint8Array.from(atob($("run-" + index).textContent), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return JSON.parse(await new Response(stream).text());
+  }
+  function rows(packed, key, fields) {
+    const made = [];
+    for (const [name, columns] of Object.entries(packed)) {
+      let steps = 0;
+      columns.t.forEach((step, at) => {
+        steps += step;
+        const row = { seconds: steps / 100, [key]: name };
+        for (const field of fields) {
+          const value = columns[field].v[at];
+          row[field] = value === null ? null : value * columns[field].scale;
+        }
+        row.mean = columns.mean ? Boolean(columns.mean[at]) : false;
+        made.push(row);
+      });
+    }
+    return made;
+  }
+  function pairs(title, entries) {
+    const there = entries.filter(([, value]) => known(value) && value !== "");
+    if (!there.length) return null;
+    return h("div", {}, h("h3", {}, title), h("div", { class: "scroll" }, h("table", {},
+      h("tbody", {}, there.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name),
+        h("td", { class: "wrap" }, value)))))));
+  }
+  function grid(title, head, body) {
+    if (!body.length) return null;
+    return h("div", {}, h("h3", {}, title), h("div", { class: "scroll" }, h("table", {},
+      h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", {}, body.map((cells) => h("tr", {}, cells.map((cell) =>
+        cell && cell.why !== undefined ? h("td", { title: cell.why }, cell.text)
+          : h("td", { class: String(cell).length > 30 ? "wrap" : null }, cell))))))));
+  }
+  const told = (text, why) => ({ text, why: text === "–" ? why || "not known" : null });
+  function facts(run, f) {
+    const added = (value, band) => known(value) ? joules(value, band, run.measured !== false) : null;
+    return [
+      f.error ? h("p", { class: "note bad" }, f.error) : null,
+      f.warnings.length ? h("div", { class: "note warn" }, h("ul", {},
+        f.warnings.map((line) => h("li", {}, line)))) : null,
+      h("div", { class: "columns" },
+        grid("energy", ["domain", "joules", "source", ""], f.domains.map((d) => [d.name,
+          told(joules(d.joules, d.uncertainty_joules, d.measured), d.missing), word(d.source),
+          d.in_total ? "" : "not in the total"])),
+        grid("phases", ["phase", "length", "power"], f.phases.map((p) => [p.name,
+          duration(p.seconds), Object.entries(p.watts).map(([n, w]) => `${n} ${figure(w)} W`)
+            .join(", ")])),
+        grid("background", ["job", "iterations", "failed", "covered", "busy", "longest gap"],
+          f.jobs.map((j) => [j.name, told(figure(j.iterations), j.missing),
+            told(figure(j.failures), j.missing), told(percent(j.coverage), j.missing),
+            told(percent(j.load), j.missing), told(duration(j.max_gap_seconds), j.missing)])),
+        pairs("hyper-parameters", Object.entries(f.hyperparameters).map(([n, v]) =>
+          [n, typeof v === "object" ? JSON.stringify(v) : figure(v, 17)])),
+        pairs("metrics", Object.entries(f.metrics).map(([n, v]) => [n, figure(v, 17)])),
+        pairs("more", [
+          ["above the idle machine", added(f.above_idle, f.above_idle_band)],
+          ["above the background alone", added(f.marginal, f.marginal_band)],
+          ["not known", f.missing],
+          ["samples", known(f.samples) ? `${f.samples}, ${figure(f.samples_missed)} missed` : null],
+          ["attempts", f.attempts || null], ["log", f.log], ["result", f.file],
+          ["imported from", f.imported_from],
+        ])),
+    ];
+  }
+  async function open(details, run) {
+    const index = run.number - 1, body = details.lastElementChild;
+    body.replaceChildren("…");
+    const packed = await unpack(index);
+    if (!details.open) return;
+    const power = rows(packed.power, "domain", ["watts"]);
+    const gpu = rows(packed.gpu, "gpu", ["celsius", "percent", "memory_percent"]);
+    const sets = { phases: packed.phases, iterations: packed.iterations, power, gpu };
+    const specs = DATA.runCharts[DATA.shapes[index]];
+    const has = (field) => gpu.some((row) => known(row[field]));
+    const parts = [
+      ["power", "power of every domain over time", power.length],
+      ["iterations", "iterations of the background", packed.iterations.length],
+      ["temperature", "temperature of the GPUs", has("celsius")],
+      ["utilization", "utilisation of the GPUs", has("percent")],
+    ].filter(([, , there]) => there);
+    const drawn = parts.map(([name, label]) =>
+      [name, h("div", { class: "chart run-" + name, role: "img", "aria-label": label })]);
+    body.replaceChildren(...drawn.map(([, element]) => element),
+      power.length ? "" : h("p", { class: "soft" }, "no power samples lie beside its result"),
+      ...facts(run, packed.facts).filter(Boolean));
+    details.charts = () => drawn.map(([name, element]) => draw(element, specs[name], sets));
+    details.rest = () => drawn.forEach(([, element]) => {
+      element.style.minHeight = element.offsetHeight + "px";
+      forget(element);
+    });
+    near.observe(details);
+  }
+  const near = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (!target.charts || target.drawn === isIntersecting) continue;
+      target.drawn = isIntersecting;
+      if (isIntersecting) target.charts(); else target.rest();
+    }
+  }, { rootMargin: "1200px" });
+  const items = new Map(DATA.runs.map((run) => {
+    const details = h("details", { class: "run", id: "r" + run.number },
+      h("summary", {}, h("b", {}, run.label),
+        h("span", { class: "status-" + run.status }, run.status), h("span", {}, word(run.mode)),
+        h("span", {}, joules(run.joules, known(run.high) ? run.high - run.joules : null,
+          run.measured !== false)), h("span", {}, duration(run.seconds)),
+        run.warnings ? h("span", { class: "soft" }, `${run.warnings} warnings`) : null,
+        h("span", { class: "soft" }, run.experiment_id)), h("div", {}));
+    details.ontoggle = () => {
+      if (details.open) { open(details, run); return; }
+      near.unobserve(details);
+      if (details.drawn) details.rest();
+      details.charts = details.rest = undefined;
+      details.drawn = false;
+      details.lastElementChild.replaceChildren();
+    };
+    return [run.number, details];
+  }));
+  $("each").append(...items.values());
+
+  // -- together ----------------------------------------------------------------------------------
+  function show() {
+    const runs = chosen(), there = new Set(runs.map((run) => run.number));
+    $("shown").value = `${runs.length} of ${DATA.runs.length} runs`;
+    items.forEach((details, number) => { details.hidden = !there.has(number); });
+    table(runs);
+    overview(runs);
+    values(runs);
+  }
+  function keep() {
+    const state = new URLSearchParams();
+    for (const element of form.elements) {
+      if (element.name && element.value) state.set(element.name, element.value);
+    }
+    for (const id of ["x", "y"]) if ($(id).selectedIndex > 0) state.set(id, $(id).value);
+    history.replaceState(null, "", "#" + state);
+  }
+  function restore() {
+    const state = new URLSearchParams(location.hash.slice(1));
+    for (const element of form.elements) {
+      if (element.name) element.value = state.get(element.name) || "";
+    }
+    for (const id of ["x", "y"]) if (state.get(id)) $(id).value = state.get(id);
+    if (state.get("run")) reveal(Number(state.get("run")));
+  }
+  function reveal(number) {
+    const details = items.get(number);
+    if (!details) return;
+    details.open = true;
+    details.scrollIntoView({ block: "start" });
+  }
+  let waiting = null;
+  form.oninput = () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { keep(); show(); }, 150);
+  };
+  $("x").onchange = $("y").onchange = () => { keep(); values(chosen()); };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#run="]');
+    if (!link) return;
+    event.preventDefault();
+    reveal(Number(link.getAttribute("href").slice(5)));
+  });
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  function paint(name) {
+    root.dataset.theme = name;
+    overview(chosen());
+    values(chosen());
+    items.forEach((details) => { if (details.drawn) details.charts(); });
+  }
+  root.dataset.theme = dark.matches ? "dark" : "light";
+  dark.onchange = () => paint(dark.matches ? "dark" : "light");
+  $("theme").onclick = () => paint(theme() === "dark" ? "light" : "dark");
+  restore();
+  show();
+})();

@@ -1,0 +1,71 @@
+"""``energyctl report`` in the terminal: warnings first, then a row per run."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from energyctl.loading import Run, Runs
+from energyctl.pages.facts import Glance, Warned, glance
+from energyctl.reports.words import count, duration, energy, one_line, values
+
+MOST_ROWS = 60
+_STYLES = {"failed": "red", "interrupted": "yellow"}
+
+
+def show(runs: Runs, console: Console) -> None:
+    """Counts, energy, what to know before using the numbers, and the runs."""
+    seen = glance(runs)
+    for one in (*seen.errors, *seen.warnings):
+        bad = one in seen.errors
+        console.print(Text(_warned(one, seen, bad), style="red" if bad else "yellow"))
+    console.print(_table(runs))
+    if len(runs) > MOST_ROWS:
+        console.print(f"… and {len(runs) - MOST_ROWS} more", markup=False)
+    console.print(Text(_counts(seen)))
+    console.print(Text("pictures and every figure: energyctl report --html report.html"))
+
+
+def _warned(one: Warned, seen: Glance, bad: bool) -> str:
+    kind = "error" if bad else "warning"
+    return f"{kind}: {one_line(one.text, 400)} ({one.runs} of {count(seen.runs, 'run')})"
+
+
+def _counts(seen: Glance) -> str:
+    tally = ", ".join(f"{number} {status}" for status, number in seen.statuses.items())
+    text = f"{', '.join(seen.campaigns) or 'no campaign'}: {count(seen.runs, 'run')} ({tally})"
+    text += f"; {energy(seen.joules, seen.uncertainty_joules, measured=seen.measured)}"
+    if seen.known < seen.runs:
+        text += f", of {seen.known} runs"
+    return f"{text}; {duration(seen.seconds)} metered"
+
+
+def _table(runs: Runs) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("run", overflow="fold")
+    table.add_column("training", overflow="fold")
+    for name in ("took", "energy", "covered"):
+        table.add_column(name, justify="right")
+    for run in list(runs)[:MOST_ROWS]:
+        table.add_row(*_cells(run))
+    return table
+
+
+def _cells(run: Run) -> list[Text]:
+    found, row = run.energy, run.row
+    mutated = tuple(name for name in str(row.get("mutated") or "").split(",") if name)
+    told = values(run.hyperparameters, tuple(n for n in mutated if n in run.hyperparameters))
+    training = f"{run.repository} / {run.model}" + (f"\n{told}" if told else "")
+    coverage = row.get("background_min_coverage")
+    figures = (
+        duration(None if found is None else found.seconds),
+        "unknown"
+        if found is None
+        else energy(found.total_joules, found.uncertainty_joules, measured=bool(found.measured)),
+        "" if coverage is None else f"{100 * coverage:.1f} %",
+    )
+    name = Text(run.experiment_id + ("" if run.status == "succeeded" else f"\n{run.status}"))
+    name.stylize(_STYLES.get(run.status, ""))
+    return [name, Text(training), *map(Text, figures)]
