@@ -107,7 +107,8 @@ class Progress:
         neither hold up a measurement nor end it."""
         while (line := self._lines.get()) is not None:
             with contextlib.suppress(OSError):
-                self.console.print(line, soft_wrap=True)
+                # A terminal would break a line inside a number; a log shall have it whole.
+                self.console.print(line, soft_wrap=not self.console.is_terminal)
 
     def finished(self, index: int, result: Mapping[str, Any]) -> None:
         self._finished += 1

@@ -221,7 +221,7 @@ def _x(title: str, log: bool, numeric: bool) -> alt.X:
     if not numeric:
         return alt.X("x:N", title=title)
     scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
-    return alt.X("x:Q", title=title, scale=scale, axis=alt.Axis(format="~g", tickCount=5))
+    return alt.X("x:Q", title=title, scale=scale, axis=alt.Axis(format=".6~g", tickCount=5))
 
 
 def _y_energy(unit: str) -> alt.Y:

@@ -97,7 +97,8 @@ def _config(
     legend = {
         "labelColor": soft, "labelFontSize": size, "titleColor": ink, "titleFontSize": size,
         "titleFontWeight": "normal", "symbolSize": 24 if small else 80, "orient": "bottom",
-        "symbolStrokeWidth": 1.0 if small else 1.8, "rowPadding": 1, "offset": 4 if small else 10,
+        "symbolStrokeWidth": 1.0 if small else 1.8, "rowPadding": 1,
+        "symbolBaseFillColor": soft, "symbolBaseStrokeColor": soft, "offset": 4 if small else 10,
         "columnPadding": 5 if small else 12, "padding": 0, "titlePadding": 3,
         "labelOffset": 2 if small else 4, "direction": "horizontal",
         "layout": {"bottom": {"direction": "vertical", "anchor": "start", "margin": 2}},

@@ -25,11 +25,15 @@ FACTS = (
 
 @dataclass(frozen=True)
 class Warned:
-    """A warning, once for all runs that have it but for its numbers: text is that of the first."""
+    """A warning, once for all runs that have it but for its numbers: text is that of the first.
+
+    same: whether all of them have that very text.
+    """
 
     text: str
     runs: int
     named: tuple[str, ...]
+    same: bool
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,14 @@ def grouped(lines: Sequence[tuple[str, str]]) -> tuple[Warned, ...]:
     for run, text in lines:
         together.setdefault(re.sub(r"[\d.]+", "#", text.partition(":")[0]), []).append((run, text))
     found = [
-        Warned(members[0][1], len({run for run, _ in members}), _named(members))
+        Warned(members[0][1], len({run for run, _ in members}), _named(members), _same(members))
         for members in together.values()
     ]
     return tuple(sorted(found, key=lambda one: -one.runs))
+
+
+def _same(members: Sequence[tuple[str, str]]) -> bool:
+    return len({text for _, text in members}) == 1
 
 
 def _named(members: Sequence[tuple[str, str]]) -> tuple[str, ...]:

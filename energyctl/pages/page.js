@@ -43,12 +43,14 @@
 
   // -- charts ------------------------------------------------------------------------------------
   const theme = () => root.dataset.theme === "dark" ? "dark" : "light";
-  async function draw(element, spec, datasets) {
+  // One above the other, the axes of a run's charts begin at the same place.
+  const ALIGNED = { minExtent: 64, maxExtent: 64, labelLimit: 58 };
+  async function draw(element, spec, datasets, aligned) {
     forget(element);
     const ticket = {};
     views.set(element, ticket);
     const made = await vegaEmbed(element, { ...spec, datasets }, {
-      config: DATA.configs[theme()], renderer: "svg", tooltip: { theme: theme() },
+      config: { ...DATA.configs[theme()], ...(aligned ? { axisY: ALIGNED } : {}) }, renderer: "svg", tooltip: { theme: theme() },
       logLevel: 1,  // errors: that a chart has little to show is no fault
       actions: { export: true, source: false, compiled: false, editor: false },
     });
@@ -88,7 +90,7 @@
   // -- the table of runs -------------------------------------------------------------------------
   const varied = DATA.hyperparameters.map((axis) => axis.name);
   const COLUMNS = [
-    ["run", (r) => r.number, (r) => h("a", { href: "#run=" + r.number }, r.label), "n"],
+    ["run", (r) => r.number, (r) => h("a", { href: "#run=" + r.number }, r.label), ""],
     ["mode", (r) => word(r.mode), null, ""],
     ["status", (r) => r.status, (r) => h("span", { class: "status-" + r.status }, r.status), ""],
     ["energy", (r) => r.joules, (r) => joules(r.joules, known(r.high) ? r.high - r.joules : null,
@@ -211,7 +213,7 @@
       let steps = 0;
       columns.t.forEach((step, at) => {
         steps += step;
-        const row = { seconds: steps / 100, [key]: name };
+        const row = { seconds: steps * 0.05, [key]: name };
         for (const field of fields) {
           const value = columns[field].v[at];
           row[field] = value === null ? null : value * columns[field].scale;
@@ -289,7 +291,7 @@
     body.replaceChildren(...drawn.map(([, element]) => element),
       power.length ? "" : h("p", { class: "soft" }, "no power samples lie beside its result"),
       ...facts(run, packed.facts).filter(Boolean));
-    details.charts = () => drawn.map(([name, element]) => draw(element, specs[name], sets));
+    details.charts = () => drawn.map(([name, element]) => draw(element, specs[name], sets, true));
     details.rest = () => drawn.forEach(([, element]) => {
       element.style.minHeight = element.offsetHeight + "px";
       forget(element);

@@ -93,7 +93,7 @@ def data(runs: Sequence[Run]) -> dict[str, Any]:
     """What the script draws from: rows of all runs, specifications of all charts."""
     rows, domains = charts.run_rows(runs), charts.domain_rows(runs)
     numbers = {name for row in rows for name in row if name.startswith("hyperparam_")}
-    metrics = sorted({name for row in rows for name in row if name.startswith("metric_")})
+    metrics = {name for row in rows for name in row if name.startswith("metric_")}
     for row, run in zip(rows, runs, strict=True):
         load = "parallel" if row["mode"] == "parallel" else "alone"
         row["group"] = f"{row['repository'] or '?'}, {load}"
@@ -103,8 +103,10 @@ def data(runs: Sequence[Run]) -> dict[str, Any]:
     return {
         "runs": rows,
         "domains": domains,
-        "hyperparameters": [_axis(name, rows) for name in sorted(numbers) if _varies(name, rows)],
-        "metrics": [{"name": name, "less": charts.minimised(name)} for name in metrics],
+        "hyperparameters": [_axis(name, rows) for name in _by_runs(numbers, rows)],
+        "metrics": [
+            {"name": name, "less": charts.minimised(name)} for name in _by_runs(metrics, rows)
+        ],
         "shapes": shapes,
         "runCharts": specs,
         "charts": _charts(rows, domains),
@@ -112,8 +114,15 @@ def data(runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-def _varies(name: str, rows: Iterable[Row]) -> bool:
-    return len({str(row[name]) for row in rows if row.get(name) is not None}) > 1
+def _by_runs(names: Iterable[str], rows: Sequence[Row]) -> list[str]:
+    """Those of several values, the ones that most runs have first."""
+    counts = {name: sum(row.get(name) is not None for row in rows) for name in names}
+    varying = [
+        name
+        for name in counts
+        if len({str(row[name]) for row in rows if row.get(name) is not None}) > 1
+    ]
+    return sorted(varying, key=lambda name: (-counts[name], name))
 
 
 def _axis(name: str, rows: Iterable[Row]) -> dict[str, Any]:
@@ -134,6 +143,8 @@ def _charts(rows: Sequence[Row], domains: Sequence[Row]) -> dict[str, Any]:
         charts.domain_names(domains), unit=unit, estimates=estimates, horizontal=few,
         height=None if few else 320, shown_modes=modes,
     )  # fmt: skip
+    if few:
+        energies.height = {"step": 16}
     made = {"energy": energies, "foreign": charts.foreign()}
     made |= {"coverage": charts.coverage(), "gap": charts.max_gap(), "settle": charts.settle()}
     for kind, log, numeric in (

@@ -30,7 +30,8 @@ def show(runs: Runs, console: Console) -> None:
 
 def _warned(one: Warned, seen: Glance, bad: bool) -> str:
     kind = "error" if bad else "warning"
-    return f"{kind}: {one_line(one.text, 400)} ({one.runs} of {count(seen.runs, 'run')})"
+    like = "" if one.same else ", the first shown"
+    return f"{kind}: {one_line(one.text, 400)} ({one.runs} of {count(seen.runs, 'run')}{like})"
 
 
 def _counts(seen: Glance) -> str:

@@ -1,0 +1,309 @@
+"""The page of a campaign: what is packed into it, and what a real browser makes of it."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_comparing import write_runs
+
+import energyctl
+from benchmarks.report import write_result
+from energyctl import cli, pages
+from energyctl.pages.facts import grouped
+from energyctl.pages.packing import packed, series, unpacked
+
+EVIL = "</script><script>window.evil=1</script><img src=x onerror='window.evil=1'>\u2028\"&第\u202e"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight runs of a minute with series, and one that an evil hand made."""
+    folder = tmp_path_factory.mktemp("report") / "results"
+    folder.mkdir()
+    draw = random.Random(2)
+    for number in range(8):
+        write_result(folder, number, 60, draw)
+    write_runs(folder, "mutation", [2500.0], warnings=[EVIL], campaign=EVIL, status="failed")
+    path = next(folder.glob("2030*.json"))
+    data = json.loads(path.read_text())
+    data["foreground_result"] |= {"error": EVIL, "repo": EVIL, "hyperparameters": {EVIL: EVIL}}
+    data["energy"] |= {"total_joules": None, "measured": False}
+    data["energy"]["domains"][0] |= {"joules": None, "missing": f"it hung {EVIL}"}
+    path.write_text(json.dumps(data))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(results: Path) -> Path:
+    made = results.parent / "page.html"
+    (results / "broken.json").write_text("{")
+    assert cli.run(["-C", str(results.parent), "report", "--html", str(made)]) == 1
+    return made
+
+
+# -- without a browser -------------------------------------------------------------------------
+
+rows = st.lists(
+    st.tuples(st.floats(0, 1e5), st.one_of(st.none(), st.floats(-1e4, 1e4))), min_size=1
+)
+
+
+@given(rows)
+def test_a_series_comes_back_from_the_page_as_it_was(
+    points: list[tuple[float, float | None]],
+) -> None:
+    given_rows = [
+        {"seconds": t, "gpu": "0", "watts": w} for t, w in sorted(points, key=lambda p: p[0])
+    ]
+    back = unpacked(series(given_rows, "gpu", ("watts",))["0"], ("watts",))
+    most = max((abs(w) for _, w in points if w is not None), default=0.0)
+    for before, after in zip(given_rows, back, strict=True):
+        assert after["seconds"] == pytest.approx(before["seconds"], abs=0.0251)
+        if before["watts"] is None:
+            assert after["watts"] is None
+        else:
+            assert after["watts"] == pytest.approx(before["watts"], abs=most / 3_999 + 1e-12)
+
+
+def test_no_peak_of_an_hour_is_lost_and_the_same_run_gives_the_same_page(tmp_path: Path) -> None:
+    write_result(tmp_path, 1, 3600, random.Random(1))
+    series_file = next(tmp_path.glob("energy_*")) / "gpu_power.csv"
+    lines = series_file.read_text().splitlines()
+    cells = lines[4001].split(",")
+    lines[4001] = ",".join((cells[0], cells[1], "1234.5", cells[3]))
+    series_file.write_text("\n".join(lines) + "\n")
+    run = energyctl.load(tmp_path)[0]
+    content = pages.packing.content(run)
+    gpu = unpacked(content["power"][f"gpu-{cells[1]}"], ("watts",))
+    assert max(row["watts"] or 0 for row in gpu) == pytest.approx(1234.5, rel=1e-3)
+    assert len(gpu) < 1000
+    assert packed(run) == packed(run)
+    assert len(packed(run)) < 28_000  # of 15 MB for 500
+
+
+def test_warnings_that_differ_in_figures_are_one() -> None:
+    lines = [
+        ("a", "foreign load: 0.5 cores of pid 7"), ("b", "foreign load: 1.25 cores of pid 9"),
+        ("b", "GPU 0 hung"), ("c", "GPU 1 hung"), ("c", "the disk is full"),
+    ]  # fmt: skip
+    assert [(one.text, one.runs, one.named, one.same) for one in grouped(lines)] == [
+        ("foreign load: 0.5 cores of pid 7", 2, ("a", "b"), False),
+        ("GPU 0 hung", 2, ("b", "c"), False), ("the disk is full", 1, ("c",), True),
+    ]  # fmt: skip
+
+
+def test_the_page_asks_for_nothing_and_holds_no_markup_of_others(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "default-src 'none'" in text
+    assert "<img src=x" not in text
+    assert "<script>window.evil" not in text
+    own = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//", own)
+
+
+def test_the_terminal_says_warnings_first_and_what_is_missing(
+    results: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    code = cli.run(["-C", str(results.parent), "report"])
+    told = capsys.readouterr()
+    assert code == int((results / "broken.json").exists())
+    assert max(map(len, told.out.splitlines()[-3:])) < 200
+    words = " ".join(told.out.split())
+    assert words.startswith("error: ")
+    assert "warning: foreign load" in words
+    assert "unknown" in words
+    assert "of 8 runs" in words  # whose energy is known
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere", "--html", "x.html"], "no such file or folder"),
+        (["--html", "."], "is a folder: name a file"),
+        (["--html", "there.html"], "there already: --force replaces it"),
+        (["--title", "x"], "--title goes with --html"),
+        (["--html", "no/folder/x.html"], "cannot be written: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_reported_is_one_line(
+    tmp_path: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_runs(tmp_path / "results", "mutation", [1.0])
+    (tmp_path / "there.html").write_text("mine")
+    before = sorted(tmp_path.iterdir())
+    assert cli.run(["-C", str(tmp_path), "report", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "there.html").read_text() == "mine"
+
+
+# -- in Chromium -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("Chromium is not installed (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        started = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+class Shown:
+    """The page in a window; `trouble`: what the console said, and what was asked of a network."""
+
+    def __init__(self, browser: Any, page: Path, width: int = 1300, theme: str = "light") -> None:
+        self.page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=theme)
+        self.trouble: list[str] = []
+        self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
+        self.page.on("console", self._heard)
+        self.page.on("request", self._asked)
+        self.page.goto(page.as_uri())
+        self.page.wait_for_selector("#c-energy svg")
+        self.page.wait_for_function("document.querySelectorAll('#s-background svg').length >= 3")
+
+    def _heard(self, message: Any) -> None:
+        if message.type == "error":
+            self.trouble.append(message.text)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith(("file:", "data:", "blob:")):
+            self.trouble.append(request.url)
+
+    def count(self, selector: str) -> int:
+        return int(self.page.locator(selector).count())
+
+
+BARS = "#c-energy .mark-rect.role-mark path"
+SHOWN_ROWS = "#t-runs tbody tr"
+
+
+def test_the_charts_have_their_marks_and_a_filter_works(browser: Any, page: Path) -> None:
+    shown = Shown(browser, page)
+    assert shown.count(BARS) == 8 * 5  # five domains of eight runs; of the ninth none is known
+    assert shown.count(SHOWN_ROWS) == 9
+    assert shown.count("#c-against .mark-symbol.role-mark path") >= 7
+    shown.page.select_option("[name=status]", "failed")
+    failed = int(shown.page.evaluate(
+        "JSON.parse(document.getElementById('data').textContent).runs"
+        ".filter((run) => run.status === 'failed').length"
+    ))  # fmt: skip
+    shown.page.wait_for_function(f"document.querySelectorAll('{SHOWN_ROWS}').length === {failed}")
+    assert shown.page.inner_text("#shown") == f"{failed} of 9 runs"
+    shown.page.select_option("[name=status]", "")
+    shown.page.fill("[name=find]", "0003_repo")
+    shown.page.wait_for_function(f"document.querySelectorAll('{SHOWN_ROWS}').length === 1")
+    shown.page.wait_for_function(f"document.querySelectorAll('{BARS}').length === 5")
+    assert "find=0003_repo" in shown.page.url
+    assert shown.count("details.run:visible") == 1
+    shown.page.reload()
+    shown.page.wait_for_function(f"document.querySelectorAll('{SHOWN_ROWS}').length === 1")
+    assert shown.trouble == []
+    shown.page.close()
+
+
+def test_a_run_opens_with_the_power_of_every_domain_and_its_figures(
+    browser: Any, page: Path
+) -> None:
+    shown = Shown(browser, page)
+    shown.page.click("#t-runs a >> text=2 ")
+    shown.page.wait_for_selector("details.run[open] .run-power svg")
+    shown.page.wait_for_selector("details.run[open] .run-iterations svg")
+    lines = shown.count(".run-power .mark-line.role-mark path")
+    assert lines >= 5
+    legend = shown.page.text_content(".run-power svg")
+    for domain in ("package-0", "package-1", "dram-0", "gpu-0", "gpu-1", "idle", "cool-down"):
+        assert domain in legend
+    assert shown.count(".run-iterations .mark-rect.role-mark path") >= 90
+    assert shown.count(".run-temperature .mark-line path") == 2
+    assert "99.5 %" in shown.page.inner_text("details.run[open]")
+    shown.page.click("details.run[open] > summary")
+    shown.page.wait_for_function("!document.querySelector('.run-power')")
+    assert shown.trouble == []
+    shown.page.close()
+
+
+def test_hostile_names_are_text_and_null_is_no_zero(browser: Any, page: Path) -> None:
+    shown = Shown(browser, page)
+    row = shown.page.locator(SHOWN_ROWS).filter(has_text="failed").filter(has_text="mutation")
+    cells = row.locator("td").all_inner_texts()
+    assert "–" in cells
+    assert not any(cell.startswith("0 J") or cell.startswith("0.00") for cell in cells)
+    shown.page.evaluate(
+        "[...document.querySelectorAll('details.run')].forEach((d) => { d.open = true; })"
+    )
+    shown.page.wait_for_function("document.querySelectorAll('details.run h3').length >= 9 * 2")
+    assert shown.page.evaluate("window.evil") is None
+    assert shown.count("img") == 0
+    assert "window.evil=1" in shown.page.inner_text("body")
+    assert shown.trouble == []
+    shown.page.close()
+
+
+CONTRAST = """
+() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = parse(getComputedStyle(e).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (element.closest("svg") && element.textContent.trim().length < 2) continue;  // a mark
+    if (!own || !element.checkVisibility() || element.closest("script, style")) continue;
+    const svg = element.closest("svg");
+    const style = getComputedStyle(element);
+    const ink = parse(svg ? style.fill : style.color);
+    const [a, b] = [light(ink), light(behind(svg ? svg.parentElement : element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) found.push([ratio.toFixed(2), element.textContent.trim().slice(0, 40)]);
+  }
+  return found;
+}
+"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_is_readable_and_nothing_is_wider_than_a_phone(
+    browser: Any, page: Path, theme: str
+) -> None:
+    shown = Shown(browser, page, 360, theme)
+    background = shown.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(255, 255, 255)") == (theme == "light")
+    shown.page.evaluate("document.getElementById('r2').open = true")
+    shown.page.evaluate("document.getElementById('r2').scrollIntoView()")
+    shown.page.wait_for_selector(".run-power svg")
+    assert shown.page.evaluate(CONTRAST) == []
+    assert shown.page.evaluate("document.documentElement.scrollWidth") == 360
+    shown.page.click("#theme")
+    shown.page.wait_for_function(
+        f"getComputedStyle(document.body).backgroundColor !== '{background}'"
+    )
+    shown.page.evaluate("document.getElementById('r2').scrollIntoView()")
+    shown.page.wait_for_selector(".run-power svg")
+    assert shown.page.evaluate(CONTRAST) == []
+    assert shown.trouble == []
+    shown.page.close()
