@@ -1,6 +1,56 @@
-"""Fixtures that every test may ask for."""
+"""Fixtures that every test may ask for, and which tests have the machine to themselves."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
 
 from bench import bench
 from hardware.vendor import vendor
 
 __all__ = ["bench", "vendor"]
+
+# Tests that look at the whole machine, compare times, or leave behind what any command would name.
+ALONE = {
+    "test_benchmarks", "test_cgroups", "test_cost", "test_dead_man", "test_foreign",
+    "test_leftovers", "test_losses", "test_plug_in", "test_processes", "test_settling",
+}  # fmt: skip
+
+
+# How long an example takes beside other tests says nothing.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "alone: no other test runs meanwhile, in any process")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem in ALONE:
+            item.add_marker("alone")
+
+
+@pytest.fixture(autouse=True)
+def _room(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Where tests run in several processes (-n): one that is alone waits until the others are out,
+    and they wait until it is. Who waits to be alone keeps the door shut, so that it gets its turn.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    alone = request.node.get_closest_marker("alone") is not None
+    wanted = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+    shared = tmp_path_factory.getbasetemp().parent
+    with open(shared / "door", "w") as door, open(shared / "room", "w") as room:
+        fcntl.flock(door, wanted)
+        fcntl.flock(room, wanted)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        yield

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench import Bench
+from bench import Bench, wait_for
 from energyctl import machine, operations
 from energyctl.energy import Domain
 from energyctl.machine import host
@@ -231,6 +231,8 @@ def test_processes_on_a_gpu_are_named_with_user_and_command(
 ) -> None:
     sleeper = subprocess.Popen(["sleep", "60"])
     try:
+        command = Path(f"/proc/{sleeper.pid}/cmdline")
+        wait_for(lambda: command.read_bytes() == b"sleep\x0060\x00", "the command")
         there = GpuProcess(0, sleeper.pid, 512 * 2**20)
         foreign = GpuProcess(0, 2**22 + 1, None)  # no pid of this system: above pid_max
         found = examined(WithProcesses([there, foreign]), monkeypatch, [GPU])

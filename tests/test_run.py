@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import energyctl
-from bench import DEADLINE_SECONDS, Bench, wait_for
+from bench import DEADLINE_SECONDS, Bench, open_way, wait_for
 from energyctl import processes
 
 RESULT_KEYS = {
@@ -113,6 +113,7 @@ def test_the_energy_of_an_estimate_is_labelled_wherever_it_is_shown(bench: Bench
     assert "estimated" in (folder / "cpu_energy.txt").read_text()
 
 
+@pytest.mark.alone
 def test_the_time_series_holds_exactly_the_foreground(bench: Bench) -> None:
     bench.run("run", bench.parallel())
     (result,) = bench.results()
@@ -294,6 +295,7 @@ def _journal(bench: Bench) -> dict[str, Any]:
     return head
 
 
+@pytest.mark.alone
 def test_a_killed_energyctl_leaves_no_training_and_resume_goes_on(bench: Bench) -> None:
     popen = bench.start("run", bench.parallel(foreground={"hyperparameters": {"seconds": 3.0}}))
     wait_for(lambda: any(t["role"] == "foreground" for t in bench.trials), "the foreground")
@@ -306,6 +308,7 @@ def test_a_killed_energyctl_leaves_no_training_and_resume_goes_on(bench: Bench) 
     assert [r["status"] for r in bench.results()] == ["interrupted", "succeeded"]
 
 
+@pytest.mark.alone
 def test_what_a_crash_left_running_is_ended_before_the_next_start(bench: Bench) -> None:
     foreground = {"hyperparameters": {"seconds": 60.0, "behaviour": "daemon"}}
     popen = bench.start("run", bench.parallel(foreground=foreground))
@@ -323,6 +326,7 @@ def test_what_a_crash_left_running_is_ended_before_the_next_start(bench: Bench) 
     assert bench.alive() == []
 
 
+@pytest.mark.alone
 def test_a_start_right_after_a_crash_waits_for_the_old_daemon(bench: Bench) -> None:
     background = {
         "repo": "back",
@@ -504,8 +508,7 @@ def test_a_governor_that_cannot_be_set_is_a_warning(bench: Bench, tmp_path: Path
 def test_under_sudo_trainings_run_as_the_invoking_user(bench: Bench, tmp_path: Path) -> None:
     user = pwd.getpwnam("nobody")
     bench.python = python_for(user, bench.env)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    open_way(tmp_path)
     for script in (bench.root / "repos").rglob("train.sh"):
         script.write_text(script.read_text().replace(f"#!{sys.executable}", f"#!{bench.python}"))
     for path in (bench.root, *bench.root.rglob("*")):

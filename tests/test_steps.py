@@ -210,6 +210,7 @@ def test_links_to_files_are_kept_as_files_and_links_to_folders_as_links(tmp_path
     assert (kept / "folder").readlink() == data
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("command", [["resume"], ["stop"], ["run", "x.json"]])
 def test_working_folders_of_a_killed_run_go(bench: Bench, command: list[str]) -> None:
     clone(bench)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from test_run import python_for
 
-from bench import DEADLINE_SECONDS, Bench, wait_for
+from bench import DEADLINE_SECONDS, Bench, open_way, wait_for
 from energyctl import machine, processes, programs
 from energyctl.errors import SettingsError
 from energyctl.journal import Journal
@@ -40,8 +40,7 @@ def user(monkeypatch: pytest.MonkeyPatch) -> Iterator[User]:
 @pytest.fixture
 def home(tmp_path: Path, user: User) -> Path:
     """A folder of that user, with a way to it."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    open_way(tmp_path)
     home = tmp_path / "home"
     home.mkdir()
     os.chown(home, user.uid, user.gid)
@@ -152,6 +151,7 @@ def test_working_folders_are_made_and_kept_as_the_user(lent: Bench, user: User) 
     assert list((lent.root / "results").glob("work_*")) == []
 
 
+@pytest.mark.alone
 def test_stop_ends_what_is_left_of_the_user(lent: Bench, user: User) -> None:
     runtime = machine.runtime_folder(lent.root, user)
     record = {"pid": 2**22 + 1, "ticks": 1, "user": user.name, "workspace": str(lent.root)}
