@@ -20,7 +20,7 @@ from energyctl import cli
 from energyctl.comparing import Settings, comparison, statistics
 from energyctl.comparing.comparison import Values, compare, compare_strata, holm, van_elteren
 from energyctl.comparing.correlation import correlate
-from energyctl.comparing.wording import sentence
+from energyctl.comparing.wording import overall_sentence, sentence
 from energyctl.reports.comparing import escaped
 
 SET = Settings()
@@ -101,6 +101,27 @@ def test_the_bootstrap_is_scipys_and_repeats_with_its_seed() -> None:
     assert "fewer than 5" in str(few.missing)
 
 
+def test_the_bootstrap_interval_holds_the_truth_about_as_often_as_it_says() -> None:
+    rng, held = np.random.default_rng(5), 0
+    for _ in range(150):
+        pair = rng.normal(100, 8, size=12), rng.normal(120, 8, size=12)
+        found = statistics.bootstrap(pair, statistics.ratio_of_means, SET)
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 1.2 <= found.high
+    assert 0.9 <= held / 150 <= 0.99
+
+
+def test_ties_of_few_runs_are_gone_through_one_by_one() -> None:
+    x, y = [1.0, 2, 2, 3], [2.0, 3, 4, 4, 5]
+    ranks = stats.rankdata([*x, *y])
+    sums = [sum(ranks[list(chosen)]) for chosen in itertools.combinations(range(9), 4)]
+    seen = sum(ranks[:4])
+    tails = sum(s <= seen for s in sums), sum(s >= seen for s in sums)
+    p, method = statistics.mann_whitney(x, y)
+    assert (p, method) == (pytest.approx(2 * min(tails) / len(sums)), "exact, with ties")
+
+
 def test_the_runs_that_it_takes_are_those_of_published_formulas() -> None:
     # Noether 1987: p'' = 0.7, alpha 0.05 two-sided, power 0.9: N = 88, 44 in each group.
     assert statistics.runs_for_rank_test(0.4, Settings(power=0.9)) == 44
@@ -125,7 +146,15 @@ def test_strata_are_tested_within_themselves() -> None:
         [(values("a", *x), values("b", *y)) for x, y in pairs], "gpu_joules", SET
     )
     assert overall is not None
-    assert overall.ratio.value == pytest.approx((3.5 / 1.5 * 3.5 / 1.5 * 7.5 / 5.5) ** (1 / 3))
+    ratios = [3.5 / 1.5, 3.5 / 1.5, 7.5 / 5.5]
+    assert overall.ratio.value == pytest.approx(stats.gmean(ratios))
+    theirs = stats.ttest_1samp(np.log(ratios), 0).confidence_interval()
+    bounds = (overall.ratio.low, overall.ratio.high)
+    assert bounds == pytest.approx((np.exp(theirs.low), np.exp(theirs.high)))
+    assert (overall.least, overall.most) == (pytest.approx(7.5 / 5.5), pytest.approx(3.5 / 1.5))
+    text = overall_sentence(overall)
+    assert "95 % more energy of the GPUs than a in these 3 trainings" in text
+    assert "for other trainings like them" in text
 
 
 # -- words -------------------------------------------------------------------------------------
@@ -221,12 +250,14 @@ def test_two_campaigns_are_compared_for_people_programs_and_papers(tmp_path: Pat
     words = " ".join(shown.stdout.split())
     assert "front / small: Loaded: 30 % more energy in all than solo" in words
     assert "drawn anew in each run, and part of the spread: lr" in words
+    assert "from fewer than 10 runs in a group are too narrow" in words
     document = json.loads(run(tmp_path, "solo", "loaded", "--json").stdout)
     first = document["comparisons"][0]
     assert (first["measure"], first["a"]["n"], first["verdict"]) == ("total_joules", 6, "different")
     assert first["p"] == pytest.approx(2 / 924)
     latex = run(tmp_path, "solo", "loaded", "--latex").stdout
     assert "front / small & 6 / 6 & $102.5 \\pm 1.9$\\,J & $133.5 \\pm 1.9$\\,J" in latex
+    assert "% note: drawn anew in each run, and part of the spread: lr" in latex
     assert latex.count("\\\\") == 3
     assert latex.rstrip().endswith("\\end{tabular}")
 

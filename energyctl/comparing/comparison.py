@@ -19,7 +19,6 @@ from energyctl.comparing.statistics import (
     cliffs_delta,
     difference_of_means,
     mann_whitney,
-    mean,
     ratio_of_means,
     runs_for_rank_test,
     runs_for_t_test,
@@ -146,7 +145,9 @@ def holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
 class Overall:
     """What several trainings say together, each compared with itself.
 
-    ratio: geometric mean of B / A over the trainings. p: of the rank test within trainings.
+    ratio: geometric mean of B / A over the trainings, with an interval for trainings like them, by
+    Student's t of their logarithms. least, most: of the trainings' ratios. p: of the rank test
+    within these trainings.
     """
 
     measure: str
@@ -154,6 +155,8 @@ class Overall:
     b: str
     trainings: int
     ratio: Estimate
+    least: float
+    most: float
     p: float
     p_method: str
     smallest_p: float
@@ -174,23 +177,35 @@ def compare_strata(
     if len(usable) < 2:
         return None
     logs = [float(np.log(ratio_of_means(a.values, b.values))) for a, b in usable]
-    found = bootstrap([logs], mean, settings)
-    low, high = (None if e is None else math.exp(e) for e in (found.low, found.high))
-    missing = found.missing
-    if missing and len(logs) < 5:
-        missing = "fewer than 5 trainings are too few to resample"
     p, method, least = van_elteren([(a.values, b.values) for a, b in usable], settings)
     return Overall(
         measure=measure,
         a=usable[0][0].name,
         b=usable[0][1].name,
         trainings=len(usable),
-        ratio=Estimate(math.exp(sum(logs) / len(logs)), low, high, found.method, missing),
+        ratio=_geometric_mean(logs, settings),
+        least=math.exp(min(logs)),
+        most=math.exp(max(logs)),
         p=p,
         p_method=method,
         smallest_p=least,
         alpha=settings.alpha,
     )
+
+
+def _geometric_mean(logs: Sequence[float], settings: Settings) -> Estimate:
+    """Of ratios, by their logarithms. Student's t, not a bootstrap: of five values that holds the
+    truth nearer to 87 than to 95 times in 100."""
+    value = math.exp(sum(logs) / len(logs))
+    if len(logs) < 3:
+        return Estimate(value, missing="fewer than 3 trainings tell too little of how they vary")
+    if max(logs) == min(logs):
+        return Estimate(value, missing="all ratios are equal")
+    low, high = stats.t.interval(
+        settings.confidence, len(logs) - 1, loc=math.log(value), scale=float(stats.sem(logs))
+    )
+    method = "Student's t of the logarithms"
+    return Estimate(value, math.exp(low), math.exp(high), method)
 
 
 def van_elteren(

@@ -142,7 +142,11 @@ def by_name(rows: Sequence[Row], name: str) -> Groups | None:
         raise SettingsError(f"--by {name}: no run has it; there are {names}")
     values = {value_of(row, name) for row in known}
     if len(values) < 2:
-        raise SettingsError(f"--by {name}: all runs have {_text(values.pop())}: no two groups")
+        others = len(rows) - len(known)
+        rest = f" but {others} that have none" if others else ""
+        hint = "; --by background tells alone from beside one" if name == "mode" else ""
+        one = _text(values.pop())
+        raise SettingsError(f"--by {name}: all runs have {one}{rest}: no two groups{hint}")
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
     if numbers and (len(values) > MOST_GROUPS or len(values) == len(known)):
         return None

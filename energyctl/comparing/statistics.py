@@ -131,11 +131,14 @@ def _resampled(
 
 
 def mann_whitney(x: Sequence[float], y: Sequence[float]) -> tuple[float, str]:
-    """Two-sided p, and how it was had: exactly for small samples without ties."""
+    """Two-sided p, and how it was had: exact for small samples, with ties from all arrangements."""
     tied = len({*x, *y}) < len(x) + len(y)
-    exact = not tied and max(len(x), len(y)) <= 50
     if len({*x, *y}) == 1:
         return 1.0, "all values are equal"
+    if tied and math.comb(len(x) + len(y), len(x)) <= RESAMPLES:
+        every = stats.PermutationMethod(n_resamples=RESAMPLES)
+        return float(stats.mannwhitneyu(y, x, method=every).pvalue), "exact, with ties"
+    exact = not tied and max(len(x), len(y)) <= 50
     found = stats.mannwhitneyu(y, x, method="exact" if exact else "asymptotic")
     return float(found.pvalue), "exact" if exact else "normal approximation"
 

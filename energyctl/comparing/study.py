@@ -22,6 +22,8 @@ from energyctl.errors import SettingsError
 from energyctl.tables import Row
 
 SCHEMA = 1
+ENOUGH = 10
+"""Runs in a group from which on a bootstrap interval holds about as often as it says."""
 
 
 @dataclass
@@ -104,6 +106,11 @@ def compare_groups(
         why = "; ".join(dict.fromkeys(study.notes)) or "no run has these figures"
         raise SettingsError(f"nothing can be compared: {why}")
     study.comparisons = _corrected(study.comparisons, measures)
+    if any(c.ratio.low is not None and min(c.a.n, c.b.n) < ENOUGH for c in study.comparisons):
+        study.notes.append(
+            f"bootstrap intervals from fewer than {ENOUGH} runs in a group are too narrow: "
+            "of 95 % ones about 9 in 10 hold the truth"
+        )
     study.notes = list(dict.fromkeys(study.notes))
     return study
 

@@ -106,23 +106,27 @@ def overall_sentence(found: Overall) -> str:
     """What the trainings say together."""
     ratio = found.ratio.value or 1.0
     seen = f"{found.b}: {percent(ratio)} {name_of(found.measure)} than {found.a}"
-    interval = _estimate_interval(found.ratio, found.alpha)
-    basis = f"{found.trainings} trainings, each compared with itself"
+    basis = f"in these {found.trainings} trainings, each compared with itself"
+    ratios = f"ratios {found.least:.3g} to {found.most:.3g}"
     if found.verdict == "too few":
         return (
-            f"Too few runs to say anything: {seen} ({basis}), but with so few no rank test can "
-            f"give less than p = {found.smallest_p:.2g}."
+            f"Too few runs to say anything: {seen} {basis} ({ratios}), but with so few no rank "
+            f"test can give less than p = {found.smallest_p:.2g}."
         )
-    text = f"{seen}{interval} ({basis}; van Elteren's rank test {p_text(found.p)})."
+    test = f"van Elteren's rank test {p_text(found.p)}"
+    text = f"{seen} {basis} ({ratios}; {test}){_for_others(found.ratio, found.alpha)}."
     if found.verdict == "not shown":
         return f"No difference is shown: {text}"
     return text[0].upper() + text[1:]
 
 
-def _estimate_interval(ratio: Estimate, alpha: float) -> str:
+def _for_others(ratio: Estimate, alpha: float) -> str:
+    """The interval is of the mean over trainings, the rank test of these ones: told apart."""
     if ratio.low is None or ratio.high is None:
         return ""
-    return f", {100 * (1 - alpha):g} % interval {_change(ratio.low)} to {_change(ratio.high)} %"
+    level = f"{100 * (1 - alpha):g} %"
+    bounds = f"{_change(ratio.low)} to {_change(ratio.high)} %"
+    return f"; for other trainings like them the {level} interval of the mean is {bounds}"
 
 
 def correlation_sentence(found: Correlation) -> str:

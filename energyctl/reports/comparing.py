@@ -130,11 +130,13 @@ def latex(study: Study) -> str:
     """A booktabs table of the main measure: a row for each training and pair of groups."""
     main = study.measures[0]
     if study.correlations:
-        return _latex_correlations([one for one in study.correlations if one.measure == main])
+        table = _latex_correlations([one for one in study.correlations if one.measure == main])
+        return "\n".join([*_notes(study), table])
     rows = [one for one in study.comparisons if one.measure == main]
     level = f"{100 * study.settings.confidence:g}\\,\\%"
     lines = [
         "% needs \\usepackage{booktabs}; mean ± standard deviation; " + _plain(name_of(main)),
+        *_notes(study),
         "\\begin{tabular}{lrrrrrr}",
         "\\toprule",
         f"Training & $n$ & A & B & $B/A$ ({level} interval) & $p$ & Cliff's $\\delta$ \\\\",
@@ -158,10 +160,16 @@ def latex(study: Study) -> str:
         lines.append(" & ".join(cells) + " \\\\")
     for overall in study.overalls:
         if overall.measure == main:
-            ratio, p = _latex_interval(overall.ratio, "{:.3f}"), _latex_p(overall.p)
+            ratio = _latex_interval(overall.ratio, "{:.3f}")
+            p = "too few" if overall.verdict == "too few" else _latex_p(overall.p)
             name = f"All {overall.trainings} (geometric mean)"
             lines += ["\\midrule", f"{name} & & & & {ratio} & {p} & \\\\"]
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"])
+
+
+def _notes(study: Study) -> list[str]:
+    """As comments: a table that is pasted elsewhere keeps what its figures leave out."""
+    return [f"% note: {_plain(line)}" for line in study.notes]
 
 
 def _latex_correlations(rows: Iterable[Correlation]) -> str:
