@@ -13,14 +13,12 @@ from energyctl import (
     cgroups,
     leftovers,
     machine,
-    outcome,
     processes,
     registry,
     runner,
     settings,
     workdirs,
 )
-from energyctl import journal as journals
 from energyctl.daemons import Daemons
 from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError, SettingsError
 from energyctl.foreign import Watch
@@ -29,9 +27,9 @@ from energyctl.journal import Journal
 from energyctl.live import Context
 from energyctl.meters import missing_kinds, open_meters
 from energyctl.observer import Observer
+from energyctl.placing import Place
 from energyctl.plan import Run
 from energyctl.preparation import Campaign, check
-from energyctl.results import ResultsFolder, RunFiles, to_text
 from energyctl.supervisor import Daemon
 from energyctl.trainings import Trainings
 from energyctl.workspace import Workspace
@@ -59,9 +57,11 @@ def conduct(campaign: Campaign) -> Outcome:
             daemons.get()
         problem = stack.enter_context(machine.governor(campaign.settings.governor, context.runtime))
         journal = campaign.journal()
-        _keep_cut_off(journal)
+        place = campaign.place(journal.folder, journal)
+        place.recover()
         facts = {
             **machine.facts(),
+            **campaign.allocation.facts,
             "governor_asked": campaign.settings.governor,
             "seed": journal.head()["seed"],
             "journal": journal.name,
@@ -70,15 +70,17 @@ def conduct(campaign: Campaign) -> Outcome:
         if problem:
             campaign.observer.say(f"warning: {problem}")
             warnings = (*warnings, problem)
-        _warn_of_foreign_load(context)
-        return _run_all(campaign, replace(context, warnings=warnings, facts=facts), journal)
+        _warn_of_foreign_load(context, refuse=campaign.allocation.refuse_foreign)
+        context = replace(context, warnings=warnings, facts=facts)
+        return _run_all(campaign, context, journal, place)
 
 
 def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Context, Daemons]:
     """Lock, results folder, meters and private folder; given back when *stack* closes."""
-    wanted, user = campaign.settings, campaign.folder.user
-    interrupts = stack.enter_context(Interrupts())
-    stack.enter_context(machine.lock(wanted.experiment_name, campaign.workspace.root))
+    wanted, user, given = campaign.settings, campaign.folder.user, campaign.allocation
+    name, root = wanted.experiment_name, campaign.workspace.root
+    interrupts = stack.enter_context(Interrupts(given.signals))
+    stack.enter_context(machine.lock(name, root, given.patience_seconds))
     meters, meter_warnings = open_meters(gpus=wanted.gpus)
     for meter in meters:
         stack.callback(meter.close)
@@ -87,36 +89,37 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
         raise MachineError("; ".join(missing))
     campaign.folder.prepare()
     processes.adopt_orphans()
-    runtime = machine.runtime_folder(campaign.workspace.root, user)
+    runtime = machine.runtime_folder(root, user, given.seat)
     stack.callback(leave, runtime)
     left = _end_leftovers(runtime, user, campaign.observer)
+    if given.job:  # an earlier task of this node may have been killed with all that it knew of
+        for other in leftovers.abandoned(user, root):
+            left += _end_leftovers(other, user, campaign.observer)
+            leave(other)
     with user.acting():
         left += workdirs.sweep(campaign.folder.root)
     cgroup = cgroups.make(runtime.name, user.own)
     if cgroup is not None:
         stack.callback(cgroup.remove, processes.reap)
-    held = machine.holding(
-        runtime,
-        user,
-        wanted.experiment_name,
-        campaign.workspace.root,
-        None if cgroup is None else cgroup.folder,
-    )
-    stack.enter_context(held)
-    daemons = Daemons(campaign.workspace, user, runtime, cgroup)
+    own = None if cgroup is None else cgroup.folder
+    stack.enter_context(machine.holding(runtime, user, name, root, own, given.job))
+    configuration = campaign.workspace.daemon_configuration
+    if given.seat:  # other machines use the workspace, too
+        configuration = runtime / configuration.name
+    daemons = Daemons(campaign.workspace, user, runtime, cgroup, configuration)
     stack.callback(daemons.close)
     watch = Watch(meters, runtime.name, lambda: daemons.daemon)
     context = Context(
-        campaign=wanted.experiment_name,
+        campaign=name,
         settings=wanted,
         registry=campaign.registry,
         trainings=Trainings(
             campaign.registry,
-            campaign.workspace.root,
+            root,
             python,
             user.environment(os.environ),
         ),
-        root=campaign.workspace.root,
+        root=root,
         folder=campaign.folder,
         templates=campaign.workspace.templates,
         rendered=campaign.rendered,
@@ -134,12 +137,17 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
     return context, daemons
 
 
-def _warn_of_foreign_load(context: Context) -> None:
-    """Says who else was on the machine while energyctl was starting up; the results hold more."""
+def _warn_of_foreign_load(context: Context, *, refuse: bool) -> None:
+    """Says who else was on the machine while energyctl was starting up; the results hold more.
+
+    With *refuse* it raises MachineError instead.
+    """
     try:
         lines = context.watch.before_the_start(context.interrupts.wait)
     except Interrupted:
         return  # the first run asks again
+    if lines and refuse:
+        raise MachineError(f"this machine is not ours alone: {'; '.join(lines)}")
     for line in lines:
         context.observer.say(f"warning: {line}")
 
@@ -167,7 +175,7 @@ def tidy(workspace: Workspace, user: machine.User, observer: Observer) -> None:
         leave(runtime)
 
 
-def _run_all(campaign: Campaign, context: Context, journal: Journal) -> Outcome:
+def _run_all(campaign: Campaign, context: Context, journal: Journal, place: Place) -> Outcome:
     results: dict[int, dict[str, Any]] = {}
     signum, go_on = None, journal.resume_command
     try:
@@ -177,7 +185,7 @@ def _run_all(campaign: Campaign, context: Context, journal: Journal) -> Outcome:
         for run in runs:
             context.interrupts.check()
             last = run is runs[-1]
-            _run_one(run, campaign, context, journal, results, cooldown=not last)
+            _run_one(run, place, context, journal, results, cooldown=not last)
     except Interrupted as signal:
         signum = signal.signum
     except (OSError, EnergyctlError) as error:
@@ -191,22 +199,25 @@ def _run_all(campaign: Campaign, context: Context, journal: Journal) -> Outcome:
             what = f"{journal.folder.root}: {error.strerror}"
         raise RunError(f"{what}; what is finished is kept, go on with: {go_on}") from error
     statuses = {str(index): result["status"] for index, result in results.items()}
-    journal.append("ended" if signum is None else "interrupted", signal=signum, runs=statuses)
+    task = "task_" if campaign.allocation.job else ""
+    event = "ended" if signum is None else "interrupted"
+    journal.append(f"{task}{event}", signal=signum, runs=statuses)
     return Outcome(tuple(results.values()), signum, journal)
 
 
 def _rest(journal: Journal, campaign: Campaign, context: Context) -> None:
     """The rest of a cool-down that a crash cut short: the next run shall not begin warmer."""
-    finished = journal.last_finished()
+    finished = journal.last_finished(campaign.allocation.node)
     left = campaign.settings.cooldown_seconds - (time.time() - finished) if finished else 0.0
     if 0.0 < left <= campaign.settings.cooldown_seconds:
-        campaign.observer.say(f"cooling down for {left:.0f} s more, as before the crash")
+        why = "after the run before" if campaign.allocation.job else "as before the crash"
+        campaign.observer.say(f"cooling down for {left:.0f} s more, {why}")
         context.interrupts.wait(left)
 
 
 def _run_one(
     run: Run,
-    campaign: Campaign,
+    place: Place,
     context: Context,
     journal: Journal,
     results: dict[int, dict[str, Any]],
@@ -214,22 +225,21 @@ def _run_one(
     cooldown: bool,
 ) -> None:
     """One run, saved as soon as it is finished, and in its place once it has cooled down."""
-    files = campaign.folder.new_run(run, time.time())
+    files = place.begin(run)
+    if files is None:
+        return
     journal.append("started", run=run.index, experiment_id=files.experiment_id)
 
     def save(result: dict[str, Any], last_word: bool) -> None:
-        campaign.folder.write(files.result if last_word else files.unrested, to_text(result))
-        if last_word:
-            with campaign.folder.user.writing(files.folder):
-                files.unrested.unlink(missing_ok=True)
+        event = place.keep(run, files, result, last_word)
         if run.index not in results:
             journal.append(
-                "finished",
+                event,
                 run=run.index,
                 experiment_id=files.experiment_id,
                 status=result["status"],
             )
-            campaign.observer.finished(run.index, result)
+            context.observer.finished(run.index, result)
         results[run.index] = result
 
     runner.carry_out(run, files, context, save, cooldown)
@@ -241,15 +251,14 @@ def leave(runtime: Path) -> None:
         machine.remove_runtime_folder(runtime)
 
 
-def resume(
-    workspace: Workspace, folder: ResultsFolder, wanted: str | None, observer: Observer
+def of_journal(
+    workspace: Workspace, journal: Journal, observer: Observer
 ) -> tuple[Campaign, Journal, list[Run]]:
-    """The campaign of a journal, ready to go on; the runs that are still to do.
+    """The campaign of a journal, ready to go on; its journal; all of its runs, also the done ones.
 
     The settings, the registry and every value come from the journal, not from files that may
-    have changed since.
+    have changed since. Raises SettingsError where it is no journal.
     """
-    journal = journals.find(folder, wanted)
     head = journal.head()
     checked = settings.check(settings.parse(head["settings"], head["settings_name"]))
     if checked.settings is None:
@@ -269,27 +278,3 @@ def resume(
         problems=tuple(p.message for p in checked.problems if p.severity == "warning"),
     )
     return campaign, journal, runs
-
-
-def _keep_cut_off(journal: Journal) -> None:
-    """Results of runs that a crash cut off: as interrupted, or, while cooling down, as they are.
-
-    The machine is ours by now, so nobody else is writing them.
-    """
-    by_index = {run.index: run for run in journal.runs()}
-    for _, experiment_id in journal.started():
-        journal.folder.keep_unrested(experiment_id)
-    for index, experiment_id in journal.unfinished():
-        run = by_index[index]
-        files = RunFiles(
-            journal.folder.root,
-            experiment_id,
-            experiment_id.removesuffix("_parallel"),
-            experiment_id[:15],
-            run.foreground.repo,
-            run.foreground.model,
-        )
-        with journal.folder.user.writing(journal.folder.root):
-            workdirs.remove(files.work)
-        result = outcome.cut_off_result(run, files, str(journal.head()["name"]))
-        journal.folder.write(files.result, to_text(result))

@@ -35,6 +35,7 @@ class Daemons:
     user: User
     runtime: Path
     cgroup: Cgroup | None
+    configuration: Path
     daemon: Daemon | None = None
 
     def get(self) -> Daemon:
@@ -43,12 +44,12 @@ class Daemons:
             if self.daemon is not None:
                 self.daemon.kill()  # one that hangs
                 self.daemon.shut_down()  # what is left of one that was killed
-            configuration = self.workspace.daemon_configuration
-            write_configuration(self.workspace, self.runtime, self.user)
+            template = self.workspace.daemon_template
+            write_configuration(template, self.configuration, self.runtime, self.user)
             with self.user.acting():
                 (self.runtime / "conf.d").mkdir(mode=0o700, exist_ok=True)
                 self.daemon = ensure(
-                    configuration,
+                    self.configuration,
                     self.runtime,
                     credentials=self.user.credentials,
                     env=self.user.environment(os.environ),
@@ -64,18 +65,14 @@ class Daemons:
                 self.daemon.shut_down()
 
 
-def write_configuration(workspace: Workspace, runtime: Path, user: User) -> None:
-    """Renders ``supervisord.conf`` at the workspace's root. Raises Settings- or MachineError."""
-    text = programs.render_template(
-        workspace.daemon_template, {"runtime": str(runtime)}, script=False
-    )
+def write_configuration(template: Path, configuration: Path, runtime: Path, user: User) -> None:
+    """Renders ``supervisord.conf``. Raises Settings- or MachineError."""
+    text = programs.render_template(template, {"runtime": str(runtime)}, script=False)
     try:
-        with user.writing(workspace.root):
-            write_atomic(workspace.daemon_configuration, text, user.own)
+        with user.writing(configuration.parent):
+            write_atomic(configuration, text, user.own)
     except OSError as error:
-        raise MachineError(
-            f"cannot write {workspace.daemon_configuration}: {error.strerror}"
-        ) from error
+        raise MachineError(f"cannot write {configuration}: {error.strerror}") from error
 
 
 def ensure(

@@ -11,6 +11,7 @@ import contextlib
 import os
 import select
 import signal
+from collections.abc import Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -26,7 +27,8 @@ NEXT_NOTICE = b"\nenergyctl: still stopping; it takes up to half a minute\n"
 class Interrupts:
     """Notes signals while the block runs; the handlers from before come back after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: Sequence[int] = ()) -> None:
+        self._signals = (*SIGNALS, *more)
         self.signum: int | None = None
         self._before: dict[int, Any] = {}
         self._read, self._write = -1, -1
@@ -34,7 +36,7 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
-        for signum in SIGNALS:
+        for signum in self._signals:
             # nohup ignores SIGHUP on purpose: a campaign started with it outlives its terminal.
             if signal.getsignal(signum) is not signal.SIG_IGN:
                 self._before[signum] = signal.signal(signum, self._note)

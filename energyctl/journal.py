@@ -2,6 +2,9 @@
 
 The first line holds all that is needed to go on after any crash: the settings, the registry and
 every run with its drawn values. A torn last line is passed over.
+
+The tasks of a cluster write files of their own, since several machines cannot append to one file
+of a shared file system (open(2), O_APPEND on NFS); read, they are one journal.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import os
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +27,35 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Journal:
-    """The file of one campaign, in ``results/campaigns``."""
+    """The file of one campaign, in ``results/campaigns``.
+
+    part: the file that this process adds to, where that is not ``path``; facts: in every line.
+    """
 
     path: Path
     folder: ResultsFolder
+    part: Path | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def own_folder(self) -> Path:
+        """What else there is of the campaign, where it runs on a cluster."""
+        return self.path.with_suffix("")
+
+    @property
+    def parts(self) -> Path:
+        """Holds the tasks' own files."""
+        return self.own_folder / "tasks"
 
     def append(self, event: str, **facts: Any) -> None:
         """Adds one line and returns once it is on disk."""
-        line = json.dumps({"event": event, "time": time.time(), **facts}, ensure_ascii=False)
+        data = {"event": event, "time": time.time(), **self.facts, **facts}
+        line = json.dumps(data, ensure_ascii=False)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        with self.folder.user.writing(self.path.parent):
-            descriptor = os.open(self.path, flags, 0o644)
-            self.folder.user.own(self.path)
+        path = self.part or self.path
+        with self.folder.user.writing(path.parent):
+            descriptor = os.open(path, flags, 0o644)
+            self.folder.user.own(path)
         try:
             size = os.fstat(descriptor).st_size
             torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
@@ -45,18 +65,16 @@ class Journal:
             os.close(descriptor)
 
     def events(self) -> Iterator[dict[str, Any]]:
-        # Not splitlines: JSON leaves other line ends, as U+2028, as they are.
-        for line in self.path.read_text(encoding="utf-8", errors="replace").split("\n"):
-            try:
-                data = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(data, dict):
-                yield data
+        """All lines of all parts, in the order of their times."""
+        parts = sorted(self.parts.glob("*.jsonl"))
+        if not parts:
+            return _lines(self.path)
+        lines = [data for path in (self.path, *parts) for data in _lines(path)]
+        return iter(sorted(lines, key=lambda data: float(data.get("time") or 0)))
 
     def head(self) -> dict[str, Any]:
         """The first line. Raises SettingsError where the file is no journal."""
-        first = next(self.events(), {})
+        first = next(_lines(self.path), {})
         if first.get("event") != "campaign" or first.get("schema") != SCHEMA:
             raise SettingsError(f"{self.path}: not a campaign's journal of this version")
         return first
@@ -85,14 +103,24 @@ class Journal:
             if event.get("event") == "started"
         ]
 
-    def last_finished(self) -> float | None:
-        """Unix time of the last run's end; None where none has finished."""
-        times = [e["time"] for e in self.events() if e.get("event") == "finished"]
+    def last_finished(self, node: str | None = None) -> float | None:
+        """Unix time of the last run's end, on that node; None where none has finished."""
+        times = [
+            event["time"]
+            for event in self.events()
+            if event.get("event") == "finished" and event.get("node") == node
+        ]
         return float(times[-1]) if times else None
 
     def unfinished(self) -> list[tuple[int, str]]:
         """Runs that were started and have no result at all: (index, experiment id)."""
         return [(run, name) for run, name in self.started() if self.folder.load(name) is None]
+
+    @property
+    def cluster(self) -> dict[str, Any] | None:
+        """How the campaign runs on a cluster; None where it runs on one machine."""
+        found = self.head().get("cluster")
+        return found if isinstance(found, dict) else None
 
     @property
     def resume_command(self) -> str:
@@ -103,6 +131,17 @@ class Journal:
     @property
     def name(self) -> str:
         return self.path.stem
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    # Not splitlines: JSON leaves other line ends, as U+2028, as they are.
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        try:
+            data = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(data, dict):
+            yield data
 
 
 def create(
@@ -117,10 +156,12 @@ def create(
     rendered: Path | None,
     workspace: Path,
     invalid: bool = False,
+    cluster: Mapping[str, Any] | None = None,
 ) -> Journal:
     """A new journal with its first line. *name* is made safe for a file's name.
 
     *invalid*: an experiment was left out, which the exit code of ``resume`` has to say, too.
+    *cluster*: how it runs on one.
     """
     from energyctl.programs import safe_name
 
@@ -141,6 +182,7 @@ def create(
         rendered=str(rendered) if rendered else None,
         workspace=str(workspace),
         invalid=invalid,
+        **({} if cluster is None else {"cluster": dict(cluster)}),
         runs=[run.to_json() for run in runs],
     )
     return journal

@@ -69,6 +69,25 @@ def find(user: User) -> list[Leftover]:
     return found
 
 
+def abandoned(user: User, workspace: Path) -> list[Path]:
+    """Private folders of a cluster's tasks of this workspace whose energyctl is dead.
+
+    For whoever holds the machine: a live one of another pid namespace cannot be.
+    """
+    owners = {runtime: machine.read_owner(runtime) for runtime in _private_folders(user)}
+    return [
+        runtime
+        for runtime, owner in owners.items()
+        if owner and owner.job and owner.workspace == str(workspace) and not owner.alive
+    ]
+
+
+def of_job(user: User, job: str) -> list[Path]:
+    """Private folders of the tasks of a cluster's job."""
+    owners = {runtime: machine.read_owner(runtime) for runtime in _private_folders(user)}
+    return [runtime for runtime, owner in owners.items() if owner and owner.job == job]
+
+
 def _private_folders(user: User) -> list[Path]:
     root = machine.private_root(user)
     try:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from energyctl import leftovers, machine, processes, supervisor, workdirs
 from energyctl.campaign import leave
+from energyctl.cluster import Overview, Overviews, newest
 from energyctl.groups import GROUP_PREFIX
 from energyctl.meters import GpuProcess, Row, Source, describe, open_meters, permission
 from energyctl.meters.base import Untold
 from energyctl.meters.opening import doors
 from energyctl.meters.survey import absent
+from energyctl.results import ResultsFolder
 from energyctl.state import read_state
 from energyctl.workspace import Workspace
+
+STOP_GRACE_SECONDS = 20.0
+"""For an energyctl to end its trainings and to write what there is."""
 
 COUNTS = ("iterations", "failures", "coverage", "max_gap_seconds", "load")
 """What a campaign publishes of each job."""
@@ -44,6 +53,13 @@ def status(root: Path) -> dict[str, Any]:
         "power_estimated": state.get("estimated"),
         "leftovers": [leftover.to_json() for leftover in leftovers.find(user)],
     }
+
+
+def across_nodes(root: Path) -> Overview | None:
+    """The newest campaign of the workspace, where it runs on a cluster."""
+    folder = ResultsFolder(Workspace(root).results, machine.invoking_user())
+    journal = newest(folder)
+    return None if journal is None else Overviews(journal).look()
 
 
 def _run_now(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,6 +111,52 @@ def stop_everything(workspace: Workspace) -> tuple[list[str], list[str]]:
     with machine.invoking_user().acting():
         done += workdirs.sweep(workspace.results)
     return done, left
+
+
+def stop_job(job: str) -> tuple[list[str], list[str]]:
+    """The same for what a job of a cluster left on this node; for root, of any user.
+
+    For an epilog of Slurm: the job is over, so an energyctl of it that still lives ends, too.
+    """
+    done: list[str] = []
+    left: list[str] = []
+    for runtime in leftovers.of_job(machine.invoking_user(), job):
+        owner = machine.read_owner(runtime)
+        if owner is not None and owner.alive:
+            ended = processes.end(
+                partial(_living, owner.pid, owner.ticks), grace_seconds=STOP_GRACE_SECONDS
+            )
+            done += [f"ended pid {p.pid} {p.command}" for p in ended.found]
+        left += leftovers.end(runtime, done.append)
+        leave(runtime)
+    for user in machine.others_with_folders():
+        said, problems = _stop_job_as(user, job)
+        done, left = done + said, left + problems
+    return done, left
+
+
+def _living(pid: int, ticks: int) -> list[processes.Found]:
+    found = processes.identify(pid)
+    return [found] if found is not None and found.ticks == ticks else []
+
+
+def _stop_job_as(user: machine.User, job: str) -> tuple[list[str], list[str]]:
+    """With that user's rights alone: what stands in the records of their folder is theirs."""
+    command = [sys.executable, "-m", "energyctl", "stop", "--job", job]
+    done = subprocess.run(
+        command,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": user.home},
+        user=user.uid,
+        group=user.gid,
+        extra_groups=list(user.groups),
+    )
+    said = [line for line in done.stdout.splitlines() if line.startswith("ended ")]
+    problem = f"as {user.name}: {' '.join(done.stderr.split())}"
+    return said, [problem] if done.returncode else []
 
 
 def _is_held_by(workspace: Workspace) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from energyctl import (
@@ -24,6 +24,7 @@ from energyctl.history import read_history
 from energyctl.journal import Journal
 from energyctl.live import rendered_token
 from energyctl.observer import Observer
+from energyctl.placing import Allocation, InPlace, Place
 from energyctl.plan import Plan, Run
 from energyctl.registry import Registry
 from energyctl.results import ResultsFolder, RunFiles, typical_seconds
@@ -141,6 +142,13 @@ class Campaign:
     rendered: Path | None
     observer: Observer
     problems: Sequence[str] = ()
+    place: Callable[[ResultsFolder, Journal], Place] = InPlace
+    allocation: Allocation = field(default_factory=Allocation)
+
+    @property
+    def runtime(self) -> Path:
+        """The private folder of its daemon."""
+        return machine.runtime_path(self.workspace.root, self.folder.user, self.allocation.seat)
 
 
 def check(campaign: Campaign) -> str:
@@ -154,8 +162,7 @@ def check(campaign: Campaign) -> str:
     problems = preflight.check(campaign.runs, made)
     if problems:
         raise SettingsError("\n".join(problems))
-    user, templates = campaign.folder.user, campaign.workspace.templates
-    runtime = machine.runtime_path(campaign.workspace.root, user)
+    templates, runtime = campaign.workspace.templates, campaign.runtime
     for run in campaign.runs:
         if run.background:
             keep = campaign.settings.kept_logs

@@ -216,6 +216,19 @@ def for_entry(value: object) -> str:
     return _Quoted(f"'{text}'")
 
 
+def for_sbatch(value: object) -> str:
+    """A value as a line ``#SBATCH --name=value`` holds it. Raises SettingsError for line breaks.
+
+    sbatch takes quotes and backslashes there as a shell does, and ``#`` as the begin of a comment.
+    """
+    text = str(value)
+    if not text.isprintable():
+        raise SettingsError(f"{text!r} cannot stand in a line of sbatch: it is not printable")
+    if re.fullmatch(r"[A-Za-z0-9_./:,@+=%*-]+", text):
+        return _Quoted(text)
+    return _Quoted('"' + re.sub(r'(["\\])', r"\\\1", text) + '"')
+
+
 def _finish_entry(value: Any) -> Any:
     if isinstance(value, _Quoted | int | float) or _SAFE_IN_ENTRY.fullmatch(str(value)):
         return value
@@ -270,7 +283,7 @@ def _environment(folder: Path, script: bool) -> jinja2.Environment:
         trim_blocks=True,
         autoescape=False,
     )
-    environment.filters.update(entry=for_entry, comment=_comment, lines=_lines)
+    environment.filters.update(entry=for_entry, comment=_comment, lines=_lines, sbatch=for_sbatch)
     return environment
 
 

@@ -6,6 +6,7 @@ A result is plain data, shaped as ``E.json`` (schema 1).
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import time
@@ -169,14 +170,45 @@ class ResultsFolder:
 
     def new_run(self, run: Run, now: float) -> RunFiles:
         """Names for the files of *run*, started at *now* (Unix seconds); none exists yet."""
+        return next(files for files in self._names(run, now) if self._is_free(files))
+
+    def reserve(self, run: Run, now: float, within: Path) -> RunFiles:
+        """The same, reserved against every machine that writes to this results folder, until
+        :meth:`release`. The files are made in a folder of their own, in *within*."""
+        for files in self._names(run, now):
+            if not self._is_free(files):
+                continue
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            try:
+                with self.user.writing(self.root):
+                    os.close(os.open(self._reservation(files.experiment_id), flags, 0o644))
+            except FileExistsError:
+                continue
+            return replace(files, folder=self.make(within / files.experiment_id))
+        raise AssertionError("there is no end of names")
+
+    def release(self, experiment_id: str) -> None:
+        """Once the files are in their place, or will never be."""
+        with self.user.writing(self.root):
+            self._reservation(experiment_id).unlink(missing_ok=True)
+
+    def _reservation(self, experiment_id: str) -> Path:
+        return self.root / f".{experiment_id}.taken"
+
+    def _is_free(self, files: RunFiles) -> bool:
+        taken = (files.result, files.energy(1), files.training_log(1), files.script)
+        paths = (*taken, self._reservation(files.experiment_id))
+        return not any(path.exists() for path in paths)
+
+    def _names(self, run: Run, now: float) -> Iterator[RunFiles]:
+        """Names for the files of *run*, one after the other."""
         stamp = time.strftime("%Y%m%d_%H%M%S", time.localtime(now))
         training = run.foreground
         parallel = "_parallel" if run.mode == "parallel" else ""
         name = f"{stamp}_{safe_name(training.repo)}_{safe_name(training.model)}"
-        number = 1
-        while True:
+        for number in itertools.count(1):
             suffix = "" if number == 1 else f"_{number}"
-            files = RunFiles(
+            yield RunFiles(
                 folder=self.root,
                 experiment_id=f"{name}{suffix}{parallel}",
                 foreground_id=f"{name}{suffix}",
@@ -184,10 +216,6 @@ class ResultsFolder:
                 repo=training.repo,
                 model=training.model,
             )
-            taken = (files.result, files.energy(1), files.training_log(1), files.script)
-            if not any(path.exists() for path in taken):
-                return files
-            number += 1
 
     def write(self, path: Path, text: str) -> None:
         with self.user.writing(path.parent):

@@ -53,6 +53,9 @@ def carry_out(
         stopping: BaseException | None = None
         try:
             measure(live)
+            if not (live.attempts and live.attempts[-1].succeeded):
+                # Whoever asks energyctl to end may have ended the training in the same breath.
+                context.interrupts.check()
         except Interrupted as signal:
             live.interrupted, stopping = True, signal
         except RunError as error:

@@ -19,10 +19,11 @@ EVERY_SECONDS = 1.0
 
 @dataclass
 class Published:
-    """Passes everything on to *inner*, and writes the latest view to *path* once a second.
+    """Passes everything on to *inner*, and writes the latest view to *path*, each *every* seconds.
 
     *results*: the results folder. *acting*: the block that writes it, as the user whose folder it
     lies in. *ends*: when the campaign is expected to end (Unix seconds), where that is known.
+    *more*: what else the record holds.
     """
 
     inner: Observer
@@ -31,12 +32,14 @@ class Published:
     results: Path
     acting: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
     ends: Callable[[], float | None] = lambda: None
+    every: float = EVERY_SECONDS
+    more: Mapping[str, Any] = field(default_factory=dict)
     _last: float = field(default=0.0)
     _phase: str = ""
 
     def view(self, view: View) -> None:
         now = time.monotonic()
-        if now - self._last >= EVERY_SECONDS or view.phase != self._phase:
+        if now - self._last >= self.every or view.phase != self._phase:
             self._last, self._phase = now, view.phase
             record = {
                 "time": time.time(),
@@ -44,6 +47,7 @@ class Published:
                 "runs": self.total,
                 "results": str(self.results),
                 "ends": self.ends(),
+                **self.more,
                 **asdict(view),
             }
             fresh = self.path.with_suffix(".new")
@@ -62,8 +66,13 @@ class Published:
 
 def read_state(runtime: Path) -> dict[str, Any] | None:
     """What the campaign published last; None where none runs."""
+    return read_published(runtime / "state.json")
+
+
+def read_published(path: Path) -> dict[str, Any] | None:
+    """What was published there last; None where nothing is."""
     try:
-        data = json.loads((runtime / "state.json").read_text())
+        data = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
     return data if isinstance(data, dict) else None

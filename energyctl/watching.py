@@ -115,6 +115,16 @@ class Watcher:
             closed=closed,
         )
 
+    def journal_of_cluster(self) -> Journal | None:
+        """That of the newest campaign, where it is one of a cluster and none runs here."""
+        if read_state(self._runtime) is not None:
+            return None
+        journal = self._journal(None)
+        try:
+            return journal if journal is not None and journal.cluster is not None else None
+        except (SettingsError, OSError):
+            return None
+
     def _journal(self, state: Mapping[str, Any] | None) -> Journal | None:
         """That of the campaign: the one that was written to last."""
         place = (state or {}).get("results") or self._workspace.results

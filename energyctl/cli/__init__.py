@@ -15,6 +15,7 @@ import click
 import energyctl
 from energyctl.cli import (
     campaigns,
+    clusters,
     comparing,
     completing,
     exporting,
@@ -75,6 +76,7 @@ def group(context: click.Context, folder: str, debug: bool) -> None:
 
 for command in (
     *campaigns.COMMANDS,
+    *clusters.COMMANDS,
     *operating.COMMANDS,
     *watching.COMMANDS,
     *exporting.COMMANDS,

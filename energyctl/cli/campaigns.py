@@ -56,12 +56,24 @@ def run(root: Path, /, file: str | None, **options: Any) -> int:
 @click.argument("campaign", required=False, shell_complete=completing.campaigns)
 @_results
 @_no_progress
+@click.option(
+    "--sbatch", metavar="KEY=VALUE", multiple=True, help="On a cluster, as with `submit`."
+)
 @_root
-def resume(root: Path, campaign: str | None, results: str | None, no_progress: bool) -> int:
-    """Go on with an interrupted or crashed CAMPAIGN (default: the newest)."""
+def resume(
+    root: Path,
+    campaign: str | None,
+    results: str | None,
+    no_progress: bool,
+    sbatch: tuple[str, ...],
+) -> int:
+    """Go on with an interrupted or crashed CAMPAIGN (default: the newest).
+
+    On a cluster: submit what is neither finished nor in the queue.
+    """
     from energyctl.cli import conducting
 
-    return conducting.resume(root, campaign, results, no_progress)
+    return conducting.resume(root, campaign, results, no_progress, sbatch)
 
 
 @click.command()

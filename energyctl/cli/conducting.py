@@ -19,7 +19,7 @@ from energyctl import interpreters, machine, preflight, preparation, settings
 from energyctl.campaign import Outcome
 from energyctl.console import Progress, make_console
 from energyctl.errors import EnergyctlError, SettingsError
-from energyctl.journal import create
+from energyctl.journal import Journal, create, find
 from energyctl.json_text import json_text
 from energyctl.live import rendered_token
 from energyctl.meters import describe, open_meters
@@ -54,14 +54,14 @@ def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
     runs = preparation.select(prepared.plan.runs, options["only"])
     if not runs:
         raise_nothing(prepared)
-    folder = _results(workspace, options["results"])
+    folder = results_folder(workspace, options["results"])
     console, wanted, seed = make_console(), prepared.settings, prepared.plan.seed
     ends_in = _show_plan(console, runs, wanted, prepared.registry, folder, seed)
     _show_passed_over(console, prepared.plan, SHOWN_RUNS)
     total, plain = len(prepared.plan.runs), options["no_progress"]
     with _progress(console, total, len(runs), ends_in, plain) as progress:
         rendered = _given(workspace, options["rendered"])
-        campaign = _campaign(prepared, wanted, seed, runs, folder, rendered, progress)
+        campaign = campaign_of(prepared, wanted, seed, runs, folder, rendered, progress)
         if options["dry_run"]:
             return _dry_run(campaign, console, prepared.invalid)
         _show_meters(console, wanted)
@@ -69,7 +69,7 @@ def run(root: Path, file: str | None, options: Mapping[str, Any]) -> int:
     return _close(console, outcome, prepared.invalid)
 
 
-def _campaign(
+def campaign_of(
     prepared: Prepared,
     wanted: Settings,
     seed: int,
@@ -79,19 +79,7 @@ def _campaign(
     observer: Observer,
 ) -> Campaign:
     """The campaign of a settings file; its journal is written once everything is checked."""
-    journal = partial(
-        create,
-        folder,
-        wanted.experiment_name,
-        settings_text=prepared.text,
-        settings_name=prepared.name,
-        registry=prepared.registry.raw,
-        runs=runs,
-        seed=seed,
-        rendered=rendered,
-        workspace=prepared.workspace.root,
-        invalid=prepared.invalid,
-    )
+    journal = partial(new_journal, prepared, runs, folder, rendered)
     return Campaign(
         workspace=prepared.workspace,
         settings=wanted,
@@ -102,6 +90,31 @@ def _campaign(
         rendered=rendered,
         observer=observer,
         problems=[_words(p) for p in prepared.problems if p.severity == "warning"],
+    )
+
+
+def new_journal(
+    prepared: Prepared,
+    runs: Sequence[Run],
+    folder: ResultsFolder,
+    rendered: Path | None,
+    cluster: Mapping[str, Any] | None = None,
+) -> Journal:
+    """The journal of a settings file that was found good."""
+    assert prepared.settings is not None
+    assert prepared.plan is not None
+    return create(
+        folder,
+        prepared.settings.experiment_name,
+        settings_text=prepared.text,
+        settings_name=prepared.name,
+        registry=prepared.registry.raw,
+        runs=runs,
+        seed=prepared.plan.seed,
+        rendered=rendered,
+        workspace=prepared.workspace.root,
+        invalid=prepared.invalid,
+        cluster=cluster,
     )
 
 
@@ -140,11 +153,10 @@ def _experiment(
 
 
 def _conduct(campaign: Campaign, progress: Progress) -> Outcome:
-    runtime = machine.runtime_path(campaign.workspace.root, campaign.folder.user)
     acting = campaign.folder.user.acting
     campaign.observer = Published(
         inner=progress,
-        path=runtime / "state.json",
+        path=campaign.runtime / "state.json",
         total=progress.total,
         results=campaign.folder.root,
         acting=acting,
@@ -174,14 +186,27 @@ def _show_outcome(console: Console, outcome: Outcome) -> None:
         console.print(f"interrupted; go on with: {command}", markup=False, soft_wrap=True)
 
 
-def resume(root: Path, wanted: str | None, results: str | None, no_progress: bool) -> int:
+def resume(
+    root: Path,
+    wanted: str | None,
+    results: str | None,
+    no_progress: bool,
+    sbatch: Sequence[str] = (),
+) -> int:
     """``energyctl resume``; returns the exit code."""
-    machine.refuse_if_held()
     workspace = Workspace(root)
-    folder = _results(workspace, results)
+    folder = results_folder(workspace, results)
+    found = find(folder, wanted)
+    if found.cluster is not None:
+        from energyctl.cli import submitting
+
+        return submitting.resume(workspace, found, sbatch)
+    if sbatch:
+        raise click.UsageError(f"--sbatch: {found.name} runs on one machine, not on a cluster")
+    machine.refuse_if_held()
     console = make_console()
     with _progress(console, 0, 0, None, no_progress) as progress:
-        campaign, journal, runs = campaigns.resume(workspace, folder, wanted, progress)
+        campaign, journal, runs = campaigns.of_journal(workspace, found, progress)
         done = len(runs) - len(campaign.runs)
         console.print(f"{journal.name}: {done} of {len(runs)} runs are finished", markup=False)
         outcome = None
@@ -219,7 +244,7 @@ def show_plan(
         show_problems(prepared.name, prepared.problems)
         if prepared.settings is not None and prepared.plan is not None:
             console = make_console()
-            folder = _results(workspace, results)
+            folder = results_folder(workspace, results)
             runs = prepared.plan.runs
             wanted, seed = prepared.settings, prepared.plan.seed
             _show_plan(console, runs, wanted, prepared.registry, folder, seed, len(runs))
@@ -247,7 +272,7 @@ def render(
     runs = [run for run in prepared.plan.runs if run.background]
     if not runs:
         raise SettingsError(f"{prepared.name}: no parallel run in it, so nothing to render")
-    folder = _results(workspace, results)
+    folder = results_folder(workspace, results)
     out = workspace.given(out_name)
     for run in runs:
         rendered = preparation.render_only(workspace, prepared, folder, run)
@@ -267,7 +292,7 @@ def _given(workspace: Workspace, name: str | None) -> Path | None:
     return None if name is None else workspace.given(name)
 
 
-def _results(workspace: Workspace, name: str | None) -> ResultsFolder:
+def results_folder(workspace: Workspace, name: str | None) -> ResultsFolder:
     root = workspace.results if name is None else workspace.given(name)
     return ResultsFolder(root, machine.invoking_user())
 

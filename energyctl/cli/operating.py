@@ -38,27 +38,37 @@ def _names(
 @_json
 @_root
 def status(root: Path, as_json: bool) -> int:
-    """Show the daemon, the background jobs, the current run and phase, and the power now."""
+    """Show the daemon, the background jobs, the current run and phase, and the power now.
+
+    Of a campaign on a cluster: every run, where it is and how far.
+    """
     from energyctl import operations
     from energyctl.reports import operating as reports
 
-    found = operations.status(root)
+    found, seen = operations.status(root), operations.across_nodes(root)
     if as_json:
-        _echo_json(found)
-    else:
-        click.echo(reports.status_text(found))
+        _echo_json({**found, "cluster": None if seen is None else seen.to_json()})
+        return 0
+    click.echo(reports.status_text(found))
+    if seen is not None:
+        from energyctl.reports import cluster
+
+        click.echo("\n".join(cluster.status_lines(seen)))
     return 0
 
 
 @click.command()
+@click.option(
+    "--job", metavar="ID", help="What a job of Slurm left on this node, whatever the workspace."
+)
 @_root
-def stop(root: Path) -> int:
+def stop(root: Path, job: str | None) -> int:
     """End every background job of this workspace, and prove that nothing is left."""
     from energyctl import operations
     from energyctl.errors import MachineError
     from energyctl.workspace import Workspace
 
-    done, left = operations.stop_everything(Workspace(root))
+    done, left = operations.stop_job(job) if job else operations.stop_everything(Workspace(root))
     for line in done:
         click.echo(line)
     if left:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from energyctl.journal import Journal
     from energyctl.watching import Scene, Watcher
 
 PLAIN_EVERY_SECONDS = 60.0
 LINES = 5
+SLURM_SECONDS = 5.0
 
 
 @click.command()
@@ -31,6 +33,8 @@ LINES = 5
 def watch(root: Path, once: bool, interval: float) -> int:
     """Watch the campaign that runs in this workspace: phase, power, background, progress, queue.
 
+    Of a campaign on a cluster: all runs, where they are and how far, and when it will end.
+
     It reads files only, and cannot disturb the run; end it with q or Ctrl-C, and begin it again
     whenever you like. It ends with the campaign: with 0, or with 1 where the campaign died. In a
     pipe it prints a line for each change.
@@ -40,10 +44,31 @@ def watch(root: Path, once: bool, interval: float) -> int:
 
     os.nice(10)
     watcher = Watcher(Workspace(root))
+    journal = watcher.journal_of_cluster()
+    if journal is not None:
+        return _across_nodes(journal, once, interval)
     live = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     if once:
         return _once(watcher, live)
     return _follow(watcher, interval) if live else _lines(watcher, interval)
+
+
+def _across_nodes(journal: Journal, once: bool, interval: float) -> int:
+    from energyctl.cli import submitting
+    from energyctl.cluster import Overviews
+    from energyctl.console import make_console
+    from energyctl.reports import cluster as reports
+
+    overviews = Overviews(journal)
+    if once:
+        click.echo("\n".join(reports.status_lines(overviews.look())))
+        return 0
+    # Each look asks Slurm's controller, which many people share.
+    seen = submitting.follow(overviews, make_console(), max(interval, SLURM_SECONDS))
+    click.echo(reports.headline(seen))
+    for line in reports.advice(seen):
+        click.echo(line)
+    return 0
 
 
 def _once(watcher: Watcher, live: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from energyctl.machine.folder import (
+    others_with_folders,
     private_root,
     remove_runtime_folder,
     runtime_folder,
@@ -36,6 +37,7 @@ __all__ = [
     "invoking_user",
     "lock",
     "lock_holder",
+    "others_with_folders",
     "private_root",
     "process_facts",
     "read_owner",

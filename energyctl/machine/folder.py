@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import pwd
 import shutil
 import stat
 from pathlib import Path
@@ -21,19 +22,37 @@ def private_root(user: User) -> Path:
     return Path(f"/tmp/energyctl-{user.uid}")
 
 
-def runtime_path(workspace: Path, user: User) -> Path:
-    """Where the private folder of *workspace*'s daemon is.
+def others_with_folders() -> list[User]:
+    """For root: the other users who have private folders on this machine."""
+    if os.getuid() != 0:
+        return []
+    found = []
+    for folder in sorted(Path("/tmp").glob("energyctl-*")):
+        uid = folder.name.removeprefix("energyctl-")
+        if uid.isdigit() and int(uid) != invoking_user().uid:
+            with contextlib.suppress(OSError, KeyError):
+                entry = pwd.getpwuid(int(uid))
+                if folder.lstat().st_uid == entry.pw_uid:
+                    groups = tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
+                    user = (entry.pw_uid, entry.pw_gid, entry.pw_name, entry.pw_dir, groups)
+                    found.append(User(*user, switched=False))
+    return found
+
+
+def runtime_path(workspace: Path, user: User, seat: str = "") -> Path:
+    """Where the private folder of *workspace*'s daemon is; *seat* names a task of a cluster.
 
     Short even for a deep workspace (a unix socket's path holds 107 characters, unix(7)), and made
     of letters, digits and dashes only.
     """
-    digest = hashlib.sha256(os.fsencode(workspace.resolve())).hexdigest()[:12]
+    of = os.fsencode(workspace.resolve()) + (f"\0{seat}".encode() if seat else b"")
+    digest = hashlib.sha256(of).hexdigest()[:12]
     return private_root(user) / digest
 
 
-def runtime_folder(workspace: Path, user: User) -> Path:
+def runtime_folder(workspace: Path, user: User, seat: str = "") -> Path:
     """Makes the private folder (mode 0700). Raises MachineError where it is someone else's."""
-    folder = runtime_path(workspace, user)
+    folder = runtime_path(workspace, user, seat)
     for path in (folder.parent, folder):
         try:
             with user.acting(), contextlib.suppress(FileExistsError):

@@ -44,9 +44,9 @@ def _holder(descriptor: int) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _take(descriptor: int) -> None:
+def _take(descriptor: int, seconds: float) -> None:
     """Takes the lock; asks for a moment, since :func:`lock_holder` holds it while it looks."""
-    deadline = time.monotonic() + 0.5
+    deadline = time.monotonic() + seconds
     while True:
         try:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -86,14 +86,14 @@ def refuse_if_held() -> None:
 
 
 @contextlib.contextmanager
-def lock(campaign: str, workspace: Path) -> Iterator[None]:
+def lock(campaign: str, workspace: Path, patience_seconds: float = 0.5) -> Iterator[None]:
     """Holds the machine for one campaign. Raises MachineError that names who holds it.
 
     The kernel frees the lock when its holder dies, so a stale one cannot be.
     """
     descriptor = _open_lock()
     try:
-        _take(descriptor)
+        _take(descriptor, patience_seconds)
         record = {
             "pid": os.getpid(),
             "user": invoking_user().name,

@@ -26,7 +26,8 @@ LARGEST_BYTES = 65536
 class Owner:
     """The energyctl that holds a campaign; ``ticks`` is its start time (proc(5)).
 
-    ``since`` is in Unix seconds; ``cgroup`` is the folder of the campaign's cgroup, or None.
+    ``since`` is in Unix seconds; ``cgroup`` is the folder of the campaign's cgroup, or None;
+    ``job`` is the id of the cluster's job that it is a task of.
     """
 
     pid: int
@@ -36,6 +37,7 @@ class Owner:
     campaign: str
     since: float
     cgroup: str | None
+    job: str | None = None
 
     @property
     def alive(self) -> bool:
@@ -45,7 +47,12 @@ class Owner:
 
 @contextlib.contextmanager
 def holding(
-    runtime: Path, user: User, campaign: str, workspace: Path, cgroup: Path | None = None
+    runtime: Path,
+    user: User,
+    campaign: str,
+    workspace: Path,
+    cgroup: Path | None = None,
+    job: str | None = None,
 ) -> Iterator[None]:
     """The record stands in *runtime* while the block runs. Raises MachineError."""
     own = processes.identify(os.getpid())
@@ -58,6 +65,7 @@ def holding(
         campaign=campaign,
         since=time.time(),
         cgroup=None if cgroup is None else str(cgroup),
+        job=job,
     )
     try:
         with user.acting():
@@ -80,7 +88,7 @@ def read_owner(runtime: Path) -> Owner | None:
         owner = Owner(**{field.name: data.get(field.name) for field in fields(Owner)})
     except (OSError, ValueError, AttributeError, RecursionError):
         return None
-    texts = (owner.user, owner.workspace, owner.campaign, owner.cgroup or "")
+    texts = (owner.user, owner.workspace, owner.campaign, owner.cgroup or "", owner.job or "")
     numbers = type(owner.pid) is int and type(owner.ticks) is int
     timed = isinstance(owner.since, (int, float))
     right = numbers and timed and all(isinstance(text, str) for text in texts)

@@ -47,7 +47,7 @@ def _campaign(document: Document, report: Report) -> Campaign:
     """The fields of the file; defaults stand in for those that are wrong."""
     top = {name: value for name, value in document.data.items() if name != "experiments"}
     report.names(Level.TOP, (), document.data)
-    for level in (Level.SETTLE, Level.KEEP_LOGS):
+    for level in (Level.SETTLE, Level.KEEP_LOGS, Level.SLURM):
         report.names(level, (level.value,), top.get(level.value))
     campaign, faults = validated(Campaign, top)
     for path, message, suggestion in faults:

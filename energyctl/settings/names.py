@@ -20,6 +20,7 @@ from energyctl.settings.fields import (
     OLD_MODES,
     OLD_NAMES,
     SETTLE,
+    SLURM,
     TOP,
     Mode,
 )
@@ -34,6 +35,7 @@ class Level(enum.Enum):
     BACKGROUND = "background"
     SETTLE = "settle"
     KEEP_LOGS = "keep_logs"
+    SLURM = "slurm"
 
     @property
     def fields(self) -> Collection[str]:
@@ -48,6 +50,7 @@ _FIELDS = {
     Level.BACKGROUND: BACKGROUND,
     Level.SETTLE: SETTLE,
     Level.KEEP_LOGS: KEEP_LOGS,
+    Level.SLURM: SLURM,
 }
 
 
@@ -74,7 +77,8 @@ def misread_names(level: Level, data: Mapping[str, Any]) -> Iterator[Misread]:
     for name, value in data.items():
         if name in level.fields or name.startswith("_") or name.casefold() in FREE_TEXT:
             continue
-        homes = [home for home in Level if name in home.fields]
+        # Words of Slurm, as time and account, are everyday words elsewhere.
+        homes = [home for home in Level if home is not Level.SLURM and name in home.fields]
         if homes:
             # Users write the mode of a background; it is the only one that there is.
             if (level, name, value) != (Level.BACKGROUND, "mode", "default"):
@@ -159,7 +163,7 @@ def _acts(path: tuple[str | int, ...]) -> bool:
             return len(path) - depth <= 2
         if part == "experiments":
             level = Level.EXPERIMENT
-        elif part in ("foreground", "background", "settle", "keep_logs"):
+        elif part in ("foreground", "background", "settle", "keep_logs", "slurm"):
             level = Level(part)
         else:
             return depth == len(path) - 1

@@ -11,6 +11,10 @@ Severity = Literal["error", "invalid", "warning"]
 Path = tuple[str | int, ...]
 
 
+OF_THE_FILE = (Level.TOP, Level.SETTLE, Level.KEEP_LOGS, Level.SLURM)
+"""A name that is wrong there concerns all experiments."""
+
+
 class Report:
     """The problems found so far; knows the place of each in the file."""
 
@@ -51,7 +55,7 @@ class Report:
             return meant
         for misread in misread_names(level, data):
             severity: Severity = misread.severity
-            if severity == "invalid" and level in (Level.TOP, Level.SETTLE, Level.KEEP_LOGS):
+            if severity == "invalid" and level in OF_THE_FILE:
                 severity = "error"
             self.add((*path, misread.name), misread.message, misread.suggestion, severity)
             if misread.field:

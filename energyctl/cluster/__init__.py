@@ -1,0 +1,29 @@
+"""Edge: campaigns on a Slurm cluster: one task a run, each alone on its node, each run once.
+
+submission   a campaign → arrays of tasks          task       what a task does
+claims       which attempt at a run counts         attempts   their files, until they count
+overview     a campaign across the nodes           slurm      the only door to Slurm
+"""
+
+from __future__ import annotations
+
+from energyctl.cluster.arrays import Array, arrays, runs_of, task_of, with_options
+from energyctl.cluster.attempts import Attempts, Claimed
+from energyctl.cluster.claims import Claim, Claims
+from energyctl.cluster.overview import Overview, Overviews, RunNow, newest
+
+__all__ = [
+    "Array",
+    "Attempts",
+    "Claim",
+    "Claimed",
+    "Claims",
+    "Overview",
+    "Overviews",
+    "RunNow",
+    "arrays",
+    "newest",
+    "runs_of",
+    "task_of",
+    "with_options",
+]

@@ -1,0 +1,138 @@
+"""Which task does which runs, and what sbatch is asked for. Pure.
+
+Task T of a campaign does the runs (T - 1) · N + 1 to T · N, N being ``runs_per_task``; that never
+changes, so a task that is submitted again does what is left of the same runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from energyctl.errors import SettingsError
+from energyctl.settings import Slurm
+
+OWN = {
+    "array": "energyctl makes the array",
+    "chdir": "a task works in the workspace",
+    "error": "energyctl writes it beside the journal",
+    "exclusive": "it always is: whatever else computes on a node is in its counters",
+    "no-requeue": "a task that a dead node took with it is to be done again",
+    "nodes": "a run is measured on one node",
+    "open-mode": "what a task printed before it was requeued is kept",
+    "output": "energyctl writes it beside the journal",
+    "oversubscribe": "whatever else computes on a node is in its counters",
+    "overcommit": "whatever else computes on a node is in its counters",
+    "parsable": "energyctl reads what sbatch prints",
+    "requeue": "it always is",
+    "signal": 'write "warning_seconds"',
+    "test-only": "use --dry-run",
+    "wait": "use `energyctl collect`",
+    "wrap": "energyctl writes the script",
+}
+"""Options of sbatch that are not the user's, and why."""
+
+_NAMED = (
+    "partition", "account", "qos", "time", "gres", "constraint", "nodelist", "exclude",
+    "reservation", "mem",
+)  # fmt: skip
+_OF_ENERGYCTL = ("modules", "nodes_at_once", "runs_per_task", "shared_node", "warning_seconds")
+
+
+@dataclass(frozen=True)
+class Array:
+    """Tasks of one sbatch: ``offset`` plus an index of the array is the number of a task."""
+
+    offset: int
+    tasks: tuple[int, ...]
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        return tuple(task - self.offset for task in self.tasks)
+
+    def spec(self, at_once: int | None = None) -> str:
+        """As ``--array`` takes it: ``1-3,7%2``."""
+        return ranges(self.indices) + (f"%{at_once}" if at_once else "")
+
+
+def task_of(run: int, runs_per_task: int) -> int:
+    """The task that does a run; both count from 1."""
+    return (run - 1) // runs_per_task + 1
+
+
+def runs_of(task: int, runs_per_task: int) -> range:
+    """The runs of a task."""
+    return range((task - 1) * runs_per_task + 1, task * runs_per_task + 1)
+
+
+def arrays(tasks: Collection[int], largest_index: int) -> list[Array]:
+    """As few arrays as the cluster's largest index allows."""
+    size = max(1, largest_index)
+    return [
+        Array(offset=number * size, tasks=tuple(group))
+        for number, group in groupby(sorted(tasks), lambda task: (task - 1) // size)
+    ]
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """1, 2, 3, 7 → ``1-3,7``."""
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    return ",".join("-".join(map(str, part)) for part in parts)
+
+
+def with_options(wanted: Slurm, given: Sequence[str]) -> Slurm:
+    """The section ``slurm`` with ``--sbatch KEY=VALUE`` over it. Raises SettingsError.
+
+    KEY is a field of the section, or any long option of sbatch.
+    """
+    fields: dict[str, Any] = {}
+    options: dict[str, Any] = dict(wanted.options)
+    for text in given:
+        key, sign, value = text.partition("=")
+        name = key.strip().removeprefix("--").replace("-", "_")
+        if not sign or not value.strip():
+            raise SettingsError(f"--sbatch {text}: write KEY=VALUE, as --sbatch partition=gpu")
+        if name == "modules":
+            fields[name] = (*fields.get(name, ()), *value.split(","))
+        elif name in ("nodes_at_once", "runs_per_task", "warning_seconds"):
+            if not value.isdigit():
+                raise SettingsError(f"--sbatch {text}: must be a whole number")
+            fields[name] = int(value)
+        elif name in Slurm.model_fields and name != "options":
+            fields[name] = value
+        else:
+            options[name.replace("_", "-")] = value
+    merged = wanted.model_dump() | fields | {"options": options}
+    try:
+        made = Slurm.model_validate(merged)
+    except ValueError as error:
+        first = error.errors()[0] if hasattr(error, "errors") else {"loc": (), "msg": str(error)}
+        place = ".".join(map(str, first["loc"]))
+        words = str(first["msg"]).removeprefix("Value error, ")
+        raise SettingsError(f"--sbatch {place}: {words}") from error
+    return made
+
+
+def sbatch_options(wanted: Slurm) -> list[tuple[str, str]]:
+    """Long options with their values, in the order of the section. Raises SettingsError."""
+    named = [(name, getattr(wanted, name)) for name in _NAMED]
+    chosen = [(name, str(value)) for name, value in named if value is not None]
+    for key, value in wanted.options.items():
+        name = key.removeprefix("--").replace("_", "-")
+        if name in OWN:
+            raise SettingsError(f"slurm: the option {name} cannot be given: {OWN[name]}")
+        if name in _NAMED or name.replace("-", "_") in _OF_ENERGYCTL:
+            field = name.replace("-", "_")
+            raise SettingsError(f'slurm: write "{field}" beside "options", not in it')
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+            raise SettingsError(f"slurm: {key!r} is no long option of sbatch")
+        chosen.append((name, str(value)))
+    return chosen

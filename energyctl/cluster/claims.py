@@ -1,0 +1,163 @@
+"""Edge: which attempt at a run counts, agreed on by files of a shared file system.
+
+Each attempt claims its run by a file of the next higher number; an attempt that a higher claim
+stands above is superseded. What decides is one file more, ``runN.done``, that names the attempt
+whose result counts: it is made by link(2), which on one name succeeds once, on NFS, too. So a
+task that was started again and the orphan of a dead node that comes back never both count.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from energyctl.errors import MachineError
+from energyctl.machine import User
+
+_NAME = re.compile(r"run(\d+)\.(\d+|done)")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An attempt at a run. number: 0 in a decision; task, job: of the cluster."""
+
+    run: int
+    number: int
+    experiment_id: str
+    job: str
+    array_job: str
+    task: int
+    restarts: int
+    node: str
+    time: float
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The claims of a campaign, in a folder of their own."""
+
+    folder: Path
+    user: User
+    _cache: dict[str, Claim] = field(default_factory=dict)
+
+    def prepare(self) -> None:
+        """Makes the folder and tries it. Raises MachineError where no claim can be made here."""
+        name = f".probe.{os.getpid()}"
+        try:
+            with self.user.writing(self.folder.parent):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self.user.own(self.folder)
+                first, second = self.folder / name, self.folder / f"{name}.link"
+                for path in (first, second):
+                    path.unlink(missing_ok=True)
+                try:
+                    first.touch()
+                    os.link(first, second)
+                finally:
+                    for path in (first, second):
+                        path.unlink(missing_ok=True)
+        except OSError as error:
+            raise MachineError(
+                f"the tasks of a cluster cannot agree in {self.folder}: {error.strerror}; the "
+                "results have to be on a shared file system that knows hard links (--results DIR)"
+            ) from error
+
+    def claim(self, run: int, **facts: Any) -> Claim:
+        """Claims a run: from now on earlier attempts at it are superseded."""
+        number = max((c.number for c in self.of(run)), default=0)
+        while True:
+            number += 1
+            claim = Claim(run=run, number=number, time=time.time(), **facts)
+            if self._make(f"run{run}.{number}", claim):
+                return claim
+
+    def decide(self, claim: Claim) -> Claim | None:
+        """Makes this attempt the one that counts; returns the claim that supersedes it instead."""
+        decided = self.decided(claim.run)
+        if decided is None:
+            newest = max(self.of(claim.run), key=lambda c: c.number, default=claim)
+            if newest.number > claim.number:
+                return newest
+            self._make(f"run{claim.run}.done", claim)
+            decided = self.decided(claim.run)
+        if decided is not None and decided.experiment_id != claim.experiment_id:
+            return decided
+        return None
+
+    def decided(self, run: int) -> Claim | None:
+        """The attempt at a run that counts."""
+        return self._read(f"run{run}.done")
+
+    def of(self, run: int) -> list[Claim]:
+        """All claims to a run, oldest first."""
+        return sorted((c for c in self.all() if c.run == run), key=lambda c: c.number)
+
+    def all(self) -> list[Claim]:
+        """Every claim; those that cannot be read are passed over."""
+        found = []
+        for name in self._names():
+            match = _NAME.fullmatch(name)
+            if match and match[2] != "done" and (claim := self._read(name)) is not None:
+                found.append(claim)
+        return found
+
+    def decisions(self) -> dict[int, Claim]:
+        """Run → the attempt that counts, of all runs that are done."""
+        found = {}
+        for name in self._names():
+            match = _NAME.fullmatch(name)
+            if match and match[2] == "done" and (claim := self._read(name)) is not None:
+                found[int(match[1])] = claim
+        return found
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(os.listdir(self.folder))
+        except FileNotFoundError:
+            return []
+
+    def _make(self, name: str, claim: Claim) -> bool:
+        """Whether the file was made; it appears with all that is in it."""
+        fresh = self.folder / f".{name}.{claim.node}.{os.getpid()}.tmp"
+        with self.user.writing(self.folder):
+            fresh.unlink(missing_ok=True)
+            try:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                descriptor = os.open(fresh, flags, 0o644)
+                with open(descriptor, "w", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(claim)))
+                    file.flush()
+                    os.fsync(file.fileno())
+                self.user.own(fresh)
+                try:
+                    os.link(fresh, self.folder / name)
+                except FileExistsError:
+                    return self._is(name, claim)
+                return True
+            finally:
+                with contextlib.suppress(OSError):
+                    fresh.unlink()
+
+    def _is(self, name: str, claim: Claim) -> bool:
+        """Whether the file is the one that we made: a repeated NFS call may fail after success."""
+        return self._read(name) == claim
+
+    def _read(self, name: str) -> Claim | None:
+        if name not in self._cache:
+            try:
+                data = json.loads((self.folder / name).read_text(encoding="utf-8"))
+                self._cache[name] = _claim(data)
+            except (OSError, ValueError, TypeError, KeyError):
+                return None
+        return self._cache[name]
+
+
+def _claim(data: Mapping[str, Any]) -> Claim:
+    return Claim(**{name: data[name] for name in Claim.__dataclass_fields__})

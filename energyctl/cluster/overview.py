@@ -1,0 +1,239 @@
+"""Edge: a campaign across the nodes of a cluster, from its journal and from squeue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from energyctl.cluster.arrays import task_of
+from energyctl.cluster.attempts import SUPERSEDED
+from energyctl.cluster.submission import Queued, options_of, queued, submissions
+from energyctl.errors import MachineError, SettingsError
+from energyctl.journal import Journal, find
+from energyctl.plan import Run
+from energyctl.results import FINISHED, ResultsFolder
+from energyctl.state import read_published
+
+State = Literal["succeeded", "failed", "running", "starting", "waiting", "missing", "unknown"]
+
+
+@dataclass(frozen=True)
+class RunNow:
+    """A run of the campaign. attempts: how often it was begun; tried: how the last one ended.
+
+    seconds: the training's duration, of a finished one. note: why it waits, or was refused.
+    """
+
+    index: int
+    title: str
+    state: State
+    experiment_id: str | None = None
+    attempts: int = 0
+    tried: str | None = None
+    node: str | None = None
+    job: str | None = None
+    task: int | None = None
+    phase: str | None = None
+    phase_since: float | None = None
+    seconds: float | None = None
+    joules: float | None = None
+    uncertainty_joules: float | None = None
+    measured: bool | None = None
+    watts: Mapping[str, float | None] = field(default_factory=dict)
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All runs; ``queue_problem``: why the queue is not known, with what follows from it."""
+
+    name: str
+    journal: Path
+    results: Path
+    runs: Sequence[RunNow]
+    jobs: Sequence[str]
+    superseded: int
+    seconds_of_runs: Sequence[float]
+    """From the start of each finished run to its end, with all of its phases."""
+
+    queue_problem: str | None
+    resume: str
+
+    def count(self, *states: State) -> int:
+        return sum(run.state in states for run in self.runs)
+
+    @property
+    def over(self) -> bool:
+        """Whether no task is left that could do anything."""
+        return self.queue_problem is None and not self.count("running", "starting", "waiting")
+
+    @property
+    def nodes(self) -> int:
+        """On how many nodes runs are now."""
+        return len({run.node for run in self.runs if run.state in ("running", "starting")})
+
+    def to_json(self) -> dict[str, Any]:
+        states = ("succeeded", "failed", "running", "starting", "waiting", "missing", "unknown")
+        return {
+            "campaign": self.name,
+            "journal": str(self.journal),
+            "results": str(self.results),
+            "counts": {state: sum(run.state == state for run in self.runs) for state in states},
+            "superseded": self.superseded,
+            "jobs": list(self.jobs),
+            "over": self.over,
+            "queue_problem": self.queue_problem,
+            "runs": [asdict(run) for run in self.runs],
+        }
+
+
+@dataclass
+class Overviews:
+    """Looks at a campaign again and again; each result is read once."""
+
+    journal: Journal
+    _results: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def look(self) -> Overview:
+        """How it stands now. Never raises for a Slurm that does not answer."""
+        journal = self.journal
+        head, made = journal.head(), submissions(journal)
+        queue: list[Queued] | None
+        problem = None
+        try:
+            queue = queued(journal, made)
+        except MachineError as error:
+            queue, problem = None, str(error)
+        seen = _Seen.of(journal)
+        size = options_of(journal).runs_per_task
+        finished = journal.finished()
+        states = _states(journal)
+        runs = [
+            self._run(run, task_of(run.index, size), finished, seen, states, queue)
+            for run in journal.runs()
+        ]
+        return Overview(
+            name=str(head["name"]),
+            journal=journal.path,
+            results=journal.folder.root,
+            runs=runs,
+            jobs=list(made),
+            superseded=seen.superseded,
+            seconds_of_runs=[
+                seen.ended[index] - seen.began[index]
+                for index in finished
+                if index in seen.ended and index in seen.began
+            ],
+            queue_problem=problem,
+            resume=journal.resume_command,
+        )
+
+    def _run(
+        self,
+        run: Run,
+        task: int,
+        finished: Mapping[int, str],
+        seen: _Seen,
+        states: Mapping[int, Mapping[str, Any]],
+        queue: Sequence[Queued] | None,
+    ) -> RunNow:
+        title = f"{run.foreground.repo} / {run.foreground.model}"
+        facts: dict[str, Any] = {
+            "index": run.index,
+            "title": title,
+            "attempts": seen.attempts.get(run.index, 0),
+            "tried": seen.tried.get(run.index),
+        }
+        name = finished.get(run.index)
+        if name is not None:
+            return RunNow(**facts, **self._of_result(name))
+        mine = next((one.task for one in queue or () if one.number == task), None)
+        if mine is None:
+            state: State = "missing" if queue is not None else "unknown"
+            return RunNow(**facts, state=state, task=task, note=seen.refused.get(task))
+        facts |= {"task": task, "job": f"{mine.array_job}_{mine.index}", "node": mine.node}
+        if not mine.runs:
+            note = f"{mine.reason}" if mine.reason else None
+            return RunNow(**{**facts, "node": None}, state="waiting", note=note)
+        now = states.get(run.index)
+        if now is None:
+            begun = seen.running.get(task)
+            state = "starting" if begun in (None, run.index) else "waiting"
+            return RunNow(**facts, state=state)
+        return RunNow(
+            **facts,
+            state="running",
+            experiment_id=now.get("experiment_id"),
+            phase=now.get("phase"),
+            phase_since=now.get("phase_since"),
+            watts=now.get("watts") or {},
+        )
+
+    def _of_result(self, name: str) -> dict[str, Any]:
+        if name not in self._results:
+            self._results[name] = self.journal.folder.load(name) or {}
+        result = self._results[name]
+        energy = result.get("energy") or {}
+        return {
+            "state": result.get("status") if result.get("status") in FINISHED else "failed",
+            "experiment_id": name,
+            "node": (result.get("environment") or {}).get("node"),
+            "seconds": (result.get("foreground_result") or {}).get("duration"),
+            "joules": energy.get("total_joules"),
+            "uncertainty_joules": energy.get("uncertainty_joules"),
+            "measured": energy.get("measured"),
+        }
+
+
+@dataclass
+class _Seen:
+    """What the lines of the journal say. Keys are runs; of ``refused`` and ``running``, tasks."""
+
+    attempts: dict[int, int] = field(default_factory=dict)
+    tried: dict[int, str] = field(default_factory=dict)
+    began: dict[int, float] = field(default_factory=dict)
+    ended: dict[int, float] = field(default_factory=dict)
+    refused: dict[int, str] = field(default_factory=dict)
+    running: dict[int, int] = field(default_factory=dict)
+    superseded: int = 0
+
+    @classmethod
+    def of(cls, journal: Journal) -> _Seen:
+        seen = cls()
+        for event in journal.events():
+            kind, run = event.get("event"), event.get("run")
+            if kind == "started" and run is not None:
+                seen.attempts[run] = seen.attempts.get(run, 0) + 1
+                seen.began[run] = float(event["time"])
+                if event.get("task") is not None:
+                    seen.running[event["task"]] = run
+                    seen.refused.pop(event["task"], None)
+            elif kind == "finished" and run is not None:
+                seen.tried[run] = str(event.get("status"))
+                seen.ended[run] = float(event["time"])
+            elif kind == SUPERSEDED:
+                seen.superseded += 1
+            elif kind == "refused":
+                seen.refused[event["task"]] = f"{event.get('node')}: {event.get('reason')}"
+        return seen
+
+
+def _states(journal: Journal) -> dict[int, Mapping[str, Any]]:
+    """Run → what its task published last."""
+    found: dict[int, Mapping[str, Any]] = {}
+    for path in journal.parts.glob("*.state.json"):
+        state = read_published(path)
+        if state is not None and isinstance(state.get("index"), int):
+            found[state["index"]] = state
+    return found
+
+
+def newest(folder: ResultsFolder) -> Journal | None:
+    """The newest campaign of the results folder, where that is one of a cluster."""
+    try:
+        journal = find(folder, None)
+        return journal if journal.cluster is not None else None
+    except (SettingsError, OSError):
+        return None

@@ -1,0 +1,197 @@
+"""Edge: Slurm, by its own commands: submits, asks, cancels, requeues.
+
+Slurm's libraries are bound to a version and its REST daemon is rarely there; the commands are
+always (sbatch(1), squeue(1), scontrol(1), scancel(1)).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from energyctl.errors import MachineError
+
+CALL_SECONDS = 60.0
+"""A controller that is busy or starts anew lets its clients wait."""
+
+TRIES_SECONDS = 20.0
+"""For so long a controller that does not answer is asked again."""
+
+IN_QUEUE = (
+    "PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING",
+    "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESIZING", "RESV_DEL_HOLD", "SPECIAL_EXIT",
+    "STAGE_OUT",
+)  # fmt: skip
+"""States of a job that is not over (squeue(1), JOB STATE CODES)."""
+
+_NOT_THERE = ("Unable to contact slurm controller", "Connection refused", "timed out", "Zero Bytes")
+_FORMAT = "%A|%F|%K|%T|%N|%r"
+
+
+class Unreachable(MachineError):
+    """The controller does not answer."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of an array in the queue. job: the id of the task itself; index: its array index."""
+
+    job: str
+    array_job: str
+    index: int
+    state: str
+    node: str | None
+    reason: str | None
+
+    @property
+    def runs(self) -> bool:
+        return self.state not in ("PENDING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT")
+
+
+@dataclass(frozen=True)
+class Here:
+    """The task that this process is. restarts: how often Slurm has started it again."""
+
+    job: str
+    array_job: str
+    index: int | None
+    node: str
+    restarts: int
+    cluster: str | None
+    partition: str | None
+
+
+def require() -> None:
+    """Raises MachineError where Slurm's commands are missing."""
+    missing = [name for name in ("sbatch", "squeue", "scancel", "scontrol") if not _path(name)]
+    if missing:
+        raise MachineError(
+            f"no Slurm on this machine: {', '.join(missing)} not found; "
+            "submit from a login node of the cluster, or use `energyctl run` on this machine"
+        )
+
+
+def here(environ: Mapping[str, str] = os.environ) -> Here:
+    """The task that this process is. Raises MachineError where it is none."""
+    job = environ.get("SLURM_JOB_ID")
+    if not job:
+        raise MachineError(
+            "run-task is what a job of `energyctl submit` calls: SLURM_JOB_ID is not set; "
+            "`energyctl run` runs a campaign on this machine"
+        )
+    index = environ.get("SLURM_ARRAY_TASK_ID", "")
+    return Here(
+        job=job,
+        array_job=environ.get("SLURM_ARRAY_JOB_ID", job),
+        index=int(index) if index.isdigit() else None,
+        node=environ.get("SLURMD_NODENAME") or os.uname().nodename,
+        restarts=int(environ.get("SLURM_RESTART_COUNT") or 0),
+        cluster=environ.get("SLURM_CLUSTER_NAME"),
+        partition=environ.get("SLURM_JOB_PARTITION"),
+    )
+
+
+def submit(script: Path, *options: str) -> str:
+    """Submits a script; returns the id of its job. Raises MachineError with sbatch's words."""
+    # Not tried again: a call that seems lost may have been heard.
+    out = _call(["sbatch", "--parsable", *options, str(script)], tries_seconds=0)
+    return out.strip().split(";")[0]
+
+
+def largest_index() -> int:
+    """The highest index that an array may have here: MaxArraySize less one (slurm.conf(5))."""
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", _call(["scontrol", "show", "config"]), re.M)
+    return max(0, int(found[1]) - 1) if found else 1000
+
+
+def queue(jobs: Iterable[str]) -> list[Task]:
+    """What of these array jobs is not over yet. Raises Unreachable."""
+    wanted = sorted({*jobs}, key=lambda job: (len(job), job))
+    if not wanted:
+        return []
+    command = ["squeue", "--array", "--noheader", "--states=all", "-o", _FORMAT]
+    try:
+        out = _call([*command, f"--jobs={','.join(wanted)}"])
+    except Unreachable:
+        raise
+    except MachineError as error:
+        if "Invalid job id" in str(error):  # none of them is known any more
+            return []
+        raise
+    return [task for line in out.splitlines() if (task := _task(line)) is not None]
+
+
+def _task(line: str) -> Task | None:
+    """One line of squeue; None for a task that is over."""
+    cells = line.split("|", 5)
+    if len(cells) != 6 or cells[3] not in IN_QUEUE:
+        return None
+    job, array_job, index, state, node, reason = cells
+    return Task(
+        job=job,
+        array_job=array_job,
+        index=int(index) if index.isdigit() else 0,
+        state=state,
+        node=node or None,
+        reason=None if reason in ("", "None") else reason,
+    )
+
+
+def job_facts(job: str) -> dict[str, str]:
+    """What the controller says of a job, by its own names (scontrol(1), show job)."""
+    words = _call(["scontrol", "show", "job", "-o", job]).split()
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def cancel(jobs: Sequence[str]) -> None:
+    """Ends them: SIGCONT, SIGTERM, and SIGKILL after KillWait (scancel(1))."""
+    if jobs:
+        _call(["scancel", "--quiet", *jobs])
+
+
+def requeue(job: str) -> None:
+    """Ends this job and puts it back into the queue."""
+    _call(["scontrol", "requeue", job])
+
+
+def _path(name: str) -> str | None:
+    return shutil.which(name)
+
+
+def _call(command: Sequence[str], tries_seconds: float = TRIES_SECONDS) -> str:
+    deadline = time.monotonic() + tries_seconds
+    while True:
+        try:
+            return _call_once(command)
+        except Unreachable:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.5)
+
+
+def _call_once(command: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=CALL_SECONDS,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except OSError as error:
+        raise MachineError(f"cannot start {command[0]}: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise Unreachable(f"{command[0]} did not answer within {CALL_SECONDS:.0f} s") from error
+    if done.returncode:
+        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+        kind = Unreachable if any(words in said for words in _NOT_THERE) else MachineError
+        raise kind(f"{command[0]}: {said.removeprefix(f'{command[0]}: ').removeprefix('error: ')}")
+    return done.stdout

@@ -1,0 +1,177 @@
+"""Edge: a task of a campaign on a cluster: its runs, on the node that Slurm gave it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from energyctl import campaign as campaigns
+from energyctl import journal as journals
+from energyctl.campaign import Outcome
+from energyctl.cluster import slurm
+from energyctl.cluster.arrays import runs_of
+from energyctl.cluster.attempts import Attempts, Claimed
+from energyctl.cluster.slurm import Here
+from energyctl.cluster.submission import options_of
+from energyctl.errors import MachineError, SettingsError
+from energyctl.journal import Journal
+from energyctl.observer import Observer
+from energyctl.placing import Allocation
+from energyctl.preparation import Campaign
+from energyctl.results import FINISHED, ResultsFolder
+from energyctl.settings import Slurm
+from energyctl.state import Published
+from energyctl.workspace import Workspace
+
+PATIENCE_SECONDS = 30.0
+"""For another campaign to leave the node: one that Slurm is just ending."""
+
+WARNED = signal.SIGUSR1
+"""The signal that Slurm is asked to send before the time limit."""
+
+STATE_SECONDS = 5.0
+"""Between two notes of how the run stands: they go over the network."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task, ready to start. runs: how many runs are its own, finished ones included."""
+
+    here: Here
+    number: int
+    runs: int
+    campaign: Campaign
+    journal: Journal
+    """Its own part of the campaign's journal."""
+
+    @property
+    def left(self) -> int:
+        """How many runs are to be done."""
+        return len(self.campaign.runs)
+
+
+def load(
+    workspace: Workspace, folder: ResultsFolder, wanted: str, number: int, observer: Observer
+) -> Task:
+    """The task of that number, with what is left of its runs.
+
+    Raises SettingsError where there is none, and MachineError where this is no job of Slurm.
+    """
+    here = slurm.here()
+    journal = journals.find(folder, wanted)
+    if journal.cluster is None:
+        raise SettingsError(f"{journal.name} runs on one machine, not on a cluster")
+    options = options_of(journal)
+    whole, _, runs = campaigns.of_journal(workspace, journal, observer)
+    own = runs_of(number, options.runs_per_task)
+    planned = sum(run.index in own for run in runs)
+    if not planned:
+        raise SettingsError(f"{journal.name} has no task {number}: there are {len(runs)} runs")
+    part = journal.parts / f"{here.array_job}_{number}_{here.restarts}.jsonl"
+    facts = {"node": here.node, "job": here.array_job, "task": number, "restarts": here.restarts}
+    mine = replace(journal, part=part, facts=facts)
+    allocation = Allocation(
+        job=here.job,
+        node=here.node,
+        signals=(WARNED,),
+        patience_seconds=PATIENCE_SECONDS,
+        refuse_foreign=options.shared_node == "fail",
+    )
+    campaign = replace(
+        whole,
+        runs=[run for run in whole.runs if run.index in own],
+        journal=lambda: mine,
+        place=lambda folder, journal: Claimed(Attempts(folder, journal), here, number),
+        allocation=allocation,
+    )
+    return Task(here, number, planned, campaign, mine)
+
+
+def carry_out(task: Task, observer: Observer, ends: Callable[[], float | None]) -> Outcome:
+    """Does the runs of a task. Raises MachineError, noted in the journal, where this node cannot.
+
+    *observer* is shown what happens; *ends*: when the task will end, where that is known.
+    """
+    campaign = task.campaign
+    state = task.journal.parts / f"{task.here.array_job}_{task.number}.state.json"
+    campaign.observer = Published(
+        inner=observer,
+        path=state,
+        total=len(task.journal.runs()),
+        results=campaign.folder.root,
+        acting=campaign.folder.user.acting,
+        ends=ends,
+        every=STATE_SECONDS,
+        more={"node": task.here.node, "job": task.here.job, "task": task.number},
+    )
+    with _refusals_noted(task.journal), _removed(state, task):
+        options = options_of(task.journal)
+        facts, warnings = _node_facts(task, options)
+        campaign.allocation = replace(campaign.allocation, facts=facts)
+        campaign.problems = (*campaign.problems, *warnings)
+        return campaigns.conduct(campaign)
+
+
+def goes_on(task: Task, outcome: Outcome) -> bool:
+    """Whether it was ended by its time limit with runs left, and did one: then the next start
+    brings it further. A task that did none would be ended by its limit again and again."""
+    done = [result for result in outcome.results if result["status"] in FINISHED]
+    return outcome.interrupted == WARNED and 0 < len(done) < task.left
+
+
+@contextlib.contextmanager
+def _refusals_noted(journal: Journal) -> Iterator[None]:
+    """Why a node did none of its runs is to be seen from elsewhere."""
+    try:
+        yield
+    except (MachineError, SettingsError) as error:
+        with contextlib.suppress(OSError):
+            journal.append("refused", reason=str(error))
+        raise
+
+
+@contextlib.contextmanager
+def _removed(state: Path, task: Task) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError), task.campaign.folder.user.acting():
+            state.unlink()
+
+
+def _node_facts(task: Task, options: Slurm) -> tuple[dict[str, object], Sequence[str]]:
+    """What a result says of node and job; warnings. Raises MachineError on a shared node."""
+    here = task.here
+    warnings: list[str] = []
+    try:
+        told = slurm.job_facts(here.job)
+    except MachineError as error:
+        told = {}
+        warnings.append(f"whether this node is ours alone is not known: {error}")
+    # NO: --exclusive. OK, YES: others may be given what is left of the node (scontrol(1)).
+    sharing = told.get("OverSubscribe")
+    if sharing not in (None, "NO"):
+        line = (
+            f"this node may be shared with other jobs (OverSubscribe={sharing}): their energy is "
+            "in the counters; submit with --exclusive, as templates/sbatch.j2 does"
+        )
+        if options.shared_node == "fail":
+            raise MachineError(f'{line}, or allow it: "slurm": {{"shared_node": "warn"}}')
+        warnings.append(line)
+    features = told.get("Features", "(null)")
+    return {
+        "node": here.node,
+        "slurm": {
+            "cluster": here.cluster,
+            "job_id": here.job,
+            "array_job_id": here.array_job,
+            "task": task.number,
+            "restarts": here.restarts,
+            "partition": here.partition or told.get("Partition"),
+            "constraint": None if features == "(null)" else features,
+            "exclusive": None if sharing is None else sharing == "NO",
+        },
+    }, warnings
