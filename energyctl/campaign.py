@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from energyctl import (
+    calibrating,
     cgroups,
     leftovers,
     machine,
@@ -24,7 +25,7 @@ from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError
 from energyctl.foreign import Watch
 from energyctl.interrupts import Interrupts
 from energyctl.journal import Journal
-from energyctl.live import Context
+from energyctl.live import Context, SharedIdle
 from energyctl.meters import missing_kinds, open_meters
 from energyctl.observer import Observer
 from energyctl.placing import Place
@@ -133,6 +134,7 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
         interrupts=interrupts,
         observer=campaign.observer,
         watch=watch,
+        shared_idle=SharedIdle() if given.share_idle else None,
     )
     return context, daemons
 
@@ -182,6 +184,10 @@ def _run_all(campaign: Campaign, context: Context, journal: Journal, place: Plac
         done = journal.finished()
         runs = [run for run in campaign.runs if run.index not in done]
         _rest(journal, campaign, context)
+        if campaign.settings.calibration and runs:
+            node = campaign.allocation.node or str(context.facts["hostname"])
+            problems = calibrating.calibrate(context, journal, node)
+            context = replace(context, warnings=(*context.warnings, *problems))
         for run in runs:
             context.interrupts.check()
             last = run is runs[-1]

@@ -13,7 +13,7 @@ from energyctl import foreground as foregrounds
 from energyctl import processes
 from energyctl.background import Background
 from energyctl.cgroups import Cgroup
-from energyctl.energy import Domain
+from energyctl.energy import Baseline, Domain
 from energyctl.foreground import Attempt
 from energyctl.foreign import Interval, Load, Watch
 from energyctl.interrupts import Interrupts
@@ -30,6 +30,17 @@ from energyctl.supervisor import Daemon
 from energyctl.trainings import Trainings
 
 SHOW_SECONDS = 0.5
+
+
+@dataclass
+class SharedIdle:
+    """The idle baseline that stands for several runs one after another: that of the first.
+
+    experiment_id: of that run; None while none was measured.
+    """
+
+    baseline: Baseline | None = None
+    experiment_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,8 @@ class Context:
     interrupts: Interrupts
     observer: Observer
     watch: Watch
+    shared_idle: SharedIdle | None = None
+    """None: each run measures its own."""
 
     @property
     def estimated(self) -> bool:

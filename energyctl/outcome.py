@@ -6,12 +6,12 @@ from typing import Any
 
 from energyctl import judging
 from energyctl.background import Background
-from energyctl.energy import Added, Energy, Recording, above, doubtful
+from energyctl.energy import Added, Baseline, Energy, Recording, above, doubtful
 from energyctl.errors import MachineError
 from energyctl.foreground import Attempt
 from energyctl.foreign import unknown
 from energyctl.ledger import operator_warnings
-from energyctl.live import Context, Live
+from energyctl.live import Live, SharedIdle
 from energyctl.meters import why_null, write_cpu_energy
 from energyctl.plan import Run
 from energyctl.results import SCHEMA, WHOLE_MACHINE_NOTE, RunFiles
@@ -49,7 +49,7 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
         background = {**group.info(*span), "settle": live.settled}
         warnings += judging.coverage_warnings(background)
         warnings += operator_warnings(group.operations())
-    data = _energy(energy, recording, run.mode, context, group, warnings) if energy else None
+    data = _energy(energy, recording, live, group, warnings) if energy else None
     succeeded = final is not None and final.succeeded and not live.interrupted and not live.error
     error = live.error or (final.error if final else None)
     if live.interrupted:
@@ -80,23 +80,31 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
 def _foreign(live: Live) -> dict[str, Any]:
     """Foreign load by phase; that of the last attempt stands for the foreground."""
     why = unknown("the run ended before it")
+    shared = _idle_of_another(live)
+    if shared is not None:
+        live.foreign.setdefault("idle", unknown(f"the idle baseline is of {shared.experiment_id}"))
     return {name: live.foreign.get(name, why).to_json() for name in FOREIGN_WHEN}
 
 
 def _energy(
     energy: Energy,
     recording: Recording,
-    mode: str,
-    context: Context,
+    live: Live,
     group: Background | None,
     warnings: list[str],
 ) -> dict[str, Any]:
     """The "energy" object, with a reason for each figure that is null."""
     data = energy.to_json()
-    missing = why_null(data, context.meters)
+    missing = why_null(data, live.context.meters)
+    shared = _idle_of_another(live)
+    if shared is not None:
+        data["idle_of"] = shared.experiment_id
     for name, baseline in ADDED.items():
-        total, domains = above(recording, baseline, energy.start, energy.end)
-        why = _no_baseline(baseline, energy, recording, mode, group)
+        of: str | Baseline = baseline
+        if baseline == "idle" and shared is not None and shared.baseline is not None:
+            of = shared.baseline
+        total, domains = above(recording, of, energy.start, energy.end)
+        why = _no_baseline(baseline, energy, recording, live.run.mode, group)
         if why is not None:
             total, domains = Added(None, None, why), dict.fromkeys(domains, Added(None, None, why))
         for entry, added in [(data, total), *((d, domains[d["name"]]) for d in data["domains"])]:
@@ -108,6 +116,13 @@ def _energy(
         # What is estimated has its warning.
         warnings += [line] if line and energy.measured else []
     return {**data, "missing": missing}
+
+
+def _idle_of_another(live: Live) -> SharedIdle | None:
+    """The idle baseline, where it is that of an earlier run."""
+    shared = live.context.shared_idle
+    own = shared is None or shared.experiment_id in (None, live.files.experiment_id)
+    return None if own else shared
 
 
 def _no_baseline(

@@ -82,7 +82,7 @@ class Allocation:
     ``job`` is the id of the cluster's job and ``node`` the name of its node; ``facts`` go into
     every result. ``signals`` end the task beside the usual ones. ``patience_seconds``: how long to
     wait for another campaign to leave the machine. ``refuse_foreign``: no start where others
-    compute here.
+    compute here. ``share_idle``: one idle baseline for all runs.
     """
 
     job: str | None = None
@@ -91,6 +91,7 @@ class Allocation:
     signals: tuple[int, ...] = ()
     patience_seconds: float = 0.5
     refuse_foreign: bool = False
+    share_idle: bool = False
 
     @property
     def seat(self) -> str:

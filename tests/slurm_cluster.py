@@ -150,11 +150,19 @@ class Cluster:
         """Leaves the node's jobs and their slurmstepd alone."""
         self._kill(node)
 
-    def kill_node(self, node: str) -> None:
-        """As if its power had failed. ``start_slurmd`` is its power coming back."""
+    def kill_node(self, node: str, *, keep_spool: bool = False) -> None:
+        """As if its power had failed. ``start_slurmd`` is its power coming back.
+
+        A job that began less than 20 s before a quick return is missed only a minute later.
+        Where the spool outlives that, Slurm holds a job that it starts there a second time, as
+        "launch failed requeued held": the script's file is there already.
+        """
         self._kill(node)
         self._end(lambda: self._processes_of(node), f"the processes of {node} to end")
         self._remove_remains(node)
+        if not keep_spool:
+            shutil.rmtree(self.folder / node)
+            (self.folder / node).mkdir()
 
     def kill_controller(self) -> None:
         self._kill("slurmctld")
@@ -244,17 +252,7 @@ class Cluster:
 
     def _processes(self) -> set[int]:
         """Those of all nodes, and all that name the folder: a job may clear its environment."""
-        needle = os.fsencode(self.folder)
-        found = self._processes_of(*self.nodes)
-        ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and int(entry.name) not in ours:
-                with contextlib.suppress(OSError):
-                    texts = [(entry / name).read_bytes() for name in ("cmdline", "environ")]
-                    texts.append(os.fsencode(os.readlink(entry / "cwd")))
-                    if any(needle in text for text in texts):
-                        found.add(int(entry.name))
-        return {pid for pid in found if alive(pid)}
+        return self._processes_of(*self.nodes) | naming(self.folder)
 
     def _end(self, living: Callable[[], set[int]], what: str) -> None:
         """Kills, and looks again: a process may have started another meanwhile."""
@@ -376,9 +374,9 @@ def configure(made: Cluster, settings: Mapping[str, str]) -> None:
     # Settings come first: Slurm takes the partition's and the nodes' rows as its end.
     (folder / "slurm.conf").write_text("".join(rows) + text)
     (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n")
-    # Without a file per GPU slurmd reports none; any file does.
+    # Without a file per GPU slurmd reports none, and only devices get CUDA_VISIBLE_DEVICES set.
     for number in (0, 1):
-        (folder / f"gpu{number}").touch()
+        os.mknod(folder / f"gpu{number}", stat.S_IFCHR | 0o666, os.stat("/dev/null").st_rdev)
     gres = f"AutoDetect=off\nName=gpu File={folder}/gpu[0-1]\n"
     (folder / "gres.conf").write_text(gres)
 
@@ -474,6 +472,21 @@ def alive(pid: int) -> bool:
     except psutil.Error:
         return False
     return status not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+
+
+def naming(folder: Path) -> set[int]:
+    """Processes with *folder* in command, environment or working folder, but our ancestors."""
+    needle = os.fsencode(folder)
+    ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) not in ours:
+            with contextlib.suppress(OSError):
+                texts = [(entry / name).read_bytes() for name in ("cmdline", "environ")]
+                texts.append(os.fsencode(os.readlink(entry / "cwd")))
+                if any(needle in text for text in texts):
+                    found.add(int(entry.name))
+    return {pid for pid in found if alive(pid)}
 
 
 def sockets(folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -256,17 +256,31 @@ def _failed(journal: Journal) -> int:
     return int(failed or bool(journal.head().get("invalid")) or len(names) < len(journal.runs()))
 
 
-def follow(overviews: Overviews, console: Console, interval: float) -> Overview:
-    """Shows a campaign until it is over: a live view on a terminal, plain lines elsewhere."""
+def follow(
+    overviews: Overviews,
+    console: Console,
+    interval: float,
+    wait: Callable[[float], str | None] | None = None,
+) -> Overview:
+    """Shows a campaign until it is over: a live view on a terminal, plain lines elsewhere.
+
+    *wait* waits and returns the key that was pressed meanwhile; ``q`` ends it.
+    """
+    wait = wait or _wait
     seen = overviews.look()
     if not (console.is_terminal and os.environ.get("TERM", "dumb") != "dumb"):
         return _follow_plainly(overviews, seen, interval)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while not seen.over:
             live.update(reports.screen(seen, console.size.height), refresh=True)
-            time.sleep(interval)
+            if wait(interval) == "q":
+                break
             seen = overviews.look()
     return seen
+
+
+def _wait(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 def _follow_plainly(overviews: Overviews, seen: Overview, interval: float) -> Overview:

@@ -55,6 +55,7 @@ def watch(root: Path, once: bool, interval: float) -> int:
 
 def _across_nodes(journal: Journal, once: bool, interval: float) -> int:
     from energyctl.cli import submitting
+    from energyctl.cli.keys import Keys
     from energyctl.cluster import Overviews
     from energyctl.console import make_console
     from energyctl.reports import cluster as reports
@@ -64,7 +65,9 @@ def _across_nodes(journal: Journal, once: bool, interval: float) -> int:
         click.echo("\n".join(reports.status_lines(overviews.look())))
         return 0
     # Each look asks Slurm's controller, which many people share.
-    seen = submitting.follow(overviews, make_console(), max(interval, SLURM_SECONDS))
+    with Keys() as keys:
+        every = max(interval, SLURM_SECONDS)
+        seen = submitting.follow(overviews, make_console(), every, keys.wait)
     click.echo(reports.headline(seen))
     for line in reports.advice(seen):
         click.echo(line)

@@ -61,6 +61,10 @@ def submit_missing(
     """What was settled, what was missing, what is in the queue, and what is submitted now."""
     queue = queued(journal)
     said = settle(journal, queue)
+    held = [f"{one.task.array_job}_{one.task.index}" for one in queue if one.task.held]
+    if held:
+        slurm.release(held)
+        said.append(f"released {', '.join(held)}, which Slurm held after a start that failed")
     runs = missing(journal, queue)
     made = submit(workspace, journal, runs, change(options_of(journal))) if runs else []
     return said, runs, queue, made

@@ -24,6 +24,7 @@ class RunNow:
     """A run of the campaign. attempts: how often it was begun; tried: how the last one ended.
 
     seconds: the training's duration, of a finished one. note: why it waits, or was refused.
+    held: by Slurm, after a start that failed.
     """
 
     index: int
@@ -43,11 +44,12 @@ class RunNow:
     measured: bool | None = None
     watts: Mapping[str, float | None] = field(default_factory=dict)
     note: str | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True)
 class Overview:
-    """All runs; ``queue_problem``: why the queue is not known, with what follows from it."""
+    """All runs. in_queue: tasks that are not over; queue_problem: why that is not known."""
 
     name: str
     journal: Path
@@ -58,6 +60,7 @@ class Overview:
     seconds_of_runs: Sequence[float]
     """From the start of each finished run to its end, with all of its phases."""
 
+    in_queue: int
     queue_problem: str | None
     resume: str
 
@@ -67,7 +70,7 @@ class Overview:
     @property
     def over(self) -> bool:
         """Whether no task is left that could do anything."""
-        return self.queue_problem is None and not self.count("running", "starting", "waiting")
+        return self.queue_problem is None and not self.in_queue
 
     @property
     def nodes(self) -> int:
@@ -83,6 +86,7 @@ class Overview:
             "counts": {state: sum(run.state == state for run in self.runs) for state in states},
             "superseded": self.superseded,
             "jobs": list(self.jobs),
+            "in_queue": self.in_queue,
             "over": self.over,
             "queue_problem": self.queue_problem,
             "runs": [asdict(run) for run in self.runs],
@@ -103,7 +107,7 @@ class Overviews:
         queue: list[Queued] | None
         problem = None
         try:
-            queue = queued(journal, made)
+            queue = queued(journal, made, patient=False)
         except MachineError as error:
             queue, problem = None, str(error)
         seen = _Seen.of(journal)
@@ -126,6 +130,7 @@ class Overviews:
                 for index in finished
                 if index in seen.ended and index in seen.began
             ],
+            in_queue=len(queue or ()),
             queue_problem=problem,
             resume=journal.resume_command,
         )
@@ -155,8 +160,8 @@ class Overviews:
             return RunNow(**facts, state=state, task=task, note=seen.refused.get(task))
         facts |= {"task": task, "job": f"{mine.array_job}_{mine.index}", "node": mine.node}
         if not mine.runs:
-            note = f"{mine.reason}" if mine.reason else None
-            return RunNow(**{**facts, "node": None}, state="waiting", note=note)
+            facts |= {"node": None, "held": mine.held}
+            return RunNow(**facts, state="waiting", note=mine.reason)
         now = states.get(run.index)
         if now is None:
             begun = seen.running.get(task)

@@ -50,6 +50,12 @@ class Task:
     reason: str | None
 
     @property
+    def held(self) -> bool:
+        """Whether Slurm holds it after a start that failed; it waits until it is released."""
+        words = (self.reason or "").casefold()
+        return self.state in ("REQUEUE_HOLD", "SPECIAL_EXIT") or "requeued held" in words
+
+    @property
     def runs(self) -> bool:
         return self.state not in ("PENDING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT")
 
@@ -110,14 +116,15 @@ def largest_index() -> int:
     return max(0, int(found[1]) - 1) if found else 1000
 
 
-def queue(jobs: Iterable[str]) -> list[Task]:
-    """What of these array jobs is not over yet. Raises Unreachable."""
+def queue(jobs: Iterable[str], *, patient: bool = True) -> list[Task]:
+    """What of these array jobs is not over yet. Raises Unreachable, *patient* after a while."""
     wanted = sorted({*jobs}, key=lambda job: (len(job), job))
     if not wanted:
         return []
     command = ["squeue", "--array", "--noheader", "--states=all", "-o", _FORMAT]
     try:
-        out = _call([*command, f"--jobs={','.join(wanted)}"])
+        tries = TRIES_SECONDS if patient else 0
+        out = _call([*command, f"--jobs={','.join(wanted)}"], tries)
     except Unreachable:
         raise
     except MachineError as error:
@@ -158,6 +165,12 @@ def cancel(jobs: Sequence[str]) -> None:
 def requeue(job: str) -> None:
     """Ends this job and puts it back into the queue."""
     _call(["scontrol", "requeue", job])
+
+
+def release(tasks: Sequence[str]) -> None:
+    """Lets tasks that are held start."""
+    if tasks:
+        _call(["scontrol", "release", *tasks])
 
 
 def _path(name: str) -> str | None:

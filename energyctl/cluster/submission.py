@@ -143,12 +143,14 @@ class Queued:
     task: slurm.Task
 
 
-def queued(journal: Journal, known: Mapping[str, Array] | None = None) -> list[Queued]:
+def queued(
+    journal: Journal, known: Mapping[str, Array] | None = None, *, patient: bool = True
+) -> list[Queued]:
     """The campaign's tasks that are not over. Raises slurm.Unreachable."""
     made = submissions(journal) if known is None else known
     return [
         Queued(made[task.array_job].offset + task.index, task)
-        for task in slurm.queue(made)
+        for task in slurm.queue(made, patient=patient)
         if task.array_job in made
     ]
 

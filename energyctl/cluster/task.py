@@ -79,6 +79,7 @@ def load(
         signals=(WARNED,),
         patience_seconds=PATIENCE_SECONDS,
         refuse_foreign=options.shared_node == "fail",
+        share_idle=options.runs_per_task > 1,
     )
     campaign = replace(
         whole,

@@ -55,7 +55,10 @@ def value_of(row: Row, name: str) -> Any:
 
 def known_names(rows: Sequence[Row]) -> list[str]:
     """By what runs can be told apart."""
-    named = ("repository", "model", "mode", "campaign", "status", "hostname", "gpus", "governors")
+    named = (
+        "repository", "model", "mode", "campaign", "status", "node", "constraint", "hostname",
+        "gpus", "gpu_driver", "gpu_power_limit_watts", "governors",
+    )  # fmt: skip
     found = {n.removeprefix("hyperparam_") for row in rows for n in row if "hyperparam_" in n}
     return ["background", *named, *sorted(found)]
 
@@ -233,7 +236,7 @@ def values(name: str, rows: Sequence[Row], measure: str) -> Values:
 def confounders(a: Sequence[Row], b: Sequence[Row], by: str | None) -> list[str]:
     """Lines on what else differs between two groups: machines, origin, fixed hyper-parameters."""
     notes = []
-    for name, word in (("hostname", "machines"), ("gpus", "GPUs"), ("imported", "origins")):
+    for name, word in (("node", "machines"), ("gpus", "GPUs"), ("imported", "origins")):
         first, second = ({_text(row.get(name)) for row in rows} for rows in (a, b))
         if name != by and first != second:
             notes.append(f"of different {word}: {_listed(first)} against {_listed(second)}")

@@ -6,7 +6,7 @@ interval. What cannot be known is None with a reason, never 0.
 
 from __future__ import annotations
 
-from energyctl.energy.added import Added, above, doubtful
+from energyctl.energy.added import Added, Baseline, above, baseline_of, doubtful
 from energyctl.energy.counter import CounterSeries
 from energyctl.energy.domain import (
     CAUSES,
@@ -26,6 +26,7 @@ from energyctl.energy.series import Series, Span
 __all__ = [
     "CAUSES",
     "Added",
+    "Baseline",
     "CounterSeries",
     "Domain",
     "DomainEnergy",
@@ -40,6 +41,7 @@ __all__ = [
     "Span",
     "Ticks",
     "above",
+    "baseline_of",
     "count_once",
     "doubtful",
     "series_for",

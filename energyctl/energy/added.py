@@ -8,7 +8,7 @@ the foreground first of all, but also the machine's own work, its fans and its t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from energyctl.energy.domain import WIDE, DomainEnergy, Phase
@@ -31,28 +31,53 @@ class Added:
     missing: str | None = None
 
 
-def above(
-    recording: Recording, baseline: str, start: float, end: float
-) -> tuple[Added, dict[str, Added]]:
-    """(total, by domain) of what flowed from `start` to `end` above the power of a phase.
+@dataclass(frozen=True)
+class Power:
+    """Mean power of a domain over a baseline, with its half-width; or the reason for none."""
 
-    The baseline is all phases of that name before `start`. Its own uncertainty is stretched to the
-    length of the foreground; and by how much its power moved, from its first half to its second, it
-    may have moved further.
+    watts: float | None
+    uncertainty_watts: float | None
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Power by domain; `missing`: why it is none of any."""
+
+    power: Mapping[str, Power]
+    missing: str | None = None
+
+
+def baseline_of(recording: Recording, name: str, before: float) -> Baseline:
+    """All phases of that name before an instant.
+
+    By how much its power moved, from its first half to its second, it may have moved further: that
+    is part of the uncertainty.
     """
-    phases = [p for p in recording.phases if p.name == baseline and p.end <= start]
+    phases = [p for p in recording.phases if p.name == name and p.end <= before]
     phases = [p for p in phases if p.end > p.start]
-    energy = recording.energy(start, end)
     seconds = sum(phase.end - phase.start for phase in phases)
+    if not phases:
+        return Baseline({}, f"there is no phase {name} before it")
     if seconds < LEAST_SECONDS:
-        reason = f"the phase {baseline} before it lasted {seconds:.1f} s, too short for a baseline"
-        if not phases:
-            reason = f"there is no phase {baseline} before it"
-        nothing = Added(None, None, reason)
+        why = f"the phase {name} before it lasted {seconds:.1f} s, too short for a baseline"
+        return Baseline({}, why)
+    return Baseline({domain: _power(recording, domain, phases) for domain in recording.series})
+
+
+def above(
+    recording: Recording, baseline: str | Baseline, start: float, end: float
+) -> tuple[Added, dict[str, Added]]:
+    """(total, by domain) of what flowed from `start` to `end` above the power of a baseline, or of
+    the phases of that name before it. Its uncertainty is stretched to the length of the foreground.
+    """
+    if isinstance(baseline, str):
+        baseline = baseline_of(recording, baseline, start)
+    energy = recording.energy(start, end)
+    if baseline.missing is not None:
+        nothing = Added(None, None, baseline.missing)
         return nothing, {d.domain.name: nothing for d in energy.domains}
-    domains = {
-        entry.domain.name: _above(recording, entry, phases, end - start) for entry in energy.domains
-    }
+    domains = {entry.domain.name: _above(entry, baseline, end - start) for entry in energy.domains}
     parts = [domains[d.domain.name] for d in energy.domains if d.domain.in_total]
     return _total(parts), domains
 
@@ -70,16 +95,24 @@ def doubtful(name: str, added: Added, total_joules: float | None) -> str | None:
     )
 
 
-def _above(
-    recording: Recording, entry: DomainEnergy, phases: Sequence[Phase], seconds: float
-) -> Added:
+def _above(entry: DomainEnergy, baseline: Baseline, seconds: float) -> Added:
     if entry.joules is None or entry.uncertainty_joules is None:
         return Added(None, None, entry.missing)
-    series = recording.series[entry.domain.name]
+    power = baseline.power.get(entry.domain.name) or Power(None, None, "its baseline is unknown")
+    if power.watts is None or power.uncertainty_watts is None:
+        return Added(None, None, power.missing)
+    return Added(
+        entry.joules - power.watts * seconds,
+        entry.uncertainty_joules + power.uncertainty_watts * seconds,
+    )
+
+
+def _power(recording: Recording, domain: str, phases: Sequence[Phase]) -> Power:
+    series = recording.series[domain]
     spans = [series.between(phase.start, phase.end) for phase in phases]
     for span in spans:
         if span.joules is None:
-            return Added(None, None, f"its baseline is unknown: {span.missing}")
+            return Power(None, None, f"its baseline is unknown: {span.missing}")
     rest = sum(phase.end - phase.start for phase in phases)
     watts = sum(span.joules or 0.0 for span in spans) / rest
     doubt = sum(span.uncertainty_joules or 0.0 for span in spans) / rest
@@ -91,7 +124,7 @@ def _above(
     ]
     if halves[0] is not None and halves[1] is not None:
         doubt += abs(halves[1] - halves[0]) / (middle - longest.start) / 2
-    return Added(entry.joules - watts * seconds, entry.uncertainty_joules + doubt * seconds)
+    return Power(watts, doubt)
 
 
 def _total(parts: Sequence[Added]) -> Added:

@@ -18,8 +18,8 @@ MOST_RUNS = 6
 """So many runs are named with a warning."""
 
 FACTS = (
-    "hostname", "os", "kernel", "cpu", "physical_cores", "logical_cpus", "memory_bytes", "gpus",
-    "governors", "energyctl", "python", "seed",
+    "hostname", "node", "os", "kernel", "cpu", "physical_cores", "logical_cpus", "memory_bytes",
+    "gpus", "governors", "energyctl", "python", "seed",
 )  # fmt: skip
 
 

@@ -69,6 +69,10 @@ def advice(seen: Overview) -> list[str]:
         numbers = f"run {missing[0].index}" if len(missing) == 1 else count(len(missing), "run")
         lines.append(f"{numbers} neither finished nor in the queue; submit what is missing with:")
         lines.append(seen.resume)
+    held = [run.job or "" for run in seen.runs if run.held]
+    if held:
+        lines.append(f"Slurm holds {', '.join(dict.fromkeys(held))} after a start that failed;")
+        lines.append(f"release with: {seen.resume}")
     lines += list(dict.fromkeys(f"refused by {run.note}" for run in missing if run.note))[:5]
     return lines
 

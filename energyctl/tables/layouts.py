@@ -9,6 +9,7 @@ _UNKNOWN = "not known"
 _UNMEASURED = "not measured, or a part of it is unknown"
 _SERIAL = "no background (mode is not parallel), or not known"
 _NOT_IMPORTED = "not imported"
+_NO_CLUSTER = "run by no cluster, or none was asked for"
 _NO_SERIES = "no GPU was metered, or its time series is not beside the result"
 
 ID = Column("experiment_id", "text", "", "the run; the key of all tables")
@@ -164,8 +165,15 @@ RUNS = Layout(
         ),
         Column("seed", "integer", "", "of the drawn values", _UNKNOWN),
         Column("hostname", "text", "", "of the machine", _UNKNOWN),
+        Column("node", "text", "", "its name in the cluster, else as hostname", _UNKNOWN),
+        Column("constraint", "text", "", "features that the cluster was asked for", _NO_CLUSTER),
+        Column("slurm_job", "text", "", "id of the cluster's job", _NO_CLUSTER),
         Column("cpu", "text", "", "its processor", _UNKNOWN),
         Column("gpus", "text", "", "names of its GPUs, `; ` between", "none, or not known"),
+        Column("gpu_driver", "text", "", "version of their driver", "none, or not known"),
+        Column(
+            "gpu_power_limit_watts", "text", "W", "their limits, `; ` between", "none, or not known"
+        ),
         Column("governors", "text", "", "of its CPUs, `,` between", _UNKNOWN),
         Column("kernel", "text", "", "release of its kernel", _UNKNOWN),
         Column("energyctl", "text", "", "version that metered it", _UNKNOWN),

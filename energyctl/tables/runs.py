@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from energyctl.tables.columns import Row, total
@@ -205,7 +206,7 @@ def _imported(result: Part) -> Row:
 
 
 def _environment(facts: Part) -> Row:
-    run = facts.part("run")
+    run, gpus = facts.part("run"), list(facts.parts("gpus"))
     return {
         "run": run.integer("index"),
         "experiment": run.integer("experiment"),
@@ -213,12 +214,22 @@ def _environment(facts: Part) -> Row:
         "mutated": joined(run.items("mutated"), ","),
         "seed": facts.integer("seed"),
         "hostname": facts.text("hostname"),
+        "node": facts.text("node") or facts.text("hostname"),
+        "constraint": facts.part("slurm").text("constraint"),
+        "slurm_job": facts.part("slurm").text("job_id"),
         "cpu": facts.text("cpu"),
-        "gpus": joined((gpu.text("name") for gpu in facts.parts("gpus")), "; "),
+        "gpus": joined((gpu.text("name") for gpu in gpus), "; "),
+        "gpu_driver": joined(dict.fromkeys(gpu.text("driver") for gpu in gpus), "; "),
+        "gpu_power_limit_watts": joined(_limits(gpus), "; "),
         "governors": joined(facts.items("governors"), ","),
         "kernel": facts.text("kernel"),
         "energyctl": facts.text("energyctl"),
     }
+
+
+def _limits(gpus: Iterable[Part]) -> list[str]:
+    watts = [gpu.number("power_limit_watts") for gpu in gpus]
+    return [f"{limit:g}" for limit in watts if limit is not None]
 
 
 def _metrics(training: Part) -> Row:

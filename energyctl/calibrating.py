@@ -1,0 +1,138 @@
+"""Edge: the quick start's training, measured once per campaign on each machine that it uses.
+
+The same work everywhere, so its energy and time compare the machines. The figures are shown, and
+never applied to a result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from energyctl import registry, runner, settings
+from energyctl.errors import EnergyctlError
+from energyctl.journal import Journal
+from energyctl.live import Context
+from energyctl.plan import Run, make
+from energyctl.programs import safe_name
+from energyctl.results import RunFiles, to_text
+from energyctl.trainings import Trainings
+from energyctl.workspace import packaged
+
+FOLDER = "calibration"
+SETTINGS = json.dumps(
+    {
+        "experiment_name": FOLDER,
+        "mode": "default",
+        "idle_seconds": 10,
+        "cooldown_seconds": 0,
+        "max_retries": 0,
+        "sample_interval_seconds": 0.5,
+        "seed": 1,
+        "experiments": [{"repo": "digits", "model": "mlp"}],
+    }
+)
+"""One core at work for some ten seconds, after ten idle ones."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured on a machine: idle power, and the energy and time of the same work."""
+
+    node: str
+    idle_watts: float | None
+    seconds: float | None
+    joules: float | None
+    uncertainty_joules: float | None
+    above_idle_joules: float | None
+    measured: bool
+
+
+def folder_of(journal: Journal) -> Path:
+    """Holds a folder per machine."""
+    return journal.own_folder / FOLDER
+
+
+def calibrate(context: Context, journal: Journal, node: str) -> list[str]:
+    """Measures this machine, where the campaign has not yet; warnings about what went wrong.
+
+    Raises Interrupted; whatever else is wrong does not keep the campaign from its runs.
+    """
+    place = folder_of(journal) / safe_name(node)
+    if place.is_dir():
+        return []
+    context.observer.say(f"calibration: the quick start's training on {node}")
+    fresh = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        context.folder.make(fresh)
+        kept = _measured(context, fresh)
+        context.folder.write(fresh / "calibration.json", to_text(kept))
+        with context.folder.user.writing(fresh.parent):
+            os.replace(fresh, place)
+    except (OSError, EnergyctlError) as error:
+        return [f"the machine is not calibrated: {error}"]
+    finally:
+        with contextlib.suppress(OSError), context.folder.user.writing(fresh.parent):
+            shutil.rmtree(fresh, ignore_errors=True)
+    context.interrupts.wait(context.settings.cooldown_seconds)
+    succeeded = kept["status"] == "succeeded"
+    return [] if succeeded else [f"the calibration failed: {kept['foreground_result']['error']}"]
+
+
+def _measured(context: Context, folder: Path) -> dict[str, Any]:
+    """The result of the run, by the same code as any other."""
+    known = registry.read(packaged() / "settings" / "models_config.json")
+    document = settings.parse(SETTINGS, FOLDER)
+    checked = settings.check(document).settings
+    assert checked is not None
+    run: Run = make(checked, known, seed=1, document=document).runs[0]
+    own = context.trainings
+    changed = replace(
+        context,
+        campaign=FOLDER,
+        settings=checked,
+        registry=known,
+        trainings=Trainings(known, own.root, own.python, own.environ),
+        folder=replace(context.folder, root=folder),
+        shared_idle=None,
+    )
+    training = run.foreground
+    files = RunFiles(folder, FOLDER, FOLDER, FOLDER, training.repo, training.model)
+    results: list[dict[str, Any]] = []
+    runner.carry_out(run, files, changed, lambda result, _: results.append(result), False)
+    return results[-1]
+
+
+def read(folder: Path) -> list[Calibration]:
+    """The calibrations in the folder of a campaign, by name of the machine."""
+    found = []
+    for path in sorted(folder.glob("*/calibration.json")):
+        try:
+            found.append(_calibration(json.loads(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def _calibration(result: Mapping[str, Any]) -> Calibration:
+    energy = result.get("energy") or {}
+    facts = result["environment"]
+    idle = next((p for p in result["phases"] if p["name"] == "idle"), None)
+    counted = {domain["name"] for domain in energy.get("domains", ()) if domain["in_total"]}
+    watts = [w for name, w in (idle or {}).get("watts", {}).items() if name in counted]
+    succeeded = result["status"] == "succeeded"
+    return Calibration(
+        node=str(facts.get("node") or facts["hostname"]),
+        idle_watts=sum(watts) if watts and None not in watts else None,
+        seconds=energy.get("seconds") if succeeded else None,
+        joules=energy.get("total_joules") if succeeded else None,
+        uncertainty_joules=energy.get("uncertainty_joules"),
+        above_idle_joules=energy.get("above_idle_joules") if succeeded else None,
+        measured=bool(energy.get("measured")),
+    )
