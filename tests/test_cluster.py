@@ -276,7 +276,7 @@ def test_foreign_load_on_a_node_is_refused(place: Lab) -> None:
 
 
 def test_a_controller_that_is_away_is_said_and_harms_nothing(place: Lab) -> None:
-    place.settings(1, seconds=3.0)
+    place.settings(1, seconds=25.0)
     place.run("submit", "x.json")
     wait_for(training(place), "the training")
     place.cluster.kill_controller()

@@ -104,24 +104,35 @@ MAY_IMPORT: dict[str, set[str]] = {
         "plan", "results",
     },
     "runner": {
-        "background", "entries", "foreground", "launching", "live", "meters", "outcome", "plan",
-        "processes", "registry", "results", "settling", "trainings", "workdirs",
+        "background", "energy", "entries", "foreground", "launching", "live", "meters", "outcome",
+        "plan", "processes", "registry", "results", "settling", "trainings", "workdirs",
     },
+    "placing": {"journal", "outcome", "plan", "results", "workdirs"},
     "preparation": {
-        "entries", "history", "interpreters", "journal", "live", "machine", "observer", "plan",
-        "preflight", "processes", "programs", "registry", "results", "settings", "trainings",
+        "entries", "history", "interpreters", "journal", "live", "machine", "observer", "placing",
+        "plan", "preflight", "processes", "programs", "registry", "results", "settings", "trainings",
         "workspace",
     },
+    "calibrating": {
+        "journal", "live", "plan", "programs", "registry", "results", "runner", "settings",
+        "trainings", "workspace",
+    },
     "campaign": {
-        "cgroups", "daemons", "foreign", "interrupts", "journal", "leftovers", "live", "machine",
-        "meters", "observer", "outcome", "plan", "preparation", "processes", "programs", "registry",
-        "results", "runner", "settings", "supervisor", "trainings", "workdirs", "workspace",
+        "calibrating", "cgroups", "daemons", "foreign", "interrupts", "journal", "leftovers", "live", "machine",
+        "meters", "observer", "placing", "plan", "preparation", "processes", "registry", "runner",
+        "settings", "supervisor", "trainings", "workdirs", "workspace",
+    },
+    "cluster": {
+        "campaign", "journal", "machine", "observer", "outcome", "placing", "plan", "preparation",
+        "programs", "results", "settings", "state", "workdirs", "workspace",
     },
     "operations": {
-        "campaign", "groups", "leftovers", "machine", "meters", "processes", "state", "supervisor",
-        "workdirs", "workspace",
+        "campaign", "cluster", "groups", "leftovers", "machine", "meters", "processes", "results",
+        "state", "supervisor", "workdirs", "workspace",
     },
-    "reports": {"comparing", "energy", "meters", "observer", "plan", "registry", "watching"},
+    "reports": {
+        "cluster", "comparing", "energy", "meters", "observer", "plan", "registry", "watching",
+    },
     "watching": {
         "foreground", "journal", "machine", "observer", "plan", "processes", "results", "state",
         "workspace",

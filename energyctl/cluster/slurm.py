@@ -20,6 +20,9 @@ from energyctl.errors import MachineError
 CALL_SECONDS = 60.0
 """A controller that is busy or starts anew lets its clients wait."""
 
+QUICK_SECONDS = 10.0
+"""For who only looks."""
+
 TRIES_SECONDS = 20.0
 """For so long a controller that does not answer is asked again."""
 
@@ -123,8 +126,8 @@ def queue(jobs: Iterable[str], *, patient: bool = True) -> list[Task]:
         return []
     command = ["squeue", "--array", "--noheader", "--states=all", "-o", _FORMAT]
     try:
-        tries = TRIES_SECONDS if patient else 0
-        out = _call([*command, f"--jobs={','.join(wanted)}"], tries)
+        command.append(f"--jobs={','.join(wanted)}")
+        out = _call(command) if patient else _call_once(command, QUICK_SECONDS)
     except Unreachable:
         raise
     except MachineError as error:
@@ -188,7 +191,7 @@ def _call(command: Sequence[str], tries_seconds: float = TRIES_SECONDS) -> str:
             time.sleep(0.5)
 
 
-def _call_once(command: Sequence[str]) -> str:
+def _call_once(command: Sequence[str], limit_seconds: float = CALL_SECONDS) -> str:
     try:
         done = subprocess.run(
             command,
@@ -196,13 +199,13 @@ def _call_once(command: Sequence[str]) -> str:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=CALL_SECONDS,
+            timeout=limit_seconds,
             env={**os.environ, "LC_ALL": "C"},
         )
     except OSError as error:
         raise MachineError(f"cannot start {command[0]}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise Unreachable(f"{command[0]} did not answer within {CALL_SECONDS:.0f} s") from error
+        raise Unreachable(f"{command[0]} did not answer within {limit_seconds:.0f} s") from error
     if done.returncode:
         said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
         kind = Unreachable if any(words in said for words in _NOT_THERE) else MachineError
