@@ -103,7 +103,8 @@ def compare_groups(
             if overall is not None:
                 study.overalls.append(overall)
     if not study.comparisons:
-        why = "; ".join(dict.fromkeys(study.notes)) or "no run has these figures"
+        lacking = [note for note in study.notes if note.startswith("left out")]
+        why = "; ".join(dict.fromkeys(lacking or study.notes)) or "no run has these figures"
         raise SettingsError(f"nothing can be compared: {why}")
     study.comparisons = _corrected(study.comparisons, measures)
     if any(c.ratio.low is not None and min(c.a.n, c.b.n) < ENOUGH for c in study.comparisons):

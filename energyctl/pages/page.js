@@ -60,7 +60,12 @@
     });
     if (views.get(element) !== ticket) { made.finalize(); return; }
     views.set(element, made);
-    await made.view.resize().runAsync();  // a legend's columns follow the width, the height them
+    // A legend's columns follow the width of the plot, and the height was reckoned before.
+    const low = (part) => part.getBoundingClientRect().bottom;
+    const svg = element.querySelector("svg"), edge = low(svg) + 1;
+    if ([...svg.querySelectorAll(".role-legend text")].some((text) => low(text) > edge)) {
+      await made.view.resize().runAsync();
+    }
   }
   function forget(element) {
     const made = views.get(element);
