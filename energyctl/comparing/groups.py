@@ -132,7 +132,7 @@ def two_groups(a: Sequence[Row], b: Sequence[Row], names: tuple[str, str]) -> Gr
             raise SettingsError(f"{name}: no run of it is left to compare: {USABLE}")
     shared = {row["experiment_id"] for row in a} & {row["experiment_id"] for row in b}
     if shared:
-        raise SettingsError(f"runs are in both groups: {len(shared)}, as {sorted(shared)[0]}")
+        raise SettingsError(f"{len(shared)} runs are in both groups, as {sorted(shared)[0]}")
     first, second = names if names[0] != names[1] else ("A", "B")
     return Groups({first: list(a), second: list(b)})
 
