@@ -237,6 +237,8 @@ def _samples(
                 watts = float(cells[2]) if cells[2] else None
             except (IndexError, ValueError):
                 continue
+            if watts is None and domain not in found:
+                continue  # the reading that a series begins with is no gap
             if domain in domains:
                 found.setdefault(domain, []).append((time, watts))
     return found

@@ -276,6 +276,23 @@ def test_every_kind_can_be_drawn(results: Path, kind: str) -> None:
     assert "Energy (kJ)" in (text := (results.parent / "f.svg").read_text()) or "Power (W)" in text
 
 
+def test_a_domain_without_samples_is_a_level_and_no_energy_is_below_zero(results: Path) -> None:
+    path = write_run(results, 9)
+    data = json.loads(path.read_text())
+    for phase in data["phases"]:
+        if phase["name"] == "foreground":
+            phase["watts"] = {"package-0": 120.0, "dram-0": 7.0}
+    data["energy"] |= {"total_joules": 10.0, "uncertainty_joules": 10.5}
+    path.write_text(json.dumps(data), encoding="utf-8")
+    run = energyctl.load(path)[0]
+    levels = [row for row in charts.power_rows(run) if row["domain"] == "dram-0"]
+    assert [(row["watts"], row["mean"]) for row in levels] == [(7, True), (7, True), (None, True)]
+    sampled = [row for row in charts.power_rows(run) if row["domain"] == "package-0"]
+    assert not any(row["mean"] for row in sampled if 4 < row["seconds"] < 14)
+    (row,) = charts.run_rows([run])
+    assert (row["low"], row["high"]) == (0.0, 20.5)
+
+
 def test_an_estimate_and_an_imported_run_are_named_as_such(results: Path) -> None:
     domains = [domain("package-0", "cpu", 500.0, measured=False)]
     figure_of = {"seconds": 10.0, "total_joules": 500.0, "measured": False, "domains": domains}

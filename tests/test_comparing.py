@@ -83,6 +83,18 @@ def test_the_interval_of_cliffs_delta_holds_the_truth_as_often_as_it_says() -> N
     assert 0.92 <= held / 300 <= 0.99
 
 
+@pytest.mark.parametrize(("n", "low"), [(2, -0.2287), (5, 0.2854)])
+def test_the_interval_of_cliffs_delta_of_groups_that_lie_apart_is_no_point(
+    n: int, low: float
+) -> None:
+    """low: by going through all values of the excess in steps of 0.00001."""
+    found = statistics.cliffs_delta(range(n), range(n, 2 * n), SET)
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(low, abs=1e-3)
+    turned = statistics.cliffs_delta(range(n, 2 * n), range(n), SET)
+    assert (turned.low, turned.high) == (-1.0, pytest.approx(-low, abs=1e-3))
+
+
 def test_the_bootstrap_is_scipys_and_repeats_with_its_seed() -> None:
     x, y = [10.0, 11, 12, 13, 15], [20.0, 21, 24, 25, 29]
     found = statistics.bootstrap((x, y), statistics.difference_of_means, SET)
@@ -166,7 +178,7 @@ def test_three_against_three_is_too_few_whatever_they_show() -> None:
     text = sentence(few)
     assert text.startswith("Too few runs to say anything")
     assert "p = 0.1" in text
-    assert "a difference of this size 6" in text
+    assert "a difference of this size takes 6 runs in each group" in text
 
 
 def test_a_clear_difference_and_one_within_the_meters_are_told_apart() -> None:
@@ -306,3 +318,15 @@ def test_what_cannot_be_compared_is_one_line(
     told = capsys.readouterr().err
     assert said in told
     assert told.count("\n") == 1
+
+
+def test_a_group_of_which_nothing_is_left_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_runs(tmp_path / "good", "mutation", [1.0, 2.0])
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "a.json").write_text('{"schema": 1, "exp')
+    assert cli.run(["-C", str(tmp_path), "compare", "cut", "good"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert told[1].startswith("energyctl: cut: no run of it is left to compare")

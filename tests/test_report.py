@@ -6,6 +6,8 @@ import json
 import random
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from benchmarks.report import write_result
 from energyctl import cli, pages
 from energyctl.pages.facts import grouped
 from energyctl.pages.packing import packed, series, unpacked
+from energyctl.reports.words import energy
 
 EVIL = "</script><script>window.evil=1</script><img src=x onerror='window.evil=1'>\u2028\"&第\u202e"
 
@@ -90,6 +93,18 @@ def test_no_peak_of_an_hour_is_lost_and_the_same_run_gives_the_same_page(tmp_pat
     assert len(packed(run)) < 28_000  # of 15 MB for 500
 
 
+@pytest.mark.parametrize(
+    ("joules", "band", "text"),
+    [
+        (109_322.14, 0.07, "109.3221 ± 0.0001 kJ"),
+        (109_322.14, 7.0, "109.32 ± 0.01 kJ"),
+        (12.5, 0.0, "12.5 ± 0.0 J"),
+    ],
+)
+def test_a_band_that_is_known_is_not_written_as_zero(joules: float, band: float, text: str) -> None:
+    assert energy(joules, band) == text
+
+
 def test_warnings_that_differ_in_figures_are_one() -> None:
     lines = [
         ("a", "foreign load: 0.5 cores of pid 7"), ("b", "foreign load: 1.25 cores of pid 9"),
@@ -123,6 +138,23 @@ def test_the_terminal_says_warnings_first_and_what_is_missing(
     assert "warning: foreign load" in words
     assert "unknown" in words
     assert "of 8 runs" in words  # whose energy is known
+
+
+def test_the_summary_needs_no_library_of_the_page(results: Path) -> None:
+    program = (
+        "import sys; sys.modules.update(altair=None, polars=None, vl_convert=None, scipy=None)"
+    )
+    program += "; from energyctl import cli; sys.exit(cli.run(sys.argv[1:]))"
+    summary = [sys.executable, "-c", program, "report", str(next(results.glob("run0001*.json")))]
+    ended = subprocess.run(summary, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "1 run (1 " in ended.stdout
+    ended = subprocess.run(
+        [*summary, "--html", str(results.parent / "none.html")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert ended.stderr == "energyctl: charts need altair: pip install 'energyctl[report]'\n"
 
 
 @pytest.mark.parametrize(
@@ -215,6 +247,39 @@ def test_the_charts_have_their_marks_and_a_filter_works(browser: Any, page: Path
     shown.page.reload()
     shown.page.wait_for_function(f"document.querySelectorAll('{SHOWN_ROWS}').length === 1")
     assert shown.trouble == []
+    shown.page.close()
+
+
+FITTING = """
+() => [...document.querySelectorAll(".chart svg.marks")].flatMap((svg) => {
+  const cell = svg.closest(".chart").getBoundingClientRect(), own = svg.getBoundingClientRect();
+  const name = svg.closest(".chart").id || svg.closest(".chart").className;
+  const found = own.width > cell.width + 1 ? [`${name} is wider than its cell`] : [];
+  for (const text of svg.querySelectorAll("text")) {
+    const box = text.getBoundingClientRect();
+    if (box.width && (box.bottom > own.bottom + 2 || box.right > own.right + 2)) {
+      found.push(`${name} cuts ${text.textContent}`);
+    }
+  }
+  return found;
+})
+"""
+
+
+@pytest.mark.parametrize("width", [390, 800, 1300, 1440])
+def test_no_chart_is_cut_off_at_the_edge_of_its_cell(browser: Any, page: Path, width: int) -> None:
+    shown = Shown(browser, page, width)
+    shown.page.evaluate("document.getElementById('r2').open = true")
+    shown.page.evaluate("document.getElementById('r2').scrollIntoView()")
+    shown.page.wait_for_selector(".run-iterations svg")
+    shown.page.wait_for_timeout(300)
+    assert shown.count(".chart svg.marks") >= 8
+    assert shown.page.evaluate(FITTING) == []
+    lefts = shown.page.evaluate(
+        "[...document.querySelectorAll('#r2 .chart svg.marks')]"
+        ".map((svg) => svg.querySelector('.background').getBoundingClientRect().left)"
+    )
+    assert max(lefts) - min(lefts) < 2  # one time axis
     shown.page.close()
 
 

@@ -21,6 +21,7 @@ from energyctl.observer import JobView, View
 from energyctl.plan import BackgroundJob, Run, Training
 from energyctl.reports.watching import BLOCKS, plain, screen, sparkline
 from energyctl.watching import Closed, Finished, Scene
+from energyctl.watching import _samples as samples
 
 SAMPLES = Path(__file__).parent / "samples" / "watch"
 NOW = 1_900_000_000.0
@@ -111,6 +112,15 @@ def test_a_line_of_power_shows_its_course_and_its_gaps() -> None:
     assert sparkline([1.0, None, 2.0], 5) == "  ▁ █"
     assert sparkline([100.0, 100.9], 2) == "▁▄"  # a hundredth is no cliff
     assert sparkline([], 4) == "    "
+
+
+def test_the_reading_that_a_series_begins_with_is_no_gap(tmp_path: Path) -> None:
+    lines = ["timestamp,domain,power_w,energy_j", "1.0,package-0,,5", "2.0,package-0,80.0,85"]
+    lines += ["3.0,package-0,,", "4.0,package-0,70.0,200", ""]
+    (tmp_path / "cpu_power.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert samples(tmp_path, {"package-0": 70.0}) == {
+        "package-0": [(2.0, 80.0), (3.0, None), (4.0, 70.0)]
+    }
 
 
 def test_what_went_wrong_and_what_is_awaited_is_said() -> None:

@@ -212,9 +212,9 @@ def metric_against_energy(
 
 
 def _wrapped(first: str, second: str, width: Width) -> str | list[str]:
-    """One line, or two where the plot is narrower."""
+    """One line, or two where the plot is narrower, or may be."""
     whole = f"{first} {second}"
-    return [first, second] if isinstance(width, int | float) and 5 * len(whole) > width else whole
+    return [first, second] if isinstance(width, str) or 5 * len(whole) > width else whole
 
 
 def _x(title: str, log: bool, numeric: bool) -> alt.X:

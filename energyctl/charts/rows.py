@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl.charts.thinning import gaps_marked, thinned
@@ -99,7 +99,8 @@ def power_rows(run: Run, buckets: int = BUCKETS, domains: Iterable[str] | None =
         {"seconds": time - origin, "domain": domain, "watts": watts, "mean": False}
         for time, domain, watts in few.select("timestamp", "domain", "watts").iter_rows()
     ]
-    sampled = None if frame.is_empty() else (few["timestamp"][0], few["timestamp"][-1])
+    spans = few.group_by("domain").agg(first=pl.min("timestamp"), last=pl.max("timestamp"))
+    sampled = {domain: (first, last) for domain, first, last in spans.iter_rows()}
     return rows + _levels(run.phases, sampled, origin, wanted)
 
 
@@ -119,19 +120,20 @@ def _begun(frame: polars.DataFrame) -> polars.DataFrame:
 
 def _levels(
     phases: Iterable[RunPhase],
-    sampled: tuple[float, float] | None,
+    sampled: Mapping[str, tuple[float, float]],
     origin: float,
     wanted: Sequence[str] | None,
 ) -> list[Row]:
-    """The mean power of each phase that is not short and in which there is no sample."""
+    """The mean power of each phase that is not short and in which a domain has no sample."""
     rows: list[Row] = []
     for phase in phases:
         middle = (phase.start + phase.end) / 2
         if phase.end - phase.start < LEAST_SECONDS:
             continue
-        if sampled is not None and sampled[0] <= middle <= sampled[1]:
-            continue
         for domain, watts in phase.watts.items():
+            first, last = sampled.get(domain, (math.inf, -math.inf))
+            if first <= middle <= last:
+                continue
             if finite(watts) is None or (wanted is not None and domain not in wanted):
                 continue
             for time, value in ((phase.start, watts), (phase.end, watts), (phase.end, None)):
@@ -221,8 +223,8 @@ def label(run: Run, number: int) -> str:
 
 
 def band(value: float | None, half: float | None) -> tuple[float | None, float | None]:
-    """Low and high; null where either is not known."""
-    return (None, None) if value is None or half is None else (value - half, value + half)
+    """Low and high of an energy, which is never below 0; null where either is not known."""
+    return (None, None) if value is None or half is None else (max(0.0, value - half), value + half)
 
 
 def finite(value: Any) -> float | None:

@@ -60,16 +60,28 @@ def run_power(
 
 
 def run_iterations(
-    jobs: Sequence[str], width: Width = "container", title: str = TIME
+    jobs: Sequence[str],
+    width: Width = "container",
+    title: str = TIME,
+    y_title: str | None = None,
+    letters: int | None = None,
 ) -> alt.LayerChart:
     """A band per background job, an iteration by turns lighter and darker; failed ones marked.
 
-    Data `iterations`, `phases`.
+    Data `iterations`, `phases`. y_title: a space takes the room of a title, so that the plot begins
+    where others do. letters: so many of a job's name are shown, the last ones, which tell copies
+    apart; None: all.
     """
     base = alt.Chart(alt.NamedData("iterations")).encode(
         x=_time("start:Q", title),
         x2="end:Q",
-        y=alt.Y("job:N", title=None, sort=list(jobs), scale=alt.Scale(domain=list(jobs))),
+        y=alt.Y(
+            "job:N",
+            title=y_title,
+            sort=list(jobs),
+            scale=alt.Scale(domain=list(jobs)),
+            **_ending(letters),
+        ),
         tooltip=[
             alt.Tooltip("job:N", title="job"),
             alt.Tooltip("number:Q", title="iteration"),
@@ -86,7 +98,7 @@ def run_iterations(
         .then(alt.value(0.95))
         .otherwise(alt.value(0.55)),
     )
-    names = {"step": 12} if isinstance(width, str) else {"step": 9}
+    names = {"step": 15} if isinstance(width, str) else {"step": 9}
     return layered([*_shading(title), bars], width, alt.Step(**names))
 
 
@@ -134,6 +146,14 @@ def run_overview(
     if gpu:
         charts += [run_temperature(width, part), run_utilization(width, part)]
     return stacked(charts)
+
+
+def _ending(letters: int | None) -> dict[str, Any]:
+    if letters is None:
+        return {}
+    long = f"length(datum.label) > {letters}"
+    shown = f"{long} ? '…' + slice(datum.label, {1 - letters}) : datum.label"
+    return {"axis": alt.Axis(labelExpr=shown)}
 
 
 def _naming(estimated: Sequence[str]) -> dict[str, Any]:

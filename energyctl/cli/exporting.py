@@ -13,6 +13,7 @@ import click
 from energyctl.cli import completing
 from energyctl.cli.places import result_paths
 from energyctl.cli.progress import Steps
+from energyctl.reports.words import count
 
 TABLES = ("runs", "domains", "phases", "jobs", "iterations")
 
@@ -67,9 +68,9 @@ def export(
     for target in targets:
         if target.place is not None:
             rows, columns = done.written[target.table]
-            click.echo(f"wrote {target.place}: {rows} rows, {columns} columns")
+            click.echo(f"wrote {target.place}: {count(rows, 'row')}, {count(columns, 'column')}")
     if done.problems:
-        click.echo(f"energyctl: {len(done.problems)} problems, named above", err=True)
+        click.echo(f"energyctl: {count(len(done.problems), 'problem')}, named above", err=True)
     return int(bool(done.problems))
 
 

@@ -74,19 +74,21 @@ def _place(workspace: Workspace, name: str, force: bool) -> Path:
 def _write(runs: Runs, place: Path, title: str | None) -> None:
     from energyctl import machine, pages
     from energyctl.errors import MachineError
+    from energyctl.pages.page import page
+    from energyctl.reports.words import count
     from energyctl.table_files import staging
 
     with staging(machine.invoking_user()) as staged:
         fresh = staged.begin(place)
         with Steps("drawing runs") as steps:
-            text = pages.page(runs, title, pages.settings_of(runs), steps)
+            text = page(runs, title, pages.settings_of(runs), steps)
         try:
             fresh.write_text(text, encoding="utf-8")
         except OSError as error:
             raise MachineError(f"{place} cannot be written: {error.strerror}") from error
         staged.commit()
     size = place.stat().st_size / 1e6
-    click.echo(f"wrote {place}: {len(runs)} runs, {size:.1f} MB")
+    click.echo(f"wrote {place}: {count(len(runs), 'run')}, {size:.1f} MB")
 
 
 def _say(line: str) -> None:

@@ -104,6 +104,9 @@ def check_measure(rows: Sequence[Row], measure: str) -> str:
     raise SettingsError(f"--measure {measure}: no such figure of a run; there are {shown}, …")
 
 
+USABLE = "it must be readable, have succeeded and fit --where"
+
+
 def usable(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     """Those that succeeded, and a line on the others."""
     good = [row for row in rows if row.get("status") == "succeeded"]
@@ -126,7 +129,10 @@ def filtered(rows: Sequence[Row], wanted: Sequence[tuple[str, str]]) -> list[Row
 
 
 def two_groups(a: Sequence[Row], b: Sequence[Row], names: tuple[str, str]) -> Groups:
-    """Two given groups. A run that is in both cannot be compared with itself: SettingsError."""
+    """Two given groups. SettingsError where one is empty, or a run is in both."""
+    for name, rows in zip(names, (a, b), strict=True):
+        if not rows:
+            raise SettingsError(f"{name}: no run of it is left to compare: {USABLE}")
     shared = {row["experiment_id"] for row in a} & {row["experiment_id"] for row in b}
     if shared:
         raise SettingsError(f"{len(shared)} runs are in both groups, as {sorted(shared)[0]}")
@@ -139,6 +145,8 @@ def by_name(rows: Sequence[Row], name: str) -> Groups | None:
 
     Raises SettingsError where there are no two groups.
     """
+    if not rows:
+        raise SettingsError(f"no run is left to compare: {USABLE}")
     known = [row for row in rows if value_of(row, name) is not None]
     if not known:
         names = ", ".join(known_names(rows))

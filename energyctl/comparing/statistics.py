@@ -164,9 +164,10 @@ def cliffs_delta(x: Sequence[float], y: Sequence[float], settings: Settings) -> 
         inner = 1 + more * (1 - t) / (2 - t) + more * t / (1 + t)
         return abs(theta - t) - z * math.sqrt(t * (1 - t) * inner / (len(x) * len(y)))
 
+    # At 0 and at 1 the excess is 0 as well, which is not the edge that is looked for.
     tiny = 1e-12
-    low = 0.0 if theta <= tiny else optimize.brentq(excess, tiny, theta)
-    high = 1.0 if theta >= 1 - tiny else optimize.brentq(excess, theta, 1 - tiny)
+    low = 0.0 if theta <= tiny else optimize.brentq(excess, tiny, min(theta, 1 - tiny))
+    high = 1.0 if theta >= 1 - tiny else optimize.brentq(excess, max(theta, tiny), 1 - tiny)
     return Estimate(delta, 2 * low - 1, 2 * high - 1, method="Newcombe 2006, method 5")
 
 

@@ -16,7 +16,7 @@ from energyctl.comparing.comparison import (
 )
 from energyctl.comparing.correlation import Correlation, correlate
 from energyctl.comparing.groups import Groups
-from energyctl.comparing.statistics import Settings, size_word
+from energyctl.comparing.statistics import Estimate, Settings, size_word
 from energyctl.comparing.wording import correlation_sentence, overall_sentence, sentence
 from energyctl.errors import SettingsError
 from energyctl.tables import Row
@@ -103,7 +103,8 @@ def compare_groups(
             if overall is not None:
                 study.overalls.append(overall)
     if not study.comparisons:
-        why = "; ".join(dict.fromkeys(study.notes)) or "no run has these figures"
+        lacking = [note for note in study.notes if note.startswith("left out")]
+        why = "; ".join(dict.fromkeys(lacking or study.notes)) or "no run has these figures"
         raise SettingsError(f"nothing can be compared: {why}")
     study.comparisons = _corrected(study.comparisons, measures)
     if any(c.ratio.low is not None and min(c.a.n, c.b.n) < ENOUGH for c in study.comparisons):
@@ -111,8 +112,14 @@ def compare_groups(
             f"bootstrap intervals from fewer than {ENOUGH} runs in a group are too narrow: "
             "of 95 % ones about 9 in 10 hold the truth"
         )
+    study.notes += [f"no interval: {c.ratio.missing}" for c in study.comparisons if _bare(c.ratio)]
     study.notes = list(dict.fromkeys(study.notes))
     return study
+
+
+def _bare(estimate: Estimate) -> bool:
+    """A figure without an interval, for a reason."""
+    return estimate.value is not None and estimate.missing is not None
 
 
 def _corrected(comparisons: Sequence[Comparison], measures: Sequence[str]) -> list[Comparison]:

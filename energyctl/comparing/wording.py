@@ -91,15 +91,18 @@ def _more(found: Comparison) -> str:
     """How many runs it would take."""
     parts = []
     if found.needed_observed is not None:
-        parts.append(f"a difference of this size {found.needed_observed}")
+        parts.append(("of this size", found.needed_observed))
     parts += [
-        f"one of {100 * share:g} % {needed}"
+        (f"of {100 * share:g} %", needed)
         for share, needed in found.needed_shares.items()
         if needed is not None
     ]
     if not parts:
         return ""
-    return f" To be shown in 4 of 5 studies it takes, in each group: {', '.join(parts)} runs."
+    (size, needed), *others = parts
+    rest = "".join(f", one {size} {needed}" for size, needed in others)
+    takes = f"a difference {size} takes {needed} runs in each group{rest}"
+    return f" To be shown in 4 of 5 studies, {takes}."
 
 
 def overall_sentence(found: Overall) -> str:

@@ -1,9 +1,11 @@
-"""Results → one HTML page that needs nothing beside it (extra `report`)."""
+"""Results → one HTML page that needs nothing beside it, and a summary for the terminal.
+
+`pages.page` needs the extra `report`; nothing else here does.
+"""
 
 from __future__ import annotations
 
 from energyctl.pages.facts import Glance, glance
-from energyctl.pages.page import page
 from energyctl.pages.settings import settings_of
 
-__all__ = ["Glance", "glance", "page", "settings_of"]
+__all__ = ["Glance", "glance", "settings_of"]

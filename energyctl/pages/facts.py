@@ -14,6 +14,7 @@ from energyctl.tables import total
 if TYPE_CHECKING:
     from energyctl.loading import Run
 
+UNKNOWN = "not known"
 MOST_RUNS = 6
 """So many runs are named with a warning."""
 
@@ -42,6 +43,11 @@ class Fact:
 
     name: str
     values: tuple[tuple[str, int], ...]
+
+    @property
+    def known(self) -> bool:
+        """Whether any run has it."""
+        return any(text != UNKNOWN for text, _ in self.values)
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ def _fact(name: str, runs: Sequence[Run]) -> Fact:
 def told(value: Any) -> str:
     """A fact in words; "not known" for null."""
     if value is None:
-        return "not known"
+        return UNKNOWN
     if isinstance(value, list):
         return "; ".join(told(one.get("name") if isinstance(one, dict) else one) for one in value)
     if isinstance(value, dict):

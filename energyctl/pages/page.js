@@ -27,8 +27,11 @@
     if (!known(value)) return "–";
     const size = Math.abs(value);
     const [scale, unit] = size >= 1e7 ? [1e6, "MJ"] : size >= 1e4 ? [1e3, "kJ"] : [1, "J"];
-    let text = (value / scale).toFixed(2);
-    if (known(band)) text += " ± " + (band / scale).toFixed(2);
+    // As many digits as show that a band is not zero.
+    const digits = known(band) && band > 0
+      ? Math.min(6, Math.max(2, Math.ceil(-Math.log10(2 * band / scale)))) : 2;
+    let text = (value / scale).toFixed(digits);
+    if (known(band)) text += " ± " + (band / scale).toFixed(digits);
     return `${text} ${unit}${measured ? "" : " (estimated)"}`;
   }
   function duration(seconds) {
@@ -39,12 +42,13 @@
     const minutes = Math.floor((whole % 3600) / 60);
     return hours ? `${hours} h ${two(minutes)} min` : `${minutes} min ${two(whole % 60)} s`;
   }
+  const many = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
   const percent = (share) => known(share) ? (100 * share).toFixed(1) + " %" : "–";
 
   // -- charts ------------------------------------------------------------------------------------
   const theme = () => root.dataset.theme === "dark" ? "dark" : "light";
   // One above the other, the axes of a run's charts begin at the same place.
-  const ALIGNED = { minExtent: 64, maxExtent: 64, labelLimit: 58 };
+  const ALIGNED = { minExtent: 72, maxExtent: 72, labelLimit: 70 };
   async function draw(element, spec, datasets, aligned) {
     forget(element);
     const ticket = {};
@@ -54,8 +58,14 @@
       logLevel: 1,  // errors: that a chart has little to show is no fault
       actions: { export: true, source: false, compiled: false, editor: false },
     });
-    if (views.get(element) === ticket) views.set(element, made);
-    else made.finalize();
+    if (views.get(element) !== ticket) { made.finalize(); return; }
+    views.set(element, made);
+    // A legend's columns follow the width of the plot, and the height was reckoned before.
+    const low = (part) => part.getBoundingClientRect().bottom;
+    const svg = element.querySelector("svg"), edge = low(svg) + 1;
+    if ([...svg.querySelectorAll(".role-legend text")].some((text) => low(text) > edge)) {
+      await made.view.resize().runAsync();
+    }
   }
   function forget(element) {
     const made = views.get(element);
@@ -164,10 +174,13 @@
   }
   fill($("x"), varied, PREFIX.hyperparam_);
   fill($("y"), DATA.metrics.map((metric) => metric.name), PREFIX.metric_);
-  function place(id, spec, datasets, rows) {
-    if (rows.length) return draw($(id), spec, datasets);
-    forget($(id));
-    return null;
+  // A chart takes the width of its cell: first it is settled which charts there are, and so how
+  // wide a cell is, then they are drawn.
+  function place(charts) {
+    for (const [id, , , rows] of charts) $(id).hidden = !rows.length;
+    for (const [id, spec, datasets, rows] of charts) {
+      if (rows.length) draw($(id), spec, datasets); else forget($(id));
+    }
   }
   function values(runs) {
     const axis = DATA.hyperparameters.find((each) => each.name === $("x").value);
@@ -181,24 +194,35 @@
     const one = of(axis && axis.name, "joules"), two = of(axis && axis.name, metric && metric.name);
     const three = of(metric && "joules", metric && metric.name, metric && metric.less);
     const kind = axis ? axis.kind : "linear";
-    place("c-against", named(DATA.charts["energy " + kind], x, y), { points: one }, one);
-    place("c-metric", named(DATA.charts["metric " + kind], x, y), { points: two }, two);
-    const spec = DATA.charts["front " + (metric && metric.less ? "less" : "more")];
-    place("c-front", named(spec, x, y), { points: three }, three);
+    const best = DATA.charts["front " + (metric && metric.less ? "less" : "more")];
     $("s-values").hidden = !axis && !metric;
+    $("front-note").hidden = !three.length;
+    place([
+      ["c-against", named(DATA.charts["energy " + kind], x, y), { points: one }, one],
+      ["c-metric", named(DATA.charts["metric " + kind], x, y), { points: two }, two],
+      ["c-front", named(best, x, y), { points: three }, three],
+    ]);
   }
   function overview(runs) {
     const there = new Set(runs.map((run) => run.number));
     const domains = DATA.domains.filter((row) => there.has(row.number));
-    place("c-energy", DATA.charts.energy, { domains, runs },
-      domains.filter((row) => known(row.joules)));
     const some = (id, name, field) =>
-      place(id, DATA.charts[name], { runs }, runs.filter((run) => known(run[field])));
-    some("c-coverage", "coverage", "coverage");
-    some("c-gap", "gap", "max_gap_seconds");
-    some("c-settle", "settle", "settle_seconds");
-    some("c-foreign", "foreign", "foreign_cores");
-    $("s-background").hidden = !runs.some((run) => known(run.coverage) || known(run.foreign_cores));
+      [id, DATA.charts[name], { runs }, runs.filter((run) => known(run[field]))];
+    const blind = runs.filter((run) => run.mode === "parallel" && !known(run.coverage)).length;
+    const deaf = runs.filter((run) => !known(run.foreign_cores)).length;
+    const parts = [[blind, "coverage and gaps of the background", "parallel run"],
+      [deaf, "load by others", "run"]].filter(([number]) => number);
+    $("background-note").textContent = parts.map(([number, what, noun]) =>
+      `Not known of ${many(number, noun)}: ${what}.`).join(" ");
+    $("s-background").hidden = !runs.length;
+    place([
+      ["c-energy", DATA.charts.energy, { domains, runs },
+        domains.filter((row) => known(row.joules))],
+      some("c-coverage", "coverage", "coverage"),
+      some("c-gap", "gap", "max_gap_seconds"),
+      some("c-settle", "settle", "settle_seconds"),
+      some("c-foreign", "foreign", "foreign_cores"),
+    ]);
   }
 
   // -- each run ----------------------------------------------------------------------------------
@@ -239,6 +263,7 @@
         cell && cell.why !== undefined ? h("td", { title: cell.why }, cell.text)
           : h("td", { class: String(cell).length > 30 ? "wrap" : null }, cell))))))));
   }
+  const gap = (seconds) => known(seconds) ? figure(seconds, 2) + " s" : "–";
   const told = (text, why) => ({ text, why: text === "–" ? why || "not known" : null });
   function facts(run, f) {
     const added = (value, band) => known(value) ? joules(value, band, run.measured !== false) : null;
@@ -249,14 +274,14 @@
       h("div", { class: "columns" },
         grid("energy", ["domain", "joules", "source", ""], f.domains.map((d) => [d.name,
           told(joules(d.joules, d.uncertainty_joules, d.measured), d.missing), word(d.source),
-          d.in_total ? "" : "not in the total"])),
+          [d.missing, d.in_total ? null : "not in the total"].filter(known).join("; ")])),
         grid("phases", ["phase", "length", "power"], f.phases.map((p) => [p.name,
           duration(p.seconds), Object.entries(p.watts).map(([n, w]) => `${n} ${figure(w)} W`)
             .join(", ")])),
         grid("background", ["job", "iterations", "failed", "covered", "busy", "longest gap"],
           f.jobs.map((j) => [j.name, told(figure(j.iterations), j.missing),
             told(figure(j.failures), j.missing), told(percent(j.coverage), j.missing),
-            told(percent(j.load), j.missing), told(duration(j.max_gap_seconds), j.missing)])),
+            told(percent(j.load), j.missing), told(gap(j.max_gap_seconds), j.missing)])),
         pairs("hyper-parameters", Object.entries(f.hyperparameters).map(([n, v]) =>
           [n, typeof v === "object" ? JSON.stringify(v) : figure(v, 17)])),
         pairs("metrics", Object.entries(f.metrics).map(([n, v]) => [n, figure(v, 17)])),
@@ -289,7 +314,8 @@
     const drawn = parts.map(([name, label]) =>
       [name, h("div", { class: "chart run-" + name, role: "img", "aria-label": label })]);
     body.replaceChildren(...drawn.map(([, element]) => element),
-      power.length ? "" : h("p", { class: "soft" }, "no power samples lie beside its result"),
+      h("p", { class: "soft" }, !power.length ? "no power samples lie beside its result"
+        : power.some((row) => row.mean) ? "Dashed: the mean of a phase without samples." : ""),
       ...facts(run, packed.facts).filter(Boolean));
     details.charts = () => drawn.map(([name, element]) => draw(element, specs[name], sets, true));
     details.rest = () => drawn.forEach(([, element]) => {
@@ -311,7 +337,7 @@
         h("span", { class: "status-" + run.status }, run.status), h("span", {}, word(run.mode)),
         h("span", {}, joules(run.joules, known(run.high) ? run.high - run.joules : null,
           run.measured !== false)), h("span", {}, duration(run.seconds)),
-        run.warnings ? h("span", { class: "soft" }, `${run.warnings} warnings`) : null,
+        run.warnings ? h("span", { class: "soft" }, many(run.warnings, "warning")) : null,
         h("span", { class: "soft" }, run.experiment_id)), h("div", {}));
     details.ontoggle = () => {
       if (details.open) { open(details, run); return; }

@@ -184,8 +184,8 @@ def _of_shape(
 ) -> dict[str, Any]:
     ordered = charts.domain_names([{"domain": name} for name in domains])
     made = {
-        "power": charts.run_power(ordered, estimated=estimated),
-        "iterations": charts.run_iterations(jobs, title=""),
+        "power": charts.run_power(ordered, title="Time in the run (s)", estimated=estimated),
+        "iterations": charts.run_iterations(jobs, title="", y_title="\u00a0", letters=9),
         "temperature": charts.run_temperature(title=""),
         "utilization": charts.run_utilization(title=""),
     }

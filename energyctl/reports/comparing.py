@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from energyctl.comparing import Comparison, Correlation, Estimate, Study, Summary, name_of, p_text
+from energyctl.reports.words import count
 
 _SCALES = {"J": ((1e7, 1e6, "MJ"), (1e4, 1e3, "kJ")), "s": ((7200.0, 3600.0, "h"),)}
 
@@ -42,8 +43,10 @@ def _comparison_table(rows: list[Comparison]) -> Table:
     table.title = f"{first.training or 'all'}: {first.b.name} against {first.a.name}"
     table.add_column("", overflow="fold")
     for side in (first.a, first.b):
-        table.add_column(f"{side.name}\n{side.n} runs", justify="right", overflow="fold")
-    table.add_column(f"ratio\n{100 * (1 - first.alpha):g} % interval", justify="right")
+        table.add_column(f"{side.name}\n{count(side.n, 'run')}", justify="right", overflow="fold")
+    level = f"{100 * (1 - first.alpha):g} % interval"
+    table.add_column(f"difference\n{level}", justify="right", min_width=10)
+    table.add_column(f"ratio\n{level}", justify="right")
     table.add_column("p", justify="right", no_wrap=True)
     table.add_column("delta", justify="right", no_wrap=True)
     for one in rows:
@@ -54,6 +57,7 @@ def _comparison_table(rows: list[Comparison]) -> Table:
                     name_of(one.measure),
                     _mean(one.a, one.unit, first.a.n),
                     _mean(one.b, one.unit, first.b.n),
+                    _difference(one.difference, one.unit),
                     _interval(one.ratio, "{:.3f}"),
                     "too few" if one.verdict == "too few" else _p(one.p_adjusted),
                     f"{one.delta.value:+.2f}",
@@ -97,6 +101,14 @@ def _interval(estimate: Estimate, form: str) -> str:
     if estimate.low is None or estimate.high is None:
         return text
     return f"{text}\n{form.format(estimate.low)} … {form.format(estimate.high)}"
+
+
+def _difference(estimate: Estimate, unit: str) -> str:
+    """In one unit with its interval."""
+    known = [v for v in (estimate.value, estimate.low, estimate.high) if v is not None]
+    scale, name = _scale(max(map(abs, known), default=0.0), unit)
+    value, *edges = (f"{v / scale:+.4g}" for v in known)
+    return f"{value} {name}".strip() + (f"\n{' … '.join(edges)}" if edges else "")
 
 
 def _correlation_table(rows: Iterable[Correlation]) -> Table:

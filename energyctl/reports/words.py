@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +42,8 @@ def energy(joules: float | None, uncertainty: float | None = None, *, measured: 
     if abs(joules) >= 10_000_000:
         unit, scale = "MJ", 1e6
     digits = 1 if unit == "J" else 2
+    if uncertainty and uncertainty > 0:  # as many digits as show that it is not zero
+        digits = min(6, max(digits, math.ceil(-math.log10(2 * uncertainty / scale))))
     text = f"{joules / scale:.{digits}f}"
     if uncertainty is not None:
         text += f" ± {uncertainty / scale:.{digits}f}"
