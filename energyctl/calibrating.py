@@ -10,12 +10,12 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from energyctl import registry, runner, settings
+from energyctl.calibrations import FOLDER
 from energyctl.errors import EnergyctlError
 from energyctl.journal import Journal
 from energyctl.live import Context
@@ -25,7 +25,6 @@ from energyctl.results import RunFiles, to_text
 from energyctl.trainings import Trainings
 from energyctl.workspace import packaged
 
-FOLDER = "calibration"
 SETTINGS = json.dumps(
     {
         "experiment_name": FOLDER,
@@ -39,19 +38,6 @@ SETTINGS = json.dumps(
     }
 )
 """One core at work for some ten seconds, after ten idle ones."""
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What was measured on a machine: idle power, and the energy and time of the same work."""
-
-    node: str
-    idle_watts: float | None
-    seconds: float | None
-    joules: float | None
-    uncertainty_joules: float | None
-    above_idle_joules: float | None
-    measured: bool
 
 
 def folder_of(journal: Journal) -> Path:
@@ -107,32 +93,3 @@ def _measured(context: Context, folder: Path) -> dict[str, Any]:
     results: list[dict[str, Any]] = []
     runner.carry_out(run, files, changed, lambda result, _: results.append(result), False)
     return results[-1]
-
-
-def read(folder: Path) -> list[Calibration]:
-    """The calibrations in the folder of a campaign, by name of the machine."""
-    found = []
-    for path in sorted(folder.glob("*/calibration.json")):
-        try:
-            found.append(_calibration(json.loads(path.read_text(encoding="utf-8"))))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return found
-
-
-def _calibration(result: Mapping[str, Any]) -> Calibration:
-    energy = result.get("energy") or {}
-    facts = result["environment"]
-    idle = next((p for p in result["phases"] if p["name"] == "idle"), None)
-    counted = {domain["name"] for domain in energy.get("domains", ()) if domain["in_total"]}
-    watts = [w for name, w in (idle or {}).get("watts", {}).items() if name in counted]
-    succeeded = result["status"] == "succeeded"
-    return Calibration(
-        node=str(facts.get("node") or facts["hostname"]),
-        idle_watts=sum(watts) if watts and None not in watts else None,
-        seconds=energy.get("seconds") if succeeded else None,
-        joules=energy.get("total_joules") if succeeded else None,
-        uncertainty_joules=energy.get("uncertainty_joules"),
-        above_idle_joules=energy.get("above_idle_joules") if succeeded else None,
-        measured=bool(energy.get("measured")),
-    )

@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -198,8 +199,8 @@ class Cluster:
         return told >= self.started[node] and "NOT_RESPONDING" not in state and "DOWN" not in state
 
     def _all_idle(self) -> bool:
-        rows = self.run("sinfo", "--noheader", "-N", "-o", "%N %T", check=False).stdout
-        return rows.split() == [word for node in self.nodes for word in (node, "idle")]
+        rows = self.run("scontrol", "show", "node", "-o", check=False).stdout.splitlines()
+        return [facts(row).get("State") for row in rows if row] == ["IDLE"] * len(self.nodes)
 
     def _start(self, name: str, *argv: str) -> None:
         assert name not in self.daemons, f"{name} runs already"
@@ -293,7 +294,7 @@ class Cluster:
             *(f"process {pid}" for pid in sorted(self._processes())),
             *(f"socket {path}" for path in sockets(self.folder)),
             *(f"cgroup {path}" for node in self.nodes for path in cgroups(node)),
-            *(f"mount {row}" for row in mounts if str(self.folder) in row or self.prefix in row),
+            *(f"mount {row}" for row in mounts if f"{self.folder}/" in row or self.prefix in row),
             *(f"port {self.port + n}" for n in range(4) if listens(self.address, self.port + n)),
         ]
 
@@ -476,7 +477,8 @@ def alive(pid: int) -> bool:
 
 def naming(folder: Path) -> set[int]:
     """Processes with *folder* in command, environment or working folder, but our ancestors."""
-    needle = os.fsencode(folder)
+    # Not those of a folder whose name only begins so.
+    needle = re.compile(re.escape(os.fsencode(folder)) + rb"(?![\w.-])")
     ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found = set()
     for entry in Path("/proc").iterdir():
@@ -484,13 +486,14 @@ def naming(folder: Path) -> set[int]:
             with contextlib.suppress(OSError):
                 texts = [(entry / name).read_bytes() for name in ("cmdline", "environ")]
                 texts.append(os.fsencode(os.readlink(entry / "cwd")))
-                if any(needle in text for text in texts):
+                if any(map(needle.search, texts)):
                     found.add(int(entry.name))
     return {pid for pid in found if alive(pid)}
 
 
 def sockets(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if stat.S_ISSOCK(path.lstat().st_mode)]
+    files = (os.path.join(inner, name) for inner, _, names in os.walk(folder) for name in names)
+    return [path for path in map(Path, files) if stat.S_ISSOCK(path.lstat().st_mode)]
 
 
 def open_files(entry: Path) -> set[str]:
@@ -505,34 +508,38 @@ def cgroups(node: str) -> list[Path]:
 def cgroup_members(node: str) -> set[int]:
     """Thaws, too: a frozen process cannot be killed."""
     found: set[int] = set()
-    for root in cgroups(node):
-        for state in root.rglob("freezer.state"):
-            with contextlib.suppress(OSError):
-                if state.read_text().strip() != "THAWED":
-                    state.write_text("THAWED")
-        for members in root.rglob("cgroup.procs"):
-            with contextlib.suppress(OSError):
-                found.update(map(int, members.read_text().split()))
+    for folder in (inner for root in cgroups(node) for inner in tree(root)):
+        with contextlib.suppress(OSError):
+            state = folder / "freezer.state"
+            if state.exists() and state.read_text().strip() != "THAWED":
+                state.write_text("THAWED")
+            found.update(map(int, (folder / "cgroup.procs").read_text().split()))
     return found
+
+
+def tree(root: Path) -> list[Path]:
+    """The folder and all below it; one that vanishes meanwhile is no error."""
+    return [Path(name) for name, _, _ in os.walk(root)]
 
 
 def remove_tree(root: Path) -> bool:
     """Removes a cgroup with those below it; False where one still has a process."""
-    folders = [path for path in root.rglob("*") if path.is_dir()]
-    try:
-        for folder in (*sorted(folders, reverse=True), root):
+    for folder in reversed(tree(root)):
+        with contextlib.suppress(OSError):
             folder.rmdir()
-    except OSError:
-        return not root.exists()
-    return True
+    return not root.exists()
 
 
 def outside() -> set[str]:
-    """Files of Slurm or munge where their defaults would have them."""
+    """Files of Slurm or munge where their defaults would have them.
+
+    A folder in that for temporary files is another test's, which may be named after Slurm.
+    """
     return {
         str(path)
         for place in map(Path, OUTSIDE)
         if place.is_dir()
         for path in place.iterdir()
-        if "slurm" in path.name or "munge" in path.name or place.name in ("slurm", "munge")
+        if ("slurm" in path.name or "munge" in path.name or place.name in ("slurm", "munge"))
+        and not (place == Path("/tmp") and path.is_dir())
     }

@@ -95,6 +95,7 @@ SPECIFICATIONS = {
     "metric_against_energy": lambda: charts.metric_against_energy("loss"),
     "presence": charts.presence,
     "foreign": charts.foreign,
+    "energy_by_machine": charts.energy_by_machine,
 }
 
 

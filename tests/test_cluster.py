@@ -76,8 +76,12 @@ def test_each_run_is_done_once_and_no_two_at_a_time_on_a_node(place: Lab) -> Non
         ("4", "1-4"),
         ("2", "5-6"),
     ]
+    comments = place.cluster.run("squeue", "--noheader", "-o", "%k").stdout.splitlines()
+    assert set(comments) == {'a "b" %c # d'}
     done = place.run("collect", "--interval", "1")
     assert "study: 6 of 6 runs finished" in done.stdout
+    assert "calibration" not in done.stdout
+    assert "runs on one machine differ by" in done.stdout
     assert place.problems(6) == []
     nodes = {result["environment"]["node"] for result in place.finished()}
     assert nodes <= set(place.cluster.nodes)

@@ -25,7 +25,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporting": {"machine", "stored", "table_files", "tables"},
     "series": set(),
     "comparing": {"tables"},
-    "pages": {"charts", "loading", "reports", "tables"},
+    "nodes": {"tables"},
+    "calibrations": {"nodes"},
+    "pages": {"calibrations", "charts", "loading", "nodes", "reports", "tables"},
     "loading": {"json_text", "series", "stored", "tables"},
     "charts": {"loading", "series", "tables"},
     "figures": {"charts", "machine", "table_files", "tables"},
@@ -110,17 +112,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "placing": {"journal", "outcome", "plan", "results", "workdirs"},
     "preparation": {
         "entries", "history", "interpreters", "journal", "live", "machine", "observer", "placing",
-        "plan", "preflight", "processes", "programs", "registry", "results", "settings", "trainings",
-        "workspace",
-    },
-    "calibrating": {
-        "journal", "live", "plan", "programs", "registry", "results", "runner", "settings",
+        "plan", "preflight", "processes", "programs", "registry", "results", "settings",
         "trainings", "workspace",
     },
+    "calibrating": {
+        "calibrations", "journal", "live", "plan", "programs", "registry", "results", "runner",
+        "settings", "trainings", "workspace",
+    },
     "campaign": {
-        "calibrating", "cgroups", "daemons", "foreign", "interrupts", "journal", "leftovers", "live", "machine",
-        "meters", "observer", "placing", "plan", "preparation", "processes", "registry", "runner",
-        "settings", "supervisor", "trainings", "workdirs", "workspace",
+        "calibrating", "cgroups", "daemons", "foreign", "interrupts", "journal", "leftovers",
+        "live", "machine", "meters", "observer", "placing", "plan", "preparation", "processes",
+        "registry", "runner", "settings", "supervisor", "trainings", "workdirs", "workspace",
     },
     "cluster": {
         "campaign", "journal", "machine", "observer", "outcome", "placing", "plan", "preparation",
@@ -131,7 +133,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "state", "supervisor", "workdirs", "workspace",
     },
     "reports": {
-        "cluster", "comparing", "energy", "meters", "observer", "plan", "registry", "watching",
+        "cluster", "comparing", "energy", "meters", "nodes", "observer", "plan", "registry",
+        "watching",
     },
     "watching": {
         "foreground", "journal", "machine", "observer", "plan", "processes", "results", "state",
@@ -142,8 +145,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 # Modules that work on values alone: they may not open, start, sleep or ask the clock.
 PURE = {
-    "comparing", "documents", "energy", "errors", "judging", "json_text", "ledger", "observer",
-    "plan", "programs", "registry", "settings", "steadiness", "tables", "workload",
+    "comparing", "documents", "energy", "errors", "judging", "json_text", "ledger", "nodes",
+    "observer", "plan", "programs", "registry", "settings", "steadiness", "tables", "workload",
 }  # fmt: skip
 EDGES = {"os", "socket", "subprocess", "shutil", "signal", "time", "psutil", "pynvml", "ctypes"}
 

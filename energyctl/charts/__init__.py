@@ -14,6 +14,7 @@ from energyctl.charts.energies import (
     metric_against_energy,
 )
 from energyctl.charts.fronts import minimised, pareto, point_rows, points
+from energyctl.charts.machines import energy_by_machine
 from energyctl.charts.rows import (
     domain_names,
     domain_rows,
@@ -37,7 +38,7 @@ from energyctl.charts.units import energy_unit
 
 __all__ = [
     "MODES", "THEMES", "Theme", "config", "coverage", "domain_names", "domain_rows",
-    "energy_against",
+    "energy_against", "energy_by_machine",
     "energy_by_run", "energy_unit", "foreign", "gaps_marked", "gpu_rows", "iteration_rows",
     "max_gap", "metric_against", "metric_against_energy", "minimised", "pareto", "phase_rows",
     "point_rows", "points", "power_rows", "presence", "run_gpu", "run_iterations", "run_overview",

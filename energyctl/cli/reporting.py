@@ -81,7 +81,8 @@ def _write(runs: Runs, place: Path, title: str | None) -> None:
     with staging(machine.invoking_user()) as staged:
         fresh = staged.begin(place)
         with Steps("drawing runs") as steps:
-            text = page(runs, title, pages.settings_of(runs), steps)
+            found = pages.calibrations_of(runs)
+            text = page(runs, title, pages.settings_of(runs), steps, calibrations=found)
         try:
             fresh.write_text(text, encoding="utf-8")
         except OSError as error:

@@ -14,8 +14,8 @@ import click
 from rich.console import Console
 from rich.live import Live
 
+from energyctl import calibrations, nodes, preparation
 from energyctl import journal as journals
-from energyctl import preparation
 from energyctl.campaign import Outcome
 from energyctl.cli import conducting
 from energyctl.cluster import Overview, Overviews, ending, slurm, submission, task, with_options
@@ -29,8 +29,10 @@ from energyctl.programs import safe_name
 from energyctl.registry import Registry
 from energyctl.reports import cluster as reports
 from energyctl.reports import tables, words
+from energyctl.reports.machines import machines_table
 from energyctl.results import ResultsFolder
 from energyctl.settings import Settings, Slurm
+from energyctl.tables import Part, run_row
 from energyctl.workspace import Workspace
 
 PLAIN_EVERY_SECONDS = 60.0
@@ -242,11 +244,24 @@ def collect(root: Path, wanted: str | None, results: str | None, interval: float
         console.print(tables.closing_table(found))
     for text in tables.warnings_of(found):
         console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+    _show_machines(console, journal, found)
     console.print(f"results: {journal.folder.root}", markup=False, soft_wrap=True)
     console.print(reports.headline(seen), markup=False, soft_wrap=True)
     for line in reports.advice(seen):
         console.print(line, style="yellow", markup=False, soft_wrap=True)
     return 1 if seen.count("missing", "unknown") else _failed(journal)
+
+
+def _show_machines(
+    console: Console, journal: Journal, results: Sequence[Mapping[str, Any]]
+) -> None:
+    """What the nodes are, where there are several, and how far they differ."""
+    rows = [run_row(Part(dict(result), ""), "") for result in results if result]
+    found = nodes.machines(rows, calibrations.of_campaign(journal.folder.root, journal.name))
+    if len(found) > 1 or any(one.calibration for one in found):
+        console.print(machines_table(found))
+    for spread in nodes.spreads(rows):
+        console.print(nodes.sentence(spread), markup=False, soft_wrap=True)
 
 
 def _failed(journal: Journal) -> int:

@@ -207,7 +207,9 @@ def _call_once(command: Sequence[str], limit_seconds: float = CALL_SECONDS) -> s
     except subprocess.TimeoutExpired as error:
         raise Unreachable(f"{command[0]} did not answer within {limit_seconds:.0f} s") from error
     if done.returncode:
-        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+        lines = [" ".join(line.split()) for line in done.stderr.splitlines() if line.strip()]
+        told = [line.removeprefix(f"{command[0]}: ").removeprefix("error: ") for line in lines]
+        said = "; ".join(told) or f"exit code {done.returncode}"
         kind = Unreachable if any(words in said for words in _NOT_THERE) else MachineError
-        raise kind(f"{command[0]}: {said.removeprefix(f'{command[0]}: ').removeprefix('error: ')}")
+        raise kind(f"{command[0]}: {said}")
     return done.stdout

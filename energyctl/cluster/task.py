@@ -21,6 +21,7 @@ from energyctl.journal import Journal
 from energyctl.observer import Observer
 from energyctl.placing import Allocation
 from energyctl.preparation import Campaign
+from energyctl.programs import safe_name
 from energyctl.results import FINISHED, ResultsFolder
 from energyctl.settings import Slurm
 from energyctl.state import Published
@@ -70,7 +71,9 @@ def load(
     planned = sum(run.index in own for run in runs)
     if not planned:
         raise SettingsError(f"{journal.name} has no task {number}: there are {len(runs)} runs")
-    part = journal.parts / f"{here.array_job}_{number}_{here.restarts}.jsonl"
+    # A controller that forgot a start counts none: the node tells two starts apart.
+    start = f"{here.array_job}_{number}_{here.restarts}_{safe_name(here.node)}"
+    part = journal.parts / f"{start}.jsonl"
     facts = {"node": here.node, "job": here.array_job, "task": number, "restarts": here.restarts}
     mine = replace(journal, part=part, facts=facts)
     allocation = Allocation(
@@ -155,13 +158,16 @@ def _node_facts(task: Task, options: Slurm) -> tuple[dict[str, object], Sequence
     # NO: --exclusive. OK, YES: others may be given what is left of the node (scontrol(1)).
     sharing = told.get("OverSubscribe")
     if sharing not in (None, "NO"):
-        line = (
-            f"this node may be shared with other jobs (OverSubscribe={sharing}): their energy is "
-            "in the counters; submit with --exclusive, as templates/sbatch.j2 does"
-        )
         if options.shared_node == "fail":
-            raise MachineError(f'{line}, or allow it: "slurm": {{"shared_node": "warn"}}')
-        warnings.append(line)
+            raise MachineError(
+                f"this node may be shared with other jobs (OverSubscribe={sharing}): their energy "
+                "is in the counters; submit with --exclusive, as templates/sbatch.j2 does, or "
+                'allow it: "slurm": {"shared_node": "warn"}'
+            )
+        warnings.append(
+            f"this node may be shared with other jobs (OverSubscribe={sharing}): their energy is "
+            "in the counters"
+        )
     features = told.get("Features", "(null)")
     return {
         "node": here.node,

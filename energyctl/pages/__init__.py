@@ -6,6 +6,6 @@
 from __future__ import annotations
 
 from energyctl.pages.facts import Glance, glance
-from energyctl.pages.settings import settings_of
+from energyctl.pages.settings import calibrations_of, settings_of
 
-__all__ = ["Glance", "glance", "settings_of"]
+__all__ = ["Glance", "calibrations_of", "glance", "settings_of"]

@@ -222,6 +222,7 @@
       some("c-gap", "gap", "max_gap_seconds"),
       some("c-settle", "settle", "settle_seconds"),
       some("c-foreign", "foreign", "foreign_cores"),
+      ...($("c-machines") ? [some("c-machines", "machines", "relative")] : []),
     ]);
   }
 

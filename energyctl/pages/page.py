@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import energyctl
-from energyctl import charts
+from energyctl import charts, nodes
 from energyctl.errors import SettingsError
+from energyctl.nodes import Calibration
 from energyctl.pages.facts import glance
 from energyctl.pages.packing import packed
+from energyctl.reports.machines import NAMES, calibration_words
 from energyctl.reports.words import count, duration, energy
 from energyctl.tables import Row
 
@@ -34,8 +36,10 @@ def page(
     settings: Mapping[str, str] | None = None,
     step: Callable[[int, int], None] = lambda done, total: None,
     now: float | None = None,
+    calibrations: Sequence[Calibration] | None = None,
 ) -> str:
     """The page as text. settings: name of a campaign → its settings file, where that is known.
+    calibrations: of the machines.
 
     Raises SettingsError where a library is missing.
     """
@@ -47,6 +51,7 @@ def page(
         blobs.append(packed(run))
     names = list(seen.campaigns) or ["energyctl"]
     words = {"count": count, "duration": duration, "energy": energy}
+    machines = nodes.machines([run.row for run in runs], calibrations or ())
     html: str = template.render(
         title=title or (names[0] if len(names) == 1 else f"{len(names)} campaigns"),
         seen=seen,
@@ -57,6 +62,12 @@ def page(
         css=(HERE / "page.css").read_text(encoding="utf-8"),
         script=(HERE / "page.js").read_text(encoding="utf-8"),
         libraries=_libraries(),
+        machines=machines,
+        machine_facts=[n for n in NAMES if any(n in one.facts for one in machines)],
+        fact_names=NAMES,
+        calibrated=any(one.calibration is not None for one in machines),
+        calibration=calibration_words,
+        spreads=[nodes.sentence(one) for one in nodes.spreads([run.row for run in runs])],
         version=energyctl.__version__,
         made=time.strftime("%Y-%m-%d %H:%M", time.localtime(now)),
         **words,
@@ -97,8 +108,10 @@ def data(runs: Sequence[Run]) -> dict[str, Any]:
     for row, run in zip(rows, runs, strict=True):
         load = "parallel" if row["mode"] == "parallel" else "alone"
         row["group"] = f"{row['repository'] or '?'}, {load}"
+        row["node"] = run.row.get("node")
         row["missing"] = run.row.get("energy_missing")
         row["error"] = run.row.get("error")
+    _relate(rows)
     shapes, specs = _run_charts(runs)
     return {
         "runs": rows,
@@ -112,6 +125,18 @@ def data(runs: Sequence[Run]) -> dict[str, Any]:
         "charts": _charts(rows, domains),
         "configs": {theme: charts.config(theme) for theme in ("light", "dark")},
     }
+
+
+def _relate(rows: Sequence[Row]) -> None:
+    """`relative`: the energy over the mean of its group, so that trainings can share a chart."""
+    of: dict[str, list[float]] = {}
+    for row in rows:
+        if row["joules"] is not None and row["status"] == "succeeded":
+            of.setdefault(f"{row['model']}, {row['group']}", []).append(row["joules"])
+    for row in rows:
+        values = of.get(f"{row['model']}, {row['group']}", [])
+        known = row["joules"] is not None and row["status"] == "succeeded" and sum(values) > 0
+        row["relative"] = row["joules"] / (sum(values) / len(values)) if known else None
 
 
 def _by_runs(names: Iterable[str], rows: Sequence[Row]) -> list[str]:
@@ -146,6 +171,7 @@ def _charts(rows: Sequence[Row], domains: Sequence[Row]) -> dict[str, Any]:
     if few:
         energies.height = {"step": 16}
     made = {"energy": energies, "foreign": charts.foreign()}
+    made |= {"machines": charts.energy_by_machine(shown_modes=modes)}
     made |= {"coverage": charts.coverage(), "gap": charts.max_gap(), "settle": charts.settle()}
     for kind, log, numeric in (
         ("linear", False, True), ("log", True, True), ("names", False, False),

@@ -1,4 +1,4 @@
-"""Edge: the settings files of campaigns, from their journals beside the results."""
+"""Edge: what lies beside the results of campaigns: settings in journals, calibrations."""
 
 from __future__ import annotations
 
@@ -6,8 +6,22 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from energyctl.calibrations import of_campaign
+from energyctl.nodes import Calibration
+
 if TYPE_CHECKING:
     from energyctl.loading import Run
+
+
+def calibrations_of(runs: Iterable[Run]) -> list[Calibration]:
+    """Of each machine the newest one, of the campaigns of these runs."""
+    found: dict[str, Calibration] = {}
+    for place, journal in sorted(
+        {(run.path.parent, str(run.environment.get("journal"))) for run in runs}
+    ):
+        if "/" not in journal:
+            found |= {one.node: one for one in of_campaign(place, journal)}
+    return [found[name] for name in sorted(found)]
 
 
 def settings_of(runs: Iterable[Run]) -> dict[str, str]:

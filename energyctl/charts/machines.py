@@ -1,0 +1,52 @@
+"""Machines beside each other: the energy of the same trainings on each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from energyctl.charts import themes
+from energyctl.charts.drawing import Width, alt, layered
+from energyctl.charts.energies import modes, run_tooltip
+
+
+def energy_by_machine(
+    width: Width = "container",
+    height: float = 180,
+    shown_modes: Sequence[str] = themes.MODES,
+) -> alt.LayerChart:
+    """Each run over the mean of its training, by machine, with the machine's mean; data `runs`.
+
+    `relative` is energy over the mean of all runs of that repository, model and mode.
+    """
+    runs = (
+        alt.Chart(alt.NamedData("runs"))
+        .transform_filter("isValid(datum.relative) && isValid(datum.node)")
+        .transform_calculate(mode="datum.mode || 'not recorded'")
+    )
+    x = alt.X("node:N", title="Machine", axis=alt.Axis(labelAngle=0, labelLimit=120, grid=False))
+    y = alt.Y(
+        "relative:Q",
+        title="Energy over the mean",
+        scale=alt.Scale(zero=False),
+        axis=alt.Axis(format=".2~f", tickCount=5),
+    )
+    dots = runs.mark_point(filled=True, opacity=0.75).encode(
+        x=x,
+        y=y,
+        color=modes(shown_modes),
+        tooltip=[*run_tooltip(), alt.Tooltip("relative:Q", title="over the mean", format=".4f")],
+    )
+    means = runs.mark_tick(thickness=2, color=themes.FRONT, width=28).encode(
+        x=x,
+        y=alt.Y("mean(relative):Q"),
+        tooltip=[
+            alt.Tooltip("node:N", title="machine"),
+            alt.Tooltip("mean(relative):Q", title="mean over the mean", format=".4f"),
+        ],
+    )
+    line = (
+        runs.transform_aggregate(runs="count()")
+        .mark_rule(strokeDash=[3, 2], color=themes.FRONT)
+        .encode(y=alt.datum(1.0))
+    )
+    return layered([line, dots, means], width, height)

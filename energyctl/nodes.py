@@ -1,0 +1,148 @@
+"""The machines of a campaign beside each other: what they are, and how far they differ. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from energyctl.tables import Row
+
+FACTS = ("cpu", "gpus", "gpu_driver", "gpu_power_limit_watts", "governors", "constraint")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured on a machine: idle power, and the energy and time of the same work.
+
+    factor, factor_uncertainty: its energy over that of the first machine, and the half-width.
+    """
+
+    node: str
+    idle_watts: float | None
+    seconds: float | None
+    joules: float | None
+    uncertainty_joules: float | None
+    above_idle_joules: float | None
+    measured: bool
+    factor: float | None = None
+    factor_uncertainty: float | None = None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A node, or the machine of a local campaign; facts: by name, all values that its runs tell."""
+
+    name: str
+    runs: int
+    facts: Mapping[str, str]
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far runs of the same training differ, within and between machines.
+
+    within, between: standard deviations as shares of the mean, by the analysis of variance of one
+    random effect (method of moments); between is what the means of machines differ by beyond the
+    scatter of their runs, and not below 0. drawn: hyper-parameters that differ from run to run,
+    which are part of both.
+    """
+
+    training: str
+    machines: int
+    runs: int
+    within: float
+    between: float
+    drawn: tuple[str, ...]
+
+
+def factors(calibrations: Sequence[Calibration]) -> list[Calibration]:
+    """Each with its energy over that of the first one whose energy is known."""
+    base = next((one for one in calibrations if one.joules), None)
+    return [_over(one, base) for one in calibrations]
+
+
+def _over(one: Calibration, base: Calibration | None) -> Calibration:
+    if base is None or not base.joules or one.joules is None:
+        return one
+    factor = one.joules / base.joules
+    bands = [
+        c.uncertainty_joules / c.joules for c in (one, base) if c.uncertainty_joules and c.joules
+    ]
+    wide = None if len(bands) < 2 else factor * sum(bands)
+    return replace(one, factor=factor, factor_uncertainty=0.0 if one is base else wide)
+
+
+def machines(rows: Iterable[Row], calibrations: Sequence[Calibration] = ()) -> list[Machine]:
+    """By name; also those that were only calibrated."""
+    of: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.get("node") is not None:
+            of[str(row["node"])].append(row)
+    known = {one.node: one for one in factors(calibrations)}
+    return [
+        Machine(name, len(of[name]), _facts(of[name]), known.get(name))
+        for name in sorted({*of, *known})
+    ]
+
+
+def _facts(rows: Sequence[Row]) -> dict[str, str]:
+    found = {}
+    for name in FACTS:
+        values = dict.fromkeys(str(row[name]) for row in rows if row.get(name) is not None)
+        if values:
+            found[name] = " or ".join(values)
+    return found
+
+
+def spreads(rows: Iterable[Row]) -> list[Spread]:
+    """Of each training that several machines did, at least one of them more than once."""
+    of: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        joules, node = row.get("total_joules"), row.get("node")
+        if row.get("status") == "succeeded" and joules and node is not None:
+            mode = "beside a background" if row.get("mode") == "parallel" else "alone"
+            of[f"{row.get('repository')} / {row.get('model')}, {mode}"][str(node)].append(row)
+    found = [_spread(name, list(groups.values())) for name, groups in sorted(of.items())]
+    return [spread for spread in found if spread is not None]
+
+
+def _spread(training: str, groups: Sequence[Sequence[Row]]) -> Spread | None:
+    values = [[float(row["total_joules"]) for row in group] for group in groups]
+    total, kinds = sum(map(len, values)), len(values)
+    if kinds < 2 or total <= kinds:
+        return None
+    mean = sum(map(sum, values)) / total
+    means = [sum(group) / len(group) for group in values]
+    inside = sum((x - m) ** 2 for group, m in zip(values, means, strict=True) for x in group)
+    across = sum(len(group) * (m - mean) ** 2 for group, m in zip(values, means, strict=True))
+    within = inside / (total - kinds)
+    size = (total - sum(len(group) ** 2 for group in values) / total) / (kinds - 1)
+    between = max(0.0, (across / (kinds - 1) - within) / size)
+    rows = [row for group in groups for row in group]
+    return Spread(
+        training, kinds, total, math.sqrt(within) / mean, math.sqrt(between) / mean, _drawn(rows)
+    )
+
+
+def _drawn(rows: Sequence[Row]) -> tuple[str, ...]:
+    names = sorted({name for row in rows for name in row if name.startswith("hyperparam_")})
+    return tuple(
+        name.removeprefix("hyperparam_")
+        for name in names
+        if len({str(row.get(name)) for row in rows}) > 1
+    )
+
+
+def sentence(spread: Spread) -> str:
+    """In words, for a page and a terminal."""
+    text = (
+        f"{spread.training}: runs on one machine differ by {spread.within:.1%} (standard "
+        f"deviation), machines by {spread.between:.1%} beyond that "
+        f"({spread.runs} runs on {spread.machines} machines)"
+    )
+    if spread.drawn:
+        text += f"; drawn values are part of it: {', '.join(spread.drawn)}"
+    return text
