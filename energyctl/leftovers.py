@@ -74,12 +74,23 @@ def abandoned(user: User, workspace: Path) -> list[Path]:
 
     For whoever holds the machine: a live one of another pid namespace cannot be.
     """
+    return [task for task in of_tasks(user, workspace) if not owner_lives(task)]
+
+
+def of_tasks(user: User, workspace: Path) -> list[Path]:
+    """Private folders of a cluster's tasks of this workspace."""
     owners = {runtime: machine.read_owner(runtime) for runtime in _private_folders(user)}
     return [
         runtime
         for runtime, owner in owners.items()
-        if owner and owner.job and owner.workspace == str(workspace) and not owner.alive
+        if owner and owner.job and owner.workspace == str(workspace)
     ]
+
+
+def owner_lives(runtime: Path) -> bool:
+    """Whether the energyctl that made this private folder is a living process of this machine."""
+    owner = machine.read_owner(runtime)
+    return owner is not None and owner.alive
 
 
 def of_job(user: User, job: str) -> list[Path]:

@@ -101,14 +101,21 @@ def stop_everything(workspace: Workspace) -> tuple[list[str], list[str]]:
     Also what a crashed energyctl left behind, the foreground and the CPUs' governors included;
     the foreground of a campaign that is alive is left to it.
     """
-    runtime = machine.runtime_path(workspace.root, machine.invoking_user())
+    user = machine.invoking_user()
+    runtime = machine.runtime_path(workspace.root, user)
     done: list[str] = []
-    if leftovers.is_alive(runtime) or _is_held_by(workspace):
-        running = _stop_background(runtime, done)
-        return done, [f"pid {p.pid} {p.command}" for p in running]
-    left = leftovers.end(runtime, done.append)
-    leave(runtime)
-    with machine.invoking_user().acting():
+    left: list[str] = []
+    tasks = leftovers.of_tasks(user, workspace.root)
+    held_by_task = any(leftovers.owner_lives(task) for task in tasks)
+    for folder in (runtime, *tasks):
+        held = folder == runtime and _is_held_by(workspace) and not held_by_task
+        if leftovers.owner_lives(folder) or held:
+            running = _stop_background(folder, done)
+            left += [f"pid {p.pid} {p.command}" for p in running]
+        else:
+            left += leftovers.end(folder, done.append)
+            leave(folder)
+    with user.acting():
         done += workdirs.sweep(workspace.results)
     return done, left
 

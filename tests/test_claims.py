@@ -27,14 +27,15 @@ from energyctl.cluster import (
     task_of,
     with_options,
 )
-from energyctl.cluster.arrays import OWN, ranges, sbatch_options
-from energyctl.cluster.slurm import Here
+from energyctl.cluster.arrays import ranges, sbatch_options
+from energyctl.cluster.slurm import Here, expanded
 from energyctl.errors import SettingsError
 from energyctl.journal import Journal
 from energyctl.plan import Run, Training
 from energyctl.programs import for_sbatch
 from energyctl.results import ResultsFolder, RunFiles
 from energyctl.settings import Slurm
+from energyctl.settings.slurm import OWN, seconds_of
 from energyctl.workspace import Workspace
 
 # -- arrays ------------------------------------------------------------------------------------
@@ -65,6 +66,13 @@ def test_ranges_say_the_same_numbers(numbers: set[int]) -> None:
         first, _, last = part.partition("-")
         said |= set(range(int(first), int(last or first) + 1))
     assert said == numbers
+
+
+@given(st.sets(st.integers(0, 60), min_size=1), st.integers(1, 9))
+def test_indices_are_read_as_squeue_writes_them(numbers: set[int], throttle: int) -> None:
+    assert expanded(f"{ranges(numbers)}%{throttle}") == sorted(numbers)
+    assert expanded("0-20:5,30,32-33") == [0, 5, 10, 15, 20, 30, 32, 33]
+    assert expanded("N/A") == [0]
 
 
 def test_an_array_is_written_as_slurm_reads_it() -> None:
@@ -108,15 +116,24 @@ def test_an_option_that_cannot_be_is_said(given: str, message: str) -> None:
 @pytest.mark.parametrize("name", sorted(OWN))
 def test_options_that_energyctl_sets_are_refused_with_the_reason(name: str) -> None:
     with pytest.raises(SettingsError, match=f"the option {name} cannot be given: "):
-        sbatch_options(with_options(Slurm(), [f"{name}=x"]))
+        with_options(Slurm(), [f"{name}=x"])
 
 
 def test_an_option_with_a_field_of_its_own_stands_beside_options() -> None:
-    with pytest.raises(SettingsError, match='write "partition" beside "options"'):
-        sbatch_options(Slurm(options={"partition": "gpu"}))
+    with pytest.raises(ValueError, match='write "partition" beside "options"'):
+        Slurm(options={"partition": "gpu"})
 
 
-@given(st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1))
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [(90, 5400), ("90", 5400), ("1:30", 90), ("02:00:00", 7200), ("1-0", 86400),
+     ("2-3:30", 185_400), ("1-01:02:03", 90_123), ("UNLIMITED", None), ("soon", None)],
+)  # fmt: skip
+def test_a_time_limit_is_read_as_sbatch_reads_it(time: int | str, seconds: float | None) -> None:
+    assert seconds_of(time) == seconds
+
+
+@given(st.text(min_size=1).filter(str.isprintable))
 def test_a_value_in_a_line_of_sbatch_is_one_word(value: str) -> None:
     line = str(for_sbatch(value))
     assert "\n" not in line
@@ -384,7 +401,7 @@ def test_the_parts_of_a_journal_are_read_as_one(attempts: Attempts) -> None:
     assert events.index("submitted") < events.index("started") < events.index("finished")
     assert journal.last_finished("b") == 5.0
     assert journal.last_finished("a") is None
-    assert submission.submissions(journal) == {"1": Array(0, (1,))}
+    assert submission.submissions(journal.events()) == {"1": Array(0, (1,))}
 
 
 # -- machines beside each other ----------------------------------------------------------------

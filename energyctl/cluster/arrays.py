@@ -6,7 +6,6 @@ changes, so a task that is submitted again does what is left of the same runs.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,32 +13,7 @@ from typing import Any
 
 from energyctl.errors import SettingsError
 from energyctl.settings import Slurm
-
-OWN = {
-    "array": "energyctl makes the array",
-    "chdir": "a task works in the workspace",
-    "error": "energyctl writes it beside the journal",
-    "exclusive": "it always is: whatever else computes on a node is in its counters",
-    "no-requeue": "a task that a dead node took with it is to be done again",
-    "nodes": "a run is measured on one node",
-    "open-mode": "what a task printed before it was requeued is kept",
-    "output": "energyctl writes it beside the journal",
-    "oversubscribe": "whatever else computes on a node is in its counters",
-    "overcommit": "whatever else computes on a node is in its counters",
-    "parsable": "energyctl reads what sbatch prints",
-    "requeue": "it always is",
-    "signal": 'write "warning_seconds"',
-    "test-only": "use --dry-run",
-    "wait": "use `energyctl collect`",
-    "wrap": "energyctl writes the script",
-}
-"""Options of sbatch that are not the user's, and why."""
-
-_NAMED = (
-    "partition", "account", "qos", "time", "gres", "constraint", "nodelist", "exclude",
-    "reservation", "mem",
-)  # fmt: skip
-_OF_ENERGYCTL = ("modules", "nodes_at_once", "runs_per_task", "shared_node", "warning_seconds")
+from energyctl.settings.slurm import NAMED
 
 
 @dataclass(frozen=True)
@@ -122,17 +96,7 @@ def with_options(wanted: Slurm, given: Sequence[str]) -> Slurm:
 
 
 def sbatch_options(wanted: Slurm) -> list[tuple[str, str]]:
-    """Long options with their values, in the order of the section. Raises SettingsError."""
-    named = [(name, getattr(wanted, name)) for name in _NAMED]
+    """Long options with their values: those of the section, then the others."""
+    named = [(name, getattr(wanted, name)) for name in NAMED]
     chosen = [(name, str(value)) for name, value in named if value is not None]
-    for key, value in wanted.options.items():
-        name = key.removeprefix("--").replace("_", "-")
-        if name in OWN:
-            raise SettingsError(f"slurm: the option {name} cannot be given: {OWN[name]}")
-        if name in _NAMED or name.replace("-", "_") in _OF_ENERGYCTL:
-            field = name.replace("-", "_")
-            raise SettingsError(f'slurm: write "{field}" beside "options", not in it')
-        if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
-            raise SettingsError(f"slurm: {key!r} is no long option of sbatch")
-        chosen.append((name, str(value)))
-    return chosen
+    return chosen + [(name, str(value)) for name, value in wanted.options.items()]

@@ -37,7 +37,7 @@ def cancel(journal: Journal, say: Callable[[str], None]) -> list[str]:
 
     Raises MachineError that names what is left in the queue.
     """
-    queue, jobs = queued(journal), list(submissions(journal))
+    queue, jobs = queued(journal), list(submissions(journal.events()))
     done = []
     if queue:
         names = sorted({f"{one.task.array_job}_{one.task.index}" for one in queue})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -98,28 +98,32 @@ class Overviews:
     """Looks at a campaign again and again; each result is read once."""
 
     journal: Journal
-    _results: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _results: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._name = str(self.journal.head()["name"])
+        self._runs, self._size = self.journal.runs(), options_of(self.journal).runs_per_task
+        self._resume = self.journal.resume_command
 
     def look(self) -> Overview:
         """How it stands now. Never raises for a Slurm that does not answer."""
-        journal = self.journal
-        head, made = journal.head(), submissions(journal)
+        journal, events = self.journal, list(self.journal.events())
+        made = submissions(events)
         queue: list[Queued] | None
         problem = None
         try:
             queue = queued(journal, made, patient=False)
         except MachineError as error:
             queue, problem = None, str(error)
-        seen = _Seen.of(journal)
-        size = options_of(journal).runs_per_task
-        finished = journal.finished()
+        seen = _Seen.of(events)
+        finished = self._finished(events)
         states = _states(journal)
         runs = [
-            self._run(run, task_of(run.index, size), finished, seen, states, queue)
-            for run in journal.runs()
+            self._run(run, task_of(run.index, self._size), finished, seen, states, queue)
+            for run in self._runs
         ]
         return Overview(
-            name=str(head["name"]),
+            name=self._name,
             journal=journal.path,
             results=journal.folder.root,
             runs=runs,
@@ -132,8 +136,23 @@ class Overviews:
             ],
             in_queue=len(queue or ()),
             queue_problem=problem,
-            resume=journal.resume_command,
+            resume=self._resume,
         )
+
+    def _finished(self, events: Iterable[Mapping[str, Any]]) -> dict[int, str]:
+        """Run → id of its result, as :meth:`Journal.finished`; a result never changes."""
+        found = {}
+        for event in events:
+            if event.get("event") in ("started", "finished"):
+                name = str(event["experiment_id"])
+                if name not in self._results:
+                    result = self.journal.folder.load(name)
+                    if result is None:
+                        continue
+                    self._results[name] = _facts(result)
+                if self._results[name]["state"] in FINISHED:
+                    found[int(event["run"])] = name
+        return found
 
     def _run(
         self,
@@ -153,7 +172,7 @@ class Overviews:
         }
         name = finished.get(run.index)
         if name is not None:
-            return RunNow(**facts, **self._of_result(name))
+            return RunNow(**facts, experiment_id=name, **self._results[name])
         mine = next((one.task for one in queue or () if one.number == task), None)
         if mine is None:
             state: State = "missing" if queue is not None else "unknown"
@@ -176,20 +195,18 @@ class Overviews:
             watts=now.get("watts") or {},
         )
 
-    def _of_result(self, name: str) -> dict[str, Any]:
-        if name not in self._results:
-            self._results[name] = self.journal.folder.load(name) or {}
-        result = self._results[name]
-        energy = result.get("energy") or {}
-        return {
-            "state": result.get("status") if result.get("status") in FINISHED else "failed",
-            "experiment_id": name,
-            "node": (result.get("environment") or {}).get("node"),
-            "seconds": (result.get("foreground_result") or {}).get("duration"),
-            "joules": energy.get("total_joules"),
-            "uncertainty_joules": energy.get("uncertainty_joules"),
-            "measured": energy.get("measured"),
-        }
+
+def _facts(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What is shown of a result."""
+    energy = result.get("energy") or {}
+    return {
+        "state": result.get("status"),
+        "node": (result.get("environment") or {}).get("node"),
+        "seconds": (result.get("foreground_result") or {}).get("duration"),
+        "joules": energy.get("total_joules"),
+        "uncertainty_joules": energy.get("uncertainty_joules"),
+        "measured": energy.get("measured"),
+    }
 
 
 @dataclass
@@ -205,9 +222,9 @@ class _Seen:
     superseded: int = 0
 
     @classmethod
-    def of(cls, journal: Journal) -> _Seen:
+    def of(cls, events: Iterable[Mapping[str, Any]]) -> _Seen:
         seen = cls()
-        for event in journal.events():
+        for event in events:
             kind, run = event.get("event"), event.get("run")
             if kind == "started" and run is not None:
                 seen.attempts[run] = seen.attempts.get(run, 0) + 1

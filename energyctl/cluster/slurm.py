@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,7 +124,8 @@ def queue(jobs: Iterable[str], *, patient: bool = True) -> list[Task]:
     wanted = sorted({*jobs}, key=lambda job: (len(job), job))
     if not wanted:
         return []
-    command = ["squeue", "--array", "--noheader", "--states=all", "-o", _FORMAT]
+    # Not --array: of waiting tasks with a regular step (1-21:2) it leaves out the last one.
+    command = ["squeue", "--noheader", "--states=all", "-o", _FORMAT]
     try:
         command.append(f"--jobs={','.join(wanted)}")
         out = _call(command) if patient else _call_once(command, QUICK_SECONDS)
@@ -134,23 +135,30 @@ def queue(jobs: Iterable[str], *, patient: bool = True) -> list[Task]:
         if "Invalid job id" in str(error):  # none of them is known any more
             return []
         raise
-    return [task for line in out.splitlines() if (task := _task(line)) is not None]
+    return [task for line in out.splitlines() for task in _tasks(line)]
 
 
-def _task(line: str) -> Task | None:
-    """One line of squeue; None for a task that is over."""
+def _tasks(line: str) -> Iterator[Task]:
+    """Those of a line of squeue that are not over: waiting ones share a line."""
     cells = line.split("|", 5)
     if len(cells) != 6 or cells[3] not in IN_QUEUE:
-        return None
-    job, array_job, index, state, node, reason = cells
-    return Task(
-        job=job,
-        array_job=array_job,
-        index=int(index) if index.isdigit() else 0,
-        state=state,
-        node=node or None,
-        reason=None if reason in ("", "None") else reason,
-    )
+        return
+    job, array_job, indices, state, node, reason = cells
+    for index in expanded(indices):
+        why = None if reason in ("", "None") else reason
+        yield Task(job, array_job, index, state, node or None, why)
+
+
+def expanded(indices: str) -> list[int]:
+    """``1-3,7,10-20:5%2`` → 1, 2, 3, 7, 10, 15, 20; 0 where it is no array's."""
+    found: list[int] = []
+    for part in indices.partition("%")[0].split(","):
+        match = re.fullmatch(r"(\d+)(?:-(\d+)(?::(\d+))?)?", part.strip())
+        if match is not None:
+            first, last, step = (None if word is None else int(word) for word in match.groups())
+            assert first is not None
+            found += range(first, (first if last is None else last) + 1, step or 1)
+    return found or [0]
 
 
 def job_facts(job: str) -> dict[str, str]:
@@ -200,7 +208,8 @@ def _call_once(command: Sequence[str], limit_seconds: float = CALL_SECONDS) -> s
             text=True,
             errors="replace",
             timeout=limit_seconds,
-            env={**os.environ, "LC_ALL": "C"},
+            # SLURM_BITSTR_LEN: a long list of waiting tasks is not cut (squeue(1)).
+            env={**os.environ, "LC_ALL": "C", "SLURM_BITSTR_LEN": "0"},
         )
     except OSError as error:
         raise MachineError(f"cannot start {command[0]}: {error.strerror}") from error

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,11 +126,11 @@ def _refused(said: str, journal: Journal, made: Sequence[Submission]) -> str:
     return f"{said}; submitted so far: {jobs}; the rest: {journal.resume_command}"
 
 
-def submissions(journal: Journal) -> dict[str, Array]:
-    """Array job → its tasks, of all that was ever submitted."""
+def submissions(events: Iterable[Mapping[str, Any]]) -> dict[str, Array]:
+    """Array job → its tasks, of all that was ever submitted, by the lines of a journal."""
     return {
         str(event["job"]): Array(int(event["offset"]), tuple(event["tasks"]))
-        for event in journal.events()
+        for event in events
         if event.get("event") == "submitted"
     }
 
@@ -147,7 +147,7 @@ def queued(
     journal: Journal, known: Mapping[str, Array] | None = None, *, patient: bool = True
 ) -> list[Queued]:
     """The campaign's tasks that are not over. Raises slurm.Unreachable."""
-    made = submissions(journal) if known is None else known
+    made = submissions(journal.events()) if known is None else known
     return [
         Queued(made[task.array_job].offset + task.index, task)
         for task in slurm.queue(made, patient=patient)
@@ -173,7 +173,7 @@ def missing(journal: Journal, queue: Collection[Queued]) -> list[Run]:
 
 def wait_until_empty(journal: Journal, seconds: float, look: float = 0.5) -> list[Queued]:
     """What is still in the queue after so long."""
-    deadline, known = time.monotonic() + seconds, submissions(journal)
+    deadline, known = time.monotonic() + seconds, submissions(journal.events())
     while (left := queued(journal, known)) and time.monotonic() < deadline:
         time.sleep(look)
     return left
@@ -181,7 +181,7 @@ def wait_until_empty(journal: Journal, seconds: float, look: float = 0.5) -> lis
 
 def forget(journal: Journal) -> None:
     """Takes a journal back of which nothing was submitted."""
-    if not submissions(journal):
+    if not submissions(journal.events()):
         with journal.folder.user.writing(journal.path.parent):
             shutil.rmtree(journal.own_folder, ignore_errors=True)
             journal.path.unlink(missing_ok=True)

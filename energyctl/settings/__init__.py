@@ -10,10 +10,11 @@ from __future__ import annotations
 from energyctl.documents import Document, Problem
 from energyctl.settings.checking import Checked, check
 from energyctl.settings.dialects import Migration, migrate
-from energyctl.settings.fields import Background, Mode, Settle, Slurm, schema
+from energyctl.settings.fields import Background, Mode, Settle, schema
 from energyctl.settings.reading import parse, read
 from energyctl.settings.renaming import Question
 from energyctl.settings.resolved import Experiment, Foreground, Settings
+from energyctl.settings.slurm import Slurm
 
 __all__ = [
     "Background",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
 from energyctl.documents import Name, Scalar, Strict, Text, editor_schema, shown, text
+from energyctl.settings.slurm import Slurm
 
 Mode = Literal["parallel", "mutation", "default"]
 MODES: tuple[Mode, ...] = ("parallel", "mutation", "default")
@@ -82,22 +83,6 @@ Timeout = Annotated[
     Field(gt=0, description="An attempt that takes longer is ended and counts as failed."),
 ]
 Seconds = Annotated[float, Field(ge=0)]
-
-
-def _option(value: Any) -> int | str:
-    if isinstance(value, str):
-        found = text(value)
-        if not found.strip() or not found.isprintable():
-            raise ValueError("must be one line of printable text, and not empty")
-        return found
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise ValueError(f"must be a string or a whole number, not {shown(value)}")
-
-
-Option = Annotated[
-    int | str, PlainValidator(_option), WithJsonSchema({"type": ["integer", "string"]})
-]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
@@ -181,41 +166,6 @@ class KeepLogs(Strict):
     first: Count = Field(default=5, description="The first ones.")
     last: Count = Field(default=20, description="The newest ones.")
     failed: Count = Field(default=50, description="The newest ones that failed.")
-
-
-class Slurm(Strict):
-    """How `submit` runs the campaign on a cluster; `--sbatch KEY=VALUE` wins."""
-
-    partition: Option | None = Field(default=None, description="Where the tasks run.")
-    account: Option | None = Field(default=None, description="Who is charged.")
-    qos: Option | None = Field(default=None, description="Quality of service.")
-    time: Option | None = Field(
-        default=None, description="Time limit of a task: all of its runs, with their phases."
-    )
-    gres: Option | None = Field(default=None, description='What to ask for, as "gpu:a100:2".')
-    constraint: Option | None = Field(default=None, description="Features that a node must have.")
-    nodelist: Option | None = Field(default=None, description="Only these nodes.")
-    exclude: Option | None = Field(default=None, description="Not these nodes.")
-    reservation: Option | None = Field(default=None, description="Name of a reservation.")
-    mem: Option | None = Field(default=None, description="Memory; without it, all of the node's.")
-    options: dict[Text, Option] = Field(
-        default_factory=dict, description="Any other option of sbatch, by its long name."
-    )
-    modules: Annotated[tuple[Name, ...], Field(strict=False)] = Field(
-        default=(), description="Environment modules to load before a task."
-    )
-    nodes_at_once: int | None = Field(
-        default=None, ge=1, description="So many tasks run at the same time at most."
-    )
-    runs_per_task: int = Field(
-        default=1, ge=1, le=100_000, description="So many runs one after another in each task."
-    )
-    shared_node: Literal["fail", "warn"] = Field(
-        default="fail", description="What a task does on a node that is not its own alone."
-    )
-    warning_seconds: int = Field(
-        default=60, ge=10, le=65_535, description="A task ends itself so long before its limit."
-    )
 
 
 class Campaign(Strict):
