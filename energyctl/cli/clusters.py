@@ -55,9 +55,9 @@ def submit(root: Path, /, file: str, **options: Any) -> int:
 @click.pass_obj
 def run_task(root: Path, campaign: str, index: int, results: str | None) -> int:
     """Do the runs of task INDEX of a CAMPAIGN: what a job of `submit` calls on its node."""
-    from energyctl.cli import submitting
+    from energyctl.cli import tasking
 
-    return submitting.run_task(root, campaign, index, results)
+    return tasking.run_task(root, campaign, index, results)
 
 
 @click.command()
@@ -74,9 +74,9 @@ def run_task(root: Path, campaign: str, index: int, results: str | None) -> int:
 @click.pass_obj
 def collect(root: Path, campaign: str | None, results: str | None, interval: float) -> int:
     """Wait until a CAMPAIGN on a cluster is over, then show what `run` would show at its end."""
-    from energyctl.cli import submitting
+    from energyctl.cli import collecting
 
-    return submitting.collect(root, campaign, results, interval)
+    return collecting.collect(root, campaign, results, interval)
 
 
 @click.command()
@@ -85,9 +85,9 @@ def collect(root: Path, campaign: str | None, results: str | None, interval: flo
 @click.pass_obj
 def cancel(root: Path, campaign: str | None, results: str | None) -> int:
     """End a CAMPAIGN on a cluster, and prove that nothing of it is left in the queue."""
-    from energyctl.cli import submitting
+    from energyctl.cli import collecting
 
-    return submitting.cancel(root, campaign, results)
+    return collecting.cancel(root, campaign, results)
 
 
 COMMANDS = (submit, run_task, collect, cancel)

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.live import Live
 
-from energyctl import calibrations, nodes, preparation
-from energyctl import journal as journals
-from energyctl.campaign import Outcome
+from energyctl import preparation
 from energyctl.cli import conducting
-from energyctl.cluster import Overview, Overviews, ending, slurm, submission, task, with_options
+from energyctl.cluster import ending, slurm, submission, with_options
 from energyctl.cluster.arrays import arrays, ranges, task_of
 from energyctl.console import Progress, make_console
 from energyctl.errors import MachineError, SettingsError
@@ -27,17 +21,16 @@ from energyctl.plan import Run
 from energyctl.preparation import Prepared
 from energyctl.programs import safe_name
 from energyctl.registry import Registry
-from energyctl.reports import cluster as reports
 from energyctl.reports import tables, words
-from energyctl.reports.machines import machines_table
 from energyctl.results import ResultsFolder
 from energyctl.settings import Settings, Slurm
-from energyctl.tables import Part, run_row
+from energyctl.settings.slurm import seconds_of
 from energyctl.workspace import Workspace
 
-PLAIN_EVERY_SECONDS = 60.0
-PROBLEMS, INTERRUPTED = 2, 130
+PROBLEMS = 2
 USUAL_LARGEST_INDEX = 1000
+CALIBRATION_SECONDS = 30.0
+"""Ten idle seconds, the training, and what is around them."""
 
 
 def submit(root: Path, file: str, options: Mapping[str, Any]) -> int:
@@ -65,8 +58,9 @@ def submit(root: Path, file: str, options: Mapping[str, Any]) -> int:
         _show_scripts(workspace, prepared, folder, runs, wanted)
         return int(prepared.invalid)
     submission.check(workspace, prepared.settings.experiment_name, wanted)
-    _warn_of_shared_clones(runs, prepared.registry, wanted)
     folder.prepare()
+    _show_plan(console, prepared, runs, folder, wanted)
+    _warn_of_shared_clones(runs, prepared.registry, wanted)
     facts = submission.cluster_facts(wanted)
     journal = conducting.new_journal(prepared, runs, folder, rendered, cluster=facts)
     try:
@@ -107,6 +101,56 @@ def _show_scripts(
     for array in made:
         click.echo(submission.script(workspace, name, journal, array, wanted))
     click.echo("energyctl: dry run: nothing was submitted", err=True)
+
+
+def _show_plan(
+    console: Console,
+    prepared: Prepared,
+    runs: Sequence[Run],
+    folder: ResultsFolder,
+    wanted: Slurm,
+) -> None:
+    """The runs, and a warning where a task will not come to its end within its time limit."""
+    settings, plan = prepared.settings, prepared.plan
+    assert settings is not None
+    assert plan is not None
+    seen = preparation.durations(folder)
+    estimates = preparation.estimate_seconds(runs, settings, prepared.registry, seen)
+    console.print(
+        f"{settings.experiment_name}: {words.count(len(runs), 'run')}, values drawn with seed "
+        f"{plan.seed}",
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(tables.plan_table(runs, estimates, conducting.SHOWN_RUNS))
+    if len(runs) > conducting.SHOWN_RUNS:
+        more = len(runs) - conducting.SHOWN_RUNS
+        console.print(f"… and {more} more; energyctl plan shows all", markup=False)
+    limit = None if wanted.time is None else seconds_of(wanted.time)
+    longest = _longest_task(runs, estimates, wanted.runs_per_task, settings)
+    if limit is not None and longest is not None and longest > limit - wanted.warning_seconds:
+        click.echo(
+            f"energyctl: warning: a task takes about {words.duration(longest)}, and ends itself "
+            f"{wanted.warning_seconds} s before its limit of {words.duration(limit)}: give it more "
+            "(--sbatch time=…), or fewer runs (--runs-per-task)",
+            err=True,
+        )
+
+
+def _longest_task(
+    runs: Sequence[Run], estimates: Sequence[float | None], size: int, settings: Settings
+) -> float | None:
+    """Seconds of the longest task; None where some run's are not known."""
+    tasks: dict[int, float] = {}
+    for run, seconds in zip(runs, estimates, strict=True):
+        if seconds is None:
+            return None
+        task = task_of(run.index, size)
+        rest = settings.cooldown_seconds if task in tasks else 0.0
+        tasks[task] = tasks.get(task, 0.0) + seconds + rest
+    if settings.calibration:
+        tasks = {task: seconds + CALIBRATION_SECONDS for task, seconds in tasks.items()}
+    return max(tasks.values(), default=None)
 
 
 def _warn_of_shared_clones(runs: Sequence[Run], known: Registry, wanted: Slurm) -> None:
@@ -163,7 +207,7 @@ def resume(workspace: Workspace, journal: Journal, given: Sequence[str]) -> int:
         _show_submitted(console, journal, made, len(runs), _changed(options(journal), given))
         return 0
     console.print("nothing is left to submit", markup=False)
-    return 0 if queue else _failed(journal)
+    return 0 if queue else failed(journal)
 
 
 def options(journal: Journal) -> Slurm:
@@ -178,145 +222,8 @@ def _changed(wanted: Slurm, given: Sequence[str]) -> Slurm:
     return changed
 
 
-def run_task(root: Path, wanted: str, number: int, results: str | None) -> int:
-    """``energyctl run-task``; returns the exit code."""
-    workspace = Workspace(root)
-    folder = conducting.results_folder(workspace, results)
-    console = make_console()
-    with Progress(console, 0, 0, live=False) as progress:
-        mine = task.load(workspace, folder, wanted, number, progress)
-        start = f", start {mine.here.restarts + 1}" if mine.here.restarts else ""
-        console.print(
-            f"task {number} of {mine.journal.name} on {mine.here.node}, job {mine.here.job}{start}:"
-            f" {mine.left} of {words.count(mine.runs, 'run')} to do",
-            markup=False,
-            soft_wrap=True,
-        )
-        progress.total, progress.planned = len(mine.journal.runs()), mine.left
-        if not mine.left:
-            return 0
-        outcome = task.carry_out(mine, progress, lambda: progress.ends)
-    if outcome.results:
-        console.print(tables.closing_table(outcome.results))
-    for text in tables.warnings_of(outcome.results):
-        console.print(f"warning: {text}", markup=False, soft_wrap=True)
-    if outcome.interrupted is not None:
-        return _interrupted(mine, outcome, console)
-    return int(any(result["status"] != "succeeded" for result in outcome.results))
-
-
-def _interrupted(mine: task.Task, outcome: Outcome, console: Console) -> int:
-    if task.goes_on(mine, outcome):
-        console.print("the time limit is near: back into the queue, for the runs that are left")
-        slurm.requeue(mine.here.job)
-    elif outcome.interrupted == task.WARNED:
-        console.print(
-            "the time limit is near, and no run was finished within it: give the tasks more time "
-            f"with: {mine.journal.resume_command} --sbatch time=…",
-            markup=False,
-            soft_wrap=True,
-        )
-    return INTERRUPTED
-
-
-def find(workspace: Workspace, wanted: str | None, results: str | None) -> Journal:
-    """The journal of a campaign on a cluster. Raises SettingsError where it runs elsewhere."""
-    journal = journals.find(conducting.results_folder(workspace, results), wanted)
-    if journal.cluster is None:
-        raise SettingsError(
-            f"{journal.name} runs on one machine, not on a cluster; energyctl status shows it"
-        )
-    return journal
-
-
-def collect(root: Path, wanted: str | None, results: str | None, interval: float) -> int:
-    """``energyctl collect``; returns the exit code of the campaign."""
-    journal = find(Workspace(root), wanted, results)
-    slurm.require()
-    overviews, console = Overviews(journal), make_console()
-    seen = follow(overviews, console, interval)
-    for line in ending.settle(journal, []):
-        console.print(line, markup=False, soft_wrap=True)
-    seen = overviews.look()
-    names = journal.finished()
-    found = [journal.folder.load(names[index]) or {} for index in sorted(names)]
-    if found:
-        console.print(tables.closing_table(found))
-    for text in tables.warnings_of(found):
-        console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
-    _show_machines(console, journal, found)
-    console.print(f"results: {journal.folder.root}", markup=False, soft_wrap=True)
-    console.print(reports.headline(seen), markup=False, soft_wrap=True)
-    for line in reports.advice(seen):
-        console.print(line, style="yellow", markup=False, soft_wrap=True)
-    return 1 if seen.count("missing", "unknown") else _failed(journal)
-
-
-def _show_machines(
-    console: Console, journal: Journal, results: Sequence[Mapping[str, Any]]
-) -> None:
-    """What the nodes are, where there are several, and how far they differ."""
-    rows = [run_row(Part(dict(result), ""), "") for result in results if result]
-    found = nodes.machines(rows, calibrations.of_campaign(journal.folder.root, journal.name))
-    if len(found) > 1 or any(one.calibration for one in found):
-        console.print(machines_table(found))
-    for spread in nodes.spreads(rows):
-        console.print(nodes.sentence(spread), markup=False, soft_wrap=True)
-
-
-def _failed(journal: Journal) -> int:
+def failed(journal: Journal) -> int:
     names = journal.finished()
     found = [journal.folder.load(name) or {} for name in names.values()]
     failed = any(result.get("status") != "succeeded" for result in found)
     return int(failed or bool(journal.head().get("invalid")) or len(names) < len(journal.runs()))
-
-
-def follow(
-    overviews: Overviews,
-    console: Console,
-    interval: float,
-    wait: Callable[[float], str | None] | None = None,
-) -> Overview:
-    """Shows a campaign until it is over: a live view on a terminal, plain lines elsewhere.
-
-    *wait* waits and returns the key that was pressed meanwhile; ``q`` ends it.
-    """
-    wait = wait or _wait
-    seen = overviews.look()
-    if not (console.is_terminal and os.environ.get("TERM", "dumb") != "dumb"):
-        return _follow_plainly(overviews, seen, interval)
-    with Live(console=console, auto_refresh=False, transient=True) as live:
-        while not seen.over:
-            live.update(reports.screen(seen, console.size.height), refresh=True)
-            if wait(interval) == "q":
-                break
-            seen = overviews.look()
-    return seen
-
-
-def _wait(seconds: float) -> None:
-    time.sleep(seconds)
-
-
-def _follow_plainly(overviews: Overviews, seen: Overview, interval: float) -> Overview:
-    said, at = "", 0.0
-    while not seen.over:
-        line, now = reports.headline(seen), time.monotonic()
-        if line != said or now - at >= PLAIN_EVERY_SECONDS:
-            said, at = line, now
-            click.echo(f"{time.strftime('%H:%M:%S')}  {reports.plain(seen)}")
-            sys.stdout.flush()
-        time.sleep(interval)
-        seen = overviews.look()
-    return seen
-
-
-def cancel(root: Path, wanted: str | None, results: str | None) -> int:
-    """``energyctl cancel``; returns the exit code."""
-    journal = find(Workspace(root), wanted, results)
-    slurm.require()
-    done = ending.cancel(journal, lambda line: click.echo(line, err=True))
-    for line in done:
-        click.echo(line)
-    click.echo(f"{journal.name}: nothing is left in the queue")
-    return 0

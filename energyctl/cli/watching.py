@@ -54,7 +54,7 @@ def watch(root: Path, once: bool, interval: float) -> int:
 
 
 def _across_nodes(journal: Journal, once: bool, interval: float) -> int:
-    from energyctl.cli import submitting
+    from energyctl.cli import collecting
     from energyctl.cli.keys import Keys
     from energyctl.cluster import Overviews
     from energyctl.console import make_console
@@ -67,7 +67,7 @@ def _across_nodes(journal: Journal, once: bool, interval: float) -> int:
     # Each look asks Slurm's controller, which many people share.
     with Keys() as keys:
         every = max(interval, SLURM_SECONDS)
-        seen = submitting.follow(overviews, make_console(), every, keys.wait)
+        seen = collecting.follow(overviews, make_console(), every, keys.wait)
     click.echo(reports.headline(seen))
     for line in reports.advice(seen):
         click.echo(line)

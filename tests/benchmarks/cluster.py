@@ -158,8 +158,8 @@ def time_over(made: Cluster, place: Lab, chance: random.Random) -> str:
 
 
 KINDS = {
-    "cancel": Kind(cancel_task),
-    "energyctl": Kind(kill_energyctl),
+    "cancel": Kind(cancel_task, seconds=4.0),
+    "energyctl": Kind(kill_energyctl, seconds=6.0),
     "node": Kind(kill_node),
     "slurmd": Kind(kill_slurmd, runs=3, seconds=42.0),
     "slurmctld": Kind(kill_controller),
