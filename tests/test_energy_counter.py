@@ -172,6 +172,14 @@ def test_samples_take_sixteen_bytes_each() -> None:
 RAPL = Domain("package-0", "cpu", "powercap", update_seconds=0.001)
 
 
+def test_the_platform_always_draws_power_though_it_is_not_in_the_total() -> None:
+    platform = Domain("psys", "other", "perf", in_total=False, update_seconds=0.001)
+    series = sampled(platform, [(START + i / 10, 0.0) for i in range(31)])
+    span = series.between(START, START + 3)
+    assert span.joules is None
+    assert "stood still" in (span.missing or "")
+
+
 def test_a_counter_that_stands_still_has_no_energy_as_long_as_it_does() -> None:
     moving = [(START + i / 10, 10.0 * i) for i in range(11)]
     still = [(START + 1 + i / 10, 100.0) for i in range(1, 21)]

@@ -136,7 +136,9 @@ class Unwrapper:
             return
         step = self._domain.update_seconds
         longest = max(STILL_SECONDS, STILL_STEPS * step)
-        if step and self._domain.in_total and time - self._moved > longest:
+        # A part of a package may be off, as uncore is without a display; the platform never is.
+        draws = self._domain.in_total or self._domain.name.startswith("psys")
+        if step and draws and time - self._moved > longest:
             if self.stills and self.stills[-1][0] == self._moved:
                 self.stills.pop()
             self.stills.append((self._moved, time))
