@@ -28,12 +28,15 @@ from energyctl.journal import Journal
 from energyctl.live import Context, SharedIdle
 from energyctl.meters import missing_kinds, open_meters
 from energyctl.observer import Observer
-from energyctl.placing import Place
+from energyctl.placing import Allocation, Place
 from energyctl.plan import Run
 from energyctl.preparation import Campaign, check
 from energyctl.supervisor import Daemon
 from energyctl.trainings import Trainings
 from energyctl.workspace import Workspace
+
+FOREIGN_SECONDS = 3.0
+"""Between two looks at who else computes on the machine."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def conduct(campaign: Campaign) -> Outcome:
         if problem:
             campaign.observer.say(f"warning: {problem}")
             warnings = (*warnings, problem)
-        _warn_of_foreign_load(context, refuse=campaign.allocation.refuse_foreign)
+        _warn_of_foreign_load(context, campaign.allocation)
         context = replace(context, warnings=warnings, facts=facts)
         return _run_all(campaign, context, journal, place)
 
@@ -139,16 +142,22 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
     return context, daemons
 
 
-def _warn_of_foreign_load(context: Context, *, refuse: bool) -> None:
+def _warn_of_foreign_load(context: Context, given: Allocation) -> None:
     """Says who else was on the machine while energyctl was starting up; the results hold more.
 
-    With *refuse* it raises MachineError instead.
+    Where the allocation refuses them, it raises MachineError instead, if they do not leave soon:
+    the job before this one may just be cleaned up.
     """
     try:
         lines = context.watch.before_the_start(context.interrupts.wait)
+        deadline = time.monotonic() + given.patience_seconds
+        while lines and given.refuse_foreign and time.monotonic() < deadline:
+            interval = context.watch.begin(alone=True)
+            context.interrupts.wait(FOREIGN_SECONDS)
+            lines = interval.end().warnings("before the start")
     except Interrupted:
         return  # the first run asks again
-    if lines and refuse:
+    if lines and given.refuse_foreign:
         raise MachineError(f"this machine is not ours alone: {'; '.join(lines)}")
     for line in lines:
         context.observer.say(f"warning: {line}")

@@ -81,8 +81,8 @@ class Allocation:
 
     ``job`` is the id of the cluster's job and ``node`` the name of its node; ``facts`` go into
     every result. ``signals`` end the task beside the usual ones. ``patience_seconds``: how long to
-    wait for another campaign to leave the machine. ``refuse_foreign``: no start where others
-    compute here. ``share_idle``: one idle baseline for all runs.
+    wait for another campaign, or others, to leave the machine. ``refuse_foreign``: no start where
+    others compute here. ``share_idle``: one idle baseline for all runs.
     """
 
     job: str | None = None

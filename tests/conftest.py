@@ -34,6 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem in ALONE:
             item.add_marker("alone")
+    # First what takes long and little of the CPU; last what has to be alone, so that the others do
+    # not wait for it again and again.
+    items.sort(key=lambda item: (not item.get_closest_marker("xdist_group"), _is_alone(item)))
+
+
+def _is_alone(item: pytest.Item) -> bool:
+    return item.get_closest_marker("alone") is not None
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +53,7 @@ def _room(
     if "PYTEST_XDIST_WORKER" not in os.environ:
         yield
         return
-    alone = request.node.get_closest_marker("alone") is not None
-    wanted = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+    wanted = fcntl.LOCK_EX if _is_alone(request.node) else fcntl.LOCK_SH
     shared = tmp_path_factory.getbasetemp().parent
     with open(shared / "door", "w") as door, open(shared / "room", "w") as room:
         fcntl.flock(door, wanted)

@@ -29,7 +29,7 @@ from energyctl.cluster import (
 )
 from energyctl.cluster.arrays import ranges, sbatch_options
 from energyctl.cluster.slurm import Here, expanded
-from energyctl.errors import SettingsError
+from energyctl.errors import RunError, SettingsError
 from energyctl.journal import Journal
 from energyctl.plan import Run, Training
 from energyctl.programs import for_sbatch
@@ -216,6 +216,14 @@ def test_a_result_that_counts_is_not_superseded_by_a_later_claim(claims: Claims)
     assert claims.decide(first) is None
     claims.claim(1, experiment_id="B", **FACTS)
     assert claims.decide(first) is None
+
+
+def test_a_decision_that_cannot_be_read_is_nobodys(claims: Claims) -> None:
+    mine = replace(claims, stale_seconds=0.3)
+    claim = mine.claim(1, experiment_id="A", **FACTS)
+    (claims.folder / "run1.done").write_text("{")
+    with pytest.raises(RunError, match=r"run1\.done is there, but cannot be read"):
+        mine.decide(claim)
 
 
 def test_of_many_at_once_exactly_one_counts(claims: Claims) -> None:

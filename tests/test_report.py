@@ -250,6 +250,39 @@ def test_the_charts_have_their_marks_and_a_filter_works(browser: Any, page: Path
     shown.page.close()
 
 
+def test_machines_stand_beside_each_other_with_their_calibrations(
+    browser: Any, tmp_path: Path
+) -> None:
+    folder, draw = tmp_path / "results", random.Random(3)
+    folder.mkdir()
+    for number in range(6):
+        write_result(folder, number, 30, draw)
+    for number, path in enumerate(sorted(folder.glob("*.json"))):
+        data = json.loads(path.read_text())
+        data["environment"] |= {"node": f"gpu0{1 + number % 2}", "journal": "j"}
+        data["foreground_result"]["repo"] = "one"
+        path.write_text(json.dumps(data))
+    for name, joules in (("gpu01", 1000.0), ("gpu02", 1050.0)):
+        place = folder / "campaigns" / "j" / "calibration" / name
+        place.mkdir(parents=True)
+        energy = {"seconds": 12.0, "total_joules": joules, "uncertainty_joules": 2.0,
+                  "measured": True, "domains": [{"name": "cpu", "in_total": True}]}  # fmt: skip
+        result = {"status": "succeeded", "environment": {"node": name}, "energy": energy,
+                  "phases": [{"name": "idle", "watts": {"cpu": 50.0}}]}  # fmt: skip
+        (place / "calibration.json").write_text(json.dumps(result))
+    made = tmp_path / "page.html"
+    assert cli.run(["-C", str(tmp_path), "report", "--html", str(made)]) == 0
+    shown = Shown(browser, made)
+    shown.page.wait_for_selector("#c-machines svg")
+    assert shown.count("#c-machines .mark-symbol.role-mark path") == 6
+    text = shown.page.inner_text("#s-machines")
+    assert "idle 50.0 W; 1050.0 ± 2.0 J in 12.0 s; 1.050 ± 0.004 of the first" in text
+    assert "runs on one machine differ by" in text
+    assert "applied to no figure" in text
+    assert shown.trouble == []
+    shown.page.close()
+
+
 FITTING = """
 () => [...document.querySelectorAll(".chart svg.marks")].flatMap((svg) => {
   const cell = svg.closest(".chart").getBoundingClientRect(), own = svg.getBoundingClientRect();

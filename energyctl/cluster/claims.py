@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from energyctl.errors import MachineError
+from energyctl.errors import MachineError, RunError
 from energyctl.machine import User
 
 _NAME = re.compile(r"run(\d+)\.(\d+|done)")
@@ -45,6 +45,9 @@ class Claims:
 
     folder: Path
     user: User
+    stale_seconds: float = 90.0
+    """So long may an NFS client go on believing that a file is not there (nfs(5), acdirmax)."""
+
     _cache: dict[str, Claim] = field(default_factory=dict)
 
     def prepare(self) -> None:
@@ -79,17 +82,28 @@ class Claims:
                 return claim
 
     def decide(self, claim: Claim) -> Claim | None:
-        """Makes this attempt the one that counts; returns the claim that supersedes it instead."""
+        """Makes this attempt the one that counts; returns the claim that supersedes it instead.
+
+        Raises RunError where it is decided, but nobody can tell for whom.
+        """
         decided = self.decided(claim.run)
         if decided is None:
             newest = max(self.of(claim.run), key=lambda c: c.number, default=claim)
             if newest.number > claim.number:
                 return newest
-            self._make(f"run{claim.run}.done", claim)
-            decided = self.decided(claim.run)
-        if decided is not None and decided.experiment_id != claim.experiment_id:
-            return decided
-        return None
+            if self._make(f"run{claim.run}.done", claim):
+                return None
+            decided = self._soon_decided(claim.run)
+        return None if decided.experiment_id == claim.experiment_id else decided
+
+    def _soon_decided(self, run: int) -> Claim:
+        """What is there already, though a cache of this machine may not know it yet."""
+        deadline = time.monotonic() + self.stale_seconds
+        while (decided := self.decided(run)) is None:
+            if time.monotonic() > deadline:
+                raise RunError(f"{self.folder / f'run{run}.done'} is there, but cannot be read")
+            time.sleep(0.2)
+        return decided
 
     def decided(self, run: int) -> Claim | None:
         """The attempt at a run that counts."""

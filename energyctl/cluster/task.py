@@ -27,8 +27,8 @@ from energyctl.settings import Slurm
 from energyctl.state import Published
 from energyctl.workspace import Workspace
 
-PATIENCE_SECONDS = 30.0
-"""For another campaign to leave the node: one that Slurm is just ending."""
+PATIENCE_SECONDS = 20.0
+"""For another campaign, or what a job before this one did, to leave the node."""
 
 WARNED = signal.SIGUSR1
 """The signal that Slurm is asked to send before the time limit."""
