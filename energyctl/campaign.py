@@ -97,7 +97,7 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
     stack.callback(leave, runtime)
     left = _end_leftovers(runtime, user, campaign.observer)
     if given.job:  # an earlier task of this node may have been killed with all that it knew of
-        for other in leftovers.abandoned(user, root):
+        for other in set(leftovers.abandoned(user, root)) - {runtime}:
             left += _end_leftovers(other, user, campaign.observer)
             leave(other)
     with user.acting():

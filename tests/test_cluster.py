@@ -170,6 +170,24 @@ def test_a_task_that_is_killed_is_done_again_on_resume(place: Lab) -> None:
     assert place.problems(2) == []
 
 
+def test_a_task_begins_again_on_the_node_where_it_was_killed(place: Lab) -> None:
+    """With what the killed one had there: the same job on the same node has the same places."""
+    node = place.cluster.nodes[0]
+    place.settings(1, seconds=4.0, slurm={"nodelist": node})
+    place.run("submit", "x.json")
+    wait_for(training(place), "the training")
+    (queued,) = place.cluster.queue()
+    (pid,) = wait_for(lambda: tasks_of(place), "the task")
+    os.kill(pid, signal.SIGKILL)
+    place.cluster.wait_until_empty()
+    place.cluster.run("scontrol", "requeue", str(queued.job))
+    place.run("collect", "--interval", "1")
+    assert place.problems(1) == []
+    (result,) = place.finished()
+    assert result["environment"]["slurm"]["restarts"] == 1
+    assert "refused" not in {event["event"] for event in place.journal.events()}
+
+
 def test_a_requeued_task_keeps_its_attempts_apart(place: Lab) -> None:
     place.settings(1, seconds=3.0)
     place.run("submit", "x.json")
