@@ -43,4 +43,9 @@ def _calibration(result: Mapping[str, Any]) -> Calibration:
         uncertainty_joules=energy.get("uncertainty_joules"),
         above_idle_joules=energy.get("above_idle_joules") if succeeded else None,
         measured=bool(energy.get("measured")),
+        domains=tuple(
+            str(domain["kind"])
+            for domain in energy.get("domains", ())
+            if domain["in_total"] and domain.get("joules") is not None
+        ),
     )

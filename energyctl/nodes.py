@@ -16,7 +16,9 @@ FACTS = ("cpu", "gpus", "gpu_driver", "gpu_power_limit_watts", "governors", "con
 class Calibration:
     """What was measured on a machine: idle power, and the energy and time of the same work.
 
-    factor, factor_uncertainty: its energy over that of the first machine, and the half-width.
+    domains: kinds of those that its energy consists of. factor, factor_uncertainty: its energy over
+    that of the first machine, and the half-width by the meters' bands alone: how far the same
+    machine differs from one run to the next is not in it. no_factor: why there is none.
     """
 
     node: str
@@ -26,8 +28,10 @@ class Calibration:
     uncertainty_joules: float | None
     above_idle_joules: float | None
     measured: bool
+    domains: tuple[str, ...] = ()
     factor: float | None = None
     factor_uncertainty: float | None = None
+    no_factor: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,20 @@ def factors(calibrations: Sequence[Calibration]) -> list[Calibration]:
 def _over(one: Calibration, base: Calibration | None) -> Calibration:
     if base is None or not base.joules or one.joules is None:
         return one
+    if one.measured != base.measured:
+        return replace(one, no_factor="an estimate and a measurement do not compare")
+    if sorted(one.domains) != sorted(base.domains):
+        return replace(one, no_factor=f"metered are {_kinds(one)}, there {_kinds(base)}")
     factor = one.joules / base.joules
     bands = [
         c.uncertainty_joules / c.joules for c in (one, base) if c.uncertainty_joules and c.joules
     ]
     wide = None if len(bands) < 2 else factor * sum(bands)
     return replace(one, factor=factor, factor_uncertainty=0.0 if one is base else wide)
+
+
+def _kinds(one: Calibration) -> str:
+    return ", ".join(sorted({*one.domains})) or "no domains"
 
 
 def machines(rows: Iterable[Row], calibrations: Sequence[Calibration] = ()) -> list[Machine]:
@@ -103,10 +115,21 @@ def spreads(rows: Iterable[Row]) -> list[Spread]:
     for row in rows:
         joules, node = row.get("total_joules"), row.get("node")
         if row.get("status") == "succeeded" and joules and node is not None:
-            mode = "beside a background" if row.get("mode") == "parallel" else "alone"
-            of[f"{row.get('repository')} / {row.get('model')}, {mode}"][str(node)].append(row)
+            of[_like(row)][str(node)].append(row)
     found = [_spread(name, list(groups.values())) for name, groups in sorted(of.items())]
     return [spread for spread in found if spread is not None]
+
+
+def _like(row: Row) -> str:
+    """What is compared only with its like: the training, its load, and how it was metered."""
+    text = f"{row.get('repository')} / {row.get('model')}, alone"
+    if row.get("mode") == "parallel":
+        load = f"{row.get('background_repository')} / {row.get('background_model')}"
+        if row.get("background_repository") is None:
+            load = "a background"
+        jobs = row.get("background_jobs") or 1
+        text = text.removesuffix("alone") + f"beside {load}" + (f" x {jobs}" if jobs > 1 else "")
+    return text + (" (estimated)" if row.get("energy_measured") is False else "")
 
 
 def _spread(training: str, groups: Sequence[Sequence[Row]]) -> Spread | None:

@@ -27,6 +27,8 @@ from energyctl.workspace import Workspace
 STOP_GRACE_SECONDS = 20.0
 """For an energyctl to end its trainings and to write what there is."""
 
+STOP_AS_SECONDS = 60.0
+
 COUNTS = ("iterations", "failures", "coverage", "max_gap_seconds", "load")
 """What a campaign publishes of each job."""
 
@@ -136,7 +138,10 @@ def stop_job(job: str) -> tuple[list[str], list[str]]:
             done += [f"ended pid {p.pid} {p.command}" for p in ended.found]
         left += leftovers.end(runtime, done.append)
         leave(runtime)
+    of = os.environ.get("SLURM_JOB_UID", "")  # in an epilog: whose job it was
     for user in machine.others_with_folders():
+        if of not in ("", str(user.uid)):
+            continue
         said, problems = _stop_job_as(user, job)
         done, left = done + said, left + problems
     return done, left
@@ -148,22 +153,35 @@ def _living(pid: int, ticks: int) -> list[processes.Found]:
 
 
 def _stop_job_as(user: machine.User, job: str) -> tuple[list[str], list[str]]:
-    """With that user's rights alone: what stands in the records of their folder is theirs."""
-    command = [sys.executable, "-m", "energyctl", "stop", "--job", job]
-    done = subprocess.run(
-        command,
-        cwd="/",
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": user.home},
-        user=user.uid,
-        group=user.gid,
-        extra_groups=list(user.groups),
-    )
-    said = [line for line in done.stdout.splitlines() if line.startswith("ended ")]
-    problem = f"as {user.name}: {' '.join(done.stderr.split())}"
+    """With that user's rights alone: what stands in the records of their folder is theirs.
+
+    Whatever that user does to it, it is over in time, and has neither our terminal nor our words.
+    """
+    command = [sys.executable, "-I", "-m", "energyctl", "stop", "--job", job]
+    try:
+        done = subprocess.run(
+            command,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": user.home},
+            user=user.uid,
+            group=user.gid,
+            extra_groups=list(user.groups),
+            start_new_session=True,
+            timeout=STOP_AS_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return [], [f"as {user.name}: {type(error).__name__}"]
+    said = [_printable(line) for line in done.stdout.splitlines() if line.startswith("ended ")]
+    problem = f"as {user.name}: {_printable(' '.join(done.stderr.split()))}"
     return said, [problem] if done.returncode else []
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _is_held_by(workspace: Workspace) -> bool:

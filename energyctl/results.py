@@ -25,6 +25,7 @@ from energyctl.programs import safe_name
 
 SCHEMA = 1
 FINISHED = ("succeeded", "failed")
+RESERVED = ".taken"
 
 WHOLE_MACHINE_NOTE = (
     "Energies are of whole domains: foreground, background and everything else on this machine "
@@ -172,33 +173,47 @@ class ResultsFolder:
         """Names for the files of *run*, started at *now* (Unix seconds); none exists yet."""
         return next(files for files in self._names(run, now) if self._is_free(files))
 
-    def reserve(self, run: Run, now: float, within: Path) -> RunFiles:
+    def reserve(self, run: Run, now: float, within: Path, note: str) -> RunFiles:
         """The same, reserved against every machine that writes to this results folder, until
-        :meth:`release`. The files are made in a folder of their own, in *within*."""
+        :meth:`release`. The files are made in a folder of their own, in *within*.
+
+        Reserved is the foreground's id: a log is named without ``_parallel``. *note*: for whom.
+        """
         for files in self._names(run, now):
             if not self._is_free(files):
                 continue
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            path, flags = self._reservation(files), os.O_WRONLY | os.O_CREAT | os.O_EXCL
             try:
                 with self.user.writing(self.root):
-                    os.close(os.open(self._reservation(files.experiment_id), flags, 0o644))
+                    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
+                    with open(descriptor, "w", encoding="utf-8") as file:
+                        file.write(note)
+                    self.user.own(path)
             except FileExistsError:
                 continue
             return replace(files, folder=self.make(within / files.experiment_id))
         raise AssertionError("there is no end of names")
 
-    def release(self, experiment_id: str) -> None:
+    def release(self, files: RunFiles) -> None:
         """Once the files are in their place, or will never be."""
         with self.user.writing(self.root):
-            self._reservation(experiment_id).unlink(missing_ok=True)
+            self._reservation(files).unlink(missing_ok=True)
 
-    def _reservation(self, experiment_id: str) -> Path:
-        return self.root / f".{experiment_id}.taken"
+    def reserved(self, note: str) -> dict[str, Path]:
+        """The foreground's id → the reservation, of those for *note*."""
+        found = {}
+        for path in self.root.glob(f".*{RESERVED}"):
+            with contextlib.suppress(OSError):
+                if path.read_text(encoding="utf-8", errors="replace") == note:
+                    found[path.name[1 : -len(RESERVED)]] = path
+        return found
+
+    def _reservation(self, files: RunFiles) -> Path:
+        return self.root / f".{files.foreground_id}{RESERVED}"
 
     def _is_free(self, files: RunFiles) -> bool:
         taken = (files.result, files.energy(1), files.training_log(1), files.script)
-        paths = (*taken, self._reservation(files.experiment_id))
-        return not any(path.exists() for path in paths)
+        return not any(path.exists() for path in (*taken, self._reservation(files)))
 
     def _names(self, run: Run, now: float) -> Iterator[RunFiles]:
         """Names for the files of *run*, one after the other."""

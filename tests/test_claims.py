@@ -104,6 +104,7 @@ def test_the_command_line_wins_over_the_settings() -> None:
         ("partition", "write KEY=VALUE"),
         ("partition=", "write KEY=VALUE"),
         ("runs_per_task=many", "must be a whole number"),
+        ("nodes_at_once=²", "must be a whole number"),
         ("warning_seconds=1", "greater than or equal to 10"),
         ("shared_node=maybe", "'fail' or 'warn'"),
     ],
@@ -300,6 +301,10 @@ def begun(place: Claimed) -> RunFiles:
     return files
 
 
+def settle(attempts: Attempts, alive: set[tuple[str, int]] | None = None) -> list[str]:
+    return attempts.settle(attempts.present([RUN]), alive or set())
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -363,17 +368,126 @@ def test_a_crash_between_two_moves_is_made_good(attempts: Attempts) -> None:
     files = begun(place)
     place.keep(RUN, files, result_of(files), False)
     files.training_log(1).rename(attempts.folder.root / files.training_log(1).name)
-    assert attempts.settle([RUN], {("7", 1)}) == []  # its task may be at work
-    (line,) = attempts.settle([RUN], set())
+    assert settle(attempts, {("7", 1)}) == []  # its task may be at work
+    (line,) = settle(attempts)
     assert "is in its place" in line
     assert [r["experiment_id"] for r in attempts.folder.all()] == [files.experiment_id]
     assert (attempts.folder.root / files.training_log(1).name).read_text() == "log"
-    assert attempts.settle([RUN], set()) == []
+    assert settle(attempts) == []
+
+
+def test_a_run_alone_and_one_beside_a_background_begin_in_the_same_second(
+    attempts: Attempts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
+    parallel = replace(RUN, index=2, mode="parallel")
+    alone, beside = placed(attempts, "n1"), placed(attempts, "n2")
+    files = begun(alone), beside.begin(parallel)
+    assert files[1] is not None
+    files[1].training_log(1).write_text("log")
+    assert files[0].training_log(1).name != files[1].training_log(1).name
+    assert alone.keep(RUN, files[0], result_of(files[0]), True) == "finished"
+    assert beside.keep(parallel, files[1], result_of(files[1]), True) == "finished"
+    assert len(list(attempts.folder.all())) == 2
+
+
+def test_an_attempt_that_was_given_up_while_it_lived_does_not_count(attempts: Attempts) -> None:
+    """An orphan that Slurm does not know any more, as after `cancel`."""
+    orphan = placed(attempts, "n1")
+    files = begun(orphan)
+    (line,) = settle(attempts)
+    assert "cut off" in line
+    with pytest.raises(RunError, match="this attempt was given up"):
+        orphan.keep(RUN, files, result_of(files), True)
+    assert attempts.claims.decided(1) is None
+    again = placed(attempts, "n2")
+    new = begun(again)
+    assert again.keep(RUN, new, result_of(new), True) == "finished"
+    statuses = sorted(r["status"] for r in attempts.folder.all())
+    assert statuses == ["interrupted", "succeeded"]
+
+
+def test_a_crash_before_the_folder_of_an_attempt_is_gone_changes_nothing(
+    attempts: Attempts,
+) -> None:
+    place = placed(attempts, "n1")
+    files = begun(place)
+    place.keep(RUN, files, result_of(files), True)
+    files.folder.mkdir()  # rmdir had not come so far, or a client of NFS kept a file
+    (files.folder / ".nfs0001").touch()
+    assert settle(attempts) == []
+    assert not files.folder.exists()
+    (result,) = attempts.folder.all()
+    assert result["status"] == "succeeded"
+
+
+def test_a_crash_while_a_result_is_superseded_is_made_good(attempts: Attempts) -> None:
+    orphan, again = placed(attempts, "n1"), placed(attempts, "n2", restarts=1)
+    old, new = begun(orphan), begun(again)
+    marked = result_of(old) | {"status": "superseded", "superseded": {}}
+    old.result.write_text(json.dumps(marked))  # and killed before it was moved
+    again.keep(RUN, new, result_of(new), True)
+    settle(attempts)
+    assert [r["experiment_id"] for r in attempts.folder.all()] == [new.experiment_id]
+    assert names(attempts.journal.own_folder / "superseded") == [old.experiment_id]
+
+
+def test_a_result_that_counts_and_is_lost_is_said(attempts: Attempts) -> None:
+    place = placed(attempts, "n1")
+    files = begun(place)
+    place.keep(RUN, files, result_of(files), True)
+    (attempts.folder.root / files.result.name).unlink()
+    with pytest.raises(RunError, match=r"whose result is gone; to do it again remove .*run1\.done"):
+        placed(attempts, "n2").begin(RUN)
+
+
+def test_what_a_crash_left_before_a_claim_is_swept_once_it_is_old(
+    attempts: Attempts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts.folder.reserve(RUN, 0.0, attempts.root, attempts.journal.name)
+    assert settle(attempts) == []
+    assert len(list(attempts.root.iterdir())) == 1  # its task may be about to claim
+    monkeypatch.setattr("energyctl.cluster.attempts.OLD_SECONDS", -1.0)
+    assert settle(attempts, {("7", 1)}) == []
+    assert len(list(attempts.root.iterdir())) == 1
+    settle(attempts)
+    assert list(attempts.root.iterdir()) == []
+    assert names(attempts.folder.root) == ["campaigns"]
+
+
+def test_two_that_settle_at_once_do_not_hinder_each_other(attempts: Attempts) -> None:
+    runs = [replace(RUN, index=n) for n in range(1, 13)]
+    for run in runs:
+        place = placed(attempts, "n1")
+        files = place.begin(run)
+        assert files is not None
+        if run.index % 2:
+            place.keep(run, files, result_of(files), False)
+    present = attempts.present(runs)
+    said: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: said.extend(attempts.settle(present, set())))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not [line for line in said if "not settled" in line]
+    assert list(attempts.root.iterdir()) == []
+    statuses = sorted(r["status"] for r in attempts.folder.all())
+    assert statuses == ["interrupted"] * 6 + ["succeeded"] * 6
+
+
+@pytest.mark.parametrize("given", ["arr=1-3", "sig=B:USR1", "excl=user", "no-req=1", "outp=x"])
+def test_an_abbreviation_of_what_energyctl_sets_is_refused_too(given: str) -> None:
+    with pytest.raises(SettingsError, match="cannot be given: "):
+        with_options(Slurm(), [given])
 
 
 def test_what_a_killed_task_left_becomes_an_interrupted_result(attempts: Attempts) -> None:
     files = begun(placed(attempts, "n1"))
-    (line,) = attempts.settle([RUN], set())
+    (line,) = settle(attempts)
     assert "cut off" in line
     (result,) = attempts.folder.all()
     assert (result["status"], result["environment"]["node"]) == ("interrupted", "n1")
@@ -446,6 +560,16 @@ def test_machines_that_differ_by_chance_alone_have_no_spread_between_them() -> N
     assert nodes.spreads([row("a", 10), row("a", 11)]) == []
 
 
+def test_runs_under_other_loads_or_other_meters_are_not_compared() -> None:
+    light = {"background_repository": "r", "background_model": "small", "background_jobs": 1}
+    heavy = light | {"background_model": "large"}
+    rows = [row("a", 10, **light), row("a", 11, **light), row("b", 40, **heavy)]
+    assert nodes.spreads(rows) == []
+    rows = [row("a", 10, **light), row("a", 11, **light), row("b", 10, **light)]
+    assert [one.training for one in nodes.spreads(rows)] == ["r / m, beside r / small"]
+    assert nodes.spreads([*rows[:2], row("b", 9, **light, energy_measured=False)]) == []
+
+
 def test_drawn_values_are_told_beside_a_spread() -> None:
     rows = [row(n, 10 + i, hyperparam_lr=i) for n in "ab" for i in range(2)]
     (found,) = nodes.spreads(rows)
@@ -464,6 +588,10 @@ def test_the_factor_of_a_calibration_is_to_the_first_machine() -> None:
     assert second.factor == pytest.approx(1.1)
     assert second.factor_uncertainty == pytest.approx(1.1 * (0.005 + 0.005))
     assert third.factor is None
+    guess = nodes.Calibration("d", 50.0, 12.0, 600.0, 600.0, 1.0, False)
+    dram = nodes.Calibration("e", 50.0, 12.0, 900.0, 1.0, 1.0, True, ("cpu", "dram"))
+    assert [one.factor for one in nodes.factors([made[0], guess, dram])] == [1.0, None, None]
+    assert "do not compare" in str(nodes.factors([made[0], guess])[1].no_factor)
     found = nodes.machines([row("a", 1.0, cpu="X")], made)
     assert [(one.name, one.runs) for one in found] == [("a", 1), ("b", 0), ("c", 0)]
     assert found[0].facts == {"cpu": "X"}

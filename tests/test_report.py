@@ -265,8 +265,9 @@ def test_machines_stand_beside_each_other_with_their_calibrations(
     for name, joules in (("gpu01", 1000.0), ("gpu02", 1050.0)):
         place = folder / "campaigns" / "j" / "calibration" / name
         place.mkdir(parents=True)
+        domains = [{"name": "cpu", "kind": "cpu", "in_total": True}]
         energy = {"seconds": 12.0, "total_joules": joules, "uncertainty_joules": 2.0,
-                  "measured": True, "domains": [{"name": "cpu", "in_total": True}]}  # fmt: skip
+                  "measured": True, "domains": domains}  # fmt: skip
         result = {"status": "succeeded", "environment": {"node": name}, "energy": energy,
                   "phases": [{"name": "idle", "watts": {"cpu": 50.0}}]}  # fmt: skip
         (place / "calibration.json").write_text(json.dumps(result))

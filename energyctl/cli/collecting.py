@@ -17,7 +17,7 @@ from energyctl import calibrations, nodes
 from energyctl import journal as journals
 from energyctl.cli import conducting
 from energyctl.cli.submitting import failed
-from energyctl.cluster import Overview, Overviews, ending, slurm
+from energyctl.cluster import Attempts, Overview, Overviews, ending, slurm
 from energyctl.console import make_console
 from energyctl.errors import SettingsError
 from energyctl.journal import Journal
@@ -46,9 +46,9 @@ def collect(root: Path, wanted: str | None, results: str | None, interval: float
     slurm.require()
     overviews, console = Overviews(journal), make_console()
     seen = follow(overviews, console, interval)
-    for line in ending.settle(journal, []):
+    for line in ending.settle(journal):
         console.print(line, markup=False, soft_wrap=True)
-    seen = overviews.look()
+    seen = _last_look(overviews)
     names = journal.finished()
     found = [journal.folder.load(names[index]) or {} for index in sorted(names)]
     if found:
@@ -61,6 +61,20 @@ def collect(root: Path, wanted: str | None, results: str | None, interval: float
     for line in reports.advice(seen):
         console.print(line, style="yellow", markup=False, soft_wrap=True)
     return 1 if seen.count("missing", "unknown") else failed(journal)
+
+
+def _last_look(overviews: Overviews) -> Overview:
+    """Once the results are seen that other machines put into their place: a client of a shared
+    file system may believe for a while that they are not there."""
+    attempts = Attempts(overviews.journal.folder, overviews.journal)
+    deadline = time.monotonic() + attempts.claims.stale_seconds
+    while True:
+        attempts.refresh()
+        seen = overviews.look()
+        done = {run.index for run in seen.runs if run.state in ("succeeded", "failed")}
+        if {*attempts.claims.decisions()} <= done or time.monotonic() > deadline:
+            return seen
+        time.sleep(2.0)
 
 
 def _show_machines(

@@ -9,6 +9,7 @@ from rich.console import Console
 from energyctl.campaign import Outcome
 from energyctl.cli import conducting
 from energyctl.cluster import slurm, task
+from energyctl.cluster.slurm import WARNED
 from energyctl.console import Progress, make_console
 from energyctl.reports import tables, words
 from energyctl.workspace import Workspace
@@ -47,7 +48,7 @@ def _interrupted(mine: task.Task, outcome: Outcome, console: Console) -> int:
     if task.goes_on(mine, outcome):
         console.print("the time limit is near: back into the queue, for the runs that are left")
         slurm.requeue(mine.here.job)
-    elif outcome.interrupted == task.WARNED:
+    elif outcome.interrupted == WARNED:
         console.print(
             "the time limit is near, and no run was finished within it: give the tasks more time "
             f"with: {mine.journal.resume_command} --sbatch time=…",

@@ -10,9 +10,10 @@ from __future__ import annotations
 from energyctl.cluster.arrays import Array, arrays, runs_of, task_of, with_options
 from energyctl.cluster.attempts import Attempts, Claimed
 from energyctl.cluster.claims import Claim, Claims
-from energyctl.cluster.overview import Overview, Overviews, RunNow, newest
+from energyctl.cluster.overview import LIMITED, Overview, Overviews, RunNow, newest
 
 __all__ = [
+    "LIMITED",
     "Array",
     "Attempts",
     "Claim",

@@ -77,7 +77,7 @@ def with_options(wanted: Slurm, given: Sequence[str]) -> Slurm:
         if name == "modules":
             fields[name] = (*fields.get(name, ()), *value.split(","))
         elif name in ("nodes_at_once", "runs_per_task", "warning_seconds"):
-            if not value.isdigit():
+            if not (value.isascii() and value.isdecimal()):
                 raise SettingsError(f"--sbatch {text}: must be a whole number")
             fields[name] = int(value)
         elif name in Slurm.model_fields and name != "options":

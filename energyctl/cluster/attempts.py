@@ -4,14 +4,18 @@ results/campaigns/NAME/
 ├── attempts/E/      a run in the making, all of its files
 ├── superseded/E/    one that was finished, but another attempt at the run counts
 └── claims/          which attempt counts
+
+Every step may be the last before a crash, and be taken again by another machine.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +23,7 @@ from typing import Any
 from energyctl import outcome, workdirs
 from energyctl.cluster.claims import Claim, Claims
 from energyctl.cluster.slurm import Here
-from energyctl.errors import RunError
+from energyctl.errors import EnergyctlError, RunError
 from energyctl.journal import Journal
 from energyctl.placing import FINISHED, files_of
 from energyctl.plan import Run
@@ -27,6 +31,9 @@ from energyctl.results import FINISHED as FINAL
 from energyctl.results import ResultsFolder, RunFiles, to_text
 
 SUPERSEDED = "superseded"
+OLD_SECONDS = 600.0
+GONE = (errno.ENOENT, errno.ESTALE)
+"""What a file is whose folder another machine has moved or removed; ESTALE on NFS."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +65,14 @@ class Attempts:
         May be repeated, also by another machine, after a crash in the middle of it. Raises
         RunError where something else has one of the names.
         """
-        self._apart(files).keep_unrested(files.experiment_id)
         with self.folder.user.writing(self.folder.root):
-            workdirs.remove(files.work)
-            with contextlib.suppress(FileNotFoundError):
-                names = sorted(os.listdir(files.folder), key=lambda n: (n == files.result.name, n))
-                for name in names:
+            if not self._is_in_place(files):
+                self._apart(files).keep_unrested(files.experiment_id)
+                workdirs.remove(files.work)
+                for name in self._names(files):
                     self._move(files.folder / name, self.folder.root / name)
-                files.folder.rmdir()
-        self.folder.release(files.experiment_id)
+            shutil.rmtree(files.folder, ignore_errors=True)
+        self.folder.release(files)
 
     def supersede(self, files: RunFiles, by: Claim) -> None:
         """Keeps a finished attempt that does not count, apart from the results."""
@@ -81,32 +87,54 @@ class Attempts:
             workdirs.remove(files.work)
             with contextlib.suppress(FileNotFoundError):
                 os.rename(files.folder, kept / files.experiment_id)
-        self.folder.release(files.experiment_id)
+        self.folder.release(files)
 
-    def settle(self, runs: Collection[Run], alive: Collection[tuple[str, int]]) -> list[str]:
+    # -- of tasks that are gone ----------------------------------------------------------------
+
+    def present(self, runs: Collection[Run]) -> list[tuple[Run, Claim]]:
+        """The attempts that are not in their place. To be asked for before the queue is."""
+        by_index = {run.index: run for run in runs}
+        return [
+            (by_index[claim.run], claim)
+            for claim in self.claims.all()
+            if claim.run in by_index and (self.root / claim.experiment_id).is_dir()
+        ]
+
+    def settle(
+        self, present: Sequence[tuple[Run, Claim]], alive: Collection[tuple[str, int]]
+    ) -> list[str]:
         """Brings attempts of tasks that are gone to their end; a line for each.
 
-        *alive*: (array job, number of the task) of those that are still in the queue.
+        *alive*: (array job, number of the task) of those that are still in the queue. What cannot
+        be brought to its end is told, and keeps the others from nothing.
         """
-        said, claims = [], self.claims
-        by_index = {run.index: run for run in runs}
-        for claim in claims.all():
-            run = by_index.get(claim.run)
-            gone = (claim.array_job, claim.task) not in alive
-            if run is not None and gone and (self.root / claim.experiment_id).is_dir():
-                said.append(self._settle(run, claim, claims))
+        said = []
+        for run, claim in present:
+            if (claim.array_job, claim.task) in alive:
+                continue
+            try:
+                line = self._settle(run, claim, self.claims)
+            except OSError as error:
+                # Another command is at the same.
+                line = None if error.errno in GONE else f"run {run.index}: not settled: {error}"
+            except EnergyctlError as error:
+                line = f"run {run.index}: not settled: {error}"
+            said += [line] if line else []
+        if not alive:
+            self._sweep()
         return said
 
-    def _settle(self, run: Run, claim: Claim, claims: Claims) -> str:
+    def _settle(self, run: Run, claim: Claim, claims: Claims) -> str | None:
         files = self.files(run, claim.experiment_id)
+        if self._is_in_place(files):
+            self.publish(files)  # what is left of its folder goes
+            return None
         result = self.result(files)
         if result is None:
-            result = outcome.cut_off_result(run, files, str(self.journal.head()["name"]))
-            told = {"node": claim.node, "slurm": {"job_id": claim.job}}
-            result["environment"] = {**result["environment"], **told}
-            self.folder.write(files.result, to_text(result))
-            self.publish(files)
-            return f"run {run.index}: the attempt on {claim.node} was cut off"
+            return self._give_up(run, claim, files, claims)
+        if result["status"] == SUPERSEDED:
+            self.supersede(files, claim)
+            return None
         if result["status"] in FINAL and (by := claims.decide(claim)) is not None:
             self.supersede(files, by)
             self._tell(SUPERSEDED, claim, result)
@@ -114,6 +142,49 @@ class Attempts:
         self.publish(files)
         self._tell(FINISHED, claim, result)
         return f"run {run.index}: the result of {claim.node} is in its place"
+
+    def _give_up(self, run: Run, claim: Claim, files: RunFiles, claims: Claims) -> str:
+        """Takes an attempt of which there is no result as cut off.
+
+        Its task may live on where nobody sees it: a claim stands above it first.
+        """
+        if all(other.number <= claim.number for other in claims.of(run.index)):
+            facts = {name: getattr(claim, name) for name in ("job", "task", "restarts")}
+            claims.claim(
+                run.index,
+                experiment_id=f"{claim.experiment_id} given up",
+                array_job="",
+                node=os.uname().nodename,
+                **facts,
+            )
+        result = outcome.cut_off_result(run, files, str(self.journal.head()["name"]))
+        told = {"node": claim.node, "slurm": {"job_id": claim.job}}
+        result["environment"] = {**result["environment"], **told}
+        self.folder.write(files.result, to_text(result))
+        self.publish(files)
+        return f"run {run.index}: the attempt on {claim.node} was cut off"
+
+    def _sweep(self) -> None:
+        """What a crash left between two steps of a begin or an end; nobody is at work now."""
+        claimed = {claim.experiment_id for claim in self.claims.all()}
+        with contextlib.suppress(OSError), self.folder.user.writing(self.root):
+            for path in self.root.iterdir():
+                if path.name not in claimed and _is_old(path):
+                    shutil.rmtree(path, ignore_errors=True)
+        kept = {path.name.removesuffix("_parallel") for path in self.root.glob("*")}
+        for foreground_id, path in self.folder.reserved(self.journal.name).items():
+            if foreground_id not in kept and _is_old(path):
+                with contextlib.suppress(OSError), self.folder.user.writing(self.folder.root):
+                    path.unlink()
+
+    def refresh(self) -> None:
+        """Makes this machine look at the folders anew: an NFS client believes for half a minute
+        that a file is not there, unless it has changed the folder itself (nfs(5))."""
+        for folder in (self.folder.root, self.journal.parts, self.root, self.claims.folder):
+            probe = folder / f".look.{os.uname().nodename}.{os.getpid()}"
+            with contextlib.suppress(OSError), self.folder.user.writing(folder):
+                probe.touch()
+                probe.unlink()
 
     def _tell(self, event: str, claim: Claim, result: dict[str, Any]) -> None:
         self.journal.append(
@@ -124,15 +195,33 @@ class Attempts:
             node=claim.node,
         )
 
+    def _is_in_place(self, files: RunFiles) -> bool:
+        return (self.folder.root / files.result.name).exists()
+
     def _apart(self, files: RunFiles) -> ResultsFolder:
         """The attempt's own folder, as a folder of results."""
         return replace(self.folder, root=files.folder)
+
+    def _names(self, files: RunFiles) -> list[str]:
+        """What lies in the attempt's folder, the result last."""
+        try:
+            return sorted(os.listdir(files.folder), key=lambda n: (n == files.result.name, n))
+        except FileNotFoundError:
+            return []
 
     def _move(self, source: Path, target: Path) -> None:
         if os.path.lexists(source) and os.path.lexists(target):
             raise RunError(f"{target} is there already: {source} cannot be moved to its place")
         with contextlib.suppress(FileNotFoundError):
             os.rename(source, target)
+
+
+def _is_old(path: Path) -> bool:
+    """Whether nobody can be between the step that made it and the next."""
+    try:
+        return time.time() - path.lstat().st_mtime > OLD_SECONDS
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -152,7 +241,8 @@ class Claimed:
         claims.prepare()
         if self._is_done(run, claims):
             return None
-        files = self.attempts.folder.reserve(run, time.time(), self.attempts.root)
+        attempts = self.attempts
+        files = attempts.folder.reserve(run, time.time(), attempts.root, attempts.journal.name)
         self._held[run.index] = claims.claim(
             run.index,
             experiment_id=files.experiment_id,
@@ -166,7 +256,10 @@ class Claimed:
 
     def _is_done(self, run: Run, claims: Claims) -> bool:
         """Whether an attempt counts already; one that was cut off before it was in its place, as
-        in its cool-down, is brought there."""
+        in its cool-down, is brought there.
+
+        Raises RunError where an attempt counts whose result is lost.
+        """
         made = claims.of(run.index)
         counts = claims.decided(run.index)
         if counts is None and made:
@@ -177,8 +270,14 @@ class Claimed:
         if counts is None:
             return False
         files = self.attempts.files(run, counts.experiment_id)
-        if files.folder.is_dir() and self.attempts.result(files) is not None:
+        if self.attempts.result(files) is not None:
             self.attempts.publish(files)
+        result = self.attempts.folder.load(counts.experiment_id)
+        if result is None or result["status"] not in FINAL:
+            raise RunError(
+                f"run {run.index} is done by {counts.experiment_id}, whose result is gone; to do "
+                f"it again remove {claims.folder / f'run{run.index}.done'}"
+            )
         return True
 
     def keep(self, run: Run, files: RunFiles, result: dict[str, Any], last_word: bool) -> str:
@@ -186,10 +285,13 @@ class Claimed:
         claims = attempts.claims
         try:
             attempts.folder.write(files.result if last_word else files.unrested, to_text(result))
-        except FileNotFoundError:
-            if claims.decide(claim) is None:  # it counts, and another has moved it to its place
-                return FINISHED
-            raise
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            decided = claims.decided(run.index)
+            if decided is not None and decided.experiment_id == files.experiment_id:
+                return FINISHED  # another has moved it to its place
+            raise RunError(f"{files.folder} is gone: this attempt was given up") from error
         if result["status"] in FINAL:
             by = claims.decide(claim)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Literal
 
 from energyctl.cluster.arrays import task_of
 from energyctl.cluster.attempts import SUPERSEDED
+from energyctl.cluster.slurm import WARNED
 from energyctl.cluster.submission import Queued, options_of, queued, submissions
 from energyctl.errors import MachineError, SettingsError
 from energyctl.journal import Journal, find
@@ -16,6 +18,7 @@ from energyctl.plan import Run
 from energyctl.results import FINISHED, ResultsFolder
 from energyctl.state import read_published
 
+STOPPED, LIMITED = "interrupted", "ended by its time limit"
 State = Literal["succeeded", "failed", "running", "starting", "waiting", "missing", "unknown"]
 
 
@@ -23,7 +26,8 @@ State = Literal["succeeded", "failed", "running", "starting", "waiting", "missin
 class RunNow:
     """A run of the campaign. attempts: how often it was begun; tried: how the last one ended.
 
-    seconds: the training's duration, of a finished one. note: why it waits, or was refused.
+    age_seconds: since its task told of it. seconds: the training's duration, of a finished one.
+    note: why it waits, or why its node refused; refused_by: which node that was.
     held: by Slurm, after a start that failed.
     """
 
@@ -38,6 +42,7 @@ class RunNow:
     task: int | None = None
     phase: str | None = None
     phase_since: float | None = None
+    age_seconds: float | None = None
     seconds: float | None = None
     joules: float | None = None
     uncertainty_joules: float | None = None
@@ -45,6 +50,7 @@ class RunNow:
     watts: Mapping[str, float | None] = field(default_factory=dict)
     note: str | None = None
     held: bool = False
+    refused_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ class Overviews:
         queue: list[Queued] | None
         problem = None
         try:
-            queue = queued(journal, made, patient=False)
+            queue = queued(journal, events, patient=False)
         except MachineError as error:
             queue, problem = None, str(error)
         seen = _Seen.of(events)
@@ -160,7 +166,7 @@ class Overviews:
         task: int,
         finished: Mapping[int, str],
         seen: _Seen,
-        states: Mapping[int, Mapping[str, Any]],
+        states: Mapping[tuple[int, str, str], Mapping[str, Any]],
         queue: Sequence[Queued] | None,
     ) -> RunNow:
         title = f"{run.foreground.repo} / {run.foreground.model}"
@@ -176,12 +182,13 @@ class Overviews:
         mine = next((one.task for one in queue or () if one.number == task), None)
         if mine is None:
             state: State = "missing" if queue is not None else "unknown"
-            return RunNow(**facts, state=state, task=task, note=seen.refused.get(task))
+            node, note = seen.refused.get(task, (None, None))
+            return RunNow(**facts, state=state, task=task, note=note, refused_by=node)
         facts |= {"task": task, "job": f"{mine.array_job}_{mine.index}", "node": mine.node}
         if not mine.runs:
             facts |= {"node": None, "held": mine.held}
             return RunNow(**facts, state="waiting", note=mine.reason)
-        now = states.get(run.index)
+        now = states.get((run.index, mine.array_job, mine.node or ""))
         if now is None:
             begun = seen.running.get(task)
             state = "starting" if begun in (None, run.index) else "waiting"
@@ -192,6 +199,7 @@ class Overviews:
             experiment_id=now.get("experiment_id"),
             phase=now.get("phase"),
             phase_since=now.get("phase_since"),
+            age_seconds=max(0.0, time.time() - float(now.get("time") or 0)),
             watts=now.get("watts") or {},
         )
 
@@ -217,7 +225,7 @@ class _Seen:
     tried: dict[int, str] = field(default_factory=dict)
     began: dict[int, float] = field(default_factory=dict)
     ended: dict[int, float] = field(default_factory=dict)
-    refused: dict[int, str] = field(default_factory=dict)
+    refused: dict[int, tuple[str, str]] = field(default_factory=dict)
     running: dict[int, int] = field(default_factory=dict)
     superseded: int = 0
 
@@ -235,20 +243,26 @@ class _Seen:
             elif kind == "finished" and run is not None:
                 seen.tried[run] = str(event.get("status"))
                 seen.ended[run] = float(event["time"])
+            elif kind == "task_interrupted" and event.get("signal") == WARNED:
+                seen.tried |= {int(n): LIMITED for n, s in event["runs"].items() if s == STOPPED}
             elif kind == SUPERSEDED:
                 seen.superseded += 1
             elif kind == "refused":
-                seen.refused[event["task"]] = f"{event.get('node')}: {event.get('reason')}"
+                seen.refused[event["task"]] = str(event.get("node")), str(event.get("reason"))
         return seen
 
 
-def _states(journal: Journal) -> dict[int, Mapping[str, Any]]:
-    """Run → what its task published last."""
-    found: dict[int, Mapping[str, Any]] = {}
+def _states(journal: Journal) -> dict[tuple[int, str, str], Mapping[str, Any]]:
+    """(run, array job, node) → what its task published last; a killed one's stays, so the newest
+    of each counts."""
+    found: dict[tuple[int, str, str], Mapping[str, Any]] = {}
     for path in journal.parts.glob("*.state.json"):
         state = read_published(path)
-        if state is not None and isinstance(state.get("index"), int):
-            found[state["index"]] = state
+        if state is None or not isinstance(state.get("index"), int):
+            continue
+        key = (state["index"], str(state.get("array_job")), str(state.get("node")))
+        if float(state.get("time") or 0) >= float(found.get(key, {}).get("time") or 0):
+            found[key] = state
     return found
 
 

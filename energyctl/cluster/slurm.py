@@ -9,16 +9,21 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from energyctl.errors import MachineError
 
 CALL_SECONDS = 60.0
 """A controller that is busy or starts anew lets its clients wait."""
+
+WARNED = signal.SIGUSR1
+"""What Slurm is asked to send before the time limit."""
 
 QUICK_SECONDS = 10.0
 """For who only looks."""
@@ -34,7 +39,7 @@ IN_QUEUE = (
 """States of a job that is not over (squeue(1), JOB STATE CODES)."""
 
 _NOT_THERE = ("Unable to contact slurm controller", "Connection refused", "timed out", "Zero Bytes")
-_FORMAT = "%A|%F|%K|%T|%N|%r"
+_FORMAT = "%A|%F|%K|%T|%N|%r|%o"
 
 
 class Unreachable(MachineError):
@@ -43,7 +48,8 @@ class Unreachable(MachineError):
 
 @dataclass(frozen=True)
 class Task:
-    """A task of an array in the queue. job: the id of the task itself; index: its array index."""
+    """A task of an array in the queue. job: the id of the task itself; index: its array index;
+    command: the script that was submitted."""
 
     job: str
     array_job: str
@@ -51,6 +57,7 @@ class Task:
     state: str
     node: str | None
     reason: str | None
+    command: str
 
     @property
     def held(self) -> bool:
@@ -115,38 +122,41 @@ def submit(script: Path, *options: str) -> str:
 
 def largest_index() -> int:
     """The highest index that an array may have here: MaxArraySize less one (slurm.conf(5))."""
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", _call(["scontrol", "show", "config"]), re.M)
-    return max(0, int(found[1]) - 1) if found else 1000
+    found = _configured("MaxArraySize")
+    return max(0, int(found) - 1) if found and found.isdecimal() else 1000
 
 
-def queue(jobs: Iterable[str], *, patient: bool = True) -> list[Task]:
-    """What of these array jobs is not over yet. Raises Unreachable, *patient* after a while."""
-    wanted = sorted({*jobs}, key=lambda job: (len(job), job))
-    if not wanted:
-        return []
+@lru_cache(1)
+def cluster_name(patient: bool = True) -> str | None:
+    """The cluster that Slurm's commands speak to here."""
+    return _configured("ClusterName", patient=patient)
+
+
+def _configured(name: str, *, patient: bool = True) -> str | None:
+    command = ["scontrol", "show", "config"]
+    out = _call(command) if patient else _call_once(command, QUICK_SECONDS)
+    found = re.search(rf"^{name}\s*=\s*(\S+)", out, re.M)
+    return found[1] if found else None
+
+
+def queue(users: Iterable[int], *, patient: bool = True) -> list[Task]:
+    """What of these users' jobs is not over. Raises Unreachable, *patient* after a while."""
     # Not --array: of waiting tasks with a regular step (1-21:2) it leaves out the last one.
     command = ["squeue", "--noheader", "--states=all", "-o", _FORMAT]
-    try:
-        command.append(f"--jobs={','.join(wanted)}")
-        out = _call(command) if patient else _call_once(command, QUICK_SECONDS)
-    except Unreachable:
-        raise
-    except MachineError as error:
-        if "Invalid job id" in str(error):  # none of them is known any more
-            return []
-        raise
+    command.append(f"--user={','.join(map(str, sorted({*users})))}")
+    out = _call(command) if patient else _call_once(command, QUICK_SECONDS)
     return [task for line in out.splitlines() for task in _tasks(line)]
 
 
 def _tasks(line: str) -> Iterator[Task]:
     """Those of a line of squeue that are not over: waiting ones share a line."""
-    cells = line.split("|", 5)
-    if len(cells) != 6 or cells[3] not in IN_QUEUE:
+    cells = line.split("|", 6)
+    if len(cells) != 7 or cells[3] not in IN_QUEUE:
         return
-    job, array_job, indices, state, node, reason = cells
+    job, array_job, indices, state, node, reason, command = cells
     for index in expanded(indices):
         why = None if reason in ("", "None") else reason
-        yield Task(job, array_job, index, state, node or None, why)
+        yield Task(job, array_job, index, state, node or None, why, command)
 
 
 def expanded(indices: str) -> list[int]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import sys
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from energyctl.settings import Slurm
 from energyctl.workspace import Workspace
 
 SCRIPT = "templates/sbatch.j2"
+SUBMITTING = "submitting"
+LOCK_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,46 @@ def cluster_facts(wanted: Slurm) -> dict[str, Any]:
 
 
 def options_of(journal: Journal) -> Slurm:
-    """The section ``slurm`` that a campaign was submitted with."""
-    known = {n: v for n, v in (journal.cluster or {}).items() if n in Slurm.model_fields}
+    """The section ``slurm`` that a campaign was submitted with last."""
+    found = journal.cluster or {}
+    for event in journal.events():
+        if event.get("event") == SUBMITTING and event.get("options"):
+            found = event["options"]
+    known = {name: value for name, value in found.items() if name in Slurm.model_fields}
     known["modules"] = tuple(known.get("modules") or ())
     return Slurm.model_validate(known)
+
+
+@contextlib.contextmanager
+def alone(journal: Journal) -> Iterator[Journal]:
+    """The journal, with a part of its own, for a command that changes the campaign.
+
+    One such command at a time, where the file system can lock (flock(2)); where it cannot, they
+    stay apart by the order of their steps.
+    """
+    host = safe_name(os.uname().nodename)
+    journal.folder.make(journal.parts)
+    with journal.folder.user.writing(journal.parts):
+        descriptor = os.open(
+            journal.parts / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644
+        )
+    try:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise MachineError(
+                        f"another energyctl changes {journal.name} just now; try again"
+                    ) from None
+                time.sleep(0.1)
+            except OSError:
+                break  # this file system does not lock
+        yield replace(journal, part=journal.parts / f"by_{host}_{os.getpid()}.jsonl")
+    finally:
+        os.close(descriptor)
 
 
 def script(workspace: Workspace, name: str, journal: Path, array: Array, wanted: Slurm) -> str:
@@ -53,7 +93,7 @@ def script(workspace: Workspace, name: str, journal: Path, array: Array, wanted:
         "job_name": f"energyctl-{safe_name(name)}",
         "array": array.spec(wanted.nodes_at_once),
         "offset": array.offset,
-        "mem": wanted.mem,
+        "mem": wanted.mem or "mem-per-cpu" in wanted.options or "mem-per-gpu" in wanted.options,
         "options": sbatch_options(wanted),
         "modules": wanted.modules,
         "warning_seconds": wanted.warning_seconds,
@@ -79,11 +119,16 @@ def planned(runs: Collection[Run], wanted: Slurm) -> list[Array]:
 
 
 def submit(
-    workspace: Workspace, journal: Journal, runs: Collection[Run], wanted: Slurm
+    workspace: Workspace,
+    journal: Journal,
+    runs: Collection[Run],
+    wanted: Slurm,
+    running: Collection[str] = (),
 ) -> list[Submission]:
     """Submits the tasks of these runs. Raises MachineError with sbatch's words.
 
-    What Slurm has taken is in the journal before the next is asked for.
+    What Slurm is asked for is in the journal before, and what it has taken before the next.
+    *running*: array jobs of the campaign that are in the queue.
     """
     attempts = Attempts(journal.folder, journal)
     made: list[Submission] = []
@@ -96,19 +141,24 @@ def submit(
         path = _script_path(journal)
         journal.folder.write(path, text)
         after: tuple[str, ...] = ()
-        if made and wanted.nodes_at_once:  # the limit is of all arrays together
-            after = (f"--dependency=afterany:{made[-1].job}",)
+        before = [made[-1].job] if made else sorted(running)
+        if before and wanted.nodes_at_once:  # the limit is of all arrays together
+            after = (f"--dependency=afterany:{':'.join(before)}",)
+        journal.append(
+            SUBMITTING,
+            script=path.name,
+            offset=array.offset,
+            tasks=list(array.tasks),
+            options=wanted.model_dump(mode="json"),
+            cluster=slurm.cluster_name(),
+            by=os.uname().nodename,
+        )
         try:
             job = slurm.submit(path, *after)
         except MachineError as error:
             raise MachineError(_refused(str(error), journal, made)) from error
         journal.append(
-            "submitted",
-            job=job,
-            offset=array.offset,
-            tasks=list(array.tasks),
-            script=path.name,
-            by=os.uname().nodename,
+            "submitted", job=job, offset=array.offset, tasks=list(array.tasks), script=path.name
         )
         made.append(Submission(job, array))
     return made
@@ -144,15 +194,31 @@ class Queued:
 
 
 def queued(
-    journal: Journal, known: Mapping[str, Array] | None = None, *, patient: bool = True
+    journal: Journal, events: Iterable[Mapping[str, Any]] | None = None, *, patient: bool = True
 ) -> list[Queued]:
-    """The campaign's tasks that are not over. Raises slurm.Unreachable."""
-    made = submissions(journal.events()) if known is None else known
-    return [
-        Queued(made[task.array_job].offset + task.index, task)
-        for task in slurm.queue(made, patient=patient)
-        if task.array_job in made
-    ]
+    """The campaign's tasks that are not over; *events*: the lines of its journal.
+
+    Told by the script that they run, so also those that a crash kept from the journal. Raises
+    slurm.Unreachable, and MachineError where this is another cluster than the campaign's.
+    """
+    lines = list(journal.events() if events is None else events)
+    asked = {str(e["script"]): int(e["offset"]) for e in lines if e.get("event") == SUBMITTING}
+    if not asked:
+        return []
+    clusters = {str(e["cluster"]) for e in lines if e.get("cluster")}
+    here = slurm.cluster_name(patient)
+    if clusters and here not in clusters:
+        raise MachineError(
+            f"{journal.name} was submitted on the cluster {', '.join(sorted(clusters))}; "
+            f"this machine speaks to {here}"
+        )
+    users = {journal.path.stat().st_uid, os.getuid()}
+    found = []
+    for task in slurm.queue(users, patient=patient):
+        script = Path(task.command)
+        if script.parent == journal.own_folder and script.name in asked:
+            found.append(Queued(asked[script.name] + task.index, task))
+    return found
 
 
 def alive(queue: Collection[Queued]) -> set[tuple[str, int]]:
@@ -173,15 +239,19 @@ def missing(journal: Journal, queue: Collection[Queued]) -> list[Run]:
 
 def wait_until_empty(journal: Journal, seconds: float, look: float = 0.5) -> list[Queued]:
     """What is still in the queue after so long."""
-    deadline, known = time.monotonic() + seconds, submissions(journal.events())
-    while (left := queued(journal, known)) and time.monotonic() < deadline:
+    deadline, events = time.monotonic() + seconds, list(journal.events())
+    while (left := queued(journal, events)) and time.monotonic() < deadline:
         time.sleep(look)
     return left
 
 
 def forget(journal: Journal) -> None:
-    """Takes a journal back of which nothing was submitted."""
-    if not submissions(journal.events()):
+    """Takes a journal back of which Slurm has nothing; it stays where that is not known."""
+    try:
+        taken = bool(submissions(journal.events()) or queued(journal))
+    except MachineError:
+        taken = True
+    if not taken:
         with journal.folder.user.writing(journal.path.parent):
             shutil.rmtree(journal.own_folder, ignore_errors=True)
             journal.path.unlink(missing_ok=True)

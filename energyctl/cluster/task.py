@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from energyctl.campaign import Outcome
 from energyctl.cluster import slurm
 from energyctl.cluster.arrays import runs_of
 from energyctl.cluster.attempts import Attempts, Claimed
-from energyctl.cluster.slurm import Here
+from energyctl.cluster.slurm import WARNED, Here
 from energyctl.cluster.submission import options_of
 from energyctl.errors import MachineError, SettingsError
 from energyctl.journal import Journal
@@ -29,9 +28,6 @@ from energyctl.workspace import Workspace
 
 PATIENCE_SECONDS = 20.0
 """For another campaign, or what a job before this one did, to leave the node."""
-
-WARNED = signal.SIGUSR1
-"""The signal that Slurm is asked to send before the time limit."""
 
 STATE_SECONDS = 5.0
 """Between two notes of how the run stands: they go over the network."""
@@ -100,7 +96,8 @@ def carry_out(task: Task, observer: Observer, ends: Callable[[], float | None]) 
     *observer* is shown what happens; *ends*: when the task will end, where that is known.
     """
     campaign = task.campaign
-    state = task.journal.parts / f"{task.here.array_job}_{task.number}.state.json"
+    assert task.journal.part is not None
+    state = task.journal.part.with_suffix(".state.json")
     campaign.observer = Published(
         inner=observer,
         path=state,
@@ -109,7 +106,11 @@ def carry_out(task: Task, observer: Observer, ends: Callable[[], float | None]) 
         acting=campaign.folder.user.acting,
         ends=ends,
         every=STATE_SECONDS,
-        more={"node": task.here.node, "job": task.here.job, "task": task.number},
+        more={
+            "node": task.here.node,
+            "array_job": task.here.array_job,
+            "task": task.number,
+        },
     )
     with _refusals_noted(task.journal), _removed(state, task):
         options = options_of(task.journal)

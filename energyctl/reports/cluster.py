@@ -10,12 +10,14 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.cluster import Overview, RunNow
+from energyctl.cluster import LIMITED, Overview, RunNow
 from energyctl.reports.running import PHASES
 from energyctl.reports.words import count, duration, energy, one_line
 
 STYLES = {"succeeded": "green", "failed": "red", "running": "bold", "missing": "yellow"}
 SHOWN_RUNS = 40
+OLD_SECONDS = 60.0
+"""A task tells each few seconds how it stands."""
 
 
 def headline(seen: Overview) -> str:
@@ -73,7 +75,15 @@ def advice(seen: Overview) -> list[str]:
     if held:
         lines.append(f"Slurm holds {', '.join(dict.fromkeys(held))} after a start that failed;")
         lines.append(f"release with: {seen.resume}")
-    lines += list(dict.fromkeys(f"refused by {run.note}" for run in missing if run.note))[:5]
+    limited = [run for run in missing if run.tried == LIMITED]
+    if limited:
+        lines.append(
+            f"{count(len(limited), 'run')} ended by the time limit: --sbatch time=… gives more"
+        )
+    for node in dict.fromkeys(run.refused_by for run in missing if run.refused_by):
+        runs = [run for run in missing if run.refused_by == node]
+        lines.append(f"{node} refused {count(len(runs), 'run')}: {one_line(runs[-1].note or '')}")
+        lines.append(f"without it: {seen.resume} --sbatch exclude={node}")
     return lines
 
 
@@ -98,6 +108,10 @@ def _cells(run: RunNow) -> list[str]:
         cells.append(energy(run.joules, run.uncertainty_joules, measured=bool(run.measured)))
     if run.state == "waiting" and run.note:
         cells.append(f"({run.note})")
+    if run.state == "missing" and run.tried:
+        cells.append(f"({run.tried})")
+    if run.state == "running" and (run.age_seconds or 0) > OLD_SECONDS:
+        cells.append(f"(as of {duration(run.age_seconds)} ago)")
     if run.attempts > 1:
         cells.append(f"begun {run.attempts} times")
     return cells

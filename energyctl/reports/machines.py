@@ -21,7 +21,7 @@ NAMES = {
 
 
 def calibration_words(one: Calibration) -> str:
-    """``idle 61.2 W; 812.4 ± 1.1 J in 11.9 s; 1.043 ± 0.002 of the first``."""
+    """``idle 61.2 W; 812.4 ± 1.1 J in 11.9 s; 1.043 ± 0.002 of the first …``."""
     parts = []
     if one.idle_watts is not None:
         parts.append(f"idle {one.idle_watts:.1f} W")
@@ -30,7 +30,9 @@ def calibration_words(one: Calibration) -> str:
         parts.append(f"{text} in {duration(one.seconds)}")
     if one.factor is not None and one.factor_uncertainty != 0.0:
         band = "" if one.factor_uncertainty is None else f" ± {one.factor_uncertainty:.3f}"
-        parts.append(f"{one.factor:.3f}{band} of the first")
+        parts.append(f"{one.factor:.3f}{band} of the first (the band of the meters alone)")
+    elif one.no_factor is not None:
+        parts.append(f"no factor: {one.no_factor}")
     return "; ".join(parts) or "not known"
 
 

@@ -11,6 +11,9 @@ from energyctl.documents import Name, Strict, Text, shown, text
 
 OWN = {
     "array": "energyctl makes the array",
+    "cluster": "a campaign is of the cluster that it is submitted on",
+    "clusters": "a campaign is of the cluster that it is submitted on",
+    "dependency": "energyctl lets its arrays wait for each other",
     "chdir": "a task works in the workspace",
     "error": "energyctl writes it beside the journal",
     "exclusive": "it always is: whatever else computes on a node is in its counters",
@@ -58,8 +61,9 @@ def _options(given: dict[str, int | str]) -> dict[str, int | str]:
     for key, value in given.items():
         name = key.removeprefix("--").replace("_", "-")
         field = name.replace("-", "_")
-        if name in OWN:
-            raise ValueError(f"the option {name} cannot be given: {OWN[name]}")
+        own = next((one for one in sorted(OWN) if one.startswith(name)), None)
+        if own is not None and name not in NAMED:  # sbatch takes abbreviations, too
+            raise ValueError(f"the option {own} cannot be given: {OWN[own]}")
         if name in NAMED or field in _OF_ENERGYCTL:
             raise ValueError(f'write "{field}" beside "options", not in it')
         if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
