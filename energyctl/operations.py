@@ -166,7 +166,11 @@ def _stop_job_as(user: machine.User, job: str) -> tuple[list[str], list[str]]:
             capture_output=True,
             text=True,
             errors="replace",
-            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": user.home},
+            env={
+                "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+                "HOME": user.home,
+                "ENERGYCTL_PRIVATE": os.environ.get("ENERGYCTL_PRIVATE", ""),
+            },
             user=user.uid,
             group=user.gid,
             extra_groups=list(user.groups),

@@ -6,7 +6,15 @@ from typing import Any
 
 from energyctl import judging
 from energyctl.background import Background
-from energyctl.energy import Added, Baseline, Energy, Recording, above, doubtful
+from energyctl.energy import (
+    Added,
+    Baseline,
+    Energy,
+    Recording,
+    above,
+    baseline_of,
+    doubtful,
+)
 from energyctl.errors import MachineError
 from energyctl.foreground import Attempt
 from energyctl.foreign import unknown
@@ -50,6 +58,7 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
         warnings += judging.coverage_warnings(background)
         warnings += operator_warnings(group.operations())
     data = _energy(energy, recording, live, group, warnings) if energy else None
+    _share_idle(live, recording)
     succeeded = final is not None and final.succeeded and not live.interrupted and not live.error
     error = live.error or (final.error if final else None)
     if live.interrupted:
@@ -116,6 +125,16 @@ def _energy(
         # What is estimated has its warning.
         warnings += [line] if line and energy.measured else []
     return {**data, "missing": missing}
+
+
+def _share_idle(live: Live, recording: Recording) -> None:
+    """Keeps this run's idle baseline for those that follow it, where they have none of theirs."""
+    shared = live.context.shared_idle
+    if shared is None or shared.baseline is not None or not recording.phases:
+        return
+    found = baseline_of(recording, "idle", recording.phases[-1].end)
+    if found.missing is None and all(power.missing is None for power in found.power.values()):
+        shared.baseline, shared.experiment_id = found, live.files.experiment_id
 
 
 def _idle_of_another(live: Live) -> SharedIdle | None:

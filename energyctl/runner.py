@@ -20,7 +20,6 @@ from typing import Any
 from energyctl import entries, launching, processes, workdirs
 from energyctl import foreground as foregrounds
 from energyctl.background import Background
-from energyctl.energy import baseline_of
 from energyctl.errors import BackgroundLost, Interrupted, RunError
 from energyctl.foreground import Attempt
 from energyctl.live import Context, Live, rendered_token
@@ -141,12 +140,6 @@ def idle(live: Live) -> None:
         live.pause(live.context.settings.idle_seconds)
     finally:
         live.watch_until("idle")
-    if shared is not None:
-        live.sampler.wait_until_located()
-        recording = live.sampler.recording()
-        found = baseline_of(recording, "idle", recording.phases[-1].end)
-        if found.missing is None:
-            shared.baseline, shared.experiment_id = found, live.files.experiment_id
 
 
 def bring_up(live: Live) -> None:

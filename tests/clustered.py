@@ -22,9 +22,11 @@ from supervised import living
 
 COMMAND_SECONDS = 240.0
 
-# All nodes are one machine here, which has one lock and one /tmp.
+# All nodes are one machine here; each gets a lock and a /tmp of its own all the same.
 NODE = """\
 export ENERGYCTL_LOCK={folder}/lock.$SLURMD_NODENAME
+export ENERGYCTL_PRIVATE={folder}/$SLURMD_NODENAME.tmp
+mkdir -p "$ENERGYCTL_PRIVATE"
 """
 MARK = "# Whatever else a node needs before a run stands here.\n"
 
@@ -92,19 +94,23 @@ class Lab:
         (self.root / "settings" / "x.json").write_text(json.dumps({**quick, **fields}))
         return "x.json"
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, node: str | None = None) -> subprocess.Popen[str]:
+        """``energyctl …``, as typed on *node*."""
+        own = {} if node is None else {"ENERGYCTL_PRIVATE": f"{self.cluster.folder}/{node}.tmp"}
         return subprocess.Popen(
             [sys.executable, "-m", "energyctl", "-C", str(self.root), *arguments],
-            env=self.env,
+            env={**self.env, **own},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def run(self, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, code: int | None = 0, node: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """``energyctl …`` to its end; with *code* it fails with what was said."""
-        with self.start(*arguments) as popen:
+        with self.start(*arguments, node=node) as popen:
             out, err = popen.communicate(timeout=COMMAND_SECONDS)
         if code is not None and popen.returncode != code:
             raise AssertionError(f"{arguments} ended with {popen.returncode}:\n{out}\n{err}")
@@ -142,12 +148,18 @@ class Lab:
         told = self.counts(runs) + self.overlaps() + self.torn() + self.values()
         # A unix socket, a process, a private folder: what a task may leave on its node.
         told += [f"process {found.pid} {found.command}" for found in living(self.root)]
-        root = machine.private_root(machine.invoking_user())
-        for folder in root.iterdir() if root.is_dir() else ():
-            owner = machine.read_owner(folder)
-            if owner is not None and owner.workspace == str(self.root):
-                told.append(f"private folder {folder} of {owner}")
-        return told
+        # What a killed energyctl had on its node goes with the next task there, or with `stop`.
+        for node in {path.parents[1].name.removesuffix(".tmp") for path in self.private()}:
+            self.run("stop", node=node)
+        return told + [f"private folder {path}" for path in self.private()]
+
+    def private(self) -> list[Path]:
+        """Private folders of this workspace's tasks, on all nodes."""
+        found = self.cluster.folder.glob("*.tmp/energyctl-*/*")
+        owners = {path: machine.read_owner(path) for path in found}
+        return [
+            path for path, owner in owners.items() if owner and owner.workspace == str(self.root)
+        ]
 
     def counts(self, runs: int) -> list[str]:
         seen = sorted(result["environment"]["run"]["index"] for result in self.finished())

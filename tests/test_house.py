@@ -106,8 +106,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "plan", "results",
     },
     "runner": {
-        "background", "energy", "entries", "foreground", "launching", "live", "meters", "outcome",
-        "plan", "processes", "registry", "results", "settling", "trainings", "workdirs",
+        "background", "entries", "foreground", "launching", "live", "meters", "outcome", "plan",
+        "processes", "registry", "results", "settling", "trainings", "workdirs",
     },
     "placing": {"journal", "outcome", "plan", "results", "workdirs"},
     "preparation": {

@@ -25,6 +25,7 @@ EXITS = (
 ENVIRONMENT = (
     ("CUDA_VISIBLE_DEVICES", "GPUs that are metered where the settings name none."),
     ("ENERGYCTL_LOCK", "The file of the lock that admits one campaign at a time to the machine."),
+    ("ENERGYCTL_PRIVATE", "A folder of this machine alone, for sockets; /tmp without it."),
     ("NO_COLOR", "Set to anything: no colours."),
     ("COLUMNS", "Width of tables that go into a pipe or a file; 120 without it."),
 )

@@ -34,7 +34,8 @@ def naming_leftovers(command: click.Command) -> Callable[..., Any]:
 def _name_leftovers(except_of: str | None) -> None:
     """Costs next to nothing where there is no private folder; never fails."""
     uids = {str(os.getuid()), os.environ.get("SUDO_UID", "0")}
-    if not any(os.path.lexists(f"/tmp/energyctl-{uid}") for uid in uids):
+    place = os.environ.get("ENERGYCTL_PRIVATE") or "/tmp"
+    if not any(os.path.lexists(f"{place}/energyctl-{uid}") for uid in uids):
         return
     try:
         from energyctl import leftovers, machine

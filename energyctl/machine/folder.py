@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import pwd
+import re
 import shutil
 import stat
 from pathlib import Path
@@ -19,7 +20,19 @@ def private_root(user: User) -> Path:
 
     Not below XDG_RUNTIME_DIR, which goes away when the user logs out in the middle of a campaign.
     """
-    return Path(f"/tmp/energyctl-{user.uid}")
+    return node_local() / f"energyctl-{user.uid}"
+
+
+def node_local() -> Path:
+    """The folder for what is of this machine alone: /tmp, or ENERGYCTL_PRIVATE. Raises
+    MachineError where no socket can be there."""
+    place = os.environ.get("ENERGYCTL_PRIVATE") or "/tmp"
+    if not re.fullmatch(r"/[A-Za-z0-9_./-]{0,50}", place):
+        raise MachineError(
+            f"ENERGYCTL_PRIVATE={place}: must be a path from /, of at most 51 letters, digits, "
+            "dots, dashes and underscores: a socket's path is short"
+        )
+    return Path(place)
 
 
 def others_with_folders() -> list[User]:
@@ -27,7 +40,7 @@ def others_with_folders() -> list[User]:
     if os.getuid() != 0:
         return []
     found = []
-    for folder in sorted(Path("/tmp").glob("energyctl-*")):
+    for folder in sorted(node_local().glob("energyctl-*")):
         uid = folder.name.removeprefix("energyctl-")
         if uid.isdigit() and int(uid) != invoking_user().uid:
             with contextlib.suppress(OSError, KeyError):
