@@ -66,9 +66,12 @@ class Lab:
         assert old in text
         template.write_text(text.replace(old, new))
 
-    def settings(self, runs: int, seconds: float = 0.5, **fields: Any) -> str:
-        """A parallel experiment in so many runs, its phases short."""
-        experiment = {
+    def settings(
+        self, runs: int, seconds: float = 0.5, *, mixed: bool = False, **fields: Any
+    ) -> str:
+        """A parallel experiment in so many runs, its phases short; *mixed*: half of them, and the
+        same training alone in the other half."""
+        experiment: dict[str, Any] = {
             "mode": "parallel",
             "foreground": {
                 "repo": "front",
@@ -78,6 +81,7 @@ class Lab:
             },
             "background": {"repo": "back", "model": "large", "hyperparameters": {"seconds": 0.3}},
         }
+        alone = {"mode": "mutation", **experiment["foreground"]}
         slurm = {"shared_node": "warn", "time": 10, **fields.pop("slurm", {})}
         quick = {
             "experiment_name": "study",
@@ -87,8 +91,8 @@ class Lab:
             "sample_interval_seconds": 0.2,
             "settle": {"seconds": 0.1, "timeout_seconds": 30},
             "seed": 1,
-            "runs_per_config": runs,
-            "experiments": [experiment],
+            "runs_per_config": runs // 2 if mixed else runs,
+            "experiments": [experiment, alone] if mixed else [experiment],
             "slurm": slurm,
         }
         (self.root / "settings" / "x.json").write_text(json.dumps({**quick, **fields}))

@@ -1,12 +1,13 @@
 """Campaigns on a Slurm cluster of three nodes: python tests/benchmarks/cluster.py --help
 
 The cluster is a real one, on this machine (root; Debian: slurmctld, slurmd, slurm-client, munge).
-First 30 runs: each is done exactly once, no two at a time on one node by the results' own time
-stamps, and between two runs of a node lie 3 s at most (median): that is what a task costs beyond
-its run. Then rounds in which something is killed at a random instant: a task, all processes of a
-node, a node's slurmd (whose task goes on as an orphan), slurmctld; a node is set down; a task's
-time is over. After the requeues, and `energyctl resume` where runs are missing, each run is done
-exactly once, with its values, nothing is left on any node, and no result is torn.
+First 30 runs, half of them alone and half beside a background: each is done exactly once, no two
+at a time on one node by the results' own time stamps, and between two runs of a node lie 3 s at
+most (median): that is what a task costs beyond its run. Then rounds in which something is killed
+at a random instant: a task, all processes of a node, a node's slurmd (whose task goes on as an
+orphan, or is given up by `cancel`), slurmctld; a node is set down; a task's time is over. After the
+requeues, and `energyctl resume` where runs are missing, each run is done exactly once, with its
+values, nothing is left on any node, and no result is torn.
 
 Prints each violation, and how to repeat it. Exit code 1 where a bar is missed.
 """
@@ -54,7 +55,7 @@ def gaps(place: Lab) -> list[float]:
 def many(made: Cluster, folder: Path, runs: int, seconds: float) -> bool:
     """Whether the bars of an undisturbed campaign are met."""
     place = lab(folder, made)
-    place.settings(runs, seconds=seconds)
+    place.settings(runs, seconds=seconds, mixed=True)
     began = time.monotonic()
     place.run("submit", "x.json")
     place.run("collect", "--interval", "1")
@@ -135,6 +136,17 @@ def kill_slurmd(made: Cluster, place: Lab, chance: random.Random) -> str:
     return f"SIGKILL of slurmd on {node}, its task an orphan"
 
 
+def cancel_beside_an_orphan(made: Cluster, place: Lab, chance: random.Random) -> str:
+    """Slurm counts the task of a cut-off node as dead, and so does `cancel`; it ends later."""
+    pid, node = a_task(place, chance)
+    made.kill_slurmd(node)
+    wait_for(lambda: "DOWN" in made.state(node), f"{node} to be missed", 60)
+    place.run("cancel", code=None)
+    wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the orphan to end", 120)
+    made.start_slurmd(node)
+    return f"SIGKILL of slurmd on {node}, then cancel"
+
+
 def kill_controller(made: Cluster, place: Lab, chance: random.Random) -> str:
     made.kill_controller()
     time.sleep(chance.uniform(0.5, 5))
@@ -162,6 +174,7 @@ KINDS = {
     "energyctl": Kind(kill_energyctl, seconds=6.0),
     "node": Kind(kill_node),
     "slurmd": Kind(kill_slurmd, runs=3, seconds=42.0),
+    "orphan": Kind(cancel_beside_an_orphan, runs=3, seconds=40.0),
     "slurmctld": Kind(kill_controller),
     "down": Kind(node_down),
     "time": Kind(
