@@ -298,7 +298,7 @@ def test_foreign_load_on_a_node_is_refused(place: Lab) -> None:
 
 
 def test_a_controller_that_is_away_is_said_and_harms_nothing(place: Lab) -> None:
-    place.settings(1, seconds=40.0)
+    place.settings(1, seconds=60.0)  # squeue itself tries for ten
     place.run("submit", "x.json")
     wait_for(training(place), "the training")
     # It saves some seconds later what it has started; what it forgets, it ends.

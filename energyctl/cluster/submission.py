@@ -205,6 +205,8 @@ def queued(
     asked = {str(e["script"]): int(e["offset"]) for e in lines if e.get("event") == SUBMITTING}
     if not asked:
         return []
+    users = {journal.path.stat().st_uid, os.getuid()}
+    tasks = slurm.queue(users, patient=patient)
     clusters = {str(e["cluster"]) for e in lines if e.get("cluster")}
     here = slurm.cluster_name(patient)
     if clusters and here not in clusters:
@@ -212,9 +214,8 @@ def queued(
             f"{journal.name} was submitted on the cluster {', '.join(sorted(clusters))}; "
             f"this machine speaks to {here}"
         )
-    users = {journal.path.stat().st_uid, os.getuid()}
     found = []
-    for task in slurm.queue(users, patient=patient):
+    for task in tasks:
         script = Path(task.command)
         if script.parent == journal.own_folder and script.name in asked:
             found.append(Queued(asked[script.name] + task.index, task))

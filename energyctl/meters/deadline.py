@@ -7,6 +7,7 @@ they interrupt.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -14,6 +15,8 @@ from energyctl.meters.threads import started
 
 DRIVER_SECONDS = 60.0
 """For NVML to begin: with many GPUs whose driver is not kept loaded it takes many seconds."""
+
+PART_SECONDS = 0.5
 
 T = TypeVar("T")
 
@@ -59,6 +62,16 @@ class _Call(Generic[T]):
         return self._results[0]
 
 
+def _waited(event: threading.Event, seconds: float) -> bool:
+    """As ``event.wait``, in short parts: a signal in the instant before a wait begins does not
+    interrupt it, and Python looks at it only once that wait is over."""
+    deadline = time.monotonic() + seconds
+    while not event.wait(max(0.0, min(PART_SECONDS, deadline - time.monotonic()))):
+        if time.monotonic() >= deadline:
+            return event.is_set()
+    return True
+
+
 def within(
     seconds: float,
     name: str,
@@ -77,7 +90,7 @@ def within(
     made = _Call(call, too_late)
     thread = started(made.make, f"{name}-call")
     try:
-        returned = made.returned.wait(seconds)
+        returned = _waited(made.returned, seconds)
     except BaseException:
         made.give_up()
         raise
