@@ -139,9 +139,8 @@ class Claims:
 
     def _make(self, name: str, claim: Claim) -> bool:
         """Whether the file was made; it appears with all that is in it."""
-        fresh = self.folder / f".{name}.{claim.node}.{os.getpid()}.tmp"
+        fresh = self.folder / f".{name}.{os.getpid()}.{os.urandom(8).hex()}.tmp"
         with self.user.writing(self.folder):
-            fresh.unlink(missing_ok=True)
             try:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 descriptor = os.open(fresh, flags, 0o644)
