@@ -13,9 +13,9 @@ def write_atomic(path: Path, text: str, own: Callable[[Path], None] = lambda pat
 
     Temporary file, fsync, *own* (who may hand it to its user), rename, fsync of the folder.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Random: several machines, with pids of their own, may write the same file.
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     try:
-        fresh.unlink(missing_ok=True)
         # O_EXCL: root may write into a user's folder, and must not be led through a link.
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         with open(descriptor, "w", encoding="utf-8") as file:

@@ -128,7 +128,7 @@ def _workspace(runtime: Path) -> str | None:
     owner = machine.read_owner(runtime)
     if owner is None or not owner.workspace.startswith("/"):
         return None
-    return _one_line(owner.workspace)
+    return one_line(owner.workspace)
 
 
 def _processes_in(runtimes: list[Path]) -> Iterator[Leftover]:
@@ -184,13 +184,13 @@ def _daemon(runtime: Path) -> list[Found]:
     return [found] if found is not None and found.ticks == ticks else []
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """For a terminal, whatever a process or folder is called."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _shown(command: str) -> str:
-    line = _one_line(" ".join(command.split()))
+    line = one_line(" ".join(command.split()))
     return line if len(line) <= COMMAND_CHARACTERS else line[: COMMAND_CHARACTERS - 1] + "…"
 
 

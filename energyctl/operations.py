@@ -179,13 +179,11 @@ def _stop_job_as(user: machine.User, job: str) -> tuple[list[str], list[str]]:
         )
     except (OSError, subprocess.SubprocessError) as error:
         return [], [f"as {user.name}: {type(error).__name__}"]
-    said = [_printable(line) for line in done.stdout.splitlines() if line.startswith("ended ")]
-    problem = f"as {user.name}: {_printable(' '.join(done.stderr.split()))}"
+    said = [
+        leftovers.one_line(line) for line in done.stdout.splitlines() if line.startswith("ended ")
+    ]
+    problem = f"as {user.name}: {leftovers.one_line(' '.join(done.stderr.split()))}"
     return said, [problem] if done.returncode else []
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _is_held_by(workspace: Workspace) -> bool:

@@ -45,7 +45,7 @@ def collect(root: Path, wanted: str | None, results: str | None, interval: float
     journal = find(Workspace(root), wanted, results)
     slurm.require()
     overviews, console = Overviews(journal), make_console()
-    seen = follow(overviews, console, interval)
+    follow(overviews, console, interval)
     for line in ending.settle(journal):
         console.print(line, markup=False, soft_wrap=True)
     seen = _last_look(overviews)

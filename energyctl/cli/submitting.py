@@ -204,15 +204,10 @@ def resume(workspace: Workspace, journal: Journal, given: Sequence[str]) -> int:
     waiting = f", {words.count(len(queue), 'task')} in the queue" if queue else ""
     console.print(f"{journal.name}: {done} of {total} runs are finished{waiting}", markup=False)
     if made:
-        _show_submitted(console, journal, made, len(runs), _changed(options(journal), given))
+        _show_submitted(console, journal, made, len(runs), submission.options_of(journal))
         return 0
     console.print("nothing is left to submit", markup=False)
     return 0 if queue else failed(journal)
-
-
-def options(journal: Journal) -> Slurm:
-    """How the campaign was submitted."""
-    return submission.options_of(journal)
 
 
 def _changed(wanted: Slurm, given: Sequence[str]) -> Slurm:

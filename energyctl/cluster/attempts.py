@@ -70,7 +70,12 @@ class Attempts:
                 self._apart(files).keep_unrested(files.experiment_id)
                 workdirs.remove(files.work)
                 for name in self._names(files):
-                    self._move(files.folder / name, self.folder.root / name)
+                    try:
+                        self._move(files.folder / name, self.folder.root / name)
+                    except RunError:
+                        if not self._is_in_place(files):
+                            raise
+                        break  # another has moved all of it meanwhile
             shutil.rmtree(files.folder, ignore_errors=True)
         self.folder.release(files)
 
@@ -108,12 +113,12 @@ class Attempts:
         *alive*: (array job, number of the task) of those that are still in the queue. What cannot
         be brought to its end is told, and keeps the others from nothing.
         """
-        said = []
+        said, claims = [], self.claims
         for run, claim in present:
             if (claim.array_job, claim.task) in alive:
                 continue
             try:
-                line = self._settle(run, claim, self.claims)
+                line = self._settle(run, claim, claims)
             except OSError as error:
                 # Another command is at the same.
                 line = None if error.errno in GONE else f"run {run.index}: not settled: {error}"
@@ -210,7 +215,8 @@ class Attempts:
             return []
 
     def _move(self, source: Path, target: Path) -> None:
-        if os.path.lexists(source) and os.path.lexists(target):
+        # In this order: a rename of another shows the target only once the source is gone.
+        if os.path.lexists(target) and os.path.lexists(source):
             raise RunError(f"{target} is there already: {source} cannot be moved to its place")
         with contextlib.suppress(FileNotFoundError):
             os.rename(source, target)

@@ -111,14 +111,16 @@ class Claims:
 
     def of(self, run: int) -> list[Claim]:
         """All claims to a run, oldest first."""
-        return sorted((c for c in self.all() if c.run == run), key=lambda c: c.number)
+        return sorted(self.all(run), key=lambda c: c.number)
 
-    def all(self) -> list[Claim]:
-        """Every claim; those that cannot be read are passed over."""
+    def all(self, run: int | None = None) -> list[Claim]:
+        """Every claim, or those to a run; those that cannot be read are passed over."""
         found = []
         for name in self._names():
             match = _NAME.fullmatch(name)
-            if match and match[2] != "done" and (claim := self._read(name)) is not None:
+            if match is None or match[2] == "done" or run not in (None, int(match[1])):
+                continue
+            if (claim := self._read(name)) is not None:
                 found.append(claim)
         return found
 

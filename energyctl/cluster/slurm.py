@@ -85,7 +85,9 @@ class Here:
 
 def require() -> None:
     """Raises MachineError where Slurm's commands are missing."""
-    missing = [name for name in ("sbatch", "squeue", "scancel", "scontrol") if not _path(name)]
+    missing = [
+        name for name in ("sbatch", "squeue", "scancel", "scontrol") if not shutil.which(name)
+    ]
     if missing:
         raise MachineError(
             f"no Slurm on this machine: {', '.join(missing)} not found; "
@@ -192,10 +194,6 @@ def release(tasks: Sequence[str]) -> None:
     """Lets tasks that are held start."""
     if tasks:
         _call(["scontrol", "release", *tasks])
-
-
-def _path(name: str) -> str | None:
-    return shutil.which(name)
 
 
 def _call(command: Sequence[str], tries_seconds: float = TRIES_SECONDS) -> str:
