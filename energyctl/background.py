@@ -15,12 +15,12 @@ from energyctl import iteration, processes, rows, subreaper
 from energyctl.atomic import write_atomic
 from energyctl.cgroups import Cgroup
 from energyctl.errors import BackgroundLost, RunError
-from energyctl.foreground import last_line
 from energyctl.groups import GROUP_PREFIX
+from energyctl.job_view import JobView
 from energyctl.judging import BACKGROUND_NOTE
 from energyctl.ledger import Iteration, Operation, of_job, parse_operations, presence
 from energyctl.loads import Loads
-from energyctl.observer import JobView
+from energyctl.log_tail import last_line
 from energyctl.programs import Job, Rendered
 from energyctl.results import LedgerFile, ResultsFolder, RunFiles
 from energyctl.supervisor import Daemon, Unreachable

@@ -20,8 +20,8 @@ from energyctl.errors import EnergyctlError
 from energyctl.journal import Journal
 from energyctl.live import Context
 from energyctl.plan import Run, make
-from energyctl.programs import safe_name
 from energyctl.results import RunFiles, to_text
+from energyctl.text import safe_name
 from energyctl.trainings import Trainings
 from energyctl.workspace import packaged
 

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energyctl.nodes import Calibration
-
 FOLDER = "calibration"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured on a machine: idle power, and the energy and time of the same work.
+
+    domains: kinds of those that its energy consists of. factor, factor_uncertainty: its energy over
+    that of the first machine, and the half-width by the meters' bands alone: how far the same
+    machine differs from one run to the next is not in it. no_factor: why there is none.
+    """
+
+    node: str
+    idle_watts: float | None
+    seconds: float | None
+    joules: float | None
+    uncertainty_joules: float | None
+    above_idle_joules: float | None
+    measured: bool
+    domains: tuple[str, ...] = ()
+    factor: float | None = None
+    factor_uncertainty: float | None = None
+    no_factor: str | None = None
 
 
 def of_campaign(results: Path, journal: str) -> list[Calibration]:

@@ -19,7 +19,7 @@ from rich.text import Text
 from energyctl.observer import View
 from energyctl.reports.running import TRAINING, headline, job_lines, power
 from energyctl.reports.tables import presence, total_energy
-from energyctl.reports.words import duration, one_line
+from energyctl.text import duration, one_line
 
 PLAIN_EVERY_SECONDS = 60.0
 LAST_LINES_SECONDS = 10.0

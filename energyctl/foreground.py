@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,13 +12,11 @@ from typing import Any, Protocol
 from energyctl import processes, workdirs
 from energyctl.interrupts import Interrupts
 from energyctl.launching import CannotStart, Foreground
+from energyctl.log_tail import tail
 from energyctl.registry import Invocation, Metric, Repository, Step, progress_of, read_metrics
 
 TICK_SECONDS = 1.0
 """How often the live view is fed; the end of the training is seen at once."""
-
-TAIL_BYTES = 4000
-"""Of the output, in which the last line and the progress are looked for."""
 
 MTIME_SLACK_SECONDS = 0.1
 """File times are those of the kernel's last tick, 1 to 10 ms old (time(7), "jiffies")."""
@@ -317,25 +314,4 @@ def progress(
     *whole* attempt: the last that any did)."""
     if pattern is None or not attempt.steps:
         return None
-    return progress_of(pattern, _tail(attempt.log, 0 if whole else attempt.steps[-1].offset))
-
-
-def last_line(log: Path) -> str:
-    """The last line that the training printed (also one that ends in a carriage return)."""
-    return next(iter(last_lines(log, 1)), "")
-
-
-def last_lines(log: Path, count: int) -> list[str]:
-    """The last that are not empty; what a progress display overwrote counts as lines."""
-    lines = _tail(log).replace("\r", "\n").splitlines()
-    return [line.strip() for line in lines if line.strip()][-count:]
-
-
-def _tail(log: Path, begin: int = 0) -> str:
-    try:
-        with open(log, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            file.seek(max(begin, size - TAIL_BYTES))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""
+    return progress_of(pattern, tail(attempt.log, begin=0 if whole else attempt.steps[-1].offset))

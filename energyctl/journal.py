@@ -21,6 +21,7 @@ from typing import Any
 from energyctl.errors import SettingsError
 from energyctl.plan import Run
 from energyctl.results import FINISHED, ResultsFolder
+from energyctl.text import safe_name
 
 SCHEMA = 1
 
@@ -163,8 +164,6 @@ def create(
     *invalid*: an experiment was left out, which the exit code of ``resume`` has to say, too.
     *cluster*: how it runs on one.
     """
-    from energyctl.programs import safe_name
-
     stem = f"{time.strftime('%Y%m%d_%H%M%S')}_{safe_name(name)[:80]}"
     number, path = 1, folder.campaigns / f"{stem}.jsonl"
     while path.exists():

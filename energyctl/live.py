@@ -17,16 +17,18 @@ from energyctl.energy import Baseline, Domain
 from energyctl.foreground import Attempt
 from energyctl.foreign import Interval, Load, Watch
 from energyctl.interrupts import Interrupts
+from energyctl.job_view import JobView
 from energyctl.loads import Loads
+from energyctl.log_tail import last_line
 from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
-from energyctl.observer import JobView, Observer, View
+from energyctl.observer import Observer, View
 from energyctl.plan import Run
-from energyctl.programs import safe_name
 from energyctl.registry import Registry
 from energyctl.results import ResultsFolder, RunFiles
 from energyctl.settings import Settings
 from energyctl.supervisor import Daemon
+from energyctl.text import safe_name
 from energyctl.trainings import Trainings
 
 SHOW_SECONDS = 0.5
@@ -167,7 +169,7 @@ class Live:
                 watts={n: w for n, w in latest.watts.items() if n in self.context.in_total},
                 estimated=self.context.estimated,
                 jobs=self._jobs(),
-                last_line=foregrounds.last_line(attempt.log) if attempt else "",
+                last_line=last_line(attempt.log) if attempt else "",
                 moving=self.moving,
                 progress=foregrounds.progress(attempt, repository.progress) if attempt else None,
                 until=self.until,

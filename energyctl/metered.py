@@ -15,17 +15,17 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from energyctl.energy import Energy
 from energyctl.errors import MachineError, SettingsError
-from energyctl.json_text import json_text
 from energyctl.machine import invoking_user
 from energyctl.meter import Meter
 from energyctl.outputs import replace_text
 from energyctl.processes import EXIT_SECONDS
+from energyctl.text import json_text
 
 PASSED_ON = (
     signal.SIGHUP,
@@ -41,7 +41,9 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 # siginfo si_code of a signal from the kernel, as the terminal's own are (sigaction(2), SI_KERNEL).
 SI_KERNEL = 0x80
 LOOK_SECONDS = 1.0
-WIDTH = 120  # of the summary where it goes to no terminal
+
+Summary = Callable[[Energy, Sequence[str], TextIO | None], str]
+"""Figures and warnings, in words for that standard error."""
 
 
 def run(
@@ -53,6 +55,7 @@ def run(
     out: Path | None = None,
     json_path: Path | None = None,
     stderr: TextIO | None,
+    summary: Summary,
 ) -> int:
     """Runs `argv` and meters it from just before its start to just after its exit.
 
@@ -230,22 +233,3 @@ def _write(path: Path, text: str, failures: list[MachineError]) -> None:
             replace_text(Path(os.path.realpath(path)), text, invoking_user().own)
     except OSError as error:
         failures.append(MachineError(f"cannot write {path}: {error}"))
-
-
-def summary(energy: Energy, warnings: Sequence[str], stderr: TextIO | None) -> str:
-    """For people: a table of the domains, and the warnings. Coloured where `stderr` shows colours.
-
-    Nothing is imported for it before the command has ended.
-    """
-    from rich.console import Console
-
-    from energyctl.reports.metering import energy_table
-
-    terminal = stderr is not None and stderr.isatty()
-    console = Console(file=stderr, highlight=False, width=None if terminal else WIDTH)
-    with console.capture() as captured:
-        console.print()
-        console.print(energy_table(energy))
-    lines = [line.rstrip() for line in captured.get().splitlines()]
-    lines += [f"energyctl: warning: {warning}" for warning in warnings]
-    return "\n".join(lines) + "\n"

@@ -7,31 +7,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from energyctl.calibrations import Calibration
 from energyctl.tables import Row
+from energyctl.text import duration, energy
 
-FACTS = ("cpu", "gpus", "gpu_driver", "gpu_power_limit_watts", "governors", "constraint")
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What was measured on a machine: idle power, and the energy and time of the same work.
-
-    domains: kinds of those that its energy consists of. factor, factor_uncertainty: its energy over
-    that of the first machine, and the half-width by the meters' bands alone: how far the same
-    machine differs from one run to the next is not in it. no_factor: why there is none.
-    """
-
-    node: str
-    idle_watts: float | None
-    seconds: float | None
-    joules: float | None
-    uncertainty_joules: float | None
-    above_idle_joules: float | None
-    measured: bool
-    domains: tuple[str, ...] = ()
-    factor: float | None = None
-    factor_uncertainty: float | None = None
-    no_factor: str | None = None
+NAMES = {
+    "cpu": "CPU",
+    "gpus": "GPUs",
+    "gpu_driver": "driver",
+    "gpu_power_limit_watts": "power limit (W)",
+    "governors": "governor",
+    "constraint": "constraint",
+}
+"""Facts of a machine → their names for people."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +90,7 @@ def machines(rows: Iterable[Row], calibrations: Sequence[Calibration] = ()) -> l
 
 def _facts(rows: Sequence[Row]) -> dict[str, str]:
     found = {}
-    for name in FACTS:
+    for name in NAMES:
         values = dict.fromkeys(str(row[name]) for row in rows if row.get(name) is not None)
         if values:
             found[name] = " or ".join(values)
@@ -157,6 +145,22 @@ def _drawn(rows: Sequence[Row]) -> tuple[str, ...]:
         for name in names
         if len({str(row.get(name)) for row in rows}) > 1
     )
+
+
+def calibration_words(one: Calibration) -> str:
+    """``idle 61.2 W; 812.4 ± 1.1 J in 11.9 s; 1.043 ± 0.002 of the first …``."""
+    parts = []
+    if one.idle_watts is not None:
+        parts.append(f"idle {one.idle_watts:.1f} W")
+    if one.joules is not None:
+        text = energy(one.joules, one.uncertainty_joules, measured=one.measured)
+        parts.append(f"{text} in {duration(one.seconds)}")
+    if one.factor is not None and one.factor_uncertainty != 0.0:
+        band = "" if one.factor_uncertainty is None else f" ± {one.factor_uncertainty:.3f}"
+        parts.append(f"{one.factor:.3f}{band} of the first (the band of the meters alone)")
+    elif one.no_factor is not None:
+        parts.append(f"no factor: {one.no_factor}")
+    return "; ".join(parts) or "not known"
 
 
 def sentence(spread: Spread) -> str:

@@ -6,24 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-
-@dataclass(frozen=True)
-class JobView:
-    """A background job now: how many iterations it has begun, and whether one runs.
-
-    away_seconds: since the end of the last iteration; 0 while one runs.
-    coverage, max_gap_seconds: of the foreground so far; None while there is none.
-    load: share of the last seconds in which its processes were busy; None: not known.
-    """
-
-    name: str
-    iterations: int
-    failures: int
-    running: bool
-    away_seconds: float = 0.0
-    coverage: float | None = None
-    max_gap_seconds: float | None = None
-    load: float | None = None
+from energyctl.job_view import JobView
 
 
 @dataclass(frozen=True)

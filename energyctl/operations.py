@@ -14,13 +14,11 @@ from typing import Any
 
 from energyctl import leftovers, machine, processes, supervisor, workdirs
 from energyctl.campaign import leave
-from energyctl.cluster import Overview, Overviews, newest
 from energyctl.groups import GROUP_PREFIX
 from energyctl.meters import GpuProcess, Row, Source, describe, open_meters, permission
 from energyctl.meters.base import Untold
 from energyctl.meters.opening import doors
 from energyctl.meters.survey import absent
-from energyctl.results import ResultsFolder
 from energyctl.state import read_state
 from energyctl.workspace import Workspace
 
@@ -55,13 +53,6 @@ def status(root: Path) -> dict[str, Any]:
         "power_estimated": state.get("estimated"),
         "leftovers": [leftover.to_json() for leftover in leftovers.find(user)],
     }
-
-
-def across_nodes(root: Path) -> Overview | None:
-    """The newest campaign of the workspace, where it runs on a cluster."""
-    folder = ResultsFolder(Workspace(root).results, machine.invoking_user())
-    journal = newest(folder)
-    return None if journal is None else Overviews(journal).look()
 
 
 def _run_now(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from energyctl.errors import SettingsError
 from energyctl.groups import GROUP_PREFIX, JOB, STOP_WAIT_SECONDS
 from energyctl.plan import Run, Training
 from energyctl.registry import Invocation, parts
+from energyctl.text import safe_name
 
 _SAFE_IN_ENTRY = re.compile(r"[A-Za-z0-9_./:,@+=-]*")
 
@@ -140,14 +141,6 @@ class _Quoted(str):
     """Text that is already safe where it stands."""
 
     __slots__ = ()
-
-
-def safe_name(text: str) -> str:
-    """*text* with everything but letters, digits, ``.``, ``_`` and ``-`` replaced by ``_``.
-
-    Cut to 80 characters: a file's name holds 255, and some hold two of these and more.
-    """
-    return re.sub(r"[^A-Za-z0-9._-]", "_", text)[:80] or "_"
 
 
 def job_names(run: Run) -> list[str]:

@@ -21,7 +21,7 @@ from energyctl.errors import MachineError, SettingsError
 from energyctl.ledger import Iteration, parse, parse_running
 from energyctl.machine import User
 from energyctl.plan import Run
-from energyctl.programs import safe_name
+from energyctl.text import safe_name
 
 SCHEMA = 1
 FINISHED = ("succeeded", "failed")

@@ -8,9 +8,9 @@ from typing import Any
 
 from energyctl.background import Background
 from energyctl.errors import RunError
+from energyctl.job_view import JobView
 from energyctl.live import Live
 from energyctl.loads import Loads
-from energyctl.observer import JobView
 from energyctl.steadiness import FEWEST, Steadiness
 from energyctl.workload import CLOSE_SECONDS
 

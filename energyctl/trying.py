@@ -14,6 +14,7 @@ from energyctl import foreground, launching, preflight, processes
 from energyctl.errors import SettingsError
 from energyctl.foreground import Attempt, Conduct
 from energyctl.interrupts import Interrupts
+from energyctl.log_tail import last_lines
 from energyctl.machine import User
 from energyctl.plan import Run, Training
 from energyctl.registry import Hyperparameter, Invocation, Step
@@ -155,7 +156,7 @@ def _run(
         attempt.metrics,
         foreground.progress(attempt, repository.progress, whole=True),
     )
-    seen.last_lines = foreground.last_lines(attempt.log, SHOWN_LINES)
+    seen.last_lines = last_lines(attempt.log, SHOWN_LINES)
     if not out_of_time:
         found = error or attempt.error
         seen.problems += [found] if found else attempt.warnings

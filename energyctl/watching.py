@@ -5,7 +5,6 @@ Nothing is locked, written or asked for: what reads here cannot disturb a measur
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -15,9 +14,10 @@ from typing import Any
 
 from energyctl import machine, processes
 from energyctl.errors import SettingsError
-from energyctl.foreground import last_lines
+from energyctl.job_view import JobView
 from energyctl.journal import Journal, find
-from energyctl.observer import JobView, View
+from energyctl.log_tail import last_lines, tail
+from energyctl.observer import View
 from energyctl.plan import Run
 from energyctl.results import ResultsFolder
 from energyctl.state import read_state
@@ -26,7 +26,9 @@ from energyctl.workspace import Workspace
 HISTORY = 600
 """So many power readings of a domain are shown at most."""
 
-TAIL_BYTES = 128 * 1024
+SERIES_BYTES = 128 * 1024
+"""Of the end of a series' file; its first line is passed over."""
+
 STALE_SECONDS = 15.0
 """A campaign that lives publishes each second; so long may a slow disk hold that up."""
 
@@ -230,7 +232,7 @@ def _samples(
     """The last samples of each domain, from the files of an attempt that are being written."""
     found: dict[str, list[tuple[float, float | None]]] = {}
     for name, prefix in (("cpu_power.csv", ""), ("gpu_power.csv", "gpu-")):
-        for line in _tail(folder / name).split("\n")[1:-1]:
+        for line in tail(folder / name, SERIES_BYTES).split("\n")[1:-1]:
             cells = line.split(",")
             try:
                 time, domain = float(cells[0]), prefix + cells[1]
@@ -242,14 +244,3 @@ def _samples(
             if domain in domains:
                 found.setdefault(domain, []).append((time, watts))
     return found
-
-
-def _tail(path: Path) -> str:
-    """The last part of a file; its first line is to be passed over."""
-    try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            file.seek(max(0, size - TAIL_BYTES))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""

@@ -17,7 +17,9 @@ PACKAGE = Path(energyctl.__file__).parent
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "atomic": set(),
-    "json_text": set(),
+    "text": set(),
+    "log_tail": set(),
+    "job_view": set(),
     "observer": set(),
     "tables": {"ledger"},
     "table_files": {"machine", "tables"},

@@ -28,10 +28,11 @@ import sys
 from pathlib import Path
 from energyctl.errors import EnergyctlError
 from energyctl.metered import run
+from energyctl.reports.metering import summary
 options, command = {options!r}, {command!r}
 paths = {{k: Path(v) for k, v in options.items() if k in ("out", "json_path")}}
 try:
-    sys.exit(run(command, **{{**options, **paths}}, stderr=sys.stderr))
+    sys.exit(run(command, **{{**options, **paths}}, stderr=sys.stderr, summary=summary))
 except EnergyctlError as error:
     print("error:", error, file=sys.stderr)
     sys.exit(error.exit_code)
@@ -269,7 +270,8 @@ def test_a_pipe_is_written_for_its_reader(tmp_path: Path) -> None:
     with subprocess.Popen(
         arguments(["true"], json_path=str(pipe)), stderr=subprocess.DEVNULL
     ) as meter:
-        assert json.loads(pipe.read_text())["exit_code"] == 0
+        read = subprocess.run(["cat", pipe], capture_output=True, timeout=60, check=True)
+        assert json.loads(read.stdout)["exit_code"] == 0
     assert meter.returncode == 0
 
 

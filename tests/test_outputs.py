@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from energyctl.json_text import json_text
 from energyctl.machine import User
 from energyctl.outputs import Created, replace_text
+from energyctl.text import json_text
 
 NOBODY = pwd.getpwnam("nobody")
 USER = User(NOBODY.pw_uid, NOBODY.pw_gid, "nobody", "/", (NOBODY.pw_gid,), True)

@@ -22,7 +22,7 @@ from benchmarks.report import write_result
 from energyctl import cli, pages
 from energyctl.pages.facts import grouped
 from energyctl.pages.packing import packed, series, unpacked
-from energyctl.reports.words import energy
+from energyctl.text import energy
 
 EVIL = "</script><script>window.evil=1</script><img src=x onerror='window.evil=1'>\u2028\"&第\u202e"
 

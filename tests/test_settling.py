@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bench import Bench
+from energyctl.job_view import JobView
 from energyctl.judging import coverage_warnings
-from energyctl.observer import JobView
 from energyctl.settling import FAILURES, Attendance
 from energyctl.steadiness import FEWEST, Steadiness, trend
 from hardware import nvml

@@ -154,8 +154,8 @@ def _rows(workspace: Workspace, names: Sequence[str], say: Any) -> list[Row]:
 
 
 def _print(study: Study, as_json: bool, as_latex: bool) -> None:
-    from energyctl.json_text import json_text
     from energyctl.reports import comparing as reports
+    from energyctl.text import json_text
 
     if as_json:
         click.echo(json_text(study.document()))

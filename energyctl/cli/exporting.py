@@ -13,7 +13,7 @@ import click
 from energyctl.cli import completing
 from energyctl.cli.places import result_paths
 from energyctl.cli.progress import Steps
-from energyctl.reports.words import count
+from energyctl.text import count
 
 TABLES = ("runs", "domains", "phases", "jobs", "iterations")
 

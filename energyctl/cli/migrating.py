@@ -12,12 +12,12 @@ from pathlib import Path
 import click
 
 from energyctl import machine, preparation, settings
+from energyctl import text as words
 from energyctl.atomic import write_atomic
 from energyctl.cli.conducting import PROBLEMS, show_problems
 from energyctl.errors import SettingsError
 from energyctl.outputs import replace_text
 from energyctl.preparation import Prepared
-from energyctl.reports import words
 from energyctl.settings import Migration, Question
 from energyctl.workspace import Workspace
 

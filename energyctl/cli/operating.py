@@ -7,13 +7,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from energyctl.cli import completing
 
 if TYPE_CHECKING:
+    from energyctl.cluster import Overview
+    from energyctl.energy import Energy
     from energyctl.registry import Registry
     from energyctl.workspace import Workspace
 
@@ -22,7 +24,7 @@ _root = click.pass_obj
 
 
 def _echo_json(data: Any) -> None:
-    from energyctl.json_text import json_text
+    from energyctl.text import json_text
 
     click.echo(json_text(data))
 
@@ -45,7 +47,7 @@ def status(root: Path, as_json: bool) -> int:
     from energyctl import operations
     from energyctl.reports import operating as reports
 
-    found, seen = operations.status(root), operations.across_nodes(root)
+    found, seen = operations.status(root), _across_nodes(root)
     if as_json:
         _echo_json({**found, "cluster": None if seen is None else seen.to_json()})
         return 0
@@ -55,6 +57,17 @@ def status(root: Path, as_json: bool) -> int:
 
         click.echo("\n".join(cluster.status_lines(seen)))
     return 0
+
+
+def _across_nodes(root: Path) -> Overview | None:
+    """The newest campaign of the workspace, where it runs on a cluster."""
+    from energyctl import machine
+    from energyctl.cluster import Overviews, newest
+    from energyctl.results import ResultsFolder
+    from energyctl.workspace import Workspace
+
+    journal = newest(ResultsFolder(Workspace(root).results, machine.invoking_user()))
+    return None if journal is None else Overviews(journal).look()
 
 
 @click.command()
@@ -109,7 +122,15 @@ def meter(
         out=out,
         json_path=json_path,
         stderr=sys.stderr,
+        summary=_summary,
     )
+
+
+def _summary(energy: Energy, warnings: Sequence[str], stderr: TextIO | None) -> str:
+    """Nothing is imported for it before the command has ended."""
+    from energyctl.reports.metering import summary
+
+    return summary(energy, warnings, stderr)
 
 
 @click.command()

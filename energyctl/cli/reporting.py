@@ -75,8 +75,8 @@ def _write(runs: Runs, place: Path, title: str | None) -> None:
     from energyctl import machine, pages
     from energyctl.errors import MachineError
     from energyctl.pages.page import page
-    from energyctl.reports.words import count
     from energyctl.table_files import staging
+    from energyctl.text import count
 
     with staging(machine.invoking_user()) as staged:
         fresh = staged.begin(place)

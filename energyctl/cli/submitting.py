@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from energyctl import preparation
+from energyctl import text as words
 from energyctl.cli import conducting
 from energyctl.cluster import ending, slurm, submission, with_options
 from energyctl.cluster.arrays import arrays, ranges, task_of
@@ -19,12 +20,12 @@ from energyctl.errors import MachineError, SettingsError
 from energyctl.journal import Journal
 from energyctl.plan import Run
 from energyctl.preparation import Prepared
-from energyctl.programs import safe_name
 from energyctl.registry import Registry
-from energyctl.reports import tables, words
+from energyctl.reports import tables
 from energyctl.results import ResultsFolder
 from energyctl.settings import Settings, Slurm
 from energyctl.settings.slurm import seconds_of
+from energyctl.text import safe_name
 from energyctl.workspace import Workspace
 
 PROBLEMS = 2

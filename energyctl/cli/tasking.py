@@ -6,12 +6,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from energyctl import text as words
 from energyctl.campaign import Outcome
 from energyctl.cli import conducting
 from energyctl.cluster import slurm, task
 from energyctl.cluster.slurm import WARNED
 from energyctl.console import Progress, make_console
-from energyctl.reports import tables, words
+from energyctl.reports import tables
 from energyctl.workspace import Workspace
 
 INTERRUPTED = 130

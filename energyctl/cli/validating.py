@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from energyctl import documents, registry, settings
+from energyctl import text as words
 from energyctl.cli.conducting import PROBLEMS, prepare, show_problems
 from energyctl.documents import Document
 from energyctl.errors import SettingsError
-from energyctl.reports import words
 from energyctl.workspace import Workspace
 
 

@@ -20,8 +20,8 @@ from energyctl.cluster.attempts import Attempts
 from energyctl.errors import MachineError
 from energyctl.journal import Journal
 from energyctl.plan import Run
-from energyctl.programs import safe_name
 from energyctl.settings import Slurm
+from energyctl.text import safe_name
 from energyctl.workspace import Workspace
 
 SCRIPT = "templates/sbatch.j2"

@@ -20,10 +20,10 @@ from energyctl.journal import Journal
 from energyctl.observer import Observer
 from energyctl.placing import Allocation
 from energyctl.preparation import Campaign
-from energyctl.programs import safe_name
 from energyctl.results import FINISHED, ResultsFolder
 from energyctl.settings import Slurm
 from energyctl.state import Published
+from energyctl.text import safe_name
 from energyctl.workspace import Workspace
 
 PATIENCE_SECONDS = 20.0

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from energyctl import foreign, workload
+from energyctl import workload
 from energyctl.energy import Energy
+from energyctl.foreign.load import unknown
 from energyctl.imports.old_runs import OldRun, number
 from energyctl.imports.presence import judge
 from energyctl.results import SCHEMA, WHOLE_MACHINE_NOTE
@@ -29,7 +30,7 @@ def make_result(run: OldRun, experiment_id: str, source: Mapping[str, Any]) -> d
     succeeded = run.facts["training_success"] is True
     presence = judge(run.utilization, run.span.start, run.span.end)
     mode = run.whole.get("mode")
-    why = foreign.unknown(NOT_SAID).to_json()
+    why = unknown(NOT_SAID).to_json()
     return {
         "schema": SCHEMA,
         "experiment_id": experiment_id,

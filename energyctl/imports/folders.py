@@ -13,8 +13,8 @@ from energyctl.errors import SettingsError
 from energyctl.imports.document import make_result
 from energyctl.imports.old_runs import FILES, BrokenRun, OldRun, read_run
 from energyctl.imports.series import SOURCES, converted
-from energyctl.programs import safe_name
 from energyctl.results import ResultsFolder, RunFiles, to_text
+from energyctl.text import safe_name
 
 State = Literal["imported", "known", "changed", "broken"]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from energyctl import series, stored, tables
-from energyctl.json_text import json_text
 from energyctl.loading import showing
 from energyctl.loading.frames import frame
 from energyctl.tables import Part, Row
+from energyctl.text import json_text
 
 if TYPE_CHECKING:
     import polars

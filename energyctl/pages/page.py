@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import energyctl
 from energyctl import charts, nodes
+from energyctl.calibrations import Calibration
 from energyctl.errors import SettingsError
-from energyctl.nodes import Calibration
 from energyctl.pages.facts import glance
 from energyctl.pages.packing import packed
-from energyctl.reports.machines import NAMES, calibration_words
-from energyctl.reports.words import count, duration, energy
 from energyctl.tables import Row
+from energyctl.text import count, duration, energy
 
 if TYPE_CHECKING:
     from energyctl.loading import Run, Runs
@@ -63,10 +62,10 @@ def page(
         script=(HERE / "page.js").read_text(encoding="utf-8"),
         libraries=_libraries(),
         machines=machines,
-        machine_facts=[n for n in NAMES if any(n in one.facts for one in machines)],
-        fact_names=NAMES,
+        machine_facts=[n for n in nodes.NAMES if any(n in one.facts for one in machines)],
+        fact_names=nodes.NAMES,
         calibrated=any(one.calibration is not None for one in machines),
-        calibration=calibration_words,
+        calibration=nodes.calibration_words,
         spreads=[nodes.sentence(one) for one in nodes.spreads([run.row for run in runs])],
         version=energyctl.__version__,
         made=time.strftime("%Y-%m-%d %H:%M", time.localtime(now)),

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from energyctl.calibrations import of_campaign
-from energyctl.nodes import Calibration
+from energyctl.calibrations import Calibration, of_campaign
 
 if TYPE_CHECKING:
     from energyctl.loading import Run

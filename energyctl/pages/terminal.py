@@ -9,7 +9,7 @@ from rich.text import Text
 
 from energyctl.loading import Run, Runs
 from energyctl.pages.facts import Glance, Warned, glance
-from energyctl.reports.words import count, duration, energy, one_line, values
+from energyctl.text import count, duration, energy, one_line, values
 
 MOST_ROWS = 60
 _STYLES = {"failed": "red", "interrupted": "yellow"}

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from energyctl.cluster import LIMITED, Overview, RunNow
 from energyctl.reports.running import PHASES
-from energyctl.reports.words import count, duration, energy, one_line
+from energyctl.text import count, duration, energy, one_line
 
 STYLES = {"succeeded": "green", "failed": "red", "running": "bold", "missing": "yellow"}
 SHOWN_RUNS = 40

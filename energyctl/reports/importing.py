@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.reports.words import duration, energy
+from energyctl.text import duration, energy
 
 _PRESENT = {True: "yes", False: "no", None: "?"}
 

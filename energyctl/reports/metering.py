@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TextIO
+
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from energyctl import text as words
 from energyctl.energy import DomainEnergy, Energy
-from energyctl.reports import words
+
+WIDTH = 120  # of the summary where it goes to no terminal
+
+
+def summary(energy: Energy, warnings: Sequence[str], stderr: TextIO | None) -> str:
+    """For people: a table of the domains, and the warnings; coloured where *stderr* shows it."""
+    terminal = stderr is not None and stderr.isatty()
+    console = Console(file=stderr, highlight=False, width=None if terminal else WIDTH)
+    with console.capture() as captured:
+        console.print()
+        console.print(energy_table(energy))
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    lines += [f"energyctl: warning: {warning}" for warning in warnings]
+    return "\n".join(lines) + "\n"
 
 
 def energy_table(energy: Energy) -> Table:

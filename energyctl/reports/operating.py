@@ -10,7 +10,7 @@ from rich.console import Console
 
 from energyctl.meters import Row
 from energyctl.reports.tables import meters_table
-from energyctl.reports.words import duration, one_line, present
+from energyctl.text import duration, one_line, present
 
 
 def status_text(found: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from energyctl.observer import View
-from energyctl.reports.words import duration, present
+from energyctl.text import duration, present
 
 PHASES = {
     "idle": "idle baseline",

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from energyctl.meters import Row
 from energyctl.plan import PassedOver, Run
-from energyctl.reports.words import brief, count, duration, energy, one_line, small_energy, values
+from energyctl.text import brief, count, duration, energy, one_line, small_energy, values
 
 _STATUS_STYLE = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
 

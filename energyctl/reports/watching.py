@@ -11,7 +11,7 @@ from rich.text import Text
 
 from energyctl.plan import Run
 from energyctl.reports.running import TRAINING, headline, job_lines, phase_name
-from energyctl.reports.words import count, duration, energy, present, values
+from energyctl.text import count, duration, energy, present, values
 from energyctl.watching import STALE_SECONDS, Closed, Scene
 
 BLOCKS = "▁▂▃▄▅▆▇█"

@@ -1,8 +1,10 @@
-"""Figures in words: durations, energies with their uncertainty, hyper-parameters."""
+"""Words for figures, names for files, JSON for documents: what every part says alike. Pure."""
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,3 +85,26 @@ def present(coverage: float | None, max_gap_seconds: float | None, load: float |
     if load is not None:
         parts.append(f"busy {100 * load:.0f} %")
     return "  " + ", ".join(parts) if parts else ""
+
+
+def safe_name(text: str) -> str:
+    """*text* with everything but letters, digits, ``.``, ``_`` and ``-`` replaced by ``_``.
+
+    Cut to 80 characters: a file's name holds 255, and some hold two of these and more.
+    """
+    return re.sub(r"[^A-Za-z0-9._-]", "_", text)[:80] or "_"
+
+
+def json_text(data: Any, *, ascii_only: bool = False) -> str:
+    """Indented JSON that any reader takes: what is no finite number, JSON has no word for: null."""
+    return json.dumps(_finite(data), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, Mapping):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return data
