@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energyctl import iteration, processes, rows, subreaper
+from energyctl import processes
 from energyctl.atomic import write_atomic
 from energyctl.cgroups import Cgroup
 from energyctl.errors import BackgroundLost, RunError
 from energyctl.groups import GROUP_PREFIX
 from energyctl.job_view import JobView
 from energyctl.judging import BACKGROUND_NOTE
+from energyctl.launchers import iteration, subreaper
+from energyctl.launchers import ledger_writer as rows
 from energyctl.ledger import Iteration, Operation, of_job, parse_operations, presence
 from energyctl.loads import Loads
 from energyctl.log_tail import last_line

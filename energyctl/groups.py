@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from energyctl import launchers
+
 GROUP_PREFIX = "energyctl-"
 """Begins the name of every group of ours; no other group is ever touched."""
 
@@ -16,7 +18,7 @@ STOP_WAIT_SECONDS = 10
 JOB = "ENERGYCTL_JOB"
 """The variable that names its job to each process of a background."""
 
-LAUNCHER = Path(__file__).with_name("iterate.py")
+LAUNCHER = Path(launchers.__file__).with_name("iterate.py")
 
 
 def launcher_command(python: str) -> list[str]:

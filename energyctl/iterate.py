@@ -1,7 +1,4 @@
-"""The script that supervisord starts: one background iteration, see ``iteration``.
-
-That one is a module for the sake of its compiled form: a script is compiled at each start.
-"""
+"""Where rendered entries of version 0.1 start the launcher: goes on as ``launchers/iterate.py``."""
 
 from __future__ import annotations
 
@@ -9,11 +6,5 @@ import os
 import sys
 
 if __name__ == "__main__":
-    parent = os.getppid()
-    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-    from energyctl.iteration import main
-
-    code = main(sys.argv[1:], parent)
-    sys.stderr.flush()
-    os._exit(code)  # without the interpreter's own end, which takes milliseconds
+    launcher = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launchers", "iterate.py")
+    os.execv(sys.executable, [sys.executable, "-I", "-S", launcher, *sys.argv[1:]])

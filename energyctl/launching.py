@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from energyctl import groups, processes
+from energyctl import groups, launchers, processes
 from energyctl.cgroups import Cgroup
 from energyctl.processes import Ended, Found
 
-LAUNCHER = Path(__file__).with_name("measured.py")
+LAUNCHER = Path(launchers.__file__).with_name("foreground.py")
 READY_SECONDS = 30.0
 TERM_GRACE_SECONDS = 7.0
 LEFTOVER_SECONDS = 5.0

@@ -15,16 +15,19 @@ from pathlib import Path
 import pytest
 
 from bench import Bench, wait_for
-from energyctl import iteration, logs, processes, rows
+from energyctl import processes
 from energyctl.groups import LAUNCHER
+from energyctl.launchers import iteration
+from energyctl.launchers import iteration_logs as logs
+from energyctl.launchers import ledger_writer as rows
 from energyctl.ledger import Iteration, parse
 from supervised import job, living, supervised
 
 # The launcher with shorter graces, so that a training that ignores TERM costs no 8 s.
 QUICK = f"""\
 import os, sys
-sys.path.append({str(LAUNCHER.parents[1])!r})
-from energyctl import iteration, subreaper
+sys.path.append({str(LAUNCHER.parents[2])!r})
+from energyctl.launchers import iteration, subreaper
 subreaper.TERM_GRACE_SECONDS = subreaper.LEFTOVER_GRACE_SECONDS = 0.3
 sys.exit(iteration.main(sys.argv[1:], os.getppid()))
 """

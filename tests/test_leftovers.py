@@ -42,7 +42,7 @@ def running(bench: Bench, **fields: object) -> subprocess.Popen[str]:
 
 
 def keepers(popen: subprocess.Popen[str]) -> list[processes.Found]:
-    return [p for p in processes.descendants([popen.pid]) if "keeper.py" in p.command]
+    return [p for p in processes.descendants([popen.pid]) if "governor_keeper.py" in p.command]
 
 
 def children(popen: subprocess.Popen[str]) -> list[int]:

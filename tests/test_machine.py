@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl import keeper, machine, processes
+from energyctl import machine, processes
 from energyctl.errors import MachineError
+from energyctl.launchers import governor_keeper as keeper
 from energyctl.machine import User
 
 NOBODY = pwd.getpwnam("nobody")
@@ -24,7 +25,7 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files 
 HOLD = """\
 import sys, time
 from pathlib import Path
-from energyctl import keeper, machine, processes
+from energyctl.launchers import governor_keeper as keeper; from energyctl import machine, processes
 with machine.lock("night shift", Path("/srv/lab")):
     print("held", flush=True)
     time.sleep(1000)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from energyctl import registry
-from energyctl.notebooks import cells
+from energyctl.launchers import notebook as cells
 from energyctl.registry import Interpreter, Where
 
 PROGRAM = Path(cells.__file__)

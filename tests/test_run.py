@@ -313,7 +313,9 @@ def test_what_a_crash_left_running_is_ended_before_the_next_start(bench: Bench) 
     foreground = {"hyperparameters": {"seconds": 60.0, "behaviour": "daemon"}}
     popen = bench.start("run", bench.parallel(foreground=foreground))
     wait_for(lambda: any("sleep 1000" in line for line in bench.alive()), "the daemon")
-    (launcher,) = [p for p in processes.descendants([popen.pid]) if "measured.py" in p.command]
+    (launcher,) = [
+        p for p in processes.descendants([popen.pid]) if "launchers/foreground.py" in p.command
+    ]
     popen.send_signal(signal.SIGSTOP)  # so that it cannot end what its launcher leaves
     launcher.signal(signal.SIGKILL)
     popen.kill()

@@ -99,7 +99,7 @@ def test_all_that_a_campaign_makes_and_starts_is_the_users(lent: Bench, user: Us
     popen = lent.start("run", lent.parallel(foreground=foreground, governor="performance"))
     wait_for(lambda: any(t["role"] == "foreground" for t in lent.trials), "the foreground")
     below = processes.descendants([popen.pid])
-    (keeper,) = [p for p in below if "keeper.py" in p.command]
+    (keeper,) = [p for p in below if "governor_keeper.py" in p.command]
     assert status_of(keeper.pid, "Uid") == [0] * 4
     others = [p for p in below if p != keeper]
     assert any("supervisord" in p.command for p in others)

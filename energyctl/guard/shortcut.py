@@ -21,8 +21,8 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from energyctl import iteration
 from energyctl.groups import launcher_command
+from energyctl.launchers import iteration
 
 _PR_SET_NAME = 15  # prctl(2)
 NAME = b"energyctl-job"

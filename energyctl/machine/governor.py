@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from energyctl import keeper, processes
+from energyctl import processes
 from energyctl.atomic import write_atomic
+from energyctl.launchers import governor_keeper as keeper
 from energyctl.machine.user import invoking_user
 
 NAME = "governor.json"

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from energyctl import launchers
 from energyctl.errors import SettingsError
 from energyctl.registry.repositories import Hyperparameter, Repository, Role, Step
 
@@ -21,7 +22,7 @@ LISTS = ("{params}", "{args}")
 """Placeholders that stand for several arguments: each is an element of its own."""
 
 # A program of one file, for the interpreters of repositories: energyctl is not installed there.
-_NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "cells.py"
+_NOTEBOOK = Path(launchers.__file__).resolve().with_name("notebook.py")
 
 # Output reaches the log line by line, and clones stay as they were cloned.
 _ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}

@@ -66,8 +66,8 @@ def roles_of(found: Iterable[Process], place: Stage, energyctl: int) -> dict[int
     words = {
         "supervisor.supervisord": SUPERVISORD,
         "background.sh": LAUNCHER,
-        "measured.py": FRONT,
-        "keeper.py": KEEPER,
+        "launchers/foreground.py": FRONT,
+        "governor_keeper.py": KEEPER,
     }
     roles, parents = {}, {}
     for process in found:

@@ -1,6 +1,6 @@
 """The launcher of one measured training, a process of its own between energyctl and it.
 
-    python -I -S measured.py      < request, then "go"      > answers
+    python -I -S launchers/foreground.py      < request, then "go"      > answers
 
 It is up before the measurement begins, and starts the training when it is told to: what is
 metered begins with a fork. It stands above all that the training starts, and ends it: what is left
@@ -28,9 +28,10 @@ import sys
 from typing import Any
 
 if __name__ == "__main__":  # as a script in isolated mode it finds only the standard library
-    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    sys.path.append(os.path.dirname(package))
 
-from energyctl import subreaper
+from energyctl.launchers import subreaper
 
 
 def answer(text: str) -> None:

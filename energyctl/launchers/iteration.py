@@ -27,7 +27,9 @@ import signal
 import sys
 import time
 
-from energyctl import logs, rows, subreaper
+from energyctl.launchers import iteration_logs as logs
+from energyctl.launchers import ledger_writer as rows
+from energyctl.launchers import subreaper
 
 
 class Launch:
