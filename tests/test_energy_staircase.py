@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energyctl.energy.staircase import Step
+from energyctl.energy.counter_staircase import Step
 
 
 def test_a_switch_between_the_powers_beside_a_step_is_placed_where_its_mean_says() -> None:

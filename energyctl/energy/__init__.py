@@ -6,8 +6,8 @@ interval. What cannot be known is None with a reason, never 0.
 
 from __future__ import annotations
 
-from energyctl.energy.added import Added, Baseline, above, baseline_of, doubtful
-from energyctl.energy.counter import CounterSeries
+from energyctl.energy.baseline import Added, Baseline, above, baseline_of, doubtful
+from energyctl.energy.counter_series import CounterSeries
 from energyctl.energy.domain import (
     CAUSES,
     Domain,
@@ -19,7 +19,7 @@ from energyctl.energy.domain import (
     SamplerStatistics,
     count_once,
 )
-from energyctl.energy.power import PowerSeries
+from energyctl.energy.power_series import PowerSeries
 from energyctl.energy.recording import Recording, Ticks, series_for
 from energyctl.energy.series import Series, Span
 

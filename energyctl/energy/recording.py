@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from energyctl.energy.counter import CounterSeries
+from energyctl.energy.counter_series import CounterSeries
 from energyctl.energy.domain import Domain, DomainEnergy, Energy, Phase, SamplerStatistics
-from energyctl.energy.power import PowerSeries
+from energyctl.energy.power_series import PowerSeries
 from energyctl.energy.series import Series
 
 # The reading of an edge lies this close to it.

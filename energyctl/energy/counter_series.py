@@ -16,11 +16,11 @@ from dataclasses import replace
 from math import floor, inf
 from typing import NamedTuple
 
+from energyctl.energy.counter_staircase import Step
+from energyctl.energy.counter_steps import Steps
+from energyctl.energy.counter_unwrap import Read, Unwrapper
 from energyctl.energy.domain import Domain
 from energyctl.energy.series import REACH_SECONDS, Series, Span, unknown
-from energyctl.energy.staircase import Step
-from energyctl.energy.steps import Steps
-from energyctl.energy.unwrapping import Read, Unwrapper
 
 # The power is taken to be at most this much above the highest mean seen: of a wide step, since a
 # burst that is shorter shows only in part; of a fine one, since means are seen over many of them.
