@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from energyctl import registry, runner, settings
+from energyctl import runner
 from energyctl.calibrations import FOLDER
+from energyctl.config import registry, settings
+from energyctl.config.plan import Run, make
 from energyctl.errors import EnergyctlError
 from energyctl.journal import Journal
 from energyctl.live import Context
-from energyctl.plan import Run, make
 from energyctl.results import RunFiles, to_text
 from energyctl.text import safe_name
 from energyctl.trainings import Trainings

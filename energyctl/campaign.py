@@ -9,17 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from energyctl import (
-    calibrating,
-    cgroups,
-    leftovers,
-    machine,
-    processes,
-    registry,
-    runner,
-    settings,
-    workdirs,
-)
+from energyctl import calibrating, cgroups, leftovers, machine, processes, runner, workdirs
+from energyctl.config import registry, settings
+from energyctl.config.plan import Run
 from energyctl.daemons import Daemons
 from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError, SettingsError
 from energyctl.foreign import Watch
@@ -29,7 +21,6 @@ from energyctl.live import Context, SharedIdle
 from energyctl.meters import missing_kinds, open_meters
 from energyctl.observer import Observer
 from energyctl.placing import Allocation, Place
-from energyctl.plan import Run
 from energyctl.preparation import Campaign, check
 from energyctl.supervisor import Daemon
 from energyctl.trainings import Trainings

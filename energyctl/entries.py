@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from energyctl import processes, programs
+from energyctl.config.plan import Run, Training
+from energyctl.config.registry import Invocation
 from energyctl.errors import SettingsError
 from energyctl.groups import GROUP_PREFIX, LAUNCHER
-from energyctl.plan import Run, Training
 from energyctl.programs import Places, Rendered
-from energyctl.registry import Invocation
 from energyctl.results import RunFiles, read_text
 
 

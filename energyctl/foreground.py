@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from energyctl import processes, workdirs
+from energyctl.config.registry import (
+    Invocation,
+    Metric,
+    Repository,
+    Step,
+    progress_of,
+    read_metrics,
+)
 from energyctl.interrupts import Interrupts
 from energyctl.launching import CannotStart, Foreground
 from energyctl.log_tail import tail
-from energyctl.registry import Invocation, Metric, Repository, Step, progress_of, read_metrics
 
 TICK_SECONDS = 1.0
 """How often the live view is fed; the end of the training is seen at once."""

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from energyctl.plan import History, history_from_results, history_from_rows, joined
+from energyctl.config.plan import History, history_from_results, history_from_rows, joined
+from energyctl.config.settings import Problem, Settings
 from energyctl.results import SCHEMA
-from energyctl.settings import Problem, Settings
 
 SHOWN_FILES = 5
 

@@ -9,8 +9,8 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from energyctl.config.registry import Interpreter, Repository, root_of
 from energyctl.errors import SettingsError
-from energyctl.registry import Interpreter, Repository, root_of
 
 CONDA = "conda:"
 CONDA_FOLDERS = ("miniconda3", "anaconda3", "miniforge3", ".conda")

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from energyctl.config.plan import Run
 from energyctl.errors import SettingsError
-from energyctl.plan import Run
 from energyctl.results import FINISHED, ResultsFolder
 from energyctl.text import safe_name
 

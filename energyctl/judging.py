@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from energyctl import programs
-from energyctl.plan import Run
+from energyctl.config.plan import Run
 from energyctl.workload import unknown
 
 BACKGROUND_NOTE = "Background training served as GPU load only (not monitored)"

@@ -13,6 +13,9 @@ from energyctl import foreground as foregrounds
 from energyctl import processes
 from energyctl.background import Background
 from energyctl.cgroups import Cgroup
+from energyctl.config.plan import Run
+from energyctl.config.registry import Registry
+from energyctl.config.settings import Settings
 from energyctl.energy import Baseline, Domain
 from energyctl.foreground import Attempt
 from energyctl.foreign import Interval, Load, Watch
@@ -23,10 +26,7 @@ from energyctl.log_tail import last_line
 from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
 from energyctl.observer import Observer, View
-from energyctl.plan import Run
-from energyctl.registry import Registry
 from energyctl.results import ResultsFolder, RunFiles
-from energyctl.settings import Settings
 from energyctl.supervisor import Daemon
 from energyctl.text import safe_name
 from energyctl.trainings import Trainings

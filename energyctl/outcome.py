@@ -6,6 +6,7 @@ from typing import Any
 
 from energyctl import judging
 from energyctl.background import Background
+from energyctl.config.plan import Run
 from energyctl.energy import (
     Added,
     Baseline,
@@ -21,7 +22,6 @@ from energyctl.foreign import unknown
 from energyctl.ledger import operator_warnings
 from energyctl.live import Live, SharedIdle
 from energyctl.meters import why_null, write_cpu_energy
-from energyctl.plan import Run
 from energyctl.results import SCHEMA, WHOLE_MACHINE_NOTE, RunFiles
 
 FOREIGN_WHEN = {"idle": "during the idle baseline", "foreground": "during the foreground"}

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from energyctl import outcome, workdirs
+from energyctl.config.plan import Run
 from energyctl.journal import Journal
-from energyctl.plan import Run
 from energyctl.results import ResultsFolder, RunFiles, to_text
 
 FINISHED = "finished"

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from energyctl.config.plan import Run, Training
+from energyctl.config.registry import Invocation, Where, invocations
+from energyctl.config.registry.model import Role
 from energyctl.errors import SettingsError
 from energyctl.interpreters import imports_missing, interpreter_of
-from energyctl.plan import Run, Training
-from energyctl.registry import Invocation, Where, invocations
-from energyctl.registry.repositories import Role
 from energyctl.trainings import Trainings
 
 

@@ -8,27 +8,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from energyctl import (
-    entries,
-    interpreters,
-    machine,
-    plan,
-    preflight,
-    processes,
-    programs,
-    registry,
-    settings,
-)
+from energyctl import entries, interpreters, machine, preflight, processes, programs
+from energyctl.config import plan, registry, settings
+from energyctl.config.plan import Plan, Run
+from energyctl.config.registry import Registry
+from energyctl.config.settings import Problem, Settings
 from energyctl.errors import SettingsError
 from energyctl.history import read_history
 from energyctl.journal import Journal
 from energyctl.live import rendered_token
 from energyctl.observer import Observer
 from energyctl.placing import Allocation, InPlace, Place
-from energyctl.plan import Plan, Run
-from energyctl.registry import Registry
 from energyctl.results import ResultsFolder, RunFiles, typical_seconds
-from energyctl.settings import Problem, Settings
 from energyctl.trainings import Trainings
 from energyctl.workspace import Workspace
 

@@ -17,10 +17,10 @@ from typing import Any
 
 from energyctl import processes
 from energyctl.atomic import write_atomic
+from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
 from energyctl.ledger import Iteration, parse, parse_running
 from energyctl.machine import User
-from energyctl.plan import Run
 from energyctl.text import safe_name
 
 SCHEMA = 1

@@ -20,13 +20,13 @@ from typing import Any
 from energyctl import entries, launching, processes, workdirs
 from energyctl import foreground as foregrounds
 from energyctl.background import Background
+from energyctl.config.plan import Run
+from energyctl.config.registry import Invocation, Step
 from energyctl.errors import BackgroundLost, Interrupted, RunError
 from energyctl.foreground import Attempt
 from energyctl.live import Context, Live, rendered_token
 from energyctl.meters.sampler import Sampler
 from energyctl.outcome import make_result
-from energyctl.plan import Run
-from energyctl.registry import Invocation, Step
 from energyctl.results import RunFiles
 from energyctl.settling import settle
 from energyctl.trainings import background_name, foreground_name

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from energyctl import interpreters, workdirs
-from energyctl.plan import Training
-from energyctl.registry import Invocation, Registry, Repository, Where, invocations, root_of
-from energyctl.registry.repositories import Role
+from energyctl.config.plan import Training
+from energyctl.config.registry import Invocation, Registry, Repository, Where, invocations, root_of
+from energyctl.config.registry.model import Role
 from energyctl.results import RunFiles
 
 

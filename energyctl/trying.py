@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from energyctl import foreground, launching, preflight, processes
+from energyctl.config.plan import Run, Training
+from energyctl.config.registry import Hyperparameter, Invocation, Step
 from energyctl.errors import SettingsError
 from energyctl.foreground import Attempt, Conduct
 from energyctl.interrupts import Interrupts
 from energyctl.log_tail import last_lines
 from energyctl.machine import User
-from energyctl.plan import Run, Training
-from energyctl.registry import Hyperparameter, Invocation, Step
 from energyctl.results import RunFiles
 from energyctl.trainings import Trainings, foreground_name
 

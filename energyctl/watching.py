@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from energyctl import machine, processes
+from energyctl.config.plan import Run
 from energyctl.errors import SettingsError
 from energyctl.job_view import JobView
 from energyctl.journal import Journal, find
 from energyctl.log_tail import last_lines, tail
 from energyctl.observer import View
-from energyctl.plan import Run
 from energyctl.results import ResultsFolder
 from energyctl.state import read_state
 from energyctl.workspace import Workspace

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from energyctl import processes
+from energyctl.config.registry import Repository
 from energyctl.errors import RunError
-from energyctl.registry import Repository
 
 LEFT_OUT = ".git"
 """Not a part of what is run, and often larger than it."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from bench import wait_for
 from energyctl import daemons, entries, machine, processes, programs
 from energyctl.background import Background
-from energyctl.plan import BackgroundJob, Run, Training
-from energyctl.registry import Invocation
+from energyctl.config.plan import BackgroundJob, Run, Training
+from energyctl.config.registry import Invocation
 from energyctl.results import ResultsFolder, RunFiles
 from energyctl.supervisor import Daemon
 from energyctl.workspace import Workspace

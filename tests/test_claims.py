@@ -29,13 +29,13 @@ from energyctl.cluster import (
 )
 from energyctl.cluster.arrays import ranges, sbatch_options
 from energyctl.cluster.slurm import Here, expanded
+from energyctl.config.plan import Run, Training
+from energyctl.config.settings import Slurm
+from energyctl.config.settings.slurm import OWN, seconds_of
 from energyctl.errors import RunError, SettingsError
 from energyctl.journal import Journal
-from energyctl.plan import Run, Training
 from energyctl.programs import for_sbatch
 from energyctl.results import ResultsFolder, RunFiles
-from energyctl.settings import Slurm
-from energyctl.settings.slurm import OWN, seconds_of
 from energyctl.workspace import Workspace
 
 # -- arrays ------------------------------------------------------------------------------------

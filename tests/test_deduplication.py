@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench import Bench, wait_for
-from energyctl import plan, registry, settings
+from energyctl.config import plan, registry, settings
 from energyctl.history import read_history
 
 KNOWN = registry.read(Path(__file__).parent / "samples" / "registry.json")

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from energyctl import cli, tables
+from energyctl.config.settings import Settings
 from energyctl.history import read_history
-from energyctl.settings import Settings
 from energyctl.tables import LAYOUTS, NoResult, checked
 
 START = 1_900_000_000.25

@@ -13,10 +13,10 @@ import pytest
 
 from bench import Bench, wait_for
 from energyctl import programs
+from energyctl.config.plan import BackgroundJob, Training
+from energyctl.config.registry import Invocation
 from energyctl.groups import LAUNCHER
-from energyctl.plan import BackgroundJob, Training
 from energyctl.programs import Places
-from energyctl.registry import Invocation
 from energyctl.workspace import packaged
 from supervised import World, job, make_run, supervised
 

@@ -11,9 +11,9 @@ import pytest
 
 from energyctl import journal as journals
 from energyctl import machine, results
+from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.errors import SettingsError
 from energyctl.journal import Journal
-from energyctl.plan import BackgroundJob, Run, Training
 from energyctl.results import ResultsFolder
 
 

@@ -18,8 +18,8 @@ import pytest
 
 import energyctl
 from energyctl import MachineError, Meter, SettingsError
+from energyctl.config.settings import schema
 from energyctl.meters.sampler import Sampler
-from energyctl.settings import schema
 from hardware.powercap import moving, zone
 from hardware.waveform import Square
 

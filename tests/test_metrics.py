@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from energyctl.registry import Metric, progress_of, read_metrics
-from energyctl.registry.repositories import Select
+from energyctl.config.registry import Metric, progress_of, read_metrics
+from energyctl.config.registry.model import Select
 
 # The same examples each time, however slow the machine.
 REPEATABLE = examples(derandomize=True, deadline=None)

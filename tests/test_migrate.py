@@ -14,9 +14,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from bench import Bench, wait_for
-from energyctl import settings
-from energyctl.documents import Edits, parse
-from energyctl.settings import Migration
+from energyctl.config import settings
+from energyctl.config.jsonfile import Edits, parse
+from energyctl.config.settings import Migration
 
 OLD = """{
   "session_name" : "étude",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from energyctl import registry
+from energyctl.config import registry
+from energyctl.config.registry import Interpreter, Where
 from energyctl.launchers import notebook as cells
-from energyctl.registry import Interpreter, Where
 
 PROGRAM = Path(cells.__file__)
 CELLS = [

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from energyctl import plan, registry, settings
+from energyctl.config import plan, registry, settings
+from energyctl.config.plan.parameter_space import Space
+from energyctl.config.plan.random_values import Drawing
+from energyctl.config.registry import Hyperparameter
 from energyctl.errors import SettingsError
-from energyctl.plan.drawing import Drawing
-from energyctl.plan.space import Space
-from energyctl.registry import Hyperparameter
 
 # The same examples each time, however slow the machine.
 REPEATABLE = examples(derandomize=True, deadline=None)

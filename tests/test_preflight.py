@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from energyctl import interpreters, preflight, registry
+from energyctl import interpreters, preflight
+from energyctl.config import registry
+from energyctl.config.plan import BackgroundJob, Run, Training
+from energyctl.config.registry import Invocation
 from energyctl.errors import SettingsError
-from energyctl.plan import BackgroundJob, Run, Training
-from energyctl.registry import Invocation
 from energyctl.trainings import Trainings
 
 PATH = "/usr/bin:/bin"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from energyctl import registry
+from energyctl.config import registry
 from energyctl.errors import SettingsError
 
 # The same examples each time, however slow the machine.

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from energyctl import registry
+from energyctl.config import registry
 
 ENTRY: dict[str, Any] = {
     "path": "repos/net",

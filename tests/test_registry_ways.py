@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from energyctl import plan, registry, settings
+from energyctl.config import plan, registry, settings
+from energyctl.config.registry import Interpreter, Invocation, Role, Where
 from energyctl.errors import SettingsError
-from energyctl.registry import Interpreter, Invocation, Role, Where
 
 # The same examples each time, however slow the machine.
 REPEATABLE = examples(derandomize=True, deadline=None)

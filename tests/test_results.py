@@ -10,8 +10,8 @@ import pytest
 
 from energyctl import machine, processes, results
 from energyctl.atomic import write_atomic
+from energyctl.config.plan import Run, Training
 from energyctl.errors import MachineError, SettingsError
-from energyctl.plan import Run, Training
 from energyctl.results import LedgerFile, ResultsFolder
 from supervised import job, make_run
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from energyctl import registry, settings
+from energyctl.config import registry, settings
 
 ROOT = Path(__file__).parent.parent
 JOB = {"repo": "load", "model": "cpu"}

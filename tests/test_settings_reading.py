@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from energyctl import documents, settings
+from energyctl.config import jsonfile as documents
+from energyctl.config import settings
 from energyctl.errors import SettingsError
 
 TEXT = """{

@@ -17,9 +17,9 @@ import pytest
 from rich.console import Console
 
 from bench import wait_for
+from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.job_view import JobView
 from energyctl.observer import View
-from energyctl.plan import BackgroundJob, Run, Training
 from energyctl.reports.watching import BLOCKS, plain, screen, sparkline
 from energyctl.watching import Closed, Finished, Scene
 from energyctl.watching import _samples as samples

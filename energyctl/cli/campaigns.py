@@ -165,9 +165,9 @@ def schema(registry: bool) -> int:
     import json
 
     if registry:
-        from energyctl.registry import schema as make
+        from energyctl.config.registry import schema as make
     else:
-        from energyctl.settings import schema as make
+        from energyctl.config.settings import schema as make
     click.echo(json.dumps(make(), indent=2, ensure_ascii=False))
     return 0
 

@@ -15,21 +15,22 @@ import click
 from rich.console import Console
 
 from energyctl import campaign as campaigns
-from energyctl import interpreters, machine, preflight, preparation, settings
+from energyctl import interpreters, machine, preflight, preparation
 from energyctl import text as words
 from energyctl.campaign import Outcome
+from energyctl.config import settings
+from energyctl.config.plan import Plan, Run
+from energyctl.config.registry import Registry
+from energyctl.config.settings import Problem, Settings
 from energyctl.console import Progress, make_console
 from energyctl.errors import EnergyctlError, SettingsError
 from energyctl.journal import Journal, create, find
 from energyctl.live import rendered_token
 from energyctl.meters import describe, open_meters
 from energyctl.observer import Observer
-from energyctl.plan import Plan, Run
 from energyctl.preparation import Campaign, Prepared
-from energyctl.registry import Registry
 from energyctl.reports import tables
 from energyctl.results import ResultsFolder, read_text
-from energyctl.settings import Problem, Settings
 from energyctl.state import Published
 from energyctl.text import json_text
 from energyctl.trainings import Trainings

@@ -15,8 +15,8 @@ from energyctl.cli import completing
 
 if TYPE_CHECKING:
     from energyctl.cluster import Overview
+    from energyctl.config.registry import Registry
     from energyctl.energy import Energy
-    from energyctl.registry import Registry
     from energyctl.workspace import Workspace
 
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -154,7 +154,7 @@ def models(
     values: tuple[str, ...],
 ) -> int:
     """Show the registered repositories, models and hyper-parameters, or try one."""
-    from energyctl import registry
+    from energyctl.config import registry
     from energyctl.workspace import Workspace
 
     workspace = Workspace(root)

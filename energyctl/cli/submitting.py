@@ -15,16 +15,16 @@ from energyctl import text as words
 from energyctl.cli import conducting
 from energyctl.cluster import ending, slurm, submission, with_options
 from energyctl.cluster.arrays import arrays, ranges, task_of
+from energyctl.config.plan import Run
+from energyctl.config.registry import Registry
+from energyctl.config.settings import Settings, Slurm
+from energyctl.config.settings.slurm import seconds_of
 from energyctl.console import Progress, make_console
 from energyctl.errors import MachineError, SettingsError
 from energyctl.journal import Journal
-from energyctl.plan import Run
 from energyctl.preparation import Prepared
-from energyctl.registry import Registry
 from energyctl.reports import tables
 from energyctl.results import ResultsFolder
-from energyctl.settings import Settings, Slurm
-from energyctl.settings.slurm import seconds_of
 from energyctl.text import safe_name
 from energyctl.workspace import Workspace
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from energyctl import documents, registry, settings
 from energyctl import text as words
 from energyctl.cli.conducting import PROBLEMS, prepare, show_problems
-from energyctl.documents import Document
+from energyctl.config import jsonfile as documents
+from energyctl.config import registry, settings
+from energyctl.config.jsonfile import Document
 from energyctl.errors import SettingsError
 from energyctl.workspace import Workspace
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from energyctl.config.settings import Slurm
+from energyctl.config.settings.slurm import NAMED
 from energyctl.errors import SettingsError
-from energyctl.settings import Slurm
-from energyctl.settings.slurm import NAMED
 
 
 @dataclass(frozen=True)

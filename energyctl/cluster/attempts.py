@@ -23,10 +23,10 @@ from typing import Any
 from energyctl import outcome, workdirs
 from energyctl.cluster.claims import Claim, Claims
 from energyctl.cluster.slurm import Here
+from energyctl.config.plan import Run
 from energyctl.errors import EnergyctlError, RunError
 from energyctl.journal import Journal
 from energyctl.placing import FINISHED, files_of
-from energyctl.plan import Run
 from energyctl.results import FINISHED as FINAL
 from energyctl.results import ResultsFolder, RunFiles, to_text
 

@@ -17,10 +17,10 @@ from energyctl.cluster.submission import (
     submit,
     wait_until_empty,
 )
+from energyctl.config.plan import Run
+from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError
 from energyctl.journal import Journal
-from energyctl.plan import Run
-from energyctl.settings import Slurm
 from energyctl.workspace import Workspace
 
 CANCEL_SECONDS = 180.0

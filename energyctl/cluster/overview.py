@@ -12,9 +12,9 @@ from energyctl.cluster.arrays import task_of
 from energyctl.cluster.attempts import SUPERSEDED
 from energyctl.cluster.slurm import WARNED
 from energyctl.cluster.submission import Queued, options_of, queued, submissions
+from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
 from energyctl.journal import Journal, find
-from energyctl.plan import Run
 from energyctl.results import FINISHED, ResultsFolder
 from energyctl.state import read_published
 

@@ -17,10 +17,10 @@ from energyctl import programs
 from energyctl.cluster import slurm
 from energyctl.cluster.arrays import Array, arrays, sbatch_options, task_of
 from energyctl.cluster.attempts import Attempts
+from energyctl.config.plan import Run
+from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError
 from energyctl.journal import Journal
-from energyctl.plan import Run
-from energyctl.settings import Slurm
 from energyctl.text import safe_name
 from energyctl.workspace import Workspace
 

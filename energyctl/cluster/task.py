@@ -15,13 +15,13 @@ from energyctl.cluster.arrays import runs_of
 from energyctl.cluster.attempts import Attempts, Claimed
 from energyctl.cluster.slurm import WARNED, Here
 from energyctl.cluster.submission import options_of
+from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError, SettingsError
 from energyctl.journal import Journal
 from energyctl.observer import Observer
 from energyctl.placing import Allocation
 from energyctl.preparation import Campaign
 from energyctl.results import FINISHED, ResultsFolder
-from energyctl.settings import Slurm
 from energyctl.state import Published
 from energyctl.text import safe_name
 from energyctl.workspace import Workspace

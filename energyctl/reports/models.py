@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.registry import Hyperparameter, Metric, Registry, Repository, Step
+from energyctl.config.registry import Hyperparameter, Metric, Registry, Repository, Step
 
 _COLUMNS = ("hyper-parameter", "type", "default", "mutated within", "valid", "reaches it by")
 

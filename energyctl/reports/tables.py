@@ -10,8 +10,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from energyctl.config.plan import PassedOver, Run
 from energyctl.meters import Row
-from energyctl.plan import PassedOver, Run
 from energyctl.text import brief, count, duration, energy, one_line, small_energy, values
 
 _STATUS_STYLE = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}

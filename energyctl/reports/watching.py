@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
-from energyctl.plan import Run
+from energyctl.config.plan import Run
 from energyctl.reports.running import TRAINING, headline, job_lines, phase_name
 from energyctl.text import count, duration, energy, present, values
 from energyctl.watching import STALE_SECONDS, Closed, Scene

@@ -1,0 +1,30 @@
+"""Settings, registry and seed → the runs, every value drawn. Pure.
+
+plan = make(settings, registry, seed=7, document=document, problems=checked.problems)
+"""
+
+from __future__ import annotations
+
+from energyctl.config.plan.deduplication import (
+    Earlier,
+    History,
+    history_from_results,
+    history_from_rows,
+    joined,
+)
+from energyctl.config.plan.model import BackgroundJob, PassedOver, Plan, Run, Training
+from energyctl.config.plan.planner import make
+
+__all__ = [
+    "BackgroundJob",
+    "Earlier",
+    "History",
+    "PassedOver",
+    "Plan",
+    "Run",
+    "Training",
+    "history_from_results",
+    "history_from_rows",
+    "joined",
+    "make",
+]

@@ -1,0 +1,170 @@
+"""What a plan consists of, and its form as JSON (for `plan --json` and the journal)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from energyctl.config.jsonfile import Problem
+from energyctl.config.settings import Mode
+from energyctl.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Training:
+    """A model and every value that it is trained with, in the order of the registry."""
+
+    repo: str
+    model: str
+    hyperparameters: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "repo": self.repo,
+            "model": self.model,
+            "hyperparameters": dict(self.hyperparameters),
+        }
+
+
+@dataclass(frozen=True)
+class BackgroundJob:
+    """A training that is repeated as load, in `copies` side by side."""
+
+    training: Training
+    copies: int = 1
+    stagger_seconds: float = 0.0
+    restart_delay_seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **self.training.to_json(),
+            "copies": self.copies,
+            "stagger_seconds": self.stagger_seconds,
+            "restart_delay_seconds": self.restart_delay_seconds,
+        }
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training to measure. `index` and `repetition` count from 1, `experiment` from 0."""
+
+    index: int
+    experiment: int
+    repetition: int
+    mode: Mode
+    foreground: Training
+    mutated: tuple[str, ...] = ()
+    background: tuple[BackgroundJob, ...] = ()
+    timeout_seconds: float | None = None
+    description: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As the contract shows it, and more; from_json gives the same run again."""
+        return {
+            "index": self.index,
+            "experiment": self.experiment,
+            "repetition": self.repetition,
+            "mode": self.mode,
+            **self.foreground.to_json(),
+            "mutated": list(self.mutated),
+            "background": [job.to_json() for job in self.background],
+            "timeout_seconds": self.timeout_seconds,
+            "description": self.description,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Run:
+        """The run of such data. Raises SettingsError where a key is missing."""
+        try:
+            return cls(
+                index=data["index"],
+                experiment=data["experiment"],
+                repetition=data["repetition"],
+                mode=data["mode"],
+                foreground=_training(data),
+                mutated=tuple(data["mutated"]),
+                background=tuple(
+                    BackgroundJob(
+                        _training(job),
+                        job["copies"],
+                        job["stagger_seconds"],
+                        job["restart_delay_seconds"],
+                    )
+                    for job in data["background"]
+                ),
+                timeout_seconds=data["timeout_seconds"],
+                description=data["description"],
+            )
+        except (KeyError, TypeError) as error:
+            raise SettingsError(f"this is no planned run: {error}") from None
+
+
+def _training(data: Mapping[str, Any]) -> Training:
+    return Training(data["repo"], data["model"], dict(data["hyperparameters"]))
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """Values that were not drawn again, since an earlier run of the same kind had them together.
+
+    `run` is the index of the run that they were drawn for; None where none is left to draw them
+    for. `source` is the result or the row of a table that has them.
+    """
+
+    run: int | None
+    experiment: int
+    mode: Mode
+    training: Training
+    source: str
+
+    def to_json(self) -> dict[str, Any]:
+        """`hyperparameters` are those that are mutated."""
+        return {
+            "run": self.run,
+            "experiment": self.experiment,
+            "mode": self.mode,
+            **self.training.to_json(),
+            "source": self.source,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a file in their order, and what is wrong with the rest of it."""
+
+    runs: tuple[Run, ...]
+    problems: tuple[Problem, ...]
+    separators: int
+    seed: int
+    passed_over: tuple[PassedOver, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Problems that are no mere warnings."""
+        return tuple(found for found in self.problems if found.severity != "warning")
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        return tuple(found for found in self.problems if found.severity == "warning")
+
+    @property
+    def invalid_experiments(self) -> frozenset[int]:
+        """Numbers, from 0, of the experiments that are left out."""
+        return frozenset(
+            found.experiment
+            for found in self.problems
+            if found.severity == "invalid" and found.experiment is not None
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What `plan --json` shows; `problems` are those that leave something out."""
+        return {
+            "runs": [run.to_json() for run in self.runs],
+            "problems": [problem.to_json() for problem in self.errors],
+            "warnings": [problem.to_json() for problem in self.warnings],
+            "separators": self.separators,
+            "invalid_experiments": sorted(self.invalid_experiments),
+            "seed": self.seed,
+            "passed_over": [values.to_json() for values in self.passed_over],
+        }

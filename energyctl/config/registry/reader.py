@@ -1,0 +1,199 @@
+"""Reading a registry file, or all that is wrong with it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from energyctl.config import jsonfile as documents
+from energyctl.config.jsonfile import Document, Problem
+from energyctl.config.registry.model import (
+    Hyperparameter,
+    Metric,
+    ModelOptions,
+    Registry,
+    Repository,
+    Step,
+    Value,
+)
+from energyctl.config.registry.schema import (
+    File,
+    HyperparameterFields,
+    MetricFields,
+    ModelFields,
+    RepositoryFields,
+    WorkspaceFields,
+)
+from energyctl.config.registry.validation import checked
+from energyctl.errors import SettingsError
+
+_MOST_SHOWN = 20
+TRAIN = "train"
+"""The step of a repository that names none."""
+
+
+def read(path: Path) -> Registry:
+    """Opens a registry file. Raises SettingsError, naming the file and every problem in it."""
+    document = documents.read(path)
+    return _registry(document.data, str(path), document)
+
+
+def parse(data: Any, name: str) -> Registry:
+    """The same from JSON data; `name` stands for the file in messages."""
+    return _registry(data, name, None)
+
+
+def problems(data: Any, document: Document | None = None) -> tuple[Problem, ...]:
+    """All that is wrong with JSON data as a registry; with lines where its document is given."""
+    return checked(data, document)[1]
+
+
+def _registry(data: Any, name: str, document: Document | None) -> Registry:
+    file, found = checked(data, document)
+    if file is None:
+        shown = "\n".join(f"{name}: {problem}" for problem in found[:_MOST_SHOWN])
+        more = len(found) - _MOST_SHOWN
+        raise SettingsError(shown + (f"\n{name}: and {more} more" if more > 0 else ""))
+    return _typed(file, data)
+
+
+def _typed(file: File, data: dict[str, Any]) -> Registry:
+    made = {name: _repository(name, fields) for name, fields in file.models.items()}
+    return Registry(MappingProxyType(made), data)
+
+
+def _repository(name: str, fields: RepositoryFields) -> Repository:
+    parameters = {
+        inner: _hyperparameter(inner, value)
+        for inner, value in fields.supported_hyperparams.items()
+    }
+    arguments = [
+        argument
+        for value in fields.required_args.values()
+        for argument in (shlex.split(value) if isinstance(value, str) else value)
+    ]
+    workspace = fields.workspace
+    return Repository(
+        name=name,
+        path=fields.path,
+        models=fields.models,
+        steps=_steps(fields),
+        interpreter=fields.interpreter,
+        env=MappingProxyType(fields.env),
+        role_env=MappingProxyType(
+            {
+                "foreground": MappingProxyType(fields.role_env.foreground),
+                "background": MappingProxyType(fields.role_env.background),
+            }
+        ),
+        cwd=fields.cwd,
+        data=fields.data,
+        model_flag=fields.model_flag,
+        required_args=tuple(arguments),
+        per_model=MappingProxyType(
+            {model: _options(own, parameters) for model, own in fields.per_model.items()}
+        ),
+        hyperparameters=MappingProxyType(parameters),
+        metrics=_metrics(fields.performance_metrics),
+        workspace=workspace.kind if isinstance(workspace, WorkspaceFields) else workspace,
+        writes=workspace.writes if isinstance(workspace, WorkspaceFields) else (),
+        keep=fields.outputs.keep,
+        delete=fields.outputs.delete,
+        progress=fields.progress,
+        needed_files=fields.preflight.files,
+        needed_imports=fields.preflight.imports,
+        typical_seconds=MappingProxyType(_durations(fields)),
+    )
+
+
+def _steps(fields: RepositoryFields) -> tuple[Step, ...]:
+    """Those of the file, or the one that `train_script` or `command` stand for."""
+    if fields.steps is None:
+        codes = fields.accepted_exit_codes or (0,)
+        return (Step(TRAIN, fields.command, fields.train_script, accepted_exit_codes=codes),)
+    first = next((step for step in fields.steps if "foreground" in step.roles), None)
+    return tuple(
+        Step(
+            name=step.name,
+            command=step.command,
+            train_script=step.train_script,
+            metered=(step is first) if step.metered is None else step.metered,
+            timeout_seconds=step.timeout_seconds,
+            accepted_exit_codes=step.accepted_exit_codes,
+            roles=tuple(dict.fromkeys(step.roles)),
+            metrics=_metrics(step.performance_metrics),
+            values=MappingProxyType(step.values),
+        )
+        for step in fields.steps
+    )
+
+
+def _metrics(fields: MetricFields) -> tuple[Metric, ...]:
+    made = []
+    for name, given in fields.log_patterns.items():
+        required = name in fields.required
+        if isinstance(given, str):
+            made.append(Metric(name, given, required=required))
+        else:
+            must = required or given.required
+            made.append(Metric(name, given.pattern, given.file, given.select, given.scale, must))
+    return tuple(made)
+
+
+def _options(fields: ModelFields, parameters: Mapping[str, Hyperparameter]) -> ModelOptions:
+    ranges = {}
+    for name, (low, high) in fields.ranges.items():
+        accept = parameters[name].accept
+        ranges[name] = (_number(accept(low)), _number(accept(high)))
+    return ModelOptions(
+        args=fields.args,
+        env=MappingProxyType(fields.env),
+        defaults=MappingProxyType(
+            {name: parameters[name].accept(value) for name, value in fields.defaults.items()}
+        ),
+        ranges=MappingProxyType(ranges),
+        unsupported=MappingProxyType(fields.unsupported),
+    )
+
+
+def _hyperparameter(name: str, fields: HyperparameterFields) -> Hyperparameter:
+    bare = Hyperparameter(name, fields.flag, fields.type)
+
+    def typed(pair: tuple[int | float, int | float] | None) -> tuple[Any, Any]:
+        return (None, None) if pair is None else (bare.accept(pair[0]), bare.accept(pair[1]))
+
+    low, high = typed(fields.range)
+    least, greatest = typed(fields.bounds)
+    return Hyperparameter(
+        name=name,
+        flag=fields.flag,
+        type=fields.type,
+        default=None if fields.default is None else bare.accept(fields.default),
+        low=low,
+        high=high,
+        distribution=fields.distribution,
+        zero_probability=fields.zero_probability,
+        choices=tuple(dict.fromkeys(bare.accept(choice) for choice in fields.choices or ())),
+        least=least,
+        greatest=greatest,
+        false_flag=fields.false_flag,
+        template=fields.template or (),
+        env_var=fields.env_var,
+        position=fields.position,
+        unsupported=fields.unsupported,
+    )
+
+
+def _number(value: Value) -> int | float:
+    assert not isinstance(value, str)
+    return value
+
+
+def _durations(fields: RepositoryFields) -> Mapping[str, float]:
+    seconds = fields.duration_seconds
+    if isinstance(seconds, dict):
+        return seconds
+    return {} if seconds is None else dict.fromkeys(fields.models, seconds)

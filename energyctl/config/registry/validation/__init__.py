@@ -1,0 +1,36 @@
+"""Checking registry data: all that is wrong, with its place, or the typed fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from energyctl.config.jsonfile import Document, Problem, place, validated
+from energyctl.config.registry.schema import File
+from energyctl.config.registry.validation.faults import Fault
+from energyctl.config.registry.validation.traversal import faults_of, is_free_text
+
+
+def checked(data: Any, document: Document | None) -> tuple[File | None, tuple[Problem, ...]]:
+    """The typed fields of the data, or None and all that is wrong; places as in the document."""
+    faults = list(faults_of(data))
+    file, wrong = validated(File, data)
+    faults = wrong + [fault for fault in faults if fault[0] not in {path for path, _, _ in wrong}]
+    if document is not None:
+        faults += [
+            (duplicate.path, "is given more than once, with different values", "keep one of them")
+            for duplicate in document.duplicates
+            if duplicate.differs and not is_free_text(duplicate.path[-1])
+        ]
+    found = [_problem(fault, document) for fault in faults]
+    if found:
+        return None, tuple(sorted(found, key=lambda problem: problem.line or 0))
+    return file, ()
+
+
+def _problem(fault: Fault, document: Document | None) -> Problem:
+    path, message, suggestion = fault
+    line, column = document.locate(*path) if document else (None, None)
+    return Problem(place(*path), message, suggestion, "error", None, line, column)
+
+
+__all__ = ["checked"]

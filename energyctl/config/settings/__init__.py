@@ -1,0 +1,37 @@
+"""The experiment file: read, checked, typed. Reading is apart from checking.
+
+document = read(path)          opens; SettingsError where it is no such file
+checked = check(document)      all problems, and the settings where none is an "error"
+migrate(text, name)            a file of an older dialect in today's words
+"""
+
+from __future__ import annotations
+
+from energyctl.config.jsonfile import Document, Problem
+from energyctl.config.settings.migration.dialects import Migration, migrate
+from energyctl.config.settings.migration.renames import Question
+from energyctl.config.settings.model import Experiment, Foreground, Settings
+from energyctl.config.settings.reader import parse, read
+from energyctl.config.settings.schema import Background, Mode, Settle, schema
+from energyctl.config.settings.slurm import Slurm
+from energyctl.config.settings.validation import Checked, check
+
+__all__ = [
+    "Background",
+    "Checked",
+    "Document",
+    "Experiment",
+    "Foreground",
+    "Migration",
+    "Mode",
+    "Problem",
+    "Question",
+    "Settings",
+    "Settle",
+    "Slurm",
+    "check",
+    "migrate",
+    "parse",
+    "read",
+    "schema",
+]

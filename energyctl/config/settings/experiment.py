@@ -1,0 +1,177 @@
+"""One entry of `experiments`: what it means, or all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from energyctl.config.jsonfile import nearest, shown, validated
+from energyctl.config.settings.misspelled import Level, intended_mode, misread_names
+from energyctl.config.settings.model import Experiment, Foreground
+from energyctl.config.settings.problems import Path, Report
+from energyctl.config.settings.schema import MODES, Background, Campaign, ExperimentFields, Mode
+
+# What a foreground takes from its experiment where it says nothing itself.
+_INHERITED = ("repo", "model", "mutate", "hyperparameters", "timeout_seconds")
+
+
+def is_separator(entry: Any) -> bool:
+    """Whether an entry is free text only."""
+    if not isinstance(entry, dict) or entry.keys() & set(Level.EXPERIMENT.fields):
+        return False
+    misread = misread_names(Level.EXPERIMENT, entry)
+    return not any(name.severity == "invalid" for name in misread)
+
+
+def resolve(number: int, entry: Any, campaign: Campaign, report: Report) -> Experiment | None:
+    """The experiment with every default applied; None where it is invalid (see the report)."""
+    path: Path = ("experiments", number)
+    if not isinstance(entry, dict):
+        report.add(path, f"must be an object, not {shown(entry)}")
+        return None
+    meant = report.names(Level.EXPERIMENT, path, entry)
+    fields, faults = validated(ExperimentFields, entry)
+    for inside, message, suggestion in faults:
+        if inside != ("mode",):
+            report.add((*path, *inside), message, suggestion)
+    mode = None if "mode" in meant else _mode(path, entry, campaign, report)
+    _check_structure(path, entry, mode, meant, report)
+    if number in report.invalid or fields is None or mode is None:
+        return None
+    return _experiment(number, entry, fields, mode, campaign)
+
+
+def _mode(path: Path, entry: dict[str, Any], campaign: Campaign, report: Report) -> Mode | None:
+    """The entry's mode, else the file's; None, and reported, where it is none of the three."""
+    own = entry.get("mode")
+    wanted = campaign.mode if own is None else own
+    for mode in MODES:
+        if wanted == mode:
+            return mode
+    if own is None:
+        report.add(
+            path,
+            f"has no mode of its own, and the file's {shown(wanted)} is not a mode",
+            'add "mode": "parallel", "mutation" or "default"',
+        )
+        return None
+    meant = intended_mode(own) or nearest(own, MODES) if isinstance(own, str) else None
+    report.add(
+        (*path, "mode"),
+        f'must be "parallel", "mutation" or "default", not {shown(own)}',
+        f'write "{meant}" if that is meant' if meant else None,
+    )
+    return None
+
+
+def _check_structure(
+    path: Path, entry: dict[str, Any], mode: Mode | None, meant: set[str], report: Report
+) -> None:
+    """What an experiment of its mode must hold and must not; works on wrong types, too."""
+    foreground, background = entry.get("foreground"), entry.get("background")
+    fg_meant = report.names(Level.FOREGROUND, (*path, "foreground"), foreground)
+    report.names(Level.BACKGROUND, (*path, "background"), background)
+    for place, job in enumerate(background if isinstance(background, list) else ()):
+        report.names(Level.BACKGROUND, (*path, "background", place), job)
+    if mode == "parallel":
+        for name, value in (("foreground", foreground), ("background", background)):
+            if value is None and name not in meant:
+                report.add(path, f'mode "parallel" needs a {name}', f'add "{name}": {{ … }}')
+        if isinstance(foreground, dict):
+            _warn_of_unused(path, entry, foreground, report)
+            inside = _inherited(entry, foreground)
+            _check_training((*path, "foreground"), inside, inside.get("mode"), fg_meant, report)
+    elif mode is not None:
+        for name, value in (("foreground", foreground), ("background", background)):
+            if value is not None:
+                report.add(
+                    (*path, name), f'has no place in mode "{mode}"', 'write "mode": "parallel"'
+                )
+        if foreground is None:
+            _check_training(path, entry, mode, meant, report)
+
+
+def _inherited(entry: Mapping[str, Any], foreground: Mapping[str, Any]) -> dict[str, Any]:
+    """The foreground, completed by what the experiment says beside it."""
+    above = {
+        name: entry[name]
+        for name in _INHERITED
+        if entry.get(name) is not None and entry[name] != "placeholder"
+    }
+    whole = above | {name: value for name, value in foreground.items() if value is not None}
+    whole.setdefault("mode", "mutation" if whole.get("mutate") else "default")
+    return whole
+
+
+def _warn_of_unused(
+    path: Path, entry: Mapping[str, Any], foreground: Mapping[str, Any], report: Report
+) -> None:
+    for name in _INHERITED:
+        above, own = entry.get(name), foreground.get(name)
+        if above and above != "placeholder" and own is not None and own != above:
+            report.add(
+                (*path, name), "is not used: the foreground has its own", None, severity="warning"
+            )
+
+
+def _check_training(
+    path: Path, training: Mapping[str, Any], mode: Any, meant: set[str], report: Report
+) -> None:
+    for name in ("repo", "model"):
+        if training.get(name) is None and name not in meant:
+            report.add(path, f'"{name}" is missing')
+    mutate = training.get("mutate")
+    if mode == "mutation" and not mutate and "mutate" not in meant:
+        report.add(
+            path, 'mode "mutation" needs "mutate"', 'name the hyper-parameters, or write ["all"]'
+        )
+    if mode == "default" and mutate:
+        report.add(
+            (*path, "mutate"),
+            'is not used: mode "default" mutates nothing',
+            'write "mode": "mutation" if it should',
+            severity="warning",
+        )
+
+
+def _experiment(
+    number: int, entry: Mapping[str, Any], fields: ExperimentFields, mode: Mode, campaign: Campaign
+) -> Experiment:
+    """From fields that were found valid."""
+    foreground, jobs = fields.foreground, fields.background
+    own: Mapping[str, Any] = entry
+    if foreground:
+        own = _inherited(entry, entry["foreground"])
+    measured_mode = own["mode"] if mode == "parallel" else mode
+    measured = Foreground(
+        repo=own["repo"],
+        model=own["model"],
+        mode=measured_mode,
+        mutate=tuple(own.get("mutate") or ()) if measured_mode == "mutation" else (),
+        hyperparameters=dict(own.get("hyperparameters") or {}),
+        timeout_seconds=own.get("timeout_seconds"),
+    )
+    background: tuple[Background, ...] = ()
+    if jobs is not None:
+        background = jobs if isinstance(jobs, tuple) else (jobs,)
+    return Experiment(
+        number=number,
+        mode=mode,
+        repo=fields.repo,
+        model=fields.model,
+        mutate=fields.mutate,
+        hyperparameters=fields.hyperparameters,
+        runs_per_config=fields.runs_per_config
+        or (foreground and foreground.runs_per_config)
+        or campaign.runs_per_config,
+        measured=measured,
+        background=background,
+        description=_description(entry),
+    )
+
+
+def _description(entry: Mapping[str, Any]) -> str | None:
+    for name in ("description", "comment", "note"):
+        if isinstance(text := entry.get(name), str):
+            return text.encode("utf-8", "replace").decode()
+    return None

@@ -1,0 +1,170 @@
+"""Names in an experiment file that are no field where they stand: old, mistyped or misplaced."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from energyctl.config.jsonfile import Duplicate, intended_field, same_spelling, shown
+from energyctl.config.settings.schema import (
+    BACKGROUND,
+    EXPERIMENT,
+    FOREGROUND,
+    FREE_TEXT,
+    KEEP_LOGS,
+    LOOKALIKES,
+    MODES,
+    OLD_LABELS,
+    OLD_MODES,
+    OLD_NAMES,
+    SETTLE,
+    SLURM,
+    TOP,
+    Mode,
+)
+
+
+class Level(enum.Enum):
+    """The objects of a file, by what they are called in a message."""
+
+    TOP = "the file itself"
+    EXPERIMENT = "an experiment"
+    FOREGROUND = "foreground"
+    BACKGROUND = "background"
+    SETTLE = "settle"
+    KEEP_LOGS = "keep_logs"
+    SLURM = "slurm"
+
+    @property
+    def fields(self) -> Collection[str]:
+        """Names with a meaning at this level."""
+        return _FIELDS[self]
+
+
+_FIELDS = {
+    Level.TOP: TOP,
+    Level.EXPERIMENT: EXPERIMENT,
+    Level.FOREGROUND: FOREGROUND,
+    Level.BACKGROUND: BACKGROUND,
+    Level.SETTLE: SETTLE,
+    Level.KEEP_LOGS: KEEP_LOGS,
+    Level.SLURM: SLURM,
+}
+
+
+@dataclass(frozen=True)
+class Misread:
+    """A name that its writer may take for a field; `field` is the one that was meant.
+
+    `sure` where there is no other reading: an old name, or another spelling.
+    """
+
+    name: str
+    message: str
+    suggestion: str | None
+    severity: Literal["invalid", "warning"]
+    field: str | None = None
+    sure: bool = False
+
+
+def misread_names(level: Level, data: Mapping[str, Any]) -> Iterator[Misread]:
+    """The names of the object that are neither a field of it nor plainly free text.
+
+    "invalid" where ignoring the name would change what is run.
+    """
+    for name, value in data.items():
+        if name in level.fields or name.startswith("_") or name.casefold() in FREE_TEXT:
+            continue
+        # Words of Slurm, as time and account, are everyday words elsewhere.
+        homes = [home for home in Level if home is not Level.SLURM and name in home.fields]
+        if homes:
+            # Users write the mode of a background; it is the only one that there is.
+            if (level, name, value) != (Level.BACKGROUND, "mode", "default"):
+                yield _misplaced(name, homes)
+            continue
+        misread = (
+            _old(name, level)
+            or _old_label(name, level, data)
+            or _mistyped(name, level, data)
+            or _lookalike(name, level)
+        )
+        if misread:
+            yield misread
+
+
+def _old(name: str, level: Level) -> Misread | None:
+    known = [old for old, field in OLD_NAMES.items() if field in level.fields]
+    old = intended_field(name, known, beginnings=False)
+    if old is None:
+        return None
+    field = OLD_NAMES[old]
+    return Misread(name, "is not a field", f'write "{field}"', "invalid", field, sure=True)
+
+
+def _old_label(name: str, level: Level, data: Mapping[str, Any]) -> Misread | None:
+    field = OLD_LABELS.get(name.casefold())
+    if field not in level.fields or field in data:
+        return None
+    return Misread(name, "is not a field, and ignored", f'write "{field}"', "warning", field, True)
+
+
+def intended_mode(word: str) -> Mode | None:
+    """The mode that another spelling or a word of an older dialect stands for."""
+    for mode in MODES:
+        if same_spelling(word, mode):
+            return mode
+    return next((mode for old, mode in OLD_MODES.items() if same_spelling(word, old)), None)
+
+
+def _mistyped(name: str, level: Level, data: Mapping[str, Any]) -> Misread | None:
+    field = intended_field(name, level.fields)
+    if field is None:
+        return None
+    doubt = field in data or field == "experiment_name"
+    return Misread(
+        name,
+        "is not a field, and ignored" if doubt else "is not a field",
+        f'write "{field}", or {shown(f"_{name}")} for free text',
+        "warning" if doubt else "invalid",
+        field,
+        same_spelling(name, field),
+    )
+
+
+def _misplaced(name: str, homes: Iterable[Level]) -> Misread:
+    of = " and of ".join(home.value for home in homes)
+    return Misread(name, "has no effect here", f"it is a field of {of}", "warning")
+
+
+def _lookalike(name: str, level: Level) -> Misread | None:
+    field = LOOKALIKES.get(name.casefold())
+    if field not in level.fields:
+        return None
+    return Misread(name, "has no effect", f'write "{field}" if that is meant', "warning", field)
+
+
+def repeated_names(duplicates: Iterable[Duplicate]) -> Iterator[tuple[str | int, ...]]:
+    """Those repeated keys that act, and whose values differ."""
+    for duplicate in duplicates:
+        if duplicate.differs and _acts(duplicate.path):
+            yield duplicate.path
+
+
+def _acts(path: tuple[str | int, ...]) -> bool:
+    level = Level.TOP
+    for depth, part in enumerate(path):
+        if isinstance(part, int):
+            continue
+        if part not in level.fields:
+            return False
+        if part == "hyperparameters":
+            return len(path) - depth <= 2
+        if part == "experiments":
+            level = Level.EXPERIMENT
+        elif part in ("foreground", "background", "settle", "keep_logs", "slurm"):
+            level = Level(part)
+        else:
+            return depth == len(path) - 1
+    return True

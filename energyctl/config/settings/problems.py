@@ -1,0 +1,63 @@
+"""Collecting the problems of one experiment file, each with its place."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from energyctl.config.jsonfile import Document, Problem, place
+from energyctl.config.settings.misspelled import Level, misread_names, repeated_names
+
+Severity = Literal["error", "invalid", "warning"]
+Path = tuple[str | int, ...]
+
+
+OF_THE_FILE = (Level.TOP, Level.SETTLE, Level.KEEP_LOGS, Level.SLURM)
+"""A name that is wrong there concerns all experiments."""
+
+
+class Report:
+    """The problems found so far; knows the place of each in the file."""
+
+    def __init__(self, document: Document) -> None:
+        self.problems: list[Problem] = []
+        self.invalid: set[int] = set()
+        self._document = document
+        for path in repeated_names(document.duplicates):
+            within = path[0] == "experiments" and len(path) > 2
+            self.add(
+                path,
+                "is given more than once, with different values",
+                "keep one of them",
+                "invalid" if within else "error",
+            )
+
+    def add(
+        self,
+        path: Path,
+        message: str,
+        suggestion: str | None = None,
+        severity: Severity = "invalid",
+    ) -> None:
+        """Notes one problem; which experiment it belongs to follows from the path."""
+        line, column = self._document.locate(*path)
+        number = path[1] if len(path) > 1 and path[0] == "experiments" else None
+        assert not isinstance(number, str)
+        if severity == "invalid" and number is not None:
+            self.invalid.add(number)
+        self.problems.append(
+            Problem(place(*path), message, suggestion, severity, number, line, column)
+        )
+
+    def names(self, level: Level, path: Path, data: Any) -> set[str]:
+        """Reports names that are no field; returns the fields that were meant by them."""
+        meant: set[str] = set()
+        if not isinstance(data, dict):
+            return meant
+        for misread in misread_names(level, data):
+            severity: Severity = misread.severity
+            if severity == "invalid" and level in OF_THE_FILE:
+                severity = "error"
+            self.add((*path, misread.name), misread.message, misread.suggestion, severity)
+            if misread.field:
+                meant.add(misread.field)
+        return meant

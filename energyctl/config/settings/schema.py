@@ -1,0 +1,259 @@
+"""What an experiment file may hold: names, types, limits, and what an editor shows about them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+
+from energyctl.config.jsonfile import Name, Scalar, Strict, Text, editor_schema, shown, text
+from energyctl.config.settings.slurm import Slurm
+
+Mode = Literal["parallel", "mutation", "default"]
+MODES: tuple[Mode, ...] = ("parallel", "mutation", "default")
+
+# Names of older dialects (without case and underscores) that would change what is run.
+OLD_NAMES = {
+    "mutate_params": "mutate",
+    "mutation_type": "mode",
+    "experiment_type": "mode",
+    "repository": "repo",
+    "num_mutations": "runs_per_config",
+    "fixed_hyperparams": "hyperparameters",
+    "fixed_hyperparameters": "hyperparameters",
+    "hyperparams": "hyperparameters",
+    "hparams": "hyperparameters",
+}
+# Those that change nothing of what is run.
+OLD_LABELS = {"session_name": "experiment_name"}
+# Words of older dialects for a mode, without case and punctuation.
+OLD_MODES: dict[str, Mode] = {
+    "nonparallel": "mutation",
+    "sequential": "default",
+    "single": "default",
+}
+# Free text, however near it comes to a field.
+FREE_TEXT = {
+    *("comment", "comments", "note", "notes", "description", "version", "created", "updated"),
+    *("author", "date", "title", "type", "tags", "label", "name", "reason", "node", "code"),
+    *("more", "made", "need", "speed", "experiment_id", "$schema", "first", "last", "failed"),
+}
+# Words that people use for a field, but also in notes: a warning, nothing more.
+LOOKALIKES = {
+    "params": "hyperparameters",
+    "parameters": "hyperparameters",
+    "mutation": "mutate",
+    "mutations": "mutate",
+    "runs": "runs_per_config",
+    "num_runs": "runs_per_config",
+    "repeats": "runs_per_config",
+    "repetitions": "runs_per_config",
+}
+
+
+def _gpu(value: Any) -> int | str:
+    if isinstance(value, str) and value.strip():
+        return text(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError(f"must be an index from 0 or a UUID, not {shown(value)}")
+
+
+Gpu = Annotated[
+    int | str, PlainValidator(_gpu), WithJsonSchema({"type": ["integer", "string"], "minimum": 0})
+]
+Values = Annotated[
+    dict[Text, Scalar],
+    Field(description="Fixed values by name; what is not named takes the registry's default."),
+]
+Mutate = Annotated[
+    tuple[Text, ...],
+    Field(
+        strict=False,
+        description='Hyper-parameters that are drawn anew in each run, all together; ["all"]: '
+        "every one that the registry gives a range or choices.",
+    ),
+]
+Runs = Annotated[
+    int,
+    Field(ge=1, le=100_000, description="How many runs; experiment over foreground over file."),
+]
+Timeout = Annotated[
+    float | None,
+    Field(gt=0, description="An attempt that takes longer is ended and counts as failed."),
+]
+Seconds = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class Background(Strict):
+    """A training that is repeated as load while the foreground is measured."""
+
+    repo: Name = Field(description="Repository, as named in the registry.")
+    model: Name = Field(description="One of the repository's models.")
+    hyperparameters: Values = Field(default_factory=dict)
+    copies: int = Field(default=1, ge=1, le=1000, description="How many of it run side by side.")
+    stagger_seconds: Seconds = Field(
+        default=0.0, description="Time between the starts of the copies."
+    )
+    restart_delay_seconds: Seconds = Field(
+        default=0.0, description="Time between the end of one iteration and the start of the next."
+    )
+
+
+class ForegroundFields(Strict):
+    """The training that is measured. What it leaves out is taken from the experiment."""
+
+    repo: Name | None = Field(default=None, description="Repository, as named in the registry.")
+    model: Name | None = Field(default=None, description="One of the repository's models.")
+    mode: Literal["mutation", "default"] | None = Field(
+        default=None,
+        description="Whether values are drawn; without it: mutation where `mutate` is given.",
+    )
+    mutate: Mutate = ()
+    hyperparameters: Values = Field(default_factory=dict)
+    runs_per_config: Runs | None = None
+    timeout_seconds: Timeout = None
+
+
+def _shape(value: Any) -> str:
+    return "<list>" if isinstance(value, list | tuple) else "<object>"
+
+
+class ExperimentFields(Strict):
+    """One experiment. An entry with free text only is a separator."""
+
+    mode: Mode | None = Field(
+        default=None, description="Wins over the file's: parallel needs foreground and background."
+    )
+    repo: Name | None = Field(
+        default=None, description='Repository; "placeholder" under a foreground.'
+    )
+    model: Name | None = Field(default=None, description='Model; "placeholder" under a foreground.')
+    mutate: Mutate = ()
+    hyperparameters: Values = Field(default_factory=dict)
+    runs_per_config: Runs | None = None
+    timeout_seconds: Timeout = None
+    foreground: ForegroundFields | None = None
+    background: (
+        Annotated[
+            Annotated[Background, Tag("<object>")]
+            | Annotated[tuple[Background, ...], Field(strict=False, min_length=1), Tag("<list>")],
+            Discriminator(_shape),
+        ]
+        | None
+    ) = Field(default=None, description="One background training, or a list of them.")
+
+
+class Settle(Strict):
+    """When the background counts as loaded: all in an iteration, and the load steady."""
+
+    timeout_seconds: Seconds = Field(default=300.0, description="How long to wait for that.")
+    seconds: Seconds = Field(
+        default=10.0, description="Over this time the load may no longer trend."
+    )
+    min_gpu_utilization: float | None = Field(
+        default=None, ge=0, le=100, description="Percent that the GPUs must be busy at least."
+    )
+    on_timeout: Literal["warn", "fail"] = Field(
+        default="warn", description="Go on with a warning, or count the run as failed."
+    )
+
+
+class KeepLogs(Strict):
+    """Of how many iterations of each background job the log is kept; the ledger keeps all rows."""
+
+    first: Count = Field(default=5, description="The first ones.")
+    last: Count = Field(default=20, description="The newest ones.")
+    failed: Count = Field(default=50, description="The newest ones that failed.")
+
+
+class Campaign(Strict):
+    """The fields of the file but for the experiments."""
+
+    experiment_name: Name | None = Field(
+        default=None, description="Name of the campaign; without it, the file's name."
+    )
+    description: Any = Field(default=None, description="Free text, as any other unknown field.")
+    mode: str = Field(
+        default="mutation",
+        description="Mode of the experiments that have none of their own.",
+        json_schema_extra={"enum": list(MODES)},
+    )
+    governor: Name | None = Field(
+        default=None,
+        description="CPU governor for the campaign, as performance; restored afterwards.",
+    )
+    runs_per_config: Runs = 1
+    max_retries: int = Field(
+        default=2, ge=0, le=1000, description="Further attempts after a failed one."
+    )
+    seed: int | None = Field(
+        default=None, ge=0, description="Makes the drawn values repeatable; --seed wins."
+    )
+    sample_interval_seconds: float = Field(
+        default=1.0, ge=0.05, le=60, description="Time between two samples of power and load."
+    )
+    cooldown_seconds: Seconds = Field(default=60.0, description="Idle time between two runs.")
+    cooldown_until_celsius: float | None = Field(
+        default=None, gt=0, description="Ends the cool-down once all GPUs are that cool."
+    )
+    idle_seconds: Seconds = Field(
+        default=10.0, description="Idle baseline measured before the background starts."
+    )
+    gpus: Annotated[tuple[Gpu, ...], Field(strict=False)] | None = Field(
+        default=None, description="GPUs to meter; without it CUDA_VISIBLE_DEVICES, else all."
+    )
+    require: Annotated[tuple[Literal["cpu", "dram", "gpu"], ...], Field(strict=False)] = Field(
+        default=(), description="What must be measurable: nothing starts where one of them is not."
+    )
+    min_coverage: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="A run counts as failed where a background ran a smaller share of the time.",
+    )
+    settle: Settle = Settle()
+    keep_logs: Annotated[
+        Annotated[KeepLogs, Tag("<object>")] | Annotated[Literal["all"], Tag("<word>")],
+        Discriminator(lambda value: "<word>" if isinstance(value, str) else "<object>"),
+    ] = Field(default=KeepLogs(), description="Of which iterations the logs are kept, per job.")
+    calibration: bool = Field(
+        default=False,
+        description="Measure the quick start's training on each machine, to compare machines.",
+    )
+    slurm: Slurm = Slurm()
+    use_deduplication: bool = Field(
+        default=False,
+        description="Leave out combinations of values that historical_csvs or results hold.",
+    )
+    historical_csvs: Annotated[tuple[Name, ...], Field(strict=False)] = Field(
+        default=(), description="Tables of earlier runs, relative to the workspace."
+    )
+
+
+class File(Campaign):
+    """Experiments of energyctl. Fields not named here are free text."""
+
+    experiments: list[ExperimentFields] = Field(
+        description="In the order in which they are run; an entry of free text is a separator."
+    )
+
+
+TOP = frozenset(File.model_fields) - {"description"}
+EXPERIMENT = frozenset(ExperimentFields.model_fields)
+FOREGROUND = frozenset(ForegroundFields.model_fields)
+BACKGROUND = frozenset(Background.model_fields)
+SETTLE = frozenset(Settle.model_fields)
+KEEP_LOGS = frozenset(KeepLogs.model_fields)
+SLURM = frozenset(Slurm.model_fields)
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the experiment file, for editors."""
+    made = editor_schema(File)
+    for level in (made["$defs"]["ExperimentFields"], made["$defs"]["ForegroundFields"]):
+        for old, name in OLD_NAMES.items():
+            if name in level["properties"]:
+                level["properties"][old] = {"not": {}, "description": f"Write `{name}`."}
+    return made
