@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energyctl import processes
-from energyctl.atomic import write_atomic
-from energyctl.cgroups import Cgroup
 from energyctl.errors import BackgroundLost, RunError
 from energyctl.groups import GROUP_PREFIX
 from energyctl.job_view import JobView
@@ -22,10 +19,13 @@ from energyctl.launchers import iteration, subreaper
 from energyctl.launchers import ledger_writer as rows
 from energyctl.ledger import Iteration, Operation, of_job, parse_operations, presence
 from energyctl.loads import Loads
-from energyctl.log_tail import last_line
 from energyctl.programs import Job, Rendered
 from energyctl.results import LedgerFile, ResultsFolder, RunFiles
 from energyctl.supervisor import Daemon, Unreachable
+from energyctl.system import processes
+from energyctl.system.atomic import write_atomic
+from energyctl.system.cgroups import Cgroup
+from energyctl.system.log_tail import last_line
 from energyctl.workload import unknown
 
 KEPT = ("STARTING", "RUNNING", "BACKOFF", "EXITED")

@@ -22,9 +22,9 @@ from energyctl.errors import EnergyctlError
 from energyctl.journal import Journal
 from energyctl.live import Context
 from energyctl.results import RunFiles, to_text
+from energyctl.system.workspace import packaged
 from energyctl.text import safe_name
 from energyctl.trainings import Trainings
-from energyctl.workspace import packaged
 
 SETTINGS = json.dumps(
     {

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from energyctl import calibrating, cgroups, leftovers, machine, processes, runner, workdirs
+from energyctl import calibrating, leftovers, runner, workdirs
+from energyctl import system as machine
 from energyctl.config import registry, settings
 from energyctl.config.plan import Run
 from energyctl.daemons import Daemons
 from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError, SettingsError
 from energyctl.foreign import Watch
-from energyctl.interrupts import Interrupts
 from energyctl.journal import Journal
 from energyctl.live import Context, SharedIdle
 from energyctl.meters import missing_kinds, open_meters
@@ -23,8 +23,10 @@ from energyctl.observer import Observer
 from energyctl.placing import Allocation, Place
 from energyctl.preparation import Campaign, check
 from energyctl.supervisor import Daemon
+from energyctl.system import cgroups, processes
+from energyctl.system.interrupts import Interrupts
+from energyctl.system.workspace import Workspace
 from energyctl.trainings import Trainings
-from energyctl.workspace import Workspace
 
 FOREIGN_SECONDS = 3.0
 """Between two looks at who else computes on the machine."""

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energyctl import __version__, processes, programs
-from energyctl.atomic import write_atomic
-from energyctl.cgroups import Cgroup
+from energyctl import __version__, programs
 from energyctl.errors import MachineError
 from energyctl.groups import STARTED_BY_ENERGYCTL, STOP_WAIT_SECONDS
-from energyctl.machine import User
 from energyctl.supervisor import CALL_SECONDS, STARTED, Daemon, find
-from energyctl.workspace import Workspace
+from energyctl.system import User, processes
+from energyctl.system.atomic import write_atomic
+from energyctl.system.cgroups import Cgroup
+from energyctl.system.workspace import Workspace
 
 START_SECONDS = 15.0
 START_TRIES = 3

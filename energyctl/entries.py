@@ -6,13 +6,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from energyctl import processes, programs
+from energyctl import programs
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Invocation
 from energyctl.errors import SettingsError
 from energyctl.groups import GROUP_PREFIX, LAUNCHER
 from energyctl.programs import Places, Rendered
 from energyctl.results import RunFiles, read_text
+from energyctl.system import processes
 
 
 def render(

@@ -10,7 +10,7 @@ from typing import Literal, TextIO
 
 from energyctl import stored, tables
 from energyctl.errors import MachineError, SettingsError
-from energyctl.machine import User
+from energyctl.system import User
 from energyctl.table_files import (
     CsvSheet,
     Growing,

@@ -17,7 +17,7 @@ from energyctl.tables import Row
 
 if TYPE_CHECKING:
     from energyctl.charts import Theme
-    from energyctl.machine import User
+    from energyctl.system import User
 
 Form = Literal["svg", "pdf", "png"]
 FORMS: tuple[Form, ...] = ("svg", "pdf", "png")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from energyctl import processes, workdirs
+from energyctl import workdirs
 from energyctl.config.registry import (
     Invocation,
     Metric,
@@ -18,9 +18,10 @@ from energyctl.config.registry import (
     progress_of,
     read_metrics,
 )
-from energyctl.interrupts import Interrupts
 from energyctl.launching import CannotStart, Foreground
-from energyctl.log_tail import tail
+from energyctl.system import processes
+from energyctl.system.interrupts import Interrupts
+from energyctl.system.log_tail import tail
 
 TICK_SECONDS = 1.0
 """How often the live view is fed; the end of the training is seen at once."""

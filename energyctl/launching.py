@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from energyctl import groups, launchers, processes
-from energyctl.cgroups import Cgroup
-from energyctl.processes import Ended, Found
+from energyctl import groups, launchers
+from energyctl.system import processes
+from energyctl.system.cgroups import Cgroup
+from energyctl.system.processes import Ended, Found
 
 LAUNCHER = Path(launchers.__file__).with_name("foreground.py")
 READY_SECONDS = 30.0

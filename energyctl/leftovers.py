@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from energyctl import machine, processes
-from energyctl.cgroups import Cgroup
+from energyctl import system as machine
 from energyctl.errors import MachineError
 from energyctl.groups import GROUP_PREFIX
-from energyctl.machine import User
-from energyctl.processes import Found
 from energyctl.supervisor import Daemon, Unreachable
+from energyctl.system import User, processes
+from energyctl.system.cgroups import Cgroup
+from energyctl.system.processes import Found
 
 COMMAND_CHARACTERS = 100
 GRACE_SECONDS = 5.0

@@ -10,24 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from energyctl import foreground as foregrounds
-from energyctl import processes
 from energyctl.background import Background
-from energyctl.cgroups import Cgroup
 from energyctl.config.plan import Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings
 from energyctl.energy import Baseline, Domain
 from energyctl.foreground import Attempt
 from energyctl.foreign import Interval, Load, Watch
-from energyctl.interrupts import Interrupts
 from energyctl.job_view import JobView
 from energyctl.loads import Loads
-from energyctl.log_tail import last_line
 from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
 from energyctl.observer import Observer, View
 from energyctl.results import ResultsFolder, RunFiles
 from energyctl.supervisor import Daemon
+from energyctl.system import processes
+from energyctl.system.cgroups import Cgroup
+from energyctl.system.interrupts import Interrupts
+from energyctl.system.log_tail import last_line
 from energyctl.text import safe_name
 from energyctl.trainings import Trainings
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from energyctl import workload
 from energyctl.meters.base import GpuProcess, ProcessUtilization, Source, Untold, Utilization
-from energyctl.meters.threads import started
-from energyctl.trees import Looker, Tree, stat
+from energyctl.system.process_trees import Looker, Tree, stat
+from energyctl.system.threads import started
 from energyctl.workload import AnswerLine, CpuLine, GpuLine, JobLoad, Share, Unknown
 
 LOOK_SECONDS = 1.0

@@ -21,10 +21,10 @@ from typing import TextIO
 
 from energyctl.energy import Energy
 from energyctl.errors import MachineError, SettingsError
-from energyctl.machine import invoking_user
 from energyctl.meter import Meter
-from energyctl.outputs import replace_text
-from energyctl.processes import EXIT_SECONDS
+from energyctl.system import invoking_user
+from energyctl.system.outputs import replace_text
+from energyctl.system.processes import EXIT_SECONDS
 from energyctl.text import json_text
 
 PASSED_ON = (

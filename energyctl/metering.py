@@ -9,12 +9,12 @@ from pathlib import Path
 
 from energyctl.energy import Energy, Recording
 from energyctl.errors import MachineError
-from energyctl.machine import invoking_user
 from energyctl.meters import missing_kinds, open_meters, write_cpu_energy
 from energyctl.meters.files import HEADERS
 from energyctl.meters.sampler import Sampler
-from energyctl.meters.threads import started
-from energyctl.outputs import Created
+from energyctl.system import invoking_user
+from energyctl.system.outputs import Created
+from energyctl.system.threads import started
 
 CPU_ENERGY = "cpu_energy.txt"
 # Of the time line where no other phase was begun.

@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from energyctl import leftovers, machine, processes, supervisor, workdirs
+from energyctl import leftovers, supervisor, workdirs
+from energyctl import system as machine
 from energyctl.campaign import leave
 from energyctl.groups import GROUP_PREFIX
 from energyctl.meters import GpuProcess, Row, Source, describe, open_meters, permission
@@ -20,7 +21,8 @@ from energyctl.meters.base import Untold
 from energyctl.meters.opening import doors
 from energyctl.meters.survey import absent
 from energyctl.state import read_state
-from energyctl.workspace import Workspace
+from energyctl.system import processes
+from energyctl.system.workspace import Workspace
 
 STOP_GRACE_SECONDS = 20.0
 """For an energyctl to end its trainings and to write what there is."""

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from energyctl import entries, interpreters, machine, preflight, processes, programs
+from energyctl import entries, interpreters, preflight, programs
+from energyctl import system as machine
 from energyctl.config import plan, registry, settings
 from energyctl.config.plan import Plan, Run
 from energyctl.config.registry import Registry
@@ -20,8 +21,9 @@ from energyctl.live import rendered_token
 from energyctl.observer import Observer
 from energyctl.placing import Allocation, InPlace, Place
 from energyctl.results import ResultsFolder, RunFiles, typical_seconds
+from energyctl.system import processes
+from energyctl.system.workspace import Workspace
 from energyctl.trainings import Trainings
-from energyctl.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from energyctl import processes
-from energyctl.atomic import write_atomic
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
 from energyctl.ledger import Iteration, parse, parse_running
-from energyctl.machine import User
+from energyctl.system import User, processes
+from energyctl.system.atomic import write_atomic
 from energyctl.text import safe_name
 
 SCHEMA = 1

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from energyctl import entries, launching, processes, workdirs
+from energyctl import entries, launching, workdirs
 from energyctl import foreground as foregrounds
 from energyctl.background import Background
 from energyctl.config.plan import Run
@@ -29,6 +29,7 @@ from energyctl.meters.sampler import Sampler
 from energyctl.outcome import make_result
 from energyctl.results import RunFiles
 from energyctl.settling import settle
+from energyctl.system import processes
 from energyctl.trainings import background_name, foreground_name
 
 FREED_SECONDS = 10.0

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from energyctl.errors import MachineError, SettingsError
-from energyctl.machine import User
+from energyctl.system import User
 from energyctl.tables import Column, Layout, Row, Type, converted, microseconds, summary
 
 BATCH_ROWS = 50_000

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from energyctl import foreground, launching, preflight, processes
+from energyctl import foreground, launching, preflight
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Hyperparameter, Invocation, Step
 from energyctl.errors import SettingsError
 from energyctl.foreground import Attempt, Conduct
-from energyctl.interrupts import Interrupts
-from energyctl.log_tail import last_lines
-from energyctl.machine import User
 from energyctl.results import RunFiles
+from energyctl.system import User, processes
+from energyctl.system.interrupts import Interrupts
+from energyctl.system.log_tail import last_lines
 from energyctl.trainings import Trainings, foreground_name
 
 SHOWN_LINES = 5

@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from energyctl import machine, processes
+from energyctl import system as machine
 from energyctl.config.plan import Run
 from energyctl.errors import SettingsError
 from energyctl.job_view import JobView
 from energyctl.journal import Journal, find
-from energyctl.log_tail import last_lines, tail
 from energyctl.observer import View
 from energyctl.results import ResultsFolder
 from energyctl.state import read_state
-from energyctl.workspace import Workspace
+from energyctl.system import processes
+from energyctl.system.log_tail import last_lines, tail
+from energyctl.system.workspace import Workspace
 
 HISTORY = 600
 """So many power readings of a domain are shown at most."""

@@ -15,9 +15,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from energyctl import processes
 from energyctl.config.registry import Repository
 from energyctl.errors import RunError
+from energyctl.system import processes
 
 LEFT_OUT = ".git"
 """Not a part of what is run, and often larger than it."""

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from energyctl import machine, workspace
+from energyctl import system as machine
+from energyctl.system import workspace
 
 DEADLINE_SECONDS = 60.0
 

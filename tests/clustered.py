@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from bench import REGISTRY, TRAIN
-from energyctl import machine, workspace
+from energyctl import system as machine
 from energyctl.journal import Journal, find
 from energyctl.results import FINISHED, ResultsFolder
+from energyctl.system import workspace
 from slurm_cluster import Cluster
 from supervised import living
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl import cgroups
-from energyctl.cgroups import Cgroup
+from energyctl.system import cgroups
+from energyctl.system.cgroups import Cgroup
 
 
 @pytest.fixture

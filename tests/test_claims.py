@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energyctl import journal as journals
-from energyctl import machine, nodes
+from energyctl import nodes
+from energyctl import system as machine
 from energyctl.cluster import (
     Array,
     Attempts,
@@ -36,7 +37,7 @@ from energyctl.errors import RunError, SettingsError
 from energyctl.journal import Journal
 from energyctl.programs import for_sbatch
 from energyctl.results import ResultsFolder, RunFiles
-from energyctl.workspace import Workspace
+from energyctl.system.workspace import Workspace
 
 # -- arrays ------------------------------------------------------------------------------------
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl import cgroups, ledger, supervisor
+from energyctl import ledger, supervisor
 from energyctl.background import Background
 from energyctl.supervisor import Unreachable
+from energyctl.system import cgroups
 from supervised import FROZEN, STUBBORN, World, job, living, supervised
 
 SWITCH_SECONDS = 5.0

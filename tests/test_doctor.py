@@ -17,13 +17,14 @@ import pytest
 from rich.console import Console
 
 from bench import Bench, wait_for
-from energyctl import machine, operations
+from energyctl import operations
+from energyctl import system as machine
 from energyctl.energy import Domain
-from energyctl.machine import host
 from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters, permission
 from energyctl.meters.base import Untold
 from energyctl.meters.watching import Watched
 from energyctl.reports import operating as reports
+from energyctl.system import host
 from hardware import nvml
 from hardware.meter import ScriptedMeter
 from hardware.powercap import zone

@@ -24,7 +24,7 @@ from energyctl.foreign.table import Entry, Look, Unsteady, foreign_between
 from energyctl.meters import GpuProcess as Seat
 from energyctl.meters import Reading, Source, bounded
 from energyctl.meters.base import Untold
-from energyctl.processes import MARKER
+from energyctl.system.processes import MARKER
 from hardware.nvml import build, environment
 
 BURN = """

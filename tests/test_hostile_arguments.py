@@ -17,7 +17,7 @@ from energyctl.config.plan import BackgroundJob, Training
 from energyctl.config.registry import Invocation
 from energyctl.groups import LAUNCHER
 from energyctl.programs import Places
-from energyctl.workspace import packaged
+from energyctl.system.workspace import packaged
 from supervised import World, job, make_run, supervised
 
 TEMPLATES = (packaged() / "templates/background.conf.j2", packaged() / "templates/background.sh.j2")

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from energyctl.errors import Interrupted
-from energyctl.interrupts import SIGNALS, Interrupts
+from energyctl.system.interrupts import SIGNALS, Interrupts
 
 
 @pytest.mark.parametrize("signum", SIGNALS)

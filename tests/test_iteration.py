@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from bench import Bench, wait_for
-from energyctl import processes
 from energyctl.groups import LAUNCHER
 from energyctl.launchers import iteration
 from energyctl.launchers import iteration_logs as logs
 from energyctl.launchers import ledger_writer as rows
 from energyctl.ledger import Iteration, parse
+from energyctl.system import processes
 from supervised import job, living, supervised
 
 # The launcher with shorter graces, so that a training that ignores TERM costs no 8 s.

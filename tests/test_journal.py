@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from energyctl import journal as journals
-from energyctl import machine, results
+from energyctl import results
+from energyctl import system as machine
 from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.errors import SettingsError
 from energyctl.journal import Journal

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from bench import DEADLINE_SECONDS, Bench, wait_for
-from energyctl import cgroups, leftovers, machine, processes
-from energyctl.cgroups import Cgroup
+from energyctl import leftovers
+from energyctl import system as machine
+from energyctl.system import cgroups, processes
+from energyctl.system.cgroups import Cgroup
 
 DEAD = 2**22 + 1  # above pid_max (proc(5))
 

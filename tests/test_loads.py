@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from energyctl import trees
 from energyctl.energy import Domain
 from energyctl.loads import Loads
 from energyctl.meters.base import (
@@ -23,6 +22,7 @@ from energyctl.meters.base import (
     Untold,
     Utilization,
 )
+from energyctl.system import process_trees as trees
 from energyctl.workload import AnswerLine, CpuLine, GpuLine, Unknown, on_gpus
 
 DEADLINE_SECONDS = 30.0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench import Bench, wait_for
-from energyctl import processes
+from energyctl.system import processes
 
 
 def daemon_of(bench: Bench) -> int:

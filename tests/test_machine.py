@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl import machine, processes
+from energyctl import system as machine
 from energyctl.errors import MachineError
 from energyctl.launchers import governor_keeper as keeper
-from energyctl.machine import User
+from energyctl.system import User, processes
 
 NOBODY = pwd.getpwnam("nobody")
 ME = machine.invoking_user()
@@ -25,7 +25,7 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files 
 HOLD = """\
 import sys, time
 from pathlib import Path
-from energyctl.launchers import governor_keeper as keeper; from energyctl import machine, processes
+from energyctl.launchers import governor_keeper as keeper; from energyctl import system as machine; from energyctl.system import processes
 with machine.lock("night shift", Path("/srv/lab")):
     print("held", flush=True)
     time.sleep(1000)
@@ -89,7 +89,7 @@ def test_looking_at_the_lock_does_not_take_it_away_from_a_campaign(
 ) -> None:
     """`status` may look in the very instant in which a campaign begins."""
     lock_file.touch()
-    code = "from energyctl import machine\nwhile True: machine.lock_holder()"
+    code = "from energyctl import system as machine\nwhile True: machine.lock_holder()"
     with subprocess.Popen([sys.executable, "-c", code]) as looker:
         wait_for(lambda: Path(f"/proc/{looker.pid}/wchan").exists(), "the looker")
         for _ in range(200):

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from energyctl import machine
+from energyctl import system as machine
 from energyctl.energy import Domain
-from energyctl.machine import host
-from energyctl.meters import deadline, missing_kinds, open_meters, opening
+from energyctl.meters import missing_kinds, open_meters, opening
 from energyctl.meters.base import Untold
-from energyctl.meters.deadline import Hangs, within
+from energyctl.system import host
+from energyctl.system import timeouts as deadline
+from energyctl.system.timeouts import Hangs, within
 from hardware.meter import ScriptedMeter
 
 

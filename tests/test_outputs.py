@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from energyctl.machine import User
-from energyctl.outputs import Created, replace_text
+from energyctl.system import User
+from energyctl.system.outputs import Created, replace_text
 from energyctl.text import json_text
 
 NOBODY = pwd.getpwnam("nobody")

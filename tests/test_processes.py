@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl import launching, processes
+from energyctl import launching
 from energyctl.launching import CannotStart, Foreground
-from energyctl.processes import Found
+from energyctl.system import processes
+from energyctl.system.processes import Found
 from supervised import living
 
 STUBBORN = "trap '' TERM; echo $$ >> notes; while :; do sleep 0.02; done"
@@ -122,7 +123,7 @@ def test_orphans_without_a_marker_are_found_by_a_subreaper(bed: Path) -> None:
     code = f"""\
 import os, sys, time
 from pathlib import Path
-from energyctl import launching, processes
+from energyctl import launching; from energyctl.system import processes
 processes.adopt_orphans()
 bed = Path({str(bed)!r})
 hide = "(env -i /usr/bin/setsid /bin/sh -c 'echo $$ >> notes; exec /bin/sleep 1000' &); sleep 1000"

@@ -18,7 +18,7 @@ from energyctl.config.registry import Invocation
 from energyctl.errors import SettingsError
 from energyctl.groups import LAUNCHER, launcher_command
 from energyctl.programs import Job, Places, Rendered
-from energyctl.workspace import packaged
+from energyctl.system.workspace import packaged
 from supervised import World, job, make_run, supervised
 
 TEMPLATES = (packaged() / "templates/background.conf.j2", packaged() / "templates/background.sh.j2")

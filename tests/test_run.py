@@ -17,7 +17,7 @@ import pytest
 
 import energyctl
 from bench import DEADLINE_SECONDS, Bench, open_way, wait_for
-from energyctl import processes
+from energyctl.system import processes
 
 RESULT_KEYS = {
     "schema",

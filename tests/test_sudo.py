@@ -13,13 +13,14 @@ import pytest
 from test_run import python_for
 
 from bench import DEADLINE_SECONDS, Bench, open_way, wait_for
-from energyctl import machine, processes, programs
+from energyctl import programs
+from energyctl import system as machine
 from energyctl.errors import SettingsError
 from energyctl.journal import Journal
-from energyctl.machine import User
 from energyctl.observer import Observer, View
 from energyctl.results import ResultsFolder
 from energyctl.state import Published
+from energyctl.system import User, processes
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can act for another user")
 

@@ -18,10 +18,12 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl import daemons, machine, processes, supervisor
+from energyctl import daemons, supervisor
+from energyctl import system as machine
 from energyctl.background import Background
 from energyctl.errors import MachineError, RunError
 from energyctl.supervisor import Daemon, Program, Unreachable
+from energyctl.system import processes
 from supervised import FROZEN, KINDS, STUBBORN, World, job, living, supervised
 
 

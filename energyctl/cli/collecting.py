@@ -24,8 +24,8 @@ from energyctl.journal import Journal
 from energyctl.reports import cluster as reports
 from energyctl.reports import tables
 from energyctl.reports.machines import machines_table
+from energyctl.system.workspace import Workspace
 from energyctl.tables import Part, run_row
-from energyctl.workspace import Workspace
 
 PLAIN_EVERY_SECONDS = 60.0
 

@@ -14,8 +14,8 @@ from energyctl.cli.progress import Steps
 
 if TYPE_CHECKING:
     from energyctl.comparing import Groups, Study
+    from energyctl.system.workspace import Workspace
     from energyctl.tables import Row
-    from energyctl.workspace import Workspace
 
 
 def _where(
@@ -67,7 +67,7 @@ def compare(
     any hyper-parameter. Runs of one training are compared with each other only. docs/compare.md
     says what each figure means.
     """
-    from energyctl.workspace import Workspace
+    from energyctl.system.workspace import Workspace
 
     if as_json and as_latex:
         raise click.UsageError("--json and --latex are two outputs: choose one")

@@ -92,7 +92,7 @@ def trainings(
 
 def _registry(context: click.Context) -> dict[str, list[str]]:
     """Repository → models, as far as the file can be read."""
-    from energyctl.workspace import packaged
+    from energyctl.system.workspace import packaged
 
     name = "settings/models_config.json"
     given = context.params.get("models") or context.params.get("file")

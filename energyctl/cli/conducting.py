@@ -15,7 +15,8 @@ import click
 from rich.console import Console
 
 from energyctl import campaign as campaigns
-from energyctl import interpreters, machine, preflight, preparation
+from energyctl import interpreters, preflight, preparation
+from energyctl import system as machine
 from energyctl import text as words
 from energyctl.campaign import Outcome
 from energyctl.config import settings
@@ -32,9 +33,9 @@ from energyctl.preparation import Campaign, Prepared
 from energyctl.reports import tables
 from energyctl.results import ResultsFolder, read_text
 from energyctl.state import Published
+from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
 from energyctl.trainings import Trainings
-from energyctl.workspace import Workspace
 
 SHOWN_RUNS = 30
 PROBLEMS, INTERRUPTED = 2, 130

@@ -53,8 +53,9 @@ def export(
     RESULTS are result files or folders of them (default: the results folder). docs/tables.md says
     what each column means.
     """
-    from energyctl import exporting, machine
-    from energyctl.workspace import Workspace
+    from energyctl import exporting
+    from energyctl import system as machine
+    from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
     paths = result_paths(workspace, results, folder)
@@ -127,7 +128,7 @@ def _refuse(places: Sequence[Path], force: bool) -> None:
 
 def _make(folder: Path, user: Any) -> None:
     from energyctl.errors import SettingsError
-    from energyctl.outputs import Created
+    from energyctl.system.outputs import Created
 
     created = Created(folder, ())
     try:

@@ -19,11 +19,12 @@ def import_command(root: Path, folders: tuple[str, ...], results: str | None) ->
     One result file per old run; importing twice changes nothing. Energies are computed anew from
     the recordings, with their uncertainty; the old figures stay beside them (docs/import.md).
     """
-    from energyctl import imports, machine
+    from energyctl import imports
+    from energyctl import system as machine
     from energyctl.console import make_console
     from energyctl.reports.importing import import_table
     from energyctl.results import ResultsFolder
-    from energyctl.workspace import Workspace
+    from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
     place = workspace.results if results is None else workspace.given(results)

@@ -11,16 +11,17 @@ from pathlib import Path
 
 import click
 
-from energyctl import machine, preparation
+from energyctl import preparation
+from energyctl import system as machine
 from energyctl import text as words
-from energyctl.atomic import write_atomic
 from energyctl.cli.conducting import PROBLEMS, show_problems
 from energyctl.config import settings
 from energyctl.config.settings import Migration, Question
 from energyctl.errors import SettingsError
-from energyctl.outputs import replace_text
 from energyctl.preparation import Prepared
-from energyctl.workspace import Workspace
+from energyctl.system.atomic import write_atomic
+from energyctl.system.outputs import replace_text
+from energyctl.system.workspace import Workspace
 
 SHOWN_PLACES = 10
 STANDARD_OUTPUT = "-"

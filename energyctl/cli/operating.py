@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from energyctl.cluster import Overview
     from energyctl.config.registry import Registry
     from energyctl.energy import Energy
-    from energyctl.workspace import Workspace
+    from energyctl.system.workspace import Workspace
 
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 _root = click.pass_obj
@@ -61,10 +61,10 @@ def status(root: Path, as_json: bool) -> int:
 
 def _across_nodes(root: Path) -> Overview | None:
     """The newest campaign of the workspace, where it runs on a cluster."""
-    from energyctl import machine
+    from energyctl import system as machine
     from energyctl.cluster import Overviews, newest
     from energyctl.results import ResultsFolder
-    from energyctl.workspace import Workspace
+    from energyctl.system.workspace import Workspace
 
     journal = newest(ResultsFolder(Workspace(root).results, machine.invoking_user()))
     return None if journal is None else Overviews(journal).look()
@@ -79,7 +79,7 @@ def stop(root: Path, job: str | None) -> int:
     """End every background job of this workspace, and prove that nothing is left."""
     from energyctl import operations
     from energyctl.errors import MachineError
-    from energyctl.workspace import Workspace
+    from energyctl.system.workspace import Workspace
 
     done, left = operations.stop_job(job) if job else operations.stop_everything(Workspace(root))
     for line in done:
@@ -155,7 +155,7 @@ def models(
 ) -> int:
     """Show the registered repositories, models and hyper-parameters, or try one."""
     from energyctl.config import registry
-    from energyctl.workspace import Workspace
+    from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
     known = registry.read(workspace.given(file) if file else workspace.registry)
@@ -183,7 +183,8 @@ def _try(
     """``energyctl models --test``: 0 where the entry is right, as far as the trial shows."""
     from dataclasses import asdict
 
-    from energyctl import interpreters, machine, trying
+    from energyctl import interpreters, trying
+    from energyctl import system as machine
     from energyctl.trainings import Trainings
 
     repo, _, model = name.rpartition("/")
@@ -243,7 +244,7 @@ def _udev_rule() -> int:
 @click.argument("folder", metavar="DIR")
 def init(folder: str) -> int:
     """Make DIR a workspace: settings and templates of your own to edit."""
-    from energyctl import workspace
+    from energyctl.system import workspace
 
     written = workspace.init(Path(folder))
     for path in written:

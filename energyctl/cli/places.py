@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from energyctl.workspace import Workspace
+    from energyctl.system.workspace import Workspace
 
 
 def result_paths(

@@ -82,8 +82,9 @@ def plot(
 
     RESULT is a result file, an experiment id, or a folder of results (default: the results folder).
     """
-    from energyctl import loading, machine
-    from energyctl.workspace import Workspace
+    from energyctl import loading
+    from energyctl import system as machine
+    from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
     place = None if out is None else _place(workspace.given(out), force)

@@ -13,7 +13,7 @@ from energyctl.cli.progress import Steps
 
 if TYPE_CHECKING:
     from energyctl.loading import Runs
-    from energyctl.workspace import Workspace
+    from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -37,7 +37,7 @@ def report(
     summary in the terminal. docs/report.md says what the page shows.
     """
     from energyctl import loading
-    from energyctl.workspace import Workspace
+    from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
     place = None if html is None else _place(workspace, html, force)
@@ -72,7 +72,8 @@ def _place(workspace: Workspace, name: str, force: bool) -> Path:
 
 
 def _write(runs: Runs, place: Path, title: str | None) -> None:
-    from energyctl import machine, pages
+    from energyctl import pages
+    from energyctl import system as machine
     from energyctl.errors import MachineError
     from energyctl.pages.page import page
     from energyctl.table_files import staging

@@ -25,8 +25,8 @@ from energyctl.journal import Journal
 from energyctl.preparation import Prepared
 from energyctl.reports import tables
 from energyctl.results import ResultsFolder
+from energyctl.system.workspace import Workspace
 from energyctl.text import safe_name
-from energyctl.workspace import Workspace
 
 PROBLEMS = 2
 USUAL_LARGEST_INDEX = 1000

@@ -13,7 +13,7 @@ from energyctl.cluster import slurm, task
 from energyctl.cluster.slurm import WARNED
 from energyctl.console import Progress, make_console
 from energyctl.reports import tables
-from energyctl.workspace import Workspace
+from energyctl.system.workspace import Workspace
 
 INTERRUPTED = 130
 

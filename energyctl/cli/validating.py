@@ -15,7 +15,7 @@ from energyctl.config import jsonfile as documents
 from energyctl.config import registry, settings
 from energyctl.config.jsonfile import Document
 from energyctl.errors import SettingsError
-from energyctl.workspace import Workspace
+from energyctl.system.workspace import Workspace
 
 
 def validate(root: Path, files: Sequence[str], models: str | None) -> int:

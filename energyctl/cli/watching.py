@@ -39,8 +39,8 @@ def watch(root: Path, once: bool, interval: float) -> int:
     whenever you like. It ends with the campaign: with 0, or with 1 where the campaign died. In a
     pipe it prints a line for each change.
     """
+    from energyctl.system.workspace import Workspace
     from energyctl.watching import Watcher
-    from energyctl.workspace import Workspace
 
     os.nice(10)
     watcher = Watcher(Workspace(root))

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.errors import MachineError, RunError
-from energyctl.machine import User
+from energyctl.system import User
 
 _NAME = re.compile(r"run(\d+)\.(\d+|done)")
 

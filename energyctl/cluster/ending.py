@@ -21,7 +21,7 @@ from energyctl.config.plan import Run
 from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError
 from energyctl.journal import Journal
-from energyctl.workspace import Workspace
+from energyctl.system.workspace import Workspace
 
 CANCEL_SECONDS = 180.0
 """For tasks to end their trainings, and for Slurm to kill what does not (KillWait, 30 s)."""

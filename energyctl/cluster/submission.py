@@ -21,8 +21,8 @@ from energyctl.config.plan import Run
 from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError
 from energyctl.journal import Journal
+from energyctl.system.workspace import Workspace
 from energyctl.text import safe_name
-from energyctl.workspace import Workspace
 
 SCRIPT = "templates/sbatch.j2"
 SUBMITTING = "submitting"

@@ -23,8 +23,8 @@ from energyctl.placing import Allocation
 from energyctl.preparation import Campaign
 from energyctl.results import FINISHED, ResultsFolder
 from energyctl.state import Published
+from energyctl.system.workspace import Workspace
 from energyctl.text import safe_name
-from energyctl.workspace import Workspace
 
 PATIENCE_SECONDS = 20.0
 """For another campaign, or what a job before this one did, to leave the node."""

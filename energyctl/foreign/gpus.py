@@ -10,7 +10,7 @@ from typing import Literal
 
 from energyctl.foreign.load import GpuProcess, command_of, owner_of
 from energyctl.meters.base import Source, Untold
-from energyctl.meters.threads import started
+from energyctl.system.threads import started
 
 LOOK_SECONDS = 5.0
 # Longer than any call of a source takes that may hang.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from energyctl import processes
+from energyctl.system import processes
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 STEADY_SECONDS = 1.0

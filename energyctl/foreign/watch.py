@@ -18,8 +18,8 @@ from energyctl.foreign.load import (
 )
 from energyctl.groups import GROUP_PREFIX
 from energyctl.meters.base import Source, Untold
-from energyctl.processes import MARKER, environment_value
 from energyctl.supervisor import Daemon, Unreachable
+from energyctl.system.processes import MARKER, environment_value
 
 SHORTEST_SECONDS = 0.5
 """CPU time is counted in ticks of 10 ms: a shorter look says too little."""

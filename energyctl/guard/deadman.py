@@ -22,11 +22,11 @@ from typing import Any
 
 from supervisor.states import SupervisorStates
 
-from energyctl import processes
-from energyctl.cgroups import Cgroup
 from energyctl.groups import GROUP_PREFIX, STARTED_BY_ENERGYCTL
 from energyctl.guard.operators import Operators
 from energyctl.guard.poll import InPoll, Wake, above, send
+from energyctl.system import processes
+from energyctl.system.cgroups import Cgroup
 
 QUIT_SECONDS, KILL_SECONDS, GIVE_UP_SECONDS = 2.5, 3.5, 15.0
 LAST_LOOK_SECONDS = 1.0

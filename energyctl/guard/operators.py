@@ -19,11 +19,11 @@ from typing import Any
 from supervisor import events
 from supervisor.states import ProcessStates, SupervisorStates
 
-from energyctl import processes
 from energyctl.groups import GROUP_PREFIX, JOB
 from energyctl.guard.poll import send
 from energyctl.launchers import iteration
 from energyctl.launchers import ledger_writer as rows
+from energyctl.system import processes
 
 HEADER = "time,job,event\n"
 

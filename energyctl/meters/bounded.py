@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from energyctl.energy import Domain
 from energyctl.meters.base import GpuProcess, GpuState, Reading, Source, Untold, Utilization
-from energyctl.meters.threads import started
+from energyctl.system.threads import started
 
 LIMIT_SECONDS = 2.0
 

@@ -17,7 +17,7 @@ from energyctl.energy import Domain, count_once
 from energyctl.errors import EnergyctlError
 from energyctl.meters.base import GpuProcess, GpuState, Reading, Source, Untold, Wanted
 from energyctl.meters.bounded import Bounded
-from energyctl.meters.deadline import DRIVER_SECONDS, Hangs, within
+from energyctl.system.timeouts import DRIVER_SECONDS, Hangs, within
 
 GROUP = "energyctl.meters"
 BUILT_IN = {

@@ -22,7 +22,7 @@ from energyctl.meters.agenda import Agenda
 from energyctl.meters.base import GpuState, Reading, Source, readings_of, states_of
 from energyctl.meters.files import CsvFiles
 from energyctl.meters.points import MeanPower, Point
-from energyctl.meters.threads import started
+from energyctl.system.threads import started
 
 # An edge that took longer to read than this brackets the quick sources with a second reading.
 SLOW_EDGE_SECONDS = 0.002

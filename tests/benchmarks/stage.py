@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from energyctl import machine, workspace
+from energyctl import system as machine
+from energyctl.system import workspace
 from hardware.compiled import program
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)

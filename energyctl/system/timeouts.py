@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from energyctl.meters.threads import started
+from energyctl.system.threads import started
 
 DRIVER_SECONDS = 60.0
 """For NVML to begin: with many GPUs whose driver is not kept loaded it takes many seconds."""

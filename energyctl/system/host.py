@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from energyctl.machine.governor import governors
+from energyctl.system.governor import governors
 
 
 def _cpu_model() -> str | None:
@@ -47,7 +47,7 @@ def gpu_facts() -> list[dict[str, Any]] | None:
 
     None where there is no driver, or none that answers.
     """
-    from energyctl.meters.deadline import DRIVER_SECONDS, Hangs, within
+    from energyctl.system.timeouts import DRIVER_SECONDS, Hangs, within
 
     try:
         return within(DRIVER_SECONDS, "nvml", _gpu_facts)

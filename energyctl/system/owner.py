@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from energyctl import processes
-from energyctl.atomic import write_atomic
 from energyctl.errors import MachineError
-from energyctl.machine.user import User
+from energyctl.system import processes
+from energyctl.system.atomic import write_atomic
+from energyctl.system.user import User
 
 OWNER = "owner.json"
 LARGEST_BYTES = 65536

@@ -9,8 +9,8 @@ import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from energyctl.atomic import write_atomic
-from energyctl.machine import User
+from energyctl.system import User
+from energyctl.system.atomic import write_atomic
 
 # Of making a file beside the old one, or of giving it the old one's owner.
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)

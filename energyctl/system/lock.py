@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.errors import MachineError
-from energyctl.machine.user import invoking_user
+from energyctl.system.user import invoking_user
 
 ELSEWHERE = "another place for it: ENERGYCTL_LOCK=FILE, the same for all users of the machine"
 

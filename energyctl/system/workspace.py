@@ -11,7 +11,7 @@ from pathlib import Path
 
 from energyctl.errors import SettingsError
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 MEMBERS = ("settings", "templates", "supervisord.conf.j2")
 
 

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 
 from energyctl.errors import MachineError
-from energyctl.machine.user import User, invoking_user
+from energyctl.system.user import User, invoking_user
 
 
 def private_root(user: User) -> Path:

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from energyctl.machine.folder import (
-    others_with_folders,
-    private_root,
-    remove_runtime_folder,
-    runtime_folder,
-    runtime_path,
-)
-from energyctl.machine.governor import (
+from energyctl.system.governor import (
     abandoned_governors,
     governor,
     governor_names,
@@ -17,10 +10,17 @@ from energyctl.machine.governor import (
     governors,
     restore_abandoned,
 )
-from energyctl.machine.host import facts, gpu_facts, process_facts
-from energyctl.machine.lock import lock, lock_holder, refuse_if_held
-from energyctl.machine.owner import OWNER, Owner, holding, read_owner
-from energyctl.machine.user import User, invoking_user
+from energyctl.system.host import facts, gpu_facts, process_facts
+from energyctl.system.lock import lock, lock_holder, refuse_if_held
+from energyctl.system.owner import OWNER, Owner, holding, read_owner
+from energyctl.system.private_folder import (
+    others_with_folders,
+    private_root,
+    remove_runtime_folder,
+    runtime_folder,
+    runtime_path,
+)
+from energyctl.system.user import User, invoking_user
 
 __all__ = [
     "OWNER",

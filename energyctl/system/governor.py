@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from energyctl import processes
-from energyctl.atomic import write_atomic
 from energyctl.launchers import governor_keeper as keeper
-from energyctl.machine.user import invoking_user
+from energyctl.system import processes
+from energyctl.system.atomic import write_atomic
+from energyctl.system.user import invoking_user
 
 NAME = "governor.json"
 KEEPER_SECONDS = 10.0
