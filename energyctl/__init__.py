@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from energyctl.energy import Energy
     from energyctl.errors import EnergyctlError, MachineError, SettingsError
     from energyctl.loading import Run, Runs, load
-    from energyctl.meter import Meter, MeteredPhase, PhaseEnergy
+    from energyctl.meters.meter import Meter, MeteredPhase, PhaseEnergy
 
 __all__ = [
     "Energy",
@@ -32,9 +32,9 @@ _HOMES = {
     "EnergyctlError": "energyctl.errors",
     "MachineError": "energyctl.errors",
     "SettingsError": "energyctl.errors",
-    "Meter": "energyctl.meter",
-    "MeteredPhase": "energyctl.meter",
-    "PhaseEnergy": "energyctl.meter",
+    "Meter": "energyctl.meters.meter",
+    "MeteredPhase": "energyctl.meters.meter",
+    "PhaseEnergy": "energyctl.meters.meter",
     "Run": "energyctl.loading",
     "Runs": "energyctl.loading",
     "load": "energyctl.loading",

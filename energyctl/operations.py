@@ -16,10 +16,11 @@ from energyctl import leftovers, supervisor, workdirs
 from energyctl import system as machine
 from energyctl.campaign import leave
 from energyctl.groups import GROUP_PREFIX
-from energyctl.meters import GpuProcess, Row, Source, describe, open_meters, permission
+from energyctl.meters import GpuProcess, Row, Source, describe, open_meters
+from energyctl.meters import permissions as permission
 from energyctl.meters.base import Untold
-from energyctl.meters.opening import doors
-from energyctl.meters.survey import absent
+from energyctl.meters.capabilities import absent
+from energyctl.meters.discovery import doors
 from energyctl.state import read_state
 from energyctl.system import processes
 from energyctl.system.workspace import Workspace

@@ -20,9 +20,10 @@ from bench import Bench, wait_for
 from energyctl import operations
 from energyctl import system as machine
 from energyctl.energy import Domain
-from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters, permission
+from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters
+from energyctl.meters import permissions as permission
 from energyctl.meters.base import Untold
-from energyctl.meters.watching import Watched
+from energyctl.meters.probe import Watched
 from energyctl.reports import operating as reports
 from energyctl.system import host
 from hardware import nvml

@@ -13,7 +13,8 @@ import pytest
 
 from energyctl import system as machine
 from energyctl.energy import Domain
-from energyctl.meters import missing_kinds, open_meters, opening
+from energyctl.meters import discovery as opening
+from energyctl.meters import missing_kinds, open_meters
 from energyctl.meters.base import Untold
 from energyctl.system import host
 from energyctl.system import timeouts as deadline

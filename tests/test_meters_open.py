@@ -10,9 +10,10 @@ import pytest
 
 from energyctl.energy import Domain
 from energyctl.errors import SettingsError
-from energyctl.meters import Source, missing_kinds, open_meters, opening
+from energyctl.meters import Source, missing_kinds, open_meters
+from energyctl.meters import discovery as opening
 from energyctl.meters.estimate import BUSY_WATTS, IDLE_WATTS, CpuEstimate
-from energyctl.meters.selection import Card, named, visible
+from energyctl.meters.nvml.selection import Card, named, visible
 from hardware.meter import ScriptedMeter
 from hardware.powercap import zone
 

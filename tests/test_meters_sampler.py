@@ -14,7 +14,7 @@ import pytest
 from energyctl.energy import CounterSeries, Domain
 from energyctl.errors import MachineError, SettingsError
 from energyctl.meters import GpuState, Reading, write_cpu_energy
-from energyctl.meters.files import CsvFiles
+from energyctl.meters.csv_files import CsvFiles
 from energyctl.meters.powercap import PowercapSource
 from energyctl.meters.sampler import Sampler
 from hardware.meter import ScriptedMeter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from energyctl.errors import SettingsError
-from energyctl.meters.selection import Card, named, visible
+from energyctl.meters.nvml.selection import Card, named, visible
 
 SPLIT = [
     Card(0, "GPU-aa11", "A100"),

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from energyctl.meters.opening import BUILT_IN, GROUP
+from energyctl.meters.discovery import BUILT_IN, GROUP
 from hardware.powercap import zone
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "plug-ins.md"

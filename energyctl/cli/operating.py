@@ -112,7 +112,7 @@ def meter(
     require: list[str] | None,
 ) -> int:
     """Meter any COMMAND. Its output is untouched; exits with its exit code."""
-    from energyctl import metered
+    from energyctl.meters import command as metered
 
     return metered.run(
         command,
@@ -233,7 +233,7 @@ def doctor(as_json: bool, udev: bool) -> int:
 
 def _udev_rule() -> int:
     """The rule alone on standard output, to be written into a file."""
-    from energyctl.meters import permission
+    from energyctl.meters import permissions as permission
 
     click.echo(permission.UDEV_RULE, nl=False)
     click.echo("energyctl: its comments say how to install it, and what it opens up", err=True)

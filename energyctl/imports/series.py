@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from energyctl.meters.files import HEADERS
+from energyctl.meters.csv_files import HEADERS
 
 GPU = "0"  # the older tool metered one GPU
 

@@ -7,9 +7,9 @@ package is a subclass of `Source` behind an entry point of the group `energyctl.
 from __future__ import annotations
 
 from energyctl.meters.base import Door, GpuProcess, GpuState, Reading, Source, Wanted
-from energyctl.meters.files import write_cpu_energy
-from energyctl.meters.opening import open_meters
-from energyctl.meters.survey import Row, describe, missing_kinds, why_null
+from energyctl.meters.capabilities import Row, describe, missing_kinds, why_null
+from energyctl.meters.csv_files import write_cpu_energy
+from energyctl.meters.discovery import open_meters
 
 __all__ = [
     "Door",

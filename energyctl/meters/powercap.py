@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from energyctl.energy import Domain, count_once
-from energyctl.meters import permission, topology
+from energyctl.meters import permissions as permission
+from energyctl.meters import topology
 from energyctl.meters.base import Reading, Source, Wanted
 
 ZONE = re.compile(r"(intel-rapl|intel-rapl-mmio):(\d+)(?::(\d+))?")

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from energyctl.energy import CounterSeries, Phase, Recording, Ticks, series_for
 from energyctl.errors import SettingsError
-from energyctl.meters.agenda import Agenda
 from energyctl.meters.base import GpuState, Reading, Source, readings_of, states_of
-from energyctl.meters.files import CsvFiles
+from energyctl.meters.csv_files import CsvFiles
 from energyctl.meters.points import MeanPower, Point
+from energyctl.meters.schedule import Agenda
 from energyctl.system.threads import started
 
 # An edge that took longer to read than this brackets the quick sources with a second reading.

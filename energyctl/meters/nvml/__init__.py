@@ -12,7 +12,6 @@ from typing import Any
 import pynvml
 
 from energyctl.energy import Domain
-from energyctl.meters import nvml_processes
 from energyctl.meters.base import (
     GpuProcess,
     GpuState,
@@ -23,8 +22,9 @@ from energyctl.meters.base import (
     Utilization,
     Wanted,
 )
-from energyctl.meters.nvml_device import Gpu, mig_devices, open_gpu, text
-from energyctl.meters.selection import Card, Selection, named, visible
+from energyctl.meters.nvml import processes as nvml_processes
+from energyctl.meters.nvml.device import Gpu, mig_devices, open_gpu, text
+from energyctl.meters.nvml.selection import Card, Selection, named, visible
 
 
 def open_source(wanted: Wanted) -> NvmlSource:

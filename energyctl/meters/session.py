@@ -10,7 +10,7 @@ from pathlib import Path
 from energyctl.energy import Energy, Recording
 from energyctl.errors import MachineError
 from energyctl.meters import missing_kinds, open_meters, write_cpu_energy
-from energyctl.meters.files import HEADERS
+from energyctl.meters.csv_files import HEADERS
 from energyctl.meters.sampler import Sampler
 from energyctl.system import invoking_user
 from energyctl.system.outputs import Created

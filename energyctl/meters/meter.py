@@ -24,9 +24,9 @@ from typing import Any, NamedTuple
 
 from energyctl.energy import DomainEnergy, Energy, Phase, Recording
 from energyctl.errors import MachineError, SettingsError
-from energyctl.metering import MAIN, Metering
 from energyctl.meters import why_null
 from energyctl.meters.sampler import Sampler
+from energyctl.meters.session import MAIN, Metering
 
 # As `sample_interval_seconds` in a settings file.
 MIN_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS = 0.05, 60.0

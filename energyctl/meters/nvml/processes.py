@@ -8,7 +8,7 @@ from typing import Any
 import pynvml
 
 from energyctl.meters.base import GpuProcess, ProcessUtilization, Untold
-from energyctl.meters.nvml_device import Gpu
+from energyctl.meters.nvml.device import Gpu
 
 # The first question about utilization, and one after a pause, goes so far back.
 LONGEST_SECONDS = 5.0

@@ -21,7 +21,7 @@ from typing import TextIO
 
 from energyctl.energy import Energy
 from energyctl.errors import MachineError, SettingsError
-from energyctl.meter import Meter
+from energyctl.meters.meter import Meter
 from energyctl.system import invoking_user
 from energyctl.system.outputs import replace_text
 from energyctl.system.processes import EXIT_SECONDS

@@ -9,7 +9,7 @@ from typing import Any
 
 from energyctl.energy import Domain
 from energyctl.meters.base import Source
-from energyctl.meters.watching import Watched, watch
+from energyctl.meters.probe import Watched, watch
 
 # Several moves of a GPU's counter, the slowest there is.
 SURVEY_SECONDS = 1.0
