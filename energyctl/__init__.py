@@ -10,8 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from energyctl.energy import Energy
     from energyctl.errors import EnergyctlError, MachineError, SettingsError
-    from energyctl.loading import Run, Runs, load
     from energyctl.meters.meter import Meter, MeteredPhase, PhaseEnergy
+    from energyctl.results.api import Run, Runs, load
 
 __all__ = [
     "Energy",
@@ -35,9 +35,9 @@ _HOMES = {
     "Meter": "energyctl.meters.meter",
     "MeteredPhase": "energyctl.meters.meter",
     "PhaseEnergy": "energyctl.meters.meter",
-    "Run": "energyctl.loading",
-    "Runs": "energyctl.loading",
-    "load": "energyctl.loading",
+    "Run": "energyctl.results.api",
+    "Runs": "energyctl.results.api",
+    "load": "energyctl.results.api",
 }
 
 

@@ -17,16 +17,16 @@ from energyctl.job_view import JobView
 from energyctl.judging import BACKGROUND_NOTE
 from energyctl.launchers import iteration, subreaper
 from energyctl.launchers import ledger_writer as rows
-from energyctl.ledger import Iteration, Operation, of_job, parse_operations, presence
 from energyctl.loads import Loads
 from energyctl.programs import Job, Rendered
-from energyctl.results import LedgerFile, ResultsFolder, RunFiles
+from energyctl.results.background_load import unknown
+from energyctl.results.folder import LedgerFile, ResultsFolder, RunFiles
+from energyctl.results.ledger import Iteration, Operation, of_job, parse_operations, presence
 from energyctl.supervisor import Daemon, Unreachable
 from energyctl.system import processes
 from energyctl.system.atomic import write_atomic
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.log_tail import last_line
-from energyctl.workload import unknown
 
 KEPT = ("STARTING", "RUNNING", "BACKOFF", "EXITED")
 """States of a program that supervisord starts again (BACKOFF: between two iterations)."""

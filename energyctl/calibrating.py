@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from energyctl import runner
-from energyctl.calibrations import FOLDER
 from energyctl.config import registry, settings
 from energyctl.config.plan import Run, make
 from energyctl.errors import EnergyctlError
 from energyctl.journal import Journal
 from energyctl.live import Context
-from energyctl.results import RunFiles, to_text
+from energyctl.results.calibrations import FOLDER
+from energyctl.results.folder import RunFiles, to_text
 from energyctl.system.workspace import packaged
 from energyctl.text import safe_name
 from energyctl.trainings import Trainings

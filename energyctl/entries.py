@@ -12,7 +12,7 @@ from energyctl.config.registry import Invocation
 from energyctl.errors import SettingsError
 from energyctl.groups import GROUP_PREFIX, LAUNCHER
 from energyctl.programs import Places, Rendered
-from energyctl.results import RunFiles, read_text
+from energyctl.results.folder import RunFiles, read_text
 from energyctl.system import processes
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from energyctl.errors import MachineError, SettingsError
-from energyctl.table_files import staging
-from energyctl.tables import Row
+from energyctl.results.table_writers import staging
+from energyctl.results.tables import Row
 
 if TYPE_CHECKING:
     from energyctl.charts import Theme

@@ -20,7 +20,7 @@ from typing import Any
 
 from energyctl.config.plan import Run
 from energyctl.errors import SettingsError
-from energyctl.results import FINISHED, ResultsFolder
+from energyctl.results.folder import FINISHED, ResultsFolder
 from energyctl.text import safe_name
 
 SCHEMA = 1

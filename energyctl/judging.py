@@ -8,7 +8,7 @@ from typing import Any
 
 from energyctl import programs
 from energyctl.config.plan import Run
-from energyctl.workload import unknown
+from energyctl.results.background_load import unknown
 
 BACKGROUND_NOTE = "Background training served as GPU load only (not monitored)"
 GOOD_COVERAGE, GOOD_LOAD = 0.99, 0.5

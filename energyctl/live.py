@@ -22,7 +22,7 @@ from energyctl.loads import Loads
 from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
 from energyctl.observer import Observer, View
-from energyctl.results import ResultsFolder, RunFiles
+from energyctl.results.folder import ResultsFolder, RunFiles
 from energyctl.supervisor import Daemon
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from energyctl import workload
 from energyctl.meters.base import GpuProcess, ProcessUtilization, Source, Untold, Utilization
+from energyctl.results import background_load as workload
+from energyctl.results.background_load import AnswerLine, CpuLine, GpuLine, JobLoad, Share, Unknown
 from energyctl.system.process_trees import Looker, Tree, stat
 from energyctl.system.threads import started
-from energyctl.workload import AnswerLine, CpuLine, GpuLine, JobLoad, Share, Unknown
 
 LOOK_SECONDS = 1.0
 

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from energyctl.calibrations import Calibration
-from energyctl.tables import Row
+from energyctl.results.calibrations import Calibration
+from energyctl.results.tables import Row
 from energyctl.text import duration, energy
 
 NAMES = {

@@ -19,10 +19,10 @@ from energyctl.energy import (
 from energyctl.errors import MachineError
 from energyctl.foreground import Attempt
 from energyctl.foreign import unknown
-from energyctl.ledger import operator_warnings
 from energyctl.live import Live, SharedIdle
 from energyctl.meters import why_null, write_cpu_energy
-from energyctl.results import SCHEMA, WHOLE_MACHINE_NOTE, RunFiles
+from energyctl.results.folder import SCHEMA, WHOLE_MACHINE_NOTE, RunFiles
+from energyctl.results.ledger import operator_warnings
 
 FOREIGN_WHEN = {"idle": "during the idle baseline", "foreground": "during the foreground"}
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from energyctl import outcome, workdirs
 from energyctl.config.plan import Run
 from energyctl.journal import Journal
-from energyctl.results import ResultsFolder, RunFiles, to_text
+from energyctl.results.folder import ResultsFolder, RunFiles, to_text
 
 FINISHED = "finished"
 """The event of a result that counts."""

@@ -15,12 +15,12 @@ from energyctl.config.plan import Plan, Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Problem, Settings
 from energyctl.errors import SettingsError
-from energyctl.history import read_history
 from energyctl.journal import Journal
 from energyctl.live import rendered_token
 from energyctl.observer import Observer
 from energyctl.placing import Allocation, InPlace, Place
-from energyctl.results import ResultsFolder, RunFiles, typical_seconds
+from energyctl.results.folder import ResultsFolder, RunFiles, typical_seconds
+from energyctl.results.history import read_history
 from energyctl.system import processes
 from energyctl.system.workspace import Workspace
 from energyctl.trainings import Trainings

@@ -27,7 +27,7 @@ from energyctl.foreground import Attempt
 from energyctl.live import Context, Live, rendered_token
 from energyctl.meters.sampler import Sampler
 from energyctl.outcome import make_result
-from energyctl.results import RunFiles
+from energyctl.results.folder import RunFiles
 from energyctl.settling import settle
 from energyctl.system import processes
 from energyctl.trainings import background_name, foreground_name

@@ -11,8 +11,8 @@ from energyctl.errors import RunError
 from energyctl.job_view import JobView
 from energyctl.live import Live
 from energyctl.loads import Loads
+from energyctl.results.background_load import CLOSE_SECONDS
 from energyctl.steadiness import FEWEST, Steadiness
-from energyctl.workload import CLOSE_SECONDS
 
 TICK_SECONDS, SHORTEST_TICK_SECONDS = 0.5, 0.1
 

@@ -10,7 +10,7 @@ from energyctl import interpreters, workdirs
 from energyctl.config.plan import Training
 from energyctl.config.registry import Invocation, Registry, Repository, Where, invocations, root_of
 from energyctl.config.registry.model import Role
-from energyctl.results import RunFiles
+from energyctl.results.folder import RunFiles
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Hyperparameter, Invocation, Step
 from energyctl.errors import SettingsError
 from energyctl.foreground import Attempt, Conduct
-from energyctl.results import RunFiles
+from energyctl.results.folder import RunFiles
 from energyctl.system import User, processes
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.log_tail import last_lines

@@ -18,7 +18,7 @@ from energyctl.errors import SettingsError
 from energyctl.job_view import JobView
 from energyctl.journal import Journal, find
 from energyctl.observer import View
-from energyctl.results import ResultsFolder
+from energyctl.results.folder import ResultsFolder
 from energyctl.state import read_state
 from energyctl.system import processes
 from energyctl.system.log_tail import last_lines, tail

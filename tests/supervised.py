@@ -15,7 +15,7 @@ from energyctl import system as machine
 from energyctl.background import Background
 from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.config.registry import Invocation
-from energyctl.results import ResultsFolder, RunFiles
+from energyctl.results.folder import ResultsFolder, RunFiles
 from energyctl.supervisor import Daemon
 from energyctl.system import processes
 from energyctl.system.workspace import Workspace

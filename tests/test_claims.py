@@ -36,7 +36,7 @@ from energyctl.config.settings.slurm import OWN, seconds_of
 from energyctl.errors import RunError, SettingsError
 from energyctl.journal import Journal
 from energyctl.programs import for_sbatch
-from energyctl.results import ResultsFolder, RunFiles
+from energyctl.results.folder import ResultsFolder, RunFiles
 from energyctl.system.workspace import Workspace
 
 # -- arrays ------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl import ledger, supervisor
+from energyctl import supervisor
 from energyctl.background import Background
+from energyctl.results import ledger
 from energyctl.supervisor import Unreachable
 from energyctl.system import cgroups
 from supervised import FROZEN, STUBBORN, World, job, living, supervised

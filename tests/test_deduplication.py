@@ -9,7 +9,7 @@ import pytest
 
 from bench import Bench, wait_for
 from energyctl.config import plan, registry, settings
-from energyctl.history import read_history
+from energyctl.results.history import read_history
 
 KNOWN = registry.read(Path(__file__).parent / "samples" / "registry.json")
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from energyctl import cli, tables
+from energyctl import cli
 from energyctl.config.settings import Settings
-from energyctl.history import read_history
-from energyctl.tables import LAYOUTS, NoResult, checked
+from energyctl.results import tables
+from energyctl.results.history import read_history
+from energyctl.results.tables import LAYOUTS, NoResult, checked
 
 START = 1_900_000_000.25
 SERIAL, PARALLEL, FAILED = (

@@ -16,14 +16,14 @@ import pytest
 from bench import Bench, wait_for
 from energyctl.energy import Domain
 from energyctl.foreign import Load, Watch, unknown
-from energyctl.foreign import load as loads
 from energyctl.foreign import table as tables
 from energyctl.foreign.gpus import GpuLooks
-from energyctl.foreign.load import MOST_PROCESSES, CpuProcess, GpuProcess
 from energyctl.foreign.table import Entry, Look, Unsteady, foreign_between
 from energyctl.meters import GpuProcess as Seat
 from energyctl.meters import Reading, Source, bounded
 from energyctl.meters.base import Untold
+from energyctl.results import foreign_load as loads
+from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, GpuProcess
 from energyctl.system.processes import MARKER
 from hardware.nvml import build, environment
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 import energyctl
-from energyctl import cli, results
-from energyctl.imports.perf import cpu_energies, parse_perf
-from energyctl.imports.sampled import POWER, UTILIZATION, parse_samples, power_span
+from energyctl import cli
+from energyctl.results import folder as results
+from energyctl.results.importer.perf_output import cpu_energies, parse_perf
+from energyctl.results.importer.sampled_power import POWER, UTILIZATION, parse_samples, power_span
 
 START = 1_900_000_000  # 2030-03-17 17:46:40 UTC; the machine's clock shows two hours more
 STAMPS = [START + s for s in (0, 1, 2, 4, 5, 6, 7, 8, 10)]  # a loop of "sleep 1" is slower than 1 s

@@ -19,7 +19,7 @@ from energyctl.groups import LAUNCHER
 from energyctl.launchers import iteration
 from energyctl.launchers import iteration_logs as logs
 from energyctl.launchers import ledger_writer as rows
-from energyctl.ledger import Iteration, parse
+from energyctl.results.ledger import Iteration, parse
 from energyctl.system import processes
 from supervised import job, living, supervised
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from energyctl import journal as journals
-from energyctl import results
 from energyctl import system as machine
 from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.errors import SettingsError
 from energyctl.journal import Journal
-from energyctl.results import ResultsFolder
+from energyctl.results import folder as results
+from energyctl.results.folder import ResultsFolder
 
 
 def run(index: int) -> Run:

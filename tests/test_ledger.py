@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from energyctl import ledger
-from energyctl.ledger import Iteration
+from energyctl.results import ledger
+from energyctl.results.ledger import Iteration
 
 HEADER = "job,run,pid,started,ended,exit_code,signal\n"
 

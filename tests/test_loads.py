@@ -22,8 +22,8 @@ from energyctl.meters.base import (
     Untold,
     Utilization,
 )
+from energyctl.results.background_load import AnswerLine, CpuLine, GpuLine, Unknown, on_gpus
 from energyctl.system import process_trees as trees
-from energyctl.workload import AnswerLine, CpuLine, GpuLine, Unknown, on_gpus
 
 DEADLINE_SECONDS = 30.0
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl import ledger
 from energyctl.background import Background
-from energyctl.ledger import Operation
+from energyctl.results import ledger
+from energyctl.results.ledger import Operation
 from energyctl.supervisor import Program
 from energyctl.system import processes
 from supervised import World, job, living, supervised

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from energyctl import results
 from energyctl import system as machine
 from energyctl.config.plan import Run, Training
 from energyctl.errors import MachineError, SettingsError
-from energyctl.results import LedgerFile, ResultsFolder
+from energyctl.results import folder as results
+from energyctl.results.folder import LedgerFile, ResultsFolder
 from energyctl.system import processes
 from energyctl.system.atomic import write_atomic
 from supervised import job, make_run

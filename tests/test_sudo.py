@@ -18,7 +18,7 @@ from energyctl import system as machine
 from energyctl.errors import SettingsError
 from energyctl.journal import Journal
 from energyctl.observer import Observer, View
-from energyctl.results import ResultsFolder
+from energyctl.results.folder import ResultsFolder
 from energyctl.state import Published
 from energyctl.system import User, processes
 

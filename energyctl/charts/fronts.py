@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl.charts.rows import finite, run_rows
-from energyctl.tables import Row
+from energyctl.results.tables import Row
 
 if TYPE_CHECKING:
-    from energyctl.loading import Run
+    from energyctl.results.api import Run
 
 _LOSSES = re.compile(
     r"(^|[_\W])(loss|losses|error|errors|err|perplexity|ppl|mae|mse|rmse|mape|wer|cer|eer|fid|nll|"

@@ -10,10 +10,10 @@ from energyctl.charts import conditions, energies, fronts, rows, themes, timelin
 from energyctl.charts.drawing import alt
 from energyctl.charts.units import energy_unit
 from energyctl.errors import SettingsError
-from energyctl.tables import Row
+from energyctl.results.tables import Row
 
 if TYPE_CHECKING:
-    from energyctl.loading import Run
+    from energyctl.results.api import Run
 
 TEXT = 3.7
 """Mean width of a character of 7 points."""

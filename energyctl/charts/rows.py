@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl.charts.thinning import gaps_marked, thinned
-from energyctl.series import dataframes
-from energyctl.tables import Row
+from energyctl.results.tables import Row
+from energyctl.results.time_series import dataframes
 
 if TYPE_CHECKING:
     import polars
 
-    from energyctl.loading import Run, RunPhase
+    from energyctl.results.api import Run, RunPhase
 
 BUCKETS = 600
 """Of a time series: about one a pixel of a wide page."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from energyctl.series import dataframes
+from energyctl.results.time_series import dataframes
 
 if TYPE_CHECKING:
     import polars

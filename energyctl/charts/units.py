@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from energyctl.tables import Row
+from energyctl.results.tables import Row
 
 FACTORS = {"J": 1.0, "kJ": 1e3, "MJ": 1e6, "GJ": 1e9}
 

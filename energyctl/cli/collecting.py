@@ -13,8 +13,8 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from energyctl import calibrations, nodes
 from energyctl import journal as journals
+from energyctl import nodes
 from energyctl.cli import conducting
 from energyctl.cli.submitting import failed
 from energyctl.cluster import Attempts, Overview, Overviews, ending, slurm
@@ -24,8 +24,9 @@ from energyctl.journal import Journal
 from energyctl.reports import cluster as reports
 from energyctl.reports import tables
 from energyctl.reports.machines import machines_table
+from energyctl.results import calibrations
+from energyctl.results.tables import Part, run_row
 from energyctl.system.workspace import Workspace
-from energyctl.tables import Part, run_row
 
 PLAIN_EVERY_SECONDS = 60.0
 

@@ -14,8 +14,8 @@ from energyctl.cli.progress import Steps
 
 if TYPE_CHECKING:
     from energyctl.comparing import Groups, Study
+    from energyctl.results.tables import Row
     from energyctl.system.workspace import Workspace
-    from energyctl.tables import Row
 
 
 def _where(
@@ -147,7 +147,7 @@ def _groups(
 
 
 def _rows(workspace: Workspace, names: Sequence[str], say: Any) -> list[Row]:
-    from energyctl import loading
+    from energyctl.results import api as loading
 
     with Steps("reading results") as steps:
         return [run.row for run in loading.load_files(result_paths(workspace, names), say, steps)]

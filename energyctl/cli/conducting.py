@@ -31,7 +31,7 @@ from energyctl.meters import describe, open_meters
 from energyctl.observer import Observer
 from energyctl.preparation import Campaign, Prepared
 from energyctl.reports import tables
-from energyctl.results import ResultsFolder, read_text
+from energyctl.results.folder import ResultsFolder, read_text
 from energyctl.state import Published
 from energyctl.system.workspace import Workspace
 from energyctl.text import json_text

@@ -53,8 +53,8 @@ def export(
     RESULTS are result files or folders of them (default: the results folder). docs/tables.md says
     what each column means.
     """
-    from energyctl import exporting
     from energyctl import system as machine
+    from energyctl.results import export as exporting
     from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
@@ -89,7 +89,7 @@ def _targets(
     out: Path | None, kind: str, names: Sequence[str], force: bool, user: Any
 ) -> list[Any]:
     """What goes where; folders are made. Raises UsageError."""
-    from energyctl.exporting import Target
+    from energyctl.results.export import Target
 
     if out is not None and out.exists() and not out.is_file() and not out.is_dir():
         raise click.UsageError(f"{out} is no regular file; --out - is standard output")

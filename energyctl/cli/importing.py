@@ -19,11 +19,11 @@ def import_command(root: Path, folders: tuple[str, ...], results: str | None) ->
     One result file per old run; importing twice changes nothing. Energies are computed anew from
     the recordings, with their uncertainty; the old figures stay beside them (docs/import.md).
     """
-    from energyctl import imports
     from energyctl import system as machine
     from energyctl.console import make_console
     from energyctl.reports.importing import import_table
-    from energyctl.results import ResultsFolder
+    from energyctl.results import importer as imports
+    from energyctl.results.folder import ResultsFolder
     from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)

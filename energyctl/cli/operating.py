@@ -63,7 +63,7 @@ def _across_nodes(root: Path) -> Overview | None:
     """The newest campaign of the workspace, where it runs on a cluster."""
     from energyctl import system as machine
     from energyctl.cluster import Overviews, newest
-    from energyctl.results import ResultsFolder
+    from energyctl.results.folder import ResultsFolder
     from energyctl.system.workspace import Workspace
 
     journal = newest(ResultsFolder(Workspace(root).results, machine.invoking_user()))

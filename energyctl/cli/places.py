@@ -17,7 +17,7 @@ def result_paths(
 
     Raises SettingsError where there is none.
     """
-    from energyctl import stored
+    from energyctl.results import reader as stored
 
     given = [*results, *([] if folder is None else [folder])]
     places = [_place(workspace, name) for name in given] or [workspace.results]

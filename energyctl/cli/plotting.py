@@ -82,8 +82,8 @@ def plot(
 
     RESULT is a result file, an experiment id, or a folder of results (default: the results folder).
     """
-    from energyctl import loading
     from energyctl import system as machine
+    from energyctl.results import api as loading
     from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)

@@ -12,7 +12,7 @@ from energyctl.cli.places import result_paths
 from energyctl.cli.progress import Steps
 
 if TYPE_CHECKING:
-    from energyctl.loading import Runs
+    from energyctl.results.api import Runs
     from energyctl.system.workspace import Workspace
 
 
@@ -36,7 +36,7 @@ def report(
     RESULTS are result files or folders of them (default: the results folder). Without --html a
     summary in the terminal. docs/report.md says what the page shows.
     """
-    from energyctl import loading
+    from energyctl.results import api as loading
     from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
@@ -76,7 +76,7 @@ def _write(runs: Runs, place: Path, title: str | None) -> None:
     from energyctl import system as machine
     from energyctl.errors import MachineError
     from energyctl.pages.page import page
-    from energyctl.table_files import staging
+    from energyctl.results.table_writers import staging
     from energyctl.text import count
 
     with staging(machine.invoking_user()) as staged:

@@ -24,7 +24,7 @@ from energyctl.errors import MachineError, SettingsError
 from energyctl.journal import Journal
 from energyctl.preparation import Prepared
 from energyctl.reports import tables
-from energyctl.results import ResultsFolder
+from energyctl.results.folder import ResultsFolder
 from energyctl.system.workspace import Workspace
 from energyctl.text import safe_name
 

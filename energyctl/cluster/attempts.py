@@ -27,8 +27,8 @@ from energyctl.config.plan import Run
 from energyctl.errors import EnergyctlError, RunError
 from energyctl.journal import Journal
 from energyctl.placing import FINISHED, files_of
-from energyctl.results import FINISHED as FINAL
-from energyctl.results import ResultsFolder, RunFiles, to_text
+from energyctl.results.folder import FINISHED as FINAL
+from energyctl.results.folder import ResultsFolder, RunFiles, to_text
 
 SUPERSEDED = "superseded"
 OLD_SECONDS = 600.0

@@ -15,7 +15,7 @@ from energyctl.cluster.submission import Queued, options_of, queued, submissions
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
 from energyctl.journal import Journal, find
-from energyctl.results import FINISHED, ResultsFolder
+from energyctl.results.folder import FINISHED, ResultsFolder
 from energyctl.state import read_published
 
 STOPPED, LIMITED = "interrupted", "ended by its time limit"

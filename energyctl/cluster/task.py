@@ -21,7 +21,7 @@ from energyctl.journal import Journal
 from energyctl.observer import Observer
 from energyctl.placing import Allocation
 from energyctl.preparation import Campaign
-from energyctl.results import FINISHED, ResultsFolder
+from energyctl.results.folder import FINISHED, ResultsFolder
 from energyctl.state import Published
 from energyctl.system.workspace import Workspace
 from energyctl.text import safe_name

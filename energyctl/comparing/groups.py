@@ -9,7 +9,7 @@ from typing import Any
 
 from energyctl.comparing.comparison import Values
 from energyctl.errors import SettingsError
-from energyctl.tables import LAYOUTS, Row
+from energyctl.results.tables import LAYOUTS, Row
 
 DEFAULT_MEASURES = (
     "total_joules",

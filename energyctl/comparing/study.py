@@ -19,7 +19,7 @@ from energyctl.comparing.groups import Groups
 from energyctl.comparing.statistics import Estimate, Settings, size_word
 from energyctl.comparing.wording import correlation_sentence, overall_sentence, sentence
 from energyctl.errors import SettingsError
-from energyctl.tables import Row
+from energyctl.results.tables import Row
 
 SCHEMA = 1
 ENOUGH = 10

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from energyctl.foreign.load import GpuProcess, command_of, owner_of
 from energyctl.meters.base import Source, Untold
+from energyctl.results.foreign_load import GpuProcess, command_of, owner_of
 from energyctl.system.threads import started
 
 LOOK_SECONDS = 5.0

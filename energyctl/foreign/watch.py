@@ -9,15 +9,9 @@ from collections.abc import Callable, Sequence
 
 from energyctl.foreign import table
 from energyctl.foreign.gpus import GpuLooks, Seat, Whose
-from energyctl.foreign.load import (
-    MOST_PROCESSES,
-    CpuProcess,
-    Load,
-    command_of,
-    owner_of,
-)
 from energyctl.groups import GROUP_PREFIX
 from energyctl.meters.base import Source, Untold
+from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, Load, command_of, owner_of
 from energyctl.supervisor import Daemon, Unreachable
 from energyctl.system.processes import MARKER, environment_value
 

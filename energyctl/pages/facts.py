@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from energyctl.tables import total
+from energyctl.results.tables import total
 
 if TYPE_CHECKING:
-    from energyctl.loading import Run
+    from energyctl.results.api import Run
 
 UNKNOWN = "not known"
 MOST_RUNS = 6

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl import charts
-from energyctl.tables import Row
+from energyctl.results.tables import Row
 
 if TYPE_CHECKING:
-    from energyctl.loading import Run
+    from energyctl.results.api import Run
 
 BUCKETS, GPU_BUCKETS = 240, 120
 TIME_STEP, VALUE_STEPS = 0.05, 4_000

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import energyctl
 from energyctl import charts, nodes
-from energyctl.calibrations import Calibration
 from energyctl.errors import SettingsError
 from energyctl.pages.facts import glance
 from energyctl.pages.packing import packed
-from energyctl.tables import Row
+from energyctl.results.calibrations import Calibration
+from energyctl.results.tables import Row
 from energyctl.text import count, duration, energy
 
 if TYPE_CHECKING:
-    from energyctl.loading import Run, Runs
+    from energyctl.results.api import Run, Runs
 
 HERE = Path(__file__).parent
 X, Y = "\ue000x\ue001", "\ue000y\ue001"

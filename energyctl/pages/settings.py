@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from energyctl.calibrations import Calibration, of_campaign
+from energyctl.results.calibrations import Calibration, of_campaign
 
 if TYPE_CHECKING:
-    from energyctl.loading import Run
+    from energyctl.results.api import Run
 
 
 def calibrations_of(runs: Iterable[Run]) -> list[Calibration]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from energyctl.tables.columns import Row, total
-from energyctl.tables.layouts import METRICS
-from energyctl.tables.looking import (
+from energyctl.results.tables.accessors import (
     ADDED,
     attempt_span,
     hyperparameters,
@@ -16,7 +14,9 @@ from energyctl.tables.looking import (
     seconds_between,
     watts,
 )
-from energyctl.tables.part import NoResult, Part
+from energyctl.results.tables.columns import Row, total
+from energyctl.results.tables.layouts import METRICS
+from energyctl.results.tables.part import NoResult, Part
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from energyctl.tables.columns import Column, Family, Layout
+from energyctl.results.tables.columns import Column, Family, Layout
 
 _NO_ENERGY = "the foreground never ran"
 _UNKNOWN = "not known"

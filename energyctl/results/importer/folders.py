@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from energyctl.errors import SettingsError
-from energyctl.imports.document import make_result
-from energyctl.imports.old_runs import FILES, BrokenRun, OldRun, read_run
-from energyctl.imports.series import SOURCES, converted
-from energyctl.results import ResultsFolder, RunFiles, to_text
+from energyctl.results.folder import ResultsFolder, RunFiles, to_text
+from energyctl.results.importer.convert import make_result
+from energyctl.results.importer.parse import FILES, BrokenRun, OldRun, read_run
+from energyctl.results.importer.sampled_files import SOURCES, converted
 from energyctl.text import safe_name
 
 State = Literal["imported", "known", "changed", "broken"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from energyctl.imports.sampled import Samples
+from energyctl.results.importer.sampled_power import Samples
 
 # A training imports its framework and loads data before its first kernel; what a GPU does in these
 # seconds is somebody else's. An assumption: the quickest of trainings need about this long.

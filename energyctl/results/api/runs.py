@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
 from energyctl.errors import SettingsError
-from energyctl.loading import showing
-from energyctl.loading.frames import TABLES, frame
-from energyctl.loading.run import Run
+from energyctl.results.api import html as showing
+from energyctl.results.api.frames import TABLES, frame
+from energyctl.results.api.run import Run
 
 if TYPE_CHECKING:
     import polars
@@ -52,7 +52,7 @@ class Runs(Sequence[Run]):
         return Runs(run for run in self._runs if wanted(run))
 
     def table(self, name: str = "runs") -> polars.DataFrame:
-        """A table of `energyctl.loading.TABLES`, its columns as in docs/tables.md."""
+        """A table of `energyctl.results.api.TABLES`, its columns as in docs/tables.md."""
         if name not in TABLES:
             raise SettingsError(f"table {name!r}: it is none of {', '.join(TABLES)}")
         return frame(name, [row for run in self._runs for row in run.rows(name)])

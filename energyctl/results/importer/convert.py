@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from energyctl import workload
 from energyctl.energy import Energy
-from energyctl.foreign.load import unknown
-from energyctl.imports.old_runs import OldRun, number
-from energyctl.imports.presence import judge
-from energyctl.results import SCHEMA, WHOLE_MACHINE_NOTE
+from energyctl.results import background_load as workload
+from energyctl.results.folder import SCHEMA, WHOLE_MACHINE_NOTE
+from energyctl.results.foreign_load import unknown
+from energyctl.results.importer.background_presence import judge
+from energyctl.results.importer.parse import OldRun, number
 
 NOT_SAID = "the older tool's files do not say"
 NOT_METERED = "the older tool metered the foreground alone"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from energyctl.tables.columns import (
+from energyctl.results.tables.accessors import checked, has_ledger, last_attempt
+from energyctl.results.tables.columns import (
     Column,
     Family,
     Layout,
@@ -14,12 +15,11 @@ from energyctl.tables.columns import (
     plain,
     total,
 )
-from energyctl.tables.details import domain_rows, iteration_rows, job_rows, phase_rows
-from energyctl.tables.layouts import HYPERPARAMETERS, LAYOUTS, METRICS, described
-from energyctl.tables.looking import checked, has_ledger, last_attempt
-from energyctl.tables.part import NoResult, Part
-from energyctl.tables.runs import NO_SERIES, GpuSeries, run_row
-from energyctl.tables.summary import summary
+from energyctl.results.tables.details import domain_rows, iteration_rows, job_rows, phase_rows
+from energyctl.results.tables.layouts import HYPERPARAMETERS, LAYOUTS, METRICS, described
+from energyctl.results.tables.part import NoResult, Part
+from energyctl.results.tables.runs import NO_SERIES, GpuSeries, run_row
+from energyctl.results.tables.summary import summary
 
 __all__ = [
     "HYPERPARAMETERS",

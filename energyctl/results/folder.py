@@ -17,7 +17,7 @@ from typing import Any
 
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
-from energyctl.ledger import Iteration, parse, parse_running
+from energyctl.results.ledger import Iteration, parse, parse_running
 from energyctl.system import User, processes
 from energyctl.system.atomic import write_atomic
 from energyctl.text import safe_name

@@ -8,10 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from energyctl import series, stored, tables
-from energyctl.loading import showing
-from energyctl.loading.frames import frame
-from energyctl.tables import Part, Row
+from energyctl.results import reader as stored
+from energyctl.results import tables
+from energyctl.results import time_series as series
+from energyctl.results.api import html as showing
+from energyctl.results.api.frames import frame
+from energyctl.results.tables import Part, Row
 from energyctl.text import json_text
 
 if TYPE_CHECKING:
@@ -218,7 +220,7 @@ class Run:
         return frame("iterations", self.rows("iterations"))
 
     def rows(self, table: str) -> list[Row]:
-        """Its rows of a table of :data:`energyctl.loading.TABLES`, as plain dictionaries."""
+        """Its rows of a table of :data:`energyctl.results.api.TABLES`, as plain dictionaries."""
         if table == "runs":
             gpus = stored.gpu_series(self.path, self._part)
             return [tables.run_row(self._part, self.path.name, gpus)]

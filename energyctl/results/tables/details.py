@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from energyctl.ledger import Iteration
-from energyctl.tables.columns import Row, flattened
-from energyctl.tables.layouts import BUDGET
-from energyctl.tables.looking import (
+from energyctl.results.ledger import Iteration
+from energyctl.results.tables.accessors import (
     ADDED,
     attempt_span,
     hyperparameters,
@@ -15,7 +13,9 @@ from energyctl.tables.looking import (
     seconds_between,
     watts,
 )
-from energyctl.tables.part import NoResult, Part, in_range
+from energyctl.results.tables.columns import Row, flattened
+from energyctl.results.tables.layouts import BUDGET
+from energyctl.results.tables.part import NoResult, Part, in_range
 
 
 def domain_rows(result: Part) -> list[Row]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from energyctl.errors import SettingsError
 
 if TYPE_CHECKING:
-    from energyctl.loading.run import Run, RunEnergy
-    from energyctl.loading.runs import Runs
+    from energyctl.results.api.run import Run, RunEnergy
+    from energyctl.results.api.runs import Runs
 
 MOST_ROWS = 60
 WIDTH, HEIGHT = 640, 90

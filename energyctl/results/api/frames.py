@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from energyctl import tables
-from energyctl.series import dataframes
-from energyctl.tables import Row
+from energyctl.results import tables
+from energyctl.results.tables import Row
+from energyctl.results.time_series import dataframes
 
 if TYPE_CHECKING:
     import polars

@@ -13,11 +13,12 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from energyctl import stored, tables
-from energyctl.loading.frames import TABLES
-from energyctl.loading.run import Run, RunDomain, RunEnergy, RunJob, RunPhase
-from energyctl.loading.runs import Runs
-from energyctl.tables import Part
+from energyctl.results import reader as stored
+from energyctl.results import tables
+from energyctl.results.api.frames import TABLES
+from energyctl.results.api.run import Run, RunDomain, RunEnergy, RunJob, RunPhase
+from energyctl.results.api.runs import Runs
+from energyctl.results.tables import Part
 
 __all__ = [
     "TABLES", "Run", "RunDomain", "RunEnergy", "RunJob", "RunPhase", "Runs", "load", "load_files",

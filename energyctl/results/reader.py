@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from energyctl import tables
 from energyctl.errors import SettingsError
-from energyctl.ledger import Iteration, parse
-from energyctl.tables import GpuSeries, NoResult, Part
+from energyctl.results import tables
+from energyctl.results.ledger import Iteration, parse
+from energyctl.results.tables import GpuSeries, NoResult, Part
 
 T = TypeVar("T")
 Say = Callable[[str], None]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TextIO
 
-from energyctl import stored, tables
 from energyctl.errors import MachineError, SettingsError
-from energyctl.system import User
-from energyctl.table_files import (
+from energyctl.results import reader as stored
+from energyctl.results import tables
+from energyctl.results.table_writers import (
     CsvSheet,
     Growing,
     ParquetSheet,
@@ -20,7 +20,8 @@ from energyctl.table_files import (
     staging,
     text_file,
 )
-from energyctl.tables import Part, Row
+from energyctl.results.tables import Part, Row
+from energyctl.system import User
 
 Format = Literal["csv", "parquet", "summary"]
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from energyctl.tables.columns import Row, flattened
-from energyctl.tables.layouts import HYPERPARAMETERS
-from energyctl.tables.part import NoResult, Part
+from energyctl.results.tables.columns import Row, flattened
+from energyctl.results.tables.layouts import HYPERPARAMETERS
+from energyctl.results.tables.part import NoResult, Part
 
 SCHEMA = 1
 STATUSES = ("succeeded", "failed", "interrupted")

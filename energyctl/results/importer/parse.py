@@ -12,8 +12,15 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from energyctl.energy import DomainEnergy, Energy, SamplerStatistics
-from energyctl.imports import perf
-from energyctl.imports.sampled import GPU, POWER, UTILIZATION, Samples, parse_samples, power_span
+from energyctl.results.importer import perf_output as perf
+from energyctl.results.importer.sampled_power import (
+    GPU,
+    POWER,
+    UTILIZATION,
+    Samples,
+    parse_samples,
+    power_span,
+)
 
 FILES = {
     "experiment": "experiment.json",

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from energyctl.errors import MachineError, SettingsError
+from energyctl.results.tables import Column, Layout, Row, Type, converted, microseconds, summary
 from energyctl.system import User
-from energyctl.tables import Column, Layout, Row, Type, converted, microseconds, summary
 
 BATCH_ROWS = 50_000
 """So many rows of a table without families are held at once; a row group of Parquet."""

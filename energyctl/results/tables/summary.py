@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
-from energyctl.tables.columns import Row, plain, total
-from energyctl.tables.layouts import HYPERPARAMETERS, METRICS
+from energyctl.results.tables.columns import Row, plain, total
+from energyctl.results.tables.layouts import HYPERPARAMETERS, METRICS
 
 FIRST = {
     "experiment_id": "experiment_id",

@@ -6,9 +6,9 @@ opens and writes.
 
 from __future__ import annotations
 
-from energyctl.imports.document import make_result
-from energyctl.imports.folders import Imported, import_folder, import_folders
-from energyctl.imports.old_runs import BrokenRun, OldRun, read_run
+from energyctl.results.importer.convert import make_result
+from energyctl.results.importer.folders import Imported, import_folder, import_folders
+from energyctl.results.importer.parse import BrokenRun, OldRun, read_run
 
 __all__ = [
     "BrokenRun",
