@@ -11,9 +11,10 @@ from typing import Any
 
 from energyctl import calibrating, leftovers, runner, workdirs
 from energyctl import system as machine
+from energyctl.background.daemon import Daemon
+from energyctl.background.daemon_lifecycle import Daemons
 from energyctl.config import registry, settings
 from energyctl.config.plan import Run
-from energyctl.daemons import Daemons
 from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError, SettingsError
 from energyctl.foreign import Watch
 from energyctl.journal import Journal
@@ -22,7 +23,6 @@ from energyctl.meters import missing_kinds, open_meters
 from energyctl.observer import Observer
 from energyctl.placing import Allocation, Place
 from energyctl.preparation import Campaign, check
-from energyctl.supervisor import Daemon
 from energyctl.system import cgroups, processes
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.workspace import Workspace

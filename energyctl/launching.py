@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from energyctl import groups, launchers
+from energyctl import launchers
+from energyctl.background import protocol as groups
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.processes import Ended, Found

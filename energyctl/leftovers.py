@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from energyctl import system as machine
+from energyctl.background.daemon import Daemon, Unreachable
+from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.errors import MachineError
-from energyctl.groups import GROUP_PREFIX
-from energyctl.supervisor import Daemon, Unreachable
 from energyctl.system import User, processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.processes import Found

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from energyctl import foreground as foregrounds
-from energyctl.background import Background
+from energyctl.background.daemon import Daemon
+from energyctl.background.group import Background
+from energyctl.background.job_view import JobView
+from energyctl.background.load_monitor import Loads
 from energyctl.config.plan import Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings
 from energyctl.energy import Baseline, Domain
 from energyctl.foreground import Attempt
 from energyctl.foreign import Interval, Load, Watch
-from energyctl.job_view import JobView
-from energyctl.loads import Loads
 from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
 from energyctl.observer import Observer, View
 from energyctl.results.folder import ResultsFolder, RunFiles
-from energyctl.supervisor import Daemon
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.interrupts import Interrupts

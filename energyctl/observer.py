@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from energyctl.job_view import JobView
+from energyctl.background.job_view import JobView
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from energyctl import leftovers, supervisor, workdirs
+from energyctl import leftovers, workdirs
 from energyctl import system as machine
+from energyctl.background import daemon as supervisor
+from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.campaign import leave
-from energyctl.groups import GROUP_PREFIX
 from energyctl.meters import GpuProcess, Row, Source, describe, open_meters
 from energyctl.meters import permissions as permission
 from energyctl.meters.base import Untold

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from energyctl import judging
-from energyctl.background import Background
+from energyctl.background import info as judging
+from energyctl.background.group import Background
 from energyctl.config.plan import Run
 from energyctl.energy import (
     Added,

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from energyctl import entries, interpreters, preflight, programs
+from energyctl import interpreters, preflight
 from energyctl import system as machine
+from energyctl.background import entries
+from energyctl.background import templates as programs
 from energyctl.config import plan, registry, settings
 from energyctl.config.plan import Plan, Run
 from energyctl.config.registry import Registry

@@ -17,9 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from energyctl import entries, launching, workdirs
 from energyctl import foreground as foregrounds
-from energyctl.background import Background
+from energyctl import launching, workdirs
+from energyctl.background import entries
+from energyctl.background.group import Background
 from energyctl.config.plan import Run
 from energyctl.config.registry import Invocation, Step
 from energyctl.errors import BackgroundLost, Interrupted, RunError

@@ -6,13 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from energyctl.background import Background
+from energyctl.background.group import Background
+from energyctl.background.job_view import JobView
+from energyctl.background.load_monitor import Loads
+from energyctl.background.steady_state import FEWEST, Steadiness
 from energyctl.errors import RunError
-from energyctl.job_view import JobView
 from energyctl.live import Live
-from energyctl.loads import Loads
 from energyctl.results.background_load import CLOSE_SECONDS
-from energyctl.steadiness import FEWEST, Steadiness
 
 TICK_SECONDS, SHORTEST_TICK_SECONDS = 0.5, 0.1
 

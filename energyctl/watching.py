@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from energyctl import system as machine
+from energyctl.background.job_view import JobView
 from energyctl.config.plan import Run
 from energyctl.errors import SettingsError
-from energyctl.job_view import JobView
 from energyctl.journal import Journal, find
 from energyctl.observer import View
 from energyctl.results.folder import ResultsFolder

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import wait_for
-from energyctl import daemons, entries, programs
 from energyctl import system as machine
-from energyctl.background import Background
+from energyctl.background import daemon_lifecycle as daemons
+from energyctl.background import entries
+from energyctl.background import templates as programs
+from energyctl.background.daemon import Daemon
+from energyctl.background.group import Background
 from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.config.registry import Invocation
 from energyctl.results.folder import ResultsFolder, RunFiles
-from energyctl.supervisor import Daemon
 from energyctl.system import processes
 from energyctl.system.workspace import Workspace
 

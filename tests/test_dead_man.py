@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl import supervisor
-from energyctl.background import Background
+from energyctl.background import daemon as supervisor
+from energyctl.background.daemon import Unreachable
+from energyctl.background.group import Background
 from energyctl.results import ledger
-from energyctl.supervisor import Unreachable
 from energyctl.system import cgroups
 from supervised import FROZEN, STUBBORN, World, job, living, supervised
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from bench import Bench, wait_for
-from energyctl import programs
+from energyctl.background import templates as programs
+from energyctl.background.protocol import LAUNCHER
+from energyctl.background.templates import Places
 from energyctl.config.plan import BackgroundJob, Training
 from energyctl.config.registry import Invocation
-from energyctl.groups import LAUNCHER
-from energyctl.programs import Places
 from energyctl.system.workspace import packaged
 from supervised import World, job, make_run, supervised
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bench import Bench, wait_for
-from energyctl.groups import LAUNCHER
+from energyctl.background.protocol import LAUNCHER
 from energyctl.launchers import iteration
 from energyctl.launchers import iteration_logs as logs
 from energyctl.launchers import ledger_writer as rows

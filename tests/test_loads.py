@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from energyctl.background.load_monitor import Loads
 from energyctl.energy import Domain
-from energyctl.loads import Loads
 from energyctl.meters.base import (
     GpuProcess,
     ProcessUtilization,

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl.background import Background
+from energyctl.background.daemon import Program
+from energyctl.background.group import Background
 from energyctl.results import ledger
 from energyctl.results.ledger import Operation
-from energyctl.supervisor import Program
 from energyctl.system import processes
 from supervised import World, job, living, supervised
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from supervisor.options import ServerOptions
 
-from energyctl import programs
+from energyctl.background import templates as programs
+from energyctl.background.protocol import LAUNCHER, launcher_command
+from energyctl.background.templates import Job, Places, Rendered
 from energyctl.config import registry
 from energyctl.config.plan import BackgroundJob, Training
 from energyctl.config.registry import Invocation
 from energyctl.errors import SettingsError
-from energyctl.groups import LAUNCHER, launcher_command
-from energyctl.programs import Job, Places, Rendered
 from energyctl.system.workspace import packaged
 from supervised import World, job, make_run, supervised
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from bench import Bench
-from energyctl.job_view import JobView
-from energyctl.judging import coverage_warnings
+from energyctl.background.info import coverage_warnings
+from energyctl.background.job_view import JobView
+from energyctl.background.steady_state import FEWEST, Steadiness, trend
 from energyctl.settling import FAILURES, Attendance
-from energyctl.steadiness import FEWEST, Steadiness, trend
 from hardware import nvml
 
 RANDOM = random.Random(3)

@@ -13,8 +13,8 @@ import pytest
 from test_run import python_for
 
 from bench import DEADLINE_SECONDS, Bench, open_way, wait_for
-from energyctl import programs
 from energyctl import system as machine
+from energyctl.background import templates as programs
 from energyctl.errors import SettingsError
 from energyctl.journal import Journal
 from energyctl.observer import Observer, View

@@ -18,11 +18,12 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl import daemons, supervisor
 from energyctl import system as machine
-from energyctl.background import Background
+from energyctl.background import daemon as supervisor
+from energyctl.background import daemon_lifecycle as daemons
+from energyctl.background.daemon import Daemon, Program, Unreachable
+from energyctl.background.group import Background
 from energyctl.errors import MachineError, RunError
-from energyctl.supervisor import Daemon, Program, Unreachable
 from energyctl.system import processes
 from supervised import FROZEN, KINDS, STUBBORN, World, job, living, supervised
 
@@ -163,7 +164,7 @@ def test_the_daemon_is_kept_while_a_group_of_someone_else_is_in_it(world: World)
 CONTROLLER = """
 import sys, time
 from pathlib import Path
-from energyctl import daemons
+from energyctl.background import daemon_lifecycle as daemons
 daemon = daemons.ensure(Path(sys.argv[1]), Path(sys.argv[2]))
 if sys.argv[3:]:
     entries = Path(sys.argv[3])

@@ -17,8 +17,8 @@ import pytest
 from rich.console import Console
 
 from bench import wait_for
+from energyctl.background.job_view import JobView
 from energyctl.config.plan import BackgroundJob, Run, Training
-from energyctl.job_view import JobView
 from energyctl.observer import View
 from energyctl.reports.watching import BLOCKS, plain, screen, sparkline
 from energyctl.watching import Closed, Finished, Scene

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from energyctl import programs
+from energyctl.background import templates as programs
 from energyctl.cluster import slurm
 from energyctl.cluster.arrays import Array, arrays, sbatch_options, task_of
 from energyctl.cluster.attempts import Attempts

@@ -7,12 +7,12 @@ import time
 import xmlrpc.client
 from collections.abc import Callable, Sequence
 
+from energyctl.background.daemon import Daemon, Unreachable
+from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.foreign import table
 from energyctl.foreign.gpus import GpuLooks, Seat, Whose
-from energyctl.groups import GROUP_PREFIX
 from energyctl.meters.base import Source, Untold
 from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, Load, command_of, owner_of
-from energyctl.supervisor import Daemon, Unreachable
 from energyctl.system.processes import MARKER, environment_value
 
 SHORTEST_SECONDS = 0.5

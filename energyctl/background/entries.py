@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from energyctl import programs
+from energyctl.background import templates as programs
+from energyctl.background.protocol import GROUP_PREFIX, LAUNCHER
+from energyctl.background.templates import Places, Rendered
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Invocation
 from energyctl.errors import SettingsError
-from energyctl.groups import GROUP_PREFIX, LAUNCHER
-from energyctl.programs import Places, Rendered
 from energyctl.results.folder import RunFiles, read_text
 from energyctl.system import processes
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energyctl import rpc
+from energyctl.background import xmlrpc as rpc
+from energyctl.background.protocol import GROUP_PREFIX, STOP_WAIT_SECONDS
+from energyctl.background.xmlrpc import Unreachable
 from energyctl.errors import RunError
-from energyctl.groups import GROUP_PREFIX, STOP_WAIT_SECONDS
-from energyctl.rpc import Unreachable as Unreachable
 from energyctl.system import processes
 
 CALL_SECONDS = 10.0

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from energyctl.background.daemon import Daemon, Unreachable
+from energyctl.background.info import BACKGROUND_NOTE
+from energyctl.background.job_view import JobView
+from energyctl.background.load_monitor import Loads
+from energyctl.background.protocol import GROUP_PREFIX
+from energyctl.background.templates import Job, Rendered
 from energyctl.errors import BackgroundLost, RunError
-from energyctl.groups import GROUP_PREFIX
-from energyctl.job_view import JobView
-from energyctl.judging import BACKGROUND_NOTE
 from energyctl.launchers import iteration, subreaper
 from energyctl.launchers import ledger_writer as rows
-from energyctl.loads import Loads
-from energyctl.programs import Job, Rendered
 from energyctl.results.background_load import unknown
 from energyctl.results.folder import LedgerFile, ResultsFolder, RunFiles
 from energyctl.results.ledger import Iteration, Operation, of_job, parse_operations, presence
-from energyctl.supervisor import Daemon, Unreachable
 from energyctl.system import processes
 from energyctl.system.atomic import write_atomic
 from energyctl.system.cgroups import Cgroup

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from energyctl import programs
+from energyctl.background import templates as programs
 from energyctl.config.plan import Run
 from energyctl.results.background_load import unknown
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energyctl import __version__, programs
+from energyctl import __version__
+from energyctl.background import templates as programs
+from energyctl.background.daemon import CALL_SECONDS, STARTED, Daemon, find
+from energyctl.background.protocol import STARTED_BY_ENERGYCTL, STOP_WAIT_SECONDS
 from energyctl.errors import MachineError
-from energyctl.groups import STARTED_BY_ENERGYCTL, STOP_WAIT_SECONDS
-from energyctl.supervisor import CALL_SECONDS, STARTED, Daemon, find
 from energyctl.system import User, processes
 from energyctl.system.atomic import write_atomic
 from energyctl.system.cgroups import Cgroup

@@ -23,10 +23,10 @@ from typing import Any
 import jinja2
 from jinja2 import sandbox
 
+from energyctl.background.protocol import GROUP_PREFIX, JOB, STOP_WAIT_SECONDS
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Invocation, parts
 from energyctl.errors import SettingsError
-from energyctl.groups import GROUP_PREFIX, JOB, STOP_WAIT_SECONDS
 from energyctl.text import safe_name
 
 _SAFE_IN_ENTRY = re.compile(r"[A-Za-z0-9_./:,@+=-]*")

@@ -19,8 +19,8 @@ from typing import Any
 from supervisor import events
 from supervisor.states import ProcessStates, SupervisorStates
 
-from energyctl.groups import GROUP_PREFIX, JOB
-from energyctl.guard.poll import send
+from energyctl.background.guard.wakeup import send
+from energyctl.background.protocol import GROUP_PREFIX, JOB
 from energyctl.launchers import iteration
 from energyctl.launchers import ledger_writer as rows
 from energyctl.system import processes

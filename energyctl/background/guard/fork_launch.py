@@ -21,7 +21,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from energyctl.groups import launcher_command
+from energyctl.background.protocol import launcher_command
 from energyctl.launchers import iteration
 
 _PR_SET_NAME = 15  # prctl(2)

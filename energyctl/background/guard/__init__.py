@@ -21,11 +21,11 @@ from typing import Any
 
 from supervisor import events
 
-from energyctl.guard import shortcut
-from energyctl.guard.deadman import DeadMan
-from energyctl.guard.operators import Live, Operators
-from energyctl.guard.pace import Restarts, Stops
-from energyctl.guard.poll import Wake
+from energyctl.background.guard import fork_launch as shortcut
+from energyctl.background.guard.dead_man import DeadMan
+from energyctl.background.guard.operators import Live, Operators
+from energyctl.background.guard.restarts import Restarts, Stops
+from energyctl.background.guard.wakeup import Wake
 
 
 class Guard:

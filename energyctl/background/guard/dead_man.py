@@ -22,9 +22,9 @@ from typing import Any
 
 from supervisor.states import SupervisorStates
 
-from energyctl.groups import GROUP_PREFIX, STARTED_BY_ENERGYCTL
-from energyctl.guard.operators import Operators
-from energyctl.guard.poll import InPoll, Wake, above, send
+from energyctl.background.guard.operators import Operators
+from energyctl.background.guard.wakeup import InPoll, Wake, above, send
+from energyctl.background.protocol import GROUP_PREFIX, STARTED_BY_ENERGYCTL
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 

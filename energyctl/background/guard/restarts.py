@@ -17,8 +17,8 @@ from supervisor import events
 from supervisor.datatypes import RestartUnconditionally
 from supervisor.states import ProcessStates, SupervisorStates
 
-from energyctl.groups import GROUP_PREFIX
-from energyctl.guard.poll import BEAT_SECONDS, Wake, send
+from energyctl.background.guard.wakeup import BEAT_SECONDS, Wake, send
+from energyctl.background.protocol import GROUP_PREFIX
 
 FAST_FAILURE_SECONDS, SHORTEST_GOOD_SECONDS = 1.0, 0.1
 
