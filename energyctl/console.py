@@ -16,7 +16,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from energyctl.observer import View
+from energyctl.campaign.observer import View
 from energyctl.reports.running import TRAINING, headline, job_lines, power
 from energyctl.reports.tables import presence, total_energy
 from energyctl.text import duration, one_line

@@ -15,7 +15,7 @@ from typing import Any
 
 from bench import REGISTRY, TRAIN
 from energyctl import system as machine
-from energyctl.journal import Journal, find
+from energyctl.campaign.journal import Journal, find
 from energyctl.results.folder import FINISHED, ResultsFolder
 from energyctl.system import workspace
 from slurm_cluster import Cluster

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energyctl import journal as journals
 from energyctl import nodes
 from energyctl import system as machine
 from energyctl.background.templates import for_sbatch
+from energyctl.campaign import journal as journals
+from energyctl.campaign.journal import Journal
 from energyctl.cluster import (
     Array,
     Attempts,
@@ -35,7 +36,6 @@ from energyctl.config.plan import Run, Training
 from energyctl.config.settings import Slurm
 from energyctl.config.settings.slurm import OWN, seconds_of
 from energyctl.errors import RunError, SettingsError
-from energyctl.journal import Journal
 from energyctl.results.folder import ResultsFolder, RunFiles
 from energyctl.system.workspace import Workspace
 

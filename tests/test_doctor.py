@@ -17,8 +17,8 @@ import pytest
 from rich.console import Console
 
 from bench import Bench, wait_for
-from energyctl import operations
 from energyctl import system as machine
+from energyctl.campaign import operations
 from energyctl.energy import Domain
 from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters
 from energyctl.meters import permissions as permission

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from bench import Bench, wait_for
+from energyctl.campaign.foreign import Load, Watch, unknown
+from energyctl.campaign.foreign import cpu_time as tables
+from energyctl.campaign.foreign.cpu_time import Entry, Look, Unsteady, foreign_between
+from energyctl.campaign.foreign.gpu_processes import GpuLooks
 from energyctl.energy import Domain
-from energyctl.foreign import Load, Watch, unknown
-from energyctl.foreign import table as tables
-from energyctl.foreign.gpus import GpuLooks
-from energyctl.foreign.table import Entry, Look, Unsteady, foreign_between
 from energyctl.meters import GpuProcess as Seat
 from energyctl.meters import Reading, Source, bounded
 from energyctl.meters.base import Untold

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from energyctl.campaign.training.interpreters import imports_missing, interpreter_of
 from energyctl.config.registry import Interpreter, Repository, Step
 from energyctl.errors import SettingsError
-from energyctl.interpreters import imports_missing, interpreter_of
 
 
 def repository(interpreter: str | None) -> Repository:

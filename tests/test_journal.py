@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from energyctl import journal as journals
 from energyctl import system as machine
+from energyctl.campaign import journal as journals
+from energyctl.campaign.journal import Journal
 from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.errors import SettingsError
-from energyctl.journal import Journal
 from energyctl.results import folder as results
 from energyctl.results.folder import ResultsFolder
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from bench import DEADLINE_SECONDS, Bench, wait_for
-from energyctl import leftovers
 from energyctl import system as machine
+from energyctl.campaign import leftovers
 from energyctl.system import cgroups, processes
 from energyctl.system.cgroups import Cgroup
 

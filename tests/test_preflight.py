@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from energyctl import interpreters, preflight
+from energyctl.campaign.training import interpreters, preflight
+from energyctl.campaign.training.invocations import Trainings
 from energyctl.config import registry
 from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.config.registry import Invocation
 from energyctl.errors import SettingsError
-from energyctl.trainings import Trainings
 
 PATH = "/usr/bin:/bin"
 

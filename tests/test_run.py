@@ -536,7 +536,7 @@ def python_for(user: pwd.struct_passwd, env: dict[str, str]) -> str:
     for python in (sys.executable, "/usr/bin/python3"):
         with contextlib.suppress(OSError):
             tried = subprocess.run(
-                [python, "-c", "import energyctl.campaign"],
+                [python, "-c", "import energyctl.campaign.campaign"],
                 user=user.pw_uid,
                 group=user.pw_gid,
                 env=env,

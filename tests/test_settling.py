@@ -14,7 +14,7 @@ from bench import Bench
 from energyctl.background.info import coverage_warnings
 from energyctl.background.job_view import JobView
 from energyctl.background.steady_state import FEWEST, Steadiness, trend
-from energyctl.settling import FAILURES, Attendance
+from energyctl.campaign.settle import FAILURES, Attendance
 from hardware import nvml
 
 RANDOM = random.Random(3)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench import Bench, wait_for
-from energyctl import workdirs
+from energyctl.campaign.training import workdirs
 
 PROGRAM = """
 import os, pathlib, sys, time

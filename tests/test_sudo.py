@@ -15,11 +15,11 @@ from test_run import python_for
 from bench import DEADLINE_SECONDS, Bench, open_way, wait_for
 from energyctl import system as machine
 from energyctl.background import templates as programs
+from energyctl.campaign.journal import Journal
+from energyctl.campaign.observer import Observer, View
+from energyctl.campaign.status_file import Published
 from energyctl.errors import SettingsError
-from energyctl.journal import Journal
-from energyctl.observer import Observer, View
 from energyctl.results.folder import ResultsFolder
-from energyctl.state import Published
 from energyctl.system import User, processes
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can act for another user")

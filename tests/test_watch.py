@@ -18,11 +18,11 @@ from rich.console import Console
 
 from bench import wait_for
 from energyctl.background.job_view import JobView
+from energyctl.campaign.observer import View
+from energyctl.campaign.watcher import Closed, Finished, Scene
+from energyctl.campaign.watcher import _samples as samples
 from energyctl.config.plan import BackgroundJob, Run, Training
-from energyctl.observer import View
 from energyctl.reports.watching import BLOCKS, plain, screen, sparkline
-from energyctl.watching import Closed, Finished, Scene
-from energyctl.watching import _samples as samples
 
 SAMPLES = Path(__file__).parent / "samples" / "watch"
 NOW = 1_900_000_000.0

@@ -13,14 +13,14 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from energyctl import journal as journals
 from energyctl import nodes
+from energyctl.campaign import journal as journals
+from energyctl.campaign.journal import Journal
 from energyctl.cli import conducting
 from energyctl.cli.submitting import failed
 from energyctl.cluster import Attempts, Overview, Overviews, ending, slurm
 from energyctl.console import make_console
 from energyctl.errors import SettingsError
-from energyctl.journal import Journal
 from energyctl.reports import cluster as reports
 from energyctl.reports import tables
 from energyctl.reports.machines import machines_table

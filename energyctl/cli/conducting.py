@@ -14,28 +14,29 @@ from typing import Any
 import click
 from rich.console import Console
 
-from energyctl import campaign as campaigns
-from energyctl import interpreters, preflight, preparation
 from energyctl import system as machine
 from energyctl import text as words
-from energyctl.campaign import Outcome
+from energyctl.campaign import campaign as campaigns
+from energyctl.campaign import prepare as preparation
+from energyctl.campaign.campaign import Outcome
+from energyctl.campaign.journal import Journal, create, find
+from energyctl.campaign.observer import Observer
+from energyctl.campaign.prepare import Campaign, Prepared
+from energyctl.campaign.run_state import rendered_token
+from energyctl.campaign.status_file import Published
+from energyctl.campaign.training import interpreters, preflight
+from energyctl.campaign.training.invocations import Trainings
 from energyctl.config import settings
 from energyctl.config.plan import Plan, Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Problem, Settings
 from energyctl.console import Progress, make_console
 from energyctl.errors import EnergyctlError, SettingsError
-from energyctl.journal import Journal, create, find
-from energyctl.live import rendered_token
 from energyctl.meters import describe, open_meters
-from energyctl.observer import Observer
-from energyctl.preparation import Campaign, Prepared
 from energyctl.reports import tables
 from energyctl.results.folder import ResultsFolder, read_text
-from energyctl.state import Published
 from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
-from energyctl.trainings import Trainings
 
 SHOWN_RUNS = 30
 PROBLEMS, INTERRUPTED = 2, 130

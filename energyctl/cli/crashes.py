@@ -38,8 +38,8 @@ def _name_leftovers(except_of: str | None) -> None:
     if not any(os.path.lexists(f"{place}/energyctl-{uid}") for uid in uids):
         return
     try:
-        from energyctl import leftovers
         from energyctl import system as machine
+        from energyctl.campaign import leftovers
 
         found = leftovers.find(machine.invoking_user())
         lines = [left.sentence() for left in found if left.workspace != except_of or not except_of]

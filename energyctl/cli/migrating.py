@@ -11,14 +11,14 @@ from pathlib import Path
 
 import click
 
-from energyctl import preparation
 from energyctl import system as machine
 from energyctl import text as words
+from energyctl.campaign import prepare as preparation
+from energyctl.campaign.prepare import Prepared
 from energyctl.cli.conducting import PROBLEMS, show_problems
 from energyctl.config import settings
 from energyctl.config.settings import Migration, Question
 from energyctl.errors import SettingsError
-from energyctl.preparation import Prepared
 from energyctl.system.atomic import write_atomic
 from energyctl.system.outputs import replace_text
 from energyctl.system.workspace import Workspace

@@ -44,7 +44,7 @@ def status(root: Path, as_json: bool) -> int:
 
     Of a campaign on a cluster: every run, where it is and how far.
     """
-    from energyctl import operations
+    from energyctl.campaign import operations
     from energyctl.reports import operating as reports
 
     found, seen = operations.status(root), _across_nodes(root)
@@ -77,7 +77,7 @@ def _across_nodes(root: Path) -> Overview | None:
 @_root
 def stop(root: Path, job: str | None) -> int:
     """End every background job of this workspace, and prove that nothing is left."""
-    from energyctl import operations
+    from energyctl.campaign import operations
     from energyctl.errors import MachineError
     from energyctl.system.workspace import Workspace
 
@@ -183,9 +183,10 @@ def _try(
     """``energyctl models --test``: 0 where the entry is right, as far as the trial shows."""
     from dataclasses import asdict
 
-    from energyctl import interpreters, trying
     from energyctl import system as machine
-    from energyctl.trainings import Trainings
+    from energyctl.campaign.training import interpreters
+    from energyctl.campaign.training import trial as trying
+    from energyctl.campaign.training.invocations import Trainings
 
     repo, _, model = name.rpartition("/")
     user = machine.invoking_user()
@@ -219,7 +220,7 @@ def doctor(as_json: bool, udev: bool) -> int:
     """Show what can be measured and controlled here, and how to get what cannot."""
     if udev:
         return _udev_rule()
-    from energyctl import operations
+    from energyctl.campaign import operations
     from energyctl.console import make_console
     from energyctl.reports import operating as reports
 

@@ -10,8 +10,10 @@ from typing import Any
 import click
 from rich.console import Console
 
-from energyctl import preparation
 from energyctl import text as words
+from energyctl.campaign import prepare as preparation
+from energyctl.campaign.journal import Journal
+from energyctl.campaign.prepare import Prepared
 from energyctl.cli import conducting
 from energyctl.cluster import ending, slurm, submission, with_options
 from energyctl.cluster.arrays import arrays, ranges, task_of
@@ -21,8 +23,6 @@ from energyctl.config.settings import Settings, Slurm
 from energyctl.config.settings.slurm import seconds_of
 from energyctl.console import Progress, make_console
 from energyctl.errors import MachineError, SettingsError
-from energyctl.journal import Journal
-from energyctl.preparation import Prepared
 from energyctl.reports import tables
 from energyctl.results.folder import ResultsFolder
 from energyctl.system.workspace import Workspace

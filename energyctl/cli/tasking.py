@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from energyctl import text as words
-from energyctl.campaign import Outcome
+from energyctl.campaign.campaign import Outcome
 from energyctl.cli import conducting
 from energyctl.cluster import slurm, task
 from energyctl.cluster.slurm import WARNED

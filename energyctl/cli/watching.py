@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from energyctl.journal import Journal
-    from energyctl.watching import Scene, Watcher
+    from energyctl.campaign.journal import Journal
+    from energyctl.campaign.watcher import Scene, Watcher
 
 PLAIN_EVERY_SECONDS = 60.0
 LINES = 5
@@ -39,8 +39,8 @@ def watch(root: Path, once: bool, interval: float) -> int:
     whenever you like. It ends with the campaign: with 0, or with 1 where the campaign died. In a
     pipe it prints a line for each change.
     """
+    from energyctl.campaign.watcher import Watcher
     from energyctl.system.workspace import Workspace
-    from energyctl.watching import Watcher
 
     os.nice(10)
     watcher = Watcher(Workspace(root))

@@ -20,13 +20,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from energyctl import outcome, workdirs
+from energyctl.campaign import result_builder as outcome
+from energyctl.campaign.journal import Journal
+from energyctl.campaign.storage import FINISHED, files_of
+from energyctl.campaign.training import workdirs
 from energyctl.cluster.claims import Claim, Claims
 from energyctl.cluster.slurm import Here
 from energyctl.config.plan import Run
 from energyctl.errors import EnergyctlError, RunError
-from energyctl.journal import Journal
-from energyctl.placing import FINISHED, files_of
 from energyctl.results.folder import FINISHED as FINAL
 from energyctl.results.folder import ResultsFolder, RunFiles, to_text
 
@@ -232,7 +233,7 @@ def _is_old(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class Claimed:
-    """Where a task makes the results of its runs; see :class:`energyctl.placing.Place`."""
+    """Where a task makes the results of its runs; see :class:`energyctl.campaign.storage.Place`."""
 
     attempts: Attempts
     here: Here

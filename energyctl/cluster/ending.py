@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from energyctl.campaign.journal import Journal
 from energyctl.cluster import slurm
 from energyctl.cluster.attempts import Attempts
 from energyctl.cluster.submission import (
@@ -20,7 +21,6 @@ from energyctl.cluster.submission import (
 from energyctl.config.plan import Run
 from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError
-from energyctl.journal import Journal
 from energyctl.system.workspace import Workspace
 
 CANCEL_SECONDS = 180.0

@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from energyctl.campaign.journal import Journal, find
+from energyctl.campaign.status_file import read_published
 from energyctl.cluster.arrays import task_of
 from energyctl.cluster.attempts import SUPERSEDED
 from energyctl.cluster.slurm import WARNED
 from energyctl.cluster.submission import Queued, options_of, queued, submissions
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
-from energyctl.journal import Journal, find
 from energyctl.results.folder import FINISHED, ResultsFolder
-from energyctl.state import read_published
 
 STOPPED, LIMITED = "interrupted", "ended by its time limit"
 State = Literal["succeeded", "failed", "running", "starting", "waiting", "missing", "unknown"]

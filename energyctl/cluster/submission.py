@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.background import templates as programs
+from energyctl.campaign.journal import Journal
 from energyctl.cluster import slurm
 from energyctl.cluster.arrays import Array, arrays, sbatch_options, task_of
 from energyctl.cluster.attempts import Attempts
 from energyctl.config.plan import Run
 from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError
-from energyctl.journal import Journal
 from energyctl.system.workspace import Workspace
 from energyctl.text import safe_name
 

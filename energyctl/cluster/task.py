@@ -7,9 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from energyctl import campaign as campaigns
-from energyctl import journal as journals
-from energyctl.campaign import Outcome
+from energyctl.campaign import campaign as campaigns
+from energyctl.campaign import journal as journals
+from energyctl.campaign.campaign import Outcome
+from energyctl.campaign.journal import Journal
+from energyctl.campaign.observer import Observer
+from energyctl.campaign.prepare import Campaign
+from energyctl.campaign.status_file import Published
+from energyctl.campaign.storage import Allocation
 from energyctl.cluster import slurm
 from energyctl.cluster.arrays import runs_of
 from energyctl.cluster.attempts import Attempts, Claimed
@@ -17,12 +22,7 @@ from energyctl.cluster.slurm import WARNED, Here
 from energyctl.cluster.submission import options_of
 from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError, SettingsError
-from energyctl.journal import Journal
-from energyctl.observer import Observer
-from energyctl.placing import Allocation
-from energyctl.preparation import Campaign
 from energyctl.results.folder import FINISHED, ResultsFolder
-from energyctl.state import Published
 from energyctl.system.workspace import Workspace
 from energyctl.text import safe_name
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from energyctl.observer import View
+from energyctl.campaign.observer import View
 from energyctl.text import duration, present
 
 PHASES = {

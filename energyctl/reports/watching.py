@@ -9,10 +9,10 @@ from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
+from energyctl.campaign.watcher import STALE_SECONDS, Closed, Scene
 from energyctl.config.plan import Run
 from energyctl.reports.running import TRAINING, headline, job_lines, phase_name
 from energyctl.text import count, duration, energy, present, values
-from energyctl.watching import STALE_SECONDS, Closed, Scene
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 PARALLEL = ("idle", "background_start", "background_only", "foreground", "background_stop")

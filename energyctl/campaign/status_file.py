@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from energyctl.observer import Observer, View
+from energyctl.campaign.observer import Observer, View
 
 EVERY_SECONDS = 1.0
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 from energyctl.background.daemon import Daemon, Unreachable
 from energyctl.background.protocol import GROUP_PREFIX
-from energyctl.foreign import table
-from energyctl.foreign.gpus import GpuLooks, Seat, Whose
+from energyctl.campaign.foreign import cpu_time as table
+from energyctl.campaign.foreign.gpu_processes import GpuLooks, Seat, Whose
 from energyctl.meters.base import Source, Untold
 from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, Load, command_of, owner_of
 from energyctl.system.processes import MARKER, environment_value

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from energyctl import workdirs
+from energyctl.campaign.training import workdirs
+from energyctl.campaign.training.foreground_process import CannotStart, Foreground
 from energyctl.config.registry import (
     Invocation,
     Metric,
@@ -18,7 +19,6 @@ from energyctl.config.registry import (
     progress_of,
     read_metrics,
 )
-from energyctl.launching import CannotStart, Foreground
 from energyctl.system import processes
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.log_tail import tail

@@ -8,24 +8,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from energyctl import interpreters, preflight
 from energyctl import system as machine
 from energyctl.background import entries
 from energyctl.background import templates as programs
+from energyctl.campaign.journal import Journal
+from energyctl.campaign.observer import Observer
+from energyctl.campaign.run_state import rendered_token
+from energyctl.campaign.storage import Allocation, InPlace, Place
+from energyctl.campaign.training import interpreters, preflight
+from energyctl.campaign.training.invocations import Trainings
 from energyctl.config import plan, registry, settings
 from energyctl.config.plan import Plan, Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Problem, Settings
 from energyctl.errors import SettingsError
-from energyctl.journal import Journal
-from energyctl.live import rendered_token
-from energyctl.observer import Observer
-from energyctl.placing import Allocation, InPlace, Place
 from energyctl.results.folder import ResultsFolder, RunFiles, typical_seconds
 from energyctl.results.history import read_history
 from energyctl.system import processes
 from energyctl.system.workspace import Workspace
-from energyctl.trainings import Trainings
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from energyctl.foreign.watch import Interval, Watch
+from energyctl.campaign.foreign.watch import Interval, Watch
 from energyctl.results.foreign_load import Load, unknown
 
 __all__ = ["Interval", "Load", "Watch", "unknown"]

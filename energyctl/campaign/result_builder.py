@@ -6,6 +6,9 @@ from typing import Any
 
 from energyctl.background import info as judging
 from energyctl.background.group import Background
+from energyctl.campaign.foreign import unknown
+from energyctl.campaign.run_state import Live, SharedIdle
+from energyctl.campaign.training.foreground import Attempt
 from energyctl.config.plan import Run
 from energyctl.energy import (
     Added,
@@ -17,9 +20,6 @@ from energyctl.energy import (
     doubtful,
 )
 from energyctl.errors import MachineError
-from energyctl.foreground import Attempt
-from energyctl.foreign import unknown
-from energyctl.live import Live, SharedIdle
 from energyctl.meters import why_null, write_cpu_energy
 from energyctl.results.folder import SCHEMA, WHOLE_MACHINE_NOTE, RunFiles
 from energyctl.results.ledger import operator_warnings

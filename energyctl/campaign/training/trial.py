@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from energyctl import foreground, launching, preflight
+from energyctl.campaign.training import foreground, preflight
+from energyctl.campaign.training import foreground_process as launching
+from energyctl.campaign.training.foreground import Attempt, Conduct
+from energyctl.campaign.training.invocations import Trainings, foreground_name
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Hyperparameter, Invocation, Step
 from energyctl.errors import SettingsError
-from energyctl.foreground import Attempt, Conduct
 from energyctl.results.folder import RunFiles
 from energyctl.system import User, processes
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.log_tail import last_lines
-from energyctl.trainings import Trainings, foreground_name
 
 SHOWN_LINES = 5
 

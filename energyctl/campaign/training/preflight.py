@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from energyctl.campaign.training.interpreters import imports_missing, interpreter_of
+from energyctl.campaign.training.invocations import Trainings
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Invocation, Where, invocations
 from energyctl.config.registry.model import Role
 from energyctl.errors import SettingsError
-from energyctl.interpreters import imports_missing, interpreter_of
-from energyctl.trainings import Trainings
 
 
 def trainings(runs: Iterable[Run]) -> dict[tuple[str, str], Training]:

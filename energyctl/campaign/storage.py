@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from energyctl import outcome, workdirs
+from energyctl.campaign import result_builder as outcome
+from energyctl.campaign.journal import Journal
+from energyctl.campaign.training import workdirs
 from energyctl.config.plan import Run
-from energyctl.journal import Journal
 from energyctl.results.folder import ResultsFolder, RunFiles, to_text
 
 FINISHED = "finished"

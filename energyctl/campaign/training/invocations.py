@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from energyctl import interpreters, workdirs
+from energyctl.campaign.training import interpreters, workdirs
 from energyctl.config.plan import Training
 from energyctl.config.registry import Invocation, Registry, Repository, Where, invocations, root_of
 from energyctl.config.registry.model import Role

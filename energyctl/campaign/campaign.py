@@ -9,24 +9,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from energyctl import calibrating, leftovers, runner, workdirs
 from energyctl import system as machine
 from energyctl.background.daemon import Daemon
 from energyctl.background.daemon_lifecycle import Daemons
+from energyctl.campaign import calibrate as calibrating
+from energyctl.campaign import leftovers
+from energyctl.campaign import run as runner
+from energyctl.campaign.foreign import Watch
+from energyctl.campaign.journal import Journal
+from energyctl.campaign.observer import Observer
+from energyctl.campaign.prepare import Campaign, check
+from energyctl.campaign.run_state import Context, SharedIdle
+from energyctl.campaign.storage import Allocation, Place
+from energyctl.campaign.training import workdirs
+from energyctl.campaign.training.invocations import Trainings
 from energyctl.config import registry, settings
 from energyctl.config.plan import Run
 from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError, SettingsError
-from energyctl.foreign import Watch
-from energyctl.journal import Journal
-from energyctl.live import Context, SharedIdle
 from energyctl.meters import missing_kinds, open_meters
-from energyctl.observer import Observer
-from energyctl.placing import Allocation, Place
-from energyctl.preparation import Campaign, check
 from energyctl.system import cgroups, processes
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.workspace import Workspace
-from energyctl.trainings import Trainings
 
 FOREIGN_SECONDS = 3.0
 """Between two looks at who else computes on the machine."""

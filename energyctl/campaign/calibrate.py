@@ -14,17 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from energyctl import runner
+from energyctl.campaign import run as runner
+from energyctl.campaign.journal import Journal
+from energyctl.campaign.run_state import Context
+from energyctl.campaign.training.invocations import Trainings
 from energyctl.config import registry, settings
 from energyctl.config.plan import Run, make
 from energyctl.errors import EnergyctlError
-from energyctl.journal import Journal
-from energyctl.live import Context
 from energyctl.results.calibrations import FOLDER
 from energyctl.results.folder import RunFiles, to_text
 from energyctl.system.workspace import packaged
 from energyctl.text import safe_name
-from energyctl.trainings import Trainings
 
 SETTINGS = json.dumps(
     {

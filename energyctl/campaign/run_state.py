@@ -9,27 +9,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from energyctl import foreground as foregrounds
 from energyctl.background.daemon import Daemon
 from energyctl.background.group import Background
 from energyctl.background.job_view import JobView
 from energyctl.background.load_monitor import Loads
+from energyctl.campaign.foreign import Interval, Load, Watch
+from energyctl.campaign.observer import Observer, View
+from energyctl.campaign.training import foreground as foregrounds
+from energyctl.campaign.training.foreground import Attempt
+from energyctl.campaign.training.invocations import Trainings
 from energyctl.config.plan import Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings
 from energyctl.energy import Baseline, Domain
-from energyctl.foreground import Attempt
-from energyctl.foreign import Interval, Load, Watch
 from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
-from energyctl.observer import Observer, View
 from energyctl.results.folder import ResultsFolder, RunFiles
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.log_tail import last_line
 from energyctl.text import safe_name
-from energyctl.trainings import Trainings
 
 SHOW_SECONDS = 0.5
 

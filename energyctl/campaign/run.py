@@ -17,21 +17,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from energyctl import foreground as foregrounds
-from energyctl import launching, workdirs
 from energyctl.background import entries
 from energyctl.background.group import Background
+from energyctl.campaign.result_builder import make_result
+from energyctl.campaign.run_state import Context, Live, rendered_token
+from energyctl.campaign.settle import settle
+from energyctl.campaign.training import foreground as foregrounds
+from energyctl.campaign.training import foreground_process as launching
+from energyctl.campaign.training import workdirs
+from energyctl.campaign.training.foreground import Attempt
+from energyctl.campaign.training.invocations import background_name, foreground_name
 from energyctl.config.plan import Run
 from energyctl.config.registry import Invocation, Step
 from energyctl.errors import BackgroundLost, Interrupted, RunError
-from energyctl.foreground import Attempt
-from energyctl.live import Context, Live, rendered_token
 from energyctl.meters.sampler import Sampler
-from energyctl.outcome import make_result
 from energyctl.results.folder import RunFiles
-from energyctl.settling import settle
 from energyctl.system import processes
-from energyctl.trainings import background_name, foreground_name
 
 FREED_SECONDS = 10.0
 """For GPU memory: a driver may take seconds to give back what a killed process held."""

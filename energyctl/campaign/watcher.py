@@ -14,12 +14,12 @@ from typing import Any
 
 from energyctl import system as machine
 from energyctl.background.job_view import JobView
+from energyctl.campaign.journal import Journal, find
+from energyctl.campaign.observer import View
+from energyctl.campaign.status_file import read_state
 from energyctl.config.plan import Run
 from energyctl.errors import SettingsError
-from energyctl.journal import Journal, find
-from energyctl.observer import View
 from energyctl.results.folder import ResultsFolder
-from energyctl.state import read_state
 from energyctl.system import processes
 from energyctl.system.log_tail import last_lines, tail
 from energyctl.system.workspace import Workspace

@@ -12,17 +12,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from energyctl import leftovers, workdirs
 from energyctl import system as machine
 from energyctl.background import daemon as supervisor
 from energyctl.background.protocol import GROUP_PREFIX
-from energyctl.campaign import leave
+from energyctl.campaign import leftovers
+from energyctl.campaign.campaign import leave
+from energyctl.campaign.status_file import read_state
+from energyctl.campaign.training import workdirs
 from energyctl.meters import GpuProcess, Row, Source, describe, open_meters
 from energyctl.meters import permissions as permission
 from energyctl.meters.base import Untold
 from energyctl.meters.capabilities import absent
 from energyctl.meters.discovery import doors
-from energyctl.state import read_state
 from energyctl.system import processes
 from energyctl.system.workspace import Workspace
 

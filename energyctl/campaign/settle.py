@@ -10,8 +10,8 @@ from energyctl.background.group import Background
 from energyctl.background.job_view import JobView
 from energyctl.background.load_monitor import Loads
 from energyctl.background.steady_state import FEWEST, Steadiness
+from energyctl.campaign.run_state import Live
 from energyctl.errors import RunError
-from energyctl.live import Live
 from energyctl.results.background_load import CLOSE_SECONDS
 
 TICK_SECONDS, SHORTEST_TICK_SECONDS = 0.5, 0.1
