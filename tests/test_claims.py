@@ -19,24 +19,15 @@ from energyctl import system as machine
 from energyctl.background.templates import for_sbatch
 from energyctl.campaign import journal as journals
 from energyctl.campaign.journal import Journal
-from energyctl.cluster import (
-    Array,
-    Attempts,
-    Claimed,
-    Claims,
-    arrays,
-    runs_of,
-    submission,
-    task_of,
-    with_options,
-)
-from energyctl.cluster.arrays import ranges, sbatch_options
-from energyctl.cluster.slurm import Here, expanded
 from energyctl.config.plan import Run, Training
 from energyctl.config.settings import Slurm
 from energyctl.config.settings.slurm import OWN, seconds_of
 from energyctl.errors import RunError, SettingsError
 from energyctl.results.folder import ResultsFolder, RunFiles
+from energyctl.slurm import Array, Attempts, Claimed, Claims, arrays, runs_of, task_of, with_options
+from energyctl.slurm import submit as submission
+from energyctl.slurm.arrays import ranges, sbatch_options
+from energyctl.slurm.commands import Here, expanded
 from energyctl.system.workspace import Workspace
 
 # -- arrays ------------------------------------------------------------------------------------
@@ -448,7 +439,7 @@ def test_what_a_crash_left_before_a_claim_is_swept_once_it_is_old(
     attempts.folder.reserve(RUN, 0.0, attempts.root, attempts.journal.name)
     assert settle(attempts) == []
     assert len(list(attempts.root.iterdir())) == 1  # its task may be about to claim
-    monkeypatch.setattr("energyctl.cluster.attempts.OLD_SECONDS", -1.0)
+    monkeypatch.setattr("energyctl.slurm.attempts.OLD_SECONDS", -1.0)
     assert settle(attempts, {("7", 1)}) == []
     assert len(list(attempts.root.iterdir())) == 1
     settle(attempts)

@@ -14,7 +14,7 @@ import pytest
 
 from bench import wait_for
 from clustered import Lab, lab
-from energyctl.cluster import Attempts
+from energyctl.slurm import Attempts
 from slurm_cluster import Cluster, cluster, unavailable
 from supervised import living
 

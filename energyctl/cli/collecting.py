@@ -18,7 +18,6 @@ from energyctl.campaign import journal as journals
 from energyctl.campaign.journal import Journal
 from energyctl.cli import conducting
 from energyctl.cli.submitting import failed
-from energyctl.cluster import Attempts, Overview, Overviews, ending, slurm
 from energyctl.console import make_console
 from energyctl.errors import SettingsError
 from energyctl.reports import cluster as reports
@@ -26,6 +25,9 @@ from energyctl.reports import tables
 from energyctl.reports.machines import machines_table
 from energyctl.results import calibrations
 from energyctl.results.tables import Part, run_row
+from energyctl.slurm import Attempts, Overview, Overviews
+from energyctl.slurm import commands as slurm
+from energyctl.slurm import finish as ending
 from energyctl.system.workspace import Workspace
 
 PLAIN_EVERY_SECONDS = 60.0

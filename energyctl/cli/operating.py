@@ -14,9 +14,9 @@ import click
 from energyctl.cli import completing
 
 if TYPE_CHECKING:
-    from energyctl.cluster import Overview
     from energyctl.config.registry import Registry
     from energyctl.energy import Energy
+    from energyctl.slurm import Overview
     from energyctl.system.workspace import Workspace
 
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -62,8 +62,8 @@ def status(root: Path, as_json: bool) -> int:
 def _across_nodes(root: Path) -> Overview | None:
     """The newest campaign of the workspace, where it runs on a cluster."""
     from energyctl import system as machine
-    from energyctl.cluster import Overviews, newest
     from energyctl.results.folder import ResultsFolder
+    from energyctl.slurm import Overviews, newest
     from energyctl.system.workspace import Workspace
 
     journal = newest(ResultsFolder(Workspace(root).results, machine.invoking_user()))

@@ -15,8 +15,6 @@ from energyctl.campaign import prepare as preparation
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.prepare import Prepared
 from energyctl.cli import conducting
-from energyctl.cluster import ending, slurm, submission, with_options
-from energyctl.cluster.arrays import arrays, ranges, task_of
 from energyctl.config.plan import Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings, Slurm
@@ -25,6 +23,11 @@ from energyctl.console import Progress, make_console
 from energyctl.errors import MachineError, SettingsError
 from energyctl.reports import tables
 from energyctl.results.folder import ResultsFolder
+from energyctl.slurm import commands as slurm
+from energyctl.slurm import finish as ending
+from energyctl.slurm import submit as submission
+from energyctl.slurm import with_options
+from energyctl.slurm.arrays import arrays, ranges, task_of
 from energyctl.system.workspace import Workspace
 from energyctl.text import safe_name
 

@@ -9,10 +9,11 @@ from rich.console import Console
 from energyctl import text as words
 from energyctl.campaign.campaign import Outcome
 from energyctl.cli import conducting
-from energyctl.cluster import slurm, task
-from energyctl.cluster.slurm import WARNED
 from energyctl.console import Progress, make_console
 from energyctl.reports import tables
+from energyctl.slurm import commands as slurm
+from energyctl.slurm import task
+from energyctl.slurm.commands import WARNED
 from energyctl.system.workspace import Workspace
 
 INTERRUPTED = 130

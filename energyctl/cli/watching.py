@@ -56,9 +56,9 @@ def watch(root: Path, once: bool, interval: float) -> int:
 def _across_nodes(journal: Journal, once: bool, interval: float) -> int:
     from energyctl.cli import collecting
     from energyctl.cli.keys import Keys
-    from energyctl.cluster import Overviews
     from energyctl.console import make_console
     from energyctl.reports import cluster as reports
+    from energyctl.slurm import Overviews
 
     overviews = Overviews(journal)
     if once:

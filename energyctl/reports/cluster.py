@@ -10,8 +10,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.cluster import LIMITED, Overview, RunNow
 from energyctl.reports.running import PHASES
+from energyctl.slurm import LIMITED, Overview, RunNow
 from energyctl.text import count, duration, energy, one_line
 
 STYLES = {"succeeded": "green", "failed": "red", "running": "bold", "missing": "yellow"}

@@ -15,14 +15,14 @@ from energyctl.campaign.observer import Observer
 from energyctl.campaign.prepare import Campaign
 from energyctl.campaign.status_file import Published
 from energyctl.campaign.storage import Allocation
-from energyctl.cluster import slurm
-from energyctl.cluster.arrays import runs_of
-from energyctl.cluster.attempts import Attempts, Claimed
-from energyctl.cluster.slurm import WARNED, Here
-from energyctl.cluster.submission import options_of
 from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError, SettingsError
 from energyctl.results.folder import FINISHED, ResultsFolder
+from energyctl.slurm import commands as slurm
+from energyctl.slurm.arrays import runs_of
+from energyctl.slurm.attempts import Attempts, Claimed
+from energyctl.slurm.commands import WARNED, Here
+from energyctl.slurm.submit import options_of
 from energyctl.system.workspace import Workspace
 from energyctl.text import safe_name
 

@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from energyctl.campaign.journal import Journal, find
 from energyctl.campaign.status_file import read_published
-from energyctl.cluster.arrays import task_of
-from energyctl.cluster.attempts import SUPERSEDED
-from energyctl.cluster.slurm import WARNED
-from energyctl.cluster.submission import Queued, options_of, queued, submissions
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
 from energyctl.results.folder import FINISHED, ResultsFolder
+from energyctl.slurm.arrays import task_of
+from energyctl.slurm.attempts import SUPERSEDED
+from energyctl.slurm.commands import WARNED
+from energyctl.slurm.submit import Queued, options_of, queued, submissions
 
 STOPPED, LIMITED = "interrupted", "ended by its time limit"
 State = Literal["succeeded", "failed", "running", "starting", "waiting", "missing", "unknown"]

@@ -7,10 +7,10 @@ overview     a campaign across the nodes           slurm      the only door to S
 
 from __future__ import annotations
 
-from energyctl.cluster.arrays import Array, arrays, runs_of, task_of, with_options
-from energyctl.cluster.attempts import Attempts, Claimed
-from energyctl.cluster.claims import Claim, Claims
-from energyctl.cluster.overview import LIMITED, Overview, Overviews, RunNow, newest
+from energyctl.slurm.arrays import Array, arrays, runs_of, task_of, with_options
+from energyctl.slurm.attempts import Attempts, Claimed
+from energyctl.slurm.claims import Claim, Claims
+from energyctl.slurm.overview import LIMITED, Overview, Overviews, RunNow, newest
 
 __all__ = [
     "LIMITED",

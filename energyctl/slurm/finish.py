@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from energyctl.campaign.journal import Journal
-from energyctl.cluster import slurm
-from energyctl.cluster.attempts import Attempts
-from energyctl.cluster.submission import (
+from energyctl.config.plan import Run
+from energyctl.config.settings import Slurm
+from energyctl.errors import MachineError
+from energyctl.slurm import commands as slurm
+from energyctl.slurm.attempts import Attempts
+from energyctl.slurm.submit import (
     Queued,
     Submission,
     alive,
@@ -18,9 +21,6 @@ from energyctl.cluster.submission import (
     submit,
     wait_until_empty,
 )
-from energyctl.config.plan import Run
-from energyctl.config.settings import Slurm
-from energyctl.errors import MachineError
 from energyctl.system.workspace import Workspace
 
 CANCEL_SECONDS = 180.0

@@ -24,12 +24,12 @@ from energyctl.campaign import result_builder as outcome
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.storage import FINISHED, files_of
 from energyctl.campaign.training import workdirs
-from energyctl.cluster.claims import Claim, Claims
-from energyctl.cluster.slurm import Here
 from energyctl.config.plan import Run
 from energyctl.errors import EnergyctlError, RunError
 from energyctl.results.folder import FINISHED as FINAL
 from energyctl.results.folder import ResultsFolder, RunFiles, to_text
+from energyctl.slurm.claims import Claim, Claims
+from energyctl.slurm.commands import Here
 
 SUPERSEDED = "superseded"
 OLD_SECONDS = 600.0

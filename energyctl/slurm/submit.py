@@ -15,12 +15,12 @@ from typing import Any
 
 from energyctl.background import templates as programs
 from energyctl.campaign.journal import Journal
-from energyctl.cluster import slurm
-from energyctl.cluster.arrays import Array, arrays, sbatch_options, task_of
-from energyctl.cluster.attempts import Attempts
 from energyctl.config.plan import Run
 from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError
+from energyctl.slurm import commands as slurm
+from energyctl.slurm.arrays import Array, arrays, sbatch_options, task_of
+from energyctl.slurm.attempts import Attempts
 from energyctl.system.workspace import Workspace
 from energyctl.text import safe_name
 
