@@ -20,8 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import energyctl
-from energyctl import charts, cli, figures
-from energyctl.charts import kinds, themes, timeline
+from energyctl import cli
+from energyctl.analysis import charts
+from energyctl.analysis.charts import figure_files as figures
+from energyctl.analysis.charts import plots as kinds
+from energyctl.analysis.charts import themes, timeline
 
 SAMPLES = Path(__file__).parent / "samples" / "charts"
 START = 1_795_487_000.0

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energyctl import nodes
 from energyctl import system as machine
+from energyctl.analysis import machines as nodes
 from energyctl.background.templates import for_sbatch
 from energyctl.campaign import journal as journals
 from energyctl.campaign.journal import Journal

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from energyctl import cli
-from energyctl.comparing import Settings, comparison, statistics
-from energyctl.comparing.comparison import Values, compare, compare_strata, holm, van_elteren
-from energyctl.comparing.correlation import correlate
-from energyctl.comparing.wording import overall_sentence, sentence
+from energyctl.analysis.compare import Settings, comparison, statistics
+from energyctl.analysis.compare.comparison import Values, compare, compare_strata, holm, van_elteren
+from energyctl.analysis.compare.correlation import correlate
+from energyctl.analysis.compare.sentences import overall_sentence, sentence
 from energyctl.reports.comparing import escaped
 
 SET = Settings()

@@ -19,9 +19,10 @@ from test_comparing import write_runs
 
 import energyctl
 from benchmarks.report import write_result
-from energyctl import cli, pages
-from energyctl.pages.facts import grouped
-from energyctl.pages.packing import packed, series, unpacked
+from energyctl import cli
+from energyctl.analysis import report as pages
+from energyctl.analysis.report.run_data import packed, series, unpacked
+from energyctl.analysis.report.summary import grouped
 from energyctl.text import energy
 
 EVIL = "</script><script>window.evil=1</script><img src=x onerror='window.evil=1'>\u2028\"&第\u202e"

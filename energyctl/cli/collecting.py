@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from energyctl import nodes
+from energyctl.analysis import machines as nodes
 from energyctl.campaign import journal as journals
 from energyctl.campaign.journal import Journal
 from energyctl.cli import conducting

@@ -13,7 +13,7 @@ from energyctl.cli.places import result_paths
 from energyctl.cli.progress import Steps
 
 if TYPE_CHECKING:
-    from energyctl.comparing import Groups, Study
+    from energyctl.analysis.compare import Groups, Study
     from energyctl.results.tables import Row
     from energyctl.system.workspace import Workspace
 
@@ -104,7 +104,7 @@ def _library() -> Any:
     from energyctl.errors import SettingsError
 
     try:
-        from energyctl import comparing
+        from energyctl.analysis import compare as comparing
     except ImportError as error:
         if (error.name or "").split(".")[0] not in ("scipy", "numpy"):
             raise

@@ -13,7 +13,7 @@ from energyctl.cli.places import result_paths
 from energyctl.cli.progress import Steps
 
 if TYPE_CHECKING:
-    from energyctl.charts import Theme
+    from energyctl.analysis.charts import Theme
 
 KINDS = ("power", "overview", "gpu", "energy", "hyperparameter", "pareto", "presence")
 THEMES = ("paper", "light", "dark")
@@ -92,8 +92,8 @@ def plot(
         runs = loading.load_files(result_paths(workspace, results, folder), _say, steps)
     if not runs:
         raise click.UsageError("no result could be read: nothing was drawn")
-    from energyctl import figures
-    from energyctl.charts import kinds
+    from energyctl.analysis.charts import figure_files as figures
+    from energyctl.analysis.charts import plots as kinds
 
     chosen = kind or ("power" if len(runs) == 1 else "energy")
     place = place or _place(workspace.given(f"{chosen}.pdf"), force)

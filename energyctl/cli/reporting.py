@@ -50,8 +50,8 @@ def report(
 
         raise SettingsError("no result could be read: nothing to report")
     if place is None:
+        from energyctl.analysis.report import terminal
         from energyctl.console import make_console
-        from energyctl.pages import terminal
 
         terminal.show(runs, make_console())
     else:
@@ -72,10 +72,10 @@ def _place(workspace: Workspace, name: str, force: bool) -> Path:
 
 
 def _write(runs: Runs, place: Path, title: str | None) -> None:
-    from energyctl import pages
     from energyctl import system as machine
+    from energyctl.analysis import report as pages
+    from energyctl.analysis.report.page import page
     from energyctl.errors import MachineError
-    from energyctl.pages.page import page
     from energyctl.results.table_writers import staging
     from energyctl.text import count
 

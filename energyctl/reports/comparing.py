@@ -10,7 +10,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.comparing import Comparison, Correlation, Estimate, Study, Summary, name_of, p_text
+from energyctl.analysis.compare import (
+    Comparison,
+    Correlation,
+    Estimate,
+    Study,
+    Summary,
+    name_of,
+    p_text,
+)
 from energyctl.text import count
 
 _SCALES = {"J": ((1e7, 1e6, "MJ"), (1e4, 1e3, "kJ")), "s": ((7200.0, 3600.0, "h"),)}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.nodes import NAMES, Machine, calibration_words
+from energyctl.analysis.machines import NAMES, Machine, calibration_words
 
 
 def machines_table(machines: Sequence[Machine]) -> Table:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from energyctl.charts import themes
-from energyctl.charts.drawing import TEXT, Width, alt, columns, layered, stacked
+from energyctl.analysis.charts import themes
+from energyctl.analysis.charts.altair import TEXT, Width, alt, columns, layered, stacked
 
 TIME = "Time since the begin of the run (s)"
 

@@ -6,16 +6,7 @@ them, in a page, a notebook or a figure. Needs the extra `report`.
 
 from __future__ import annotations
 
-from energyctl.charts.conditions import coverage, foreign, max_gap, presence, settle
-from energyctl.charts.energies import (
-    energy_against,
-    energy_by_run,
-    metric_against,
-    metric_against_energy,
-)
-from energyctl.charts.fronts import minimised, pareto, point_rows, points
-from energyctl.charts.machines import energy_by_machine
-from energyctl.charts.rows import (
+from energyctl.analysis.charts.chart_data import (
     domain_names,
     domain_rows,
     gpu_rows,
@@ -24,9 +15,18 @@ from energyctl.charts.rows import (
     power_rows,
     run_rows,
 )
-from energyctl.charts.themes import MODES, THEMES, Theme, config
-from energyctl.charts.thinning import gaps_marked, thinned
-from energyctl.charts.timeline import (
+from energyctl.analysis.charts.conditions import coverage, foreign, max_gap, presence, settle
+from energyctl.analysis.charts.downsample import gaps_marked, thinned
+from energyctl.analysis.charts.energy_charts import (
+    energy_against,
+    energy_by_run,
+    metric_against,
+    metric_against_energy,
+)
+from energyctl.analysis.charts.machine_charts import energy_by_machine
+from energyctl.analysis.charts.pareto import minimised, pareto, point_rows, points
+from energyctl.analysis.charts.themes import MODES, THEMES, Theme, config
+from energyctl.analysis.charts.timeline import (
     run_gpu,
     run_iterations,
     run_overview,
@@ -34,7 +34,7 @@ from energyctl.charts.timeline import (
     run_temperature,
     run_utilization,
 )
-from energyctl.charts.units import energy_unit
+from energyctl.analysis.charts.units import energy_unit
 
 __all__ = [
     "MODES", "THEMES", "Theme", "config", "coverage", "domain_names", "domain_rows",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from energyctl.charts import themes
-from energyctl.charts.drawing import Width, alt, layered
-from energyctl.charts.energies import modes, run_tooltip
+from energyctl.analysis.charts import themes
+from energyctl.analysis.charts.altair import Width, alt, layered
+from energyctl.analysis.charts.energy_charts import modes, run_tooltip
 
 
 def energy_by_machine(

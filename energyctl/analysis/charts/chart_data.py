@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from energyctl.charts.thinning import gaps_marked, thinned
+from energyctl.analysis.charts.downsample import gaps_marked, thinned
 from energyctl.results.tables import Row
 from energyctl.results.time_series import dataframes
 
@@ -210,7 +210,7 @@ def domain_names(rows: Iterable[Row]) -> list[str]:
 
 
 def _domain_order(name: str) -> tuple[int, str, int]:
-    from energyctl.charts.themes import KINDS, kind_of
+    from energyctl.analysis.charts.themes import KINDS, kind_of
 
     base, _, number = name.partition("-")
     return KINDS.index(kind_of(name)), base, int(number) if number.isdigit() else 99

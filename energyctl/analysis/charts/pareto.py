@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from energyctl.charts.rows import finite, run_rows
+from energyctl.analysis.charts.chart_data import finite, run_rows
 from energyctl.results.tables import Row
 
 if TYPE_CHECKING:

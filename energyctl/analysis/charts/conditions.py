@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from energyctl.charts import themes
-from energyctl.charts.drawing import Width, alt, layered, stacked
-from energyctl.charts.energies import modes, run_axis, run_tooltip
+from energyctl.analysis.charts import themes
+from energyctl.analysis.charts.altair import Width, alt, layered, stacked
+from energyctl.analysis.charts.energy_charts import modes, run_axis, run_tooltip
 
 
 def coverage(width: Width = "container", height: float = 70) -> alt.LayerChart:

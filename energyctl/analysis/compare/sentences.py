@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from energyctl.comparing.comparison import Comparison, Overall
-from energyctl.comparing.correlation import Correlation
-from energyctl.comparing.statistics import Estimate, size_word
+from energyctl.analysis.compare.comparison import Comparison, Overall
+from energyctl.analysis.compare.correlation import Correlation
+from energyctl.analysis.compare.statistics import Estimate, size_word
 
 NAMES = {
     "total_joules": "energy in all",

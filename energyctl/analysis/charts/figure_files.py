@@ -16,7 +16,7 @@ from energyctl.results.table_writers import staging
 from energyctl.results.tables import Row
 
 if TYPE_CHECKING:
-    from energyctl.charts import Theme
+    from energyctl.analysis.charts import Theme
     from energyctl.system import User
 
 Form = Literal["svg", "pdf", "png"]
@@ -53,7 +53,7 @@ def figure(
 
     Raises SettingsError where vl-convert is not installed, or the width is too small to draw in.
     """
-    from energyctl.charts import config
+    from energyctl.analysis.charts import config
 
     convert = _converter()
     specification = _fitted(convert, chart, rows, width_points, config(theme, in_print=True))

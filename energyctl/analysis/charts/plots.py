@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from energyctl.charts import conditions, energies, fronts, rows, themes, timeline
-from energyctl.charts.drawing import alt
-from energyctl.charts.units import energy_unit
+from energyctl.analysis.charts import chart_data as rows
+from energyctl.analysis.charts import conditions, themes, timeline
+from energyctl.analysis.charts import energy_charts as energies
+from energyctl.analysis.charts import pareto as fronts
+from energyctl.analysis.charts.altair import alt
+from energyctl.analysis.charts.units import energy_unit
 from energyctl.errors import SettingsError
 from energyctl.results.tables import Row
 

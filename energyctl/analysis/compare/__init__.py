@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from energyctl.comparing.comparison import Comparison, Overall
-from energyctl.comparing.correlation import Correlation
-from energyctl.comparing.groups import (
+from energyctl.analysis.compare.comparison import Comparison, Overall
+from energyctl.analysis.compare.correlation import Correlation
+from energyctl.analysis.compare.grouping import (
     DEFAULT_MEASURES,
     Groups,
     based_on,
@@ -16,9 +16,9 @@ from energyctl.comparing.groups import (
     two_groups,
     usable,
 )
-from energyctl.comparing.statistics import Estimate, Settings, Summary, size_word
-from energyctl.comparing.study import Study, compare_groups, correlate_rows
-from energyctl.comparing.wording import name_of, p_text
+from energyctl.analysis.compare.sentences import name_of, p_text
+from energyctl.analysis.compare.statistics import Estimate, Settings, Summary, size_word
+from energyctl.analysis.compare.study import Study, compare_groups, correlate_rows
 
 __all__ = [
     "DEFAULT_MEASURES",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from energyctl.comparing.comparison import Values
+from energyctl.analysis.compare.comparison import Values
 from energyctl.errors import SettingsError
 from energyctl.results.tables import LAYOUTS, Row
 

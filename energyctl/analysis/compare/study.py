@@ -6,18 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from energyctl.comparing import groups as grouping
-from energyctl.comparing.comparison import (
-    Comparison,
-    Overall,
-    compare,
-    compare_strata,
-    holm,
-)
-from energyctl.comparing.correlation import Correlation, correlate
-from energyctl.comparing.groups import Groups
-from energyctl.comparing.statistics import Estimate, Settings, size_word
-from energyctl.comparing.wording import correlation_sentence, overall_sentence, sentence
+from energyctl.analysis.compare import grouping
+from energyctl.analysis.compare.comparison import Comparison, Overall, compare, compare_strata, holm
+from energyctl.analysis.compare.correlation import Correlation, correlate
+from energyctl.analysis.compare.grouping import Groups
+from energyctl.analysis.compare.sentences import correlation_sentence, overall_sentence, sentence
+from energyctl.analysis.compare.statistics import Estimate, Settings, size_word
 from energyctl.errors import SettingsError
 from energyctl.results.tables import Row
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import energyctl
-from energyctl import charts, nodes
+from energyctl.analysis import charts
+from energyctl.analysis import machines as nodes
+from energyctl.analysis.report.run_data import packed
+from energyctl.analysis.report.summary import glance
 from energyctl.errors import SettingsError
-from energyctl.pages.facts import glance
-from energyctl.pages.packing import packed
 from energyctl.results.calibrations import Calibration
 from energyctl.results.tables import Row
 from energyctl.text import count, duration, energy

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
-from energyctl.comparing.statistics import (
+from energyctl.analysis.compare.statistics import (
     Estimate,
     Settings,
     Summary,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from energyctl.comparing.statistics import Estimate, Settings
+from energyctl.analysis.compare.statistics import Estimate, Settings
 
 LEAST = 5
 

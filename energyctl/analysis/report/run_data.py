@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from energyctl import charts
+from energyctl.analysis import charts
 from energyctl.results.tables import Row
 
 if TYPE_CHECKING:

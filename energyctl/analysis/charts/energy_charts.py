@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from energyctl.charts import themes
-from energyctl.charts.drawing import TEXT, Width, alt, columns, layered
-from energyctl.charts.fronts import minimised
-from energyctl.charts.units import in_unit
+from energyctl.analysis.charts import themes
+from energyctl.analysis.charts.altair import TEXT, Width, alt, columns, layered
+from energyctl.analysis.charts.pareto import minimised
+from energyctl.analysis.charts.units import in_unit
 
 _MODE = "datum.mode || 'not recorded'"
 

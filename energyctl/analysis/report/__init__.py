@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from energyctl.pages.facts import Glance, glance
-from energyctl.pages.settings import calibrations_of, settings_of
+from energyctl.analysis.report.sources import calibrations_of, settings_of
+from energyctl.analysis.report.summary import Glance, glance
 
 __all__ = ["Glance", "calibrations_of", "glance", "settings_of"]

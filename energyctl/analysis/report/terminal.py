@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.pages.facts import Glance, Warned, glance
+from energyctl.analysis.report.summary import Glance, Warned, glance
 from energyctl.results.api import Run, Runs
 from energyctl.text import count, duration, energy, one_line, values
 
