@@ -309,7 +309,7 @@ def test_an_estimate_and_an_imported_run_are_named_as_such(results: Path) -> Non
 
 
 def test_the_commands_kinds_are_those_that_can_be_drawn() -> None:
-    from energyctl.cli import plotting
+    from energyctl.cli.commands import plot as plotting
 
     assert tuple(kinds.KINDS) == plotting.KINDS
     assert {*plotting.THEMES} == {*charts.THEMES}

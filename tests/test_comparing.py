@@ -21,7 +21,7 @@ from energyctl.analysis.compare import Settings, comparison, statistics
 from energyctl.analysis.compare.comparison import Values, compare, compare_strata, holm, van_elteren
 from energyctl.analysis.compare.correlation import correlate
 from energyctl.analysis.compare.sentences import overall_sentence, sentence
-from energyctl.reports.comparing import escaped
+from energyctl.cli.output.compare import escaped
 
 SET = Settings()
 numbers = st.lists(st.integers(1, 40).map(float), min_size=2, max_size=9)

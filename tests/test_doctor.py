@@ -19,12 +19,12 @@ from rich.console import Console
 from bench import Bench, wait_for
 from energyctl import system as machine
 from energyctl.campaign import operations
+from energyctl.cli.output import status as reports
 from energyctl.energy import Domain
 from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters
 from energyctl.meters import permissions as permission
 from energyctl.meters.base import Untold
 from energyctl.meters.probe import Watched
-from energyctl.reports import operating as reports
 from energyctl.system import host
 from hardware import nvml
 from hardware.meter import ScriptedMeter

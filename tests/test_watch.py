@@ -21,8 +21,8 @@ from energyctl.background.job_view import JobView
 from energyctl.campaign.observer import View
 from energyctl.campaign.watcher import Closed, Finished, Scene
 from energyctl.campaign.watcher import _samples as samples
+from energyctl.cli.output.watch import BLOCKS, plain, screen, sparkline
 from energyctl.config.plan import BackgroundJob, Run, Training
-from energyctl.reports.watching import BLOCKS, plain, screen, sparkline
 
 SAMPLES = Path(__file__).parent / "samples" / "watch"
 NOW = 1_900_000_000.0

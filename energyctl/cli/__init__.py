@@ -13,19 +13,17 @@ from typing import Any
 import click
 
 import energyctl
-from energyctl.cli import (
-    campaigns,
-    clusters,
-    comparing,
-    completing,
-    exporting,
-    importing,
-    operating,
-    plotting,
-    reporting,
-    watching,
-)
-from energyctl.cli.crashes import naming_leftovers
+from energyctl.cli.commands import campaign as campaigns
+from energyctl.cli.commands import compare as comparing
+from energyctl.cli.commands import completion as completing
+from energyctl.cli.commands import export as exporting
+from energyctl.cli.commands import import_ as importing
+from energyctl.cli.commands import operate as operating
+from energyctl.cli.commands import plot as plotting
+from energyctl.cli.commands import report as reporting
+from energyctl.cli.commands import slurm as clusters
+from energyctl.cli.commands import watch as watching
+from energyctl.cli.leftover_notice import naming_leftovers
 from energyctl.errors import EnergyctlError, Interrupted
 
 INTERRUPTED = 130

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
+from energyctl.cli.output.tables import meters_table
 from energyctl.meters import Row
-from energyctl.reports.tables import meters_table
 from energyctl.text import duration, one_line, present
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from energyctl.cli import completing
+from energyctl.cli.commands import completion as completing
 
 _models = click.option("--models", metavar="FILE", help="Another model registry.")
 _seed = click.option("--seed", type=click.IntRange(min=0), help="Seed of the drawn values.")
@@ -47,7 +47,7 @@ def numbers(context: click.Context, parameter: click.Parameter, value: str | Non
 @_root
 def run(root: Path, /, file: str | None, **options: Any) -> int:
     """Run every experiment of a settings FILE, or of one --model without a file."""
-    from energyctl.cli import conducting
+    from energyctl.cli.commands import run as conducting
 
     return conducting.run(root, file, options)
 
@@ -71,7 +71,7 @@ def resume(
 
     On a cluster: submit what is neither finished nor in the queue.
     """
-    from energyctl.cli import conducting
+    from energyctl.cli.commands import run as conducting
 
     return conducting.resume(root, campaign, results, no_progress, sbatch)
 
@@ -92,7 +92,7 @@ def plan(
     as_json: bool,
 ) -> int:
     """Show the runs that `run` would do, with every value."""
-    from energyctl.cli import conducting
+    from energyctl.cli.commands import run as conducting
 
     return conducting.show_plan(root, file, seed, models, results, as_json)
 
@@ -106,7 +106,7 @@ def validate(root: Path, files: tuple[str, ...], models: str | None) -> int:
 
     A FILE may be a registry itself. Without FILES, the registry alone is validated.
     """
-    from energyctl.cli import validating
+    from energyctl.cli.commands import validate as validating
 
     return validating.validate(root, files, models)
 
@@ -132,7 +132,7 @@ def migrate(
     models: str | None,
 ) -> int:
     """Show a settings FILE of an older dialect in today's words, and write it if asked to."""
-    from energyctl.cli import migrating
+    from energyctl.cli.commands import migrate as migrating
 
     if out is not None and write:
         raise click.UsageError("--out goes without --write")
@@ -153,7 +153,7 @@ def render(
 
     After an edit, use them with `energyctl run FILE --rendered DIR`.
     """
-    from energyctl.cli import conducting
+    from energyctl.cli.commands import run as conducting
 
     return conducting.render(root, file, out, seed, models, results)
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from energyctl import text as words
-from energyctl.cli.conducting import PROBLEMS, prepare, show_problems
+from energyctl.cli.commands.run import PROBLEMS, prepare, show_problems
 from energyctl.config import jsonfile as documents
 from energyctl.config import registry, settings
 from energyctl.config.jsonfile import Document

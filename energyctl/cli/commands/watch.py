@@ -54,10 +54,10 @@ def watch(root: Path, once: bool, interval: float) -> int:
 
 
 def _across_nodes(journal: Journal, once: bool, interval: float) -> int:
-    from energyctl.cli import collecting
+    from energyctl.cli.commands import collect as collecting
     from energyctl.cli.keys import Keys
-    from energyctl.console import make_console
-    from energyctl.reports import cluster as reports
+    from energyctl.cli.output import slurm as reports
+    from energyctl.cli.output.live import make_console
     from energyctl.slurm import Overviews
 
     overviews = Overviews(journal)
@@ -75,8 +75,8 @@ def _across_nodes(journal: Journal, once: bool, interval: float) -> int:
 
 
 def _once(watcher: Watcher, live: bool) -> int:
-    from energyctl.console import make_console
-    from energyctl.reports import watching as reports
+    from energyctl.cli.output import watch as reports
+    from energyctl.cli.output.live import make_console
 
     scene = watcher.look(LINES)
     if live:
@@ -92,8 +92,8 @@ def _follow(watcher: Watcher, interval: float) -> int:
     from rich.live import Live
 
     from energyctl.cli.keys import Keys
-    from energyctl.console import make_console
-    from energyctl.reports import watching as reports
+    from energyctl.cli.output import watch as reports
+    from energyctl.cli.output.live import make_console
 
     console, seen, scene = make_console(), False, watcher.look(LINES)
     with Keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
@@ -109,7 +109,7 @@ def _follow(watcher: Watcher, interval: float) -> int:
 
 def _lines(watcher: Watcher, interval: float) -> int:
     """In a pipe or a log: a line for each phase, and one each minute."""
-    from energyctl.reports import watching as reports
+    from energyctl.cli.output import watch as reports
 
     said, at = None, 0.0
     while True:
@@ -130,7 +130,7 @@ def _is_over(scene: Scene) -> bool:
 
 def _end(scene: Scene) -> int:
     """The last word, on a screen that stays."""
-    from energyctl.reports import watching as reports
+    from energyctl.cli.output import watch as reports
 
     if scene.dead:
         click.echo(reports.died(scene))

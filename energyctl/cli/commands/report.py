@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from energyctl.cli import completing
-from energyctl.cli.places import result_paths
+from energyctl.cli.commands import completion as completing
 from energyctl.cli.progress import Steps
+from energyctl.cli.result_arguments import result_paths
 
 if TYPE_CHECKING:
     from energyctl.results.api import Runs
@@ -51,7 +51,7 @@ def report(
         raise SettingsError("no result could be read: nothing to report")
     if place is None:
         from energyctl.analysis.report import terminal
-        from energyctl.console import make_console
+        from energyctl.cli.output.live import make_console
 
         terminal.show(runs, make_console())
     else:

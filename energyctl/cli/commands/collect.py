@@ -16,13 +16,13 @@ from rich.live import Live
 from energyctl.analysis import machines as nodes
 from energyctl.campaign import journal as journals
 from energyctl.campaign.journal import Journal
-from energyctl.cli import conducting
-from energyctl.cli.submitting import failed
-from energyctl.console import make_console
+from energyctl.cli.commands import run as conducting
+from energyctl.cli.commands.submit import failed
+from energyctl.cli.output import slurm as reports
+from energyctl.cli.output import tables
+from energyctl.cli.output.live import make_console
+from energyctl.cli.output.machines import machines_table
 from energyctl.errors import SettingsError
-from energyctl.reports import cluster as reports
-from energyctl.reports import tables
-from energyctl.reports.machines import machines_table
 from energyctl.results import calibrations
 from energyctl.results.tables import Part, run_row
 from energyctl.slurm import Attempts, Overview, Overviews

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from energyctl.cli import completing
-from energyctl.cli.campaigns import numbers
+from energyctl.cli.commands import completion as completing
+from energyctl.cli.commands.campaign import numbers
 
 _results = click.option("--results", metavar="DIR", help="Another results folder.")
 _campaign = click.argument("campaign", required=False, shell_complete=completing.campaigns)
@@ -43,7 +43,7 @@ def submit(root: Path, /, file: str, **options: Any) -> int:
     Everything is checked as `run` does. `status` and `watch` show how it goes, `collect` waits for
     the end, `cancel` ends it, `resume` submits what is missing.
     """
-    from energyctl.cli import submitting
+    from energyctl.cli.commands import submit as submitting
 
     return submitting.submit(root, file, options)
 
@@ -55,7 +55,7 @@ def submit(root: Path, /, file: str, **options: Any) -> int:
 @click.pass_obj
 def run_task(root: Path, campaign: str, index: int, results: str | None) -> int:
     """Do the runs of task INDEX of a CAMPAIGN: what a job of `submit` calls on its node."""
-    from energyctl.cli import tasking
+    from energyctl.cli.commands import run_task as tasking
 
     return tasking.run_task(root, campaign, index, results)
 
@@ -74,7 +74,7 @@ def run_task(root: Path, campaign: str, index: int, results: str | None) -> int:
 @click.pass_obj
 def collect(root: Path, campaign: str | None, results: str | None, interval: float) -> int:
     """Wait until a CAMPAIGN on a cluster is over, then show what `run` would show at its end."""
-    from energyctl.cli import collecting
+    from energyctl.cli.commands import collect as collecting
 
     return collecting.collect(root, campaign, results, interval)
 
@@ -85,7 +85,7 @@ def collect(root: Path, campaign: str | None, results: str | None, interval: flo
 @click.pass_obj
 def cancel(root: Path, campaign: str | None, results: str | None) -> int:
     """End a CAMPAIGN on a cluster, and prove that nothing of it is left in the queue."""
-    from energyctl.cli import collecting
+    from energyctl.cli.commands import collect as collecting
 
     return collecting.cancel(root, campaign, results)
 

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.reports.running import PHASES
+from energyctl.cli.output.run_view import PHASES
 from energyctl.slurm import LIMITED, Overview, RunNow
 from energyctl.text import count, duration, energy, one_line
 

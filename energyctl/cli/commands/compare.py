@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from energyctl.cli import completing
-from energyctl.cli.places import result_paths
+from energyctl.cli.commands import completion as completing
 from energyctl.cli.progress import Steps
+from energyctl.cli.result_arguments import result_paths
 
 if TYPE_CHECKING:
     from energyctl.analysis.compare import Groups, Study
@@ -154,7 +154,7 @@ def _rows(workspace: Workspace, names: Sequence[str], say: Any) -> list[Row]:
 
 
 def _print(study: Study, as_json: bool, as_latex: bool) -> None:
-    from energyctl.reports import comparing as reports
+    from energyctl.cli.output import compare as reports
     from energyctl.text import json_text
 
     if as_json:
@@ -162,7 +162,7 @@ def _print(study: Study, as_json: bool, as_latex: bool) -> None:
     elif as_latex:
         click.echo(reports.latex(study))
     else:
-        from energyctl.console import make_console
+        from energyctl.cli.output.live import make_console
 
         reports.show(study, make_console())
 

@@ -17,8 +17,8 @@ from rich.live import Live
 from rich.text import Text
 
 from energyctl.campaign.observer import View
-from energyctl.reports.running import TRAINING, headline, job_lines, power
-from energyctl.reports.tables import presence, total_energy
+from energyctl.cli.output.run_view import TRAINING, headline, job_lines, power
+from energyctl.cli.output.tables import presence, total_energy
 from energyctl.text import duration, one_line
 
 PLAIN_EVERY_SECONDS = 60.0

@@ -14,14 +14,14 @@ from energyctl import text as words
 from energyctl.campaign import prepare as preparation
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.prepare import Prepared
-from energyctl.cli import conducting
+from energyctl.cli.commands import run as conducting
+from energyctl.cli.output import tables
+from energyctl.cli.output.live import Progress, make_console
 from energyctl.config.plan import Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings, Slurm
 from energyctl.config.settings.slurm import seconds_of
-from energyctl.console import Progress, make_console
 from energyctl.errors import MachineError, SettingsError
-from energyctl.reports import tables
 from energyctl.results.folder import ResultsFolder
 from energyctl.slurm import commands as slurm
 from energyctl.slurm import finish as ending

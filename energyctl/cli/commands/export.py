@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from energyctl.cli import completing
-from energyctl.cli.places import result_paths
+from energyctl.cli.commands import completion as completing
 from energyctl.cli.progress import Steps
+from energyctl.cli.result_arguments import result_paths
 from energyctl.text import count
 
 TABLES = ("runs", "domains", "phases", "jobs", "iterations")

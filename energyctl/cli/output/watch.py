@@ -10,8 +10,8 @@ from rich.console import Group
 from rich.text import Text
 
 from energyctl.campaign.watcher import STALE_SECONDS, Closed, Scene
+from energyctl.cli.output.run_view import TRAINING, headline, job_lines, phase_name
 from energyctl.config.plan import Run
-from energyctl.reports.running import TRAINING, headline, job_lines, phase_name
 from energyctl.text import count, duration, energy, present, values
 
 BLOCKS = "▁▂▃▄▅▆▇█"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from energyctl.cli import completing
-from energyctl.cli.places import result_paths
+from energyctl.cli.commands import completion as completing
 from energyctl.cli.progress import Steps
+from energyctl.cli.result_arguments import result_paths
 
 if TYPE_CHECKING:
     from energyctl.analysis.charts import Theme

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from energyctl.cli import completing
+from energyctl.cli.commands import completion as completing
 
 if TYPE_CHECKING:
     from energyctl.config.registry import Registry
@@ -45,7 +45,7 @@ def status(root: Path, as_json: bool) -> int:
     Of a campaign on a cluster: every run, where it is and how far.
     """
     from energyctl.campaign import operations
-    from energyctl.reports import operating as reports
+    from energyctl.cli.output import status as reports
 
     found, seen = operations.status(root), _across_nodes(root)
     if as_json:
@@ -53,7 +53,7 @@ def status(root: Path, as_json: bool) -> int:
         return 0
     click.echo(reports.status_text(found))
     if seen is not None:
-        from energyctl.reports import cluster
+        from energyctl.cli.output import slurm as cluster
 
         click.echo("\n".join(cluster.status_lines(seen)))
     return 0
@@ -128,7 +128,7 @@ def meter(
 
 def _summary(energy: Energy, warnings: Sequence[str], stderr: TextIO | None) -> str:
     """Nothing is imported for it before the command has ended."""
-    from energyctl.reports.metering import summary
+    from energyctl.cli.output.meter import summary
 
     return summary(energy, warnings, stderr)
 
@@ -161,12 +161,12 @@ def models(
     known = registry.read(workspace.given(file) if file else workspace.registry)
     if test is not None:
         return _try(known, workspace, test, seconds, values, as_json)
-    from energyctl.reports.models import models_json, models_view
+    from energyctl.cli.output.models import models_json, models_view
 
     if as_json:
         _echo_json(models_json(known))
         return 0
-    from energyctl.console import make_console
+    from energyctl.cli.output.live import make_console
 
     make_console().print(models_view(known))
     return 0
@@ -221,8 +221,8 @@ def doctor(as_json: bool, udev: bool) -> int:
     if udev:
         return _udev_rule()
     from energyctl.campaign import operations
-    from energyctl.console import make_console
-    from energyctl.reports import operating as reports
+    from energyctl.cli.output import status as reports
+    from energyctl.cli.output.live import make_console
 
     found = operations.examine()
     if as_json:

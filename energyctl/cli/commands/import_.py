@@ -20,8 +20,8 @@ def import_command(root: Path, folders: tuple[str, ...], results: str | None) ->
     the recordings, with their uncertainty; the old figures stay beside them (docs/import.md).
     """
     from energyctl import system as machine
-    from energyctl.console import make_console
-    from energyctl.reports.importing import import_table
+    from energyctl.cli.output.import_ import import_table
+    from energyctl.cli.output.live import make_console
     from energyctl.results import importer as imports
     from energyctl.results.folder import ResultsFolder
     from energyctl.system.workspace import Workspace

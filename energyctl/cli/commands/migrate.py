@@ -15,7 +15,7 @@ from energyctl import system as machine
 from energyctl import text as words
 from energyctl.campaign import prepare as preparation
 from energyctl.campaign.prepare import Prepared
-from energyctl.cli.conducting import PROBLEMS, show_problems
+from energyctl.cli.commands.run import PROBLEMS, show_problems
 from energyctl.config import settings
 from energyctl.config.settings import Migration, Question
 from energyctl.errors import SettingsError

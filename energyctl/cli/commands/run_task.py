@@ -8,9 +8,9 @@ from rich.console import Console
 
 from energyctl import text as words
 from energyctl.campaign.campaign import Outcome
-from energyctl.cli import conducting
-from energyctl.console import Progress, make_console
-from energyctl.reports import tables
+from energyctl.cli.commands import run as conducting
+from energyctl.cli.output import tables
+from energyctl.cli.output.live import Progress, make_console
 from energyctl.slurm import commands as slurm
 from energyctl.slurm import task
 from energyctl.slurm.commands import WARNED

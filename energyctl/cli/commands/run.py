@@ -26,14 +26,14 @@ from energyctl.campaign.run_state import rendered_token
 from energyctl.campaign.status_file import Published
 from energyctl.campaign.training import interpreters, preflight
 from energyctl.campaign.training.invocations import Trainings
+from energyctl.cli.output import tables
+from energyctl.cli.output.live import Progress, make_console
 from energyctl.config import settings
 from energyctl.config.plan import Plan, Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Problem, Settings
-from energyctl.console import Progress, make_console
 from energyctl.errors import EnergyctlError, SettingsError
 from energyctl.meters import describe, open_meters
-from energyctl.reports import tables
 from energyctl.results.folder import ResultsFolder, read_text
 from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
@@ -202,7 +202,7 @@ def resume(
     folder = results_folder(workspace, results)
     found = find(folder, wanted)
     if found.cluster is not None:
-        from energyctl.cli import submitting
+        from energyctl.cli.commands import submit as submitting
 
         return submitting.resume(workspace, found, sbatch)
     if sbatch:
