@@ -24,9 +24,12 @@ __all__ = [
     "Runs",
     "SettingsError",
     "__version__",
+    "charts",
+    "figures",
     "load",
 ]
 
+_MODULES = {"charts", "figures"}
 _HOMES = {
     "Energy": "energyctl.energy",
     "EnergyctlError": "energyctl.errors",
@@ -45,10 +48,12 @@ if not TYPE_CHECKING:  # a type checker shall find a misspelled name
 
     def __getattr__(name: str) -> object:
         """Imports what is exported at its first use: `import energyctl` alone costs nothing."""
-        if name not in _HOMES:
+        if name not in _HOMES and name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
+        if name in _MODULES:
+            return import_module(f"energyctl.{name}")
         return getattr(import_module(_HOMES[name]), name)
 
 

@@ -361,9 +361,9 @@ def test_without_the_extra_one_line_says_what_to_install(
     library: str,
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    for name in [name for name in sys.modules if name.startswith("energyctl.charts")]:
+    for name in [name for name in sys.modules if name.startswith("energyctl.analysis")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr(energyctl, "charts")
+    monkeypatch.delattr(energyctl, "analysis")
     assert plot(results, "--out", "f.svg") == 2
     assert "pip install 'energyctl[report]'" in capsys.readouterr().err
 

@@ -15,8 +15,8 @@ import pytest
 
 from bench import wait_for
 from energyctl.background import daemon as supervisor
-from energyctl.background.daemon import Unreachable
 from energyctl.background.group import Background
+from energyctl.background.xmlrpc import Unreachable
 from energyctl.results import ledger
 from energyctl.system import cgroups
 from supervised import FROZEN, STUBBORN, World, job, living, supervised

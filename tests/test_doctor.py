@@ -18,14 +18,13 @@ from rich.console import Console
 
 from bench import Bench, wait_for
 from energyctl import system as machine
-from energyctl.campaign import operations
+from energyctl.campaign import facts, operations
 from energyctl.cli.output import status as reports
 from energyctl.energy import Domain
 from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters
 from energyctl.meters import permissions as permission
 from energyctl.meters.base import Untold
 from energyctl.meters.probe import Watched
-from energyctl.system import host
 from hardware import nvml
 from hardware.meter import ScriptedMeter
 from hardware.powercap import zone
@@ -212,7 +211,7 @@ def examined(
 ) -> dict[str, Any]:
     monkeypatch.setattr(operations, "open_meters", lambda: ([source], []))
     monkeypatch.setattr(operations, "doors", list)
-    monkeypatch.setattr(host, "gpu_facts", lambda: gpus)
+    monkeypatch.setattr(facts, "gpu_facts", lambda: gpus)
     return operations.examine()
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from bench import wait_for
 from energyctl import system as machine
+from energyctl.campaign.facts import machine_facts
 from energyctl.errors import MachineError
 from energyctl.launchers import governor_keeper as keeper
 from energyctl.system import User, processes
@@ -25,7 +26,9 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files 
 HOLD = """\
 import sys, time
 from pathlib import Path
-from energyctl.launchers import governor_keeper as keeper; from energyctl import system as machine; from energyctl.system import processes
+from energyctl.launchers import governor_keeper as keeper
+from energyctl import system as machine
+from energyctl.system import processes
 with machine.lock("night shift", Path("/srv/lab")):
     print("held", flush=True)
     time.sleep(1000)
@@ -402,7 +405,7 @@ def test_files_are_given_to_the_user_but_never_through_a_link(tmp_path: Path) ->
 
 
 def test_facts_are_plain_data_that_json_holds() -> None:
-    found = machine.facts()
+    found = machine_facts()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["memory_bytes"] > 0
     assert found["kernel"]

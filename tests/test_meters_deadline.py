@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from energyctl import system as machine
+from energyctl.campaign.facts import machine_facts
 from energyctl.energy import Domain
 from energyctl.meters import discovery as opening
 from energyctl.meters import missing_kinds, open_meters
 from energyctl.meters.base import Untold
-from energyctl.system import host
-from energyctl.system import timeouts as deadline
+from energyctl.meters.nvml import facts
 from energyctl.system.timeouts import Hangs, within
 from hardware.meter import ScriptedMeter
 
@@ -110,7 +109,7 @@ def test_a_driver_that_hangs_leaves_no_total_without_its_gpus(
     with pytest.raises(Untold, match="hangs"):
         source.processes()
     # Nor does anything else wait for it once more.
-    assert machine.facts()["gpus"] is None
+    assert machine_facts()["gpus"] is None
     assert open_meters(gpus=[])[0][0].domains() == ()
 
 
@@ -138,6 +137,6 @@ def test_a_source_of_others_that_hangs_is_a_warning_and_closed_when_it_comes(
 def test_the_facts_of_gpus_do_not_wait_for_a_driver_that_hangs(
     monkeypatch: pytest.MonkeyPatch, released: threading.Event
 ) -> None:
-    monkeypatch.setattr(deadline, "DRIVER_SECONDS", 0.05)
-    monkeypatch.setattr(host, "_gpu_facts", released.wait)
-    assert machine.gpu_facts() is None
+    monkeypatch.setattr(facts, "DRIVER_SECONDS", 0.05)
+    monkeypatch.setattr(facts, "_gpu_facts", released.wait)
+    assert facts.gpu_facts() is None

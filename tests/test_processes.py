@@ -123,7 +123,8 @@ def test_orphans_without_a_marker_are_found_by_a_subreaper(bed: Path) -> None:
     code = f"""\
 import os, sys, time
 from pathlib import Path
-from energyctl.campaign.training import foreground_process as launching; from energyctl.system import processes
+from energyctl.campaign.training import foreground_process as launching
+from energyctl.system import processes
 processes.adopt_orphans()
 bed = Path({str(bed)!r})
 hide = "(env -i /usr/bin/setsid /bin/sh -c 'echo $$ >> notes; exec /bin/sleep 1000' &); sleep 1000"
@@ -187,7 +188,8 @@ def test_processes_are_found_by_marker_and_descent(bed: Path) -> None:
 
 def test_a_training_dies_with_energyctl(bed: Path) -> None:
     code = (
-        "import os, sys, time; from pathlib import Path; from energyctl.campaign.training import foreground_process as launching\n"
+        "import os, sys, time; from pathlib import Path\n"
+        "from energyctl.campaign.training import foreground_process as launching\n"
         "argv = ['/bin/sh', '-c', 'echo $$ >> notes; exec sleep 1000']\n"
         "f = launching.prepare(argv, cwd='.', env=os.environ, log=Path('log')); f.go();"
         "time.sleep(1000)"

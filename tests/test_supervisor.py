@@ -21,8 +21,9 @@ from bench import wait_for
 from energyctl import system as machine
 from energyctl.background import daemon as supervisor
 from energyctl.background import daemon_lifecycle as daemons
-from energyctl.background.daemon import Daemon, Program, Unreachable
+from energyctl.background.daemon import Daemon, Program
 from energyctl.background.group import Background
+from energyctl.background.xmlrpc import Unreachable
 from energyctl.errors import MachineError, RunError
 from energyctl.system import processes
 from supervised import FROZEN, KINDS, STUBBORN, World, job, living, supervised

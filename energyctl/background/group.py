@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energyctl.background.daemon import Daemon, Unreachable
+from energyctl.background.daemon import Daemon
 from energyctl.background.info import BACKGROUND_NOTE
 from energyctl.background.job_view import JobView
 from energyctl.background.load_monitor import Loads
 from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.background.templates import Job, Rendered
+from energyctl.background.xmlrpc import Unreachable
 from energyctl.errors import BackgroundLost, RunError
 from energyctl.launchers import iteration, subreaper
 from energyctl.launchers import ledger_writer as rows

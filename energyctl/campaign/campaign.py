@@ -15,6 +15,7 @@ from energyctl.background.daemon_lifecycle import Daemons
 from energyctl.campaign import calibrate as calibrating
 from energyctl.campaign import leftovers
 from energyctl.campaign import run as runner
+from energyctl.campaign.facts import machine_facts
 from energyctl.campaign.foreign import Watch
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.observer import Observer
@@ -60,7 +61,7 @@ def conduct(campaign: Campaign) -> Outcome:
         place = campaign.place(journal.folder, journal)
         place.recover()
         facts = {
-            **machine.facts(),
+            **machine_facts(),
             **campaign.allocation.facts,
             "governor_asked": campaign.settings.governor,
             "seed": journal.head()["seed"],

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from energyctl import system as machine
-from energyctl.background.daemon import Daemon, Unreachable
+from energyctl.background.daemon import Daemon
 from energyctl.background.protocol import GROUP_PREFIX
+from energyctl.background.xmlrpc import Unreachable
 from energyctl.errors import MachineError
 from energyctl.system import User, processes
 from energyctl.system.cgroups import Cgroup

@@ -15,8 +15,10 @@ from typing import Any
 from energyctl import system as machine
 from energyctl.background import daemon as supervisor
 from energyctl.background.protocol import GROUP_PREFIX
+from energyctl.background.xmlrpc import Unreachable
 from energyctl.campaign import leftovers
 from energyctl.campaign.campaign import leave
+from energyctl.campaign.facts import machine_facts
 from energyctl.campaign.status_file import read_state
 from energyctl.campaign.training import workdirs
 from energyctl.meters import GpuProcess, Row, Source, describe, open_meters
@@ -78,7 +80,7 @@ def _jobs_now(daemon: supervisor.Daemon, state: Mapping[str, Any]) -> list[dict[
     counts = {job["name"]: job for job in state.get("jobs", [])}
     try:
         programs = daemon.programs()
-    except supervisor.Unreachable:
+    except Unreachable:
         return []
     return [
         {
@@ -212,7 +214,7 @@ def examine() -> dict[str, Any]:
     finally:
         for meter in meters:
             meter.close()
-    facts = machine.facts()
+    facts = machine_facts()
     not_asked = _not_asked(facts["gpus"], metered)
     if not_asked and not metered:
         on_gpus = on_gpus or None

@@ -1,4 +1,4 @@
-"""Edge: the invoking user, the private folder, the machine-wide lock, the governor, host facts."""
+"""Edge: the invoking user, the private folder, the machine-wide lock, the governor, processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from energyctl.system.governor import (
     governors,
     restore_abandoned,
 )
-from energyctl.system.host import facts, gpu_facts, process_facts
+from energyctl.system.host import process_facts
 from energyctl.system.lock import lock, lock_holder, refuse_if_held
 from energyctl.system.owner import OWNER, Owner, holding, read_owner
 from energyctl.system.private_folder import (
@@ -27,12 +27,10 @@ __all__ = [
     "Owner",
     "User",
     "abandoned_governors",
-    "facts",
     "governor",
     "governor_names",
     "governor_problem",
     "governors",
-    "gpu_facts",
     "holding",
     "invoking_user",
     "lock",

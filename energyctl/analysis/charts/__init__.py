@@ -24,7 +24,7 @@ from energyctl.analysis.charts.energy_charts import (
     metric_against_energy,
 )
 from energyctl.analysis.charts.machine_charts import energy_by_machine
-from energyctl.analysis.charts.pareto import minimised, pareto, point_rows, points
+from energyctl.analysis.charts.pareto_fronts import minimised, pareto, point_rows, points
 from energyctl.analysis.charts.themes import MODES, THEMES, Theme, config
 from energyctl.analysis.charts.timeline import (
     run_gpu,

@@ -8,7 +8,7 @@ from typing import Any
 
 from energyctl.analysis.charts import themes
 from energyctl.analysis.charts.altair import TEXT, Width, alt, columns, layered
-from energyctl.analysis.charts.pareto import minimised
+from energyctl.analysis.charts.pareto_fronts import minimised
 from energyctl.analysis.charts.units import in_unit
 
 _MODE = "datum.mode || 'not recorded'"

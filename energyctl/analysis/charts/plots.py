@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from energyctl.analysis.charts import chart_data as rows
 from energyctl.analysis.charts import conditions, themes, timeline
 from energyctl.analysis.charts import energy_charts as energies
-from energyctl.analysis.charts import pareto as fronts
+from energyctl.analysis.charts import pareto_fronts as fronts
 from energyctl.analysis.charts.altair import alt
 from energyctl.analysis.charts.units import energy_unit
 from energyctl.errors import SettingsError

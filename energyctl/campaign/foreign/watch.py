@@ -7,8 +7,9 @@ import time
 import xmlrpc.client
 from collections.abc import Callable, Sequence
 
-from energyctl.background.daemon import Daemon, Unreachable
+from energyctl.background.daemon import Daemon
 from energyctl.background.protocol import GROUP_PREFIX
+from energyctl.background.xmlrpc import Unreachable
 from energyctl.campaign.foreign import cpu_time as table
 from energyctl.campaign.foreign.gpu_processes import GpuLooks, Seat, Whose
 from energyctl.meters.base import Source, Untold

@@ -1,0 +1,55 @@
+"""Facts about GPUs and their driver."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from energyctl.system.timeouts import DRIVER_SECONDS, Hangs, within
+
+
+def gpu_facts() -> list[dict[str, Any]] | None:
+    """Index, name, UUID, driver, power limit (W) and persistence mode of each GPU.
+
+    None where there is no driver, or none that answers.
+    """
+    try:
+        return within(DRIVER_SECONDS, "nvml", _gpu_facts)
+    except Hangs:
+        return None
+
+
+def _gpu_facts() -> list[dict[str, Any]] | None:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    try:
+        count = pynvml.nvmlDeviceGetCount()
+        return [_gpu_fact(pynvml, index) for index in range(count)]
+    except pynvml.NVMLError:
+        return None
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _gpu_fact(nvml: Any, index: int) -> dict[str, Any]:
+    def ask(function: Any, *arguments: Any) -> Any:
+        try:
+            value = function(*arguments)
+        except nvml.NVMLError:
+            return None
+        return value.decode() if isinstance(value, bytes) else value
+
+    handle = ask(nvml.nvmlDeviceGetHandleByIndex, index)
+    limit = ask(nvml.nvmlDeviceGetPowerManagementLimit, handle)
+    mode = ask(nvml.nvmlDeviceGetPersistenceMode, handle)
+    return {
+        "index": index,
+        "name": ask(nvml.nvmlDeviceGetName, handle),
+        "uuid": ask(nvml.nvmlDeviceGetUUID, handle),
+        "driver": ask(nvml.nvmlSystemGetDriverVersion),
+        "power_limit_watts": None if limit is None else limit / 1000,
+        "persistence_mode": None if mode is None else bool(mode),
+    }
