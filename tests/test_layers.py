@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,17 @@ import energyctl
 
 PACKAGE = Path(energyctl.__file__).parent
 
-# A file may import what stands before its own package, never after. `__init__` holds the public
-# names, and hands out what it names only when it is asked for.
+# A file may import what stands before its own package, never after. `__init__` hands out the public
+# names when they are asked for, and imports nothing.
 LAYERS = (
-    "errors", "text", "launchers", "energy", "config", "system", "meters", "results", "__init__",
-    "background", "campaign", "slurm", "analysis", "cli", "__main__",
+    "__init__", "errors", "text", "launchers", "energy", "config", "system", "meters", "results",
+    "background", "campaign", "slurm", "analysis", "cli",
 )  # fmt: skip
 STRANGERS = {("config", "energy"), ("analysis", "background")}
 """Further pairs of which the first may not import the second."""
+ON_TOP = {"__main__", "demo", "charts", "figures", "guard", "iterate"}
+"""The entry point, the training of the quick start, and names that others hold: nobody imports
+them."""
 
 # Work on values alone: they may not open, start, sleep or ask the clock.
 PURE = ("energy", "config", "errors.py", "text.py")
@@ -61,12 +65,20 @@ def layer(file: str) -> str:
     return file.split("/")[0].removesuffix(".py")
 
 
+def test_every_file_has_its_layer() -> None:
+    assert {layer(file) for file in FILES} == {*LAYERS, *ON_TOP}
+
+
+def test_no_two_files_import_each_other_in_a_circle() -> None:
+    TopologicalSorter({file: files_of(file) for file in FILES}).prepare()
+
+
 @pytest.mark.parametrize("file", [file for file in FILES if layer(file) in LAYERS])
 def test_imports_go_up_the_list(file: str) -> None:
     allowed = LAYERS[: LAYERS.index(layer(file)) + 1]
     layers = {layer(other) for other in files_of(file)}
-    wrong = {name for name in layers if name in LAYERS and name not in allowed}
-    assert not wrong | {b for a, b in STRANGERS if a == layer(file) and b in layers}
+    assert layers <= {*allowed}
+    assert not {b for a, b in STRANGERS if a == layer(file)} & layers
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if file.startswith(PURE)])
@@ -79,6 +91,19 @@ def test_launchers_need_the_standard_library_alone(file: str) -> None:
     assert {layer(other) for other in files_of(file)} <= {"launchers"}
     used = {name.split(".")[0] for name in imports(file)} - {"energyctl"}
     assert used <= set(sys.stdlib_module_names)
+
+
+def test_public_names_are_typed_where_they_are_at_home() -> None:
+    tree = ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
+    typed = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    homes = {name: home or "energyctl" for name, home in energyctl._HOMES.items()}
+    assert typed == homes
+    assert all(getattr(energyctl, name) is not None for name in energyctl.__all__)
 
 
 def test_help_imports_nothing_that_is_not_needed() -> None:

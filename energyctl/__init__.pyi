@@ -1,0 +1,14 @@
+from energyctl import charts as charts
+from energyctl import figures as figures
+from energyctl.energy import Energy as Energy
+from energyctl.errors import EnergyctlError as EnergyctlError
+from energyctl.errors import MachineError as MachineError
+from energyctl.errors import SettingsError as SettingsError
+from energyctl.meters.meter import Meter as Meter
+from energyctl.meters.meter import MeteredPhase as MeteredPhase
+from energyctl.meters.meter import PhaseEnergy as PhaseEnergy
+from energyctl.results.api import Run as Run
+from energyctl.results.api import Runs as Runs
+from energyctl.results.api import load as load
+
+__version__: str
