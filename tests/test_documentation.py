@@ -223,3 +223,33 @@ def test_pictures_ask_nothing_of_other_hosts(picture: Path) -> None:
     text = picture.read_text(encoding="utf-8")
     loaded = re.findall(r"""(?:href|src)=["'](?!#|data:)|url\((?!["']?(?:#|data:))|@import""", text)
     assert not loaded
+
+
+# --- architecture
+
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+PLACE = re.compile(r"`([\w./-]*(?:/|\.py|\.j2))(?::([\w.]+))?`")
+
+
+def definitions(module: Path) -> set[str]:
+    """Functions and classes of a module, methods as ``Class.method``."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    tops = [n for n in ast.parse(module.read_text(encoding="utf-8")).body if isinstance(n, kinds)]
+    methods = {f"{top.name}.{n.name}" for top in tops for n in top.body if isinstance(n, kinds)}
+    return {top.name for top in tops} | methods
+
+
+def test_every_place_that_the_architecture_names_exists() -> None:
+    places = PLACE.findall(ARCHITECTURE.read_text(encoding="utf-8"))
+    assert len(places) > 40
+    for path, name in places:
+        file = next((root / path for root in (PACKAGE, ROOT) if (root / path).exists()), None)
+        assert file is not None, f"there is no {path}"
+        assert not name or name in definitions(file), f"{path} has no {name}"
+
+
+def test_the_architecture_shows_the_whole_package() -> None:
+    tree = next(body for body in fences(ARCHITECTURE, "") if body.startswith("energyctl/\n├"))
+    shown = set(re.findall(r"\w+(?:/|\.py)", tree.partition("\n")[2]))
+    entries = {path.name if path.is_file() else f"{path.name}/" for path in PACKAGE.iterdir()}
+    assert shown == {name for name in entries if name.endswith(("/", ".py"))} - {"__pycache__/"}
