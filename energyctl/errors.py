@@ -44,6 +44,8 @@ class Interrupted(BaseException):
     for a failed run.
     """
 
+    exit_code = 130
+
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
         self.signum = signum

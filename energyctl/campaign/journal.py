@@ -96,6 +96,17 @@ class Journal:
                     found[int(event["run"])] = str(event["experiment_id"])
         return found
 
+    def results(self) -> list[dict[str, Any]]:
+        """The results of the finished runs, in the order of the plan."""
+        names = self.finished()
+        return [self.folder.load(names[index]) or {} for index in sorted(names)]
+
+    def succeeded(self) -> bool:
+        """Whether every run succeeded, and no experiment was left out as invalid."""
+        results = self.results()
+        failed = any(result.get("status") != "succeeded" for result in results)
+        return not failed and len(results) >= len(self.runs()) and not self.head().get("invalid")
+
     def started(self) -> list[tuple[int, str]]:
         """Runs that were started, each time that they were: (index, experiment id)."""
         return [

@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from energyctl import system as machine
 from energyctl.background import entries
 from energyctl.background import templates as programs
-from energyctl.campaign.journal import Journal
+from energyctl.campaign.journal import Journal, create
 from energyctl.campaign.observer import Observer
 from energyctl.campaign.run_state import rendered_token
 from energyctl.campaign.storage import Allocation, InPlace, Place
@@ -21,8 +23,8 @@ from energyctl.config import plan, registry, settings
 from energyctl.config.plan import Plan, Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Problem, Settings
-from energyctl.errors import SettingsError
-from energyctl.results.folder import ResultsFolder, RunFiles, typical_seconds
+from energyctl.errors import EnergyctlError, SettingsError
+from energyctl.results.folder import ResultsFolder, RunFiles, read_text, typical_seconds
 from energyctl.results.history import read_history
 from energyctl.system import processes
 from energyctl.system.workspace import Workspace
@@ -85,6 +87,40 @@ def prepare(
     return Prepared(workspace, name, text, checked.settings, known, made, made.problems)
 
 
+def prepare_file(
+    workspace: Workspace,
+    name: str,
+    models: str | None,
+    seed: int | None,
+    results: str | None = None,
+) -> Prepared:
+    """Reads, checks and plans a settings file; names are as on a command line.
+
+    Raises SettingsError where the file is none, or the registry is broken.
+    """
+    path = workspace.settings_file(name)
+    document = settings.read(path)
+    text = read_text(path, "the settings")
+    known, earlier = (name and workspace.given(name) for name in (models, results))
+    return prepare(workspace, document, text, known or None, seed, earlier or None)
+
+
+def runs_to_start(prepared: Prepared, only: Iterable[int] | None, strict: bool) -> list[Run]:
+    """The runs that ``--only`` names, else all; never none.
+
+    Raises SettingsError or EnergyctlError where nothing may start.
+    """
+    assert prepared.plan is not None
+    if prepared.invalid and strict:
+        raise SettingsError(f"{prepared.name}: nothing was started (--strict)")
+    runs = select(prepared.plan.runs, only)
+    if not runs and prepared.invalid:
+        raise EnergyctlError(f"{prepared.name}: no experiment is valid, nothing was started")
+    if not runs:
+        raise SettingsError(f"{prepared.name}: no runs in it, nothing was started")
+    return runs
+
+
 def select(runs: Sequence[Run], only: Iterable[int] | None) -> list[Run]:
     """The runs that ``--only`` names. Raises SettingsError for a number that is none."""
     if only is None:
@@ -144,6 +180,53 @@ class Campaign:
     def runtime(self) -> Path:
         """The private folder of its daemon."""
         return machine.runtime_path(self.workspace.root, self.folder.user, self.allocation.seat)
+
+
+def campaign_of(
+    prepared: Prepared,
+    runs: Sequence[Run],
+    folder: ResultsFolder,
+    rendered: Path | None,
+    observer: Observer,
+) -> Campaign:
+    """The campaign of a settings file; its journal is written once everything is checked."""
+    assert prepared.settings is not None
+    return Campaign(
+        workspace=prepared.workspace,
+        settings=prepared.settings,
+        registry=prepared.registry,
+        runs=runs,
+        folder=folder,
+        journal=partial(new_journal, prepared, runs, folder, rendered),
+        rendered=rendered,
+        observer=observer,
+        problems=[p.sentence for p in prepared.problems if p.severity == "warning"],
+    )
+
+
+def new_journal(
+    prepared: Prepared,
+    runs: Sequence[Run],
+    folder: ResultsFolder,
+    rendered: Path | None,
+    cluster: Mapping[str, Any] | None = None,
+) -> Journal:
+    """Writes the journal of a settings file that was found good."""
+    assert prepared.settings is not None
+    assert prepared.plan is not None
+    return create(
+        folder,
+        prepared.settings.experiment_name,
+        settings_text=prepared.text,
+        settings_name=prepared.name,
+        registry=prepared.registry.raw,
+        runs=runs,
+        seed=prepared.plan.seed,
+        rendered=rendered,
+        workspace=prepared.workspace.root,
+        invalid=prepared.invalid,
+        cluster=cluster,
+    )
 
 
 def check(campaign: Campaign) -> str:

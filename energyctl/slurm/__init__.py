@@ -10,7 +10,7 @@ from __future__ import annotations
 from energyctl.slurm.arrays import Array, arrays, runs_of, task_of, with_options
 from energyctl.slurm.attempts import Attempts, Claimed
 from energyctl.slurm.claims import Claim, Claims
-from energyctl.slurm.overview import LIMITED, Overview, Overviews, RunNow, newest
+from energyctl.slurm.overview import LIMITED, Overview, Overviews, RunNow, find, newest
 
 __all__ = [
     "LIMITED",
@@ -23,6 +23,7 @@ __all__ = [
     "Overviews",
     "RunNow",
     "arrays",
+    "find",
     "newest",
     "runs_of",
     "task_of",

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from energyctl.campaign.journal import Journal, find
+from energyctl.campaign import journal as journals
+from energyctl.campaign.journal import Journal
 from energyctl.campaign.status_file import read_published
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
@@ -266,10 +267,22 @@ def _states(journal: Journal) -> dict[tuple[int, str, str], Mapping[str, Any]]:
     return found
 
 
+def find(folder: ResultsFolder, wanted: str | None) -> Journal:
+    """The journal of a campaign on a cluster, the newest where none is named.
+
+    Raises SettingsError where there is none, or it runs on one machine.
+    """
+    journal = journals.find(folder, wanted)
+    if journal.cluster is None:
+        raise SettingsError(
+            f"{journal.name} runs on one machine, not on a cluster; energyctl status shows it"
+        )
+    return journal
+
+
 def newest(folder: ResultsFolder) -> Journal | None:
     """The newest campaign of the results folder, where that is one of a cluster."""
     try:
-        journal = find(folder, None)
-        return journal if journal.cluster is not None else None
+        return find(folder, None)
     except (SettingsError, OSError):
         return None

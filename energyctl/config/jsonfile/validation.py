@@ -39,9 +39,13 @@ class Problem:
     column: int | None = None
 
     def __str__(self) -> str:
-        line = f"line {self.line}: " if self.line else ""
+        return (f"line {self.line}: " if self.line else "") + self.sentence
+
+    @property
+    def sentence(self) -> str:
+        """``where: message; suggestion``, without the line."""
         where = f"{self.where}: " if self.where else ""
-        return f"{line}{where}{self.message}" + (f"; {self.suggestion}" if self.suggestion else "")
+        return f"{where}{self.message}" + (f"; {self.suggestion}" if self.suggestion else "")
 
     def to_json(self) -> dict[str, Any]:
         """As `plan --json` and `validate --json` show it."""
