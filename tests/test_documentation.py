@@ -146,7 +146,7 @@ def complaint(arguments: list[str]) -> str | None:
         arguments = arguments[1 if flag else 2 :]
     if not arguments:
         return None
-    command = group.commands.get(arguments[0])
+    command = group.get_command(click.Context(group), arguments[0])
     if command is None:
         return f"there is no command {arguments[0]}"
     known = {o for p in command.params for o in (*p.opts, *p.secondary_opts)} | {"-h", "--help"}

@@ -1,4 +1,4 @@
-"""What RESULTS on a command line mean."""
+"""What RESULTS and --results on a command line mean."""
 
 from __future__ import annotations
 
@@ -6,8 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from energyctl.cli.problems import say
+from energyctl.cli.progress import Steps
+from energyctl.results import api, reader
+
 if TYPE_CHECKING:
+    from energyctl.results.api import Runs
+    from energyctl.results.folder import ResultsFolder
     from energyctl.system.workspace import Workspace
+
+
+def results_folder(workspace: Workspace, name: str | None) -> ResultsFolder:
+    """The folder that results are written to; it belongs to whoever called us."""
+    from energyctl.results.folder import ResultsFolder
+    from energyctl.system import invoking_user
+
+    root = workspace.results if name is None else workspace.given(name)
+    return ResultsFolder(root, invoking_user())
 
 
 def result_paths(
@@ -17,11 +32,15 @@ def result_paths(
 
     Raises SettingsError where there is none.
     """
-    from energyctl.results import reader as stored
-
     given = [*results, *([] if folder is None else [folder])]
     places = [_place(workspace, name) for name in given] or [workspace.results]
-    return [path for place in places for path in stored.result_files(place)]
+    return [path for place in places for path in reader.result_files(place)]
+
+
+def load_runs(workspace: Workspace, results: Sequence[str], folder: str | None = None) -> Runs:
+    """The runs of those files; what cannot be read is said, and is in their ``problems``."""
+    with Steps("reading results") as steps:
+        return api.load_files(result_paths(workspace, results, folder), say, steps)
 
 
 def _place(workspace: Workspace, name: str) -> Path:

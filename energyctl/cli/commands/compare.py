@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from energyctl.cli.commands import completion as completing
-from energyctl.cli.progress import Steps
-from energyctl.cli.result_arguments import result_paths
+from energyctl.cli import completers, options
+from energyctl.cli.result_arguments import load_runs
+from energyctl.errors import SettingsError
+from energyctl.system.workspace import Workspace
+from energyctl.text import json_text
 
 if TYPE_CHECKING:
     from energyctl.analysis.compare import Groups, Study
     from energyctl.results.tables import Row
-    from energyctl.system.workspace import Workspace
 
 
 def _where(
@@ -30,22 +31,35 @@ def _where(
 
 
 @click.command()
-@click.argument("results", nargs=-1, metavar="A B | RESULTS…", shell_complete=completing.runs)
-@click.option("--by", metavar="NAME", help="Groups by a value, as background or learning_rate.")
-@click.option("--base", metavar="VALUE", help="The group of --by that others are compared with.")
-@click.option("--where", metavar="NAME=VALUE", multiple=True, callback=_where, help="Only these.")
-@click.option("--measure", "names", metavar="NAME", multiple=True, help="What is compared.")
-@click.option("--per", metavar="NAME", help="Divided by a hyper-parameter, as epochs.")
+@click.argument("results", nargs=-1, metavar="A B | RESULTS…", shell_complete=completers.runs)
+@click.option("--by", metavar="NAME", help="Make groups by this value, as background.")
+@click.option("--base", metavar="VALUE", help="With --by: the group to compare with.")
+@click.option(
+    "--where",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_where,
+    help="Take only runs with this value. Repeatable.",
+)
+@click.option(
+    "--measure",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="Compare this figure. Repeatable.",
+)
+@click.option("--per", metavar="NAME", help="Divide by this hyper-parameter, as epochs.")
 @click.option(
     "--confidence",
+    metavar="SHARE",
     type=click.FloatRange(0.5, 1.0, min_open=True, max_open=True),
     default=0.95,
     show_default=True,
-    help="Of the intervals; p is held against 1 less it.",
+    help="Confidence of the intervals; p is held against 1 less it.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of what is drawn at random.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-@click.option("--latex", "as_latex", is_flag=True, help="A booktabs table for a paper.")
+@options.seed
+@options.as_json
+@click.option("--latex", "as_latex", is_flag=True, help="Print a booktabs table for a paper.")
 @click.pass_obj
 def compare(
     root: Path,
@@ -56,23 +70,20 @@ def compare(
     names: tuple[str, ...],
     per: str | None,
     confidence: float,
-    seed: int,
+    seed: int | None,
     as_json: bool,
     as_latex: bool,
 ) -> int:
-    """Compare two campaigns, or groups of runs: difference, interval, rank test, effect size.
+    """Compare campaigns, or groups of runs, by statistics.
 
-    A and B are folders of results or result files. With --by, the groups are made of all RESULTS
-    (default: the results folder): by background (alone, or beside one), model, mode, campaign, or
-    any hyper-parameter. Runs of one training are compared with each other only. docs/compare.md
-    says what each figure means.
+    It shows difference, interval, rank test and effect size. A and B are folders of results or
+    result files. With --by, the groups are made of all RESULTS (default: the results folder): by
+    background (alone, or beside one), model, mode, campaign, or any hyper-parameter. Runs of one
+    training are compared with each other only. What is drawn at random is drawn with seed 0, if
+    not with --seed. docs/compare.md says what each figure means.
     """
-    from energyctl.system.workspace import Workspace
-
     if as_json and as_latex:
         raise click.UsageError("--json and --latex are two outputs: choose one")
-    if seed < 0:
-        raise click.UsageError("--seed must not be negative")
     if by is None and len(results) != 2:
         raise click.UsageError("name two groups of results, A and B, or make them with --by NAME")
     if by is None and base is not None:
@@ -91,7 +102,7 @@ def compare(
             sides = groups.rows.items()
             groups.rows = {n: comparing.divided(side, measures, per)[0] for n, side in sides}
         measures = divided
-    settings = comparing.Settings(confidence, seed)
+    settings = comparing.Settings(confidence, seed or 0)
     if groups is None:
         study = comparing.correlate_rows(rows, by, measures, settings)
     else:
@@ -101,8 +112,6 @@ def compare(
 
 
 def _library() -> Any:
-    from energyctl.errors import SettingsError
-
     try:
         from energyctl.analysis import compare as comparing
     except ImportError as error:
@@ -123,21 +132,17 @@ def _groups(
     """The groups, None for a trend; and all runs that are in question."""
     comparing = _library()
 
-    def say(line: str) -> None:
-        problems.append(line)
-        click.echo(f"energyctl: {line}", err=True)
-
     if by is None:
         sides, notes = [], []
         for name in results:
-            side, more = comparing.usable(_rows(workspace, [name], say))
+            side, more = comparing.usable(_rows(workspace, [name], problems))
             sides.append(comparing.filtered(side, where))
             notes += [f"{name}: {line}" for line in more]
         a, b = (Path(name).name or name for name in results)
         groups = comparing.two_groups(sides[0], sides[1], (a, b))
         groups.notes.extend(notes)
         return groups, [*sides[0], *sides[1]]
-    rows, notes = comparing.usable(_rows(workspace, results, say))
+    rows, notes = comparing.usable(_rows(workspace, results, problems))
     rows = comparing.filtered(rows, where)
     found = comparing.by_name(rows, by)
     if found is None:
@@ -146,16 +151,14 @@ def _groups(
     return comparing.based_on(found, base), rows
 
 
-def _rows(workspace: Workspace, names: Sequence[str], say: Any) -> list[Row]:
-    from energyctl.results import api as loading
-
-    with Steps("reading results") as steps:
-        return [run.row for run in loading.load_files(result_paths(workspace, names), say, steps)]
+def _rows(workspace: Workspace, names: Sequence[str], problems: list[str]) -> list[Row]:
+    runs = load_runs(workspace, names)
+    problems.extend(runs.problems)
+    return [run.row for run in runs]
 
 
 def _print(study: Study, as_json: bool, as_latex: bool) -> None:
     from energyctl.cli.output import compare as reports
-    from energyctl.text import json_text
 
     if as_json:
         click.echo(json_text(study.document()))
@@ -165,6 +168,3 @@ def _print(study: Study, as_json: bool, as_latex: bool) -> None:
         from energyctl.cli.output.live import make_console
 
         reports.show(study, make_console())
-
-
-COMMANDS = (compare,)

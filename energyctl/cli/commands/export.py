@@ -1,4 +1,4 @@
-"""The command ``export``: results become tables."""
+"""The command ``export``."""
 
 from __future__ import annotations
 
@@ -6,38 +6,51 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from energyctl.cli.commands import completion as completing
+from energyctl.cli import options
+from energyctl.cli.problems import say
 from energyctl.cli.progress import Steps
 from energyctl.cli.result_arguments import result_paths
+from energyctl.errors import SettingsError
+from energyctl.system import User, invoking_user
+from energyctl.system.outputs import Created
+from energyctl.system.workspace import Workspace
 from energyctl.text import count
+
+if TYPE_CHECKING:
+    from energyctl.results.export import Target
 
 TABLES = ("runs", "domains", "phases", "jobs", "iterations")
 
 
 @click.command()
-@click.argument("results", nargs=-1, metavar="[RESULTS]...", shell_complete=completing.runs)
-@click.option("--results", "folder", metavar="DIR", help="Another results folder.")
+@options.result_files
+@options.results
 @click.option(
-    "--out", required=True, metavar="FILE|DIR", help="A file, a folder, or - for standard output."
+    "--out",
+    required=True,
+    metavar="FILE|DIR",
+    help="Write to a file, into a folder, or with - to standard output.",
 )
 @click.option(
     "--format",
     "kind",
     type=click.Choice(["csv", "parquet", "summary"]),
-    help="summary: the wide summary.csv. Default: by the ending of --out, else csv.",
+    help="Format, if not by the ending of --out; summary is the wide summary.csv.",
 )
 @click.option(
     "--table",
     "names",
     multiple=True,
+    metavar="TABLE",
     type=click.Choice([*TABLES, "all"]),
-    help="May be repeated. Default: runs for a file, all for a folder.",
+    help=f"Write this table: {', '.join(TABLES)}, or all. Repeatable. Without it: runs to a file, "
+    "all to a folder.",
 )
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@options.force
 @click.pass_obj
 def export(
     root: Path,
@@ -48,35 +61,29 @@ def export(
     names: tuple[str, ...],
     force: bool,
 ) -> int:
-    """Write results as tables: one row per run, per domain, phase, job, iteration.
+    """Write results as tables, CSV or Parquet.
 
-    RESULTS are result files or folders of them (default: the results folder). docs/tables.md says
-    what each column means.
+    They have one row per run, per domain, phase, job or iteration. RESULTS are result files or
+    folders of them (default: the results folder). docs/tables.md says what each column means.
     """
-    from energyctl import system as machine
     from energyctl.results import export as exporting
-    from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
     paths = result_paths(workspace, results, folder)
-    user = machine.invoking_user()
+    user = invoking_user()
     form = _format(kind, out)
     targets = _targets(None if out == "-" else workspace.given(out), form, names, force, user)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="")
     with Steps("reading results") as steps:
-        done = exporting.export(paths, targets, form, user, sys.stdout, _say, steps)
+        done = exporting.export(paths, targets, form, user, sys.stdout, say, steps)
     for target in targets:
         if target.place is not None:
             rows, columns = done.written[target.table]
             click.echo(f"wrote {target.place}: {count(rows, 'row')}, {count(columns, 'column')}")
     if done.problems:
-        click.echo(f"energyctl: {count(len(done.problems), 'problem')}, named above", err=True)
+        say(f"{count(len(done.problems), 'problem')}, named above")
     return int(bool(done.problems))
-
-
-def _say(line: str) -> None:
-    click.echo(f"energyctl: {line}", err=True)
 
 
 def _format(kind: str | None, out: str) -> Any:
@@ -86,8 +93,8 @@ def _format(kind: str | None, out: str) -> Any:
 
 
 def _targets(
-    out: Path | None, kind: str, names: Sequence[str], force: bool, user: Any
-) -> list[Any]:
+    out: Path | None, kind: str, names: Sequence[str], force: bool, user: User
+) -> list[Target]:
     """What goes where; folders are made. Raises UsageError."""
     from energyctl.results.export import Target
 
@@ -126,10 +133,7 @@ def _refuse(places: Sequence[Path], force: bool) -> None:
             raise click.UsageError(f"{place} is there already: --force replaces it")
 
 
-def _make(folder: Path, user: Any) -> None:
-    from energyctl.errors import SettingsError
-    from energyctl.system.outputs import Created
-
+def _make(folder: Path, user: User) -> None:
     created = Created(folder, ())
     try:
         with user.writing(folder.parent):
@@ -137,6 +141,3 @@ def _make(folder: Path, user: Any) -> None:
     except OSError as error:
         raise SettingsError(f"{folder} cannot be made: {error.strerror}") from error
     created.own(user)
-
-
-COMMANDS = (export,)

@@ -1,4 +1,4 @@
-"""The command ``import``: campaigns of the older tool become results."""
+"""The command ``import``."""
 
 from __future__ import annotations
 
@@ -6,49 +6,45 @@ from pathlib import Path
 
 import click
 
+from energyctl.cli import options
+from energyctl.cli.problems import say
 from energyctl.cli.progress import Steps
+from energyctl.cli.result_arguments import results_folder
+from energyctl.system.workspace import Workspace
 
 
 @click.command("import")
 @click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
-@click.option("--results", metavar="DIR", help="Another results folder.")
+@options.results
 @click.pass_obj
-def import_command(root: Path, folders: tuple[str, ...], results: str | None) -> int:
-    """Make results of the runs in each FOLDER, a campaign of the older tool.
+def import_(root: Path, folders: tuple[str, ...], folder: str | None) -> int:
+    """Make results of campaigns of the older tool.
 
-    One result file per old run; importing twice changes nothing. Energies are computed anew from
-    the recordings, with their uncertainty; the old figures stay beside them (docs/import.md).
+    Each FOLDER is such a campaign. One result file per old run; importing twice changes nothing.
+    Energies are computed anew from the recordings, with their uncertainty; the old figures stay
+    beside them (docs/import.md).
     """
-    from energyctl import system as machine
+    from energyctl.cli.output.campaign import print_line
     from energyctl.cli.output.import_ import import_table
     from energyctl.cli.output.live import make_console
-    from energyctl.results import importer as imports
-    from energyctl.results.folder import ResultsFolder
-    from energyctl.system.workspace import Workspace
+    from energyctl.results.importer import import_folders
 
-    workspace = Workspace(root)
-    place = workspace.results if results is None else workspace.given(results)
-    folder = ResultsFolder(place, machine.invoking_user())
+    results = results_folder(Workspace(root), folder)
     done = []
     with Steps("importing runs") as steps:
-        for one in imports.import_folders([Path(name) for name in folders], folder, steps):
+        for one in import_folders([Path(name) for name in folders], results, steps):
             done.append(one)
             if one.problem:
-                click.echo(f"energyctl: {one.problem}", err=True)
+                say(one.problem)
     console = make_console()
     rows = [(str(one.state), one.result) for one in done if one.result is not None]
     if rows:
         console.print(import_table(rows))
-    count = {state: sum(one.state == state for one in done) for state in ("imported", "known")}
-    series = [one.series for one in done]
-    console.print(
-        f"{count['imported']} imported, {count['known']} imported before, "
-        f"{sum(one.problem is not None for one in done)} with problems; {sum(series)} files of "
-        f"samples written; results: {place}",
-        markup=False,
-        soft_wrap=True,
+    states, problems = [one.state for one in done], [one for one in done if one.problem]
+    print_line(
+        console,
+        f"{states.count('imported')} imported, {states.count('known')} imported before, "
+        f"{len(problems)} with problems; {sum(one.series for one in done)} files of "
+        f"samples written; results: {results.root}",
     )
-    return int(any(one.problem for one in done))
-
-
-COMMANDS = (import_command,)
+    return int(bool(problems))

@@ -1,4 +1,4 @@
-"""What `migrate` does: shows a settings file in today's words, asks, and writes it."""
+"""The command ``migrate``."""
 
 from __future__ import annotations
 
@@ -8,29 +8,54 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from energyctl import system as machine
-from energyctl import text as words
-from energyctl.campaign import prepare as preparation
-from energyctl.campaign.prepare import Prepared
-from energyctl.cli.commands.run import PROBLEMS, show_problems
-from energyctl.config import settings
-from energyctl.config.settings import Migration, Question
+from energyctl.cli import options
+from energyctl.cli.problems import show_problems
 from energyctl.errors import SettingsError
+from energyctl.system import invoking_user
 from energyctl.system.atomic import write_atomic
 from energyctl.system.outputs import replace_text
 from energyctl.system.workspace import Workspace
+from energyctl.text import count
+
+if TYPE_CHECKING:
+    from energyctl.campaign.prepare import Prepared
+    from energyctl.config.settings import Migration, Question
 
 SHOWN_PLACES = 10
 STANDARD_OUTPUT = "-"
 
 
+@click.command()
+@options.settings_file
+@click.option("--out", metavar="FILE", help="Write it to FILE, or with - to standard output.")
+@click.option("--write", is_flag=True, help="Change FILE itself; the old one stays as FILE.bak.")
+@click.option(
+    "--prefer",
+    metavar="[WHERE=]CHOICE",
+    multiple=True,
+    help="Which of two readings is meant; each is named with its choices. Repeatable.",
+)
+@options.models
+@click.pass_obj
 def migrate(
-    root: Path, file: str, out: str | None, write: bool, prefer: Sequence[str], models: str | None
+    root: Path,
+    file: str,
+    out: str | None,
+    write: bool,
+    prefer: tuple[str, ...],
+    models: str | None,
 ) -> int:
-    """``energyctl migrate``; returns the exit code that `validate` has for the new file."""
+    """Put a settings file of an older dialect into today's words.
+
+    The difference is shown; it is written if asked to. The exit code is the one that `validate`
+    has for the new file.
+    """
+    if out is not None and write:
+        raise click.UsageError("--out goes without --write")
     workspace = Workspace(root)
     path = workspace.settings_file(file)
     old = _read(path)
@@ -59,6 +84,8 @@ def migrate(
 
 def _read(path: Path) -> str:
     """The file as it is, with its line ends and its byte order mark."""
+    from energyctl.config import settings
+
     if path.exists() and not path.is_file() and not path.is_dir():
         raise SettingsError(f"{path}: is no regular file")
     settings.read(path)  # whatever is wrong with it, in words
@@ -81,6 +108,7 @@ def _target(workspace: Workspace, path: Path, out: str) -> Path:
 
 def _decided(path: Path, text: str, prefer: Sequence[str]) -> Migration:
     """With every question answered that `--prefer` or, on a terminal, the user answers."""
+    from energyctl.config import settings
 
     def preferred(question: Question) -> str | None:
         for given in reversed(prefer):
@@ -115,7 +143,7 @@ def _asked(path: Path, questions: Iterable[Question]) -> dict[str, str] | None:
         for line in _places(path, same):
             click.echo(f"  {line}", err=True)
         wanted = click.prompt(
-            f"which, for {words.count(len(same), 'place')}",
+            f"which, for {count(len(same), 'place')}",
             type=click.Choice([*choices, "quit"]),
             default="quit",
             err=True,
@@ -172,25 +200,28 @@ def _difference(path: Path, old: str, new: str) -> Iterator[str]:
 
 def _check(workspace: Workspace, path: Path, old: str, new: str, models: str | None) -> int:
     """Says what is still wrong, and the runs before and after."""
+    from energyctl.campaign.prepare import prepare
+    from energyctl.config import settings
+
     known = None if models is None else workspace.given(models)
 
     def prepared(text: str) -> Prepared:
         document = settings.parse(text, str(path))
-        return preparation.prepare(workspace, document, text, known, 0)
+        return prepare(workspace, document, text, known, 0)
 
     before, after = prepared(old), prepared(new)
     show_problems(f"{path} (migrated)" if new != old else str(path), after.problems)
     click.echo(f"before: {_counts(before)}; now: {_counts(after)}", err=True)
-    return PROBLEMS if after.plan is None else int(after.invalid)
+    return SettingsError.exit_code if after.plan is None else int(after.invalid)
 
 
 def _counts(prepared: Prepared) -> str:
     if prepared.plan is None:
         errors = Counter(problem.severity for problem in prepared.problems)["error"]
-        return f"no runs, {words.count(errors, 'error')} at the top"
+        return f"no runs, {count(errors, 'error')} at the top"
     invalid = len(prepared.plan.invalid_experiments)
-    runs = words.count(len(prepared.plan.runs), "run")
-    return f"{runs}, {words.count(invalid, 'invalid experiment')}"
+    runs = count(len(prepared.plan.runs), "run")
+    return f"{runs}, {count(invalid, 'invalid experiment')}"
 
 
 # -- what is written ---------------------------------------------------------------------------
@@ -213,7 +244,7 @@ def _backup(path: Path) -> Path:
 
 def _overwrite(path: Path, text: str) -> None:
     path = path.resolve()
-    user, backup = machine.invoking_user(), _backup(path)
+    user, backup = invoking_user(), _backup(path)
     with user.writing(path.parent):
         shutil.copy2(path, backup)
         user.own(backup)
@@ -222,7 +253,7 @@ def _overwrite(path: Path, text: str) -> None:
 
 
 def _write_new(path: Path, text: str) -> None:
-    user = machine.invoking_user()
+    user = invoking_user()
     with user.writing(path.parent):
         write_atomic(path, text, user.own)
     click.echo(f"{path}: written")

@@ -1,4 +1,4 @@
-"""The command ``plot``: one figure for a paper."""
+"""The command ``plot``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from energyctl.cli.commands import completion as completing
-from energyctl.cli.progress import Steps
-from energyctl.cli.result_arguments import result_paths
+from energyctl.cli import options
+from energyctl.cli.result_arguments import load_runs
+from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
     from energyctl.analysis.charts import Theme
@@ -38,30 +38,52 @@ def _length(_: click.Context, option: click.Parameter, given: str | None) -> flo
 
 
 @click.command()
-@click.argument("results", nargs=-1, metavar="[RESULT]...", shell_complete=completing.runs)
-@click.option("--results", "folder", metavar="DIR", help="Another results folder.")
-@click.option("--out", metavar="FILE", help="FILE.svg, .pdf or .png. Default: KIND.pdf")
+@options.result_files
+@options.results
 @click.option(
-    "--kind", type=click.Choice(KINDS), help="Default: power of one run, energy of several."
+    "--out", metavar="FILE", help="Write the figure to FILE.svg, .pdf or .png, if not KIND.pdf."
 )
-@click.option("--x", metavar="NAME", help="hyperparameter: which one.")
-@click.option("--y", metavar="NAME", help="hyperparameter, pareto: which metric.")
 @click.option(
-    "--maximise/--minimise", default=None, help="Whether more of --y is better. Default: by name."
+    "--kind",
+    metavar="KIND",
+    type=click.Choice(KINDS),
+    help=f"What it shows: {', '.join(KINDS[:-1])} or {KINDS[-1]}. "
+    "Without it: power of one run, energy of several.",
+)
+@click.option("--x", metavar="NAME", help="For hyperparameter: the hyper-parameter.")
+@click.option("--y", metavar="NAME", help="For hyperparameter and pareto: the metric.")
+@click.option(
+    "--maximise/--minimise",
+    default=None,
+    help="Whether more of --y is better, if its name does not tell.",
 )
 @click.option(
     "--width",
     metavar="LENGTH",
     callback=_length,
     default="single",
-    help="In all: single (85mm), double (180mm), 3.3in …",
+    show_default=True,
+    help="Width of the figure: single (85mm), double (180mm), or a length as 3.3in.",
 )
 @click.option(
-    "--height", metavar="LENGTH", callback=_length, help="Of the plot, or its first panel."
+    "--height", metavar="LENGTH", callback=_length, help="Height of the plot, or its first panel."
 )
-@click.option("--theme", type=click.Choice(THEMES), default="paper", show_default=True)
-@click.option("--dpi", type=click.IntRange(36, 1200), default=300, show_default=True, help="PNG.")
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option(
+    "--theme",
+    type=click.Choice(THEMES),
+    default="paper",
+    show_default=True,
+    help="Colours of the figure.",
+)
+@click.option(
+    "--dpi",
+    metavar="N",
+    type=click.IntRange(36, 1200),
+    default=300,
+    show_default=True,
+    help="Resolution of a PNG, in dots per inch.",
+)
+@options.force
 @click.pass_obj
 def plot(
     root: Path,
@@ -78,29 +100,26 @@ def plot(
     dpi: int,
     force: bool,
 ) -> int:
-    """Draw one figure for a paper, in column width, as SVG, PDF or PNG.
+    """Draw one figure for a paper.
 
-    RESULT is a result file, an experiment id, or a folder of results (default: the results folder).
+    It has the width of a column, and is written as SVG, PDF or PNG. RESULTS are result files,
+    experiment ids, or folders of results (default: the results folder).
     """
-    from energyctl import system as machine
-    from energyctl.results import api as loading
-    from energyctl.system.workspace import Workspace
-
     workspace = Workspace(root)
     place = None if out is None else _place(workspace.given(out), force)
-    with Steps("reading results") as steps:
-        runs = loading.load_files(result_paths(workspace, results, folder), _say, steps)
+    runs = load_runs(workspace, results, folder)
     if not runs:
         raise click.UsageError("no result could be read: nothing was drawn")
     from energyctl.analysis.charts import figure_files as figures
     from energyctl.analysis.charts import plots as kinds
+    from energyctl.system import invoking_user
 
     chosen = kind or ("power" if len(runs) == 1 else "energy")
     place = place or _place(workspace.given(f"{chosen}.pdf"), force)
     drawing = kinds.KINDS[chosen](runs, kinds.Wanted(x, y, maximise, height))
     form = figures.form_of(place)
     made = figures.figure(drawing.chart, drawing.rows, form, width, theme, dpi)
-    figures.save(place, made, machine.invoking_user())
+    figures.save(place, made, invoking_user())
     click.echo(f"wrote {place}: {chosen}, {width / POINTS_PER_MM:.0f} mm wide")
     return int(bool(runs.problems))
 
@@ -114,10 +133,3 @@ def _place(place: Path, force: bool) -> Path:
     if place.exists() and not force:
         raise click.UsageError(f"{place} is there already: --force replaces it")
     return place
-
-
-def _say(line: str) -> None:
-    click.echo(f"energyctl: {line}", err=True)
-
-
-COMMANDS = (plot,)

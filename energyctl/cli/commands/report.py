@@ -1,4 +1,4 @@
-"""The command ``report``: what a campaign did, in the terminal or as one HTML page."""
+"""The command ``report``."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from energyctl.cli.commands import completion as completing
+from energyctl.cli import options
 from energyctl.cli.progress import Steps
-from energyctl.cli.result_arguments import result_paths
+from energyctl.cli.result_arguments import load_runs
+from energyctl.errors import MachineError, SettingsError
+from energyctl.system.workspace import Workspace
+from energyctl.text import count
 
 if TYPE_CHECKING:
     from energyctl.results.api import Runs
-    from energyctl.system.workspace import Workspace
 
 
 @click.command()
-@click.argument("results", nargs=-1, metavar="[RESULTS]...", shell_complete=completing.runs)
-@click.option("--results", "folder", metavar="DIR", help="Another results folder.")
+@options.result_files
+@options.results
 @click.option("--html", metavar="FILE", help="Write one page that needs nothing beside it.")
-@click.option("--title", metavar="TEXT", help="Of the page. Default: the campaign's name.")
-@click.option("--force", is_flag=True, help="Replace a FILE that is there already.")
+@click.option("--title", metavar="TEXT", help="Title of the page, if not the campaign's name.")
+@options.force
 @click.pass_obj
 def report(
     root: Path,
@@ -31,23 +33,18 @@ def report(
     title: str | None,
     force: bool,
 ) -> int:
-    """Show what a campaign did: warnings, energies, power over time, values against energy.
+    """Show what a campaign did, here or as an HTML page.
 
-    RESULTS are result files or folders of them (default: the results folder). Without --html a
-    summary in the terminal. docs/report.md says what the page shows.
+    It shows warnings, energies, power over time, and values against energy. RESULTS are result
+    files or folders of them (default: the results folder). docs/report.md says what the page
+    shows.
     """
-    from energyctl.results import api as loading
-    from energyctl.system.workspace import Workspace
-
     workspace = Workspace(root)
     place = None if html is None else _place(workspace, html, force)
     if title is not None and html is None:
         raise click.UsageError("--title goes with --html")
-    with Steps("reading results") as steps:
-        runs = loading.load_files(result_paths(workspace, results, folder), _say, steps)
+    runs = load_runs(workspace, results, folder)
     if not runs:
-        from energyctl.errors import SettingsError
-
         raise SettingsError("no result could be read: nothing to report")
     if place is None:
         from energyctl.analysis.report import terminal
@@ -72,14 +69,12 @@ def _place(workspace: Workspace, name: str, force: bool) -> Path:
 
 
 def _write(runs: Runs, place: Path, title: str | None) -> None:
-    from energyctl import system as machine
     from energyctl.analysis import report as pages
     from energyctl.analysis.report.page import page
-    from energyctl.errors import MachineError
     from energyctl.results.table_writers import staging
-    from energyctl.text import count
+    from energyctl.system import invoking_user
 
-    with staging(machine.invoking_user()) as staged:
+    with staging(invoking_user()) as staged:
         fresh = staged.begin(place)
         with Steps("drawing runs") as steps:
             found = pages.calibrations_of(runs)
@@ -91,10 +86,3 @@ def _write(runs: Runs, place: Path, title: str | None) -> None:
         staged.commit()
     size = place.stat().st_size / 1e6
     click.echo(f"wrote {place}: {count(len(runs), 'run')}, {size:.1f} MB")
-
-
-def _say(line: str) -> None:
-    click.echo(f"energyctl: {line}", err=True)
-
-
-COMMANDS = (report,)

@@ -1,60 +1,71 @@
-"""What `run-task` does, on a node of a cluster."""
+"""The command ``run-task``: what a job of `submit` calls on its node."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+import click
 
-from energyctl import text as words
-from energyctl.campaign.campaign import Outcome
-from energyctl.cli.commands import run as conducting
-from energyctl.cli.output import tables
-from energyctl.cli.output.live import Progress, make_console
-from energyctl.slurm import commands as slurm
-from energyctl.slurm import task
-from energyctl.slurm.commands import WARNED
+from energyctl.cli import options
+from energyctl.cli.result_arguments import results_folder
+from energyctl.errors import Interrupted
 from energyctl.system.workspace import Workspace
+from energyctl.text import count
 
-INTERRUPTED = 130
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from energyctl.campaign.campaign import Outcome
+    from energyctl.slurm.task import Task
 
 
-def run_task(root: Path, wanted: str, number: int, results: str | None) -> int:
-    """``energyctl run-task``; returns the exit code."""
-    workspace = Workspace(root)
-    folder = conducting.results_folder(workspace, results)
-    console = make_console()
+@click.command("run-task", hidden=True)
+@click.argument("campaign")
+@click.argument("index", type=click.IntRange(min=1))
+@options.results
+@click.pass_obj
+def run_task(root: Path, campaign: str, index: int, folder: str | None) -> int:
+    """Do the runs of one task of a campaign on a cluster.
+
+    The jobs of `submit` call it on their nodes. INDEX counts from 1.
+    """
+    from energyctl.cli.output.campaign import print_line, show_results
+    from energyctl.cli.output.live import Progress, make_console
+    from energyctl.slurm import task
+
+    workspace, console = Workspace(root), make_console()
+    results = results_folder(workspace, folder)
     with Progress(console, 0, 0, live=False) as progress:
-        mine = task.load(workspace, folder, wanted, number, progress)
+        mine = task.load(workspace, results, campaign, index, progress)
         start = f", start {mine.here.restarts + 1}" if mine.here.restarts else ""
-        console.print(
-            f"task {number} of {mine.journal.name} on {mine.here.node}, job {mine.here.job}{start}:"
-            f" {mine.left} of {words.count(mine.runs, 'run')} to do",
-            markup=False,
-            soft_wrap=True,
-        )
+        where = f"on {mine.here.node}, job {mine.here.job}{start}"
+        todo = f"{mine.left} of {count(mine.runs, 'run')} to do"
+        print_line(console, f"task {index} of {mine.journal.name} {where}: {todo}")
         progress.total, progress.planned = len(mine.journal.runs()), mine.left
         if not mine.left:
             return 0
         outcome = task.carry_out(mine, progress, lambda: progress.ends)
-    if outcome.results:
-        console.print(tables.closing_table(outcome.results))
-    for text in tables.warnings_of(outcome.results):
-        console.print(f"warning: {text}", markup=False, soft_wrap=True)
+    show_results(console, outcome.results)
     if outcome.interrupted is not None:
         return _interrupted(mine, outcome, console)
     return int(any(result["status"] != "succeeded" for result in outcome.results))
 
 
-def _interrupted(mine: task.Task, outcome: Outcome, console: Console) -> int:
+def _interrupted(mine: Task, outcome: Outcome, console: Console) -> int:
+    """Back into the queue, where the time limit was near and something was done."""
+    from energyctl.cli.output.campaign import print_line
+    from energyctl.slurm import commands, task
+
     if task.goes_on(mine, outcome):
-        console.print("the time limit is near: back into the queue, for the runs that are left")
-        slurm.requeue(mine.here.job)
-    elif outcome.interrupted == WARNED:
-        console.print(
+        print_line(
+            console, "the time limit is near: back into the queue, for the runs that are left"
+        )
+        commands.requeue(mine.here.job)
+    elif outcome.interrupted == commands.WARNED:
+        print_line(
+            console,
             "the time limit is near, and no run was finished within it: give the tasks more time "
             f"with: {mine.journal.resume_command} --sbatch time=…",
-            markup=False,
-            soft_wrap=True,
         )
-    return INTERRUPTED
+    return Interrupted.exit_code

@@ -1,28 +1,36 @@
-"""What `validate` does: names all that is wrong with settings files and with the registry."""
+"""The command ``validate``."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from energyctl import text as words
-from energyctl.cli.commands.run import PROBLEMS, prepare, show_problems
-from energyctl.config import jsonfile as documents
-from energyctl.config import registry, settings
-from energyctl.config.jsonfile import Document
+from energyctl.cli import completers, options
+from energyctl.cli.problems import say, show_problems
 from energyctl.errors import SettingsError
 from energyctl.system.workspace import Workspace
+from energyctl.text import count
+
+if TYPE_CHECKING:
+    from energyctl.config.jsonfile import Document
+
+PROBLEMS = SettingsError.exit_code
 
 
-def validate(root: Path, files: Sequence[str], models: str | None) -> int:
-    """``energyctl validate``: all problems of the registry and of all files; the worst exit code.
+@click.command()
+@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=completers.settings_files)
+@options.models
+@click.pass_obj
+def validate(root: Path, files: tuple[str, ...], models: str | None) -> int:
+    """Name all problems of settings files and of the registry.
 
-    A file that holds "models" is validated as a registry. Without files, the registry alone is.
+    Each is named with its place and a suggestion. A FILE may be a registry itself. Without FILE,
+    the registry alone is validated.
     """
+    from energyctl.config import settings
+
     workspace = Workspace(root)
     path = workspace.registry if models is None else workspace.given(models)
     worst, checked = _registry(_opened(path), said=not files), {path.resolve()}
@@ -49,15 +57,19 @@ def is_registry(data: Any) -> bool:
 
 def _opened(path: Path) -> Document | None:
     """The file; None where it is none, which is said."""
+    from energyctl.config import jsonfile
+
     try:
-        return documents.read(path)
+        return jsonfile.read(path)
     except SettingsError as error:
-        print(f"energyctl: {error}", file=sys.stderr)
+        say(str(error))
         return None
 
 
 def _registry(document: Document | None, *, said: bool) -> int:
     """The exit code for a registry; that it is fine is *said*, what is wrong in any case."""
+    from energyctl.config import registry
+
     if document is None:
         return PROBLEMS
     name, found = str(document.path), registry.problems(document.data, document)
@@ -67,24 +79,25 @@ def _registry(document: Document | None, *, said: bool) -> int:
     if said:
         known = registry.parse(document.data, name).repositories.values()
         repositories = "repository" if len(known) == 1 else "repositories"
-        trained = words.count(sum(len(one.models) for one in known), "model")
+        trained = count(sum(len(one.models) for one in known), "model")
         click.echo(f"{name}: {len(known)} {repositories}, {trained}")
     return 0
 
 
 def _planned(workspace: Workspace, file: str, models: str | None) -> int:
     """The exit code for a settings file, judged with a registry that is fine."""
+    from energyctl.campaign.prepare import prepare_file
+
     try:
-        prepared = prepare(workspace, file, 0, models)
+        prepared = prepare_file(workspace, file, models, 0)
     except SettingsError as error:
-        print(f"energyctl: {error}", file=sys.stderr)
+        say(str(error))
         return PROBLEMS
     show_problems(prepared.name, prepared.problems)
     if prepared.plan is None:
         return PROBLEMS
     runs, invalid = prepared.plan.runs, len(prepared.plan.invalid_experiments)
     click.echo(
-        f"{prepared.name}: {words.count(len(runs), 'run')}, "
-        f"{words.count(invalid, 'invalid experiment')}"
+        f"{prepared.name}: {count(len(runs), 'run')}, {count(invalid, 'invalid experiment')}"
     )
     return int(prepared.invalid)

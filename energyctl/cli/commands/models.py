@@ -1,0 +1,111 @@
+"""The command ``models``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from energyctl.cli import completers, options
+from energyctl.system.workspace import Workspace
+from energyctl.text import json_text
+
+if TYPE_CHECKING:
+    from energyctl.config.registry import Registry
+
+
+@click.command()
+@options.models
+@options.as_json
+@click.option(
+    "--test",
+    metavar="REPO/MODEL",
+    help="Try it: check its entry, and train for a short time.",
+    shell_complete=completers.trainings,
+)
+@click.option(
+    "--seconds",
+    metavar="SECONDS",
+    default=60.0,
+    show_default=True,
+    help="With --test: how long it may take.",
+)
+@click.option(
+    "--set",
+    "values",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="With --test: the value of a hyper-parameter. Repeatable.",
+)
+@click.pass_obj
+def models(
+    root: Path,
+    models: str | None,
+    as_json: bool,
+    test: str | None,
+    seconds: float,
+    values: tuple[str, ...],
+) -> int:
+    """Show the registered trainings, or try one.
+
+    A training is a model of a repository, with its hyper-parameters.
+    """
+    from energyctl.config import registry
+
+    workspace = Workspace(root)
+    known = registry.read(workspace.given(models) if models else workspace.registry)
+    if test is not None:
+        return _try(known, workspace, test, seconds, values, as_json)
+    from energyctl.cli.output.live import make_console
+    from energyctl.cli.output.models import models_json, models_view
+
+    if as_json:
+        click.echo(json_text(models_json(known)))
+    else:
+        make_console().print(models_view(known))
+    return 0
+
+
+def _try(
+    known: Registry,
+    workspace: Workspace,
+    name: str,
+    seconds: float,
+    values: Sequence[str],
+    as_json: bool,
+) -> int:
+    """0 where the entry is right, as far as the trial shows."""
+    from dataclasses import asdict
+
+    from energyctl.campaign.training import interpreters, trial
+    from energyctl.campaign.training.invocations import Trainings
+    from energyctl.system import invoking_user
+
+    repo, _, model = name.rpartition("/")
+    user = invoking_user()
+    python = interpreters.own_python(os.environ, sys.executable)
+    trainings = Trainings(known, workspace.root, python, user.environment(os.environ))
+    training = trial.values_of(trainings, repo, model, dict(_value(text) for text in values))
+    seen = trial.trial(trainings, training, user, seconds, lambda line: click.echo(line, err=True))
+    if as_json:
+        click.echo(json_text(asdict(seen)))
+    else:
+        for line in seen.lines():
+            click.echo(line)
+    return 1 if seen.problems else 0
+
+
+def _value(text: str) -> tuple[str, Any]:
+    """``NAME=VALUE``; the value as JSON where it is some, else as it stands."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise click.UsageError(f"--set {text}: write NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

@@ -1,0 +1,80 @@
+"""The command ``plan``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from energyctl.cli import options
+from energyctl.cli.problems import show_problems
+from energyctl.cli.result_arguments import results_folder
+from energyctl.errors import SettingsError
+from energyctl.system.workspace import Workspace
+from energyctl.text import json_text
+
+if TYPE_CHECKING:
+    from energyctl.campaign.prepare import Prepared
+
+
+@click.command()
+@options.settings_file
+@options.seed
+@options.models
+@options.results
+@options.as_json
+@click.pass_obj
+def plan(
+    root: Path,
+    file: str,
+    seed: int | None,
+    models: str | None,
+    folder: str | None,
+    as_json: bool,
+) -> int:
+    """Show the runs that `run` would do, with every value.
+
+    The exit code is the one that `run` would begin with.
+    """
+    from energyctl.campaign.prepare import prepare_file
+
+    workspace = Workspace(root)
+    prepared = prepare_file(workspace, file, models, seed, folder)
+    if as_json:
+        click.echo(json_text(prepared.plan.to_json() if prepared.plan else _no_plan(prepared)))
+    else:
+        show_problems(prepared.name, prepared.problems)
+        _show(workspace, prepared, folder)
+    return SettingsError.exit_code if prepared.plan is None else int(prepared.invalid)
+
+
+def _no_plan(prepared: Prepared) -> dict[str, Any]:
+    wrong = [p.to_json() for p in prepared.problems if p.severity != "warning"]
+    warnings = [p.to_json() for p in prepared.problems if p.severity == "warning"]
+    return {"runs": [], "problems": wrong, "warnings": warnings, "separators": 0}
+
+
+def _show(workspace: Workspace, prepared: Prepared, folder: str | None) -> None:
+    """Every run, and why trainings could not start here."""
+    from energyctl.campaign.prepare import durations, estimate_seconds
+    from energyctl.campaign.training import interpreters, preflight
+    from energyctl.campaign.training.invocations import Trainings
+    from energyctl.cli.output import campaign as output
+    from energyctl.cli.output.live import make_console
+
+    settings, plan, known = prepared.settings, prepared.plan, prepared.registry
+    if settings is None or plan is None:
+        return
+    console = make_console()
+    seconds = durations(results_folder(workspace, folder))
+    estimates = estimate_seconds(plan.runs, settings, known, seconds)
+    output.show_plan(console, settings, plan.runs, estimates, plan.seed, len(plan.runs))
+    output.show_end(console, settings, estimates)
+    output.show_passed_over(console, plan.passed_over, len(plan.passed_over))
+    python = interpreters.own_python(os.environ, sys.executable)
+    trainings = Trainings(known, workspace.root, python, os.environ)
+    for problem in preflight.check(plan.runs, trainings):
+        output.print_line(console, f"not ready: {problem}", "yellow")

@@ -1,0 +1,53 @@
+"""The command ``render``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from energyctl.cli import options
+from energyctl.cli.problems import show_problems
+from energyctl.cli.result_arguments import results_folder
+from energyctl.errors import SettingsError
+from energyctl.system.workspace import Workspace
+
+
+@click.command()
+@options.settings_file
+@click.option(
+    "--out", metavar="DIR", default="rendered", show_default=True, help="Write the entries to DIR."
+)
+@options.seed
+@options.models
+@options.results
+@click.pass_obj
+def render(
+    root: Path, file: str, out: str, seed: int | None, models: str | None, folder: str | None
+) -> int:
+    """Write the supervisord entries that `run` would use.
+
+    They are for reading and editing; after an edit, use them with
+    `energyctl run FILE --rendered DIR`.
+    """
+    from energyctl.campaign.prepare import prepare_file, render_only
+    from energyctl.campaign.run_state import rendered_token
+
+    workspace = Workspace(root)
+    prepared = prepare_file(workspace, file, models, seed, folder)
+    show_problems(prepared.name, prepared.problems)
+    if prepared.settings is None or prepared.plan is None:
+        return SettingsError.exit_code
+    runs = [run for run in prepared.plan.runs if run.background]
+    if not runs:
+        raise SettingsError(f"{prepared.name}: no parallel run in it, so nothing to render")
+    results, place = results_folder(workspace, folder), workspace.given(out)
+    for run in runs:
+        rendered = render_only(workspace, prepared, results, run)
+        place.mkdir(parents=True, exist_ok=True)
+        for suffix, text in (("conf", rendered.entries), ("sh", rendered.script)):
+            path = place / f"background_training_{rendered_token(run)}.{suffix}"
+            path.write_text(text, encoding="utf-8")
+            results.user.own(path)
+            click.echo(str(path))
+    return int(prepared.invalid)

@@ -1,0 +1,111 @@
+"""The command ``resume``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from energyctl.cli import options
+from energyctl.cli.result_arguments import results_folder
+from energyctl.errors import SettingsError
+from energyctl.system.workspace import Workspace
+
+if TYPE_CHECKING:
+    from energyctl.campaign.journal import Journal
+    from energyctl.config.settings import Slurm
+
+
+@click.command()
+@options.campaign
+@options.results
+@options.no_progress
+@options.sbatch
+@click.pass_obj
+def resume(
+    root: Path,
+    campaign: str | None,
+    folder: str | None,
+    no_progress: bool,
+    sbatch: tuple[str, ...],
+) -> int:
+    """Go on with a campaign that was interrupted or crashed.
+
+    Without CAMPAIGN, it takes the newest. On a cluster, it submits what is neither finished nor in
+    the queue.
+    """
+    from energyctl.campaign.journal import find
+
+    workspace = Workspace(root)
+    journal = find(results_folder(workspace, folder), campaign)
+    if journal.cluster is not None:
+        return _submit_missing(workspace, journal, sbatch)
+    if sbatch:
+        raise click.UsageError(f"--sbatch: {journal.name} runs on one machine, not on a cluster")
+    return _go_on(workspace, journal, no_progress)
+
+
+def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
+    from energyctl import system as machine
+    from energyctl.campaign import campaign as campaigns
+    from energyctl.campaign.prepare import durations, estimate_seconds
+    from energyctl.cli.conduct import close, conduct, progress_of
+    from energyctl.cli.output import campaign as output
+    from energyctl.cli.output.live import make_console
+
+    machine.refuse_if_held()
+    console, outcome = make_console(), None
+    with progress_of(console, 0, 0, None, plain) as progress:
+        campaign, journal, runs = campaigns.of_journal(workspace, journal, progress)
+        left, settings = campaign.runs, campaign.settings
+        done = f"{len(runs) - len(left)} of {len(runs)} runs are finished"
+        output.print_line(console, f"{journal.name}: {done}")
+        if left:
+            progress.total, progress.planned = len(runs), len(left)
+            seconds = durations(journal.folder)
+            estimates = estimate_seconds(left, settings, campaign.registry, seconds)
+            output.show_plan(console, settings, left, estimates)
+            ends_in = output.show_end(console, settings, estimates)
+            progress.ends = None if ends_in is None else time.time() + ends_in
+            outcome = conduct(campaign, progress)
+        else:
+            campaigns.tidy(workspace, journal.folder.user, progress)
+    failed = not journal.succeeded()
+    if outcome is not None:
+        return close(console, outcome, failed)
+    output.print_line(console, "nothing is left to run")
+    return int(failed)
+
+
+def _submit_missing(workspace: Workspace, journal: Journal, given: Sequence[str]) -> int:
+    from energyctl.cli.output.campaign import print_line
+    from energyctl.cli.output.live import make_console
+    from energyctl.cli.output.submission import show_submitted
+    from energyctl.slurm import commands, finish, submit, with_options
+    from energyctl.text import count
+
+    def changed(wanted: Slurm) -> Slurm:
+        options = with_options(wanted, given)
+        if options.runs_per_task != wanted.runs_per_task:
+            raise SettingsError(
+                "--sbatch runs_per_task: tasks keep their runs from the first submit"
+            )
+        return options
+
+    commands.require()
+    console = make_console()
+    notes, runs, queue, submissions = finish.submit_missing(workspace, journal, changed)
+    for line in notes:
+        print_line(console, line)
+    done, total = len(journal.finished()), len(journal.runs())
+    waiting = f", {count(len(queue), 'task')} in the queue" if queue else ""
+    print_line(console, f"{journal.name}: {done} of {total} runs are finished{waiting}")
+    if submissions:
+        wanted = submit.options_of(journal)
+        show_submitted(console, journal, submissions, len(runs), wanted)
+        return 0
+    print_line(console, "nothing is left to submit")
+    return 0 if queue else int(not journal.succeeded())

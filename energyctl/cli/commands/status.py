@@ -1,0 +1,37 @@
+"""The command ``status``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from energyctl.cli import options
+from energyctl.cli.result_arguments import results_folder
+from energyctl.system.workspace import Workspace
+from energyctl.text import json_text
+
+
+@click.command()
+@options.as_json
+@click.pass_obj
+def status(root: Path, as_json: bool) -> int:
+    """Show the daemon, the background, the current run, the power.
+
+    Of a campaign on a cluster it shows every run, where it is and how far.
+    """
+    from energyctl.campaign import operations
+    from energyctl.cli.output import slurm
+    from energyctl.cli.output.status import status_text
+    from energyctl.slurm import Overviews, newest
+
+    here, journal = operations.status(root), newest(results_folder(Workspace(root), None))
+    across_nodes = None if journal is None else Overviews(journal).look()
+    if as_json:
+        cluster = None if across_nodes is None else across_nodes.to_json()
+        click.echo(json_text({**here, "cluster": cluster}))
+        return 0
+    click.echo(status_text(here))
+    if across_nodes is not None:
+        click.echo("\n".join(slurm.status_lines(across_nodes)))
+    return 0

@@ -1,0 +1,50 @@
+"""Does a campaign and shows it: what `run` and `resume` share."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from rich.console import Console
+
+from energyctl.campaign import campaign as campaigns
+from energyctl.campaign.campaign import Outcome
+from energyctl.campaign.prepare import Campaign
+from energyctl.campaign.status_file import Published
+from energyctl.cli.output.campaign import print_line, show_results
+from energyctl.cli.output.live import Progress
+from energyctl.errors import Interrupted
+
+
+def progress_of(
+    console: Console, total: int, planned: int, seconds: float | None, plain: bool
+) -> Progress:
+    """*planned* of *total* runs are done now, in so many seconds where that is known."""
+    ends = None if seconds is None else time.time() + seconds
+    return Progress(console, total, planned, live=console.is_terminal and not plain, ends=ends)
+
+
+def conduct(campaign: Campaign, progress: Progress) -> Outcome:
+    """Does the campaign, while *progress* shows it and `status` and `watch` can see it."""
+    campaign.observer = Published(
+        inner=progress,
+        path=campaign.runtime / "state.json",
+        total=progress.total,
+        results=campaign.folder.root,
+        acting=campaign.folder.user.acting,
+        ends=lambda: progress.ends,
+    )
+    return campaigns.conduct(campaign)
+
+
+def close(console: Console, outcome: Outcome, invalid: bool) -> int:
+    """The closing table and the exit code, which a terminal that is gone does not change."""
+    with contextlib.suppress(OSError):
+        show_results(console, outcome.results)
+        print_line(console, f"results: {outcome.journal.folder.root}")
+        if outcome.interrupted is not None:
+            print_line(console, f"interrupted; go on with: {outcome.journal.resume_command}")
+    if outcome.interrupted is not None:
+        return Interrupted.exit_code
+    failed = any(result["status"] != "succeeded" for result in outcome.results)
+    return int(failed or invalid)

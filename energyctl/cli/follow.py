@@ -1,0 +1,141 @@
+"""Follows a campaign until it is over: on this machine, or across the nodes of a cluster.
+
+A terminal gets a live view, a pipe or a file a line for each change and one each minute.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from energyctl.campaign.watcher import Scene, Watcher
+from energyctl.cli.keys import Keys
+from energyctl.cli.output import slurm, watch
+from energyctl.cli.output.live import make_console
+from energyctl.slurm import Overview, Overviews
+
+PLAIN_EVERY_SECONDS = 60.0
+SLURM_SECONDS = 5.0
+"""At least, between two looks of `watch`: each asks Slurm's controller, which many people share."""
+
+LINES = 5
+"""Of the training's log."""
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+# -- on this machine ---------------------------------------------------------------------------
+
+
+def show_once(watcher: Watcher) -> int:
+    """What is to be seen now; 1 where the campaign has died."""
+    scene = watcher.look(LINES)
+    if _is_terminal():
+        console = make_console()
+        console.print(watch.screen(scene, console.width, 200))
+    else:
+        click.echo(watch.plain(scene))
+    return int(scene.dead)
+
+
+def follow(watcher: Watcher, interval: float) -> int:
+    """Until the campaign ends, or q; 1 where it has died."""
+    if not _is_terminal():
+        return _lines(watcher, interval)
+    console, seen, scene = make_console(), False, watcher.look(LINES)
+    with Keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
+        while not (seen and _is_over(scene)):
+            seen = seen or scene.view is not None
+            size = console.size
+            live.update(watch.screen(scene, size.width, size.height), refresh=True)
+            if keys.wait(interval) == "q":
+                return 0
+            scene = watcher.look(LINES)
+    return _end(scene)
+
+
+def _lines(watcher: Watcher, interval: float) -> int:
+    said, at = None, 0.0
+    while True:
+        scene = watcher.look(LINES)
+        view = scene.view
+        if view is None or scene.dead:
+            return _end(scene)
+        what, now = (view.index, view.attempt, view.phase), time.monotonic()
+        if what != said or now - at >= PLAIN_EVERY_SECONDS:
+            said, at = what, now
+            click.echo(f"{time.strftime('%H:%M:%S')}  {watch.plain(scene)}")
+        time.sleep(interval)
+
+
+def _is_over(scene: Scene) -> bool:
+    return scene.view is None or scene.dead
+
+
+def _end(scene: Scene) -> int:
+    """The last word, on a screen that stays."""
+    if scene.dead:
+        click.echo(watch.died(scene))
+        return 1
+    closed = scene.closed
+    click.echo("no campaign runs" if closed is None else watch.closing(closed, scene.now))
+    return 0
+
+
+# -- on a cluster ------------------------------------------------------------------------------
+
+
+def show_cluster_once(overviews: Overviews) -> None:
+    click.echo("\n".join(slurm.status_lines(overviews.look())))
+
+
+def watch_cluster(overviews: Overviews, interval: float) -> None:
+    """Until the campaign is over, or q."""
+    with Keys() as keys:
+        every = max(interval, SLURM_SECONDS)
+        seen = follow_cluster(overviews, make_console(), every, keys.wait)
+    click.echo(slurm.headline(seen))
+    for line in slurm.advice(seen):
+        click.echo(line)
+
+
+def follow_cluster(
+    overviews: Overviews,
+    console: Console,
+    interval: float,
+    wait: Callable[[float], str | None] | None = None,
+) -> Overview:
+    """Until the campaign is over; *wait* returns a key that was pressed, and ``q`` ends it."""
+    seen = overviews.look()
+    if not (console.is_terminal and os.environ.get("TERM", "dumb") != "dumb"):
+        return _follow_plainly(overviews, seen, interval)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while not seen.over:
+            live.update(slurm.screen(seen, console.size.height), refresh=True)
+            if wait is None:
+                time.sleep(interval)
+            elif wait(interval) == "q":
+                break
+            seen = overviews.look()
+    return seen
+
+
+def _follow_plainly(overviews: Overviews, seen: Overview, interval: float) -> Overview:
+    said, at = "", 0.0
+    while not seen.over:
+        line, now = slurm.headline(seen), time.monotonic()
+        if line != said or now - at >= PLAIN_EVERY_SECONDS:
+            said, at = line, now
+            click.echo(f"{time.strftime('%H:%M:%S')}  {slurm.plain(seen)}")
+            sys.stdout.flush()
+        time.sleep(interval)
+        seen = overviews.look()
+    return seen

@@ -1,0 +1,234 @@
+"""The command line: its commands, what becomes of their errors, exit codes.
+
+A command is imported when it is called. What its file imports at its top, its help and its
+completion wait for: only what is light. What its work needs is imported where that begins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import io
+import keyword
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import energyctl
+from energyctl.cli.leftover_notice import naming_leftovers
+from energyctl.errors import EnergyctlError, Interrupted
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+COMMANDS = {
+    "Run and look ahead": {
+        "run": "Run every experiment of a settings file.",
+        "resume": "Go on with a campaign that was interrupted or crashed.",
+        "plan": "Show the runs that `run` would do, with every value.",
+        "validate": "Name all problems of settings files and of the registry.",
+        "render": "Write the supervisord entries that `run` would use.",
+        "meter": "Measure the energy of any command.",
+    },
+    "Watch and control": {
+        "status": "Show the daemon, the background, the current run, the power.",
+        "watch": "Watch the campaign that runs in this workspace.",
+        "stop": "End every background job, and prove that nothing is left.",
+    },
+    "Results": {
+        "report": "Show what a campaign did, here or as an HTML page.",
+        "compare": "Compare campaigns, or groups of runs, by statistics.",
+        "plot": "Draw one figure for a paper.",
+        "export": "Write results as tables, CSV or Parquet.",
+        "import": "Make results of campaigns of the older tool.",
+    },
+    "Cluster": {
+        "submit": "Run the experiments of a settings file on a Slurm cluster.",
+        "collect": "Wait until a campaign on a cluster is over.",
+        "cancel": "End a campaign on a cluster.",
+    },
+    "Set-up": {
+        "init": "Make a folder a workspace.",
+        "doctor": "Show what can be measured and controlled here.",
+        "models": "Show the registered trainings, or try one.",
+        "migrate": "Put a settings file of an older dialect into today's words.",
+        "schema": "Print the JSON Schema of the settings file.",
+        "completion": "Print the script that completes command lines in a shell.",
+    },
+}
+"""Heading → command → the first sentence of its help. Its file has its name: `module_of`."""
+
+HIDDEN = {"run-task": "Do the runs of one task of a campaign on a cluster."}
+"""Called by the jobs of `submit`."""
+
+
+class ReaderGone(Exception):
+    """Nobody reads our output any more (`energyctl plan … | head`); that is no failure."""
+
+
+@contextlib.contextmanager
+def _broken_pipes_raised() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGone from error
+
+
+class LazyGroup(click.Group):
+    """Lists its commands by the table, and imports one when it is asked for.
+
+    Raises ReaderGone for a reader that has gone, where click itself would exit with 1.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return command(cmd_name) if cmd_name in self.commands else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(len(name) for lines in COMMANDS.values() for name in lines)
+        for heading, lines in COMMANDS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), line) for name, line in lines.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        named = [item for lines in COMMANDS.values() for item in lines.items()]
+        return [
+            *(
+                CompletionItem(name, help=line)
+                for name, line in named
+                if name.startswith(incomplete)
+            ),
+            *click.Command.shell_complete(self, ctx, incomplete),
+        ]
+
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        with _broken_pipes_raised():
+            return super().make_context(*arguments, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _broken_pipes_raised():
+            return super().invoke(ctx)
+
+
+def module_of(name: str) -> str:
+    """The module of a command: ``run-task`` → ``run_task``, ``import`` → ``import_``."""
+    return name.replace("-", "_") + "_" * keyword.iskeyword(name)
+
+
+@functools.cache
+def command(name: str) -> click.Command:
+    """The command of that name, imported."""
+    module = module_of(name)
+    found: click.Command = getattr(
+        importlib.import_module(f"energyctl.cli.commands.{module}"), module
+    )
+    found.callback = naming_leftovers(found)
+    return found
+
+
+@click.group(
+    cls=LazyGroup,
+    # What click suggests for a mistyped name; `get_command` imports the real ones.
+    commands=[click.Command(n) for lines in (*COMMANDS.values(), HIDDEN) for n in lines],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+)
+@click.version_option(energyctl.__version__, prog_name="energyctl")
+@click.option("-C", "folder", metavar="DIR", default=".", help="Work in this workspace.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def group(context: click.Context, folder: str, debug: bool) -> None:
+    """Measure the energy of a training while the machine is under load from other trainings.
+
+    \b
+    Begin with:  energyctl run settings/quickstart.json
+    Your own:    energyctl init DIR, then edit DIR/settings
+    """
+    if not os.path.isdir(folder):
+        raise click.UsageError(f"-C {folder}: no such folder")
+    context.obj = Path(folder).resolve()
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line; returns the exit code."""
+    _open_closed_streams()
+    for stream in (sys.stdout, sys.stderr):
+        # A locale without our characters must not end a campaign.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code: Any = group.main(list(arguments), prog_name="energyctl", standalone_mode=False)
+        _forget_unread()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        return _say(_one_line(error.format_message()), error.exit_code)
+    except (click.Abort, KeyboardInterrupt, Interrupted) as error:
+        _debug(arguments, error)
+        return Interrupted.exit_code
+    except EnergyctlError as error:
+        _debug(arguments, error)
+        return _say(str(error), error.exit_code)
+    except ReaderGone:
+        _forget_unread()
+        return 0
+    except OSError as error:
+        _debug(arguments, error)
+        place = f"{error.filename}: " if error.filename else ""
+        return _say(f"{place}{error.strerror or error}", 1)
+    except Exception as error:
+        _debug(arguments, error)
+        text = f"internal error: {type(error).__name__}: {_one_line(str(error))}"
+        return _say(f"{text}; run again with `energyctl --debug …` and report it", 1)
+
+
+def _open_closed_streams() -> None:
+    """Where we were started without one (`>&-`), what is said there goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _forget_unread() -> None:
+    """What nobody can read any more must not fail once more when Python ends."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
+
+
+def _debug(arguments: Sequence[str], error: BaseException) -> None:
+    options = list(arguments)[: list(arguments).index("--")] if "--" in arguments else arguments
+    if "--debug" in options:
+        import traceback
+
+        traceback.print_exception(error)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _say(text: str, code: int) -> int:
+    with contextlib.suppress(OSError):
+        for line in text.splitlines():
+            print(f"energyctl: {line}", file=sys.stderr)
+    return code

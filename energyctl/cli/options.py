@@ -1,0 +1,78 @@
+"""What several commands take: the same name, metavar and sentence in each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from energyctl.cli import completers
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """``1,3,5`` → [1, 3, 5]."""
+    if value is None:
+        return None
+    try:
+        return [int(item) for item in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no list of run numbers like 1,3") from None
+
+
+settings_file = click.argument("file", shell_complete=completers.settings_files)
+campaign = click.argument("campaign", required=False, shell_complete=completers.campaigns)
+result_files = click.argument(
+    "results", nargs=-1, metavar="[RESULTS]...", shell_complete=completers.runs
+)
+
+seed = click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Seed of all that is drawn at random.",
+)
+models = click.option(
+    "--models", metavar="FILE", help="Use this model registry instead of the workspace's."
+)
+results = click.option(
+    "--results",
+    "folder",
+    metavar="DIR",
+    help="Use this results folder instead of the workspace's.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+no_progress = click.option(
+    "--no-progress", is_flag=True, help="Print plain lines instead of the live view."
+)
+force = click.option("--force", is_flag=True, help="Replace files that exist already.")
+dry_run = click.option(
+    "--dry-run", is_flag=True, help="Check everything and show what would start; start nothing."
+)
+strict = click.option("--strict", is_flag=True, help="Start nothing if any experiment is invalid.")
+only = click.option(
+    "--only", metavar="N[,N]", callback=_numbers, help="Do only these runs of the plan."
+)
+rendered = click.option(
+    "--rendered", metavar="DIR", help="Use the entries that `render` wrote to DIR."
+)
+sbatch = click.option(
+    "--sbatch",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="An option of sbatch, as partition=gpu, over those of the settings. Repeatable.",
+)
+
+
+def interval(default: float, least: float) -> Callable[[_Command], _Command]:
+    """``--interval``: how often a command looks, in seconds."""
+    return click.option(
+        "--interval",
+        metavar="SECONDS",
+        type=click.FloatRange(least, 3600),
+        default=default,
+        show_default=True,
+        help="Time between two looks.",
+    )

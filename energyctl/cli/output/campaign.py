@@ -1,0 +1,81 @@
+"""A campaign in the terminal: what it will do, with which meters, and what it did."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from energyctl.cli.output import tables
+from energyctl.config.plan import PassedOver, Run
+from energyctl.config.settings import Settings
+from energyctl.meters import describe, open_meters
+from energyctl.text import count, duration
+
+SHOWN_RUNS = 30
+"""Rows of a plan, where not all are asked for."""
+
+
+def print_line(console: Console, text: str, style: str | None = None) -> None:
+    """A line as it is, however long and whatever brackets it holds."""
+    console.print(text, style=style, markup=False, soft_wrap=True)
+
+
+def show_plan(
+    console: Console,
+    settings: Settings,
+    runs: Sequence[Run],
+    estimates: Sequence[float | None],
+    seed: int | None = None,
+    most: int = SHOWN_RUNS,
+) -> None:
+    """The plan's table. *estimates*: seconds that each run will take, where known."""
+    title = f"{settings.experiment_name}: {count(len(runs), 'run')}"
+    if seed is not None and any(run.mutated for run in runs):
+        title += f", values drawn with seed {seed}"
+        title += "" if settings.seed is not None else f" (--seed {seed} repeats them)"
+    print_line(console, title)
+    console.print(tables.plan_table(runs, estimates, most))
+    if len(runs) > most:
+        print_line(console, f"… and {len(runs) - most} more; energyctl plan shows all")
+
+
+def show_end(
+    console: Console, settings: Settings, estimates: Sequence[float | None]
+) -> float | None:
+    """How long the runs take one after the other, in seconds; None where that is not known."""
+    known = [seconds for seconds in estimates if seconds is not None]
+    if not known or len(known) < len(estimates):
+        return None
+    total = sum(known) + settings.cooldown_seconds * (len(known) - 1)
+    ends = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + total))
+    print_line(console, f"about {duration(total)}, until {ends}")
+    return total
+
+
+def show_passed_over(
+    console: Console, passed_over: Sequence[PassedOver], most: int = SHOWN_RUNS
+) -> None:
+    """The values that are left out because they were run before."""
+    for line in tables.passed_over_lines(passed_over, most):
+        print_line(console, line)
+
+
+def show_meters(console: Console, settings: Settings) -> None:
+    """The meters of the campaign; they are opened for it, and closed."""
+    meters, _ = open_meters(gpus=settings.gpus)
+    try:
+        console.print(tables.meters_table(describe(meters)))
+    finally:
+        for meter in meters:
+            meter.close()
+
+
+def show_results(console: Console, results: Sequence[Mapping[str, Any]]) -> None:
+    """The closing table, and each warning once."""
+    if results:
+        console.print(tables.closing_table(results))
+    for text in tables.warnings_of(results):
+        print_line(console, f"warning: {text}", "yellow")
