@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from energyctl.cli.problems import say
 from energyctl.cli.progress import Steps
 from energyctl.results import api, reader
-
-if TYPE_CHECKING:
-    from energyctl.results.api import Runs
-    from energyctl.results.folder import ResultsFolder
-    from energyctl.system.workspace import Workspace
+from energyctl.results.api import Runs
+from energyctl.results.folder import ResultsFolder
+from energyctl.system import invoking_user
+from energyctl.system.workspace import Workspace
 
 
 def results_folder(workspace: Workspace, name: str | None) -> ResultsFolder:
     """The folder that results are written to; it belongs to whoever called us."""
-    from energyctl.results.folder import ResultsFolder
-    from energyctl.system import invoking_user
-
     root = workspace.results if name is None else workspace.given(name)
     return ResultsFolder(root, invoking_user())
 

@@ -7,8 +7,6 @@ from pathlib import Path
 import click
 
 from energyctl.cli import options
-from energyctl.cli.result_arguments import results_folder
-from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -20,7 +18,9 @@ def cancel(root: Path, campaign: str | None, folder: str | None) -> int:
 
     Without CAMPAIGN, it takes the newest. It returns once nothing of it is left in the queue.
     """
+    from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm import commands, find, finish
+    from energyctl.system.workspace import Workspace
 
     journal = find(results_folder(Workspace(root), folder), campaign)
     commands.require()

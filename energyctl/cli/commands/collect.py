@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from energyctl.cli import options
-from energyctl.cli.result_arguments import results_folder
-from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +33,9 @@ def collect(root: Path, campaign: str | None, folder: str | None, interval: floa
     from energyctl.cli.output.campaign import print_line, show_results
     from energyctl.cli.output.live import make_console
     from energyctl.cli.output.slurm import advice, headline
+    from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm import Overviews, commands, find, finish
+    from energyctl.system.workspace import Workspace
 
     journal = find(results_folder(Workspace(root), folder), campaign)
     commands.require()

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from energyctl.cli import completers, options
-from energyctl.cli.result_arguments import load_runs
 from energyctl.errors import SettingsError
-from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
 
 if TYPE_CHECKING:
     from energyctl.analysis.compare import Groups, Study
     from energyctl.results.tables import Row
+    from energyctl.system.workspace import Workspace
 
 
 def _where(
@@ -82,6 +81,8 @@ def compare(
     training are compared with each other only. What is drawn at random is drawn with seed 0, if
     not with --seed. docs/compare.md says what each figure means.
     """
+    from energyctl.system.workspace import Workspace
+
     if as_json and as_latex:
         raise click.UsageError("--json and --latex are two outputs: choose one")
     if by is None and len(results) != 2:
@@ -152,6 +153,8 @@ def _groups(
 
 
 def _rows(workspace: Workspace, names: Sequence[str], problems: list[str]) -> list[Row]:
+    from energyctl.cli.result_arguments import load_runs
+
     runs = load_runs(workspace, names)
     problems.extend(runs.problems)
     return [run.row for run in runs]

@@ -13,15 +13,12 @@ import click
 from energyctl.cli import options
 from energyctl.cli.problems import say
 from energyctl.cli.progress import Steps
-from energyctl.cli.result_arguments import result_paths
 from energyctl.errors import SettingsError
-from energyctl.system import User, invoking_user
-from energyctl.system.outputs import Created
-from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
 if TYPE_CHECKING:
     from energyctl.results.export import Target
+    from energyctl.system import User
 
 TABLES = ("runs", "domains", "phases", "jobs", "iterations")
 
@@ -66,7 +63,10 @@ def export(
     They have one row per run, per domain, phase, job or iteration. RESULTS are result files or
     folders of them (default: the results folder). docs/tables.md says what each column means.
     """
+    from energyctl.cli.result_arguments import result_paths
     from energyctl.results import export as exporting
+    from energyctl.system import invoking_user
+    from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
     paths = result_paths(workspace, results, folder)
@@ -134,6 +134,8 @@ def _refuse(places: Sequence[Path], force: bool) -> None:
 
 
 def _make(folder: Path, user: User) -> None:
+    from energyctl.system.outputs import Created
+
     created = Created(folder, ())
     try:
         with user.writing(folder.parent):

@@ -9,8 +9,6 @@ import click
 from energyctl.cli import options
 from energyctl.cli.problems import say
 from energyctl.cli.progress import Steps
-from energyctl.cli.result_arguments import results_folder
-from energyctl.system.workspace import Workspace
 
 
 @click.command("import")
@@ -27,7 +25,9 @@ def import_(root: Path, folders: tuple[str, ...], folder: str | None) -> int:
     from energyctl.cli.output.campaign import print_line
     from energyctl.cli.output.import_ import import_table
     from energyctl.cli.output.live import make_console
+    from energyctl.cli.result_arguments import results_folder
     from energyctl.results.importer import import_folders
+    from energyctl.system.workspace import Workspace
 
     results = results_folder(Workspace(root), folder)
     done = []

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import click
 
-from energyctl.system import workspace
-
 
 @click.command()
 @click.argument("folder", metavar="DIR")
@@ -16,6 +14,8 @@ def init(folder: str) -> int:
 
     DIR gets settings and templates of your own to edit; what is there already stays as it is.
     """
+    from energyctl.system import workspace
+
     for path in workspace.init(Path(folder)):
         click.echo(f"wrote {path}")
     click.echo(f"next: energyctl -C {folder} run settings/quickstart.json")

@@ -15,15 +15,12 @@ import click
 from energyctl.cli import options
 from energyctl.cli.problems import show_problems
 from energyctl.errors import SettingsError
-from energyctl.system import invoking_user
-from energyctl.system.atomic import write_atomic
-from energyctl.system.outputs import replace_text
-from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
 if TYPE_CHECKING:
     from energyctl.campaign.prepare import Prepared
     from energyctl.config.settings import Migration, Question
+    from energyctl.system.workspace import Workspace
 
 SHOWN_PLACES = 10
 STANDARD_OUTPUT = "-"
@@ -54,6 +51,8 @@ def migrate(
     The difference is shown; it is written if asked to. The exit code is the one that `validate`
     has for the new file.
     """
+    from energyctl.system.workspace import Workspace
+
     if out is not None and write:
         raise click.UsageError("--out goes without --write")
     workspace = Workspace(root)
@@ -243,6 +242,9 @@ def _backup(path: Path) -> Path:
 
 
 def _overwrite(path: Path, text: str) -> None:
+    from energyctl.system import invoking_user
+    from energyctl.system.outputs import replace_text
+
     path = path.resolve()
     user, backup = invoking_user(), _backup(path)
     with user.writing(path.parent):
@@ -253,6 +255,9 @@ def _overwrite(path: Path, text: str) -> None:
 
 
 def _write_new(path: Path, text: str) -> None:
+    from energyctl.system import invoking_user
+    from energyctl.system.atomic import write_atomic
+
     user = invoking_user()
     with user.writing(path.parent):
         write_atomic(path, text, user.own)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from energyctl.cli import completers, options
-from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
 
 if TYPE_CHECKING:
     from energyctl.config.registry import Registry
+    from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -56,6 +56,7 @@ def models(
     A training is a model of a repository, with its hyper-parameters.
     """
     from energyctl.config import registry
+    from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
     known = registry.read(workspace.given(models) if models else workspace.registry)

@@ -11,13 +11,12 @@ import click
 
 from energyctl.cli import options
 from energyctl.cli.problems import show_problems
-from energyctl.cli.result_arguments import results_folder
 from energyctl.errors import SettingsError
-from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
 
 if TYPE_CHECKING:
     from energyctl.campaign.prepare import Prepared
+    from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -40,6 +39,7 @@ def plan(
     The exit code is the one that `run` would begin with.
     """
     from energyctl.campaign.prepare import prepare_file
+    from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
     prepared = prepare_file(workspace, file, models, seed, folder)
@@ -64,6 +64,7 @@ def _show(workspace: Workspace, prepared: Prepared, folder: str | None) -> None:
     from energyctl.campaign.training.invocations import Trainings
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.live import make_console
+    from energyctl.cli.result_arguments import results_folder
 
     settings, plan, known = prepared.settings, prepared.plan, prepared.registry
     if settings is None or plan is None:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from energyctl.cli import options
-from energyctl.cli.result_arguments import load_runs
-from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
     from energyctl.analysis.charts import Theme
@@ -105,6 +103,9 @@ def plot(
     It has the width of a column, and is written as SVG, PDF or PNG. RESULTS are result files,
     experiment ids, or folders of results (default: the results folder).
     """
+    from energyctl.cli.result_arguments import load_runs
+    from energyctl.system.workspace import Workspace
+
     workspace = Workspace(root)
     place = None if out is None else _place(workspace.given(out), force)
     runs = load_runs(workspace, results, folder)

@@ -8,9 +8,7 @@ import click
 
 from energyctl.cli import options
 from energyctl.cli.problems import show_problems
-from energyctl.cli.result_arguments import results_folder
 from energyctl.errors import SettingsError
-from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -32,6 +30,8 @@ def render(
     """
     from energyctl.campaign.prepare import prepare_file, render_only
     from energyctl.campaign.run_state import rendered_token
+    from energyctl.cli.result_arguments import results_folder
+    from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
     prepared = prepare_file(workspace, file, models, seed, folder)

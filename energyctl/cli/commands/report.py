@@ -9,13 +9,12 @@ import click
 
 from energyctl.cli import options
 from energyctl.cli.progress import Steps
-from energyctl.cli.result_arguments import load_runs
 from energyctl.errors import MachineError, SettingsError
-from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
 if TYPE_CHECKING:
     from energyctl.results.api import Runs
+    from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -39,6 +38,9 @@ def report(
     files or folders of them (default: the results folder). docs/report.md says what the page
     shows.
     """
+    from energyctl.cli.result_arguments import load_runs
+    from energyctl.system.workspace import Workspace
+
     workspace = Workspace(root)
     place = None if html is None else _place(workspace, html, force)
     if title is not None and html is None:

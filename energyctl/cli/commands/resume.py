@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from energyctl.cli import options
-from energyctl.cli.result_arguments import results_folder
 from energyctl.errors import SettingsError
-from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
     from energyctl.campaign.journal import Journal
     from energyctl.config.settings import Slurm
+    from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -38,6 +37,8 @@ def resume(
     the queue.
     """
     from energyctl.campaign.journal import find
+    from energyctl.cli.result_arguments import results_folder
+    from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
     journal = find(results_folder(workspace, folder), campaign)

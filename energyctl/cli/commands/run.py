@@ -11,12 +11,11 @@ import click
 
 from energyctl.cli import completers, options
 from energyctl.cli.problems import show_problems
-from energyctl.cli.result_arguments import results_folder
 from energyctl.errors import SettingsError
-from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
     from energyctl.campaign.prepare import Prepared
+    from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -58,6 +57,8 @@ def run(root: Path, /, file: str | None, **given: Any) -> int:
     from energyctl.cli.conduct import close, conduct, progress_of
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.live import make_console
+    from energyctl.cli.result_arguments import results_folder
+    from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
     prepared = _prepared(workspace, file, given)

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from energyctl.cli import options
-from energyctl.cli.result_arguments import results_folder
 from energyctl.errors import Interrupted
-from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
 if TYPE_CHECKING:
@@ -32,7 +30,9 @@ def run_task(root: Path, campaign: str, index: int, folder: str | None) -> int:
     """
     from energyctl.cli.output.campaign import print_line, show_results
     from energyctl.cli.output.live import Progress, make_console
+    from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm import task
+    from energyctl.system.workspace import Workspace
 
     workspace, console = Workspace(root), make_console()
     results = results_folder(workspace, folder)

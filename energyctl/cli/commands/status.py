@@ -7,8 +7,6 @@ from pathlib import Path
 import click
 
 from energyctl.cli import options
-from energyctl.cli.result_arguments import results_folder
-from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
 
 
@@ -23,7 +21,9 @@ def status(root: Path, as_json: bool) -> int:
     from energyctl.campaign import operations
     from energyctl.cli.output import slurm
     from energyctl.cli.output.status import status_text
+    from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm import Overviews, newest
+    from energyctl.system.workspace import Workspace
 
     here, journal = operations.status(root), newest(results_folder(Workspace(root), None))
     across_nodes = None if journal is None else Overviews(journal).look()

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from energyctl.errors import MachineError
-from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -21,6 +20,7 @@ def stop(root: Path, job: str | None) -> int:
     The background jobs are those of this workspace.
     """
     from energyctl.campaign import operations
+    from energyctl.system.workspace import Workspace
 
     done, left = operations.stop_job(job) if job else operations.stop_everything(Workspace(root))
     for line in done:

@@ -10,9 +10,7 @@ import click
 
 from energyctl.cli import options
 from energyctl.cli.problems import show_problems
-from energyctl.cli.result_arguments import results_folder
 from energyctl.errors import MachineError, SettingsError
-from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
     from energyctl.config.settings import Settings, Slurm
@@ -51,7 +49,9 @@ def submit(root: Path, /, file: str, **given: Any) -> int:
         warn_of_shared_clones,
         warn_of_time_limit,
     )
+    from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm import submit as slurm
+    from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
     prepared = preparation.prepare_file(

@@ -10,11 +10,11 @@ import click
 from energyctl.cli import completers, options
 from energyctl.cli.problems import say, show_problems
 from energyctl.errors import SettingsError
-from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
 if TYPE_CHECKING:
     from energyctl.config.jsonfile import Document
+    from energyctl.system.workspace import Workspace
 
 PROBLEMS = SettingsError.exit_code
 
@@ -30,6 +30,7 @@ def validate(root: Path, files: tuple[str, ...], models: str | None) -> int:
     the registry alone is validated.
     """
     from energyctl.config import settings
+    from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
     path = workspace.registry if models is None else workspace.given(models)

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from energyctl.cli import options
-from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -28,6 +27,7 @@ def watch(root: Path, once: bool, interval: float) -> int:
     from energyctl.campaign.watcher import Watcher
     from energyctl.cli import follow
     from energyctl.slurm import Overviews
+    from energyctl.system.workspace import Workspace
 
     os.nice(10)
     watcher = Watcher(Workspace(root))
