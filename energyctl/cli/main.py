@@ -100,15 +100,10 @@ class LazyGroup(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
-        named = [item for lines in COMMANDS.values() for item in lines.items()]
-        return [
-            *(
-                CompletionItem(name, help=line)
-                for name, line in named
-                if name.startswith(incomplete)
-            ),
-            *click.Command.shell_complete(self, ctx, incomplete),
-        ]
+        listed = [item for lines in COMMANDS.values() for item in lines.items()]
+        names = [CompletionItem(name, help=line) for name, line in listed]
+        names = [item for item in names if item.value.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
         with _broken_pipes_raised():
@@ -127,12 +122,10 @@ def module_of(name: str) -> str:
 @functools.cache
 def command(name: str) -> click.Command:
     """The command of that name, imported."""
-    module = module_of(name)
-    found: click.Command = getattr(
-        importlib.import_module(f"energyctl.cli.commands.{module}"), module
-    )
-    found.callback = naming_leftovers(found)
-    return found
+    module = importlib.import_module(f"energyctl.cli.commands.{module_of(name)}")
+    imported: click.Command = getattr(module, module_of(name))
+    imported.callback = naming_leftovers(imported)
+    return imported
 
 
 @click.group(
