@@ -99,12 +99,13 @@ class Journal:
     def results(self) -> list[dict[str, Any]]:
         """The results of the finished runs, in the order of the plan."""
         names = self.finished()
-        return [self.folder.load(names[index]) or {} for index in sorted(names)]
+        loaded = (self.folder.load(names[index]) for index in sorted(names))
+        return [result for result in loaded if result is not None]
 
     def succeeded(self) -> bool:
         """Whether every run succeeded, and no experiment was left out as invalid."""
         results = self.results()
-        failed = any(result.get("status") != "succeeded" for result in results)
+        failed = any(result["status"] != "succeeded" for result in results)
         return not failed and len(results) >= len(self.runs()) and not self.head().get("invalid")
 
     def started(self) -> list[tuple[int, str]]:

@@ -79,7 +79,7 @@ def _show_machines(
     from energyctl.results import calibrations
     from energyctl.results.tables import Part, run_row
 
-    rows = [run_row(Part(dict(result), ""), "") for result in results if result]
+    rows = [run_row(Part(dict(result), ""), "") for result in results]
     nodes = machines.machines(rows, calibrations.of_campaign(journal.folder.root, journal.name))
     if len(nodes) > 1 or any(node.calibration for node in nodes):
         console.print(machines_table(nodes))
