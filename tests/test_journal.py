@@ -178,3 +178,26 @@ def test_every_line_is_json(folder: ResultsFolder) -> None:
     made.append("ended", signal=None, runs={"1": "succeeded"})
     for line in made.path.read_bytes().splitlines():
         assert json.loads(line)["time"] > 0
+
+
+@pytest.mark.parametrize(
+    ("statuses", "invalid", "succeeded"),
+    [
+        (("succeeded", "succeeded", "succeeded"), False, True),
+        (("succeeded", "succeeded", "succeeded"), True, False),
+        (("succeeded", "failed", "succeeded"), False, False),
+        (("succeeded", "interrupted", "succeeded"), False, False),
+        (("succeeded", "succeeded"), False, False),
+        ((), False, False),
+    ],
+)
+def test_a_campaign_succeeded_where_each_of_its_runs_did(
+    folder: ResultsFolder, statuses: tuple[str, ...], invalid: bool, succeeded: bool
+) -> None:
+    journal = create(folder, invalid=invalid)
+    for index, status in reversed([*enumerate(statuses, 1)]):
+        journal.append("started", run=index, experiment_id=f"e{index}")
+        finish(folder, f"e{index}", status)
+    assert journal.succeeded() is succeeded
+    names = [f"e{i}" for i, status in enumerate(statuses, 1) if status != "interrupted"]
+    assert [result["experiment_id"] for result in journal.results()] == names
