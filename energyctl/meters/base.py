@@ -130,6 +130,37 @@ class Source(ABC):
         """Gives back what it holds; a source that holds nothing needs none."""
 
 
+class SourceWrapper(Source):
+    """*source* as it is: a subclass overrides what it changes, all the rest is passed on."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.name, self.unavailable = source.name, source.unavailable
+        self.quick, self.warnings = source.quick, source.warnings
+
+    @property
+    def cpu_seconds(self) -> float:
+        return self.source.cpu_seconds
+
+    def domains(self) -> Sequence[Domain]:
+        return self.source.domains()
+
+    def read(self) -> Sequence[Reading]:
+        return self.source.read()
+
+    def environment(self) -> Sequence[GpuState]:
+        return self.source.environment()
+
+    def processes(self) -> Sequence[GpuProcess]:
+        return self.source.processes()
+
+    def utilization(self) -> Utilization:
+        return self.source.utilization()
+
+    def close(self) -> None:
+        self.source.close()
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What a source is asked for when it is opened.

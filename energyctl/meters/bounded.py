@@ -7,6 +7,7 @@ it does return nothing is asked again. The other sources, the phases and a Ctrl-
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,15 @@ from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from energyctl.energy import Domain
-from energyctl.meters.base import GpuProcess, GpuState, Reading, Source, Untold, Utilization
+from energyctl.meters.base import (
+    GpuProcess,
+    GpuState,
+    Reading,
+    Source,
+    SourceWrapper,
+    Untold,
+    Utilization,
+)
 from energyctl.system.threads import started
 
 LIMIT_SECONDS = 2.0
@@ -76,16 +85,14 @@ class _Caller(Generic[T]):
         self._asked.put(False)
 
 
-class Bounded(Source):
+class Bounded(SourceWrapper):
     """*source*, each call of which returns within :data:`LIMIT_SECONDS`."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
-        self.name = source.name
-        self.unavailable = source.unavailable
-        self.warnings = source.warnings
+        super().__init__(source)
         self._domains = tuple(source.domains())
-        self._read = _Caller(source.read, f"{source.name}-read")
+        self._source_cpu_seconds = 0.0
+        self._read = _Caller(self._read_source, f"{source.name}-read")
         self._environment = _Caller(source.environment, f"{source.name}-environment")
         self._processes = _Caller(source.processes, f"{source.name}-processes")
         self._utilization = _Caller(source.utilization, f"{source.name}-utilization")
@@ -100,6 +107,13 @@ class Bounded(Source):
         except _Hangs:
             now, reason = time.monotonic(), self._hangs(self._read)
             return [Reading(d.name, now, None, reason) for d in self._domains if d.missing is None]
+
+    def _read_source(self) -> Sequence[Reading]:
+        try:
+            return self.source.read()
+        finally:
+            with contextlib.suppress(Exception):  # of a plug-in: it costs no reading
+                self._source_cpu_seconds = self.source.cpu_seconds
 
     def environment(self) -> Sequence[GpuState]:
         try:
@@ -124,11 +138,12 @@ class Bounded(Source):
 
     @property
     def cpu_seconds(self) -> float:
-        return sum(caller.cpu_seconds for caller in self._callers)
+        """Of the callers' threads, and of the source's own up to its last read."""
+        return self._source_cpu_seconds + sum(caller.cpu_seconds for caller in self._callers)
 
     def close(self) -> None:
         """Closes the source, unless a call hangs in it: closing would hang as well."""
         for caller in self._callers:
             caller.end()
         if not any(caller.hangs for caller in self._callers):
-            self._source.close()
+            self.source.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from energyctl.energy import Domain, count_once
 from energyctl.errors import EnergyctlError
-from energyctl.meters.base import GpuProcess, GpuState, Reading, Source, Untold, Wanted
+from energyctl.meters.base import GpuProcess, Reading, Source, SourceWrapper, Untold, Wanted
 from energyctl.meters.bounded import Bounded
 from energyctl.system.timeouts import DRIVER_SECONDS, Hangs, within
 
@@ -134,7 +134,7 @@ def _counted_once(sources: Sequence[Source]) -> list[Source]:
     for source in sources:
         own = source.domains()
         told = [next(agreed) for _ in own]
-        result.append(source if told == list(own) else Retold(source, told))
+        result.append(source if told == list(own) else RelabelledSource(source, told))
     return result
 
 
@@ -152,36 +152,22 @@ def _named_apart(domains: Sequence[Domain]) -> list[Domain]:
     return [replace(domain, name=named[index]) for index, domain in enumerate(domains)]
 
 
-class Retold(Source):
-    """*source*, with other words and names for its domains."""
+class RelabelledSource(SourceWrapper):
+    """*source*, whose domains are described and named anew by *domains*, in the same order."""
 
     def __init__(self, source: Source, domains: Sequence[Domain]) -> None:
-        self._source, self._domains = source, tuple(domains)
+        super().__init__(source)
+        self._domains = tuple(domains)
         self._names = {
-            own.name: told.name for own, told in zip(source.domains(), domains, strict=True)
+            own.name: domain.name for own, domain in zip(source.domains(), domains, strict=True)
         }
-        self.name, self.unavailable = source.name, source.unavailable
-        self.quick, self.warnings = source.quick, source.warnings
-
-    @property
-    def cpu_seconds(self) -> float:
-        return self._source.cpu_seconds
 
     def domains(self) -> Sequence[Domain]:
         return self._domains
 
     def read(self) -> Sequence[Reading]:
-        readings = self._source.read()
+        readings = self.source.read()
         return [r._replace(domain=self._names.get(r.domain, r.domain)) for r in readings]
-
-    def environment(self) -> Sequence[GpuState]:
-        return self._source.environment()
-
-    def processes(self) -> Sequence[GpuProcess]:
-        return self._source.processes()
-
-    def close(self) -> None:
-        self._source.close()
 
 
 def _warnings(sources: Sequence[Source]) -> list[str]:
