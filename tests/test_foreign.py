@@ -384,7 +384,7 @@ def test_a_driver_that_hangs_leaves_its_processes_unknown(monkeypatch: pytest.Mo
         free.wait()
         return ()
 
-    source = bounded.Bounded(Gpus(hang))
+    source = bounded.TimeLimitedSource(Gpus(hang))
     try:
         load = watch([source]).begin().end()
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -18,7 +18,7 @@ from energyctl.meters.base import (
     Untold,
     Utilization,
 )
-from energyctl.meters.bounded import Bounded
+from energyctl.meters.bounded import TimeLimitedSource
 from energyctl.meters.sampler import Sampler
 
 GPU = Domain("gpu-0", "gpu", "nvml energy counter")
@@ -63,7 +63,7 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
 
 
 def test_what_answers_passes_unchanged(driver: Driver) -> None:
-    meter = Bounded(driver)
+    meter = TimeLimitedSource(driver)
     (reading,) = meter.read()
     assert (reading.domain, reading.value) == ("gpu-0", pytest.approx(100 * reading.time))
     assert meter.environment()[0].temperature_celsius == 50.0
@@ -74,7 +74,7 @@ def test_what_answers_passes_unchanged(driver: Driver) -> None:
 
 
 def test_a_call_that_hangs_fails_with_its_reason_and_is_not_asked_again(driver: Driver) -> None:
-    meter = Bounded(driver)
+    meter = TimeLimitedSource(driver)
     driver.free.clear()
     (first,) = meter.read()
     assert first.value is None
@@ -92,7 +92,7 @@ def test_a_call_that_hangs_fails_with_its_reason_and_is_not_asked_again(driver: 
 
 
 def test_a_driver_that_comes_back_is_read_again(driver: Driver) -> None:
-    meter = Bounded(driver)
+    meter = TimeLimitedSource(driver)
     driver.free.clear()
     assert meter.read()[0].value is None
     driver.free.set()
@@ -108,7 +108,7 @@ def test_an_error_of_the_meter_stays_an_error(driver: Driver) -> None:
         raise RuntimeError("lost")
 
     driver.read = broken  # type: ignore[method-assign]
-    meter = Bounded(driver)
+    meter = TimeLimitedSource(driver)
     with pytest.raises(RuntimeError, match="lost"):
         meter.read()
     meter.close()
@@ -116,7 +116,7 @@ def test_an_error_of_the_meter_stays_an_error(driver: Driver) -> None:
 
 def test_a_gpu_that_hangs_costs_neither_the_phases_nor_the_cpu(driver: Driver) -> None:
     package = Driver("powercap", PACKAGE)
-    gpu = Bounded(driver)
+    gpu = TimeLimitedSource(driver)
     sampler = Sampler([package, gpu], interval_seconds=0.05)
     sampler.start()
     start = sampler.phase("foreground")
@@ -133,3 +133,44 @@ def test_a_gpu_that_hangs_costs_neither_the_phases_nor_the_cpu(driver: Driver) -
     assert "the driver hangs" in (by_name["gpu-0"].missing or "")
     assert energy.total_joules is None
     gpu.close()
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_calls_that_hang_leave_no_thread_behind_and_their_late_value_is_dropped(
+    driver: Driver,
+) -> None:
+    before = set(threading.enumerate())
+    meter = TimeLimitedSource(driver)
+    threads = set(threading.enumerate()) - before
+    driver.free.clear()
+    hung_since = time.monotonic()
+    for _ in range(20):
+        assert meter.read()[0].value is None
+    assert set(threading.enumerate()) - before == threads
+    driver.read = lambda: (Reading("gpu-0", hung_since - 1, 1.0),)  # type: ignore[method-assign]
+    driver.free.set()
+    wait_for(lambda: meter.read()[0].value is not None)
+    assert meter.read()[0].time == hung_since - 1  # of the second call, not of the first
+    meter.close()
+    wait_for(lambda: not threads & set(threading.enumerate()))
+
+
+def test_a_source_that_exits_is_an_error_and_is_read_again(driver: Driver) -> None:
+    meter = TimeLimitedSource(driver)
+    read = driver.read
+
+    def leave() -> Sequence[Reading]:
+        raise SystemExit("leaves")
+
+    driver.read = leave  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="leaves"):
+        meter.read()
+    driver.read = read  # type: ignore[method-assign]
+    assert meter.read()[0].value is not None
+    meter.close()

@@ -17,7 +17,7 @@ from energyctl.meters import discovery as opening
 from energyctl.meters import missing_kinds, open_meters
 from energyctl.meters.base import Untold
 from energyctl.meters.nvml import facts
-from energyctl.system.timeouts import Hangs, within
+from energyctl.system.timeouts import CallTimeout, call_within
 from hardware.meter import ScriptedMeter
 
 
@@ -53,9 +53,9 @@ class Door:
 
 
 def test_results_and_errors_pass_through() -> None:
-    assert within(10, "quick", lambda: 3) == 3
+    assert call_within(10, "quick", lambda: 3) == 3
     with pytest.raises(TimeoutError, match="of its own"):
-        within(10, "quick", lambda: fail(TimeoutError("of its own")))
+        call_within(10, "quick", lambda: fail(TimeoutError("of its own")))
 
 
 def fail(error: BaseException) -> None:
@@ -69,17 +69,17 @@ def test_a_call_that_hangs_is_given_up_and_not_made_again(released: threading.Ev
         made.append(1)
         released.wait()
 
-    with pytest.raises(Hangs, match=r"slow has not answered for 0\.1 s"):
-        within(0.1, "slow", call)
-    with pytest.raises(Hangs, match="earlier"):
-        within(600, "slow", call)
+    with pytest.raises(CallTimeout, match=r"slow has not answered for 0\.1 s"):
+        call_within(0.1, "slow", call)
+    with pytest.raises(CallTimeout, match="earlier"):
+        call_within(600, "slow", call)
     assert len(made) == 1
 
 
 def test_what_comes_too_late_is_given_back(released: threading.Event) -> None:
     late: list[str] = []
-    with pytest.raises(Hangs):
-        within(0.01, "slow", lambda: str(released.wait()), too_late=late.append)
+    with pytest.raises(CallTimeout):
+        call_within(0.01, "slow", lambda: str(released.wait()), discard=late.append)
     assert late == []
     released.set()
     wait_until(lambda: late == ["True"])
@@ -91,7 +91,7 @@ def test_a_wait_can_be_interrupted(released: threading.Event) -> None:
         released.wait()
 
     with pytest.raises(KeyboardInterrupt):
-        within(600, "slow", call)
+        call_within(600, "slow", call)
 
 
 def test_a_driver_that_hangs_leaves_no_total_without_its_gpus(

@@ -26,7 +26,7 @@ from energyctl.meters.base import (
     Untold,
     Utilization,
 )
-from energyctl.meters.bounded import Bounded
+from energyctl.meters.bounded import TimeLimitedSource
 from energyctl.meters.discovery import RelabelledSource
 from hardware.meter import ScriptedMeter
 
@@ -35,7 +35,7 @@ LOST = Domain("gpu-1", "gpu", "nvml", part="gpu/GPU-b", missing="GPU is lost")
 
 WRAPPERS: dict[type[SourceWrapper], Callable[[Source], SourceWrapper]] = {
     SourceWrapper: SourceWrapper,
-    Bounded: Bounded,
+    TimeLimitedSource: TimeLimitedSource,
     RelabelledSource: lambda source: RelabelledSource(source, source.domains()),
 }
 

@@ -18,7 +18,7 @@ from energyctl.meters.base import GpuProcess, ProcessUtilization, Source, Untold
 from energyctl.results import background_load as workload
 from energyctl.results.background_load import AnswerLine, CpuLine, GpuLine, JobLoad, Share, Unknown
 from energyctl.system.process_trees import Looker, Tree, stat
-from energyctl.system.threads import started
+from energyctl.system.threads import start_thread
 
 LOOK_SECONDS = 1.0
 
@@ -101,7 +101,7 @@ class Loads:
         busy = self._thread is not None and self._thread.is_alive()
         if not busy and time.monotonic() - self._looked >= LOOK_SECONDS:
             with contextlib.suppress(RuntimeError):  # no thread to be had: at the next tick
-                self._thread = started(self.look, "loads")
+                self._thread = start_thread(self.look, "loads")
 
     def look(self) -> None:
         """One look now; returns when it is done."""

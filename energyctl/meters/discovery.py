@@ -16,8 +16,8 @@ from pathlib import Path
 from energyctl.energy import Domain, count_once
 from energyctl.errors import EnergyctlError
 from energyctl.meters.base import GpuProcess, Reading, Source, SourceWrapper, Untold, Wanted
-from energyctl.meters.bounded import Bounded
-from energyctl.system.timeouts import DRIVER_SECONDS, Hangs, within
+from energyctl.meters.bounded import TimeLimitedSource
+from energyctl.system.timeouts import DRIVER_SECONDS, CallTimeout, call_within
 
 GROUP = "energyctl.meters"
 BUILT_IN = {
@@ -78,10 +78,10 @@ def _open(door: EntryPoint, wanted: Wanted, broken: list[str]) -> Source | None:
     try:
         if door.name in QUICK:
             return _load(door, wanted)
-        return within(DRIVER_SECONDS, door.name, lambda: _load(door, wanted), too_late=_close)
+        return call_within(DRIVER_SECONDS, door.name, lambda: _load(door, wanted), discard=_close)
     except EnergyctlError:
         raise
-    except Hangs as error:
+    except CallTimeout as error:
         if door.name == "nvml":
             return HangingDriver(wanted, f"the NVIDIA driver hangs: {error}")
         broken.append(f"the source {door.name} ({door.value}) cannot be opened: {error}")
@@ -96,7 +96,7 @@ def _load(door: EntryPoint, wanted: Wanted) -> Source | None:
     source = door.load()(wanted)
     if source is None or source.quick:
         return source  # type: ignore[no-any-return]
-    return Bounded(source)
+    return TimeLimitedSource(source)
 
 
 def _close(source: Source | None) -> None:

@@ -22,7 +22,7 @@ from energyctl.meters.base import GpuState, Reading, Source, readings_of, states
 from energyctl.meters.csv_files import CsvFiles
 from energyctl.meters.points import MeanPower, Point
 from energyctl.meters.schedule import Agenda
-from energyctl.system.threads import started
+from energyctl.system.threads import start_thread
 
 # An edge that took longer to read than this brackets the quick sources with a second reading.
 SLOW_EDGE_SECONDS = 0.002
@@ -99,7 +99,7 @@ class Sampler:
         self._offset = _unix_offset()
         self._read_all()
         self._agenda.edge(time.monotonic(), START_STEPS, START_WATCH_SECONDS)
-        self._thread = started(self._run, "energy-sampler")
+        self._thread = start_thread(self._run, "energy-sampler")
 
     def phase(self, name: str, *, after_reading: bool = False) -> float:
         """Ends the phase before and begins this one, with one reading now.
@@ -326,7 +326,7 @@ class Sampler:
         """Has the rows written by a thread of its own: a disk may be slow."""
         files = self._files
         if files is not None and not files.busy:
-            started(lambda: self._note(files.flush()), "energy-rows")
+            start_thread(lambda: self._note(files.flush()), "energy-rows")
 
     def _note(self, warning: str | None) -> None:
         with self._changed:

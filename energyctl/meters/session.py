@@ -14,7 +14,7 @@ from energyctl.meters.csv_files import HEADERS
 from energyctl.meters.sampler import Sampler
 from energyctl.system import invoking_user
 from energyctl.system.outputs import Created
-from energyctl.system.threads import started
+from energyctl.system.threads import start_thread
 
 CPU_ENERGY = "cpu_energy.txt"
 # Of the time line where no other phase was begun.
@@ -96,7 +96,7 @@ class Metering:
         if os.getpid() != self.process:
             return
         if threading.main_thread().is_alive():
-            started(self._finish, "energy-closing")
+            start_thread(self._finish, "energy-closing")
         else:  # Python ends, and starts no thread any more
             self._finish()
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 
-def started(target: Callable[[], None], name: str) -> threading.Thread:
+def start_thread(target: Callable[[], None], name: str) -> threading.Thread:
     """A running daemon thread in which no signal is delivered.
 
     It inherits the mask that is set meanwhile, so there is no instant at which it could get one.

@@ -10,7 +10,7 @@ from typing import Literal
 
 from energyctl.meters.base import Source, Untold
 from energyctl.results.foreign_load import GpuProcess, command_of, owner_of
-from energyctl.system.threads import started
+from energyctl.system.threads import start_thread
 
 LOOK_SECONDS = 5.0
 # Longer than any call of a source takes that may hang.
@@ -55,7 +55,7 @@ class GpuLooks:
         """One look now, unless one is still under way."""
         if self._meters and not self._busy():
             self._next = time.monotonic() + LOOK_SECONDS
-            self._thread = started(self._take, "foreign-gpu")
+            self._thread = start_thread(self._take, "foreign-gpu")
 
     def tick(self) -> None:
         """A look each few seconds, beside the caller: a driver may take its time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from energyctl.system.timeouts import DRIVER_SECONDS, Hangs, within
+from energyctl.system.timeouts import DRIVER_SECONDS, CallTimeout, call_within
 
 
 def gpu_facts() -> list[dict[str, Any]] | None:
@@ -13,8 +13,8 @@ def gpu_facts() -> list[dict[str, Any]] | None:
     None where there is no driver, or none that answers.
     """
     try:
-        return within(DRIVER_SECONDS, "nvml", _gpu_facts)
-    except Hangs:
+        return call_within(DRIVER_SECONDS, "nvml", _gpu_facts)
+    except CallTimeout:
         return None
 
 
