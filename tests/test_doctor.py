@@ -23,8 +23,8 @@ from energyctl.cli.output import status as reports
 from energyctl.energy import Domain
 from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters
 from energyctl.meters import permissions as permission
-from energyctl.meters.base import Untold
-from energyctl.meters.probe import Watched
+from energyctl.meters.base import NotReported
+from energyctl.meters.probe import ProbedDomain
 from hardware import nvml
 from hardware.meter import ScriptedMeter
 from hardware.powercap import zone
@@ -44,9 +44,9 @@ def row_of(domain: Domain, value: Callable[[float], float | None], seconds: floa
 
 def looked_at(
     domain: Domain, value: Callable[[float], float], look: float = 0.0003, seconds: float = 1.0
-) -> Watched:
+) -> ProbedDomain:
     """Looks at `value` each `look` seconds, the first a little into its time."""
-    watched = Watched(domain)
+    watched = ProbedDomain(domain)
     for index in range(int(seconds / look)):
         now = 100 + 0.0001 + index * look
         watched.add(Reading(domain.name, now, value(now - 100)))
@@ -202,7 +202,7 @@ class WithProcesses(ScriptedMeter):
 
     def processes(self) -> Sequence[GpuProcess]:
         if self._found is None:
-            raise Untold("GPU 0 does not tell who is on it: Insufficient Permissions")
+            raise NotReported("GPU 0 does not tell who is on it: Insufficient Permissions")
         return self._found
 
 
@@ -210,7 +210,7 @@ def examined(
     source: Source, monkeypatch: pytest.MonkeyPatch, gpus: list[dict[str, Any]]
 ) -> dict[str, Any]:
     monkeypatch.setattr(operations, "open_meters", lambda: ([source], []))
-    monkeypatch.setattr(operations, "doors", list)
+    monkeypatch.setattr(operations, "source_entry_points", list)
     monkeypatch.setattr(facts, "gpu_facts", lambda: gpus)
     return operations.examine()
 

@@ -21,7 +21,7 @@ from energyctl.campaign.foreign.gpu_processes import GpuLooks
 from energyctl.energy import Domain
 from energyctl.meters import GpuProcess as Seat
 from energyctl.meters import Reading, Source, bounded
-from energyctl.meters.base import Untold
+from energyctl.meters.base import NotReported
 from energyctl.results import foreign_load as loads
 from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, GpuProcess
 from energyctl.system.processes import MARKER
@@ -355,7 +355,7 @@ def test_a_pid_that_is_gone_at_the_next_look_is_not_reported() -> None:
 
 def test_processes_that_cannot_be_told_are_null_with_the_reason() -> None:
     def refuse() -> Sequence[Seat]:
-        raise Untold("GPU 0 does not tell")
+        raise NotReported("GPU 0 does not tell")
 
     load = watch([Gpus(refuse)]).begin().end()
     assert load.gpu_processes is None
@@ -369,7 +369,7 @@ def test_what_some_gpus_tell_is_kept_beside_the_reason(
     stranger: subprocess.Popen[bytes],
 ) -> None:
     def half() -> Sequence[Seat]:
-        raise Untold("GPU 1 does not tell", [Seat(0, stranger.pid, None)])
+        raise NotReported("GPU 1 does not tell", [Seat(0, stranger.pid, None)])
 
     load = watch([Gpus(half)]).begin().end()
     assert [p.pid for p in load.gpu_processes or ()] == [stranger.pid]

@@ -16,10 +16,10 @@ from energyctl.background.load_monitor import Loads
 from energyctl.energy import Domain
 from energyctl.meters.base import (
     GpuProcess,
+    NotReported,
     ProcessUtilization,
     Reading,
     Source,
-    Untold,
     Utilization,
 )
 from energyctl.results.background_load import AnswerLine, CpuLine, GpuLine, Unknown, on_gpus
@@ -301,9 +301,9 @@ class Driver(Source):
 
     def utilization(self) -> Utilization:
         if self.reason == "raise":
-            raise Untold("the driver hangs")
+            raise NotReported("the driver hangs")
         if self.reason is not None:
-            return Utilization(untold={0: self.reason})
+            return Utilization(missing={0: self.reason})
         now = time.monotonic()
         return Utilization(
             [ProcessUtilization(0, pid, now, percent) for pid, percent in self.busy.items()], [0]

@@ -19,6 +19,7 @@ import pytest
 import energyctl
 from energyctl import MachineError, Meter, SettingsError
 from energyctl.config.settings import schema
+from energyctl.meters.meter import MAX_INTERVAL_SECONDS, MIN_INTERVAL_SECONDS
 from energyctl.meters.sampler import Sampler
 from hardware.powercap import moving, zone
 from hardware.waveform import Square
@@ -155,8 +156,8 @@ def test_a_look_at_the_figures_leaves_the_samplers_edges_alone(package: Path) ->
 
 
 def sampler_of(m: Meter) -> Sampler:
-    assert m._metering is not None
-    return m._metering.sampler
+    assert m._session is not None
+    return m._session.sampler
 
 
 def interrupt_once(m: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +256,7 @@ def test_arguments_that_cannot_work_are_refused(
 
 def test_settings_have_the_same_limits_for_the_interval() -> None:
     field = schema()["properties"]["sample_interval_seconds"]
-    limits = energyctl.meter.MIN_INTERVAL_SECONDS, energyctl.meter.MAX_INTERVAL_SECONDS
+    limits = MIN_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS
     assert (field["minimum"], field["maximum"]) == limits
 
 

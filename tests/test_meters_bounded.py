@@ -12,10 +12,10 @@ from energyctl.energy import Domain
 from energyctl.meters import bounded
 from energyctl.meters.base import (
     GpuState,
+    NotReported,
     ProcessUtilization,
     Reading,
     Source,
-    Untold,
     Utilization,
 )
 from energyctl.meters.bounded import TimeLimitedSource
@@ -85,7 +85,7 @@ def test_a_call_that_hangs_fails_with_its_reason_and_is_not_asked_again(driver: 
         assert meter.read()[0].value is None
     assert time.monotonic() - began < 100 * bounded.LIMIT_SECONDS / 2
     assert meter.environment() == ()
-    with pytest.raises(Untold, match="the driver hangs"):
+    with pytest.raises(NotReported, match="the driver hangs"):
         meter.utilization()
     meter.close()
     assert not driver.closed

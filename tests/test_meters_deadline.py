@@ -13,9 +13,8 @@ import pytest
 
 from energyctl.campaign.facts import machine_facts
 from energyctl.energy import Domain
-from energyctl.meters import discovery as opening
-from energyctl.meters import missing_kinds, open_meters
-from energyctl.meters.base import Untold
+from energyctl.meters import discovery, missing_kinds, open_meters
+from energyctl.meters.base import NotReported
 from energyctl.meters.nvml import facts
 from energyctl.system.timeouts import CallTimeout, call_within
 from hardware.meter import ScriptedMeter
@@ -37,7 +36,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-class Door:
+class FakeEntryPoint:
     """An entry point that hangs until `released`, and opens `source` then."""
 
     def __init__(self, name: str, released: threading.Event, source: Any = None) -> None:
@@ -97,8 +96,10 @@ def test_a_wait_can_be_interrupted(released: threading.Event) -> None:
 def test_a_driver_that_hangs_leaves_no_total_without_its_gpus(
     monkeypatch: pytest.MonkeyPatch, released: threading.Event
 ) -> None:
-    monkeypatch.setattr(opening, "DRIVER_SECONDS", 0.05)
-    monkeypatch.setattr(opening, "doors", lambda: [Door("nvml", released)])
+    monkeypatch.setattr(discovery, "DRIVER_SECONDS", 0.05)
+    monkeypatch.setattr(
+        discovery, "source_entry_points", lambda: [FakeEntryPoint("nvml", released)]
+    )
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     (source,), warnings = open_meters()
     (domain,) = source.domains()
@@ -106,7 +107,7 @@ def test_a_driver_that_hangs_leaves_no_total_without_its_gpus(
     assert domain.missing == "the NVIDIA driver hangs: nvml has not answered for 0.05 s"
     assert warnings == [f"not measured: gpu: {domain.missing}"]
     assert missing_kinds([source], ["gpu"]) == [f"gpu cannot be measured: {domain.missing}"]
-    with pytest.raises(Untold, match="hangs"):
+    with pytest.raises(NotReported, match="hangs"):
         source.processes()
     # Nor does anything else wait for it once more.
     assert machine_facts()["gpus"] is None
@@ -123,8 +124,10 @@ def test_a_source_of_others_that_hangs_is_a_warning_and_closed_when_it_comes(
             closed.set()
 
     late = Late({Domain("plug", "other", "plug", in_total=False): lambda now: now})
-    monkeypatch.setattr(opening, "DRIVER_SECONDS", 0.05)
-    monkeypatch.setattr(opening, "doors", lambda: [Door("plug", released, late)])
+    monkeypatch.setattr(discovery, "DRIVER_SECONDS", 0.05)
+    monkeypatch.setattr(
+        discovery, "source_entry_points", lambda: [FakeEntryPoint("plug", released, late)]
+    )
     sources, warnings = open_meters()
     assert sources == []
     assert warnings == [

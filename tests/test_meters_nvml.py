@@ -250,12 +250,12 @@ def test_gpus_of_different_models_warn_that_cuda_may_count_them_otherwise(librar
 
 PROCESSES = """
 from energyctl.meters import GpuProcess
-from energyctl.meters.base import Untold
+from energyctl.meters.base import NotReported
 (meter,) = [m for m in open_meters()[0] if m.name == "nvml"]
 try:
     known, reason = meter.processes(), None
-except Untold as error:
-    known, reason = error.known, str(error)
+except NotReported as error:
+    known, reason = error.processes, str(error)
 print(json.dumps([sorted(known), reason]))
 """
 
@@ -311,7 +311,7 @@ def test_a_gpu_that_is_lost_loses_its_own_state_and_processes_alone(
     library: Path, seats: str
 ) -> None:
     script = """
-    from energyctl.meters.base import Untold
+    from energyctl.meters.base import NotReported
     meter = NvmlSource()
     deadline = time.monotonic() + 30
     while meter.read()[1].reason is None and time.monotonic() < deadline:
@@ -319,8 +319,8 @@ def test_a_gpu_that_is_lost_loses_its_own_state_and_processes_alone(
     first, second = meter.environment()
     try:
         meter.processes()
-    except Untold as error:
-        known, reason = sorted(error.known), str(error)
+    except NotReported as error:
+        known, reason = sorted(error.processes), str(error)
     print(json.dumps([first.temperature_celsius, second.temperature_celsius, known, reason]))
     """
     # The stand-in's epoch lies 5 s before the child starts.
@@ -335,7 +335,7 @@ import time
 (meter,) = [m for m in open_meters()[0] if m.name == "nvml"]
 def ask():
     found = meter.utilization()
-    return [sorted(found.processes), found.gpus, dict(found.untold)]
+    return [sorted(found.processes), found.gpus, dict(found.missing)]
 def ask_until(enough):
     deadline = time.monotonic() + 20
     while not enough(answer := ask()) and time.monotonic() < deadline:

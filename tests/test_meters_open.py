@@ -10,8 +10,7 @@ import pytest
 
 from energyctl.energy import Domain
 from energyctl.errors import SettingsError
-from energyctl.meters import Source, missing_kinds, open_meters
-from energyctl.meters import discovery as opening
+from energyctl.meters import Source, discovery, missing_kinds, open_meters
 from energyctl.meters.estimate import BUSY_WATTS, IDLE_WATTS, CpuEstimate
 from energyctl.meters.nvml.selection import Card, named, visible
 from hardware.meter import ScriptedMeter
@@ -160,7 +159,7 @@ def test_a_kind_of_which_one_part_is_missing_is_not_there() -> None:
     assert missing_kinds([meter], ["gpu"]) == ["gpu cannot be measured: it tells nothing"]
 
 
-class Door:
+class FakeEntryPoint:
     """An entry point that opens `source`."""
 
     def __init__(self, source: Source) -> None:
@@ -175,7 +174,9 @@ def test_two_sources_with_one_name_for_different_things_are_kept_apart(
 ) -> None:
     rack = ScriptedMeter({Domain("plug", "other", "rack", in_total=False): lambda _: 7.0})
     desk = ScriptedMeter({Domain("plug", "other", "smart desk", in_total=False): lambda _: 9.0})
-    monkeypatch.setattr(opening, "doors", lambda: [Door(rack), Door(desk)])
+    monkeypatch.setattr(
+        discovery, "source_entry_points", lambda: [FakeEntryPoint(rack), FakeEntryPoint(desk)]
+    )
     meters, _ = open_meters()
     values = {r.domain: r.value for meter in meters for r in meter.read()}
     told = names(meters)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from energyctl.energy import Domain
-from energyctl.meters import Wanted, missing_kinds, open_meters, perf
+from energyctl.meters import OpenRequest, missing_kinds, open_meters, perf
 from energyctl.meters.perf import PerfEventAttr, PerfSource, open_event, open_source, read_count
 from hardware import perf as pmu
 from hardware.powercap import zone
@@ -156,7 +156,7 @@ def test_an_event_whose_cpu_went_offline_is_a_reading_with_a_reason(
 def test_events_are_left_closed_where_powercap_tells_the_packages(tmp_path: Path) -> None:
     measured = frozenset({"package-0", "package-0/dram"})
     root = pmu.tree(tmp_path, {0: 0}, SERVER)
-    assert open_source(Wanted(None, tmp_path, root, measured)) is None
+    assert open_source(OpenRequest(None, tmp_path, root, measured)) is None
 
 
 def unreadable_zones(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,11 +19,11 @@ from energyctl.meters import discovery, open_meters
 from energyctl.meters.base import (
     GpuProcess,
     GpuState,
+    NotReported,
     ProcessUtilization,
     Reading,
     Source,
     SourceWrapper,
-    Untold,
     Utilization,
 )
 from energyctl.meters.bounded import TimeLimitedSource
@@ -119,7 +119,7 @@ def _subclasses(base: type) -> Iterator[type]:
         yield from _subclasses(cls)
 
 
-class _EntryPoint:
+class FakeEntryPoint:
     """An entry point that opens `source`."""
 
     def __init__(self, name: str, source: Source) -> None:
@@ -136,8 +136,8 @@ def test_where_a_plug_in_shows_a_lost_gpu_the_load_of_the_others_is_known(
     driver = Everything(pid)
     driver.quick = False
     board = ScriptedMeter({Domain("board", "gpu", "BMC", part=LOST.part): lambda now: 50 * now})
-    points = [_EntryPoint("nvml", driver), _EntryPoint("board", board)]
-    monkeypatch.setattr(discovery, "doors", lambda: points)
+    points = [FakeEntryPoint("nvml", driver), FakeEntryPoint("board", board)]
+    monkeypatch.setattr(discovery, "source_entry_points", lambda: points)
     meters, _ = open_meters()
     try:
         nvml, board_wrapper = meters
@@ -145,7 +145,7 @@ def test_where_a_plug_in_shows_a_lost_gpu_the_load_of_the_others_is_known(
         assert in_total == {"gpu-0": True, "gpu-1": False, "board": True}
         assert isinstance(nvml, RelabelledSource)
         assert nvml.utilization().processes[0].sm_percent == 70.0
-        with pytest.raises(Untold, match="scripted does not tell"):
+        with pytest.raises(NotReported, match="scripted does not tell"):
             board_wrapper.utilization()
         loads = Loads(meters, ["job"], tmp_path)
         loads.look()

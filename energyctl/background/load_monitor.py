@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from energyctl.meters.base import GpuProcess, ProcessUtilization, Source, Untold, Utilization
+from energyctl.meters.base import GpuProcess, NotReported, ProcessUtilization, Source, Utilization
 from energyctl.results import background_load as workload
 from energyctl.results.background_load import AnswerLine, CpuLine, GpuLine, JobLoad, Share, Unknown
 from energyctl.system.process_trees import Looker, Tree, stat
@@ -162,7 +162,7 @@ class Loads:
         try:
             told = meter.utilization()
         except Exception as error:  # of a plug-in, too
-            told = Utilization(untold={ALL: str(error) or type(error).__name__})
+            told = Utilization(missing={ALL: str(error) or type(error).__name__})
         now = self._clock()
         offset, absent = now - time.monotonic(), set[int]()
         found: dict[tuple[str, int], list[ProcessUtilization]] = {}
@@ -175,7 +175,7 @@ class Loads:
                 if process.pid in self._absent:
                     self.strange_gpus.add(process.gpu)
         with self._lock:
-            self._untold.update(told.untold)
+            self._untold.update(told.missing)
             for gpu in told.gpus:
                 self._answers.setdefault(gpu, AnswerLine()).add(now)
             for (name, gpu), processes in found.items():
@@ -188,8 +188,8 @@ class Loads:
         for meter in self._meters:
             try:
                 seats: Sequence[GpuProcess] = meter.processes()
-            except Untold as error:
-                seats = error.known
+            except NotReported as error:
+                seats = error.processes
             except Exception:
                 seats = ()
             for seat in seats:

@@ -23,9 +23,9 @@ from energyctl.campaign.status_file import read_state
 from energyctl.campaign.training import workdirs
 from energyctl.meters import GpuProcess, Row, Source, describe, open_meters
 from energyctl.meters import permissions as permission
-from energyctl.meters.base import Untold
+from energyctl.meters.base import NotReported
 from energyctl.meters.capabilities import absent
-from energyctl.meters.discovery import doors
+from energyctl.meters.discovery import source_entry_points
 from energyctl.system import processes
 from energyctl.system.workspace import Workspace
 
@@ -239,7 +239,7 @@ def _not_needed(meters: Sequence[Source], warnings: Sequence[str]) -> list[Row]:
     """A row for each source that was left closed, unless a warning tells of it."""
     reason = "not needed: another source measures what it would"
     opened = {meter.name for meter in meters}
-    closed = [door.name for door in doors() if door.name not in opened]
+    closed = [point.name for point in source_entry_points() if point.name not in opened]
     told = " ".join(warnings)
     return [
         replace(absent(name, reason), needed=False)
@@ -257,8 +257,8 @@ def _gpu_processes(
     for meter in meters:
         try:
             found += meter.processes()
-        except Untold as error:
-            found += error.known
+        except NotReported as error:
+            found += error.processes
             reasons.append(str(error))
         except Exception as error:
             reasons.append(f"{meter.name}: {error or type(error).__name__}")

@@ -6,18 +6,36 @@ package is a subclass of `Source` behind an entry point of the group `energyctl.
 
 from __future__ import annotations
 
-from energyctl.meters.base import Door, GpuProcess, GpuState, Reading, Source, Wanted
+from energyctl.meters.base import (
+    GpuProcess,
+    GpuState,
+    NotReported,
+    Opener,
+    OpenRequest,
+    ProcessUtilization,
+    Reading,
+    Source,
+    Utilization,
+)
 from energyctl.meters.capabilities import Row, describe, missing_kinds, why_null
 from energyctl.meters.csv_files import write_cpu_energy
 from energyctl.meters.discovery import open_meters
+
+# Names of earlier versions, for plug-ins.
+Door, Wanted = Opener, OpenRequest
 
 __all__ = [
     "Door",
     "GpuProcess",
     "GpuState",
+    "NotReported",
+    "OpenRequest",
+    "Opener",
+    "ProcessUtilization",
     "Reading",
     "Row",
     "Source",
+    "Utilization",
     "Wanted",
     "describe",
     "missing_kinds",

@@ -65,20 +65,23 @@ class ProcessUtilization(NamedTuple):
 class Utilization(NamedTuple):
     """Processes that were busy since the call before, on the *gpus* that tell: others were idle.
 
-    untold: GPUs that do not tell, with the reason of each.
+    missing: GPUs that do not tell, with the reason of each.
     """
 
     processes: Sequence[ProcessUtilization] = ()
     gpus: Sequence[int] = ()
-    untold: Mapping[int, str] = {}
+    missing: Mapping[int, str] = {}
 
 
-class Untold(Exception):
-    """A source cannot tell who is on its GPUs, or not of all; `known` is what it can tell."""
+class NotReported(Exception):
+    """A source cannot tell who is on its GPUs, or not on all of them.
 
-    def __init__(self, reason: str, known: Sequence[GpuProcess] = ()) -> None:
+    processes: those of the GPUs of which it can tell.
+    """
+
+    def __init__(self, reason: str, processes: Sequence[GpuProcess] = ()) -> None:
         super().__init__(reason)
-        self.known = tuple(known)
+        self.processes = tuple(processes)
 
 
 class Source(ABC):
@@ -114,16 +117,16 @@ class Source(ABC):
         return ()
 
     def processes(self) -> Sequence[GpuProcess]:
-        """Who is on its GPUs now; empty for other sources. Untold where it cannot tell."""
+        """Who is on its GPUs now; empty for other sources. NotReported where it cannot tell."""
         if any(domain.kind == "gpu" for domain in self.domains()):
-            raise Untold(f"{self.name} does not tell who is on its GPUs")
+            raise NotReported(f"{self.name} does not tell who is on its GPUs")
         return ()
 
     def utilization(self) -> Utilization:
         """How busy each process was on its GPUs since the last call, of the last few seconds at
-        most; empty for other sources. Untold where no GPU tells."""
+        most; empty for other sources. NotReported where no GPU tells."""
         if any(domain.kind == "gpu" for domain in self.domains()):
-            raise Untold(f"{self.name} does not tell how busy each process is on its GPUs")
+            raise NotReported(f"{self.name} does not tell how busy each process is on its GPUs")
         return Utilization()
 
     def close(self) -> None:  # noqa: B027
@@ -162,8 +165,8 @@ class SourceWrapper(Source):
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a source is asked for when it is opened.
+class OpenRequest:
+    """What a source is asked for when it is opened; an entry point gets it.
 
     gpus: indices or UUIDs; None: those in CUDA_VISIBLE_DEVICES, without it all.
     powercap_root, perf_root: /sys/class/powercap and /sys/bus/event_source/devices, or what stands
@@ -177,8 +180,8 @@ class Wanted:
     measured: frozenset[str] = frozenset()
 
 
-Door = Callable[[Wanted], Source | None]
-"""What an entry point of the group `energyctl.meters` names: opens a source; None: not wanted."""
+Opener = Callable[[OpenRequest], Source | None]
+"""What an entry point of the group `energyctl.meters` names: opens a source; or None."""
 
 
 def readings_of(source: Source) -> Sequence[Reading]:

@@ -16,10 +16,10 @@ from energyctl.energy import Domain
 from energyctl.meters.base import (
     GpuProcess,
     GpuState,
+    NotReported,
     Reading,
     Source,
     SourceWrapper,
-    Untold,
     Utilization,
 )
 from energyctl.system.timeouts import CallTimeout, TimeLimitedCaller
@@ -46,8 +46,8 @@ class TimeLimitedSource(SourceWrapper):
     def read(self) -> Sequence[Reading]:
         try:
             return self._call("read", self._read)
-        except CallTimeout as error:
-            now, reason = time.monotonic(), f"{error}: the driver hangs"
+        except NotReported as error:
+            now, reason = time.monotonic(), str(error)
             return [Reading(d.name, now, None, reason) for d in self._domains if d.missing is None]
 
     def _read(self) -> Sequence[Reading]:
@@ -58,24 +58,22 @@ class TimeLimitedSource(SourceWrapper):
     def environment(self) -> Sequence[GpuState]:
         try:
             return self._call("environment", self.source.environment)
-        except CallTimeout:
+        except NotReported:
             return ()
 
     def processes(self) -> Sequence[GpuProcess]:
-        try:
-            return self._call("processes", self.source.processes)
-        except CallTimeout as error:
-            raise Untold(f"{error}: the driver hangs") from None
+        return self._call("processes", self.source.processes)
 
     def utilization(self) -> Utilization:
-        try:
-            return self._call("utilization", self.source.utilization)
-        except CallTimeout as error:
-            raise Untold(f"{error}: the driver hangs") from None
+        return self._call("utilization", self.source.utilization)
 
     def _call(self, name: str, method: Callable[[], T]) -> T:
+        """NotReported where it does not return in time."""
         try:
             return self._callers[name].call(method, LIMIT_SECONDS)
+        except CallTimeout as error:
+            reason = f"{self.name} has not answered for {error.seconds:.0f} s: the driver hangs"
+            raise NotReported(reason) from None
         except SystemExit as error:  # of a plug-in: it must not end the thread of who asks
             raise RuntimeError(repr(error)) from error
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from energyctl.energy import Domain
 from energyctl.meters.base import Source
-from energyctl.meters.probe import Watched, watch
+from energyctl.meters.probe import ProbedDomain, probe_sources
 
 # Several moves of a GPU's counter, the slowest there is.
 SURVEY_SECONDS = 1.0
@@ -77,12 +77,12 @@ def _why_none(meters: Sequence[Source], kind: str) -> str:
 
 def describe(meters: Sequence[Source], *, seconds: float = SURVEY_SECONDS) -> list[Row]:
     """A row per domain, watched for `seconds`, and one per absent source."""
-    watched = watch(meters, seconds)
+    probed = probe_sources(meters, seconds)
     rows = []
     for meter in meters:
         if meter.unavailable and not meter.domains():
             rows.append(absent(meter.name, meter.unavailable))
-        rows += [_row(domain, watched.get(domain.name), seconds) for domain in meter.domains()]
+        rows += [_row(domain, probed.get(domain.name), seconds) for domain in meter.domains()]
     return rows
 
 
@@ -91,7 +91,7 @@ def absent(source: str, reason: str) -> Row:
     return Row(source, None, False, False, False, "nothing", cure=reason)
 
 
-def _row(domain: Domain, watched: Watched | None, seconds: float) -> Row:
+def _row(domain: Domain, probed: ProbedDomain | None, seconds: float) -> Row:
     row = Row(
         source=domain.source,
         domain=domain.name,
@@ -101,20 +101,20 @@ def _row(domain: Domain, watched: Watched | None, seconds: float) -> Row:
         covers=_covers(domain),
         cure=domain.missing,
     )
-    if watched is None:
+    if probed is None:
         return row
-    row = replace(row, watts=watched.watts())
-    if not watched.values:
-        return replace(row, readable=False, cure=watched.reason or "it was not read")
+    row = replace(row, watts=probed.watts())
+    if not probed.values:
+        return replace(row, readable=False, cure=probed.reason or "it was not read")
     counter = domain.quantity == "energy"
     if counter and domain.measured and row.watts is None:
         row = replace(row, cure=f"its counter did not move for {seconds:g} s")
-    return _with_steps(row, watched) if domain.measured else row
+    return _with_steps(row, probed) if domain.measured else row
 
 
-def _with_steps(row: Row, watched: Watched) -> Row:
-    update, look, steps = watched.update_seconds(), watched.look_seconds(), watched.steps()
-    counter = watched.domain.quantity == "energy"
+def _with_steps(row: Row, probed: ProbedDomain) -> Row:
+    update, look, steps = probed.update_seconds(), probed.look_seconds(), probed.steps()
+    counter = probed.domain.quantity == "energy"
     return replace(
         row,
         update_seconds=update,

@@ -1,7 +1,6 @@
-"""Opens every source through one door: the entry points of the group `energyctl.meters`.
+"""Opens the sources that the entry points of the group `energyctl.meters` name.
 
-An entry point names a `Door` (see `base`): a function from `Wanted` to a `Source`, or to None
-where there is nothing for it to do. The sources of this package stand in the same group; others
+Each names an `Opener` (see `base`). The sources of this package stand in the same group; others
 are opened after them, by name, and the estimate last, since it is for what nobody measures.
 """
 
@@ -15,7 +14,15 @@ from pathlib import Path
 
 from energyctl.energy import Domain, count_once
 from energyctl.errors import EnergyctlError
-from energyctl.meters.base import GpuProcess, Reading, Source, SourceWrapper, Untold, Wanted
+from energyctl.meters.base import (
+    GpuProcess,
+    NotReported,
+    Opener,
+    OpenRequest,
+    Reading,
+    Source,
+    SourceWrapper,
+)
 from energyctl.meters.bounded import TimeLimitedSource
 from energyctl.system.timeouts import DRIVER_SECONDS, CallTimeout, call_within
 
@@ -39,64 +46,62 @@ def open_meters(*, gpus: Sequence[int | str] | None = None) -> tuple[list[Source
     /sys/class/powercap and /sys/bus/event_source/devices (for containers that see the host's /sys
     elsewhere). The caller closes the sources.
     """
-    wanted = Wanted(
+    request = OpenRequest(
         gpus=gpus,
         powercap_root=Path(os.environ.get("ENERGYCTL_POWERCAP") or "/sys/class/powercap"),
         perf_root=Path(os.environ.get("ENERGYCTL_PERF") or "/sys/bus/event_source/devices"),
     )
     sources: list[Source] = []
-    broken: list[str] = []
+    failures: list[str] = []
     try:
-        for door in doors():
-            source = _open(door, wanted, broken)
+        for point in source_entry_points():
+            source = _open(point, request, failures)
             if source is not None:
                 sources.append(source)
                 parts = {d.part for d in source.domains() if d.part and d.missing is None}
-                wanted = replace(wanted, measured=wanted.measured | parts)
+                request = replace(request, measured=request.measured | parts)
     except BaseException:
         for source in sources:
             source.close()
         raise
     sources = _counted_once(sources)
-    return sources, broken + _warnings(sources)
+    return sources, failures + _warnings(sources)
 
 
-def doors() -> list[EntryPoint]:
-    """The entry points in the order of their opening; the built-in ones even if not installed."""
-    found = {name: EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()}
+def source_entry_points() -> list[EntryPoint]:
+    """In the order in which they are opened; the built-in ones even if not installed."""
+    points = {name: EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()}
     # Of several versions on the path, the first one wins, as it does for an import.
-    for door in reversed([*entry_points(group=GROUP)]):
-        if door.name not in BUILT_IN:
-            found[door.name] = door
-    last = len(BUILT_IN)
-    place = {"powercap": 0, "perf": 1, "nvml": 2, "estimate": last}
-    return sorted(found.values(), key=lambda door: (place.get(door.name, 3), door.name))
+    for point in reversed([*entry_points(group=GROUP)]):
+        if point.name not in BUILT_IN:
+            points[point.name] = point
+    ranks = {"powercap": 0, "perf": 1, "nvml": 2, "estimate": 4}
+    return sorted(points.values(), key=lambda point: (ranks.get(point.name, 3), point.name))
 
 
-def _open(door: EntryPoint, wanted: Wanted, broken: list[str]) -> Source | None:
-    """The source behind *door*; one that is not ours and breaks is told and left out."""
+def _open(point: EntryPoint, request: OpenRequest, failures: list[str]) -> Source | None:
+    """The source behind *point*; one that is not ours and breaks is told and left out."""
     try:
-        if door.name in QUICK:
-            return _load(door, wanted)
-        return call_within(DRIVER_SECONDS, door.name, lambda: _load(door, wanted), discard=_close)
+        if point.name in QUICK:
+            return _load(point, request)
+        return call_within(DRIVER_SECONDS, point.name, lambda: _load(point, request), _close)
     except EnergyctlError:
         raise
     except CallTimeout as error:
-        if door.name == "nvml":
-            return HangingDriver(wanted, f"the NVIDIA driver hangs: {error}")
-        broken.append(f"the source {door.name} ({door.value}) cannot be opened: {error}")
+        if point.name == "nvml":
+            return HangingDriver(request, f"the NVIDIA driver hangs: {error}")
+        failures.append(f"the source {point.name} ({point.value}) cannot be opened: {error}")
     except (Exception, SystemExit) as error:
-        if door.name in BUILT_IN:
+        if point.name in BUILT_IN:
             raise
-        broken.append(f"the source {door.name} ({door.value}) cannot be opened: {error!r}")
+        failures.append(f"the source {point.name} ({point.value}) cannot be opened: {error!r}")
     return None
 
 
-def _load(door: EntryPoint, wanted: Wanted) -> Source | None:
-    source = door.load()(wanted)
-    if source is None or source.quick:
-        return source  # type: ignore[no-any-return]
-    return TimeLimitedSource(source)
+def _load(point: EntryPoint, request: OpenRequest) -> Source | None:
+    open_source: Opener = point.load()
+    source = open_source(request)
+    return source if source is None or source.quick else TimeLimitedSource(source)
 
 
 def _close(source: Source | None) -> None:
@@ -109,11 +114,11 @@ class HangingDriver(Source):
 
     name = "nvml"
 
-    def __init__(self, wanted: Wanted, reason: str) -> None:
-        asked = os.environ.get("CUDA_VISIBLE_DEVICES") if wanted.gpus is None else wanted.gpus
+    def __init__(self, request: OpenRequest, reason: str) -> None:
+        gpus = os.environ.get("CUDA_VISIBLE_DEVICES") if request.gpus is None else request.gpus
         self.unavailable = reason
         self._domains: tuple[Domain, ...] = ()
-        if asked is None or len(asked) > 0:
+        if gpus is None or len(gpus) > 0:
             self._domains = (Domain("gpu", "gpu", "nvml", missing=reason),)
 
     def domains(self) -> Sequence[Domain]:
@@ -123,18 +128,18 @@ class HangingDriver(Source):
         return ()
 
     def processes(self) -> Sequence[GpuProcess]:
-        raise Untold(self.unavailable or "")
+        raise NotReported(self.unavailable or "")
 
 
 def _counted_once(sources: Sequence[Source]) -> list[Source]:
     """*sources* whose domains, all together, have different names and count each joule once."""
     domains = [d for source in sources for d in source.domains()]
-    agreed = iter(_named_apart(count_once(domains)))
+    labels = iter(_named_apart(count_once(domains)))
     result: list[Source] = []
     for source in sources:
-        own = source.domains()
-        told = [next(agreed) for _ in own]
-        result.append(source if told == list(own) else RelabelledSource(source, told))
+        own = list(source.domains())
+        labelled = [next(labels) for _ in own]
+        result.append(source if labelled == own else RelabelledSource(source, labelled))
     return result
 
 
@@ -172,20 +177,20 @@ class RelabelledSource(SourceWrapper):
 
 def _warnings(sources: Sequence[Source]) -> list[str]:
     """What the sources say, and a line per reason with all parts that nothing else shows."""
-    hit: dict[str, dict[str, str]] = {}
+    unread: dict[str, dict[str, str]] = {}  # by reason: name by part
     domains = [d for source in sources for d in source.domains()]
-    seen = {d.part for d in domains if d.part and d.missing is None}
+    readable = {d.part for d in domains if d.part and d.missing is None}
     for domain in domains:
-        if domain.missing is not None and domain.part not in seen:
-            names = hit.setdefault(domain.missing, {})
+        if domain.missing is not None and domain.part not in readable:
+            names = unread.setdefault(domain.missing, {})
             names.setdefault(domain.part or domain.name, domain.name)
     lines = [
-        f"not measured: {', '.join(names.values())}: {reason}" for reason, names in hit.items()
+        f"not measured: {', '.join(names.values())}: {reason}" for reason, names in unread.items()
     ]
     lines += [line for source in sources for line in source.warnings]
     if any(not d.measured for d in domains):
-        told = [s.unavailable for s in sources if s.name == "powercap" and s.unavailable]
-        unread = any(d.measured and d.kind == "cpu" for d in domains)
-        reason = "no CPU package can be read" if unread or not told else told[0]
+        reasons = [s.unavailable for s in sources if s.name == "powercap" and s.unavailable]
+        unreadable = any(d.measured and d.kind == "cpu" for d in domains)
+        reason = "no CPU package can be read" if unreadable or not reasons else reasons[0]
         lines.append(f"CPU energy is estimated, not measured: {reason}")
     return lines

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from energyctl.energy import Domain
-from energyctl.meters.base import Reading, Source, Wanted
+from energyctl.meters.base import OpenRequest, Reading, Source
 
 IDLE_WATTS = 0.74
 BUSY_WATTS = 3.5
@@ -27,9 +27,9 @@ NAME = "cpu"
 USER, NICE, SYSTEM, IRQ, SOFTIRQ = 0, 1, 2, 5, 6
 
 
-def open_source(wanted: Wanted) -> CpuEstimate | None:
+def open_source(request: OpenRequest) -> CpuEstimate | None:
     """None where a CPU package is measured."""
-    return None if any(p.startswith("package-") for p in wanted.measured) else CpuEstimate()
+    return None if any(p.startswith("package-") for p in request.measured) else CpuEstimate()
 
 
 class CpuEstimate(Source):

@@ -26,7 +26,7 @@ from energyctl.energy import DomainEnergy, Energy, Phase, Recording
 from energyctl.errors import MachineError, SettingsError
 from energyctl.meters import why_null
 from energyctl.meters.sampler import Sampler
-from energyctl.meters.session import MAIN, Metering
+from energyctl.meters.session import MAIN, MeteringSession
 
 # As `sample_interval_seconds` in a settings file.
 MIN_INTERVAL_SECONDS, MAX_INTERVAL_SECONDS = 0.05, 60.0
@@ -71,7 +71,7 @@ class Meter:
         self._out = None if out is None else Path(out)
         self._notes: list[str] = []
         self._slack = 0.0
-        self._metering: Metering | None = None
+        self._session: MeteringSession | None = None
         self._unstopped: weakref.finalize[..., Meter] | None = None
         self._edges: list[tuple[str, float]] = []
         self._lock = threading.Lock()  # guards the edges
@@ -101,14 +101,14 @@ class Meter:
         MachineError where something required cannot be measured or `out` cannot be written,
         SettingsError for a GPU that is not there.
         """
-        if self._metering is not None:
+        if self._session is not None:
             raise RuntimeError("a Meter measures once: make another one")
-        metering = Metering(self._interval, self._gpus, self._require, self._out)
+        session = MeteringSession(self._interval, self._gpus, self._require, self._out)
         # Of a meter that is never stopped, nothing shall go on for longer than the meter itself.
-        self._unstopped = weakref.finalize(self, metering.abandon)
-        self._metering = metering
-        self._notes += metering.notes
-        self._edges.append((MAIN, metering.begun))
+        self._unstopped = weakref.finalize(self, session.abandon)
+        self._session = session
+        self._notes += session.notes
+        self._edges.append((MAIN, session.started_unix))
         return self
 
     def allow(self, slack_seconds: float) -> None:
@@ -124,27 +124,27 @@ class Meter:
         MachineError where `out` cannot be written; the figures are there all the same, as they
         are where a Ctrl-C cuts short its waiting for the counters' last step.
         """
-        metering = self._metering
-        if metering is None or self._final is not None or os.getpid() != metering.process:
+        session = self._session
+        if session is None or self._final is not None or os.getpid() != session.process:
             return
         try:
-            self._end(metering)
+            self._end(session)
         except KeyboardInterrupt:
             with contextlib.suppress(MachineError):
-                metering.sampler.sample()  # it may have been the last reading that was cut short
-                self._end(metering)
+                session.sampler.sample()  # it may have been the last reading that was cut short
+                self._end(session)
             raise
         finally:
             if self._final is None:
-                self._fix(metering.sampler.recording())
+                self._fix(session.sampler.recording())
             if self._unstopped is not None:
                 self._unstopped.detach()
-            metering.close()
+            session.close()
 
-    def _end(self, metering: Metering) -> None:
+    def _end(self, session: MeteringSession) -> None:
         """Ends the sampling, at the first call; writes what goes to `out`."""
-        self._fix(metering.end())
-        metering.write_energy(self.energy)
+        self._fix(session.end())
+        session.write_energy(self.energy)
 
     def _fix(self, recording: Recording) -> None:
         with self._lock:
@@ -154,8 +154,8 @@ class Meter:
         """Stops, and removes the files that were made in `out`: nothing was there to meter."""
         with contextlib.suppress(MachineError):
             self.stop()
-        if self._metering is not None:
-            self._metering.remove_files()
+        if self._session is not None:
+            self._session.remove_files()
 
     # -- phases -------------------------------------------------------------------------------
 
@@ -180,7 +180,7 @@ class Meter:
         """Ends a block, after which the phase `around` it goes on. Returns the edge."""
         if self._final is not None:
             return self._final.phases[-1].end
-        if self._metering is None or os.getpid() != self._metering.process:
+        if self._session is None or os.getpid() != self._session.process:
             return float("nan")
         return self._begin(around)[1]
 
@@ -217,7 +217,7 @@ class Meter:
         """What `energyctl meter --json` writes, but for the command and its exit code."""
         recording = self._recorded()
         energy = _whole(recording, self._slack).to_json()
-        energy["missing"] = why_null(energy, self._metering.sources if self._metering else ())
+        energy["missing"] = why_null(energy, self._session.sources if self._session else ())
         return {
             "energy": energy,
             "phases": recording.phases_json(),
@@ -261,16 +261,16 @@ class Meter:
         return replace(recording, phases=tuple(phases))
 
     def _running(self) -> Sampler:
-        if self._metering is None:
+        if self._session is None:
             raise RuntimeError("the Meter was not started: use it as `with Meter() as m:`")
-        if os.getpid() != self._metering.process:
+        if os.getpid() != self._session.process:
             raise RuntimeError(
-                f"this Meter runs in process {self._metering.process}: it has no figures in one "
+                f"this Meter runs in process {self._session.process}: it has no figures in one "
                 "that was forked off; make a new Meter here"
             )
         if self._final is not None:
             raise RuntimeError("the Meter has been stopped: begin phases before that")
-        return self._metering.sampler
+        return self._session.sampler
 
 
 class MeteredPhase:

@@ -24,7 +24,7 @@ from pathlib import Path
 from energyctl.energy import Domain, count_once
 from energyctl.meters import permissions as permission
 from energyctl.meters import topology
-from energyctl.meters.base import Reading, Source, Wanted
+from energyctl.meters.base import OpenRequest, Reading, Source
 from energyctl.meters.powercap import RESOLUTION_JOULES, UPDATE_SECONDS
 
 # The numbers of perf_event_open: arch/x86/entry/syscalls/syscall_64.tbl and, for the others,
@@ -89,11 +89,13 @@ def read_count(descriptor: int) -> int:
     return int.from_bytes(value, sys.byteorder)
 
 
-def open_source(wanted: Wanted) -> PerfSource | None:
+def open_source(request: OpenRequest) -> PerfSource | None:
     """None where a CPU package is measured already: it would be the same counter once more."""
-    if any(part.startswith("package-") for part in wanted.measured):
+    if any(part.startswith("package-") for part in request.measured):
         return None
-    return PerfSource(wanted.perf_root, permission.denied(wanted.powercap_root, wanted.perf_root))
+    return PerfSource(
+        request.perf_root, permission.denied(request.powercap_root, request.perf_root)
+    )
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 from energyctl.energy import Domain, count_once
 from energyctl.meters import permissions as permission
 from energyctl.meters import topology
-from energyctl.meters.base import Reading, Source, Wanted
+from energyctl.meters.base import OpenRequest, Reading, Source
 
 ZONE = re.compile(r"(intel-rapl|intel-rapl-mmio):(\d+)(?::(\d+))?")
 # Intel SDM vol. 3B, "RAPL interfaces": the energy status registers move about each millisecond.
@@ -41,9 +41,9 @@ class _Zone:
     parent: str | None  # the label of the package around it
 
 
-def open_source(wanted: Wanted) -> PowercapSource:
-    denied = permission.denied(wanted.powercap_root, wanted.perf_root)
-    return PowercapSource(wanted.powercap_root, denied)
+def open_source(request: OpenRequest) -> PowercapSource:
+    denied = permission.denied(request.powercap_root, request.perf_root)
+    return PowercapSource(request.powercap_root, denied)
 
 
 class PowercapSource(Source):

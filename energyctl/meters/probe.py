@@ -1,4 +1,4 @@
-"""What a source does when it is watched closely for a moment: its steps, its pace, its power."""
+"""How often a source's values move, by how much, and its power: read densely for a moment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOK_SECONDS = 0.00025
 
 
 @dataclass
-class Watched:
+class ProbedDomain:
     """The readings of one domain, in time order."""
 
     domain: Domain
@@ -70,11 +70,11 @@ class Watched:
         return joules / seconds if seconds > 0 and joules > 0 else None
 
 
-def watch(sources: Sequence[Source], seconds: float) -> dict[str, Watched]:
+def probe_sources(sources: Sequence[Source], seconds: float) -> dict[str, ProbedDomain]:
     """Reads all sources densely for `seconds`, each in a thread of its own; by domain's name."""
-    found = {d.name: Watched(d) for s in sources for d in s.domains() if d.missing is None}
+    found = {d.name: ProbedDomain(d) for s in sources for d in s.domains() if d.missing is None}
     threads = [
-        threading.Thread(target=_look, args=(source, found, seconds), name=f"watch-{source.name}")
+        threading.Thread(target=_look, args=(source, found, seconds), name=f"probe-{source.name}")
         for source in sources
         if any(d.missing is None for d in source.domains())
     ]
@@ -85,7 +85,7 @@ def watch(sources: Sequence[Source], seconds: float) -> dict[str, Watched]:
     return found
 
 
-def _look(source: Source, found: dict[str, Watched], seconds: float) -> None:
+def _look(source: Source, found: dict[str, ProbedDomain], seconds: float) -> None:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         for reading in readings_of(source):

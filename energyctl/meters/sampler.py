@@ -21,7 +21,7 @@ from energyctl.errors import SettingsError
 from energyctl.meters.base import GpuState, Reading, Source, readings_of, states_of
 from energyctl.meters.csv_files import CsvFiles
 from energyctl.meters.points import MeanPower, Point
-from energyctl.meters.schedule import Agenda
+from energyctl.meters.schedule import ReadSchedule
 from energyctl.system.threads import start_thread
 
 # An edge that took longer to read than this brackets the quick sources with a second reading.
@@ -66,7 +66,7 @@ class Sampler:
         self._quick = [meter for meter in self._meters if meter.quick]
         self._slow = [meter for meter in self._meters if not meter.quick]
         self._names = [(meter, {d.name for d in meter.domains()}) for meter in self._meters]
-        self._agenda = Agenda(self._series, (names for _, names in self._names))
+        self._schedule = ReadSchedule(self._series, (names for _, names in self._names))
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -98,7 +98,7 @@ class Sampler:
             raise RuntimeError("the sampler was started before")
         self._offset = _unix_offset()
         self._read_all()
-        self._agenda.edge(time.monotonic(), START_STEPS, START_WATCH_SECONDS)
+        self._schedule.edge(time.monotonic(), START_STEPS, START_WATCH_SECONDS)
         self._thread = start_thread(self._run, "energy-sampler")
 
     def phase(self, name: str, *, after_reading: bool = False) -> float:
@@ -167,7 +167,7 @@ class Sampler:
         At most 0.4 s; where no counter moves in wide steps it returns at once.
         """
         deadline = time.monotonic() + EDGE_WATCH_SECONDS
-        while self._agenda.watching and time.monotonic() < deadline:
+        while self._schedule.watching and time.monotonic() < deadline:
             time.sleep(0.01)
 
     def look(self) -> None:
@@ -206,7 +206,7 @@ class Sampler:
             self._sample_until_stopped()
         except Exception as error:
             self._note(f"sampling ended early, only edges were read from then on: {error!r}")
-            self._agenda.give_up()
+            self._schedule.give_up()
         finally:
             self._done.set()
 
@@ -216,15 +216,15 @@ class Sampler:
         while True:
             with self._changed:
                 self._cpu_seconds = time.thread_time() + sum(m.cpu_seconds for m in self._meters)
-                if self._stopping and not self._agenda.watching:
+                if self._stopping and not self._schedule.watching:
                     return
-                poll = self._agenda.next_due(time.monotonic(), self.now())
+                poll = self._schedule.next_due(time.monotonic(), self.now())
                 rows_due = inf if self._files is None else flushed + LATEST_FLUSH_SECONDS
                 next_sample = inf if self._stopping else deadline
                 wake = min(poll, next_sample, rows_due)
                 self._changed.wait(max(0.0, wake - time.monotonic()))
                 now = time.monotonic()
-                names = self._agenda.due(now) if now >= poll else set()
+                names = self._schedule.due(now) if now >= poll else set()
                 due = now >= next_sample and not self._stopping
                 if due:
                     late = int((now - deadline) / self._interval)
@@ -257,7 +257,7 @@ class Sampler:
             if reading.domain in due:
                 self._keep(reading)
         elif counter.watch(self._unix(reading), reading.value, reading.seconds):
-            self._agenda.located(reading.domain)
+            self._schedule.located(reading.domain)
 
     # -- samples --------------------------------------------------------------------------------
 
@@ -265,7 +265,7 @@ class Sampler:
         """A sample at an edge; where a source was slow, the quick ones are read again behind it."""
         before = time.monotonic()
         with self._changed:
-            self._agenda.edge(before, EDGE_STEPS, EDGE_WATCH_SECONDS)
+            self._schedule.edge(before, EDGE_STEPS, EDGE_WATCH_SECONDS)
         points = self._read_all()
         if time.monotonic() - before > SLOW_EDGE_SECONDS:
             with self._changed:
@@ -281,7 +281,7 @@ class Sampler:
     def _read_all(self) -> list[Point]:
         """A sample: the quick sources at once, the others without holding up who comes next."""
         with self._changed:
-            self._agenda.sampled(time.monotonic())
+            self._schedule.sampled(time.monotonic())
             self._ticks.add(self.now(), self._missed, self._cpu_seconds)
             self._missed = 0
             points = self._collect(self._quick)

@@ -19,7 +19,7 @@ POWER_SECONDS = 0.1
 TRACE_SECONDS, YOUNG_SECONDS = 0.09, 3.0
 
 
-class Agenda:
+class ReadSchedule:
     """Domains that are read beside the samples, for four reasons.
 
     Counters in wide steps are watched until they have moved so often, and traced while a phase is

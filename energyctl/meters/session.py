@@ -1,4 +1,4 @@
-"""Edge: the sources, the sampler and the files of one measurement, from its begin to its end."""
+"""The sources, the sampler and the files of one measurement, from its begin to its end."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ CPU_ENERGY = "cpu_energy.txt"
 MAIN = "main"
 
 
-class Metering:
+class MeteringSession:
     """Runs from its making on, in this process alone; :meth:`close` ends it.
 
-    `begun` (Unix seconds) is where the phase `main` begins: after the first reading, since what a
-    slow source took for that is no part of what is metered.
+    started_unix: where the phase `main` begins, after the first reading, since what a slow source
+    took for that is no part of what is metered.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Metering:
             if missing:
                 raise MachineError("; ".join(missing))
             self.sampler = Sampler(self.sources, interval_seconds=interval_seconds)
-            self.begun = self._begin()
+            self.started_unix = self._begin()
         except BaseException:
             self._close_sources()
             raise

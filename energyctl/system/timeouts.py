@@ -30,7 +30,11 @@ def _ignore(result: object) -> None:
 
 
 class CallTimeout(Exception):
-    """A call has not returned in its time."""
+    """A call has not returned in its time. seconds: since it was made."""
+
+    def __init__(self, message: str, seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class TimeLimitedCaller:
@@ -77,13 +81,13 @@ class TimeLimitedCaller:
         with self._turn:
             if self.hangs:
                 waited = time.monotonic() - self._called_monotonic
-                raise CallTimeout(f"{self._name} has not answered for {waited:.0f} s")
+                raise CallTimeout(f"{self._name} has not answered for {waited:.0f} s", waited)
             answer: Future[T] = Future()
             self._answer, self._called_monotonic = answer, time.monotonic()
             self._calls.put((function, answer))
             try:
                 if not _done(answer, seconds):
-                    raise CallTimeout(f"{self._name} has not answered for {seconds:g} s")
+                    raise CallTimeout(f"{self._name} has not answered for {seconds:g} s", seconds)
             except BaseException:
                 answer.add_done_callback(lambda late: late.exception() or discard(late.result()))
                 raise

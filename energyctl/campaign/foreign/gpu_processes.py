@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from energyctl.meters.base import Source, Untold
+from energyctl.meters.base import NotReported, Source
 from energyctl.results.foreign_load import GpuProcess, command_of, owner_of
 from energyctl.system.threads import start_thread
 
@@ -90,8 +90,8 @@ class GpuLooks:
         for meter in self._meters:
             try:
                 found = meter.processes()
-            except Untold as error:
-                found, self._reason = error.known, str(error)
+            except NotReported as error:
+                found, self._reason = error.processes, str(error)
             except Exception as error:
                 found, self._reason = (), f"{meter.name}: {error or type(error).__name__}"
             for process in found:

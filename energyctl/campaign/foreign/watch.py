@@ -12,7 +12,7 @@ from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.campaign.foreign import cpu_time as table
 from energyctl.campaign.foreign.gpu_processes import GpuLooks, Seat, Whose
-from energyctl.meters.base import Source, Untold
+from energyctl.meters.base import NotReported, Source
 from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, Load, command_of, owner_of
 from energyctl.system.processes import MARKER, environment_value
 
@@ -93,8 +93,8 @@ class Watch:
         for meter in self._meters:
             try:
                 found = meter.processes() if self._ours else ()
-            except Untold as error:
-                found = error.known
+            except NotReported as error:
+                found = error.processes
             except Exception:
                 continue  # who is on it cannot be told
             for process in found:

@@ -15,27 +15,27 @@ from energyctl.energy import Domain
 from energyctl.meters.base import (
     GpuProcess,
     GpuState,
+    NotReported,
+    OpenRequest,
     ProcessUtilization,
     Reading,
     Source,
-    Untold,
     Utilization,
-    Wanted,
 )
 from energyctl.meters.nvml import processes as nvml_processes
 from energyctl.meters.nvml.device import Gpu, mig_devices, open_gpu, text
 from energyctl.meters.nvml.selection import Card, Selection, named, visible
 
 
-def open_source(wanted: Wanted) -> NvmlSource:
-    """SettingsError for a GPU in `wanted.gpus` that is not there."""
-    seen = None if wanted.gpus is not None else os.environ.get("CUDA_VISIBLE_DEVICES")
-    asked = list(wanted.gpus) if wanted.gpus is not None else (seen or "").split(",")
+def open_source(request: OpenRequest) -> NvmlSource:
+    """SettingsError for a GPU in `request.gpus` that is not there."""
+    seen = None if request.gpus is not None else os.environ.get("CUDA_VISIBLE_DEVICES")
+    asked = list(request.gpus) if request.gpus is not None else (seen or "").split(",")
 
     def select(known: Sequence[Card]) -> Selection:
         known = _with_mig(known, [str(gpu).strip() for gpu in asked])
-        if wanted.gpus is not None:
-            return named(known, wanted.gpus)
+        if request.gpus is not None:
+            return named(known, request.gpus)
         if seen is not None:
             return visible(known, seen, os.environ.get("CUDA_DEVICE_ORDER"))
         return Selection([card.index for card in known])
@@ -75,15 +75,15 @@ class NvmlSource(Source):
 
     def _find(self, select: Callable[[Sequence[Card]], Selection] | None) -> None:
         known = [_card(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        wanted = Selection([card.index for card in known]) if select is None else select(known)
-        self._gpus = [open_gpu(index, known[index].uuid) for index in wanted.indices]
+        selection = Selection([card.index for card in known]) if select is None else select(known)
+        self._gpus = [open_gpu(index, known[index].uuid) for index in selection.indices]
         if not known:
             self.unavailable = "the NVIDIA driver knows of no GPU"
         elif not self._gpus:
             self.unavailable = "no GPU was asked for (gpus, CUDA_VISIBLE_DEVICES)"
         split = [gpu for gpu in self._gpus if gpu.mig and gpu.domain.missing is None]
         self.warnings = [
-            *wanted.warnings,
+            *selection.warnings,
             *(
                 f"GPU {gpu.index} ({gpu.name}) is split by MIG: its energy is that of the whole"
                 " GPU, all instances together; no source tells that of one instance"
@@ -102,30 +102,30 @@ class NvmlSource(Source):
 
     def processes(self) -> Sequence[GpuProcess]:
         if self._unreadable:
-            raise Untold(self.unavailable or "there is a GPU that cannot be asked")
-        found: list[GpuProcess] = []
+            raise NotReported(self.unavailable or "there is a GPU that cannot be asked")
+        processes: list[GpuProcess] = []
         reasons = []
         for gpu in self._gpus:
             try:
-                found += nvml_processes.processes(gpu)
-            except Untold as error:
+                processes += nvml_processes.processes(gpu)
+            except NotReported as error:
                 reasons.append(str(error))
         if reasons:
-            raise Untold("; ".join(reasons), found)
-        return found
+            raise NotReported("; ".join(reasons), processes)
+        return processes
 
     def utilization(self) -> Utilization:
         if self._unreadable:
-            raise Untold(self.unavailable or "there is a GPU that cannot be asked")
-        found: list[ProcessUtilization] = []
-        untold: dict[int, str] = {}
+            raise NotReported(self.unavailable or "there is a GPU that cannot be asked")
+        processes: list[ProcessUtilization] = []
+        missing: dict[int, str] = {}
         for gpu in self._gpus:
             try:
-                found += nvml_processes.utilization(gpu)
-            except Untold as error:
-                untold[gpu.index] = str(error)
-        told = [gpu.index for gpu in self._gpus if gpu.index not in untold]
-        return Utilization(found, told, untold)
+                processes += nvml_processes.utilization(gpu)
+            except NotReported as error:
+                missing[gpu.index] = str(error)
+        gpus = [gpu.index for gpu in self._gpus if gpu.index not in missing]
+        return Utilization(processes, gpus, missing)
 
     def close(self) -> None:
         if self._started:

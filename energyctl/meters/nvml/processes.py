@@ -7,7 +7,7 @@ from typing import Any
 
 import pynvml
 
-from energyctl.meters.base import GpuProcess, ProcessUtilization, Untold
+from energyctl.meters.base import GpuProcess, NotReported, ProcessUtilization
 from energyctl.meters.nvml.device import Gpu
 
 # The first question about utilization, and one after a pause, goes so far back.
@@ -19,10 +19,10 @@ PERIOD_SECONDS = 1.0
 def processes(gpu: Gpu) -> list[GpuProcess]:
     """Who has a compute or graphics context on it or on a MIG device of it.
 
-    Untold where neither is told.
+    NotReported where it tells of neither.
     """
-    found: dict[int, int | None] = {}
-    told, failure = False, "it cannot be opened"
+    memory_bytes: dict[int, int | None] = {}  # by pid
+    answered, failure = False, "it cannot be opened"
     for handle in [] if gpu.handle is None else [gpu.handle, *gpu.mig]:
         for kind in ("Compute", "Graphics"):
             try:
@@ -30,25 +30,24 @@ def processes(gpu: Gpu) -> list[GpuProcess]:
             except pynvml.NVMLError as error:
                 failure = str(error)
                 continue
-            told = True
+            answered = True
             for process in running:
-                memory = max(process.usedGpuMemory or 0, found.get(process.pid) or 0)
-                found[process.pid] = memory or None
-    known = [GpuProcess(gpu.index, pid, memory) for pid, memory in found.items()]
-    if not told:
-        raise Untold(f"GPU {gpu.index} ({gpu.name}) does not tell who is on it: {failure}")
-    return known
+                most = max(process.usedGpuMemory or 0, memory_bytes.get(process.pid) or 0)
+                memory_bytes[process.pid] = most or None
+    if not answered:
+        raise NotReported(f"GPU {gpu.index} ({gpu.name}) does not tell who is on it: {failure}")
+    return [GpuProcess(gpu.index, pid, memory) for pid, memory in memory_bytes.items()]
 
 
 def utilization(gpu: Gpu) -> list[ProcessUtilization]:
-    """Processes that were busy on it since the last call; Untold where it does not tell.
+    """Processes that were busy on it since the last call; NotReported where it does not tell.
 
     nvmlDeviceGetProcessUtilization (Maxwell and later, not with MIG) is handed a time, in
     microseconds of Unix time, and gives a sample for each process that was busy in a sample
     period (1/6 to 1 s) after it; NVML_ERROR_NOT_FOUND: there is none.
     """
     if gpu.handle is None:
-        raise Untold(f"GPU {gpu.index} cannot be opened")
+        raise NotReported(f"GPU {gpu.index} cannot be opened")
     now, unix = time.monotonic(), _microseconds(time.time())
     # Not after now: the clock may have been set back.
     since = min(max(gpu.last_sample, unix - _microseconds(LONGEST_SECONDS)), unix)
@@ -56,7 +55,7 @@ def utilization(gpu: Gpu) -> list[ProcessUtilization]:
         samples = _samples(gpu.handle, since)
     except pynvml.NVMLError as error:
         text = f"GPU {gpu.index} ({gpu.name}) does not tell how busy each process is: {error}"
-        raise Untold(text) from error
+        raise NotReported(text) from error
     # Some drivers pad their answer with rows of nonsense.
     busy = [s for s in samples if s.pid and 0 < s.smUtil <= 100 and s.timeStamp > since]
     last = max((s.timeStamp for s in busy), default=since)
