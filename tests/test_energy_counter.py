@@ -40,7 +40,7 @@ def gpu_watched(wave: Wave, epoch: float, edges: list[float], step: float) -> Co
             series.keep_trail()
             series.append(time, value)
         else:
-            series.watch(time, value)
+            series.locate_step(time, value)
     return series
 
 
@@ -257,7 +257,7 @@ def test_a_counter_whose_steps_change_their_period_is_followed() -> None:
         if time in edges:
             series.append(time, shown(time))
         else:
-            series.watch(time, shown(time))
+            series.locate_step(time, shown(time))
     for start, end in pairwise(edges):
         span = series.between(start, end)
         assert span.joules is not None

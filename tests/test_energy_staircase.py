@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energyctl.energy.counter_staircase import Step
+from energyctl.energy.counter_steps import StepInterval
 
 
 def test_a_switch_between_the_powers_beside_a_step_is_placed_where_its_mean_says() -> None:
     # 80 W for 30 ms, then 300 W for 70 ms.
-    step = Step(10.0, 10.1, 80 * 0.03 + 300 * 0.07, watts_before=80.0, watts_after=300.0)
+    step = StepInterval(10.0, 10.1, 80 * 0.03 + 300 * 0.07, watts_before=80.0, watts_after=300.0)
     assert step.joules_until(10.02) == pytest.approx(80 * 0.02)
     assert step.joules_until(10.05) == pytest.approx(80 * 0.03 + 300 * 0.02)
 
 
 def test_a_step_without_a_switch_or_without_neighbours_is_spread_evenly() -> None:
-    assert Step(0.0, 0.1, 20.0, 200.0, 200.0).joules_until(0.025) == pytest.approx(5.0)
-    assert Step(0.0, 0.1, 20.0).joules_until(0.025) == pytest.approx(5.0)
-    assert Step(0.0, 0.1, 50.0, 80.0, 300.0).joules_until(0.025) == pytest.approx(12.5)
+    assert StepInterval(0.0, 0.1, 20.0, 200.0, 200.0).joules_until(0.025) == pytest.approx(5.0)
+    assert StepInterval(0.0, 0.1, 20.0).joules_until(0.025) == pytest.approx(5.0)
+    assert StepInterval(0.0, 0.1, 50.0, 80.0, 300.0).joules_until(0.025) == pytest.approx(12.5)
 
 
 @given(
@@ -35,17 +35,17 @@ def test_the_doubt_covers_every_switch_that_the_step_can_hide(
     before: float, after: float, switch: float, time: float, seen: bool
 ) -> None:
     joules = before * switch + after * (0.1 - switch)
-    step = Step(0.0, 0.1, joules, before if seen else None, after if seen else None)
+    step = StepInterval(0.0, 0.1, joules, before if seen else None, after if seen else None)
     truth = before * min(time, switch) + after * max(0.0, time - switch)
-    doubt = step.doubt(time, max(before, after))
+    doubt = step.uncertainty_joules(time, max(before, after))
     assert abs(step.joules_until(time) - truth) <= doubt + 1e-9
 
 
 def test_a_load_far_below_the_most_that_is_possible_leaves_less_doubt() -> None:
-    busy, quiet = Step(0.0, 0.1, 15.0), Step(0.0, 0.1, 2.0)
-    assert quiet.doubt(0.05, 300.0) < busy.doubt(0.05, 300.0) / 3
+    busy, quiet = StepInterval(0.0, 0.1, 15.0), StepInterval(0.0, 0.1, 2.0)
+    assert quiet.uncertainty_joules(0.05, 300.0) < busy.uncertainty_joules(0.05, 300.0) / 3
 
 
 def test_where_nothing_is_taken_for_granted_all_of_the_step_may_lie_on_one_side() -> None:
-    assert Step(0.0, 0.1, 20.0).doubt(0.05, inf) == pytest.approx(10.0)
-    assert Step(0.0, 0.1, 20.0).doubt(0.09, inf) == pytest.approx(18.0)
+    assert StepInterval(0.0, 0.1, 20.0).uncertainty_joules(0.05, inf) == pytest.approx(10.0)
+    assert StepInterval(0.0, 0.1, 20.0).uncertainty_joules(0.09, inf) == pytest.approx(18.0)

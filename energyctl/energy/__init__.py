@@ -1,4 +1,4 @@
-"""Samples and phases in, joules with their uncertainty out. Pure: touches no machine, no clock.
+"""Samples and phases in, joules with their uncertainty out. Reads no file and no clock.
 
 A sampler feeds one `Series` per `Domain`; a `Recording` of them answers for the energy of any
 interval. What cannot be known is None with a reason, never 0.

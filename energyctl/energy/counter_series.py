@@ -16,8 +16,7 @@ from dataclasses import replace
 from math import floor, inf
 from typing import NamedTuple
 
-from energyctl.energy.counter_staircase import Step
-from energyctl.energy.counter_steps import Steps
+from energyctl.energy.counter_steps import LocatedSteps, StepInterval
 from energyctl.energy.counter_unwrap import Read, Unwrapper
 from energyctl.energy.domain import Domain
 from energyctl.energy.series import REACH_SECONDS, Series, Span, unknown
@@ -47,7 +46,7 @@ class CounterSeries(Series):
     def __init__(self, domain: Domain) -> None:
         super().__init__(domain)
         self.read_seconds = array("f")
-        self.steps = Steps(domain.update_seconds)
+        self.steps = LocatedSteps(domain.update_seconds)
         self._counter = Unwrapper(domain)
         self._peak_watts = 0.0  # the highest mean power of a step,
         self._floor_watts = inf  # and the lowest
@@ -71,7 +70,7 @@ class CounterSeries(Series):
         elif self._advance(Read(time, value, seconds, kept=True)) is not None:
             self._keep(time, self._counter.joules, seconds)
 
-    def watch(self, time: float, value: float | None, seconds: float = 0.0) -> bool:
+    def locate_step(self, time: float, value: float | None, seconds: float = 0.0) -> bool:
         """A read that is not kept: follows wraps and locates steps. True: it located one."""
         if value is None:
             return False
@@ -165,9 +164,9 @@ class CounterSeries(Series):
             return self._between_reads(time, most)
         unsharp = max(step.watts, self._most_watts()) * step.unsharp_seconds
         joules = self.steps.before[following] + step.joules_until(time)
-        return _At(joules, step.doubt(time, most), unsharp)
+        return _At(joules, step.uncertainty_joules(time, most), unsharp)
 
-    def _step_before(self, following: int) -> Step | None:
+    def _step_before(self, following: int) -> StepInterval | None:
         """The step that ends with the located one `following`, and what is known beside it."""
         steps = self.steps
         if following >= len(steps.times):
@@ -176,7 +175,7 @@ class CounterSeries(Series):
         update, jitter = steps.period(ends)
         unsharp = steps.widths[following] / 2
         begins = before = None
-        if steps.follow(following - 1):
+        if steps.adjacent(following - 1):
             begins, blurred = steps.times[following - 1], steps.widths[following - 1] / 2
             before = steps.watts(following - 2)
         if update is not None and (begins is None or blurred > unsharp + jitter):
@@ -185,7 +184,7 @@ class CounterSeries(Series):
         if begins is None or max(blurred, unsharp) > (ends - begins) / 4:
             return None
         unsharp = max(blurred, unsharp)
-        step = Step(begins, ends, steps.after[following] - joules, unsharp_seconds=unsharp)
+        step = StepInterval(begins, ends, steps.after[following] - joules, unsharp_seconds=unsharp)
         after = steps.watts(following)
         if before is None and update is not None:
             before = self._watts_before(step, joules, update)
@@ -203,7 +202,7 @@ class CounterSeries(Series):
             unsharp = min((latest - earliest) / 2, unsharp + abs(time - bounded))
         return bounded, unsharp
 
-    def _watts_before(self, step: Step, joules: float, update: float) -> float | None:
+    def _watts_before(self, step: StepInterval, joules: float, update: float) -> float | None:
         """Mean power up to *step*, from the last read that saw fewer joules, where that is near."""
         i = bisect_left(self.values, joules) - 1
         if i < 0:
@@ -215,7 +214,7 @@ class CounterSeries(Series):
         steps = 1 if apart <= update else floor(max(0.0, away) / update) + 1
         return (joules - self.values[i]) / (steps * update)
 
-    def _likely_before(self, step: Step, joules: float, after: float) -> float | None:
+    def _likely_before(self, step: StepInterval, joules: float, after: float) -> float | None:
         """A power before *step* that explains its mean as a switch to the power *after* it.
 
         The mean since the last sample, or else the highest or the lowest power that was seen.
@@ -239,8 +238,10 @@ class CounterSeries(Series):
             (t0, j0), (t1, j1) = left, right
             if t1 - t0 > MAX_GAP_SECONDS and any(t0 < f[1] and f[0] < t1 for f in self.failures):
                 return None
-            between = Step(t0, t1, j1 - j0)
-            return _At(j0 + between.joules_until(time), between.doubt(time, most), sharp)
+            between = StepInterval(t0, t1, j1 - j0)
+            return _At(
+                j0 + between.joules_until(time), between.uncertainty_joules(time, most), sharp
+            )
         nearest = left or right
         if nearest is None:
             return None

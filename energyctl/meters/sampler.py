@@ -256,7 +256,7 @@ class Sampler:
         if counter is None:
             if reading.domain in due:
                 self._keep(reading)
-        elif counter.watch(self._unix(reading), reading.value, reading.seconds):
+        elif counter.locate_step(self._unix(reading), reading.value, reading.seconds):
             self._schedule.located(reading.domain)
 
     # -- samples --------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def recorded(wave: Wave, step: float, start: float, end: float) -> CounterSeries
     for time, what in instants(start, end, step, 1.0):
         value = wave.staircase(epoch, step, time)
         if what == "watch":
-            series.watch(time, value)
+            series.locate_step(time, value)
             continue
         if what == "edge":
             series.keep_trail()
@@ -115,7 +115,7 @@ def staircase() -> alt.LayerChart:
     for time, what in instants(start, end, step, 1.0):
         value = wave.staircase(epoch_before, step, time)
         if what == "watch":
-            series.watch(time, value)
+            series.locate_step(time, value)
         else:
             series.keep_trail()
             series.append(time, value)

@@ -1,4 +1,4 @@
-"""Settings, registry and seed → the runs, every value drawn. Pure.
+"""Settings, registry and seed → the runs, every value drawn.
 
 plan = make(settings, registry, seed=7, document=document, problems=checked.problems)
 """

@@ -1,4 +1,4 @@
-"""Repositories, models and hyper-parameters; how values become commands and a log metrics. Pure.
+"""Repositories, models and hyper-parameters; how values become commands and a log metrics.
 
 registry = read(path)                             SettingsError with all that is wrong
 invocations(repository, model, values, where)     what to start, step by step: argv, cwd, env

@@ -1,4 +1,4 @@
-"""Which GPUs to meter. Pure."""
+"""Which GPUs to meter, of those there are."""
 
 from __future__ import annotations
 

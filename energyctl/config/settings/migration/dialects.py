@@ -1,4 +1,4 @@
-"""An experiment file of an older dialect → the same file in today's words. Pure."""
+"""An experiment file of an older dialect → the same file in today's words."""
 
 from __future__ import annotations
 
