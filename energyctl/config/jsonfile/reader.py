@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from energyctl.errors import SettingsError
 
@@ -42,6 +42,20 @@ class Document:
             if found:
                 return found
         return self.positions[""]
+
+
+class Member(NamedTuple):
+    """Where a member of an object, or an item of a list, stands: offsets from 0, end exclusive.
+
+    before: where the white space in front of it begins. key_end: `start` for an item of a list.
+    """
+
+    path: tuple[str | int, ...]
+    before: int
+    start: int
+    key_end: int
+    value: int
+    end: int
 
 
 def place(*path: str | int) -> str:
@@ -86,7 +100,7 @@ def parse(text: str, name: str) -> Document:
         raise SettingsError(f"{name}: is empty; it must hold a JSON object: {{ … }}")
     try:
         data = json.loads(text)
-        walk = _Walk(text, name)
+        walk = JsonWalk(text, name)
     except json.JSONDecodeError as error:
         raise SettingsError(
             f"{name}: line {error.lineno}, column {error.colno}: not JSON: "
@@ -116,12 +130,17 @@ def _hint(text: str, offset: int) -> str:
     return ""
 
 
-class _Walk:
-    """Goes through valid JSON once and notes where the values are and which keys are repeated."""
+class JsonWalk:
+    """Goes through valid JSON once and notes where the values are and which keys are repeated.
+
+    members: of all objects and lists; a repeated key comes as often as it is there.
+    SettingsError for a number that is not finite.
+    """
 
     def __init__(self, text: str, name: str) -> None:
         self.positions: dict[str, tuple[int, int]] = {}
         self.duplicates: list[Duplicate] = []
+        self.members: list[Member] = []
         self._text, self._name = text, name
         self._breaks = [match.start() for match in re.finditer("\n", text)]
         self._tokens: Iterator[re.Match[str]] = TOKEN.finditer(text)
@@ -136,39 +155,31 @@ class _Walk:
 
     def _value(self, path: tuple[str | int, ...], token: re.Match[str]) -> int:
         """Walks one value, which starts at the token; returns the offset of its end."""
-        if token[1] == "{":
-            return self._object(path)
-        if token[1] == "[":
-            return self._list(path)
+        if token[1] in ("{", "["):
+            return self._inside(path, token[1])
         if token[1][0] != '"' and token[1] not in ("true", "false", "null"):
             self._number(token)
         return token.end(1)
 
-    def _object(self, path: tuple[str | int, ...]) -> int:
-        spans: dict[str, tuple[int, int]] = {}
-        while (token := next(self._tokens))[1] != "}":
+    def _inside(self, path: tuple[str | int, ...], opening: str) -> int:
+        """Walks the members of an object or a list."""
+        own: dict[str | int, Member] = {}
+        while (token := next(self._tokens))[1] not in ("}", "]"):
             if token[1] == ",":
                 continue
-            key: str = json.loads(token[1])
+            key, key_end, value = len(own), token.start(1), token
+            if opening == "{":
+                key, key_end = json.loads(token[1]), token.end(1)
+                next(self._tokens)
+                value = next(self._tokens)
             inside = (*path, key)
             self.positions[place(*inside)] = self._position(token.start(1))
-            next(self._tokens)
-            first = next(self._tokens)
-            span = first.start(1), self._value(inside, first)
-            if key in spans:
-                self.duplicates.append(Duplicate(inside, self._differ(spans[key], span)))
-            spans[key] = span
-        return token.end(1)
-
-    def _list(self, path: tuple[str | int, ...]) -> int:
-        number = 0
-        while (token := next(self._tokens))[1] != "]":
-            if token[1] == ",":
-                continue
-            inside = (*path, number)
-            self.positions[place(*inside)] = self._position(token.start(1))
-            self._value(inside, token)
-            number += 1
+            end = self._value(inside, value)
+            member = Member(inside, token.start(), token.start(1), key_end, value.start(1), end)
+            if key in own:
+                self.duplicates.append(Duplicate(inside, self._differ(own[key], member)))
+            own[key] = member
+            self.members.append(member)
         return token.end(1)
 
     def _number(self, token: re.Match[str]) -> None:
@@ -179,6 +190,6 @@ class _Walk:
                 f"{self._name}: line {line}, column {column}: {shown} is not a finite number"
             )
 
-    def _differ(self, one: tuple[int, int], other: tuple[int, int]) -> bool:
-        first, second = (json.loads(self._text[start:end]) for start, end in (one, other))
-        return bool(json.dumps(first, sort_keys=True) != json.dumps(second, sort_keys=True))
+    def _differ(self, *members: Member) -> bool:
+        one, other = (json.loads(self._text[m.value : m.end]) for m in members)
+        return bool(json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True))
