@@ -100,7 +100,7 @@ def test_great_whole_numbers_are_told_apart(root: Path) -> None:
         plan.history_from_rows([row]),
         plan.history_from_results([("E", result(0, seed=2**60 + 1))]),
     ):
-        found = plan.history.taken_combinations(history, "net", "small", False, [seed])
+        found = plan.deduplication.taken_combinations(history, "net", "small", False, [seed])
         assert list(found) == [(2**60 + 1,)]
 
 

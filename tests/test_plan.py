@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from energyctl.config import plan, registry, settings
 from energyctl.config.plan.parameter_space import Space
-from energyctl.config.plan.random_values import Drawing
+from energyctl.config.plan.random_values import ValueDrawer
 from energyctl.config.registry import Hyperparameter
 from energyctl.errors import SettingsError
 
@@ -291,8 +291,8 @@ def test_the_values_of_a_space_are_as_many_as_it_says(
     listed = [narrow.at(place) for place in range(narrow.size)]
     assert len(set(listed)) == len(listed)
     assert all(value in narrow for value in listed)
-    drawing = Drawing([narrow.parameter], seed=1, experiment=0)
-    drawn = [drawing.next(number)["x"] for number in range(1, min(runs, narrow.size) + 1)]
+    drawer = ValueDrawer([narrow.parameter], seed=1, experiment=0)
+    drawn = [drawer.next(number)["x"] for number in range(1, min(runs, narrow.size) + 1)]
     assert len(set(drawn)) == len(drawn)
     assert set(drawn) <= set(listed)
 
@@ -313,19 +313,19 @@ def test_every_combination_is_drawn_once_and_never_the_defaults(
         )
         for number, (low, width, zero) in enumerate(ranges)
     ]
-    drawing = Drawing(parameters, seed=seed, experiment=0)
-    left = drawing.left
-    drawn = [tuple(drawing.next(number).values()) for number in range(left)]
+    drawer = ValueDrawer(parameters, seed=seed, experiment=0)
+    left = drawer.left
+    drawn = [tuple(drawer.next(number).values()) for number in range(left)]
     assert len(set(drawn)) == left
     assert tuple(parameter.default for parameter in parameters) not in drawn
     with pytest.raises(LookupError):
-        drawing.next(left)
+        drawer.next(left)
 
 
 def test_a_float_space_of_added_zeros_is_not_all_zeros() -> None:
     parameter = Hyperparameter("x", "--x", "float", 0.5, 0.1, 0.9, zero_probability=0.999)
-    drawing = Drawing([parameter], seed=1, experiment=0)
-    drawn = [drawing.next(number)["x"] for number in range(1, 101)]
+    drawer = ValueDrawer([parameter], seed=1, experiment=0)
+    drawn = [drawer.next(number)["x"] for number in range(1, 101)]
     assert len(set(drawn)) == 100
     assert all(value == 0 or 0.1 <= value <= 0.9 for value in drawn)
 
@@ -428,7 +428,7 @@ def test_used_up_history_is_a_warning_and_no_run() -> None:
 def test_earlier_floats_are_compared_in_full_precision(cell: str) -> None:
     parameter = KNOWN.repositories["net"].hyperparameters["learning_rate"]
     row = {"repository": "net", "model": "small", "hyperparam_learning_rate": cell}
-    taken = plan.history.taken_combinations(
+    taken = plan.deduplication.taken_combinations(
         plan.history_from_rows([row]), "net", "small", False, [parameter]
     )
     assert taken.keys() == {(0.07065596805028977,)}

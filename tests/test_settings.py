@@ -298,7 +298,7 @@ def test_runs_of_experiment_win_over_foreground_over_file(
 def test_a_foreground_takes_from_its_experiment_what_it_leaves_out() -> None:
     inherited = {"mutate": ["epochs"], "hyperparameters": {"seed": 3}, "timeout_seconds": 9}
     (experiment,) = valid({**PARALLEL, **NET, **inherited, "foreground": {}}).experiments
-    assert experiment.foreground == settings.Foreground(
+    assert experiment.foreground == settings.ForegroundSpec(
         "net", "small", "mutation", ("epochs",), {"seed": 3}, 9
     )
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from energyctl.config import jsonfile as documents
-from energyctl.config import settings
+from energyctl.config import jsonfile, settings
 from energyctl.errors import SettingsError
 
 TEXT = """{
@@ -36,13 +35,13 @@ def test_what_is_missing_is_located_at_what_encloses_it() -> None:
 
 
 def test_a_key_that_looks_like_a_path_stays_one_place() -> None:
-    document = documents.parse('{"a.b": {"c": 1}, "a": {"b": {"c": 2}}}', "x.json")
+    document = jsonfile.parse('{"a.b": {"c": 1}, "a": {"b": {"c": 2}}}', "x.json")
     assert '["a.b"].c' in document.positions
     assert "a.b.c" in document.positions
 
 
 def test_strings_may_hold_what_looks_like_structure() -> None:
-    document = documents.parse(r'{"a": "}, {\"b\": [1]\\", "c": [2]}', "x.json")
+    document = jsonfile.parse(r'{"a": "}, {\"b\": [1]\\", "c": [2]}', "x.json")
     assert document.data["c"] == [2]
     assert set(document.positions) == {"", "a", "c", "c[0]"}
 
@@ -55,11 +54,11 @@ def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
 
 
 def test_a_repeated_key_is_noted_and_its_last_value_counts() -> None:
-    document = documents.parse('{"a": 1, "a": 2, "b": [1], "b": [1]}', "x.json")
+    document = jsonfile.parse('{"a": 1, "a": 2, "b": [1], "b": [1]}', "x.json")
     assert document.data == {"a": 2, "b": [1]}
     assert document.duplicates == (
-        documents.Duplicate(("a",), True),
-        documents.Duplicate(("b",), False),
+        jsonfile.Duplicate(("a",), True),
+        jsonfile.Duplicate(("b",), False),
     )
 
 
@@ -135,4 +134,4 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 )
 def test_near_misses_of_field_names_are_told_from_free_text(name: str, field: str | None) -> None:
     known = [*settings.Settings.model_fields, "foreground", "background", "hyperparameters"]
-    assert documents.intended_field(name, [*known, "timeout_seconds", "mutate"]) == field
+    assert jsonfile.intended_field(name, [*known, "timeout_seconds", "mutate"]) == field

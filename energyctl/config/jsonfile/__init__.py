@@ -6,7 +6,7 @@ Shared by the settings and the registry; knows the meaning of neither.
 from __future__ import annotations
 
 from energyctl.config.jsonfile.editor import Edits
-from energyctl.config.jsonfile.reader import Document, Duplicate, parse, place, read
+from energyctl.config.jsonfile.reader import Document, Duplicate, json_path, parse, read
 from energyctl.config.jsonfile.validation import (
     Name,
     Problem,
@@ -33,9 +33,9 @@ __all__ = [
     "Text",
     "editor_schema",
     "intended_field",
+    "json_path",
     "nearest",
     "parse",
-    "place",
     "read",
     "same_spelling",
     "shown",

@@ -38,7 +38,7 @@ class Document:
     def locate(self, *path: str | int) -> tuple[int, int]:
         """Line and column of a path; of what encloses it where the path does not exist."""
         for length in range(len(path), 0, -1):
-            found = self.positions.get(place(*path[:length]))
+            found = self.positions.get(json_path(*path[:length]))
             if found:
                 return found
         return self.positions[""]
@@ -58,7 +58,7 @@ class Member(NamedTuple):
     end: int
 
 
-def place(*path: str | int) -> str:
+def json_path(*path: str | int) -> str:
     """A path as people write it: `experiments[3].foreground.mutate[0]`."""
     text = ""
     for part in path:
@@ -173,7 +173,7 @@ class JsonWalk:
                 next(self._tokens)
                 value = next(self._tokens)
             inside = (*path, key)
-            self.positions[place(*inside)] = self._position(token.start(1))
+            self.positions[json_path(*inside)] = self._position(token.start(1))
             end = self._value(inside, value)
             member = Member(inside, token.start(), token.start(1), key_end, value.start(1), end)
             if key in own:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Literal
 
-from energyctl.config.jsonfile import Document, Problem, nearest, place, shown
+from energyctl.config.jsonfile import Document, Problem, json_path, nearest, shown
 from energyctl.config.plan.deduplication import History, taken_combinations
 from energyctl.config.plan.model import BackgroundJob, PassedOver, Plan, Run, Training
-from energyctl.config.plan.random_values import Drawing
+from energyctl.config.plan.random_values import ValueDrawer
 from energyctl.config.registry import Hyperparameter, Registry, Repository
 from energyctl.config.settings import Experiment, Settings
 
@@ -86,7 +86,7 @@ class _Report:
         if severity == "invalid":
             self.invalid.add(experiment)
         self.problems.append(
-            Problem(place(*path), message, suggestion, severity, experiment, line, column)
+            Problem(json_path(*path), message, suggestion, severity, experiment, line, column)
         )
 
 
@@ -226,10 +226,10 @@ class _Maker:
         parallel = experiment.mode == "parallel"
         model = experiment.measured.model
         taken = taken_combinations(history, repository.name, model, parallel, mutated)
-        drawing = Drawing(mutated, seed=seed, experiment=experiment.number, taken=taken)
-        left = drawing.left
-        self._check_enough(left, asked, mutated, len(drawing.earlier))
-        drawn = [drawing.next(repetition) for repetition in range(1, min(asked, left) + 1)]
+        drawer = ValueDrawer(mutated, seed=seed, experiment=experiment.number, taken=taken)
+        left = drawer.left
+        self._check_enough(left, asked, mutated, len(drawer.earlier))
+        drawn = [drawer.next(repetition) for repetition in range(1, min(asked, left) + 1)]
         self.passed_over = [
             PassedOver(
                 None if place is None else index + place - 1,
@@ -238,7 +238,7 @@ class _Maker:
                 Training(repository.name, model, values),
                 source,
             )
-            for values, place, source in drawing.left_out(taken)
+            for values, place, source in drawer.left_out(taken)
         ]
         return drawn
 

@@ -20,7 +20,7 @@ Combination = tuple[Any, ...]
 _REDRAWS = 64
 
 
-class Drawing:
+class ValueDrawer:
     """Values for one experiment's mutated parameters, each combination at most once.
 
     Never drawn are the defaults of all parameters together, nor what is in `taken`. `left` counts

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from energyctl.config import jsonfile as documents
+from energyctl.config import jsonfile
 from energyctl.config.jsonfile import Document, Problem
 from energyctl.config.registry.model import (
     Hyperparameter,
@@ -37,7 +37,7 @@ TRAIN = "train"
 
 def read(path: Path) -> Registry:
     """Opens a registry file. Raises SettingsError, naming the file and every problem in it."""
-    document = documents.read(path)
+    document = jsonfile.read(path)
     return _registry(document.data, str(path), document)
 
 

@@ -10,18 +10,18 @@ from __future__ import annotations
 from energyctl.config.jsonfile import Document, Problem
 from energyctl.config.settings.migration.dialects import Migration, migrate
 from energyctl.config.settings.migration.renames import Question
-from energyctl.config.settings.model import Experiment, Foreground, Settings
+from energyctl.config.settings.model import Experiment, ForegroundSpec, Settings
 from energyctl.config.settings.reader import parse, read
-from energyctl.config.settings.schema import Background, Mode, Settle, schema
+from energyctl.config.settings.schema import BackgroundSpec, Mode, Settle, schema
 from energyctl.config.settings.slurm import Slurm
 from energyctl.config.settings.validation import Checked, check
 
 __all__ = [
-    "Background",
+    "BackgroundSpec",
     "Checked",
     "Document",
     "Experiment",
-    "Foreground",
+    "ForegroundSpec",
     "Migration",
     "Mode",
     "Problem",

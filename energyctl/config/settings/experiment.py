@@ -7,9 +7,15 @@ from typing import Any
 
 from energyctl.config.jsonfile import nearest, shown, validated
 from energyctl.config.settings.misspelled import Level, intended_mode, misread_names
-from energyctl.config.settings.model import Experiment, Foreground
-from energyctl.config.settings.problems import Path, Report
-from energyctl.config.settings.schema import MODES, Background, Campaign, ExperimentFields, Mode
+from energyctl.config.settings.model import Experiment, ForegroundSpec
+from energyctl.config.settings.problems import Path, ProblemCollector
+from energyctl.config.settings.schema import (
+    MODES,
+    BackgroundSpec,
+    CampaignFields,
+    ExperimentFields,
+    Mode,
+)
 
 # What a foreground takes from its experiment where it says nothing itself.
 _INHERITED = ("repo", "model", "mutate", "hyperparameters", "timeout_seconds")
@@ -23,25 +29,29 @@ def is_separator(entry: Any) -> bool:
     return not any(name.severity == "invalid" for name in misread)
 
 
-def resolve(number: int, entry: Any, campaign: Campaign, report: Report) -> Experiment | None:
-    """The experiment with every default applied; None where it is invalid (see the report)."""
+def resolve(
+    number: int, entry: Any, campaign: CampaignFields, problems: ProblemCollector
+) -> Experiment | None:
+    """The experiment with every default applied; None where it is invalid (see the problems)."""
     path: Path = ("experiments", number)
     if not isinstance(entry, dict):
-        report.add(path, f"must be an object, not {shown(entry)}")
+        problems.add(path, f"must be an object, not {shown(entry)}")
         return None
-    meant = report.names(Level.EXPERIMENT, path, entry)
+    meant = problems.names(Level.EXPERIMENT, path, entry)
     fields, faults = validated(ExperimentFields, entry)
     for inside, message, suggestion in faults:
         if inside != ("mode",):
-            report.add((*path, *inside), message, suggestion)
-    mode = None if "mode" in meant else _mode(path, entry, campaign, report)
-    _check_structure(path, entry, mode, meant, report)
-    if number in report.invalid or fields is None or mode is None:
+            problems.add((*path, *inside), message, suggestion)
+    mode = None if "mode" in meant else _mode(path, entry, campaign, problems)
+    _check_structure(path, entry, mode, meant, problems)
+    if number in problems.invalid or fields is None or mode is None:
         return None
     return _experiment(number, entry, fields, mode, campaign)
 
 
-def _mode(path: Path, entry: dict[str, Any], campaign: Campaign, report: Report) -> Mode | None:
+def _mode(
+    path: Path, entry: dict[str, Any], campaign: CampaignFields, problems: ProblemCollector
+) -> Mode | None:
     """The entry's mode, else the file's; None, and reported, where it is none of the three."""
     own = entry.get("mode")
     wanted = campaign.mode if own is None else own
@@ -49,14 +59,14 @@ def _mode(path: Path, entry: dict[str, Any], campaign: Campaign, report: Report)
         if wanted == mode:
             return mode
     if own is None:
-        report.add(
+        problems.add(
             path,
             f"has no mode of its own, and the file's {shown(wanted)} is not a mode",
             'add "mode": "parallel", "mutation" or "default"',
         )
         return None
     meant = intended_mode(own) or nearest(own, MODES) if isinstance(own, str) else None
-    report.add(
+    problems.add(
         (*path, "mode"),
         f'must be "parallel", "mutation" or "default", not {shown(own)}',
         f'write "{meant}" if that is meant' if meant else None,
@@ -65,30 +75,34 @@ def _mode(path: Path, entry: dict[str, Any], campaign: Campaign, report: Report)
 
 
 def _check_structure(
-    path: Path, entry: dict[str, Any], mode: Mode | None, meant: set[str], report: Report
+    path: Path,
+    entry: dict[str, Any],
+    mode: Mode | None,
+    meant: set[str],
+    problems: ProblemCollector,
 ) -> None:
     """What an experiment of its mode must hold and must not; works on wrong types, too."""
     foreground, background = entry.get("foreground"), entry.get("background")
-    fg_meant = report.names(Level.FOREGROUND, (*path, "foreground"), foreground)
-    report.names(Level.BACKGROUND, (*path, "background"), background)
+    fg_meant = problems.names(Level.FOREGROUND, (*path, "foreground"), foreground)
+    problems.names(Level.BACKGROUND, (*path, "background"), background)
     for place, job in enumerate(background if isinstance(background, list) else ()):
-        report.names(Level.BACKGROUND, (*path, "background", place), job)
+        problems.names(Level.BACKGROUND, (*path, "background", place), job)
     if mode == "parallel":
         for name, value in (("foreground", foreground), ("background", background)):
             if value is None and name not in meant:
-                report.add(path, f'mode "parallel" needs a {name}', f'add "{name}": {{ … }}')
+                problems.add(path, f'mode "parallel" needs a {name}', f'add "{name}": {{ … }}')
         if isinstance(foreground, dict):
-            _warn_of_unused(path, entry, foreground, report)
+            _warn_of_unused(path, entry, foreground, problems)
             inside = _inherited(entry, foreground)
-            _check_training((*path, "foreground"), inside, inside.get("mode"), fg_meant, report)
+            _check_training((*path, "foreground"), inside, inside.get("mode"), fg_meant, problems)
     elif mode is not None:
         for name, value in (("foreground", foreground), ("background", background)):
             if value is not None:
-                report.add(
+                problems.add(
                     (*path, name), f'has no place in mode "{mode}"', 'write "mode": "parallel"'
                 )
         if foreground is None:
-            _check_training(path, entry, mode, meant, report)
+            _check_training(path, entry, mode, meant, problems)
 
 
 def _inherited(entry: Mapping[str, Any], foreground: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,29 +118,29 @@ def _inherited(entry: Mapping[str, Any], foreground: Mapping[str, Any]) -> dict[
 
 
 def _warn_of_unused(
-    path: Path, entry: Mapping[str, Any], foreground: Mapping[str, Any], report: Report
+    path: Path, entry: Mapping[str, Any], foreground: Mapping[str, Any], problems: ProblemCollector
 ) -> None:
     for name in _INHERITED:
         above, own = entry.get(name), foreground.get(name)
         if above and above != "placeholder" and own is not None and own != above:
-            report.add(
+            problems.add(
                 (*path, name), "is not used: the foreground has its own", None, severity="warning"
             )
 
 
 def _check_training(
-    path: Path, training: Mapping[str, Any], mode: Any, meant: set[str], report: Report
+    path: Path, training: Mapping[str, Any], mode: Any, meant: set[str], problems: ProblemCollector
 ) -> None:
     for name in ("repo", "model"):
         if training.get(name) is None and name not in meant:
-            report.add(path, f'"{name}" is missing')
+            problems.add(path, f'"{name}" is missing')
     mutate = training.get("mutate")
     if mode == "mutation" and not mutate and "mutate" not in meant:
-        report.add(
+        problems.add(
             path, 'mode "mutation" needs "mutate"', 'name the hyper-parameters, or write ["all"]'
         )
     if mode == "default" and mutate:
-        report.add(
+        problems.add(
             (*path, "mutate"),
             'is not used: mode "default" mutates nothing',
             'write "mode": "mutation" if it should',
@@ -135,7 +149,11 @@ def _check_training(
 
 
 def _experiment(
-    number: int, entry: Mapping[str, Any], fields: ExperimentFields, mode: Mode, campaign: Campaign
+    number: int,
+    entry: Mapping[str, Any],
+    fields: ExperimentFields,
+    mode: Mode,
+    campaign: CampaignFields,
 ) -> Experiment:
     """From fields that were found valid."""
     foreground, jobs = fields.foreground, fields.background
@@ -143,7 +161,7 @@ def _experiment(
     if foreground:
         own = _inherited(entry, entry["foreground"])
     measured_mode = own["mode"] if mode == "parallel" else mode
-    measured = Foreground(
+    measured = ForegroundSpec(
         repo=own["repo"],
         model=own["model"],
         mode=measured_mode,
@@ -151,7 +169,7 @@ def _experiment(
         hyperparameters=dict(own.get("hyperparameters") or {}),
         timeout_seconds=own.get("timeout_seconds"),
     )
-    background: tuple[Background, ...] = ()
+    background: tuple[BackgroundSpec, ...] = ()
     if jobs is not None:
         background = jobs if isinstance(jobs, tuple) else (jobs,)
     return Experiment(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from energyctl.config.settings.schema import Background, Campaign, Mode
+from energyctl.config.settings.schema import BackgroundSpec, CampaignFields, Mode
 
 
 @dataclass(frozen=True)
-class Foreground:
+class ForegroundSpec:
     """The training that is measured."""
 
     repo: str
@@ -35,17 +35,17 @@ class Experiment:
     mutate: tuple[str, ...]
     hyperparameters: dict[str, Any]
     runs_per_config: int
-    measured: Foreground
-    background: tuple[Background, ...] = ()
+    measured: ForegroundSpec
+    background: tuple[BackgroundSpec, ...] = ()
     description: str | None = None
 
     @property
-    def foreground(self) -> Foreground | None:
+    def foreground(self) -> ForegroundSpec | None:
         """The measured training of a parallel experiment; None in the other modes."""
         return self.measured if self.mode == "parallel" else None
 
 
-class Settings(Campaign):
+class Settings(CampaignFields):
     """A checked file: its fields with defaults, and those of its experiments that are valid."""
 
     experiment_name: str

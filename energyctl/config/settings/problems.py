@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from energyctl.config.jsonfile import Document, Problem, place
+from energyctl.config.jsonfile import Document, Problem, json_path
 from energyctl.config.settings.misspelled import Level, misread_names, repeated_names
 
 Severity = Literal["error", "invalid", "warning"]
@@ -15,7 +15,7 @@ OF_THE_FILE = (Level.TOP, Level.SETTLE, Level.KEEP_LOGS, Level.SLURM)
 """A name that is wrong there concerns all experiments."""
 
 
-class Report:
+class ProblemCollector:
     """The problems found so far; knows the place of each in the file."""
 
     def __init__(self, document: Document) -> None:
@@ -45,7 +45,7 @@ class Report:
         if severity == "invalid" and number is not None:
             self.invalid.add(number)
         self.problems.append(
-            Problem(place(*path), message, suggestion, severity, number, line, column)
+            Problem(json_path(*path), message, suggestion, severity, number, line, column)
         )
 
     def names(self, level: Level, path: Path, data: Any) -> set[str]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from energyctl.config import jsonfile as documents
+from energyctl.config import jsonfile
 from energyctl.config.jsonfile import Document
 from energyctl.errors import SettingsError
 
 
 def read(path: Path) -> Document:
     """Opens an experiment file. Raises SettingsError, naming the file and the place."""
-    return _with_experiments(documents.read(path))
+    return _with_experiments(jsonfile.read(path))
 
 
 def parse(text: str, name: str) -> Document:
     """The same from text; `name` stands for the file in messages and as the default name."""
-    return _with_experiments(documents.parse(text, name))
+    return _with_experiments(jsonfile.parse(text, name))
 
 
 def _with_experiments(document: Document) -> Document:

@@ -86,7 +86,7 @@ Seconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
-class Background(Strict):
+class BackgroundSpec(Strict):
     """A training that is repeated as load while the foreground is measured."""
 
     repo: Name = Field(description="Repository, as named in the registry.")
@@ -137,8 +137,10 @@ class ExperimentFields(Strict):
     foreground: ForegroundFields | None = None
     background: (
         Annotated[
-            Annotated[Background, Tag("<object>")]
-            | Annotated[tuple[Background, ...], Field(strict=False, min_length=1), Tag("<list>")],
+            Annotated[BackgroundSpec, Tag("<object>")]
+            | Annotated[
+                tuple[BackgroundSpec, ...], Field(strict=False, min_length=1), Tag("<list>")
+            ],
             Discriminator(_shape),
         ]
         | None
@@ -168,7 +170,7 @@ class KeepLogs(Strict):
     failed: Count = Field(default=50, description="The newest ones that failed.")
 
 
-class Campaign(Strict):
+class CampaignFields(Strict):
     """The fields of the file but for the experiments."""
 
     experiment_name: Name | None = Field(
@@ -232,7 +234,7 @@ class Campaign(Strict):
     )
 
 
-class File(Campaign):
+class File(CampaignFields):
     """Experiments of energyctl. Fields not named here are free text."""
 
     experiments: list[ExperimentFields] = Field(
@@ -243,7 +245,7 @@ class File(Campaign):
 TOP = frozenset(File.model_fields) - {"description"}
 EXPERIMENT = frozenset(ExperimentFields.model_fields)
 FOREGROUND = frozenset(ForegroundFields.model_fields)
-BACKGROUND = frozenset(Background.model_fields)
+BACKGROUND = frozenset(BackgroundSpec.model_fields)
 SETTLE = frozenset(Settle.model_fields)
 KEEP_LOGS = frozenset(KeepLogs.model_fields)
 SLURM = frozenset(Slurm.model_fields)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from energyctl.config.jsonfile import Document, Problem, place, validated
+from energyctl.config.jsonfile import Document, Problem, json_path, validated
 from energyctl.config.registry.schema import File
 from energyctl.config.registry.validation.faults import Fault
 from energyctl.config.registry.validation.traversal import faults_of, is_free_text
@@ -30,7 +30,7 @@ def checked(data: Any, document: Document | None) -> tuple[File | None, tuple[Pr
 def _problem(fault: Fault, document: Document | None) -> Problem:
     path, message, suggestion = fault
     line, column = document.locate(*path) if document else (None, None)
-    return Problem(place(*path), message, suggestion, "error", None, line, column)
+    return Problem(json_path(*path), message, suggestion, "error", None, line, column)
 
 
 __all__ = ["checked"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from energyctl.config.jsonfile import Document, Edits, place, shown
+from energyctl.config.jsonfile import Document, Edits, json_path, shown
 from energyctl.config.settings.misspelled import Level, Misread, misread_names
 
 Path = tuple[str | int, ...]
@@ -168,7 +168,7 @@ class Renaming:
 
     def ask(self, path: Path, topic: str, choices: Mapping[str, str]) -> str | None:
         line, _ = self._document.locate(*path)
-        question = Question(place(*path), line, topic, choices)
+        question = Question(json_path(*path), line, topic, choices)
         choice = self._decide(question)
         if choice in choices:
             return choice
@@ -177,7 +177,7 @@ class Renaming:
 
     def note(self, path: Path, text: str) -> None:
         line, _ = self._document.locate(*path)
-        self.changes.append(Change(place(*path), line, text))
+        self.changes.append(Change(json_path(*path), line, text))
 
 
 # What a value must be to be taken for the field.
