@@ -21,8 +21,7 @@ from energyctl import system as machine
 from energyctl.campaign import facts, operations
 from energyctl.cli.output import status as reports
 from energyctl.energy import Domain
-from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters
-from energyctl.meters import permissions as permission
+from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters, permissions
 from energyctl.meters.base import NotReported
 from energyctl.meters.probe import ProbedDomain
 from hardware import nvml
@@ -157,7 +156,7 @@ def test_the_facts_of_the_machine_are_told_as_json(world: Path) -> None:
         env=env, capture_output=True, text=True, check=True,
     )  # fmt: skip
     found = json.loads(done.stdout)
-    assert found["perf_event_paranoid"] == permission.perf_event_paranoid()
+    assert found["perf_event_paranoid"] == permissions.perf_event_paranoid()
     assert found["governor"]["now"] is None
     assert "no CPU frequency control" in found["governor"]["problem"]
     assert found["supervisor"]
@@ -307,7 +306,7 @@ def test_the_udev_rule_alone_is_on_standard_output() -> None:
 def test_the_rules_names_are_those_of_zones_and_not_of_their_class() -> None:
     import fnmatch
 
-    (pattern,) = set(re.findall(r'KERNEL=="([^"]*)"', permission.UDEV_RULE))
+    (pattern,) = set(re.findall(r'KERNEL=="([^"]*)"', permissions.UDEV_RULE))
     zones = ["intel-rapl:0", "intel-rapl:0:1", "intel-rapl-mmio:0"]
     assert all(fnmatch.fnmatchcase(name, pattern) for name in zones)
     assert not fnmatch.fnmatchcase("intel-rapl", pattern)

@@ -22,8 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from energyctl.energy import Domain, count_once
-from energyctl.meters import permissions as permission
-from energyctl.meters import topology
+from energyctl.meters import permissions, topology
 from energyctl.meters.base import OpenRequest, Reading, Source
 from energyctl.meters.powercap import RESOLUTION_JOULES, UPDATE_SECONDS
 
@@ -94,7 +93,7 @@ def open_source(request: OpenRequest) -> PerfSource | None:
     if any(part.startswith("package-") for part in request.measured):
         return None
     return PerfSource(
-        request.perf_root, permission.denied(request.powercap_root, request.perf_root)
+        request.perf_root, permissions.denied(request.powercap_root, request.perf_root)
     )
 
 

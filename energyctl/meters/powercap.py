@@ -18,8 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from energyctl.energy import Domain, count_once
-from energyctl.meters import permissions as permission
-from energyctl.meters import topology
+from energyctl.meters import permissions, topology
 from energyctl.meters.base import OpenRequest, Reading, Source
 
 ZONE = re.compile(r"(intel-rapl|intel-rapl-mmio):(\d+)(?::(\d+))?")
@@ -42,7 +41,7 @@ class _Zone:
 
 
 def open_source(request: OpenRequest) -> PowercapSource:
-    denied = permission.denied(request.powercap_root, request.perf_root)
+    denied = permissions.denied(request.powercap_root, request.perf_root)
     return PowercapSource(request.powercap_root, denied)
 
 
