@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from energyctl import meters as meters_package
 from energyctl.energy import Domain
 from energyctl.errors import SettingsError
 from energyctl.meters import Source, discovery, missing_kinds, open_meters
@@ -167,6 +168,11 @@ class FakeEntryPoint:
 
     def load(self) -> Callable[[object], Source]:
         return lambda wanted: self._source
+
+
+def test_plug_ins_find_the_earlier_names_of_what_they_import() -> None:
+    assert meters_package.Wanted is meters_package.OpenRequest
+    assert meters_package.Door is meters_package.Opener
 
 
 def test_two_sources_with_one_name_for_different_things_are_kept_apart(

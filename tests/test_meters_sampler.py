@@ -158,7 +158,7 @@ def test_the_live_view_knows_power_phase_and_gpu_state() -> None:
     latest = sampler.latest()
     sampler.stop()
     assert latest.watts == {"package-0": pytest.approx(100, rel=0.05), "gpu-1": 250.0}
-    assert (latest.phase, latest.since) == ("foreground", since)
+    assert (latest.phase, latest.phase_since_unix) == ("foreground", since)
     assert latest.gpus[0].temperature_celsius == 51.0
 
 

@@ -165,7 +165,7 @@ class Live:
                 title=f"{self.run.foreground.repo} / {self.run.foreground.model}",
                 attempt=attempt.number if attempt else 0,
                 phase=latest.phase or "",
-                phase_since=latest.since or latest.time,
+                phase_since=latest.phase_since_unix or latest.time_unix,
                 watts={n: w for n, w in latest.watts.items() if n in self.context.in_total},
                 estimated=self.context.estimated,
                 jobs=self._jobs(),

@@ -49,7 +49,7 @@ class Baseline:
 
 
 def baseline_of(recording: Recording, name: str, before: float) -> Baseline:
-    """All phases of that name before an instant.
+    """Mean power in all phases of that name that ended before an instant (Unix seconds).
 
     By how much its power moved, from its first half to its second, it may have moved further: that
     is part of the uncertainty.
@@ -68,8 +68,10 @@ def baseline_of(recording: Recording, name: str, before: float) -> Baseline:
 def above(
     recording: Recording, baseline: str | Baseline, start: float, end: float
 ) -> tuple[Added, dict[str, Added]]:
-    """(total, by domain) of what flowed from `start` to `end` above the power of a baseline, or of
-    the phases of that name before it. Its uncertainty is stretched to the length of the foreground.
+    """(total, by domain) of what flowed from `start` to `end` (Unix seconds) above a baseline, or
+    above the phases of that name before it.
+
+    The uncertainty of the baseline's power counts for the whole of the time.
     """
     if isinstance(baseline, str):
         baseline = baseline_of(recording, baseline, start)

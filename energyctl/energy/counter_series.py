@@ -100,16 +100,17 @@ class CounterSeries(Series):
         if proved is not None:
             self._trail.clear()
             if proved.kept:
-                self._keep(proved.time, self._counter.joules - (taken.delta if taken else 0), 0.0)
+                joules = self._counter.joules - (taken.delta if taken else 0)
+                self._keep(proved.time_unix, joules, 0.0)
         if taken is None:
             if self._counter.refused:
-                self._fail(read.time, self._counter.refused)
+                self._fail(read.time_unix, self._counter.refused)
             return None
         if not taken.continuous:
             return False
         self._see_extremes(taken.delta, taken.gap)
         after = taken.before + taken.delta
-        middle = read.time - taken.gap / 2
+        middle = read.time_unix - taken.gap / 2
         return taken.delta > 0 and self.steps.add(middle, taken.gap, taken.before, after)
 
     def _see_extremes(self, delta: float, gap: float) -> None:

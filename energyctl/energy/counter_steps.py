@@ -70,7 +70,7 @@ class LocatedSteps:
         return median(near), (max(near) - min(near)) / 2 + unseen
 
     def next_after(self, time: float) -> float | None:
-        """About when the counter moves next, where its last steps make that predictable."""
+        """About when (Unix) the counter moves next, where its last steps make that predictable."""
         usual = self.usual_seconds
         if usual is None or time - self.times[-1] > 5 * usual:
             return None

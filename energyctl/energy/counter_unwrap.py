@@ -20,9 +20,9 @@ FOLLOW_SECONDS = 2.0
 
 
 class Read(NamedTuple):
-    """One reading; kept: it is a sample, not one in between."""
+    """One reading. seconds: how long it took; kept: it is a sample, not one in between."""
 
-    time: float
+    time_unix: float
     raw: float
     seconds: float
     kept: bool
@@ -42,7 +42,7 @@ class Taken(NamedTuple):
 
 
 class Unwrapper:
-    """Follows one counter.
+    """Follows one counter. All instants are Unix seconds.
 
     A reading that cannot have come about (the counter went back, or further than power allows) is
     set aside. If the next one goes on from there, the counter was reset, and the energy across that
@@ -74,7 +74,7 @@ class Unwrapper:
         if self._time is None:
             self._begin(read)
             return Taken(0.0, 0.0, 0.0, continuous=False)
-        if read.time <= self._time:
+        if read.time_unix <= self._time:
             return None  # overtaken by a later one
         delta = self._since(self._raw, read, self._time)
         if delta is None:
@@ -86,7 +86,7 @@ class Unwrapper:
         return self._accept(read, delta, self._time)
 
     def _begin(self, read: Read) -> None:
-        self._time, self._raw, self._moved = read.time, read.raw, read.time
+        self._time, self._raw, self._moved = read.time_unix, read.raw, read.time_unix
 
     def _since(self, raw: float, read: Read, time: float) -> float | None:
         """Joules from a value at `time` to a reading, wrap folded in; None: no course explains."""
@@ -96,7 +96,7 @@ class Unwrapper:
             return 0.0
         if delta < 0:
             delta += wrap or 0.0
-        allowed = read.time - time + max(BURST_SECONDS, 2 * self._domain.update_seconds)
+        allowed = read.time_unix - time + max(BURST_SECONDS, 2 * self._domain.update_seconds)
         return delta if 0 <= delta <= (IMPOSSIBLE * watts * allowed if watts else inf) else None
 
     def _why_refused(self, read: Read) -> str:
@@ -108,26 +108,26 @@ class Unwrapper:
     def _proves_aside(self, read: Read) -> bool:
         """Whether the reading set aside was true; then the counter was reset before it."""
         aside, last = self._aside, self._time
-        if aside is None or last is None or self._since(aside.raw, read, aside.time) is None:
+        if aside is None or last is None or self._since(aside.raw, read, aside.time_unix) is None:
             return False
-        self.breaks.append((last, aside.time, self._why_refused(aside)))
+        self.breaks.append((last, aside.time_unix, self._why_refused(aside)))
         self._begin(aside)
         self.proved = aside
         return True
 
     def _accept(self, read: Read, delta: float, last: float) -> Taken:
         wrap, watts = self._domain.wrap_joules, self._domain.max_watts
-        gap, before = read.time - last, self.joules
+        gap, before = read.time_unix - last, self.joules
         wrapped = read.raw < self._raw - ROUNDING_JOULES
-        self._time, self._raw = read.time, read.raw
+        self._time, self._raw = read.time_unix, read.raw
         self.joules += delta
-        self._see_stillness(delta, read.time)
+        self._see_stillness(delta, read.time_unix)
         if wrap and watts and gap * watts >= wrap:
             why = f"not read for {gap:.1f} s, in which the counter may have wrapped unseen"
-            self.breaks.append((last, read.time, why))
+            self.breaks.append((last, read.time_unix, why))
             return Taken(gap, before, delta, continuous=False)
         if wrapped:
-            self.wraps.append((read.time, delta, gap))
+            self.wraps.append((read.time_unix, delta, gap))
         return Taken(gap, before, delta, continuous=not wrapped)
 
     def _see_stillness(self, delta: float, time: float) -> None:

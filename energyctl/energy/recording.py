@@ -25,9 +25,10 @@ def series_for(domain: Domain) -> Series:
 
 @dataclass
 class Ticks:
-    """When the sampler sampled, on the time line; one entry per sample.
+    """When the sampler sampled; one entry per sample.
 
-    missed: deadlines passed over right before that sample; cpu_seconds: spent up to it.
+    times: Unix seconds; missed: deadlines passed over right before that sample; cpu_seconds: spent
+    up to it.
     """
 
     times: array[float] = field(default_factory=lambda: array("d"))
@@ -85,7 +86,7 @@ class Recording:
         return self.ticks.statistics(self.interval_seconds, first, last)
 
     def energy(self, start: float, end: float, *, slack_seconds: float = 0.0) -> Energy:
-        """Energy of all domains from `start` to `end`.
+        """Energy of all domains from `start` to `end`, in Unix seconds.
 
         slack_seconds: what was to be metered may have begun later and ended earlier, by so much
         in all; the energy that flowed meanwhile is part of the uncertainty.

@@ -47,11 +47,14 @@ class Series(ABC):
     def append(
         self, time: float, value: float | None, reason: str | None = None, seconds: float = 0.0
     ) -> None:
-        """Adds a sample that took `seconds` to read; value None: the read failed for `reason`."""
+        """Adds a sample of an instant (Unix seconds) that took `seconds` to read.
+
+        value: joules or watts; None: the read failed for `reason`.
+        """
 
     @abstractmethod
     def between(self, start: float, end: float) -> Span:
-        """Energy from start to end."""
+        """Energy from start to end, in Unix seconds."""
 
     @abstractmethod
     def joules_at_last(self) -> float:

@@ -61,22 +61,21 @@ class CsvFiles:
                 first = self._first.setdefault(domain.name, point)
                 if first.stretch == point.stretch:
                     joules = point.joules - (first.joules or 0.0)
-            self._row(
-                name, point.time, label, _cell(self._power[domain.name].watts(point)), _cell(joules)
-            )
+            watts = self._power[domain.name].watts(point)
+            self._row(name, point.time_unix, label, _cell(watts), _cell(joules))
 
-    def _row(self, name: str, time: float, *cells: str) -> None:
+    def _row(self, name: str, time_unix: float, *cells: str) -> None:
         with self._waiting:
-            self._rows[name].append(",".join((f"{time:.6f}", *cells)))
+            self._rows[name].append(",".join((f"{time_unix:.6f}", *cells)))
 
     def add_states(self, states: Iterable[GpuState], offset: float) -> None:
-        """offset: from the states' monotonic clock to Unix time."""
+        """offset: seconds to add to the states' monotonic time for Unix time."""
         for state in states:
-            time, gpu = state.time + offset, str(state.gpu)
+            time_unix, gpu = state.time + offset, str(state.gpu)
             temperatures = state.temperature_celsius, state.memory_temperature_celsius
             utilizations = state.utilization_percent, state.memory_utilization_percent
-            self._row("gpu_temperature.csv", time, gpu, *map(_cell, temperatures))
-            self._row("gpu_utilization.csv", time, gpu, *map(_cell, utilizations))
+            self._row("gpu_temperature.csv", time_unix, gpu, *map(_cell, temperatures))
+            self._row("gpu_utilization.csv", time_unix, gpu, *map(_cell, utilizations))
 
     @property
     def busy(self) -> bool:

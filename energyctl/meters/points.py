@@ -15,12 +15,12 @@ STEPS = 10
 class Point(NamedTuple):
     """One sample of one domain: joules since the sampler's start, watts where the source has them.
 
-    time: Unix seconds; None: unknown. stretch: the joules of two points can be compared where this
-    is the same; between others the counter was lost from sight.
+    None: unknown. stretch: the joules of two points can be compared where this is the same; between
+    others the counter was lost from sight.
     """
 
     domain: str
-    time: float
+    time_unix: float
     joules: float | None
     watts: float | None
     stretch: int = 0
@@ -45,11 +45,12 @@ class MeanPower:
             return None
         if self._before and self._before[0].stretch != point.stretch:
             self._before.clear()
-        while len(self._before) > 1 and point.time - self._before[1].time >= self._least_seconds:
+        now = point.time_unix
+        while len(self._before) > 1 and now - self._before[1].time_unix >= self._least_seconds:
             self._before.popleft()
         self._before.append(point)
         first = self._before[0]
-        seconds = point.time - first.time
+        seconds = now - first.time_unix
         # Right after the first one there is nothing to divide but a step or none.
         if first.joules is None or seconds <= 0 or seconds < self._least_seconds / 5:
             return None

@@ -37,17 +37,17 @@ FLUSH_SECONDS, LATEST_FLUSH_SECONDS = 2.5, 4.0
 
 
 @dataclass(frozen=True)
-class Latest:
+class LatestFigures:
     """What is known now. watts: the reading, or the mean since the sample before; None: unknown.
 
-    time, since: Unix seconds; phase: None before the first one.
+    phase: None before the first one.
     """
 
-    time: float
+    time_unix: float
     watts: dict[str, float | None]
     gpus: tuple[GpuState, ...]
     phase: str | None
-    since: float | None
+    phase_since_unix: float | None
 
 
 class Sampler:
@@ -72,8 +72,8 @@ class Sampler:
         self._stopping = False
         self._done = threading.Event()  # the thread has ended
         self._offset = 0.0
-        self._edges: list[tuple[str, float]] = []
-        self._ended: float | None = None
+        self._edges: list[tuple[str, float]] = []  # phase, Unix time of its begin
+        self._ended_unix: float | None = None
         self._power = {d.name: MeanPower(d) for d in self._domains}
         self._watts: dict[str, float | None] = {}
         self._states: tuple[GpuState, ...] = ()
@@ -129,9 +129,9 @@ class Sampler:
     def stop(self) -> Recording:
         """Last edge; waits until the step around it is located (0.4 s at most), ends the thread."""
         with self._changed:
-            first = self._ended is None
-            if self._ended is None:
-                self._ended = self.now()
+            first = self._ended_unix is None
+            if self._ended_unix is None:
+                self._ended_unix = self.now()
         if first:
             self._read_edge()
         with self._changed:
@@ -147,7 +147,7 @@ class Sampler:
     def recording(self) -> Recording:
         """A snapshot so far; the current phase ends now."""
         with self._changed:
-            end = self._ended if self._ended is not None else self.now()
+            end = self._ended_unix if self._ended_unix is not None else self.now()
             ends = [start for _, start in self._edges[1:]] + [end]
             return Recording(
                 domains=self._domains,
@@ -176,10 +176,10 @@ class Sampler:
             self._states_due = True
             self._changed.notify_all()
 
-    def latest(self) -> Latest:
+    def latest(self) -> LatestFigures:
         with self._changed:
             name, since = self._edges[-1] if self._edges else (None, None)
-            return Latest(self.now(), dict(self._watts), self._states, name, since)
+            return LatestFigures(self.now(), dict(self._watts), self._states, name, since)
 
     def record_to(self, directory: Path | None) -> None:
         """Writes the CSV files into `directory`, beginning with the next edge; None ends them.
