@@ -17,9 +17,9 @@ import pytest
 from bench import wait_for
 from energyctl.background.daemon import Program
 from energyctl.background.group import Background
+from energyctl.launchers.proc_stat import read_stat
 from energyctl.results import ledger
 from energyctl.results.ledger import Operation
-from energyctl.system import processes
 from supervised import World, job, living, supervised
 
 
@@ -77,8 +77,8 @@ def rows(background: Background) -> list[ledger.Iteration]:
 
 def own_cpu_seconds(pid: int) -> float:
     """CPU time of a process, its children excepted (proc(5))."""
-    fields = processes.stat_fields(pid) or []
-    return sum(int(field) for field in fields[11:13]) / os.sysconf("SC_CLK_TCK")
+    stat = read_stat(pid)
+    return (stat.cpu_ticks if stat else 0) / os.sysconf("SC_CLK_TCK")
 
 
 def test_what_operators_do_is_done_and_recorded(world: World) -> None:

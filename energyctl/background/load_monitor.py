@@ -14,10 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from energyctl.launchers.proc_stat import read_stat
 from energyctl.meters.base import GpuProcess, NotReported, ProcessUtilization, Source, Utilization
 from energyctl.results import background_load as workload
 from energyctl.results.background_load import AnswerLine, CpuLine, GpuLine, JobLoad, Share, Unknown
-from energyctl.system.process_trees import Looker, Tree, stat
+from energyctl.system.process_trees import Looker, Tree
 from energyctl.system.threads import start_thread
 
 LOOK_SECONDS = 1.0
@@ -170,7 +171,7 @@ class Loads:
             job = self._job_of(process.pid)
             if job is not None:
                 found.setdefault((job, process.gpu), []).append(process)
-            elif stat(process.pid) is None:
+            elif read_stat(process.pid) is None:
                 absent.add(process.pid)
                 if process.pid in self._absent:
                     self.strange_gpus.add(process.gpu)
@@ -202,10 +203,10 @@ class Loads:
         """The job to which a process on a GPU belongs; remembers it."""
         known = self._whose.get(pid)
         if known is None:  # it may have begun since the look at the processes
-            entry, parent = stat(pid), pid
-            began = entry.began if entry else 0
-            while entry is not None and parent not in self._launchers:
-                parent, entry = entry.parent, stat(entry.parent)
+            stat, parent = read_stat(pid), pid
+            began = stat.start_ticks if stat else 0
+            while stat is not None and parent not in self._launchers:
+                parent, stat = stat.parent, read_stat(stat.parent)
             if parent not in self._launchers or not began:
                 return None
             known = self._whose[pid] = self._launchers[parent], began, time.monotonic()

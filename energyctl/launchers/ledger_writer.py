@@ -12,6 +12,8 @@ import fcntl
 import os
 import time
 
+from energyctl.launchers.proc_stat import read_stat
+
 HEADER = "job,run,pid,started,ended,exit_code,signal\n"
 
 FAST_FAILURE_SECONDS = 10.0
@@ -63,17 +65,8 @@ def note_path(ledger: str, job: str, launcher: int) -> str:
 def note(path: str, begin: str) -> None:
     """Notes the beginning of a row of this launcher. Raises OSError."""
     with open(path, "w") as file:
-        file.write(f"{begin},{start_ticks(os.getpid())}")
-
-
-def start_ticks(pid: int) -> str | None:
-    """When a process was started, in clock ticks since boot (proc(5)); None: it has ended."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+        stat = read_stat(os.getpid())
+        file.write(f"{begin},{stat.start_ticks if stat else ''}")
 
 
 def close_cut_off(ledger: str, job: str, now: float, logs: str = "") -> list[int]:
@@ -93,8 +86,8 @@ def close_cut_off(ledger: str, job: str, now: float, logs: str = "") -> list[int
         path = os.path.join(folder, name)
         with open(path) as file:
             fields = file.read().split(",")
-        ticks = start_ticks(int(pid))
-        if ticks is not None and ticks == fields[-1]:
+        stat = read_stat(int(pid))
+        if stat is not None and stat.is_alive and str(stat.start_ticks) == fields[-1]:
             continue
         if len(fields) == 5 and fields[1].isdecimal():
             # A launcher may have been killed between its row and the end of its note.

@@ -15,6 +15,8 @@ import os
 import signal
 import time
 
+from energyctl.launchers.proc_stat import pids, read_stat
+
 TERM_GRACE_SECONDS = 7.0
 """Less than the ``stopwaitsecs`` of an entry, so that its row is written before the KILL."""
 
@@ -110,16 +112,9 @@ def descendants() -> dict[int, int]:
     """
     parents: dict[int, int] = {}
     groups: dict[int, int] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    fields = file.read().rpartition(b")")[2].split()
-            except OSError:
-                continue
-            # A zombie with further threads lives: its first one has ended (num_threads, proc(5)).
-            if fields[0] not in (b"Z", b"X") or int(fields[17]) > 1:
-                parents[int(name)], groups[int(name)] = int(fields[1]), int(fields[2])
+    for pid in pids():
+        if (stat := read_stat(pid)) is not None and stat.is_alive:
+            parents[pid], groups[pid] = stat.parent, stat.group
     found: dict[int, int] = {}
     layer = {os.getpid()}
     while layer:

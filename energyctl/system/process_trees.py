@@ -11,7 +11,8 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+
+from energyctl.launchers.proc_stat import ProcStat, pids, read_file, read_stat
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -20,15 +21,6 @@ FEW_READS = 100
 
 TRIES = 3
 """Looks at a tree in which a process ended meanwhile: its time may have been missed."""
-
-
-class Stat(NamedTuple):
-    """Of one process, from ``/proc/PID/stat`` (proc(5)). ticks: of it and its reaped children."""
-
-    parent: int
-    began: int
-    threads: int
-    ticks: int
 
 
 @dataclass
@@ -47,16 +39,6 @@ class Tree:
     @property
     def cpu_seconds(self) -> float:
         return self.ticks / TICKS_PER_SECOND
-
-
-def stat(pid: int) -> Stat | None:
-    """None where there is no such process."""
-    text = _read(f"/proc/{pid}/stat")
-    if not text:
-        return None
-    f = text.rpartition(b")")[2].split(None, 20)
-    ticks = int(f[11]) + int(f[12]) + int(f[13]) + int(f[14])
-    return Stat(int(f[1]), int(f[19]), int(f[17]), ticks)
 
 
 class Looker:
@@ -80,21 +62,21 @@ class Looker:
 
 
 def _look(root: int, children: Callable[[int, int], Sequence[int]], tries: int) -> Tree | None:
-    own = stat(root)
+    own = read_stat(root)
     if own is None:
         return None
-    tree, whole = Tree(root, own.began), True
-    layer = [(root, own)]
+    tree, whole = Tree(root, own.start_ticks), True
+    layer: list[ProcStat] = [own]
     while layer:
-        pid, entry = layer.pop()
-        tree.members[pid] = entry.began
-        tree.ticks += entry.ticks
-        tree.threads += entry.threads
-        for child in children(pid, entry.threads):
+        stat = layer.pop()
+        tree.members[stat.pid] = stat.start_ticks
+        tree.ticks += stat.cpu_ticks + stat.reaped_cpu_ticks
+        tree.threads += stat.threads
+        for child in children(stat.pid, stat.threads):
             if child not in tree.members:
-                below = stat(child)
+                below = read_stat(child)
                 whole = whole and below is not None
-                layer += [(child, below)] if below is not None else []
+                layer += [below] if below is not None else []
     return tree if whole or tries == 1 else _look(root, children, tries - 1)
 
 
@@ -104,25 +86,8 @@ def _children(pid: int, threads: int) -> list[int]:
         tasks = [str(pid)] if threads == 1 else os.listdir(f"/proc/{pid}/task")
     except OSError:
         return []
-    lists = [_read(f"/proc/{pid}/task/{task}/children") for task in tasks]
+    lists = [read_file(f"/proc/{pid}/task/{task}/children") or b"" for task in tasks]
     return [int(child) for text in lists for child in text.split()]
-
-
-def _read(path: str) -> bytes:
-    """A file of the kernel; empty where its process has ended. A third of the time of open()."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        text = b""
-        while piece := os.read(descriptor, 65536):
-            text += piece
-        return text
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
 
 
 def _processes() -> int:
@@ -133,8 +98,7 @@ def _processes() -> int:
 def _scanned() -> Callable[[int, int], Sequence[int]]:
     """The children of every process, from one scan."""
     below: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        entry = stat(int(name)) if name.isdigit() else None
-        if entry is not None:
-            below.setdefault(entry.parent, []).append(int(name))
+    for pid in pids():
+        if (stat := read_stat(pid)) is not None:
+            below.setdefault(stat.parent, []).append(pid)
     return lambda pid, threads: below.get(pid, ())

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from energyctl.launchers.proc_stat import ProcStat, pids, read_file, read_stat
+
 EXIT_SECONDS = 0.002
 """The exit of a child is noticed within this, unless the machine is overloaded."""
 
@@ -45,8 +47,8 @@ class Found:
 
     def signal(self, signum: int) -> None:
         """Sends *signum*, unless the process is gone or its pid belongs to another by now."""
-        stat = _stat(self.pid)
-        if stat is not None and stat.ticks == self.ticks:
+        stat = _living(self.pid)
+        if stat is not None and stat.start_ticks == self.ticks:
             try:
                 os.kill(self.pid, signum)
             except (ProcessLookupError, PermissionError):  # gone, or of another user (set-user-ID)
@@ -69,69 +71,26 @@ class Ended:
         }
 
 
-@dataclass(frozen=True)
-class _Stat:
-    state: str
-    parent: int
-    ticks: int
-
-
-def _read(path: str, size: int) -> bytes | None:
-    """A file of /proc; None where it is gone, or may not be read. (Half the time of ``open``.)"""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        parts = [os.read(descriptor, size)]
-        while len(parts[-1]) == size:
-            parts.append(os.read(descriptor, size))
-        return b"".join(parts)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-
-
-def stat_fields(pid: int) -> list[bytes] | None:
-    """Fields of ``/proc/PID/stat`` behind the name, the state first (proc(5)); None: it is gone."""
-    data = _read(f"/proc/{pid}/stat", 4096)
-    return data.rpartition(b")")[2].split() if data else None
-
-
-def _stat(pid: int) -> _Stat | None:
-    """What identifies a process; None where it is gone or a zombie."""
-    fields = stat_fields(pid)
-    if fields is None:
-        return None
-    state = fields[0].decode()
-    # A zombie with further threads lives: its first one has ended (num_threads, proc(5)).
-    if state in "ZX" and int(fields[17]) <= 1:
-        return None
-    return _Stat(state, int(fields[1]), int(fields[19]))
+def _living(pid: int) -> ProcStat | None:
+    """None where it is gone or a zombie."""
+    stat = read_stat(pid)
+    return stat if stat is not None and stat.is_alive else None
 
 
 def _command(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read(4096).replace(b"\0", b" ").decode(errors="replace").strip()
-    except OSError:
-        return ""
+    text = (read_file(f"/proc/{pid}/cmdline") or b"")[:4096]
+    return text.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
 def identify(pid: int) -> Found | None:
     """The process that has *pid* now, or None."""
-    stat = _stat(pid)
-    return None if stat is None else Found(pid, stat.ticks, _command(pid))
-
-
-def _pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    stat = _living(pid)
+    return None if stat is None else Found(pid, stat.start_ticks, _command(pid))
 
 
 def environment_value(pid: int, name: str) -> str | None:
     """A variable in the environment of *pid*; None where it is unset or may not be read."""
-    environ = _read(f"/proc/{pid}/environ", 1 << 20)
+    environ = read_file(f"/proc/{pid}/environ")
     prefix = name.encode() + b"="
     if environ is None or prefix not in environ:
         return None
@@ -147,7 +106,7 @@ Parents = Mapping[int, int]
 
 def living() -> Parents:
     """One look at all processes; zombies are none."""
-    return {pid: stat.parent for pid in _pids() if (stat := _stat(pid)) is not None}
+    return {pid: stat.parent for pid in pids() if (stat := _living(pid)) is not None}
 
 
 def marked(matches: Callable[[str], bool], parents: Parents | None = None) -> list[Found]:
@@ -239,11 +198,11 @@ def reap() -> None:
             return
     except ChildProcessError:
         return
-    for pid in _pids():
-        fields = stat_fields(pid)
-        if fields is None or fields[0] != b"Z" or int(fields[1]) != os.getpid():
+    for pid in pids():
+        stat = read_stat(pid)
+        if stat is None or stat.state != "Z" or stat.parent != os.getpid():
             continue
-        if pid not in _own and int(fields[3]) != os.getsid(0):
+        if pid not in _own and stat.session != os.getsid(0):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from energyctl.system import processes
+from energyctl.launchers.proc_stat import pids, read_stat
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 STEADY_SECONDS = 1.0
@@ -68,13 +68,13 @@ class Share(NamedTuple):
 
 
 def read_entry(pid: int) -> Entry | None:
-    """``/proc/PID/stat``; None where there is no such process."""
-    fields = processes.stat_fields(pid)
-    if fields is None:
+    """None where there is no such process."""
+    stat = read_stat(pid)
+    if stat is None:
         return None
-    spent, reaped = int(fields[11]) + int(fields[12]), int(fields[13]) + int(fields[14])
-    kernel = bool(int(fields[6]) & _PF_KTHREAD)
-    return Entry(pid, int(fields[1]), int(fields[19]), kernel, spent, reaped)
+    kernel = bool(stat.flags & _PF_KTHREAD)
+    ticks = stat.cpu_ticks, stat.reaped_cpu_ticks
+    return Entry(pid, stat.parent, stat.start_ticks, kernel, *ticks)
 
 
 def busy_ticks() -> int:
@@ -115,8 +115,7 @@ def look(roots: Iterable[int], strangers: Collection[Key] = ()) -> Look:
 
 def read_table() -> dict[int, Entry]:
     """Every process that can be seen, by pid."""
-    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
-    return {pid: entry for pid in pids if (entry := read_entry(pid)) is not None}
+    return {pid: entry for pid in pids() if (entry := read_entry(pid)) is not None}
 
 
 def trees(table: Table, roots: Iterable[int], strangers: Collection[Key]) -> set[int]:
