@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from energyctl.system import User
-from energyctl.system.outputs import Created, replace_text
+from energyctl.system.files import Created, replace_text
 from energyctl.text import json_text
 
 NOBODY = pwd.getpwnam("nobody")

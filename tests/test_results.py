@@ -14,7 +14,7 @@ from energyctl.errors import MachineError, SettingsError
 from energyctl.results import folder as results
 from energyctl.results.folder import LedgerFile, ResultsFolder
 from energyctl.system import processes
-from energyctl.system.atomic import write_atomic
+from energyctl.system.files import write_atomic
 from supervised import job, make_run
 
 NOW = 1_900_000_000.0

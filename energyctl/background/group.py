@@ -25,8 +25,8 @@ from energyctl.results.background_load import unknown
 from energyctl.results.folder import LedgerFile, ResultsFolder, RunFiles
 from energyctl.results.ledger import Iteration, Operation, of_job, parse_operations, presence
 from energyctl.system import processes
-from energyctl.system.atomic import write_atomic
 from energyctl.system.cgroups import Cgroup
+from energyctl.system.files import write_atomic
 from energyctl.system.log_tail import last_line
 
 KEPT = ("STARTING", "RUNNING", "BACKOFF", "EXITED")

@@ -23,7 +23,7 @@ from energyctl.energy import Energy
 from energyctl.errors import MachineError, SettingsError
 from energyctl.meters.meter import Meter
 from energyctl.system import invoking_user
-from energyctl.system.outputs import replace_text
+from energyctl.system.files import replace_text
 from energyctl.system.processes import EXIT_SECONDS
 from energyctl.text import json_text
 

@@ -13,7 +13,7 @@ from energyctl.meters import missing_kinds, open_meters, write_cpu_energy
 from energyctl.meters.csv_files import HEADERS
 from energyctl.meters.sampler import Sampler
 from energyctl.system import invoking_user
-from energyctl.system.outputs import Created
+from energyctl.system.files import Created
 from energyctl.system.threads import start_thread
 
 CPU_ENERGY = "cpu_energy.txt"

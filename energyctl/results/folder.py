@@ -19,7 +19,7 @@ from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
 from energyctl.results.ledger import Iteration, parse, parse_running
 from energyctl.system import User, processes
-from energyctl.system.atomic import write_atomic
+from energyctl.system.files import write_atomic
 from energyctl.text import safe_name
 
 SCHEMA = 1

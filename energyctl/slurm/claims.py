@@ -8,7 +8,6 @@ task that was started again and the orphan of a dead node that comes back never 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -19,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.errors import MachineError, RunError
-from energyctl.system import User
+from energyctl.system.files import create_atomic
+from energyctl.system.user import User
 
 _NAME = re.compile(r"run(\d+)\.(\d+|done)")
 
@@ -141,24 +141,12 @@ class Claims:
 
     def _make(self, name: str, claim: Claim) -> bool:
         """Whether the file was made; it appears with all that is in it."""
-        fresh = self.folder / f".{name}.{os.getpid()}.{os.urandom(8).hex()}.tmp"
         with self.user.writing(self.folder):
             try:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-                descriptor = os.open(fresh, flags, 0o644)
-                with open(descriptor, "w", encoding="utf-8") as file:
-                    file.write(json.dumps(asdict(claim)))
-                    file.flush()
-                    os.fsync(file.fileno())
-                self.user.own(fresh)
-                try:
-                    os.link(fresh, self.folder / name)
-                except FileExistsError:
-                    return self._is(name, claim)
-                return True
-            finally:
-                with contextlib.suppress(OSError):
-                    fresh.unlink()
+                create_atomic(self.folder / name, json.dumps(asdict(claim)), self.user.own)
+            except FileExistsError:
+                return self._is(name, claim)
+        return True
 
     def _is(self, name: str, claim: Claim) -> bool:
         """Whether the file is the one that we made: a repeated NFS call may fail after success."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from energyctl.launchers import governor_keeper as keeper
 from energyctl.system import processes
-from energyctl.system.atomic import write_atomic
+from energyctl.system.files import write_atomic
 from energyctl.system.user import invoking_user
 
 NAME = "governor.json"

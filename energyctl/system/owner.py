@@ -15,7 +15,7 @@ from pathlib import Path
 
 from energyctl.errors import MachineError
 from energyctl.system import processes
-from energyctl.system.atomic import write_atomic
+from energyctl.system.files import write_atomic
 from energyctl.system.user import User
 
 OWNER = "owner.json"

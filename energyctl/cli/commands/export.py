@@ -134,7 +134,7 @@ def _refuse(places: Sequence[Path], force: bool) -> None:
 
 
 def _make(folder: Path, user: User) -> None:
-    from energyctl.system.outputs import Created
+    from energyctl.system.files import Created
 
     created = Created(folder, ())
     try:

@@ -243,7 +243,7 @@ def _backup(path: Path) -> Path:
 
 def _overwrite(path: Path, text: str) -> None:
     from energyctl.system import invoking_user
-    from energyctl.system.outputs import replace_text
+    from energyctl.system.files import replace_text
 
     path = path.resolve()
     user, backup = invoking_user(), _backup(path)
@@ -256,7 +256,7 @@ def _overwrite(path: Path, text: str) -> None:
 
 def _write_new(path: Path, text: str) -> None:
     from energyctl.system import invoking_user
-    from energyctl.system.atomic import write_atomic
+    from energyctl.system.files import write_atomic
 
     user = invoking_user()
     with user.writing(path.parent):
