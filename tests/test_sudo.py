@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from test_run import python_for
 from bench import DEADLINE_SECONDS, Bench, open_way, wait_for
 from energyctl import system as machine
 from energyctl.background import templates as programs
+from energyctl.campaign import operations
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.observer import Observer, View
 from energyctl.campaign.status_file import Published
@@ -170,6 +172,39 @@ def test_stop_ends_what_is_left_of_the_user(lent: Bench, user: User) -> None:
         finally:
             left.kill()
     assert not runtime.exists()
+
+
+def test_an_epilog_ends_a_job_of_each_user_with_that_users_rights(
+    lent: Bench, home: Path, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = f"9{os.getpid()}"
+    runtime = machine.runtime_folder(lent.root, user, job)
+    record = {"pid": 2**22 + 1, "ticks": 1, "user": user.name, "workspace": str(lent.root)}
+    record |= {"campaign": "night", "since": 0.0, "cgroup": None, "job": job}
+    (runtime / "owner.json").write_text(json.dumps(record))
+    python = home / "python"  # one that has energyctl in isolated mode, too
+    path = lent.env.get("PYTHONPATH", "")
+    python.write_text(f'#!/bin/sh\nshift; PYTHONPATH={path} exec {lent.python} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    for name in SUDO:
+        monkeypatch.delenv(name)
+    environment = {**os.environ, "ENERGYCTL_RUN": f"{runtime.name}/E/foreground"}
+    with subprocess.Popen(
+        ["sleep", "1000"], env=environment, user=user.uid, group=user.gid, extra_groups=[]
+    ) as left:
+        try:
+            assert operations.stop_job(job) == ([f"ended pid {left.pid} sleep 1000"], [])
+            assert left.wait(10)
+        finally:
+            left.kill()
+    assert not runtime.exists()
+    python.write_text("#!/bin/sh\necho ended pid 1; echo no way >&2; exit 1\n")
+    machine.runtime_folder(lent.root, user, job)
+    try:
+        assert operations.stop_job(job) == ([], [f"as {user.name}: no way"])
+    finally:
+        machine.remove_runtime_folder(runtime)
 
 
 # -- links that the user planted --------------------------------------------------------------

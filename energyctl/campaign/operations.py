@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -33,6 +34,10 @@ STOP_GRACE_SECONDS = 20.0
 """For an energyctl to end its trainings and to write what there is."""
 
 STOP_AS_SECONDS = 60.0
+_STOP_JOB = (
+    "import json, sys; from energyctl.campaign.operations import stop_job;"
+    "json.dump(stop_job(sys.argv[1]), sys.stdout)"
+)
 
 COUNTS = ("iterations", "failures", "coverage", "max_gap_seconds", "load")
 """What a campaign publishes of each job."""
@@ -155,7 +160,7 @@ def _stop_job_as(user: machine.User, job: str) -> tuple[list[str], list[str]]:
 
     Whatever that user does to it, it is over in time, and has neither our terminal nor our words.
     """
-    command = [sys.executable, "-I", "-m", "energyctl", "stop", "--job", job]
+    command = [sys.executable, "-I", "-c", _STOP_JOB, job]
     try:
         done = subprocess.run(
             command,
@@ -177,11 +182,16 @@ def _stop_job_as(user: machine.User, job: str) -> tuple[list[str], list[str]]:
         )
     except (OSError, subprocess.SubprocessError) as error:
         return [], [f"as {user.name}: {type(error).__name__}"]
-    said = [
-        leftovers.one_line(line) for line in done.stdout.splitlines() if line.startswith("ended ")
-    ]
-    problem = f"as {user.name}: {leftovers.one_line(' '.join(done.stderr.split()))}"
-    return said, [problem] if done.returncode else []
+    try:
+        said, left = json.loads(done.stdout)
+        return _lines(said), [f"as {user.name}: {line}" for line in _lines(left)]
+    except (ValueError, TypeError, RecursionError):  # it failed, and says why in its last line
+        why = (done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1]
+        return [], [f"as {user.name}: {leftovers.one_line(why)}"]
+
+
+def _lines(said: Any) -> list[str]:
+    return [leftovers.one_line(str(line)) for line in said]
 
 
 def _is_held_by(workspace: Workspace) -> bool:
