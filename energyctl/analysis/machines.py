@@ -110,14 +110,15 @@ def spreads(rows: Iterable[Row]) -> list[Spread]:
 
 def _like(row: Row) -> str:
     """What is compared only with its like: the training, its load, and how it was metered."""
-    text = f"{row.get('repository')} / {row.get('model')}, alone"
+    condition = "alone"
     if row.get("mode") == "parallel":
         load = f"{row.get('background_repository')} / {row.get('background_model')}"
         if row.get("background_repository") is None:
             load = "a background"
         jobs = row.get("background_jobs") or 1
-        text = text.removesuffix("alone") + f"beside {load}" + (f" x {jobs}" if jobs > 1 else "")
-    return text + (" (estimated)" if row.get("energy_measured") is False else "")
+        condition = f"beside {load}" + (f" x {jobs}" if jobs > 1 else "")
+    estimated = " (estimated)" if row.get("energy_measured") is False else ""
+    return f"{row.get('repository')} / {row.get('model')}, {condition}{estimated}"
 
 
 def _spread(training: str, groups: Sequence[Sequence[Row]]) -> Spread | None:

@@ -26,7 +26,7 @@ from energyctl.meters import GpuProcess, Row, Source, describe, open_meters
 from energyctl.meters import permissions as permission
 from energyctl.meters.base import NotReported
 from energyctl.meters.capabilities import absent
-from energyctl.meters.discovery import source_entry_points
+from energyctl.meters.discovery import NotOpened, source_entry_points
 from energyctl.system import processes
 from energyctl.system.workspace import Workspace
 
@@ -246,16 +246,13 @@ def examine() -> dict[str, Any]:
 
 
 def _not_needed(meters: Sequence[Source], warnings: Sequence[str]) -> list[Row]:
-    """A row for each source that was left closed, unless a warning tells of it."""
+    """A row for each source that was left closed without a failure."""
     reason = "not needed: another source measures what it would"
     opened = {meter.name for meter in meters}
-    closed = [point.name for point in source_entry_points() if point.name not in opened]
-    told = " ".join(warnings)
-    return [
-        replace(absent(name, reason), needed=False)
-        for name in closed
-        if f"the source {name} (" not in told
-    ]
+    failed = {warning.source for warning in warnings if isinstance(warning, NotOpened)}
+    points = [point.name for point in source_entry_points()]
+    closed = [name for name in points if name not in opened | failed]
+    return [replace(absent(name, reason), needed=False) for name in closed]
 
 
 def _gpu_processes(

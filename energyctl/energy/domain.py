@@ -98,6 +98,11 @@ class DomainEnergy:
     missing: str | None = None
     budget: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def no_energy(self) -> str:
+        """The warning where it has none."""
+        return f"{self.domain.name}: no energy: {self.missing}"
+
     def to_json(self) -> dict[str, Any]:
         return {
             "name": self.domain.name,
@@ -153,6 +158,8 @@ CAUSES = {
     ),
 }
 """Of each cause of uncertainty: what it is, and what helps."""
+
+LESS_IN_LONGER_RUNS = ("interpolation", "location", "window", "unit", "edges", "averaging")
 
 
 @dataclass(frozen=True)
@@ -237,10 +244,13 @@ class Energy:
     @property
     def warnings(self) -> tuple[str, ...]:
         """One line for each reason why a sum is None, or uncertain by more than 1 %."""
+        unknown = [entry.no_energy for entry in self._in_total() if entry.joules is None]
+        return (*unknown, *self.total_warnings)
+
+    @property
+    def total_warnings(self) -> tuple[str, ...]:
+        """Those of the total alone."""
         lines = []
-        for entry in self._in_total():
-            if entry.joules is None:
-                lines.append(f"{entry.domain.name}: no energy: {entry.missing}")
         if not self._in_total():
             lines.append("no domain could be metered, so there is no total")
         elif self.total_joules is None:
@@ -257,7 +267,7 @@ class Energy:
         cause = max(widest.budget, key=lambda c: widest.budget[c], default="stated")
         why, helps = CAUSES[cause]
         share = f"by {uncertainty / total:.1%}" if total > 0 else f"by {uncertainty:.3g} J of 0 J"
-        if "longer" in helps and total > 0:
+        if cause in LESS_IN_LONGER_RUNS and total > 0:
             helps += f" (from about {self.seconds * uncertainty / (WIDE * total):.0f} s on)"
         return (
             f"the total energy is uncertain {share}, most of it for {widest.domain.name} "

@@ -37,6 +37,18 @@ BUILT_IN = {
 QUICK = ("powercap", "perf", "estimate")
 
 
+class NotOpened(str):
+    """The warning that a source cannot be opened."""
+
+    source: str
+
+    @classmethod
+    def of(cls, door: EntryPoint, why: str) -> NotOpened:
+        warning = cls(f"the source {door.name} ({door.value}) cannot be opened: {why}")
+        warning.source = door.name
+        return warning
+
+
 def open_meters(*, gpus: Sequence[int | str] | None = None) -> tuple[list[Source], list[str]]:
     """All sources of this machine, and a warning for each thing that cannot be measured.
 
@@ -90,11 +102,11 @@ def _open(point: EntryPoint, request: OpenRequest, failures: list[str]) -> Sourc
     except CallTimeout as error:
         if point.name == "nvml":
             return HangingDriver(request, f"the NVIDIA driver hangs: {error}")
-        failures.append(f"the source {point.name} ({point.value}) cannot be opened: {error}")
+        failures.append(NotOpened.of(point, str(error)))
     except (Exception, SystemExit) as error:
         if point.name in BUILT_IN:
             raise
-        failures.append(f"the source {point.name} ({point.value}) cannot be opened: {error!r}")
+        failures.append(NotOpened.of(point, repr(error)))
     return None
 
 

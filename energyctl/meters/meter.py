@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from energyctl.energy import DomainEnergy, Energy, Phase, Recording
+from energyctl.energy import Energy, Phase, Recording
 from energyctl.errors import MachineError, SettingsError
 from energyctl.meters import why_null
 from energyctl.meters.sampler import Sampler
@@ -230,10 +230,8 @@ class Meter:
         lines = list(self._notes)
         unknown = [d for d in energy.domains if d.joules is None]
         # What could not be read from the beginning is among the notes, with all that it hits.
-        told = {_no_energy(d) for d in unknown if d.domain.missing is not None}
-        lines += [_no_energy(d) for d in unknown if d.domain.missing is None]
-        lines += [line for line in energy.warnings if line not in told]
-        return list(dict.fromkeys((*lines, *recording.warnings)))
+        lines += [d.no_energy for d in unknown if d.domain.missing is None]
+        return list(dict.fromkeys((*lines, *energy.total_warnings, *recording.warnings)))
 
     def _span(self, start: float, end: float | None) -> Energy:
         """Energy between two edges; end None: up to now."""
@@ -324,8 +322,3 @@ def checked_interval(seconds: float) -> float:
 def _whole(recording: Recording, slack_seconds: float) -> Energy:
     start, end = recording.phases[0].start, recording.phases[-1].end
     return recording.energy(start, end, slack_seconds=slack_seconds)
-
-
-def _no_energy(entry: DomainEnergy) -> str:
-    """As `Energy.warnings` words it."""
-    return f"{entry.domain.name}: no energy: {entry.missing}"

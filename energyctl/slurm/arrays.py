@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from pydantic import ValidationError
+
 from energyctl.config.settings import Slurm
 from energyctl.config.settings.slurm import NAMED
 from energyctl.errors import SettingsError
@@ -87,10 +89,10 @@ def with_options(wanted: Slurm, given: Sequence[str]) -> Slurm:
     merged = wanted.model_dump() | fields | {"options": options}
     try:
         made = Slurm.model_validate(merged)
-    except ValueError as error:
-        first = error.errors()[0] if hasattr(error, "errors") else {"loc": (), "msg": str(error)}
+    except ValidationError as error:
+        first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        words = str(first["msg"]).removeprefix("Value error, ")
+        words = first.get("ctx", {}).get("error") or first["msg"]  # ours; else pydantic's own
         raise SettingsError(f"--sbatch {place}: {words}") from error
     return made
 

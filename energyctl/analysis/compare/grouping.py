@@ -36,6 +36,10 @@ _UNITS = {column.name: column.unit for column in LAYOUTS["runs"].columns}
 _NUMBERS = {c.name for c in LAYOUTS["runs"].columns if c.type in ("float", "integer")}
 
 
+class LeftOut(str):
+    """A note on runs that are not compared."""
+
+
 @dataclass
 class Groups:
     """Rows of the table of runs by group, in order. notes: what to know of them."""
@@ -111,7 +115,7 @@ def usable(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     """Those that succeeded, and a line on the others."""
     good = [row for row in rows if row.get("status") == "succeeded"]
     rest = Counter(str(row.get("status")) for row in rows if row.get("status") != "succeeded")
-    notes = [f"left out: {count} {status}" for status, count in sorted(rest.items())]
+    notes: list[str] = [LeftOut(f"left out: {n} {status}") for status, n in sorted(rest.items())]
     estimated = sum(row.get("energy_measured") is False for row in good)
     if estimated:
         notes.append(f"the energy of {estimated} of {len(good)} runs is an estimate, in part")
@@ -162,9 +166,9 @@ def by_name(rows: Sequence[Row], name: str) -> Groups | None:
     if numbers and (len(values) > MOST_GROUPS or len(values) == len(known)):
         return None
     ordered = sorted(values) if numbers else sorted(values, key=_text)
-    notes = []
+    notes: list[str] = []
     if len(known) < len(rows):
-        notes.append(f"left out: {len(rows) - len(known)} without {name}")
+        notes.append(LeftOut(f"left out: {len(rows) - len(known)} without {name}"))
     groups = {_text(v): [row for row in known if value_of(row, name) == v] for v in ordered}
     return Groups(groups, notes)
 
@@ -217,7 +221,7 @@ def pairs(
         lone = [key for key in side if key not in both]
         if lone:
             what = ", ".join(f"{key} ({len(side[key])})" for key in lone)
-            notes.append(f"left out of {name}, not in {other}: {what}")
+            notes.append(LeftOut(f"left out of {name}, not in {other}: {what}"))
     return [(key, *_both(sides, key, key, (a, b), measure)) for key in both], notes
 
 

@@ -97,7 +97,7 @@ def compare_groups(
             if overall is not None:
                 study.overalls.append(overall)
     if not study.comparisons:
-        lacking = [note for note in study.notes if note.startswith("left out")]
+        lacking = [note for note in study.notes if isinstance(note, grouping.LeftOut)]
         why = "; ".join(dict.fromkeys(lacking or study.notes)) or "no run has these figures"
         raise SettingsError(f"nothing can be compared: {why}")
     study.comparisons = _corrected(study.comparisons, measures)
