@@ -43,9 +43,9 @@ class NotOpened(str):
     source: str
 
     @classmethod
-    def of(cls, door: EntryPoint, why: str) -> NotOpened:
-        warning = cls(f"the source {door.name} ({door.value}) cannot be opened: {why}")
-        warning.source = door.name
+    def of(cls, point: EntryPoint, why: str) -> NotOpened:
+        warning = cls(f"the source {point.name} ({point.value}) cannot be opened: {why}")
+        warning.source = point.name
         return warning
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from energyctl.system.host import process_facts
 
 MAX_CORES, MAX_SHARE = 0.25, 0.02
 """Foreign CPU time warns above this many cores, and this share of the logical CPUs."""
@@ -98,30 +99,11 @@ def unknown(why: str, seconds: float | None = None) -> Load:
     return Load(seconds, missing={k: why for k in keys if k != "seconds" or seconds is None})
 
 
-def owner_of(pid: int) -> str | None:
-    """The user whom *pid* runs as; the number where it has no name."""
-    try:
-        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
-            uid = next(int(line.split()[1]) for line in file if line.startswith("Uid:"))
-    except (OSError, StopIteration):
-        return None
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def command_of(pid: int) -> str | None:
-    """Its command in one line; the name in brackets where it has none, as ps(1) shows it."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            text = file.read(4096).replace(b"\0", b" ").decode(errors="replace").strip()
-        if not text:
-            with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-                text = f"[{file.read().strip()}]"
-    except OSError:
-        return None
-    return "".join(c if c.isprintable() else " " for c in text)[:_LONGEST_COMMAND]
+def user_and_command(pid: int) -> tuple[str | None, str | None]:
+    """Of a process; its command in one line, cut. None where it has ended."""
+    facts = process_facts(pid)
+    line = "".join(c if c.isprintable() else " " for c in facts["command"] or "")
+    return facts["user"], line[:_LONGEST_COMMAND] or None
 
 
 def _words(process: GpuProcess) -> str:

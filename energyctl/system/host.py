@@ -39,12 +39,16 @@ def facts() -> dict[str, Any]:
 
 
 def process_facts(pid: int) -> dict[str, Any]:
-    """User and command of a process; None where it is of another pid namespace, or has ended."""
+    """User and command of a process; None where it is of another pid namespace, or has ended.
+
+    The name in brackets where it has no command, as ps(1) shows it.
+    """
     import psutil
 
     facts: dict[str, Any] = {"user": None, "command": None}
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
-        facts["command"] = " ".join(process.cmdline()) or process.name()
         facts["user"] = process.username()
+        facts["command"] = f"[{process.name()}]"  # of a zombie, whose command cannot be asked for
+        facts["command"] = " ".join(process.cmdline()).strip() or facts["command"]
     return facts

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from energyctl.meters.base import NotReported, Source
-from energyctl.results.foreign_load import GpuProcess, command_of, owner_of
+from energyctl.results.foreign_load import GpuProcess, user_and_command
 from energyctl.system.threads import start_thread
 
 LOOK_SECONDS = 5.0
@@ -107,7 +107,7 @@ class GpuLooks:
                 self._ours.add((gpu, pid))
             else:
                 there = whose == "foreign"
-                user, command = (owner_of(pid), command_of(pid)) if there else (None, None)
+                user, command = user_and_command(pid) if there else (None, None)
                 named = GpuProcess(gpu, pid, user, command, memory, attributed=there)
                 self._seen[gpu, pid] = _Seen(named)
             return

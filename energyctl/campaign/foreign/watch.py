@@ -13,7 +13,7 @@ from energyctl.background.xmlrpc import Unreachable
 from energyctl.campaign.foreign import cpu_time as table
 from energyctl.campaign.foreign.gpu_processes import GpuLooks, Seat, Whose
 from energyctl.meters.base import NotReported, Source
-from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, Load, command_of, owner_of
+from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, Load, user_and_command
 from energyctl.system.processes import MARKER, environment_value
 
 SHORTEST_SECONDS = 0.5
@@ -162,7 +162,7 @@ class Interval:
                 problem = f"the look at the end failed: {error}"
             else:
                 named = [
-                    CpuProcess(pid, owner_of(pid), command_of(pid), spent)
+                    CpuProcess(pid, *user_and_command(pid), spent)
                     for pid, spent in shares[:MOST_PROCESSES]
                 ]
                 return after.time - self._before.time, cpu, named, {}
