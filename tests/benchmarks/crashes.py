@@ -66,6 +66,7 @@ def roles_of(found: Iterable[Process], place: Stage, energyctl: int) -> dict[int
     words = {
         "supervisor.supervisord": SUPERVISORD,
         "background.sh": LAUNCHER,
+        "launchers/iterate.py": LAUNCHER,
         "launchers/foreground.py": FRONT,
         "governor_keeper.py": KEEPER,
     }
@@ -76,9 +77,6 @@ def roles_of(found: Iterable[Process], place: Stage, energyctl: int) -> dict[int
         parents[process.pid] = process.parent
         if place.is_training(process):
             roles[process.pid] = TRAINING
-        # A launcher is a fork of supervisord, whose command it keeps, or a script.
-        if process.name == "energyctl-job" or "iterate.py" in process.command:
-            roles[process.pid] = LAUNCHER
     daemons = {pid for pid, name in roles.items() if name == SUPERVISORD}
     for pid in daemons:
         if parents[pid] in daemons:

@@ -86,8 +86,6 @@ class Watcher(threading.Thread):
     def _of_a_run(self, process: Process) -> bool:
         """Not what lives as long as the campaign: energyctl, supervisord, what keeps a governor."""
         words = "-m energyctl", "supervisor.supervisord", "governor_keeper.py"
-        if process.name == "energyctl-job":  # a launcher, forked by supervisord
-            return True
         return not any(word in process.command for word in words)
 
     def stop(self) -> None:

@@ -1,8 +1,7 @@
 """Edge, inside supervisord: an extension of its RPC interface.
 
 **Quick restarts.** supervisord alone leaves a gap of 1 to 2 s between two iterations; with this,
-some milliseconds (``pace``); and the child that supervisord forks becomes the launcher without a
-new interpreter (``shortcut``). supervisord stays the one that restarts.
+some milliseconds (``restarts``). supervisord stays the one that restarts.
 
 **Operators in the loop.** A live group comes back after ``supervisorctl update`` and ``reload``;
 what an operator did is recorded, and rows of killed launchers are written (``operators``).
@@ -21,7 +20,6 @@ from typing import Any
 
 from supervisor import events
 
-from energyctl.background.guard import fork_launch as shortcut
 from energyctl.background.guard.dead_man import DeadMan
 from energyctl.background.guard.operators import Live, Operators
 from energyctl.background.guard.restarts import Restarts, Stops
@@ -40,7 +38,6 @@ class Guard:
 
     def _install(self, supervisord: Any) -> None:
         """At the start and at each reload, which clears the poll and the subscriptions."""
-        shortcut.install(supervisord.options)
         socket_map = supervisord.options.get_socket_map()
         self._wake.install(socket_map)
         self._operators.install(supervisord)
