@@ -134,7 +134,7 @@ def test_what_went_wrong_and_what_is_awaited_is_said() -> None:
         }
     )  # fmt: skip
     text = drawn(scene(view=settling, lines=()), 100, 30)
-    assert "[load up 1 min 10 s of 5 min 00 s at most]" in text
+    assert "[load coming up 1 min 10 s of 5 min 00 s at most]" in text
     assert "gpu-0 rises" in text
     dead = scene(dead=True)
     assert "this campaign died: `energyctl stop` ends what it left" in drawn(dead, 120, 30)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl.analysis.charts.downsample import gaps_marked, thinned
+from energyctl.results.phases import phase_words
 from energyctl.results.tables import Row
 from energyctl.results.time_series import dataframes
 
@@ -158,26 +159,18 @@ def gpu_rows(run: Run, buckets: int = BUCKETS) -> list[Row]:
 
 
 def phase_rows(run: Run) -> list[Row]:
-    """phase, step, label (short, for the picture), start, end."""
+    """phase, step, label (what people read), start, end."""
     origin = _origin(run, None)
     return [
         {
             "phase": one.name,
             "step": one.step,
-            "label": one.step or PHASE_LABELS.get(one.name, one.name),
+            "label": phase_words(one.name, one.step),
             "start": one.start - origin,
             "end": one.end - origin,
         }
         for one in run.phases
     ]
-
-
-PHASE_LABELS = {
-    "background_start": "settling",
-    "background_only": "background",
-    "background_stop": "stop",
-    "cooldown": "cool-down",
-}
 
 
 def iteration_rows(run: Run) -> list[Row]:

@@ -28,13 +28,11 @@ MODE_SHAPES = ("square", "circle", "diamond", "triangle-up")
 FAILED = "#d6336c"
 FRONT = "#8a8a8a"
 
-PHASES = (
-    "idle", "background_start", "background_only", "foreground", "step", "background_stop",
-    "cooldown",
-)  # fmt: skip
-PHASE_COLOURS = (
-    "#8a8a8a", "#b8801a", "#b8609a", "#0072b2", "#7a86a0", "#8a8a8a", "#8a8a8a",
-)  # fmt: skip
+PHASE_COLOURS = {
+    "idle": "#8a8a8a", "context_held": "#7f8f2a", "background_start": "#b8801a",
+    "background_only": "#b8609a", "foreground": "#0072b2", "between_steps": "#8a8a8a",
+    "step": "#7a86a0", "background_stop": "#8a8a8a", "cooldown": "#8a8a8a",
+}  # fmt: skip
 PHASE_OPACITY = 0.13
 
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"

@@ -182,12 +182,13 @@ def _shading(title: str) -> list[alt.Chart]:
             x2="end:Q",
             fill=alt.Fill(
                 "phase:N",
-                scale=alt.Scale(domain=list(themes.PHASES), range=list(themes.PHASE_COLOURS)),
+                scale=alt.Scale(
+                    domain=list(themes.PHASE_COLOURS), range=list(themes.PHASE_COLOURS.values())
+                ),
                 legend=None,
             ),
             tooltip=[
-                alt.Tooltip("phase:N", title="phase"),
-                alt.Tooltip("step:N", title="step"),
+                alt.Tooltip("label:N", title="phase"),
                 alt.Tooltip("start:Q", title="begin (s)", format=",.6~g"),
                 alt.Tooltip("end:Q", title="end (s)", format=",.6~g"),
             ],

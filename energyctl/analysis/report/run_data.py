@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl.analysis import charts
+from energyctl.results.phases import phase_words
 from energyctl.results.tables import Row
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _phase(phase: Any, run: Run) -> dict[str, Any]:
     """With the power of each domain that is part of the total."""
     counted = {one.name for one in run.energy.domains if one.in_total} if run.energy else set()
     return {
-        "name": phase.name + (f": {phase.step}" if phase.step else ""),
+        "name": phase_words(phase.name, phase.step),
         "seconds": phase.end - phase.start,
         "watts": {name: watts for name, watts in phase.watts.items() if name in counted},
     }

@@ -17,8 +17,9 @@ from rich.live import Live
 from rich.text import Text
 
 from energyctl.campaign.observer import View
-from energyctl.cli.output.run_view import TRAINING, headline, job_lines, power
+from energyctl.cli.output.run_view import headline, job_lines, power
 from energyctl.cli.output.tables import presence, total_energy
+from energyctl.results.phases import TRAINING, kind_of
 from energyctl.text import duration, one_line
 
 PLAIN_EVERY_SECONDS = 60.0
@@ -94,7 +95,7 @@ class Progress:
             parts = [headline(view, self.total, self.ends), power(view), *job_lines(view)]
             if view.moving:
                 parts.append(view.moving)
-            if view.phase.partition(":")[0] in TRAINING and view.last_line:
+            if kind_of(view.phase) in TRAINING and view.last_line:
                 parts.append(f"> {one_line(view.last_line)}")
             self.say(" | ".join(parts))
 

@@ -5,21 +5,8 @@ from __future__ import annotations
 import time
 
 from energyctl.campaign.observer import View
+from energyctl.results.phases import TRAINING, kind_of, phase_words
 from energyctl.text import duration, present
-
-PHASES = {
-    "idle": "idle baseline",
-    "background_start": "background is loading",
-    "background_only": "background alone",
-    "foreground": "foreground training",
-    "background_stop": "ending the background",
-    "cooldown": "cooling down",
-    "step": "not metered: step",
-    "between_steps": "between two steps",
-}
-
-TRAINING = ("foreground", "step")
-"""Phases in which a step of the foreground runs; its name stands behind a colon."""
 
 
 def power(view: View) -> str:
@@ -31,14 +18,9 @@ def power(view: View) -> str:
     return text + ("  (CPU estimated)" if view.estimated else "")
 
 
-def phase_name(view: View) -> str:
-    kind, _, step = view.phase.partition(":")
-    return PHASES.get(kind, kind) + (f" {step}" if step else "")
-
-
 def headline(view: View, total: int, ends: float | None) -> str:
     """Which run, which phase, since when, and when the campaign is expected to end."""
-    kind, phase = view.phase.partition(":")[0], phase_name(view)
+    kind, phase = kind_of(view.phase), phase_words(view.phase)
     if kind in TRAINING and view.attempt > 1:
         phase += f", attempt {view.attempt}"
     text = f"run {view.index} of {total}  {view.title}  {phase}"

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.cli.output.run_view import PHASES
+from energyctl.results.phases import phase_words
 from energyctl.slurm import LIMITED, Overview, RunNow
 from energyctl.text import count, duration, energy, one_line
 
@@ -101,8 +101,7 @@ def _cells(run: RunNow) -> list[str]:
     if run.node and run.state != "waiting":
         cells.append(f"on {run.node}")
     if run.phase is not None:
-        kind, _, step = run.phase.partition(":")
-        cells.append(" ".join(part for part in (PHASES.get(kind, kind), step) if part))
+        cells.append(phase_words(run.phase))
     if run.state in ("succeeded", "failed"):
         cells.append(duration(run.seconds))
         cells.append(energy(run.joules, run.uncertainty_joules, measured=bool(run.measured)))
@@ -128,7 +127,7 @@ def table(seen: Overview, most: int) -> Table:
         if run.state in ("succeeded", "failed"):
             figure = energy(run.joules, run.uncertainty_joules, measured=bool(run.measured))
         elif run.state == "running":
-            phase = PHASES.get((run.phase or "").partition(":")[0], run.phase or "")
+            phase = phase_words(run.phase or "")
             figure = f"{sum(watts):.0f} W" if watts else ""
         elif run.note:
             phase = one_line(run.note)

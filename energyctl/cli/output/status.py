@@ -10,6 +10,7 @@ from rich.console import Console
 
 from energyctl.cli.output.tables import meters_table
 from energyctl.meters import Row
+from energyctl.results.phases import phase_words
 from energyctl.text import duration, one_line, present
 
 
@@ -29,7 +30,9 @@ def status_text(found: Mapping[str, Any]) -> str:
         )
     if run is not None:
         lines.append(f"run         {run['index']} of {run['of']}  {run['experiment_id']}")
-        lines.append(f"phase       {run['phase']} for {duration(run['phase_seconds'])}")
+        lines.append(
+            f"phase       {phase_words(run['phase'])} for {duration(run['phase_seconds'])}"
+        )
         if run["moving"]:
             lines.append(f"waits for   {run['moving']}")
         if run["last_line"]:

@@ -10,21 +10,14 @@ from rich.console import Group
 from rich.text import Text
 
 from energyctl.campaign.watcher import STALE_SECONDS, Closed, Scene
-from energyctl.cli.output.run_view import TRAINING, headline, job_lines, phase_name
+from energyctl.cli.output.run_view import headline, job_lines
 from energyctl.config.plan import Run
+from energyctl.results.phases import TRAINING, kind_of, phase_words
 from energyctl.text import count, duration, energy, present, values
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 PARALLEL = ("idle", "background_start", "background_only", "foreground", "background_stop")
 ALONE = ("idle", "foreground")
-SHORT = {
-    "idle": "idle",
-    "background_start": "load up",
-    "background_only": "load alone",
-    "foreground": "training",
-    "background_stop": "load down",
-    "cooldown": "cool-down",
-}
 
 
 def screen(scene: Scene, width: int, height: int) -> Group:
@@ -99,13 +92,13 @@ def _strip(scene: Scene, width: int) -> Text:
     """The phases of the run, and where it is; where that is too long, without the first ones."""
     view = scene.view
     assert view is not None
-    kind = view.phase.partition(":")[0]
+    kind = kind_of(view.phase)
     parallel = scene.run is None or scene.run.mode == "parallel"
     names = [*(PARALLEL if parallel else ALONE), "cooldown"]
     place = names.index(kind) if kind in names else names.index("foreground")
     now = Text(f"[{_now(scene)}]", style="bold cyan")
-    before = [Text(SHORT[name], style="green") for name in names[:place]]
-    after = [Text(SHORT[name], style="dim") for name in names[place + 1 :]]
+    before = [Text(phase_words(name), style="green") for name in names[:place]]
+    after = [Text(phase_words(name), style="dim") for name in names[place + 1 :]]
     between = Text(" › ", style="dim")
     strip = between.join([*before, now, *after])
     if strip.cell_len > width and before:
@@ -117,8 +110,7 @@ def _now(scene: Scene) -> str:
     """The phase that goes on, for how long, and of how long at the most."""
     view = scene.view
     assert view is not None
-    kind, _, step = view.phase.partition(":")
-    text = SHORT[kind] + (f" {step}" if step else "") if kind in SHORT else phase_name(view)
+    kind, text = kind_of(view.phase), phase_words(view.phase)
     text += f", attempt {view.attempt}" if kind in TRAINING and view.attempt > 1 else ""
     text += f" {duration(scene.now - view.phase_since)}"
     if view.until is not None:
@@ -188,7 +180,7 @@ def _foreground(scene: Scene, width: int) -> Iterator[Text]:
     assert view is not None
     if view.moving:
         yield Text(view.moving, style="yellow")
-    if view.phase.partition(":")[0] not in TRAINING:
+    if kind_of(view.phase) not in TRAINING:
         return
     if view.progress is not None:
         yield _bar(scene, width)
