@@ -5,25 +5,33 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+ENERGY_UNITS = {"J": 1.0, "kJ": 1e3, "MJ": 1e6, "GJ": 1e9}
+"""Unit → joules."""
+
+UNKNOWN = "unknown"
+MOST_DECIMALS = 9
 
 
 def duration(seconds: float | None) -> str:
-    """``3 h 07 min``, ``12 min 05 s``, ``9.4 s``; ``?`` where it is not known."""
+    """``2 d 03 h``, ``3 h 07 min``, ``12 min 05 s``, ``9.4 s``; ``?`` where it is not known."""
     if seconds is None:
         return "?"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    if hours >= 48:
+    if hours >= 24:
         return f"{hours // 24} d {hours % 24:02d} h"
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
-def brief(seconds: float) -> str:
-    """``0.98 ms``, ``100 ms``, ``1.5 s``: two digits."""
+def short_duration(seconds: float) -> str:
+    """``0.98 ms``, ``100 ms``, ``1.5 s``: two digits; from a minute on as any duration."""
+    if seconds >= 59.5:
+        return duration(seconds)
     value, unit = (seconds * 1e3, "ms") if seconds < 1 else (seconds, "s")
     return f"{float(f'{value:.2g}'):g} {unit}"
 
@@ -36,32 +44,96 @@ def small_energy(joules: float) -> str:
     return f"{joules * 1e6:.3g} µJ"
 
 
-def energy(joules: float | None, uncertainty: float | None = None, *, measured: bool = True) -> str:
-    """``12.34 ± 0.05 kJ``, and ``(estimated)`` behind what was not measured."""
+def energy_unit(joules: Iterable[float | None]) -> str:
+    """The one unit for all of them: that in which the greatest is read easily."""
+    greatest = max((abs(value) for value in joules if value is not None), default=0.0)
+    fitting = [unit for unit, factor in ENERGY_UNITS.items() if greatest >= 2 * factor]
+    return fitting[-1] if fitting else "J"
+
+
+def energy(
+    joules: float | None,
+    uncertainty: float | None = None,
+    *,
+    measured: bool | None = True,
+    unit: str | None = None,
+) -> str:
+    """``12.340 ± 0.052 kJ``, and ``(estimated)`` behind what was not measured.
+
+    unit: that of the column (:func:`energy_unit`); None: the one that fits the value.
+    """
     if joules is None:
-        return "unknown"
-    unit, scale = ("J", 1.0) if abs(joules) < 10_000 else ("kJ", 1e3)
-    if abs(joules) >= 10_000_000:
-        unit, scale = "MJ", 1e6
-    digits = 1 if unit == "J" else 2
-    if uncertainty and uncertainty > 0:  # as many digits as show that it is not zero
-        digits = min(6, max(digits, math.ceil(-math.log10(2 * uncertainty / scale))))
-    text = f"{joules / scale:.{digits}f}"
-    if uncertainty is not None:
-        text += f" ± {uncertainty / scale:.{digits}f}"
-    return f"{text} {unit}" + ("" if measured else " (estimated)")
+        return UNKNOWN
+    unit = unit or energy_unit([joules])
+    factor = ENERGY_UNITS[unit]
+    parts = with_uncertainty(joules / factor, None if uncertainty is None else uncertainty / factor)
+    return f"{' ± '.join(parts)} {unit}" + ("" if measured else " (estimated)")
 
 
-def values(hyperparameters: Mapping[str, Any], names: tuple[str, ...] | None = None) -> str:
-    """``learning_rate 0.1, epochs 20``, of *names* only where given; four digits are shown.
+def with_uncertainty(value: float, uncertainty: float | None) -> tuple[str, ...]:
+    """Value and uncertainty, to the place of the uncertainty's second significant digit.
+
+    Without an uncertainty the value alone, with four digits; no false digits, and no ``± 0.00``.
+    """
+    if uncertainty is None:
+        return (number(value),)
+    if uncertainty == 0:
+        return number(value), "0"
+    # Rounded first: 0.0996 has its second digit where 0.10 has it.
+    place = 1 - math.floor(math.log10(float(f"{uncertainty:.1e}")))
+    return _to_place(value, place), _to_place(uncertainty, place)
+
+
+def _to_place(value: float, place: int) -> str:
+    """Rounded to so many decimals; to tens, hundreds … where that is negative."""
+    place = min(place, MOST_DECIMALS)
+    return f"{round(value, place) + 0.0:.{max(0, place)}f}"
+
+
+def number(value: float, digits: int = 4) -> str:
+    """With so many significant digits, no power of ten below a million, no zeros behind."""
+    if not math.isfinite(value) or not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.{digits}g}"
+    place = digits - 1 - math.floor(math.log10(abs(value)))
+    text = _to_place(value, max(0, place))
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def power(watts: float | None) -> str:
+    """``121.4 W``."""
+    return UNKNOWN if watts is None else f"{watts:.1f} W"
+
+
+def powers(watts: Mapping[str, float | None], *, cpu_estimated: bool = False) -> str:
+    """``package-0 121.4 W  gpu-0 250.2 W``: of each domain whose power is known; else empty."""
+    known = [f"{domain} {power(value)}" for domain, value in watts.items() if value is not None]
+    return "  ".join([*known, "(CPU estimated)"] if known and cpu_estimated else known)
+
+
+def percent(share: float | None, decimals: int = 1) -> str:
+    """0.9971 → ``99.7 %``."""
+    return UNKNOWN if share is None else f"{100 * share:.{decimals}f} %"
+
+
+def parameter(value: Any, *, whole: bool = False) -> str:
+    """The value of a hyper-parameter or metric: four digits, or every digit of it."""
+    if isinstance(value, float):
+        return repr(value) if whole else number(value)
+    return str(value)
+
+
+def values(
+    hyperparameters: Mapping[str, Any],
+    names: tuple[str, ...] | None = None,
+    *,
+    whole: bool = False,
+) -> str:
+    """``learning_rate 0.1, epochs 20``, of *names* only where given.
 
     With spaces, so that a narrow table breaks the line between words and not inside numbers.
     """
     chosen = hyperparameters if names is None else {n: hyperparameters[n] for n in names}
-    return ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in chosen.items()
-    )
+    return ", ".join(f"{name} {parameter(value, whole=whole)}" for name, value in chosen.items())
 
 
 def count(number: int, noun: str) -> str:
@@ -76,15 +148,15 @@ def one_line(text: str, width: int = 100) -> str:
 
 
 def present(coverage: float | None, max_gap_seconds: float | None, load: float | None) -> str:
-    """``  covered 99.7 %, longest gap 0.02 s, busy 98 %``; what is not known is left out."""
+    """``covered 99.7 %, longest gap 20 ms, busy 98 %``; what is not known is left out."""
     parts = []
     if coverage is not None:
-        parts.append(f"covered {100 * coverage:.1f} %")
+        parts.append(f"covered {percent(coverage)}")
     if max_gap_seconds is not None:
-        parts.append(f"longest gap {max_gap_seconds:.2f} s")
+        parts.append(f"longest gap {short_duration(max_gap_seconds)}")
     if load is not None:
-        parts.append(f"busy {100 * load:.0f} %")
-    return "  " + ", ".join(parts) if parts else ""
+        parts.append(f"busy {percent(load, 0)}")
+    return ", ".join(parts)
 
 
 def safe_name(text: str) -> str:

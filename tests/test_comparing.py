@@ -184,7 +184,7 @@ def test_three_against_three_is_too_few_whatever_they_show() -> None:
 def test_a_clear_difference_and_one_within_the_meters_are_told_apart() -> None:
     a, b = [100.0 + i for i in range(8)], [131.0 + i for i in range(8)]
     clear = compare(values("solo", *a), values("parallel", *b), "total_joules", "J", SET)
-    assert sentence(clear).startswith("Parallel: 30 % more energy in all than solo, 95 % interval")
+    assert sentence(clear).startswith("Parallel: 30 % more total energy than solo, 95 % interval")
     wide = [20.0] * 8
     doubtful = compare(Values("solo", a, wide), Values("parallel", b, wide), "gpu_joules", "J", SET)
     assert doubtful.beyond_meters is False
@@ -260,7 +260,7 @@ def test_two_campaigns_are_compared_for_people_programs_and_papers(tmp_path: Pat
     assert shown.returncode == 0, shown.stderr
     assert max(map(len, shown.stdout.splitlines())) <= 80
     words = " ".join(shown.stdout.split())
-    assert "front / small: Loaded: 30 % more energy in all than solo" in words
+    assert "front / small: Loaded: 30 % more total energy than solo" in words
     assert "drawn anew in each run, and part of the spread: lr" in words
     assert "from fewer than 10 runs in a group are too narrow" in words
     document = json.loads(run(tmp_path, "solo", "loaded", "--json").stdout)
@@ -268,8 +268,9 @@ def test_two_campaigns_are_compared_for_people_programs_and_papers(tmp_path: Pat
     assert (first["measure"], first["a"]["n"], first["verdict"]) == ("total_joules", 6, "different")
     assert first["p"] == pytest.approx(2 / 924)
     latex = run(tmp_path, "solo", "loaded", "--latex").stdout
-    assert "front / small & 6 / 6 & $102.5 \\pm 1.9$\\,J & $133.5 \\pm 1.9$\\,J" in latex
+    assert "front / small & 6 / 6 & $102.5 \\pm 1.9$ & $133.5 \\pm 1.9$" in latex
     assert "% note: drawn anew in each run, and part of the spread: lr" in latex
+    assert "A, mean $\\pm$ SD (J) & B, mean $\\pm$ SD (J)" in latex
     assert latex.count("\\\\") == 3
     assert latex.rstrip().endswith("\\end{tabular}")
 

@@ -103,7 +103,7 @@ def test_nothing_that_a_training_was_called_becomes_markup(tmp_path: Path) -> No
     for html in (run._repr_html_(), energyctl.load(tmp_path)._repr_html_()):
         assert "<script" not in html
         assert "&lt;script&gt;" in html
-    assert "1234.50 ± 1.00 J" in run._repr_html_()
+    assert "1234.5 ± 1.0 J" in run._repr_html_()
 
 
 def test_an_estimate_is_called_one_and_what_is_missing_is_no_zero(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_an_estimate_is_called_one_and_what_is_missing_is_no_zero(tmp_path: Path
     }  # fmt: skip
     run = loaded(tmp_path, energy=energy)
     assert "energy not known" in run._repr_html_()
-    assert "12.00 ± 12.00 J (estimated)" in run._repr_html_()
+    assert "12 ± 12 J (estimated)" in run._repr_html_()
     assert repr(run).endswith(": succeeded, energy not known>")
 
 

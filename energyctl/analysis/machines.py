@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from energyctl.results.calibrations import Calibration
 from energyctl.results.tables import Row
-from energyctl.text import duration, energy
+from energyctl.text import duration, energy, percent, power, with_uncertainty
 
 NAMES = {
     "cpu": "CPU",
@@ -152,13 +152,13 @@ def calibration_words(one: Calibration) -> str:
     """``idle 61.2 W; 812.4 ± 1.1 J in 11.9 s; 1.043 ± 0.002 of the first …``."""
     parts = []
     if one.idle_watts is not None:
-        parts.append(f"idle {one.idle_watts:.1f} W")
+        parts.append(f"idle {power(one.idle_watts)}")
     if one.joules is not None:
         text = energy(one.joules, one.uncertainty_joules, measured=one.measured)
         parts.append(f"{text} in {duration(one.seconds)}")
     if one.factor is not None and one.factor_uncertainty != 0.0:
-        band = "" if one.factor_uncertainty is None else f" ± {one.factor_uncertainty:.3f}"
-        parts.append(f"{one.factor:.3f}{band} of the first (the band of the meters alone)")
+        factor = " ± ".join(with_uncertainty(one.factor, one.factor_uncertainty))
+        parts.append(f"{factor} of the first (the band of the meters alone)")
     elif one.no_factor is not None:
         parts.append(f"no factor: {one.no_factor}")
     return "; ".join(parts) or "not known"
@@ -167,8 +167,8 @@ def calibration_words(one: Calibration) -> str:
 def sentence(spread: Spread) -> str:
     """In words, for a page and a terminal."""
     text = (
-        f"{spread.training}: runs on one machine differ by {spread.within:.1%} (standard "
-        f"deviation), machines by {spread.between:.1%} beyond that "
+        f"{spread.training}: runs on one machine differ by {percent(spread.within)} (standard "
+        f"deviation), machines by {percent(spread.between)} beyond that "
         f"({spread.runs} runs on {spread.machines} machines)"
     )
     if spread.drawn:

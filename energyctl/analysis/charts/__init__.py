@@ -34,12 +34,11 @@ from energyctl.analysis.charts.timeline import (
     run_temperature,
     run_utilization,
 )
-from energyctl.analysis.charts.units import energy_unit
 
 __all__ = [
     "MODES", "THEMES", "Theme", "config", "coverage", "domain_names", "domain_rows",
     "energy_against", "energy_by_machine",
-    "energy_by_run", "energy_unit", "foreign", "gaps_marked", "gpu_rows", "iteration_rows",
+    "energy_by_run", "foreign", "gaps_marked", "gpu_rows", "iteration_rows",
     "max_gap", "metric_against", "metric_against_energy", "minimised", "pareto", "phase_rows",
     "point_rows", "points", "power_rows", "presence", "run_gpu", "run_iterations", "run_overview",
     "run_power", "run_rows", "run_temperature", "run_utilization", "settle", "thinned",

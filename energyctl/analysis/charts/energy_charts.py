@@ -9,7 +9,7 @@ from typing import Any
 from energyctl.analysis.charts import themes
 from energyctl.analysis.charts.altair import TEXT, Width, alt, columns, layered
 from energyctl.analysis.charts.pareto_fronts import minimised
-from energyctl.analysis.charts.units import in_unit
+from energyctl.text import ENERGY_UNITS
 
 _MODE = "datum.mode || 'not recorded'"
 
@@ -87,7 +87,8 @@ def run_axis(axis: str) -> Any:
 
 
 def _energy(axis: str, field: str, unit: str, **more: Any) -> Any:
-    shown = alt.Axis(labelExpr=in_unit(unit), tickCount=5)
+    in_unit = f"format(datum.value / {ENERGY_UNITS[unit]:.0f}, ',.12~g')"
+    shown = alt.Axis(labelExpr=in_unit, tickCount=5)
     channel = alt.X if axis == "x" else alt.Y
     return channel(field, title=f"Energy ({unit})", axis=shown, **more)
 

@@ -11,9 +11,9 @@ from energyctl.analysis.charts import conditions, themes, timeline
 from energyctl.analysis.charts import energy_charts as energies
 from energyctl.analysis.charts import pareto_fronts as fronts
 from energyctl.analysis.charts.altair import alt
-from energyctl.analysis.charts.units import energy_unit
 from energyctl.errors import SettingsError
 from energyctl.results.tables import Row
+from energyctl.text import energy_unit
 
 if TYPE_CHECKING:
     from energyctl.results.api import Run
@@ -109,7 +109,7 @@ def energy(runs: Sequence[Run], wanted: Wanted) -> Drawing:
             domains,
             width,
             wanted.height,
-            energy_unit(data["runs"]),
+            energy_unit(row["joules"] for row in data["runs"]),
             estimates,
             horizontal=len(runs) <= NAMED_RUNS,
             shown_modes=_modes(data["runs"]),
@@ -136,7 +136,7 @@ def hyperparameter(runs: Sequence[Run], wanted: Wanted) -> Drawing:
     def chart(width: float) -> Any:
         height = wanted.height or width * 0.6
         if y == "joules":
-            unit = energy_unit(data, "y")
+            unit = energy_unit(row["y"] for row in data)
             drawn = energies.energy_against(
                 title, log, width, height, unit, numeric, shown, TEXT, models
             )
@@ -156,7 +156,7 @@ def front(runs: Sequence[Run], wanted: Wanted) -> Drawing:
         raise SettingsError("--kind pareto draws energy along x: leave --x out")
     y = _column(rows.run_rows(runs), "metric_", wanted.y, "metric", "--y")
     data = _points(fronts.point_rows(runs, "joules", y, wanted.maximise), "energy", y)
-    shown, unit = _modes(data), energy_unit(data, "x")
+    shown, unit = _modes(data), energy_unit(row["x"] for row in data)
 
     def chart(width: float) -> Any:
         drawn = energies.metric_against_energy(

@@ -7,7 +7,7 @@ from energyctl.analysis.compare.correlation import Correlation
 from energyctl.analysis.compare.statistics import Estimate, size_word
 
 NAMES = {
-    "total_joules": "energy in all",
+    "total_joules": "total energy",
     "cpu_package_joules": "energy of the CPU packages",
     "cpu_dram_joules": "energy of the memory",
     "gpu_joules": "energy of the GPUs",

@@ -17,7 +17,7 @@ from energyctl.analysis.report.summary import glance
 from energyctl.errors import SettingsError
 from energyctl.results.calibrations import Calibration
 from energyctl.results.tables import Row
-from energyctl.text import count, duration, energy
+from energyctl.text import count, duration, energy, energy_unit
 
 if TYPE_CHECKING:
     from energyctl.results.api import Run, Runs
@@ -160,7 +160,7 @@ def _axis(name: str, rows: Iterable[Row]) -> dict[str, Any]:
 
 def _charts(rows: Sequence[Row], domains: Sequence[Row]) -> dict[str, Any]:
     """The charts over runs; where X and Y stand, the page puts names."""
-    unit = charts.energy_unit(rows)
+    unit = energy_unit(row["joules"] for row in rows)
     modes = [mode for mode in charts.MODES if mode in {r["mode"] or "not recorded" for r in rows}]
     few = len(rows) <= NAMED_RUNS
     estimates = any(row["measured"] is False for row in domains)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from energyctl.analysis.report.summary import Glance, Warned, glance
 from energyctl.results.api import Run, Runs
-from energyctl.text import count, duration, energy, one_line, values
+from energyctl.text import UNKNOWN, count, duration, energy, energy_unit, one_line, percent, values
 
 MOST_ROWS = 60
 _STYLES = {"failed": "red", "interrupted": "yellow"}
@@ -49,12 +49,14 @@ def _table(runs: Runs) -> Table:
     table.add_column("training", overflow="fold")
     for name in ("took", "energy", "covered"):
         table.add_column(name, justify="right")
-    for run in list(runs)[:MOST_ROWS]:
-        table.add_row(*_cells(run))
+    shown = list(runs)[:MOST_ROWS]
+    unit = energy_unit(run.energy.total_joules for run in shown if run.energy)
+    for run in shown:
+        table.add_row(*_cells(run, unit))
     return table
 
 
-def _cells(run: Run) -> list[Text]:
+def _cells(run: Run, unit: str) -> list[Text]:
     found, row = run.energy, run.row
     mutated = tuple(name for name in str(row.get("mutated") or "").split(",") if name)
     told = values(run.hyperparameters, tuple(n for n in mutated if n in run.hyperparameters))
@@ -62,10 +64,12 @@ def _cells(run: Run) -> list[Text]:
     coverage = row.get("background_min_coverage")
     figures = (
         duration(None if found is None else found.seconds),
-        "unknown"
+        UNKNOWN
         if found is None
-        else energy(found.total_joules, found.uncertainty_joules, measured=bool(found.measured)),
-        "" if coverage is None else f"{100 * coverage:.1f} %",
+        else energy(
+            found.total_joules, found.uncertainty_joules, measured=found.measured, unit=unit
+        ),
+        "" if coverage is None else percent(coverage),
     )
     name = Text(run.experiment_id + ("" if run.status == "succeeded" else f"\n{run.status}"))
     name.stylize(_STYLES.get(run.status, ""))

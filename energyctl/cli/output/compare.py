@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from rich import box
 from rich.console import Console
@@ -19,9 +19,7 @@ from energyctl.analysis.compare import (
     name_of,
     p_text,
 )
-from energyctl.text import count
-
-_SCALES = {"J": ((1e7, 1e6, "MJ"), (1e4, 1e3, "kJ")), "s": ((7200.0, 3600.0, "h"),)}
+from energyctl.text import ENERGY_UNITS, count, energy_unit, with_uncertainty
 
 
 def show(study: Study, console: Console) -> None:
@@ -51,21 +49,23 @@ def _comparison_table(rows: list[Comparison]) -> Table:
     table.title = f"{first.training or 'all'}: {first.b.name} against {first.a.name}"
     table.add_column("", overflow="fold")
     for side in (first.a, first.b):
-        table.add_column(f"{side.name}\n{count(side.n, 'run')}", justify="right", overflow="fold")
+        head = f"{side.name}\n{count(side.n, 'run')}, mean ± SD"
+        table.add_column(head, justify="right", overflow="fold")
     level = f"{100 * (1 - first.alpha):g} % interval"
     table.add_column(f"difference\n{level}", justify="right", min_width=10)
     table.add_column(f"ratio\n{level}", justify="right")
     table.add_column("p", justify="right", no_wrap=True)
     table.add_column("delta", justify="right", no_wrap=True)
     for one in rows:
+        scale = _scale(one.unit, rows)
         table.add_row(
             *map(
                 Text,
                 (
                     name_of(one.measure),
-                    _mean(one.a, one.unit, first.a.n),
-                    _mean(one.b, one.unit, first.b.n),
-                    _difference(one.difference, one.unit),
+                    _mean(one.a, scale, first.a.n),
+                    _mean(one.b, scale, first.b.n),
+                    _difference(one.difference, scale),
                     _interval(one.ratio, "{:.3f}"),
                     "too few" if one.verdict == "too few" else _p(one.p_adjusted),
                     f"{one.delta.value:+.2f}",
@@ -75,27 +75,32 @@ def _comparison_table(rows: list[Comparison]) -> Table:
     return table
 
 
-def _mean(side: Summary, unit: str, usual: int) -> str:
-    scale, name = _scale(side.mean, unit)
-    text = f"{' ± '.join(_figures(side, scale))} {name}".strip()
+def _mean(side: Summary, scale: Scale, usual: int) -> str:
+    text = f"{' ± '.join(_figures(side, scale))} {scale.unit}".strip()
     return text if side.n == usual else f"{text} (n = {side.n})"
 
 
-def _figures(side: Summary, scale: float) -> tuple[str, ...]:
-    """Mean, and where known standard deviation: to the digit that two digits of it reach."""
-    mean = side.mean / scale
-    if side.sd is None or side.sd == 0:
-        return (f"{mean:.4g}",) if side.sd is None else (f"{mean:.4g}", "0")
-    spread = side.sd / scale
-    digits = min(6, max(0, 1 - math.floor(math.log10(spread))))
-    return f"{mean:.{digits}f}", f"{spread:.{digits}f}"
+def _figures(side: Summary, scale: Scale) -> tuple[str, ...]:
+    """Mean and, where known, standard deviation."""
+    spread = None if side.sd is None else side.sd / scale.factor
+    return with_uncertainty(side.mean / scale.factor, spread)
 
 
-def _scale(value: float, unit: str) -> tuple[float, str]:
-    for least, scale, name in _SCALES.get(unit, ()):
-        if abs(value) >= least:
-            return scale, name
-    return 1.0, unit
+class Scale(NamedTuple):
+    """A unit for figures, and how many of the measure's own it is."""
+
+    unit: str
+    factor: float
+
+
+def _scale(unit: str, comparisons: Iterable[Comparison]) -> Scale:
+    """One for both sides of all comparisons in that unit."""
+    means = [side.mean for one in comparisons if one.unit == unit for side in (one.a, one.b)]
+    if unit == "J":
+        fitting = energy_unit(means)
+        return Scale(fitting, ENERGY_UNITS[fitting])
+    hours = unit == "s" and max(map(abs, means), default=0.0) >= 7200
+    return Scale("h", 3600.0) if hours else Scale(unit, 1.0)
 
 
 def _p(p: float) -> str:
@@ -111,12 +116,16 @@ def _interval(estimate: Estimate, form: str) -> str:
     return f"{text}\n{form.format(estimate.low)} … {form.format(estimate.high)}"
 
 
-def _difference(estimate: Estimate, unit: str) -> str:
-    """In one unit with its interval."""
+def _difference(estimate: Estimate, scale: Scale) -> str:
+    """In one unit with its interval, to the place of the second digit of the interval's half."""
     known = [v for v in (estimate.value, estimate.low, estimate.high) if v is not None]
-    scale, name = _scale(max(map(abs, known), default=0.0), unit)
-    value, *edges = (f"{v / scale:+.4g}" for v in known)
-    return f"{value} {name}".strip() + (f"\n{' … '.join(edges)}" if edges else "")
+    half = None if len(known) < 3 else (known[2] - known[1]) / 2 / scale.factor
+    value, *edges = (_signed(with_uncertainty(v / scale.factor, half)[0]) for v in known)
+    return f"{value} {scale.unit}".strip() + (f"\n{' … '.join(edges)}" if edges else "")
+
+
+def _signed(text: str) -> str:
+    return text if text.startswith("-") else f"+{text}"
 
 
 def _correlation_table(rows: Iterable[Correlation]) -> Table:
@@ -154,12 +163,15 @@ def latex(study: Study) -> str:
         return "\n".join([*_notes(study), table])
     rows = [one for one in study.comparisons if one.measure == main]
     level = f"{100 * study.settings.confidence:g}\\,\\%"
+    scale = _scale(rows[0].unit if rows else "", rows)
+    mean = "mean $\\pm$ SD" + (f" ({escaped(scale.unit)})" if scale.unit else "")
     lines = [
-        "% needs \\usepackage{booktabs}; mean ± standard deviation; " + _plain(name_of(main)),
+        "% needs \\usepackage{booktabs}; SD: standard deviation of runs; " + _plain(name_of(main)),
         *_notes(study),
         "\\begin{tabular}{lrrrrrr}",
         "\\toprule",
-        f"Training & $n$ & A & B & $B/A$ ({level} interval) & $p$ & Cliff's $\\delta$ \\\\",
+        f"Training & $n$ & A, {mean} & B, {mean} & $B/A$ ({level} interval) & $p$ & "
+        "Cliff's $\\delta$ \\\\",
         "\\midrule",
     ]
     groups = None
@@ -171,8 +183,8 @@ def latex(study: Study) -> str:
         cells = (
             escaped(one.training or "all"),
             f"{one.a.n} / {one.b.n}",
-            _latex_mean(one.a, one.unit),
-            _latex_mean(one.b, one.unit),
+            _latex_mean(one.a, scale),
+            _latex_mean(one.b, scale),
             _latex_interval(one.ratio, "{:.3f}"),
             "too few" if one.verdict == "too few" else _latex_p(one.p_adjusted),
             f"${one.delta.value:+.2f}$",
@@ -212,10 +224,9 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _latex_mean(side: Summary, unit: str) -> str:
-    scale, name = _scale(side.mean, unit)
+def _latex_mean(side: Summary, scale: Scale) -> str:
     figures = " \\pm ".join(_figures(side, scale))
-    return f"${figures}$" + (f"\\,{escaped(name)}" if name else "")
+    return f"${figures}$"
 
 
 def _latex_interval(estimate: Estimate, form: str) -> str:

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.text import duration, energy
+from energyctl.text import duration, energy, energy_unit
 
 _PRESENT = {True: "yes", False: "no", None: "?"}
 
@@ -25,8 +25,9 @@ def import_table(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     table.add_column("old run", overflow="fold")
     for name in ("took", "reported", "GPU, corrected", "differs", "load"):
         table.add_column(name, justify="right", no_wrap=True)
+    unit = energy_unit(result["imported"]["gpu_joules_reported"] for _, result in rows)
     for state, result in rows:
-        table.add_row(*(Text(cell) for cell in _cells(state, result)))
+        table.add_row(*(Text(cell) for cell in _cells(state, result, unit)))
     both = [
         result["imported"]
         for _, result in rows
@@ -38,19 +39,21 @@ def import_table(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
         share = f"{100 * difference / old:+.2f} %" if old else "?"
         name = f"{len(both)} of {len(rows)} runs"
         table.add_section()
-        table.add_row(name, "", energy(old), energy(old + difference), share, "")
+        table.add_row(
+            name, "", energy(old, unit=unit), energy(old + difference, unit=unit), share, ""
+        )
     return table
 
 
-def _cells(state: str, result: Mapping[str, Any]) -> list[str]:
+def _cells(state: str, result: Mapping[str, Any], unit: str) -> list[str]:
     imported, found = result["imported"], result["energy"]
     gpu = next(d for d in found["domains"] if d["kind"] == "gpu")
     percent = imported["gpu_difference_percent"]
     return [
         str(imported["experiment_id"]) + " (changed)" * (state == "changed"),
         duration(found["seconds"]),
-        energy(imported["gpu_joules_reported"]),
-        energy(gpu["joules"], gpu["uncertainty_joules"]),
+        energy(imported["gpu_joules_reported"], unit=unit),
+        energy(gpu["joules"], gpu["uncertainty_joules"], unit=unit),
         "?" if percent is None else f"{percent:+.2f} %",
         _PRESENT[imported["gpu_presence"]["present_at_start"]],
     ]

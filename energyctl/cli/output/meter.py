@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from energyctl import text as words
 from energyctl.energy import DomainEnergy, Energy
+from energyctl.text import energy as energy_words
+from energyctl.text import energy_unit, power
 
 WIDTH = 120  # of the summary where it goes to no terminal
 
@@ -42,23 +43,26 @@ def energy_table(energy: Energy) -> Table:
     table.add_column("mean power", justify="right", no_wrap=True)
     table.add_column("source", overflow="fold")
     table.add_column("note", overflow="fold")
+    unit = energy_unit([energy.total_joules, *(entry.joules for entry in energy.domains)])
     for entry in energy.domains:
         if entry.domain.in_total or entry.domain.missing is None:
-            cells = _figures(entry.joules, entry.uncertainty_joules, energy.seconds)
+            cells = _figures(entry.joules, entry.uncertainty_joules, energy.seconds, unit)
             style = "yellow" if entry.joules is None or not entry.domain.measured else ""
             notes = Text(", ".join(_notes(entry)))
             table.add_row(
                 Text(entry.domain.name), *cells, Text(entry.domain.source), notes, style=style
             )
     table.add_section()
-    cells = _figures(energy.total_joules, energy.uncertainty_joules, energy.seconds)
+    cells = _figures(energy.total_joules, energy.uncertainty_joules, energy.seconds, unit)
     table.add_row(Text("total"), *cells, "", _note_of_total(energy), style="bold")
     return table
 
 
-def _figures(joules: float | None, uncertainty: float | None, seconds: float) -> tuple[str, str]:
-    power = "" if joules is None or seconds <= 0 else f"{joules / seconds:.1f} W"
-    return words.energy(joules, uncertainty), power
+def _figures(
+    joules: float | None, uncertainty: float | None, seconds: float, unit: str
+) -> tuple[str, str]:
+    mean = "" if joules is None or seconds <= 0 else power(joules / seconds)
+    return energy_words(joules, uncertainty, unit=unit), mean
 
 
 def _notes(entry: DomainEnergy) -> list[str]:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from energyctl.results.phases import phase_words
 from energyctl.slurm import LIMITED, Overview, RunNow
-from energyctl.text import count, duration, energy, one_line
+from energyctl.text import count, duration, energy, energy_unit, one_line, power
 
 STYLES = {"succeeded": "green", "failed": "red", "running": "bold", "missing": "yellow"}
 SHOWN_RUNS = 40
@@ -54,8 +54,10 @@ def status_lines(seen: Overview) -> list[str]:
         lines.append(f"left        about {duration(left)}, with as many nodes as now")
     if seen.jobs:
         lines.append(f"jobs        {', '.join(seen.jobs)}")
-    lines += [f"run {run.index:<7} {' '.join(_cells(run))}" for run in _chosen(seen, SHOWN_RUNS)]
-    hidden = len(seen.runs) - len(_chosen(seen, SHOWN_RUNS))
+    unit = _unit(seen)
+    chosen = _chosen(seen, SHOWN_RUNS)
+    lines += [f"run {run.index:<7} {' '.join(_cells(run, unit))}" for run in chosen]
+    hidden = len(seen.runs) - len(chosen)
     if hidden:
         lines.append(f"            … and {count(hidden, 'more run')} (--json has all)")
     return lines + [f"            {line}" for line in advice(seen)]
@@ -96,7 +98,15 @@ def _chosen(seen: Overview, most: int) -> Sequence[RunNow]:
     return sorted(ranked[:most], key=lambda run: run.index)
 
 
-def _cells(run: RunNow) -> list[str]:
+def _unit(seen: Overview) -> str:
+    return energy_unit(run.joules for run in seen.runs)
+
+
+def _energy(run: RunNow, unit: str) -> str:
+    return energy(run.joules, run.uncertainty_joules, measured=run.measured, unit=unit)
+
+
+def _cells(run: RunNow, unit: str) -> list[str]:
     cells = [run.title, run.state]
     if run.node and run.state != "waiting":
         cells.append(f"on {run.node}")
@@ -104,7 +114,7 @@ def _cells(run: RunNow) -> list[str]:
         cells.append(phase_words(run.phase))
     if run.state in ("succeeded", "failed"):
         cells.append(duration(run.seconds))
-        cells.append(energy(run.joules, run.uncertainty_joules, measured=bool(run.measured)))
+        cells.append(_energy(run, unit))
     if run.state == "waiting" and run.note:
         cells.append(f"({run.note})")
     if run.state == "missing" and run.tried:
@@ -118,17 +128,17 @@ def _cells(run: RunNow) -> list[str]:
 
 def table(seen: Overview, most: int) -> Table:
     """The runs, one a row."""
-    made = Table(box=None, pad_edge=False, show_edge=False)
+    made, unit = Table(box=None, pad_edge=False, show_edge=False), _unit(seen)
     for name in ("run", "training", "state", "node", "phase or time", "energy or power"):
         made.add_column(name, overflow="ellipsis", no_wrap=True)
     for run in _chosen(seen, most):
         watts = [value for value in run.watts.values() if value is not None]
         figure, phase = "", duration(run.seconds) if run.seconds is not None else ""
         if run.state in ("succeeded", "failed"):
-            figure = energy(run.joules, run.uncertainty_joules, measured=bool(run.measured))
+            figure = _energy(run, unit)
         elif run.state == "running":
             phase = phase_words(run.phase or "")
-            figure = f"{sum(watts):.0f} W" if watts else ""
+            figure = power(sum(watts)) if watts else ""
         elif run.note:
             phase = one_line(run.note)
         state = run.state + (f" ({run.attempts})" if run.attempts > 1 else "")

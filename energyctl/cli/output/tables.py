@@ -12,7 +12,18 @@ from rich.text import Text
 
 from energyctl.config.plan import PassedOver, Run
 from energyctl.meters import Row
-from energyctl.text import brief, count, duration, energy, one_line, small_energy, values
+from energyctl.text import (
+    count,
+    duration,
+    energy,
+    energy_unit,
+    one_line,
+    percent,
+    power,
+    short_duration,
+    small_energy,
+    values,
+)
 
 _STATUS_STYLE = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
 
@@ -65,10 +76,10 @@ def passed_over_lines(found: Sequence[PassedOver], most: int) -> list[str]:
 def meters_table(rows: Sequence[Row]) -> Group:
     """What can be metered here and how well; below it, in sentences, why not and what to do.
 
-    moves: the time between two steps of its figure, by: their size. uncounted: measured, and not
-    in the total, since another domain holds the same joules.
+    updates every: the time between two steps of its counter, step: their size. not in total:
+    measured, and not added, since another domain holds the same joules.
     """
-    table = _table("domain", "covers", "source", "state", "now", "moves", "by")
+    table = _table("domain", "covers", "source", "state", "now", "updates every", "step")
     table.collapse_padding = table.columns[0].no_wrap = True
     for row in rows:
         style = "" if row.readable and row.measured else "yellow" if row.needed else "dim"
@@ -77,8 +88,10 @@ def meters_table(rows: Sequence[Row]) -> Group:
             row.covers,
             row.source.replace(" energy", ""),
             _state(row),
-            "" if row.watts is None else f"{row.watts:.1f} W",
-            "" if row.update_seconds is None else "≤ " * row.at_most + brief(row.update_seconds),
+            "" if row.watts is None else power(row.watts),
+            ""
+            if row.update_seconds is None
+            else "≤ " * row.at_most + short_duration(row.update_seconds),
             "" if row.step_joules is None else small_energy(row.step_joules),
         ]
         table.add_row(*(Text(cell, style=style) for cell in cells))
@@ -97,12 +110,13 @@ def _state(row: Row) -> str:
         return "missing"
     if not row.measured:
         return "estimated"
-    return "measured" if row.in_total else "uncounted"
+    return "measured" if row.in_total else "not in total"
 
 
 def closing_table(results: Sequence[Mapping[str, Any]]) -> Table:
     """One row a run: how it ended, what it took, what it found."""
     table = _table("run", "status", "took", "energy", "background", "metrics")
+    unit = energy_unit((result["energy"] or {}).get("total_joules") for result in results)
     for result in results:
         status = str(result["status"])
         training = result["foreground_result"]
@@ -111,20 +125,21 @@ def closing_table(results: Sequence[Mapping[str, Any]]) -> Table:
             str(result["environment"]["run"]["index"]),
             Text(status, style=_STATUS_STYLE.get(status, "")),
             duration(training["duration"]),
-            total_energy(result),
+            total_energy(result, unit),
             Text(presence(result)),
             Text(values(metrics)),
         )
     return table
 
 
-def total_energy(result: Mapping[str, Any]) -> str:
+def total_energy(result: Mapping[str, Any], unit: str | None = None) -> str:
     """The energy of a result with its uncertainty, labelled where it is estimated."""
     total = result["energy"] or {}
     return energy(
         total.get("total_joules"),
         total.get("uncertainty_joules"),
-        measured=bool(total.get("measured")),
+        measured=total.get("measured"),
+        unit=unit,
     )
 
 
@@ -135,7 +150,7 @@ def presence(result: Mapping[str, Any]) -> str:
     if not jobs:
         return ""
     iterations = sum(job["iterations"] or 0 for job in jobs)
-    share = "coverage unknown" if not covered else f"{min(covered):.1%} covered"
+    share = "coverage unknown" if not covered else f"{percent(min(covered))} covered"
     return f"{share}, {count(iterations, 'iteration')}"
 
 

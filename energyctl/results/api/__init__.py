@@ -16,7 +16,8 @@ from pathlib import Path
 from energyctl.results import reader as stored
 from energyctl.results import tables
 from energyctl.results.api.frames import TABLES
-from energyctl.results.api.run import Run, RunDomain, RunEnergy, RunJob, RunPhase
+from energyctl.results.api.parts import RunDomain, RunEnergy, RunJob, RunPhase
+from energyctl.results.api.run import Run
 from energyctl.results.api.runs import Runs
 from energyctl.results.tables import Part
 

@@ -2,56 +2,49 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from energyctl.errors import SettingsError
+from energyctl.results.api.parts import RunDomain, RunJob
+from energyctl.results.tables import Row
+from energyctl.text import count, duration, energy, energy_unit, power, present, values
 
 if TYPE_CHECKING:
-    from energyctl.results.api.run import Run, RunEnergy
-    from energyctl.results.api.runs import Runs
+    import polars
 
 MOST_ROWS = 60
 WIDTH, HEIGHT = 640, 90
 DASHES = ("", "6 3", "2 2", "8 3 2 3", "1 3")
 
 
-def joules(value: float | None, band: float | None = None) -> str:
-    """``12.34 ± 0.05 kJ``; a dash for what is not known."""
-    if value is None:
-        return "–"
-    scale, unit = (
-        (1e6, "MJ") if abs(value) >= 1e7 else (1e3, "kJ") if abs(value) >= 1e4 else (1, "J")
-    )
-    text = f"{value / scale:.2f}"
-    return f"{text} {unit}" if band is None else f"{text} ± {band / scale:.2f} {unit}"
-
-
-def total(run: Run) -> str:
-    """Energy in all; an estimate is named one."""
-    energy = run.energy
-    if energy is None or energy.total_joules is None:
+def total(row: Row, unit: str | None = None) -> str:
+    """Total energy of a row of the table `runs`; an estimate is named one."""
+    if row["total_joules"] is None:
         return "energy not known"
-    return joules(energy.total_joules, energy.uncertainty_joules) + _estimate(energy.measured)
+    band, measured = row["total_uncertainty_joules"], row["energy_measured"]
+    return energy(row["total_joules"], band, measured=measured, unit=unit)
 
 
-def _estimate(measured: bool | None) -> str:
-    return "" if measured else " (estimated)"
-
-
-def run_html(run: Run) -> str:
-    """What it was, what it took, and its power over time."""
-    head = f"<b>{escape(run.experiment_id)}</b> · {escape(run.status)}"
+def run_html(
+    row: Row,
+    hyperparameters: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    domains: Sequence[RunDomain],
+    jobs: Sequence[RunJob],
+    warnings: Sequence[str],
+    samples: polars.DataFrame | None,
+) -> str:
+    """What it was, what it took, and its power over time; samples: timestamp, domain, watts."""
+    head = f"<b>{escape(str(row['experiment_id']))}</b> · {escape(str(row['status']))}"
     facts = [
-        ("training", f"{run.repository} / {run.model}" + (f", {run.mode}" if run.mode else "")),
-        ("energy", total(run)),
-        ("duration", _seconds(None if run.energy is None else run.energy.seconds)),
-        ("hyper-parameters", _listed(run.hyperparameters)),
-        ("metrics", _listed(run.metrics)),
-        *((f"background {job.name}", _presence(job)) for job in run.jobs),
-        *(("warning", line) for line in run.warnings),
+        ("training", _training(row) + (f", {row['mode']}" if row["mode"] else "")),
+        ("energy", total(row)),
+        ("duration", duration(row["energy_seconds"])),
+        ("hyper-parameters", values(hyperparameters)),
+        ("metrics", values(metrics)),
+        *((f"background {job.name}", _presence(job)) for job in jobs),
+        *(("warning", line) for line in warnings),
     ]
     rows = "".join(
         f"<tr><th style='text-align:left'>{escape(name)}</th>"
@@ -59,45 +52,53 @@ def run_html(run: Run) -> str:
         for name, text in facts
         if text
     )
-    domains = "" if run.energy is None else _domains(run.energy)
-    return f"<div>{head}<table>{rows}</table>{domains}{_power(run)}</div>"
+    return f"<div>{head}<table>{rows}</table>{_domains(domains)}{_power(samples)}</div>"
 
 
-def _domains(energy: RunEnergy) -> str:
+def _training(row: Row) -> str:
+    return f"{row['repository']} / {row['model']}"
+
+
+def _domains(domains: Sequence[RunDomain]) -> str:
+    unit = energy_unit(one.joules for one in domains)
     body = "".join(
         "<tr>"
         + _cell(one.name)
         + _cell(
-            joules(one.joules, one.uncertainty_joules) + _estimate(one.measured), one.missing, True
+            energy(one.joules, one.uncertainty_joules, measured=one.measured, unit=unit),
+            one.missing,
+            True,
         )
         + _cell("" if one.in_total else "not in the total")
         + "</tr>"
-        for one in energy.domains
+        for one in domains
     )
     return f"<table><tr><th>domain</th><th>energy</th><th></th></tr>{body}</table>" if body else ""
 
 
-def runs_html(runs: Runs) -> str:
-    """A row per run; of many, the first ones."""
+def runs_html(rows: Sequence[Row], problems: Iterable[str]) -> str:
+    """A row per run, of the table `runs`; of many, the first ones."""
     head = "".join(
         f"<th>{name}</th>"
         for name in ("run", "training", "mode", "status", "duration", "energy", "warnings")
     )
-    rows = "".join(
+    shown = rows[:MOST_ROWS]
+    unit = energy_unit(row["total_joules"] for row in shown)
+    body = "".join(
         "<tr>"
-        + _cell(run.experiment_id)
-        + _cell(f"{run.repository} / {run.model}")
-        + _cell(run.mode or "–")
-        + _cell(run.status)
-        + _cell(_seconds(None if run.energy is None else run.energy.seconds), number=True)
-        + _cell(total(run), None if run.energy is None else run.energy.missing, True)
-        + _cell(str(len(run.warnings)), "\n".join(run.warnings), True)
+        + _cell(str(row["experiment_id"]))
+        + _cell(_training(row))
+        + _cell(row["mode"] or "–")
+        + _cell(str(row["status"]))
+        + _cell(duration(row["energy_seconds"]), number=True)
+        + _cell(total(row, unit), row["energy_missing"], True)
+        + _cell(str(row["warning_count"]), row["warnings"], True)
         + "</tr>"
-        for run in list(runs)[:MOST_ROWS]
+        for row in shown
     )
-    more = f"<p>… and {len(runs) - MOST_ROWS} more</p>" if len(runs) > MOST_ROWS else ""
-    left = "".join(f"<p>left out: {escape(line)}</p>" for line in runs.problems)
-    return f"<div><table><tr>{head}</tr>{rows}</table>{more}{left}</div>"
+    more = f"<p>… and {len(rows) - MOST_ROWS} more</p>" if len(rows) > MOST_ROWS else ""
+    left = "".join(f"<p>left out: {escape(line)}</p>" for line in problems)
+    return f"<div><table><tr>{head}</tr>{body}</table>{more}{left}</div>"
 
 
 def _cell(text: str, title: str | None = None, number: bool = False) -> str:
@@ -105,36 +106,16 @@ def _cell(text: str, title: str | None = None, number: bool = False) -> str:
     return f"<td style='text-align:{'right' if number else 'left'}'{hint}>{escape(text)}</td>"
 
 
-def _seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    return f"{seconds:.1f} s" if seconds < 3600 else time.strftime("%H:%M:%S", time.gmtime(seconds))
+def _presence(job: RunJob) -> str:
+    iterations = "" if job.iterations is None else count(job.iterations, "iteration")
+    there = present(job.coverage, job.max_gap_seconds, job.load)
+    return ", ".join(part for part in (iterations, there) if part)
 
 
-def _listed(values: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in values.items()
-    )
-
-
-def _presence(job: Any) -> str:
-    known = (
-        ("iterations", job.iterations, "{}"),
-        ("covered", job.coverage, "{:.1%}"),
-        ("longest gap", job.max_gap_seconds, "{:.2f} s"),
-        ("busy", job.load, "{:.0%}"),
-    )
-    return ", ".join(f"{name} {form.format(v)}" for name, v, form in known if v is not None)
-
-
-def _power(run: Run) -> str:
+def _power(samples: polars.DataFrame | None) -> str:
     """Power of each domain over time as lines of the text's own colour, told apart by dashes."""
-    try:
-        samples = run.power().drop_nulls()
-    except SettingsError:  # DataFrames are not installed: the figures alone
-        return ""
-    if samples.height < 2:
+    samples = None if samples is None else samples.drop_nulls()
+    if samples is None or samples.height < 2:
         return ""
     begin, end = (float(samples["timestamp"].item(at)) for at in (0, -1))
     high = float(samples["watts"].sort().item(-1)) or 1.0
@@ -148,7 +129,7 @@ def _power(run: Run) -> str:
             f"stroke-dasharray='{dash}'/>"
         )
         names.append(f"{escape(str(domain))} {'solid' if not dash else f'dashed {dash}'}")
-    label = f"power over {end - begin:.0f} s, 0 to {high:.0f} W: {'; '.join(names)}"
+    label = f"power over {duration(end - begin)}, 0 to {power(high)}: {'; '.join(names)}"
     return (
         f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' width='{WIDTH}' height='{HEIGHT}' role='img' "
         f"aria-label='{escape(label, quote=True)}'>{''.join(lines)}</svg><div>{label}</div>"

@@ -8,78 +8,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from energyctl.errors import SettingsError
 from energyctl.results import reader as stored
 from energyctl.results import tables
 from energyctl.results import time_series as series
-from energyctl.results.api import html as showing
+from energyctl.results.api import html
 from energyctl.results.api.frames import frame
+from energyctl.results.api.parts import RunDomain, RunEnergy, RunJob, RunPhase
 from energyctl.results.tables import Part, Row
 from energyctl.text import json_text
 
 if TYPE_CHECKING:
     import polars
-
-
-@dataclass(frozen=True)
-class RunDomain:
-    """A metered domain during the last attempt. None: not known, see *missing*.
-
-    measured: false for an estimate. in_total: whether it is part of the run's total.
-    """
-
-    name: str
-    kind: str | None
-    source: str | None
-    measured: bool | None
-    in_total: bool | None
-    joules: float | None
-    uncertainty_joules: float | None
-    missing: str | None
-
-
-@dataclass(frozen=True)
-class RunEnergy:
-    """Energy of the whole machine's domains during the last attempt; bands are half-widths."""
-
-    seconds: float | None
-    total_joules: float | None
-    uncertainty_joules: float | None
-    measured: bool | None
-    above_idle_joules: float | None
-    marginal_joules: float | None
-    domains: tuple[RunDomain, ...]
-    missing: str | None
-
-    def joules_of(self, kind: str) -> float | None:
-        """The sum over the counted domains of a kind: cpu, dram, gpu, other."""
-        counted = [one for one in self.domains if one.kind == kind and one.in_total]
-        return tables.total([one.joules for one in counted])
-
-
-@dataclass(frozen=True)
-class RunPhase:
-    """A stretch of the run's time line; start, end: Unix seconds. step: of several, its name."""
-
-    name: str
-    step: str | None
-    start: float
-    end: float
-    joules: Mapping[str, float | None]
-    watts: Mapping[str, float | None]
-
-
-@dataclass(frozen=True)
-class RunJob:
-    """A background job during the last attempt; None: not known. coverage, load: 0 to 1."""
-
-    name: str
-    repository: str | None
-    model: str | None
-    iterations: int | None
-    failures: int | None
-    coverage: float | None
-    load: float | None
-    max_gap_seconds: float | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -236,11 +176,21 @@ class Run:
         return json_text(self.result)
 
     def __repr__(self) -> str:
-        return f"<Run {self.experiment_id}: {self.status}, {showing.total(self)}>"
+        return f"<Run {self.experiment_id}: {self.status}, {html.total(self.row)}>"
 
     def _repr_html_(self) -> str:
         """The run, as a notebook shows it."""
-        return showing.run_html(self)
+        domains = self.energy.domains if self.energy else ()
+        return html.run_html(
+            self.row, self.hyperparameters, self.metrics, domains, self.jobs, self.warnings,
+            self._samples(),
+        )  # fmt: skip
+
+    def _samples(self) -> polars.DataFrame | None:
+        try:
+            return self.power()
+        except SettingsError:  # DataFrames are not installed: the figures alone
+            return None
 
     @property
     def _part(self) -> Part:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
 from energyctl.errors import SettingsError
-from energyctl.results.api import html as showing
+from energyctl.results.api import html
 from energyctl.results.api.frames import TABLES, frame
 from energyctl.results.api.run import Run
 
@@ -63,4 +63,4 @@ class Runs(Sequence[Run]):
 
     def _repr_html_(self) -> str:
         """A row per run, as a notebook shows it."""
-        return showing.runs_html(self)
+        return html.runs_html([run.row for run in self], self.problems)

@@ -1,0 +1,70 @@
+"""What a run consists of: its energy by domain, its phases, its background jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from energyctl.results import tables
+
+
+@dataclass(frozen=True)
+class RunDomain:
+    """A metered domain during the last attempt. None: not known, see *missing*.
+
+    measured: false for an estimate. in_total: whether it is part of the run's total.
+    """
+
+    name: str
+    kind: str | None
+    source: str | None
+    measured: bool | None
+    in_total: bool | None
+    joules: float | None
+    uncertainty_joules: float | None
+    missing: str | None
+
+
+@dataclass(frozen=True)
+class RunEnergy:
+    """Energy of the whole machine's domains during the last attempt; bands are half-widths."""
+
+    seconds: float | None
+    total_joules: float | None
+    uncertainty_joules: float | None
+    measured: bool | None
+    above_idle_joules: float | None
+    marginal_joules: float | None
+    domains: tuple[RunDomain, ...]
+    missing: str | None
+
+    def joules_of(self, kind: str) -> float | None:
+        """The sum over the counted domains of a kind: cpu, dram, gpu, other."""
+        counted = [one for one in self.domains if one.kind == kind and one.in_total]
+        return tables.total([one.joules for one in counted])
+
+
+@dataclass(frozen=True)
+class RunPhase:
+    """A stretch of the run's time line; start, end: Unix seconds. step: of several, its name."""
+
+    name: str
+    step: str | None
+    start: float
+    end: float
+    joules: Mapping[str, float | None]
+    watts: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """A background job during the last attempt; None: not known. coverage, load: 0 to 1."""
+
+    name: str
+    repository: str | None
+    model: str | None
+    iterations: int | None
+    failures: int | None
+    coverage: float | None
+    load: float | None
+    max_gap_seconds: float | None
