@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +23,8 @@ from energyctl.background.job_view import JobView
 from energyctl.campaign.observer import View
 from energyctl.campaign.watcher import Closed, Finished, Scene
 from energyctl.campaign.watcher import _samples as samples
+from energyctl.cli.output.live import Progress
+from energyctl.cli.output.run_view import plain_line
 from energyctl.cli.output.watch import BLOCKS, plain, screen, sparkline
 from energyctl.config.plan import BackgroundJob, Run, Training
 
@@ -146,6 +150,49 @@ def test_what_went_wrong_and_what_is_awaited_is_said() -> None:
     text = drawn(Scene(NOW, closed=over), 160, 10)
     assert "2 of 6 runs finished (1 failed, 1 succeeded); interrupted 1 min 00 s ago" in text
     assert "go on with: energyctl resume x" in text
+
+
+def test_run_shows_the_screen_of_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    watched = scene()
+    assert watched.view is not None
+    console = Console(width=100, height=34, color_system=None, file=io.StringIO())
+    progress = Progress(console, 6, 6, live=True, ends=watched.ends)
+    progress.name, progress.runs = "learning rates", [watched.run, *watched.next_runs]  # type: ignore[list-item]
+    progress.view(watched.view)
+    with console.capture() as captured:
+        console.print(progress._draw())
+    shown = {line.rstrip() for line in captured.get().splitlines()}
+    alike = {line.rstrip() for line in drawn(watched, 100, 30).splitlines()}
+    for line in alike:
+        if re.match("parallel:|… ›|background |training ━|then run", line):
+            assert line in shown
+    assert re.search(r"gpu-0 +250.2 W", captured.get())
+    assert "> epoch 4" in shown
+    progress.finished(1, result_of("failed"))
+    with console.capture() as captured:
+        console.print(progress._draw())
+    assert "run 1 failed  12.3456 ± 0.0070 kJ (estimated)  2 warnings" in captured.get()
+    assert "1 finished, 1 failed" in captured.get()
+
+
+def result_of(status: str) -> dict[str, object]:
+    return {
+        "experiment_id": "a", "status": status, "warnings": ["b", "c"], "background_info": None,
+        "foreground_result": {"duration": 5.0, "error": None},
+        "energy": {"total_joules": 12345.6, "uncertainty_joules": 7.0, "measured": False},
+    }  # fmt: skip
+
+
+def test_a_plain_line_says_all_that_the_screen_says() -> None:
+    view = scene().view
+    assert view is not None
+    line = plain_line(view, 6, None)
+    assert line.startswith("run 2 of 6  examples / mnist  training, attempt 2  ")
+    assert "| package-0 121.4 W  gpu-0 250.2 W |" in line
+    assert "background examples_mnist_rnn: iteration 12, 1 failed  covered 99.7 %, longest" in line
+    assert "not running for 4.0 s, 3 failed" in line
+    assert line.endswith("| > epoch 4")
 
 
 # -- a real one --------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from energyctl.campaign.campaign import leave
 from energyctl.campaign.facts import machine_facts
 from energyctl.campaign.status_file import read_state
 from energyctl.campaign.training import workdirs
+from energyctl.campaign.watcher import Watcher
 from energyctl.meters import GpuProcess, Row, Source, describe, open_meters
 from energyctl.meters import permissions as permission
 from energyctl.meters.base import NotReported
@@ -47,7 +48,7 @@ def status(root: Path) -> dict[str, Any]:
     """Daemon, background jobs, the campaign's current run and phase, power now.
 
     ``campaign`` is None where none runs on this machine, ``run`` where none runs in this
-    workspace.
+    workspace; ``unfinished``: the newest campaign here, where it was interrupted or died.
     """
     user = machine.invoking_user()
     runtime = machine.runtime_path(root, user)
@@ -59,11 +60,25 @@ def status(root: Path) -> dict[str, Any]:
         "workspace": str(root),
         "daemon": None if daemon is None else {"pid": daemon.pid(), "socket": str(daemon.socket)},
         "campaign": holder,
+        "unfinished": None if here else _unfinished(root),
         "run": _run_now(state) if state else None,
         "jobs": _jobs_now(daemon, state) if daemon else [],
         "power_watts": state.get("watts"),
         "power_estimated": state.get("estimated"),
         "leftovers": [leftover.to_json() for leftover in leftovers.find(user)],
+    }
+
+
+def _unfinished(root: Path) -> dict[str, Any] | None:
+    closed = Watcher(Workspace(root)).unfinished()
+    if closed is None:
+        return None
+    return {
+        "campaign": closed.name,
+        "runs": closed.total,
+        "finished": len(closed.finished),
+        "interrupted": closed.interrupted,
+        "resume": closed.resume,
     }
 
 

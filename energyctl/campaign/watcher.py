@@ -118,6 +118,18 @@ class Watcher:
             closed=closed,
         )
 
+    def unfinished(self) -> Closed | None:
+        """The newest campaign, where it neither runs nor ended; none of a cluster."""
+        journal = self._journal(None)
+        try:
+            if journal is None or journal.cluster is not None:
+                return None
+        except (SettingsError, OSError):
+            return None
+        closed = self._closed(journal)
+        over = closed is None or (closed.ended is not None and not closed.interrupted)
+        return None if over else closed
+
     def journal_of_cluster(self) -> Journal | None:
         """That of the newest campaign, where it is one of a cluster and none runs here."""
         if read_state(self._runtime) is not None:
@@ -170,7 +182,7 @@ class Watcher:
             return []
         found = []
         names = dict(journal.started())
-        for index, status in list(closed.finished.items())[-5:]:
+        for index in list(closed.finished)[-5:]:
             name = names.get(index)
             if name is None:
                 continue
@@ -178,7 +190,7 @@ class Watcher:
                 result = journal.folder.load(name)
                 if result is None:
                     continue
-                self._results[name] = _finished(index, name, status, result)
+                self._results[name] = finished_run(index, result)
             found.append(self._results[name])
         return found
 
@@ -214,12 +226,13 @@ def _view(state: Mapping[str, Any]) -> View | None:
         return None
 
 
-def _finished(index: int, name: str, status: str, result: Mapping[str, Any]) -> Finished:
+def finished_run(index: int, result: Mapping[str, Any]) -> Finished:
+    """A run of a campaign, from its result."""
     energy = result.get("energy") or {}
     return Finished(
         index=index,
-        experiment_id=name,
-        status=status,
+        experiment_id=str(result["experiment_id"]),
+        status=str(result["status"]),
         joules=energy.get("total_joules"),
         uncertainty_joules=energy.get("uncertainty_joules"),
         measured=bool(energy.get("measured", True)),

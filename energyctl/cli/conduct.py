@@ -26,6 +26,7 @@ def progress_of(
 
 def conduct(campaign: Campaign, progress: Progress) -> Outcome:
     """Does the campaign, while *progress* shows it and `status` and `watch` can see it."""
+    progress.name, progress.runs = campaign.settings.experiment_name, campaign.runs
     campaign.observer = Published(
         inner=progress,
         path=campaign.runtime / "state.json",

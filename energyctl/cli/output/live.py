@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
@@ -17,13 +17,17 @@ from rich.live import Live
 from rich.text import Text
 
 from energyctl.campaign.observer import View
-from energyctl.cli.output.run_view import headline, job_lines, power
+from energyctl.campaign.watcher import HISTORY, Closed, Finished, Scene, finished_run
+from energyctl.cli.output.run_view import plain_line
 from energyctl.cli.output.tables import presence, total_energy
-from energyctl.results.phases import TRAINING, kind_of
-from energyctl.text import duration, one_line
+from energyctl.cli.output.watch import screen
+from energyctl.config.plan import Run
+from energyctl.text import duration
 
 PLAIN_EVERY_SECONDS = 60.0
 LAST_LINES_SECONDS = 10.0
+ABOVE_LINES = 4
+"""Lines of the terminal that stay free for what was printed last."""
 
 
 class SturdyConsole(Console):
@@ -41,7 +45,10 @@ def make_console() -> Console:
 
 @dataclass
 class Progress:
-    """The observer of ``run`` and ``resume``. Use as a context manager."""
+    """The observer of ``run`` and ``resume``: the screen of ``watch``, drawn from what it is told.
+
+    Use as a context manager.
+    """
 
     console: Console
     total: int
@@ -55,11 +62,16 @@ class Progress:
     """When the campaign is expected to end (Unix seconds), where that is known: from finished
     runs of its kind at first, then from its own."""
 
+    name: str = "campaign"
+    runs: Sequence[Run] = ()
+    """The plan, where what comes next shall be shown."""
+
     _live: Live | None = None
     _view: View | None = None
-    _said: tuple[str, int] = ("", 0)
-    _plain: float = 0.0
-    _finished: int = 0
+    _last: tuple[object, ...] = ()
+    _last_monotonic: float = 0.0
+    _done: tuple[Finished, ...] = ()
+    _power: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
     _began: float = field(default_factory=time.time)
     _lines: SimpleQueue[Text | None] = field(default_factory=SimpleQueue)
 
@@ -88,16 +100,15 @@ class Progress:
     def view(self, view: View) -> None:
         self._view = view
         if self.live:
+            self._power = {
+                domain: (*self._power.get(domain, ())[1 - HISTORY :], watts)
+                for domain, watts in view.watts.items()
+            }
             return
-        now, said = time.monotonic(), (view.phase, view.index * 1000 + view.attempt)
-        if said != self._said or now - self._plain >= PLAIN_EVERY_SECONDS:
-            self._said, self._plain = said, now
-            parts = [headline(view, self.total, self.ends), power(view), *job_lines(view)]
-            if view.moving:
-                parts.append(view.moving)
-            if kind_of(view.phase) in TRAINING and view.last_line:
-                parts.append(f"> {one_line(view.last_line)}")
-            self.say(" | ".join(parts))
+        now, place = time.monotonic(), (view.index, view.attempt, view.phase)
+        if place != self._last or now - self._last_monotonic >= PLAIN_EVERY_SECONDS:
+            self._last, self._last_monotonic = place, now
+            self.say(plain_line(view, self.total, self.ends))
 
     def say(self, text: str) -> None:
         """One line with the time. Returns at once, whatever becomes of the output."""
@@ -112,9 +123,9 @@ class Progress:
                 self.console.print(line, soft_wrap=not self.console.is_terminal)
 
     def finished(self, index: int, result: Mapping[str, Any]) -> None:
-        self._finished += 1
-        left = self.planned - self._finished
-        each = (time.time() - self._began) / self._finished
+        self._done = (*self._done, finished_run(index, result))
+        left = self.planned - len(self._done)
+        each = (time.time() - self._began) / len(self._done)
         self.ends = time.time() + left * each
         training = result["foreground_result"]
         parts = [
@@ -131,15 +142,19 @@ class Progress:
         view = self._view
         if view is None:
             return Group(Text("starting"))
-        lines: list[Text] = [
-            Text(headline(view, self.total, self.ends), style="bold"),
-            Text(power(view)),
-        ]
-        lines += [Text(line) for line in job_lines(view)[:12]]
-        if len(view.jobs) > 12:
-            lines.append(Text(f"… and {len(view.jobs) - 12} more background jobs"))
-        if view.moving:
-            lines.append(Text(view.moving, style="yellow"))
-        if view.last_line:
-            lines.append(Text(f"> {one_line(view.last_line)}", style="dim"))
-        return Group(*lines)
+        size = self.console.size
+        return screen(self._scene(view), size.width, max(10, size.height - ABOVE_LINES))
+
+    def _scene(self, view: View) -> Scene:
+        statuses = {one.index: one.status for one in self._done}
+        return Scene(
+            now=time.time(),
+            view=view,
+            ends=self.ends,
+            run=next((run for run in self.runs if run.index == view.index), None),
+            next_runs=[run for run in self.runs if run.index > view.index],
+            done=self._done,
+            power=self._power,
+            lines=(view.last_line,) if view.last_line else (),
+            closed=Closed(self.name, self.total, statuses, None, False, ""),
+        )

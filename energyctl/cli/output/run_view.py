@@ -1,41 +1,51 @@
-"""A run in progress, in words."""
+"""A run in progress as one line of text, and the words that the screen shares with it."""
 
 from __future__ import annotations
 
 import time
 
+from energyctl.background.job_view import JobView
 from energyctl.campaign.observer import View
 from energyctl.results.phases import TRAINING, kind_of, phase_words
-from energyctl.text import duration, present
+from energyctl.text import duration, one_line, powers, present
 
 
-def power(view: View) -> str:
-    """Power now by domain, estimates labelled."""
-    known = {name: watts for name, watts in view.watts.items() if watts is not None}
-    if not known:
-        return "power not known yet"
-    text = "  ".join(f"{name} {watts:.1f} W" for name, watts in known.items())
-    return text + ("  (CPU estimated)" if view.estimated else "")
+def plain_line(view: View, total: int, ends: float | None) -> str:
+    """Everything about the run in one line, for pipes, logs and dumb terminals."""
+    parts = [headline(view, total, ends), power(view)]
+    for job in view.jobs:
+        counts, presence = job_words(job)
+        parts.append(f"background {job.name}: {counts}" + (f"  {presence}" if presence else ""))
+    if view.moving:
+        parts.append(view.moving)
+    if kind_of(view.phase) in TRAINING and view.last_line:
+        parts.append(f"> {one_line(view.last_line)}")
+    return " | ".join(parts)
 
 
 def headline(view: View, total: int, ends: float | None) -> str:
     """Which run, which phase, since when, and when the campaign is expected to end."""
-    kind, phase = kind_of(view.phase), phase_words(view.phase)
-    if kind in TRAINING and view.attempt > 1:
-        phase += f", attempt {view.attempt}"
-    text = f"run {view.index} of {total}  {view.title}  {phase}"
-    text += f"  {duration(time.time() - view.phase_since)}"
-    if view.until is not None:
-        text += f" of {duration(view.until - view.phase_since)}" + " at most" * bool(view.moving)
-    if kind in TRAINING and view.progress is not None:
-        text += f"  {epochs(view)}"
+    now = time.time()
+    text = f"run {view.index} of {total}  {view.title}  {phase(view, now, '  ')}"
+    if kind_of(view.phase) in TRAINING and view.progress is not None:
+        text += f"  {progress(view, now)}"
     if ends is not None:
-        left = ends - time.time()
-        text += f"  about {duration(left)} left" if left > 0 else "  longer than expected"
+        text += f"  about {duration(ends - now)} left" if ends > now else "  longer than expected"
     return text
 
 
-def epochs(view: View) -> str:
+def phase(view: View, now: float, gap: str = " ") -> str:
+    """The phase that goes on, for how long, and of how long at the most."""
+    text = phase_words(view.phase)
+    if kind_of(view.phase) in TRAINING and view.attempt > 1:
+        text += f", attempt {view.attempt}"
+    text += f"{gap}{duration(now - view.phase_since)}"
+    if view.until is not None:
+        text += f" of {duration(view.until - view.phase_since)}" + " at most" * bool(view.moving)
+    return text
+
+
+def progress(view: View, now: float) -> str:
     """How far the training says it is, and how long it will go on like that."""
     assert view.progress is not None
     done, total = view.progress
@@ -43,16 +53,18 @@ def epochs(view: View) -> str:
         return f"at {done:g}"
     text = f"{done:g} of {total:g}"
     if 0 < done < total:
-        left = (time.time() - view.phase_since) * (total - done) / done
-        text += f", {duration(left)} left in it"
+        text += f", {duration((now - view.phase_since) * (total - done) / done)} left in it"
     return text
 
 
-def job_lines(view: View) -> list[str]:
-    return [
-        f"background {job.name}: iteration {job.iterations}"
-        + ("" if job.running else ", not running now")
-        + (f", {job.failures} failed" if job.failures else "")
-        + present(job.coverage, job.max_gap_seconds, job.load)
-        for job in view.jobs
-    ]
+def power(view: View) -> str:
+    """Power now by domain, estimates labelled."""
+    return powers(view.watts, cpu_estimated=view.estimated) or "power not known yet"
+
+
+def job_words(job: JobView) -> tuple[str, str]:
+    """(``iteration 12, 1 failed``, ``covered 99.7 %, …``) of a background job."""
+    counts = f"iteration {job.iterations}"
+    counts += "" if job.running else f", not running for {duration(job.away_seconds)}"
+    counts += f", {job.failures} failed" if job.failures else ""
+    return counts, present(job.coverage, job.max_gap_seconds, job.load)

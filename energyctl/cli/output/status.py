@@ -11,7 +11,7 @@ from rich.console import Console
 from energyctl.cli.output.tables import meters_table
 from energyctl.meters import Row
 from energyctl.results.phases import phase_words
-from energyctl.text import duration, one_line, present
+from energyctl.text import count, duration, one_line, powers, present
 
 
 def status_text(found: Mapping[str, Any]) -> str:
@@ -21,7 +21,9 @@ def status_text(found: Mapping[str, Any]) -> str:
     lines.append("daemon      " + (f"pid {daemon['pid']}" if daemon else "not running"))
     campaign, run = found["campaign"], found["run"]
     if campaign is None:
-        lines.append("campaign    none")
+        lines.append("campaign    none runs")
+        if found["unfinished"]:
+            lines.append(f"unfinished  {_unfinished(found['unfinished'])}")
     else:
         since = duration(time.time() - campaign.get("since", time.time()))
         lines.append(
@@ -34,25 +36,37 @@ def status_text(found: Mapping[str, Any]) -> str:
             f"phase       {phase_words(run['phase'])} for {duration(run['phase_seconds'])}"
         )
         if run["moving"]:
-            lines.append(f"waits for   {run['moving']}")
+            lines.append(f"load        {run['moving']}")
         if run["last_line"]:
             lines.append(f"says        {one_line(run['last_line'])}")
-    if found["power_watts"]:
-        known = {k: v for k, v in found["power_watts"].items() if v is not None}
-        watts = "  ".join(f"{name} {value:.1f} W" for name, value in known.items())
-        lines.append(f"power       {watts}" + ("  (CPU estimated)" * found["power_estimated"]))
-    for job in found["jobs"]:
-        count = "" if job["iterations"] is None else f"  iteration {job['iterations']}"
-        failed = f"  {job['failures']} failed" if job["failures"] else ""
-        there = present(job["coverage"], job["max_gap_seconds"], job["load"])
-        lines.append(
-            f"background  {job['job']}  {job['state']}  pid {job['pid']}{count}{failed}{there}"
-        )
+    watts = powers(found["power_watts"] or {}, cpu_estimated=bool(found["power_estimated"]))
+    if watts:
+        lines.append(f"power       {watts}")
+    lines += [f"background  {_job_line(job)}" for job in found["jobs"]]
     for left in found["leftovers"]:
         pid = "" if left["pid"] is None else f"pid {left['pid']} "
         place = left["workspace"] or "an unknown workspace"
         lines.append(f"left over   {pid}{left['command']} ({left['why']}) in {place}")
     return "\n".join(lines)
+
+
+def _unfinished(campaign: Mapping[str, Any]) -> str:
+    how = "was interrupted" if campaign["interrupted"] else "died"
+    done = f"{campaign['finished']} of {count(campaign['runs'], 'run')} finished"
+    return f"{campaign['campaign']} {how}, {done}; go on with: {campaign['resume']}"
+
+
+def _job_line(job: Mapping[str, Any]) -> str:
+    """``digits_mlp  RUNNING, pid 4711, iteration 12, 1 failed, covered 99.7 %, …``."""
+    parts = [job["state"]]
+    if job["pid"]:
+        parts.append(f"pid {job['pid']}")
+    if job["iterations"] is not None:
+        parts.append(f"iteration {job['iterations']}")
+    if job["failures"]:
+        parts.append(f"{job['failures']} failed")
+    parts.append(present(job["coverage"], job["max_gap_seconds"], job["load"]))
+    return f"{job['job']}  " + ", ".join(part for part in parts if part)
 
 
 def print_examination(found: Mapping[str, Any], console: Console) -> None:

@@ -1,4 +1,4 @@
-"""What ``energyctl watch`` draws: a scene → lines for a terminal of any size."""
+"""What ``energyctl run`` and ``watch`` draw: a scene → lines for a terminal of any size."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rich.console import Group
 from rich.text import Text
 
 from energyctl.campaign.watcher import STALE_SECONDS, Closed, Scene
-from energyctl.cli.output.run_view import headline, job_lines
+from energyctl.cli.output.run_view import job_words, phase, plain_line, progress
 from energyctl.config.plan import Run
 from energyctl.results.phases import TRAINING, kind_of, phase_words
-from energyctl.text import count, duration, energy, present, values
+from energyctl.text import count, duration, energy, energy_unit, power, values
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 PARALLEL = ("idle", "background_start", "background_only", "foreground", "background_stop")
@@ -78,7 +78,9 @@ def _where(scene: Scene) -> str:
     if scene.ends is not None and not scene.dead:
         left = scene.ends - scene.now
         clock = time.strftime("%H:%M", time.localtime(scene.ends))
-        parts.append(f"ends about {clock}, in {duration(left)}" if left > 0 else "over its time")
+        parts.append(
+            f"ends about {clock}, in {duration(left)}" if left > 0 else "longer than expected"
+        )
     return "  ·  ".join(parts)
 
 
@@ -96,7 +98,7 @@ def _strip(scene: Scene, width: int) -> Text:
     parallel = scene.run is None or scene.run.mode == "parallel"
     names = [*(PARALLEL if parallel else ALONE), "cooldown"]
     place = names.index(kind) if kind in names else names.index("foreground")
-    now = Text(f"[{_now(scene)}]", style="bold cyan")
+    now = Text(f"[{phase(view, scene.now)}]", style="bold cyan")
     before = [Text(phase_words(name), style="green") for name in names[:place]]
     after = [Text(phase_words(name), style="dim") for name in names[place + 1 :]]
     between = Text(" › ", style="dim")
@@ -104,19 +106,6 @@ def _strip(scene: Scene, width: int) -> Text:
     if strip.cell_len > width and before:
         strip = between.join([Text("…", style="dim"), now, *after])
     return strip
-
-
-def _now(scene: Scene) -> str:
-    """The phase that goes on, for how long, and of how long at the most."""
-    view = scene.view
-    assert view is not None
-    kind, text = kind_of(view.phase), phase_words(view.phase)
-    text += f", attempt {view.attempt}" if kind in TRAINING and view.attempt > 1 else ""
-    text += f" {duration(scene.now - view.phase_since)}"
-    if view.until is not None:
-        text += f" of {duration(view.until - view.phase_since)}"
-        text += " at most" if view.moving else ""
-    return text
 
 
 def _power(scene: Scene, width: int) -> Iterator[Text]:
@@ -134,7 +123,7 @@ def _power(scene: Scene, width: int) -> Iterator[Text]:
         line.append(f"{'?' if now is None else f'{now:.1f}':>8} W ", style="bold")
         line.append(sparkline(readings[-graph:], graph), style="cyan")
         if known:
-            line.append(f"  {min(known):.1f} … {max(known):.1f} W", style="dim")
+            line.append(f"  {min(known):.1f} … {power(max(known))}", style="dim")
         yield line
     if view.estimated:
         yield Text("the CPU's power is an estimate, not measured", style="yellow")
@@ -163,15 +152,11 @@ def _jobs(scene: Scene, width: int) -> Iterator[Text]:
     assert view is not None
     for job in view.jobs:
         line = Text(f"background {job.name}", style="bold" if job.running else "yellow")
-        text = f"  iteration {job.iterations}"
-        text += "" if job.running else f", not running for {duration(job.away_seconds)}"
-        text += f", {job.failures} failed" if job.failures else ""
-        there = present(job.coverage, job.max_gap_seconds, job.load)
-        line.append(text, style="not bold")
-        if line.cell_len + len(there) <= width:
-            line.append(there, style="not bold")
-        elif there:
-            line.append("\n  " + there, style="not bold")
+        counts, presence = job_words(job)
+        line.append(f"  {counts}", style="not bold")
+        if presence:
+            fits = line.cell_len + len(presence) + 2 <= width
+            line.append(("  " if fits else "\n    ") + presence, style="not bold")
         yield from line.split("\n")
 
 
@@ -193,18 +178,15 @@ def _bar(scene: Scene, width: int) -> Text:
     assert view is not None
     assert view.progress is not None
     done, total = view.progress
+    text = progress(view, scene.now)
     if not total or total <= 0:
-        return Text(f"training: at {done:g}")
+        return Text(f"training: {text}")
     share = min(1.0, max(0.0, done / total))
-    text = f" {done:g} of {total:g}"
-    if 0 < done < total:
-        left = (scene.now - view.phase_since) * (total - done) / done
-        text += f", {duration(left)} left"
-    room = max(10, min(40, width - cell_len(text) - 12))
+    room = max(10, min(40, width - cell_len(text) - 13))
     full = round(share * room)
     line = Text("training ")
     line.append("━" * full, style="green").append("━" * (room - full), style="dim")
-    return line.append(text)
+    return line.append(f" {text}")
 
 
 def _clean(line: str) -> str:
@@ -214,11 +196,14 @@ def _clean(line: str) -> str:
 
 
 def _queue(scene: Scene, width: int) -> Iterator[Text]:
+    unit = energy_unit(done.joules for done in scene.done)
     for done in list(scene.done)[-3:]:
         line = Text(f"run {done.index} {done.status}", style="green")
         if done.status != "succeeded":
             line.stylize("red")
-        more = f"  {energy(done.joules, done.uncertainty_joules, measured=done.measured)}"
+        more = "  " + energy(
+            done.joules, done.uncertainty_joules, measured=done.measured, unit=unit
+        )
         more += f"  {count(done.warnings, 'warning')}" if done.warnings else ""
         yield line.append(more, style="default")
     waiting = list(scene.next_runs)
@@ -262,11 +247,5 @@ def plain(scene: Scene) -> str:
     if view is None:
         return " | ".join(line.plain for line in _nothing(scene))
     total = scene.closed.total if scene.closed else 0
-    watts = "  ".join(f"{name} {w:.1f} W" for name, w in view.watts.items() if w is not None)
-    estimated = "  (CPU estimated)" if view.estimated else ""
     parts = [died(scene)] if scene.dead else []
-    parts += [headline(view, total, scene.ends), (watts or "power not known yet") + estimated]
-    parts += job_lines(view)
-    if view.moving:
-        parts.append(view.moving)
-    return " | ".join(parts)
+    return " | ".join([*parts, plain_line(view, total, scene.ends)])
