@@ -20,8 +20,9 @@ from test_comparing import write_runs
 import energyctl
 from benchmarks.report import write_result
 from energyctl import cli
-from energyctl.analysis import report as pages
-from energyctl.analysis.report.run_data import packed, series, unpacked
+from energyctl.analysis.report.page import data as page_data
+from energyctl.analysis.report.run_data import content, packed, series, unpacked
+from energyctl.analysis.report.run_tables import facts
 from energyctl.analysis.report.summary import grouped
 
 EVIL = "</script><script>window.evil=1</script><img src=x onerror='window.evil=1'>\u2028\"&第\u202e"
@@ -85,12 +86,38 @@ def test_no_peak_of_an_hour_is_lost_and_the_same_run_gives_the_same_page(tmp_pat
     lines[4001] = ",".join((cells[0], cells[1], "1234.5", cells[3]))
     series_file.write_text("\n".join(lines) + "\n")
     run = energyctl.load(tmp_path)[0]
-    content = pages.packing.content(run)
-    gpu = unpacked(content["power"][f"gpu-{cells[1]}"], ("watts",))
+    whole = content(run)
+    gpu = unpacked(whole["power"][f"gpu-{cells[1]}"], ("watts",))
     assert max(row["watts"] or 0 for row in gpu) == pytest.approx(1234.5, rel=1e-3)
     assert len(gpu) < 1000
     assert packed(run) == packed(run)
     assert len(packed(run)) < 28_000  # of 15 MB for 500
+
+
+def test_the_page_gets_its_words_and_figures_made(tmp_path: Path) -> None:
+    draw = random.Random(1)
+    write_result(tmp_path, 1, 30, draw)
+    write_result(tmp_path, 2, 60, draw)
+    path = next(tmp_path.glob("run0001*.json"))
+    data = json.loads(path.read_text())
+    data["energy"] |= {"total_joules": 950.0, "uncertainty_joules": 4.0, "seconds": 183_600.0}
+    data["background_info"]["jobs"][0] |= {"coverage": None, "missing": {"coverage": "no ledger"}}
+    path.write_text(json.dumps(data))
+    runs = energyctl.load(tmp_path)
+    page = page_data(runs)
+    names = [column["name"] for column in page["columns"]]
+    first, second = (dict(zip(names, run["cells"], strict=True)) for run in page["runs"])
+    assert first["energy"] == "0.9500 ± 0.0040 kJ"
+    assert second["energy"].endswith(" kJ")
+    assert first["time"] == "2 d 03 h"
+    assert (first["covered"], second["covered"]) == (None, "99.5 %")
+    tables = {table["title"]: table for table in facts(runs[0])["tables"]}
+    assert [row[0] for row in tables["phases"]["rows"]] == [
+        "idle", "load coming up", "load alone", "training", "load going down", "cool-down",
+    ]  # fmt: skip
+    assert tables["background"]["rows"][0][3:] == [{"why": "coverage: no ledger"}, "97 %", "30 ms"]
+    units = {row[1].split()[-1] for row in tables["energy"]["rows"]}
+    assert len(units) == 1
 
 
 def test_warnings_that_differ_in_figures_are_one() -> None:
@@ -265,7 +292,7 @@ def test_machines_stand_beside_each_other_with_their_calibrations(
     shown.page.wait_for_selector("#c-machines svg")
     assert shown.count("#c-machines .mark-symbol.role-mark path") == 6
     text = shown.page.inner_text("#s-machines")
-    assert "idle 50.0 W; 1050.0 ± 2.0 J in 12.0 s; 1.0500 ± 0.0040 of the first" in text
+    assert "idle 50.0 W; 1050.0 ± 2.0 J in 12.0 s; 1.0500 ± 0.0041 of the first" in text
     assert "runs on one machine differ by" in text
     assert "applied to no figure" in text
     assert shown.trouble == []
@@ -319,7 +346,9 @@ def test_a_run_opens_with_the_power_of_every_domain_and_its_figures(
         assert domain in legend
     assert shown.count(".run-iterations .mark-rect.role-mark path") >= 90
     assert shown.count(".run-temperature .mark-line path") == 2
-    assert "99.5 %" in shown.page.inner_text("details.run[open]")
+    words = shown.page.inner_text("details.run[open]")
+    assert "99.5 %" in words
+    assert "load coming up" in words
     shown.page.click("details.run[open] > summary")
     shown.page.wait_for_function("!document.querySelector('.run-power')")
     assert shown.trouble == []

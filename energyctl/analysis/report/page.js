@@ -18,32 +18,13 @@
     return element;
   }
   const known = (value) => value !== null && value !== undefined;
-  function figure(value, digits = 4) {
-    if (!known(value)) return "–";
-    if (typeof value !== "number") return String(value);
-    return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(digits)));
-  }
-  function joules(value, band, measured = true) {
-    if (!known(value)) return "–";
-    const size = Math.abs(value);
-    const [scale, unit] = size >= 1e7 ? [1e6, "MJ"] : size >= 1e4 ? [1e3, "kJ"] : [1, "J"];
-    // As many digits as show that a band is not zero.
-    const digits = known(band) && band > 0
-      ? Math.min(6, Math.max(2, Math.ceil(-Math.log10(2 * band / scale)))) : 2;
-    let text = (value / scale).toFixed(digits);
-    if (known(band)) text += " ± " + (band / scale).toFixed(digits);
-    return `${text} ${unit}${measured ? "" : " (estimated)"}`;
-  }
-  function duration(seconds) {
-    if (!known(seconds)) return "–";
-    if (seconds < 60) return seconds.toFixed(1) + " s";
-    const whole = Math.round(seconds), hours = Math.floor(whole / 3600);
-    const two = (n) => String(n).padStart(2, "0");
-    const minutes = Math.floor((whole % 3600) / 60);
-    return hours ? `${hours} h ${two(minutes)} min` : `${minutes} min ${two(whole % 60)} s`;
-  }
   const many = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
-  const percent = (share) => known(share) ? (100 * share).toFixed(1) + " %" : "–";
+  // Words and figures come from the program: a text, or the reason why there is none.
+  const cell = (name, attributes, value) => {
+    const text = typeof value === "object" ? "–" : value;
+    const kind = text.length > 30 && !attributes.class ? { class: "wrap" } : {};
+    return h(name, { ...attributes, ...kind, title: value.why }, text);
+  };
 
   // -- charts ------------------------------------------------------------------------------------
   const theme = () => root.dataset.theme === "dark" ? "dark" : "light";
@@ -99,25 +80,11 @@
 
   // -- the table of runs -------------------------------------------------------------------------
   const varied = DATA.hyperparameters.map((axis) => axis.name);
-  const COLUMNS = [
-    ["run", (r) => r.number, (r) => h("a", { href: "#run=" + r.number }, r.label), ""],
-    ["mode", (r) => word(r.mode), null, ""],
-    ["status", (r) => r.status, (r) => h("span", { class: "status-" + r.status }, r.status), ""],
-    ["energy", (r) => r.joules, (r) => joules(r.joules, known(r.high) ? r.high - r.joules : null,
-      r.measured !== false), "n"],
-    ["time", (r) => r.seconds, (r) => duration(r.seconds), "n"],
-    ["power", (r) => r.watts, (r) => known(r.watts) ? figure(r.watts) + " W" : "–", "n"],
-    ...varied.map((n) => [n.slice(PREFIX.hyperparam_), (r) => r[n], (r) => figure(r[n], 5), "n"]),
-    ...DATA.metrics.map((m) => [m.name.slice(PREFIX.metric_), (r) => r[m.name],
-      (r) => figure(r[m.name], 5), "n"]),
-    ["covered", (r) => r.coverage, (r) => percent(r.coverage), "n"],
-    ["warnings", (r) => r.warnings, null, "n"],
-  ];
   let order = { column: 0, down: false };
   function sorted(runs) {
-    const value = COLUMNS[order.column][1], sign = order.down ? -1 : 1;
+    const key = DATA.columns[order.column].key, sign = order.down ? -1 : 1;
     return [...runs].sort((a, b) => {
-      const [x, y] = [value(a), value(b)];
+      const [x, y] = [a[key], b[key]];
       if (!known(x) || !known(y)) return known(x) ? -1 : known(y) ? 1 : 0;
       return sign * (typeof x === "number" && typeof y === "number" ? x - y
         : String(x).localeCompare(String(y)));
@@ -125,7 +92,7 @@
   }
   function table(runs) {
     const [head, body] = [$("t-runs").tHead, $("t-runs").tBodies[0]];
-    head.replaceChildren(h("tr", {}, COLUMNS.map(([name, , , kind], index) => {
+    head.replaceChildren(h("tr", {}, DATA.columns.map(({ name, number }, index) => {
       const mark = index === order.column ? (order.down ? " ↓" : " ↑") : "";
       const sort = index === order.column ? (order.down ? "descending" : "ascending") : null;
       const button = h("button", { type: "button" }, name + mark);
@@ -133,13 +100,14 @@
         order = { column: index, down: order.column === index && !order.down };
         table(chosen());
       };
-      return h("th", { scope: "col", class: kind || null, "aria-sort": sort }, button);
+      return h("th", { scope: "col", class: number ? "n" : null, "aria-sort": sort }, button);
     })));
     body.replaceChildren(...sorted(runs).map((run) => h("tr", {},
-      COLUMNS.map(([, value, cell, kind]) => {
-        const shown = cell ? cell(run) : figure(value(run));
-        const why = shown === "–" ? run.missing || "not known, or not measured" : null;
-        return h("td", { class: kind || null, title: why }, shown);
+      DATA.columns.map(({ key, number }, index) => {
+        const value = run.cells[index];
+        if (key === "number") return h("td", {}, h("a", { href: "#run=" + run.number }, value));
+        if (key === "status") return h("td", {}, h("span", { class: "status-" + value }, value));
+        return cell("td", { class: number ? "n" : "" }, value || { why: run.missing });
       }))));
     $("t-runs").parentElement.classList.toggle("tall", runs.length > 14);
   }
@@ -249,51 +217,18 @@
     }
     return made;
   }
-  function pairs(title, entries) {
-    const there = entries.filter(([, value]) => known(value) && value !== "");
-    if (!there.length) return null;
+  function grid({ title, head, rows }) {
     return h("div", {}, h("h3", {}, title), h("div", { class: "scroll" }, h("table", {},
-      h("tbody", {}, there.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name),
-        h("td", { class: "wrap" }, value)))))));
+      head.length ? h("thead", {}, h("tr", {}, head.map((n) => h("th", { scope: "col" }, n)))) : null,
+      h("tbody", {}, rows.map(([first, ...rest]) => h("tr", {}, head.length ? cell("td", {}, first)
+        : h("th", { scope: "row" }, first), rest.map((value) => cell("td", {}, value))))))));
   }
-  function grid(title, head, body) {
-    if (!body.length) return null;
-    return h("div", {}, h("h3", {}, title), h("div", { class: "scroll" }, h("table", {},
-      h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, body.map((cells) => h("tr", {}, cells.map((cell) =>
-        cell && cell.why !== undefined ? h("td", { title: cell.why }, cell.text)
-          : h("td", { class: String(cell).length > 30 ? "wrap" : null }, cell))))))));
-  }
-  const gap = (seconds) => known(seconds) ? figure(seconds, 2) + " s" : "–";
-  const told = (text, why) => ({ text, why: text === "–" ? why || "not known" : null });
-  function facts(run, f) {
-    const added = (value, band) => known(value) ? joules(value, band, run.measured !== false) : null;
+  function facts(f) {
     return [
       f.error ? h("p", { class: "note bad" }, f.error) : null,
       f.warnings.length ? h("div", { class: "note warn" }, h("ul", {},
         f.warnings.map((line) => h("li", {}, line)))) : null,
-      h("div", { class: "columns" },
-        grid("energy", ["domain", "joules", "source", ""], f.domains.map((d) => [d.name,
-          told(joules(d.joules, d.uncertainty_joules, d.measured), d.missing), word(d.source),
-          [d.missing, d.in_total ? null : "not in the total"].filter(known).join("; ")])),
-        grid("phases", ["phase", "length", "power"], f.phases.map((p) => [p.name,
-          duration(p.seconds), Object.entries(p.watts).map(([n, w]) => `${n} ${figure(w)} W`)
-            .join(", ")])),
-        grid("background", ["job", "iterations", "failed", "covered", "busy", "longest gap"],
-          f.jobs.map((j) => [j.name, told(figure(j.iterations), j.missing),
-            told(figure(j.failures), j.missing), told(percent(j.coverage), j.missing),
-            told(percent(j.load), j.missing), told(gap(j.max_gap_seconds), j.missing)])),
-        pairs("hyper-parameters", Object.entries(f.hyperparameters).map(([n, v]) =>
-          [n, typeof v === "object" ? JSON.stringify(v) : figure(v, 17)])),
-        pairs("metrics", Object.entries(f.metrics).map(([n, v]) => [n, figure(v, 17)])),
-        pairs("more", [
-          ["above the idle machine", added(f.above_idle, f.above_idle_band)],
-          ["above the background alone", added(f.marginal, f.marginal_band)],
-          ["not known", f.missing],
-          ["samples", known(f.samples) ? `${f.samples}, ${figure(f.samples_missed)} missed` : null],
-          ["attempts", f.attempts || null], ["log", f.log], ["result", f.file],
-          ["imported from", f.imported_from],
-        ])),
+      h("div", { class: "columns" }, f.tables.map(grid)),
     ];
   }
   async function open(details, run) {
@@ -317,7 +252,7 @@
     body.replaceChildren(...drawn.map(([, element]) => element),
       h("p", { class: "soft" }, !power.length ? "no power samples lie beside its result"
         : power.some((row) => row.mean) ? "Dashed: the mean of a phase without samples." : ""),
-      ...facts(run, packed.facts).filter(Boolean));
+      ...facts(packed.facts).filter(Boolean));
     details.charts = () => drawn.map(([name, element]) => draw(element, specs[name], sets, true));
     details.rest = () => drawn.forEach(([, element]) => {
       element.style.minHeight = element.offsetHeight + "px";
@@ -336,9 +271,7 @@
     const details = h("details", { class: "run", id: "r" + run.number },
       h("summary", {}, h("b", {}, run.label),
         h("span", { class: "status-" + run.status }, run.status), h("span", {}, word(run.mode)),
-        h("span", {}, joules(run.joules, known(run.high) ? run.high - run.joules : null,
-          run.measured !== false)), h("span", {}, duration(run.seconds)),
-        run.warnings ? h("span", { class: "soft" }, many(run.warnings, "warning")) : null,
+        run.summary.map((text) => h("span", {}, text)),
         h("span", { class: "soft" }, run.experiment_id)), h("div", {}));
     details.ontoggle = () => {
       if (details.open) { open(details, run); return; }

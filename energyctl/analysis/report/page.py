@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import energyctl
 from energyctl.analysis import charts
 from energyctl.analysis import machines as nodes
+from energyctl.analysis.report import run_tables
 from energyctl.analysis.report.run_data import packed
 from energyctl.analysis.report.summary import glance
 from energyctl.errors import SettingsError
@@ -104,22 +105,23 @@ def data(runs: Sequence[Run]) -> dict[str, Any]:
     """What the script draws from: rows of all runs, specifications of all charts."""
     rows, domains = charts.run_rows(runs), charts.domain_rows(runs)
     numbers = {name for row in rows for name in row if name.startswith("hyperparam_")}
-    metrics = {name for row in rows for name in row if name.startswith("metric_")}
+    measures = {name for row in rows for name in row if name.startswith("metric_")}
     for row, run in zip(rows, runs, strict=True):
         load = "parallel" if row["mode"] == "parallel" else "alone"
         row["group"] = f"{row['repository'] or '?'}, {load}"
         row["node"] = run.row.get("node")
-        row["missing"] = run.row.get("energy_missing")
         row["error"] = run.row.get("error")
     _relate(rows)
     shapes, specs = _run_charts(runs)
+    hyperparameters, metrics = _by_runs(numbers, rows), _by_runs(measures, rows)
+    columns = run_tables.columns(hyperparameters, metrics)
+    run_tables.describe(rows, runs, [column["key"] for column in columns])
     return {
         "runs": rows,
+        "columns": columns,
         "domains": domains,
-        "hyperparameters": [_axis(name, rows) for name in _by_runs(numbers, rows)],
-        "metrics": [
-            {"name": name, "less": charts.minimised(name)} for name in _by_runs(metrics, rows)
-        ],
+        "hyperparameters": [_axis(name, rows) for name in hyperparameters],
+        "metrics": [{"name": name, "less": charts.minimised(name)} for name in metrics],
         "shapes": shapes,
         "runCharts": specs,
         "charts": _charts(rows, domains),

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl.analysis import charts
-from energyctl.results.phases import phase_words
+from energyctl.analysis.report.run_tables import facts
 from energyctl.results.tables import Row
 
 if TYPE_CHECKING:
@@ -90,75 +90,3 @@ def unpacked(columns: Mapping[str, Any], values: Sequence[str]) -> list[Row]:
 
 def _iterations(rows: Iterable[Row]) -> list[Row]:
     return [{**row, "start": round(row["start"], 2), "end": round(row["end"], 2)} for row in rows]
-
-
-def facts(run: Run) -> dict[str, Any]:
-    """What stands beside the pictures of a run."""
-    result, row = run.result, run.row
-    training = result.get("foreground_result") or {}
-    background = result.get("background_info") or {}
-    return {
-        "error": row.get("error"),
-        "warnings": run.warnings,
-        "hyperparameters": {name: _plain(v) for name, v in run.hyperparameters.items()},
-        "metrics": {name: _plain(value) for name, value in run.metrics.items()},
-        "domains": [
-            {
-                **{name: getattr(one, name) for name in ("name", "source", "measured", "in_total")},
-                **{name: getattr(one, name) for name in ("joules", "uncertainty_joules")},
-                "missing": one.missing,
-            }
-            for one in (run.energy.domains if run.energy else ())
-        ],
-        "phases": [_phase(phase, run) for phase in run.phases],
-        "jobs": [
-            {name: getattr(job, name) for name in JOB} | {"missing": _missing(background, job.name)}
-            for job in run.jobs
-        ],
-        "above_idle": row.get("above_idle_joules"),
-        "above_idle_band": row.get("above_idle_uncertainty_joules"),
-        "marginal": row.get("marginal_joules"),
-        "marginal_band": row.get("marginal_uncertainty_joules"),
-        "missing": row.get("energy_missing"),
-        "idle_watts": row.get("idle_watts"),
-        "samples": row.get("samples"),
-        "samples_missed": row.get("samples_missed"),
-        "attempts": len(training.get("attempts") or ()),
-        "log": training.get("log"),
-        "imported_from": row.get("imported_from"),
-        "file": str(run.path),
-        "estimated": [
-            one.name for one in (run.energy.domains if run.energy else ()) if not one.measured
-        ],
-    }
-
-
-JOB = ("name", "iterations", "failures", "coverage", "load", "max_gap_seconds")
-
-
-def _missing(background: Mapping[str, Any], name: str) -> str | None:
-    for job in background.get("jobs") or ():
-        if (
-            isinstance(job, dict)
-            and job.get("job") == name
-            and isinstance(job.get("missing"), dict)
-        ):
-            return "; ".join(f"{key}: {why}" for key, why in job["missing"].items()) or None
-    return None
-
-
-def _phase(phase: Any, run: Run) -> dict[str, Any]:
-    """With the power of each domain that is part of the total."""
-    counted = {one.name for one in run.energy.domains if one.in_total} if run.energy else set()
-    return {
-        "name": phase_words(phase.name, phase.step),
-        "seconds": phase.end - phase.start,
-        "watts": {name: watts for name, watts in phase.watts.items() if name in counted},
-    }
-
-
-def _plain(value: Any) -> Any:
-    """As JSON holds it; nan and infinities as text."""
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return str(value)
-    return value
