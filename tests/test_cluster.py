@@ -292,7 +292,7 @@ def test_foreign_load_on_a_node_is_refused(place: Lab) -> None:
             done = place.run("collect", "--interval", "1", code=1)
         finally:
             busy.kill()
-    assert "this machine is not ours alone: foreign load before the start" in done.stdout
+    assert "this machine is not exclusive to this job: foreign load before the start" in done.stdout
     assert place.results() == []
 
 

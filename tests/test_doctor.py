@@ -187,7 +187,8 @@ def test_gpus_that_are_not_metered_are_not_taken_for_idle(world: Path) -> None:
         found = json.loads(done.stdout)
         assert found["gpu_processes"] == ([] if visible else None)
         assert (
-            f"{left_out}: not metered (CUDA_VISIBLE_DEVICES), not" in found["gpu_processes_missing"]
+            f"{left_out}: not metered (CUDA_VISIBLE_DEVICES), so its"
+            in found["gpu_processes_missing"]
         )
         assert "not metered (CUDA_VISIBLE_DEVICES)" in text_of(found)
 
@@ -201,7 +202,7 @@ class WithProcesses(ScriptedMeter):
 
     def processes(self) -> Sequence[GpuProcess]:
         if self._found is None:
-            raise NotReported("GPU 0 does not tell who is on it: Insufficient Permissions")
+            raise NotReported("GPU 0 does not report its processes: Insufficient Permissions")
         return self._found
 
 

@@ -120,4 +120,4 @@ def test_two_readings_that_do_not_agree_are_uncertain_by_what_they_disagree() ->
     recording = Recording((instant, average), series, (), 1.0)
     energy = recording.energy(START, START + 10)
     assert energy.domains[0].budget["disagreement"] == pytest.approx(1260.0)
-    assert any("do not agree" in line for line in energy.warnings)
+    assert any("two power readings of this GPU disagree" in line for line in energy.warnings)

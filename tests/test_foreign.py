@@ -413,7 +413,7 @@ def test_a_warning_names_who_it_was() -> None:
     load = Load(10.0, 12.0, [CpuProcess(7, "bob", "make -j", 11.0)], [])
     (line,) = load.warnings("before the start")
     assert line == (
-        "foreign load before the start: 1.20 CPU cores on average are not of this campaign:"
+        "foreign load before the start: other processes used 1.20 CPU cores on average:"
         " pid 7 (bob, 1.10 cores) make -j"
     )
 
@@ -521,7 +521,7 @@ def test_foreign_load_is_warned_of_before_the_start_and_in_the_result(
     assert "warning: foreign load before the start: " in " ".join(done.stdout.split())
     for when in ("during the idle baseline", "during the foreground"):
         (line,) = [w for w in result["warnings"] if w.startswith(f"foreign load {when}: ")]
-        assert "cores on average are not of this campaign: pid " in line
+        assert "cores on average: pid " in line
 
 
 def test_a_foreign_process_on_a_gpu_is_in_the_result_and_our_own_is_not(

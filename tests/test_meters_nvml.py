@@ -293,7 +293,7 @@ def test_a_gpu_that_does_not_tell_its_processes_is_named_and_the_others_are_kept
     deny = ",".join(f"nvmlDeviceGet{kind}RunningProcesses_v3@1" for kind in kinds)
     found, reason = child(library, PROCESSES, PROCESSES=seats, DENY=deny)
     assert found == ON_GPU_0
-    assert "GPU 1 (Fake GPU 1) does not tell who is on it: Not Supported" in reason
+    assert "GPU 1 (Fake GPU 1) does not report its processes: Not Supported" in reason
 
 
 def test_a_counter_that_comes_to_stand_still_gives_no_energy(library: Path) -> None:
@@ -387,7 +387,7 @@ def test_a_gpu_that_does_not_tell_who_is_busy_is_named_and_the_others_are_kept(
     assert [(gpu, pid) for gpu, pid, _, _ in found] == [(0, 11)]
     assert told == [0]
     assert untold == {
-        "1": "GPU 1 (Fake GPU 1) does not tell how busy each process is: Not Supported"
+        "1": "GPU 1 (Fake GPU 1) does not report the utilisation of each process: Not Supported"
     }
 
 

@@ -61,9 +61,9 @@ def test_what_moves_is_named_with_its_drift() -> None:
 
 
 def test_nothing_is_steady_before_the_window_is_full() -> None:
-    assert watched(lambda n: 5.0, "a cores", count=40) == "waiting for a full window"
+    assert watched(lambda n: 5.0, "a cores", count=40) == "not watched for long enough yet"
     assert watched(lambda n: 5.0, "a cores", count=41) is None
-    assert watched(lambda n: 5.0, "a cores", count=0) == "waiting for a full window"
+    assert watched(lambda n: 5.0, "a cores", count=0) == "not watched for long enough yet"
 
 
 def test_a_window_has_looks_enough_however_short_it_is() -> None:
@@ -83,7 +83,7 @@ def test_a_restart_begins_a_new_window() -> None:
         steadiness.add(number, {"a cores": 1.0})
     assert steadiness.moving() is None
     steadiness.restart()
-    assert steadiness.moving() == "waiting for a full window"
+    assert steadiness.moving() == "not watched for long enough yet"
     assert steadiness.trends() == {}
     assert steadiness.span_seconds == 0.0
 
@@ -108,7 +108,7 @@ def test_a_figure_that_has_just_begun_is_not_steady() -> None:
         told = {"b percent": 80.0} if number >= 56 else {}
         steadiness.add(number / 4, {"a cores": 1.0, **told})
         if number in (56, 70):
-            assert steadiness.moving() == "b percent has just begun (now 80)"
+            assert steadiness.moving() == "b percent was seen only recently (now 80)"
     for number in range(81, 100):
         steadiness.add(number / 4, {"a cores": 1.0, "b percent": 80.0})
     assert steadiness.moving() is None
@@ -278,17 +278,17 @@ def job(name: str, load: float | None, coverage: float, learning_rate: float = 0
 @pytest.mark.parametrize(
     ("jobs", "named"),
     [
-        ([job("a", 0.4, 1.0)], ["a 40%"]),
+        ([job("a", 0.4, 1.0)], ["a 40 %"]),
         ([job("a", 0.6, 1.0)], []),
         ([job("a", None, 1.0)], []),
         ([job("a_1", 0.4, 1.0), job("a_2", 0.4, 1.0)], []),  # one is busy while the other starts
-        ([job("a_1", 0.2, 1.0), job("a_2", 0.1, 1.0)], ["a_1 20%, a_2 10%"]),
-        ([job("a", 0.9, 1.0), job("b", 0.1, 1.0, learning_rate=0.2)], ["b 10%"]),
+        ([job("a_1", 0.2, 1.0), job("a_2", 0.1, 1.0)], ["a_1 20 %, a_2 10 %"]),
+        ([job("a", 0.9, 1.0), job("b", 0.1, 1.0, learning_rate=0.2)], ["b 10 %"]),
         ([job("a", 0.4, 0.5)], []),  # that it was away says enough
     ],
 )
 def test_a_training_that_ran_and_was_idle_has_a_warning(jobs: list[Any], named: list[str]) -> None:
-    found = [text for text in coverage_warnings({"jobs": jobs}) if "for the most part" in text]
+    found = [text for text in coverage_warnings({"jobs": jobs}) if "was mostly idle" in text]
     assert len(found) == len(named)
     for text, name in zip(found, named, strict=True):
         assert name in text
@@ -301,6 +301,6 @@ def test_copies_that_were_away_have_one_warning_together() -> None:
     copies[8] |= {"failures": 3, "iterations": 5}
     other = job("b", 0.9, 1.0, learning_rate=0.2)
     away, failed = coverage_warnings({"jobs": [*copies, other]})
-    assert "a_8 and 49 more of 50 copies ran for at least 25.0%" in away
-    assert "longest gap 9.00 s" in away
+    assert "a_8 and 49 more of 50 copies ran for at least 25.0 %" in away
+    assert "longest gap 9 s" in away
     assert "background a_9: 3 of 5 iterations failed; see a_9" in failed

@@ -9,6 +9,7 @@ from typing import Any
 from energyctl.background import templates as programs
 from energyctl.config.plan import Run
 from energyctl.results.background_load import unknown
+from energyctl.text import percent, short_duration
 
 BACKGROUND_NOTE = "Background training served as GPU load only (not monitored)"
 GOOD_COVERAGE, GOOD_LOAD = 0.99, 0.5
@@ -82,8 +83,8 @@ def _away(copies: Sequence[Mapping[str, Any]]) -> list[str]:
     gap = max(job["max_gap_seconds"] for job in away)
     least = "" if len(away) == 1 else "at least "
     return [
-        f"background {_named(away, copies)} ran for {least}{away[0]['coverage']:.1%} of the "
-        f"foreground's time (longest gap {gap:.2f} s)"
+        f"background {_named(away, copies)} ran for {least}{percent(away[0]['coverage'])} of the "
+        f"foreground's time (longest gap {short_duration(gap)})"
     ]
 
 
@@ -105,11 +106,11 @@ def _idle(copies: Sequence[Mapping[str, Any]]) -> list[str]:
     ran = all((job["coverage"] or 0.0) >= GOOD_COVERAGE for job in copies)
     if not ran or len(loads) < len(copies) or sum(loads) >= GOOD_LOAD:
         return []
-    names = ", ".join(f"{job['job']} {job['load']:.0%}" for job in copies[:NAMED])
+    names = ", ".join(f"{job['job']} {percent(job['load'], 0)}" for job in copies[:NAMED])
     if len(copies) > NAMED:
         names += f" and {len(copies) - NAMED} more copies"
     return [
-        f"background {names} of the foreground's time busy: it ran, but for the most part "
-        "it was idle, as when it imports and loads data; longer iterations help, or copies "
-        "with stagger_seconds between them, so that one is busy while another starts"
+        f"background {names} of the foreground's time busy: it ran, but was mostly idle, as "
+        "while it imports modules or loads data; use longer iterations, or copies with "
+        "stagger_seconds between their starts, so that one is busy while another starts"
     ]

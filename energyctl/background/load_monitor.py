@@ -91,7 +91,7 @@ class Loads:
         self._untold: dict[int, str] = {}  # by GPU
         self._absent: set[int] = set()
         self.strange_gpus: set[int] = set()
-        """GPUs on which the driver tells of pids that are nobody's here (in a container)."""
+        """GPUs on which the driver reports pids that do not exist here (in a container)."""
 
         self.gpu_pids: dict[int, int] = {}
 
@@ -269,7 +269,7 @@ class Loads:
         """Why a job may be on a GPU without being seen there."""
         doubts = list(self._untold.values())
         if self.strange_gpus:
-            doubts.append("the driver tells of pids that are nobody's here (in a container)")
+            doubts.append("the driver reports pids that do not exist here (in a container)")
         return doubts
 
     def tells(self, gpu: int) -> bool:

@@ -74,13 +74,13 @@ class Steadiness:
 
     def moving(self) -> str | None:
         if self.span_seconds < self.seconds or len(self._window) < FEWEST:
-            return "waiting for a full window"
+            return "not watched for long enough yet"
         trends = self.trends()
         for name, seen in trends.items():
             unit = name.rsplit(" ", 1)[-1]
             tolerance = max(RELATIVE_TOLERANCE * abs(seen.mean), ABSOLUTE_TOLERANCE.get(unit, 0.0))
             if seen.looks < MOSTLY * len(self._window):
-                return f"{name} has just begun (now {seen.latest:.3g})"
+                return f"{name} was seen only recently (now {seen.latest:.3g})"
             if abs(seen.drift) > tolerance and abs(seen.drift) > seen.noise:
                 return f"{name} drifts by {seen.drift:+.2g} (now {seen.latest:.3g})"
         return None if trends else "waiting for the first figures"

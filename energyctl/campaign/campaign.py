@@ -155,7 +155,7 @@ def _warn_of_foreign_load(context: Context, given: Allocation) -> None:
     except Interrupted:
         return  # the first run asks again
     if lines and given.refuse_foreign:
-        raise MachineError(f"this machine is not ours alone: {'; '.join(lines)}")
+        raise MachineError(f"this machine is not exclusive to this job: {'; '.join(lines)}")
     for line in lines:
         context.observer.say(f"warning: {line}")
 

@@ -261,8 +261,8 @@ def examine() -> dict[str, Any]:
 
 
 def _not_needed(meters: Sequence[Source], warnings: Sequence[str]) -> list[Row]:
-    """A row for each source that was left closed without a failure."""
-    reason = "not needed: another source measures what it would"
+    """A row for each source that was left closed, unless a warning tells of it."""
+    reason = "not needed: another source already measures this"
     opened = {meter.name for meter in meters}
     failed = {warning.source for warning in warnings if isinstance(warning, NotOpened)}
     points = [point.name for point in source_entry_points()]
@@ -302,7 +302,8 @@ def _not_asked(
     if not left_out:
         return []
     return [
-        f"GPU {', '.join(left_out)}: not metered (CUDA_VISIBLE_DEVICES), not asked who is on it"
+        f"GPU {', '.join(left_out)}: not metered (CUDA_VISIBLE_DEVICES), so its processes are not "
+        "listed"
     ]
 
 

@@ -23,6 +23,7 @@ from energyctl.errors import MachineError
 from energyctl.meters import why_null, write_cpu_energy
 from energyctl.results.folder import SCHEMA, WHOLE_MACHINE_NOTE, RunFiles
 from energyctl.results.ledger import operator_warnings
+from energyctl.text import percent
 
 FOREIGN_WHEN = {"idle": "during the idle baseline", "foreground": "during the foreground"}
 
@@ -160,7 +161,7 @@ def _no_baseline(
     if spans:
         for job, share in group.coverage(spans).items():
             if share < LEAST_BASELINE:
-                return f"background {job} ran for {share:.1%} of the phase {baseline} only"
+                return f"background {job} ran for {percent(share)} of the phase {baseline} only"
     return None
 
 

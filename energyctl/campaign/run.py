@@ -33,6 +33,7 @@ from energyctl.errors import BackgroundLost, Interrupted, RunError
 from energyctl.meters.sampler import Sampler
 from energyctl.results.folder import RunFiles
 from energyctl.system import processes
+from energyctl.text import percent
 
 FREED_SECONDS = 10.0
 """For GPU memory: a driver may take seconds to give back what a killed process held."""
@@ -291,8 +292,8 @@ def judge_coverage(live: Live, attempt: Attempt) -> None:
     for job in live.background.info(attempt.start, attempt.end)["jobs"]:
         if job["coverage"] is None or job["coverage"] < limit:
             attempt.error = (
-                f"background {job['job']} covered {job['coverage'] or 0:.1%} of the foreground's "
-                f"time, min_coverage is {limit:.1%}"
+                f"background {job['job']} covered {percent(job['coverage'] or 0.0)} of the "
+                f"foreground's time, min_coverage is {percent(limit)}"
             )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from energyctl.energy.domain import WIDE, DomainEnergy, Phase
 from energyctl.energy.recording import Recording
+from energyctl.text import energy
 
 # A baseline that is shorter tells next to nothing of the power.
 LEAST_SECONDS = 1.0
@@ -92,8 +93,8 @@ def doubtful(name: str, added: Added, total_joules: float | None) -> str | None:
     if uncertainty <= max(WIDE_SHARE * abs(joules), WIDE * total_joules):
         return None
     return (
-        f"{name} is {joules:.4g} ± {uncertainty:.3g} J: its baseline was too short, or its power"
-        " moved; a longer one helps (idle_seconds, settle.seconds)"
+        f"{name} is {energy(joules, uncertainty)}: its baseline was too short, or power varied; "
+        "a longer one helps (idle_seconds, settle.seconds)"
     )
 
 

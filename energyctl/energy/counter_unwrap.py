@@ -103,7 +103,7 @@ class Unwrapper:
         back = self._raw - read.raw
         if back > 0:
             return f"the counter went back by {back:.0f} J: it was reset"
-        return f"the counter jumped by {-back:.0f} J, more than can have flowed"
+        return f"the counter jumped by {-back:.0f} J, more than the device can draw"
 
     def _proves_aside(self, read: Read) -> bool:
         """Whether the reading set aside was true; then the counter was reset before it."""
@@ -123,7 +123,7 @@ class Unwrapper:
         self.joules += delta
         self._see_stillness(delta, read.time_unix)
         if wrap and watts and gap * watts >= wrap:
-            why = f"not read for {gap:.1f} s, in which the counter may have wrapped unseen"
+            why = f"not read for {gap:.1f} s, and the counter may have started over meanwhile"
             self.breaks.append((last, read.time_unix, why))
             return Taken(gap, before, delta, continuous=False)
         if wrapped:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from energyctl.text import duration, number, percent
+
 Kind = Literal["cpu", "dram", "gpu", "other"]
 Quantity = Literal["energy", "power"]
 
@@ -117,49 +119,54 @@ class DomainEnergy:
         }
 
 
+@dataclass(frozen=True)
+class Cause:
+    """Of an uncertainty: what it is, and what to do about it.
+
+    fades: it stays the same in joules however long the run, so a longer run makes it matter less.
+    """
+
+    why: str
+    cure: str = "measure a longer run"
+    fades: bool = True
+
+
 CAUSES = {
-    "interpolation": (
-        "at the edges the counter is between two steps, and how the power went there is unseen",
-        "a longer run, since this does not grow with it",
+    "interpolation": Cause(
+        "the counter moves in steps, so the energy at the run's two ends is uncertain"
     ),
-    "location": (
-        "when exactly the counter moved, and how long a read took, is known only so well",
-        "a longer run, since this does not grow with it",
+    "location": Cause("the time of the counter's last step is known to some milliseconds only"),
+    "window": Cause("metering begins and ends some milliseconds outside of the program"),
+    "wraps": Cause(
+        "the counter started over before the end of its stated range",
+        "use another source, or see what the kernel says about the counter (dmesg)",
+        fades=False,
     ),
-    "window": (
-        "the program begins and ends some milliseconds inside of what is metered",
-        "a longer run, since this does not grow with it",
+    "unit": Cause("the counter's unit is coarse"),
+    "gaps": Cause(
+        "power is read at intervals, and may have changed at any time in between",
+        "use a GPU with an energy counter, or a shorter sampling interval",
+        fades=False,
     ),
-    "wraps": (
-        "the counter started over, and earlier than it should have by its stated range",
-        "another source, or a look at what the kernel says of it",
+    "disagreement": Cause(
+        "two power readings of this GPU disagree, as they do when its load repeats quickly",
+        "use a GPU with an energy counter",
+        fades=False,
     ),
-    "unit": ("the counter's or the reading's unit is coarse", "a longer run"),
-    "gaps": (
-        "power is read now and then, and when it changed in between is unseen",
-        "a GPU with an energy counter, or a shorter sampling interval",
+    "edges": Cause("power was not read in time at the run's begin or end"),
+    "stamps": Cause(
+        "the readings' time stamps are coarse", "record finer time stamps", fades=False
     ),
-    "disagreement": (
-        "two readings of its power do not agree, as happens with a load that has a period",
-        "a GPU with an energy counter",
+    "averaging": Cause(
+        "the power reading is an average over the time before it, so the run's two ends are blurred"
     ),
-    "edges": (
-        "at an edge its power was not read in time",
-        "a longer run, since this does not grow with it",
-    ),
-    "stamps": ("its readings' time stamps are coarse", "finer time stamps"),
-    "averaging": (
-        "its power reading is an average over the time before it, which blurs the edges",
-        "a longer run, since this does not grow with it",
-    ),
-    "stated": (
-        "its figures are stated to be no better",
-        "a source that counts energy: see energyctl doctor",
+    "stated": Cause(
+        "this source is no more accurate than that",
+        "use an energy counter (see energyctl doctor)",
+        fades=False,
     ),
 }
-"""Of each cause of uncertainty: what it is, and what helps."""
-
-LESS_IN_LONGER_RUNS = ("interpolation", "location", "window", "unit", "edges", "averaging")
+"""By their names in `DomainEnergy.budget`."""
 
 
 @dataclass(frozen=True)
@@ -264,14 +271,15 @@ class Energy:
         if total is None or uncertainty is None or uncertainty <= WIDE * total:
             return None
         widest = max(self._in_total(), key=lambda d: d.uncertainty_joules or 0.0)
-        cause = max(widest.budget, key=lambda c: widest.budget[c], default="stated")
-        why, helps = CAUSES[cause]
-        share = f"by {uncertainty / total:.1%}" if total > 0 else f"by {uncertainty:.3g} J of 0 J"
-        if cause in LESS_IN_LONGER_RUNS and total > 0:
-            helps += f" (from about {self.seconds * uncertainty / (WIDE * total):.0f} s on)"
+        name = max(widest.budget, key=lambda c: widest.budget[c], default="stated")
+        cause = CAUSES[name]
+        share = percent(uncertainty / total) if total > 0 else f"{number(uncertainty)} J of 0 J"
+        cure = cause.cure
+        if cause.fades and total > 0:
+            cure += f" ({duration(self.seconds * uncertainty / (WIDE * total))} or more)"
         return (
-            f"the total energy is uncertain {share}, most of it for {widest.domain.name} "
-            f"({widest.domain.source}): {why}; what helps: {helps}"
+            f"the total energy is uncertain by {share}, mostly because of {widest.domain.name} "
+            f"({widest.domain.source}): {cause.why}; {cure}"
         )
 
     def to_json(self) -> dict[str, Any]:

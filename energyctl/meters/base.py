@@ -119,14 +119,14 @@ class Source(ABC):
     def processes(self) -> Sequence[GpuProcess]:
         """Who is on its GPUs now; empty for other sources. NotReported where it cannot tell."""
         if any(domain.kind == "gpu" for domain in self.domains()):
-            raise NotReported(f"{self.name} does not tell who is on its GPUs")
+            raise NotReported(f"{self.name} does not report the processes on its GPUs")
         return ()
 
     def utilization(self) -> Utilization:
         """How busy each process was on its GPUs since the last call, of the last few seconds at
         most; empty for other sources. NotReported where no GPU tells."""
         if any(domain.kind == "gpu" for domain in self.domains()):
-            raise NotReported(f"{self.name} does not tell how busy each process is on its GPUs")
+            raise NotReported(f"{self.name} does not report the utilisation of its GPUs by process")
         return Utilization()
 
     def close(self) -> None:  # noqa: B027

@@ -81,10 +81,10 @@ def open_event(kind: int, config: int, cpu: int) -> int:
 
 
 def read_count(descriptor: int) -> int:
-    """OSError where the event counts no more: its CPU went offline."""
+    """OSError where the kernel stopped counting this event: its CPU went offline."""
     value = os.read(descriptor, 8)
     if len(value) != 8:
-        raise OSError(errno.EIO, "the event counts no more")
+        raise OSError(errno.EIO, "the kernel stopped counting this event")
     return int.from_bytes(value, sys.byteorder)
 
 

@@ -75,8 +75,8 @@ class Load:
         cores, limit = self.cpu_cores, max(MAX_CORES, MAX_SHARE * (os.cpu_count() or 1))
         if cores is not None and cores > limit:
             lines.append(
-                f"foreign load {when}: {cores:.2f} CPU cores on average"
-                f" are not of this campaign{self._named()}"
+                f"foreign load {when}: other processes used "
+                f"{cores:.2f} CPU cores on average{self._named()}"
             )
         for process in self.gpu_processes or ():
             if process.attributed:
@@ -90,7 +90,7 @@ class Load:
             f" {p.command or ''}".rstrip()
             for p in (self.processes or ())[:MOST_NAMED]
         ]
-        return f": {'; '.join(named)}" if named else " (no process that is still there)"
+        return f": {'; '.join(named)}" if named else " (they have all ended)"
 
 
 def unknown(why: str, seconds: float | None = None) -> Load:

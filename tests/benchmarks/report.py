@@ -74,7 +74,7 @@ def write_result(folder: Path, number: int, seconds: int, draw: random.Random) -
             {"name": phase, "start": a, "end": b, "joules": {}, "watts": watts}
             for phase, a, b in spans
         ],
-        "warnings": ["foreign load during the foreground: 0.40 CPU cores are not of this campaign"],
+        "warnings": ["foreign load during the foreground: other processes used 0.40 cores"],
         "environment": {"hostname": "node", "gpus": [{"name": "GPU"}], "seed": 1},
     }  # fmt: skip
     (folder / f"{name}.json").write_text(json.dumps(result))

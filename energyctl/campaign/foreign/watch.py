@@ -153,7 +153,7 @@ class Interval:
     def _cpu(self) -> tuple[float, float | None, list[CpuProcess] | None, dict[str, str]]:
         seconds, problem = self.seconds, self._problem
         if problem is None and seconds < SHORTEST_SECONDS:
-            problem = f"{seconds:.2f} s are too short to tell CPU time, which is counted in ticks"
+            problem = f"{seconds:.2f} s are too short: CPU time is counted in ticks"
         if problem is None and self._before is not None:
             try:
                 after = self._watch.look()

@@ -57,7 +57,7 @@ class NvmlSource(Source):
         try:
             pynvml.nvmlInit()
         except pynvml.NVMLError as error:
-            self.unavailable = f"no NVIDIA driver to ask (libnvidia-ml.so.1): {error}"
+            self.unavailable = f"no NVIDIA driver (libnvidia-ml.so.1): {error}"
             if gpus_evident():
                 self._unreadable = _unreadable(f"there is a GPU, but NVML says: {error}")
             if select is not None:
@@ -78,7 +78,7 @@ class NvmlSource(Source):
         selection = Selection([card.index for card in known]) if select is None else select(known)
         self._gpus = [open_gpu(index, known[index].uuid) for index in selection.indices]
         if not known:
-            self.unavailable = "the NVIDIA driver knows of no GPU"
+            self.unavailable = "the NVIDIA driver reports no GPU"
         elif not self._gpus:
             self.unavailable = "no GPU was asked for (gpus, CUDA_VISIBLE_DEVICES)"
         split = [gpu for gpu in self._gpus if gpu.mig and gpu.domain.missing is None]
@@ -86,7 +86,7 @@ class NvmlSource(Source):
             *selection.warnings,
             *(
                 f"GPU {gpu.index} ({gpu.name}) is split by MIG: its energy is that of the whole"
-                " GPU, all instances together; no source tells that of one instance"
+                " GPU, all instances together; no source reports that of one instance"
                 for gpu in split
             ),
         ]
@@ -102,7 +102,7 @@ class NvmlSource(Source):
 
     def processes(self) -> Sequence[GpuProcess]:
         if self._unreadable:
-            raise NotReported(self.unavailable or "there is a GPU that cannot be asked")
+            raise NotReported(self.unavailable or "one of the GPUs cannot be read")
         processes: list[GpuProcess] = []
         reasons = []
         for gpu in self._gpus:
@@ -116,7 +116,7 @@ class NvmlSource(Source):
 
     def utilization(self) -> Utilization:
         if self._unreadable:
-            raise NotReported(self.unavailable or "there is a GPU that cannot be asked")
+            raise NotReported(self.unavailable or "one of the GPUs cannot be read")
         processes: list[ProcessUtilization] = []
         missing: dict[int, str] = {}
         for gpu in self._gpus:

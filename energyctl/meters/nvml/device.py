@@ -137,7 +137,7 @@ def open_gpu(index: int, uuid: str) -> Gpu:
             continue
         gpu = Gpu(index, name, uuid, handle, domain, value, mig)
         return _checked(gpu, average) if domain is instant and averaging else gpu
-    missing = f"GPU {index} ({name}) tells neither energy nor power: {failure}; {cure}"
+    missing = f"GPU {index} ({name}) reports neither energy nor power: {failure}; {cure}"
     domain = Domain(label, "gpu", "nvml", part=_part(uuid), missing=missing)
     return Gpu(index, name, uuid, handle, domain, None, mig)
 

@@ -35,7 +35,7 @@ def processes(gpu: Gpu) -> list[GpuProcess]:
                 most = max(process.usedGpuMemory or 0, memory_bytes.get(process.pid) or 0)
                 memory_bytes[process.pid] = most or None
     if not answered:
-        raise NotReported(f"GPU {gpu.index} ({gpu.name}) does not tell who is on it: {failure}")
+        raise NotReported(f"GPU {gpu.index} ({gpu.name}) does not report its processes: {failure}")
     return [GpuProcess(gpu.index, pid, memory) for pid, memory in memory_bytes.items()]
 
 
@@ -54,7 +54,9 @@ def utilization(gpu: Gpu) -> list[ProcessUtilization]:
     try:
         samples = _samples(gpu.handle, since)
     except pynvml.NVMLError as error:
-        text = f"GPU {gpu.index} ({gpu.name}) does not tell how busy each process is: {error}"
+        text = (
+            f"GPU {gpu.index} ({gpu.name}) does not report the utilisation of each process: {error}"
+        )
         raise NotReported(text) from error
     # Some drivers pad their answer with rows of nonsense.
     busy = [s for s in samples if s.pid and 0 < s.smUtil <= 100 and s.timeStamp > since]
