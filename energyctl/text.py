@@ -32,7 +32,7 @@ def short_duration(seconds: float) -> str:
     """``0.98 ms``, ``100 ms``, ``1.5 s``: two digits; from a minute on as any duration."""
     if seconds >= 59.5:
         return duration(seconds)
-    value, unit = (seconds * 1e3, "ms") if seconds < 1 else (seconds, "s")
+    value, unit = (seconds * 1e3, "ms") if 0 < seconds < 1 else (seconds, "s")
     return f"{float(f'{value:.2g}'):g} {unit}"
 
 

@@ -11,7 +11,9 @@ import pytest
 
 from energyctl import system as machine
 from energyctl.campaign import journal as journals
+from energyctl.campaign import operations
 from energyctl.campaign.journal import Journal
+from energyctl.cli.output.status import status_text
 from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.errors import SettingsError
 from energyctl.results import folder as results
@@ -201,3 +203,40 @@ def test_a_campaign_succeeded_where_each_of_its_runs_did(
     assert journal.succeeded() is succeeded
     names = [f"e{i}" for i, status in enumerate(statuses, 1) if status != "interrupted"]
     assert [result["experiment_id"] for result in journal.results()] == names
+
+
+def test_status_names_the_unfinished_campaign_and_how_to_go_on(
+    folder: ResultsFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENERGYCTL_LOCK", str(tmp_path / "lock"))
+    monkeypatch.setenv("ENERGYCTL_PRIVATE", f"/tmp/energyctl-{os.getpid()}-status")
+    made = create(folder)
+    made.append("started", run=1, experiment_id="E1")
+    finish(folder, "E1", "succeeded")
+    made.append("finished", run=1, experiment_id="E1", status="succeeded")
+    found = operations.status(tmp_path)
+    text = status_text(found)
+    assert "campaign    none runs" in text
+    assert "unfinished  trial died, 1 of 3 runs finished; go on with: energyctl" in text
+    assert "resume" in text
+    made.append("interrupted")
+    assert "trial was interrupted, 1 of 3" in status_text(operations.status(tmp_path))
+    made.append("ended")
+    assert operations.status(tmp_path)["unfinished"] is None
+    assert "unfinished" not in status_text(operations.status(tmp_path))
+
+
+def test_status_leaves_out_what_it_does_not_know() -> None:
+    job = {"job": "back", "state": "STARTING", "pid": None, "iterations": None, "failures": None,
+           "coverage": None, "max_gap_seconds": None, "load": None}  # fmt: skip
+    run = {"index": 1, "of": 3, "experiment_id": "E1", "attempt": 0, "phase": "background_start",
+           "phase_seconds": 4.0, "last_line": "", "moving": "waiting for back to run"}  # fmt: skip
+    found = {"workspace": "/w", "daemon": {"pid": 7}, "campaign": {"campaign": "c"}, "run": run,
+             "jobs": [job], "power_watts": {"cpu": None}, "power_estimated": True,
+             "leftovers": [], "unfinished": None}  # fmt: skip
+    text = status_text(found)
+    assert "pid None" not in text
+    assert "power" not in text
+    assert "background  back  STARTING" in text
+    assert "phase       load coming up for 4.0 s" in text
+    assert "load        waiting for back to run" in text

@@ -83,6 +83,7 @@ def test_a_duration_never_starts_over(seconds: float | None, text: str) -> None:
 def test_small_figures_keep_their_digits() -> None:
     assert short_duration(0.0014) == "1.4 ms"
     assert short_duration(4.04) == "4 s"
+    assert short_duration(0.0) == "0 s"
     assert short_duration(4000.0) == "1 h 06 min"
     assert percent(0.9971) == "99.7 %"
     assert percent(0.98, 0) == "98 %"

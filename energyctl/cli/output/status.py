@@ -25,11 +25,7 @@ def status_text(found: Mapping[str, Any]) -> str:
         if found["unfinished"]:
             lines.append(f"unfinished  {_unfinished(found['unfinished'])}")
     else:
-        since = duration(time.time() - campaign.get("since", time.time()))
-        lines.append(
-            f"campaign    {campaign.get('campaign')} of {campaign.get('user')}, pid "
-            f"{campaign.get('pid')}, for {since}, in {campaign.get('workspace')}"
-        )
+        lines.append(f"campaign    {_holder(campaign)}")
     if run is not None:
         lines.append(f"run         {run['index']} of {run['of']}  {run['experiment_id']}")
         lines.append(
@@ -48,6 +44,20 @@ def status_text(found: Mapping[str, Any]) -> str:
         place = left["workspace"] or "an unknown workspace"
         lines.append(f"left over   {pid}{left['command']} ({left['why']}) in {place}")
     return "\n".join(lines)
+
+
+def _holder(campaign: Mapping[str, Any]) -> str:
+    """Who holds the machine: what the lock's file says of it."""
+    parts = [str(campaign.get("campaign") or "of unknown name")]
+    if campaign.get("user"):
+        parts[0] += f" of {campaign['user']}"
+    if campaign.get("pid"):
+        parts.append(f"pid {campaign['pid']}")
+    if campaign.get("since"):
+        parts.append(f"for {duration(max(0.0, time.time() - campaign['since']))}")
+    if campaign.get("workspace"):
+        parts.append(f"in {campaign['workspace']}")
+    return ", ".join(parts)
 
 
 def _unfinished(campaign: Mapping[str, Any]) -> str:
