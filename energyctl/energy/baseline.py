@@ -70,9 +70,7 @@ def above(
     recording: Recording, baseline: str | Baseline, start: float, end: float
 ) -> tuple[Added, dict[str, Added]]:
     """(total, by domain) of what flowed from `start` to `end` (Unix seconds) above a baseline, or
-    above the phases of that name before it.
-
-    The uncertainty of the baseline's power counts for the whole of the time.
+    above the phases of that name before it. The baseline's uncertainty counts for all that time.
     """
     if isinstance(baseline, str):
         baseline = baseline_of(recording, baseline, start)

@@ -47,10 +47,7 @@ class Series(ABC):
     def append(
         self, time: float, value: float | None, reason: str | None = None, seconds: float = 0.0
     ) -> None:
-        """Adds a sample of an instant (Unix seconds) that took `seconds` to read.
-
-        value: joules or watts; None: the read failed for `reason`.
-        """
+        """Adds a sample (Unix time) that took `seconds` to read; value None: it failed."""
 
     @abstractmethod
     def between(self, start: float, end: float) -> Span:

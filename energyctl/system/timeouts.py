@@ -40,7 +40,7 @@ class CallTimeout(Exception):
 class TimeLimitedCaller:
     """Makes one call at a time in a thread of its own, which lives until :meth:`close`.
 
-    cpu_seconds: CPU time of that thread, up to its last answer.
+    cpu_seconds: CPU time of that thread so far.
     """
 
     def __init__(self, name: str) -> None:
@@ -56,14 +56,10 @@ class TimeLimitedCaller:
         while (call := self._calls.get()) is not None:
             function, answer = call
             try:
-                result, error = function(), None
-            except BaseException as raised:
-                result, error = None, raised
-            self.cpu_seconds = time.thread_time()
-            if error is None:
-                answer.set_result(result)
-            else:
+                answer.set_result(function())
+            except BaseException as error:
                 answer.set_exception(error)
+            self.cpu_seconds = time.thread_time()
 
     @property
     def hangs(self) -> bool:
