@@ -109,12 +109,14 @@ def test_our_processes_are_not_foreign_however_many_begin_and_end() -> None:
     interval = watching.begin()
     nested = "import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', *sys.argv[1:]])"
     with burner(100) as long_one:
-        for _ in range(12):
-            command = [sys.executable, "-S", "-c", nested, BURN, "0.1"]
-            subprocess.run(command, check=True)
-        running = spent_seconds(long_one.pid)
-        load = interval.end()
-        long_one.kill()
+        try:
+            for _ in range(12):
+                command = [sys.executable, "-S", "-c", nested, BURN, "0.1"]
+                subprocess.run(command, check=True)
+            running = spent_seconds(long_one.pid)
+            load = interval.end()
+        finally:
+            long_one.kill()
     busy = tables.busy_ticks() * TICK - busy
     burned = children_seconds() - burned
     assert running > 0.3
@@ -512,10 +514,13 @@ def test_foreign_load_is_warned_of_before_the_start_and_in_the_result(
     done = working.run("run", name)
     assert done.returncode == 0, done.stderr
     (result,) = working.results()
+    assert result["foreign"].keys() == {"idle", "foreground"}
     for load in result["foreign"].values():
         assert load["cpu_seconds"] == pytest.approx(load["cpu_cores"] * load["seconds"])
-        named = [p["pid"] for p in load["processes"]]
-        assert stranger.pid in named or len(named) == MOST_PROCESSES  # a machine that is busy
+        named = {p["pid"]: p["cpu_seconds"] for p in load["processes"]}
+        # On a machine so busy that a core's worth is not among the first, each of those is busy.
+        busy = len(named) == MOST_PROCESSES and min(named.values()) > 0.1 * load["seconds"]
+        assert stranger.pid in named or busy
         assert load["gpu_processes"] is None
         assert load["missing"].keys() == {"gpu_processes"}
     assert "warning: foreign load before the start: " in " ".join(done.stdout.split())
@@ -535,6 +540,7 @@ def test_a_foreign_process_on_a_gpu_is_in_the_result_and_our_own_is_not(
     assert done.returncode == 0, done.stderr
     assert len(seats.read_text().splitlines()) >= 3
     (result,) = working.results()
+    assert result["foreign"].keys() == {"idle", "foreground"}
     for load in result["foreign"].values():
         # The stand-in for the driver goes on to tell of trainings that have ended.
         (process,) = [p for p in load["gpu_processes"] if p["attributed"]]

@@ -47,9 +47,11 @@ def holder(lock_file: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the machine."""
     with subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True) as popen:
         assert popen.stdout is not None
-        assert popen.stdout.readline() == "held\n"
-        yield popen
-        popen.kill()
+        try:
+            assert popen.stdout.readline() == "held\n"
+            yield popen
+        finally:
+            popen.kill()
 
 
 def test_the_second_campaign_is_told_who_holds_the_machine(
@@ -92,13 +94,21 @@ def test_looking_at_the_lock_does_not_take_it_away_from_a_campaign(
 ) -> None:
     """`status` may look in the very instant in which a campaign begins."""
     lock_file.touch()
-    code = "from energyctl import system as machine\nwhile True: machine.lock_holder()"
+    looking = tmp_path / "looking"
+    code = (
+        "from pathlib import Path\nfrom energyctl import system as machine\n"
+        f"machine.lock_holder()\nPath({str(looking)!r}).touch()\n"
+        "while True: machine.lock_holder()"
+    )
     with subprocess.Popen([sys.executable, "-c", code]) as looker:
-        wait_for(lambda: Path(f"/proc/{looker.pid}/wchan").exists(), "the looker")
-        for _ in range(200):
-            with machine.lock("mine", tmp_path):
-                pass
-        looker.kill()
+        try:
+            wait_for(looking.exists, "the looker")
+            for _ in range(200):
+                with machine.lock("mine", tmp_path):
+                    pass
+            assert looker.poll() is None
+        finally:
+            looker.kill()
 
 
 @pytest.mark.parametrize(
