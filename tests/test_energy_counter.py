@@ -54,6 +54,24 @@ def test_a_wrap_is_folded_at_any_interval_shorter_than_a_wrap(
     assert span.joules == pytest.approx(watts * (times[-1] - times[0]), rel=1e-6)
 
 
+def test_a_counter_is_followed_well_within_the_time_of_a_wrap() -> None:
+    fast = Domain("package-0", "cpu", "powercap", wrap_joules=100.0, max_watts=500.0)
+    assert CounterSeries(fast).follow_seconds == pytest.approx(0.16)  # a wrap takes 0.2 s
+
+
+def test_the_counters_unit_and_its_stated_band_are_part_of_the_uncertainty() -> None:
+    coarse = Domain("p", "cpu", "meter", resolution_joules=3.0, relative_uncertainty=0.05)
+    span = sampled(coarse, [(START + i, 100.0 * i) for i in range(11)]).between(START, START + 10)
+    assert (span.budget["unit"], span.budget["stated"]) == (3.0, pytest.approx(50.0))
+
+
+def test_a_step_is_located_in_the_middle_of_the_two_reads_around_it() -> None:
+    series = sampled(GPU, [(START, 0.0)])
+    for read in range(1, 40):
+        series.watch(START + 0.01 * read, 20.0 if read >= 30 else 0.0)
+    assert list(series.steps.times) == [pytest.approx(START + 0.295, rel=0, abs=1e-4)]
+
+
 def test_a_gap_that_could_hide_a_wrap_leaves_no_figure_across_it() -> None:
     series = sampled(PACKAGE, [(START, 0.0), (START + 1, 100.0), (START + 4, 500.0)])
     series.append(START + 5, 600.0)

@@ -33,6 +33,18 @@ def test_edges_between_two_readings_are_interpolated() -> None:
     series = sampled([(0, 100.0), (2, 200.0), (4, 200.0)])
     span = series.between(START + 1, START + 3)
     assert span.joules == pytest.approx((150 + 200) / 2 + 200)
+    assert series.joules_at_last() == pytest.approx(300 + 400)
+
+
+def test_just_outside_the_readings_the_nearest_one_counts() -> None:
+    series = sampled([(0, 100.0), (1, 100.0), (2, 300.0), (3, 300.0)])
+    span = series.between(START - 0.04, START + 3.04)
+    assert span.joules == pytest.approx(0.04 * 100 + 100 + 200 + 300 + 0.04 * 300)
+
+
+def test_a_reading_that_was_overtaken_by_a_later_one_is_passed_over() -> None:
+    series = sampled([(0, 100.0), (2, 100.0), (1, 900.0), (2, 900.0), (4, 100.0)])
+    assert series.between(START, START + 4).joules == pytest.approx(400.0)
 
 
 def test_a_long_gap_is_no_energy_and_says_why() -> None:
@@ -57,12 +69,20 @@ def test_the_sensors_own_band_is_part_of_the_uncertainty() -> None:
     assert span.uncertainty_joules == pytest.approx(50.0)
 
 
+def test_half_a_unit_of_the_readings_is_part_of_the_uncertainty() -> None:
+    series = PowerSeries(Domain("gpu-0", "gpu", "nvml", quantity="power", resolution_watts=2.0))
+    for second in range(11):
+        series.append(START + second, 100.0)
+    assert series.between(START, START + 10).uncertainty_joules == pytest.approx(10.0)
+
+
 def test_a_load_that_changes_between_readings_widens_the_uncertainty() -> None:
     steady = sampled([(t, 200.0) for t in range(11)]).between(START, START + 10)
     uneven = sampled([(t, 100.0 + 200.0 * (t % 2)) for t in range(11)]).between(START, START + 10)
     assert steady.uncertainty_joules is not None
     assert uneven.uncertainty_joules is not None
     assert uneven.uncertainty_joules > steady.uncertainty_joules + 100
+    assert uneven.budget["gaps"] == pytest.approx(10 * 200 / 2)
 
 
 def test_an_averaged_reading_blurs_the_edges_by_what_the_power_moved_around_them() -> None:
@@ -121,3 +141,6 @@ def test_two_readings_that_do_not_agree_are_uncertain_by_what_they_disagree() ->
     energy = recording.energy(START, START + 10)
     assert energy.domains[0].budget["disagreement"] == pytest.approx(1260.0)
     assert any("two power readings of this GPU disagree" in line for line in energy.warnings)
+    series["gpu-0-average"] = PowerSeries(average)  # of which nothing is known: it may be all wrong
+    energy = recording.energy(START, START + 10)
+    assert energy.domains[0].budget["disagreement"] == pytest.approx(800.0)

@@ -12,6 +12,7 @@ from energyctl.energy import (
     Recording,
     SamplerStatistics,
     Ticks,
+    count_once,
     series_for,
 )
 
@@ -48,6 +49,25 @@ def test_each_joule_is_counted_once() -> None:
     assert result.gpu_joules == 1500
     assert result.measured
     assert result.warnings == ()
+
+
+def test_of_two_that_show_the_same_part_the_one_that_can_be_read_is_in_the_total() -> None:
+    denied = Domain("package-0", "cpu", "powercap", part="package-0", missing="denied")
+    second = Domain("package-0-perf", "cpu", "perf", part="package-0")
+    assert [d.in_total for d in count_once([denied, second])] == [False, True]
+    third = Domain("package-0-mmio", "cpu", "powercap", part="package-0")
+    assert [d.in_total for d in count_once([second, third])] == [True, False]
+
+
+def test_an_estimate_stands_in_for_packages_and_dram_and_for_no_gpu() -> None:
+    unreadable = [
+        Domain("package-0", "cpu", "powercap", missing="denied"),
+        Domain("dram-0", "dram", "powercap", missing="denied"),
+        Domain("gpu-0", "gpu", "nvml", missing="lost"),
+    ]
+    estimate = Domain("cpu", "cpu", "estimate", measured=False)
+    assert [d.in_total for d in count_once([*unreadable, estimate])] == [False, False, True, True]
+    assert [d.in_total for d in count_once(unreadable)] == [True, True, True]
 
 
 def test_an_estimate_counts_in_the_total_but_is_no_measured_package() -> None:
@@ -126,6 +146,9 @@ def test_phases_show_joules_and_watts_of_each_domain_and_reasons_for_the_missing
         (Phase("idle", 100.0, 104.0), Phase("foreground", 104.0, 120.0)),
         1.0,
     )
+    (slack, most) = (recording.energy(100, 120, slack_seconds=s).domains[0] for s in (0.5, 50.0))
+    assert slack.budget["window"] == pytest.approx(25.0)
+    assert most.budget["window"] == pytest.approx(1000.0)  # all of it, and no more
     idle, foreground = recording.phases_json()
     assert idle["name"] == "idle"
     assert idle["end"] == foreground["start"]

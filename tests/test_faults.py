@@ -178,13 +178,14 @@ def test_wraps_are_counted_from_the_first_instant_on(tmp_path: Path) -> None:
     limit = {"max_energy_range_uj": 90_000_000, "constraint_0_max_power_uw": 190_000_000}
     package = zone(tmp_path, "intel-rapl:0", "package-0", **limit)
     with moved({package: Motion(WAVE, wraps_at=90_000_000)}) as mover:  # each 0.75 s
-        result = metered(cpu_only(tmp_path), seconds=1.6)
+        for _ in range(5):  # a busy machine may read too late, which it notices
+            result = metered(cpu_only(tmp_path), seconds=1.6)
+            if result.energy["cpu_package_joules"] is not None:
+                break
+            result.assert_unknown("package-0", "may have may have started over meanwhile")
     wraps = [WAVE.joules(mover.epoch, t) // 90 for t in (result.start, result.end)]
     assert wraps[1] - wraps[0] >= 2
-    if result.energy["cpu_package_joules"] is None:  # too busy to read in time, which it noticed
-        result.assert_unknown("package-0", "may have started over meanwhile")
-    else:
-        result.assert_true("package-0", WAVE)
+    result.assert_true("package-0", WAVE)
 
 
 def test_a_counter_without_a_stated_range_is_metered_as_long_as_it_does_not_wrap(

@@ -8,12 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 from energyctl.energy import CounterSeries, Domain
 from energyctl.errors import MachineError, SettingsError
 from energyctl.meters import GpuState, Reading, write_cpu_energy
+from energyctl.meters import sampler as sampling
 from energyctl.meters.csv_files import CsvFiles
 from energyctl.meters.powercap import PowercapSource
 from energyctl.meters.sampler import Sampler
@@ -24,6 +26,7 @@ from hardware.waveform import Square
 PACKAGE = Domain("package-0", "cpu", "powercap", wrap_joules=1e6, max_watts=400.0)
 GPU = Domain("gpu-0", "gpu", "nvml energy counter", update_seconds=0.1)
 POWER_GPU = Domain("gpu-1", "gpu", "nvml power", quantity="power")
+TRIES = 5  # a busy machine may read a counter too late for its wraps, which is noticed
 
 
 def constant(watts: float) -> Callable[[float], float]:
@@ -74,6 +77,52 @@ def test_a_slow_source_misses_deadlines_that_are_counted_without_drift() -> None
     assert statistics.max_gap_seconds >= 0.04
 
 
+def test_after_a_sample_that_came_late_the_next_ones_are_on_time_again() -> None:
+    held = threading.Event()
+
+    def once_slow(now: float) -> float:
+        if held.is_set():
+            held.clear()
+            time.sleep(0.15)
+        return 100 * now
+
+    sampler = Sampler([ScriptedMeter({PACKAGE: once_slow})], interval_seconds=0.1)
+    sampler.start()
+    start = sampler.now()
+
+    def lag(first: int) -> float:
+        """Of nine samples behind their deadlines, in the middle."""
+        wait_until(lambda: len(sampler.recording().ticks.times) >= first + 9)
+        times = sampler.recording().ticks.times[first : first + 9]
+        return median((time - start + 0.03) % 0.1 for time in times)
+
+    before = lag(1)
+    samples = len(sampler.recording().ticks.times)
+    held.set()
+    after = lag(samples + 3)
+    sampler.stop()
+    assert not held.is_set()
+    assert after == pytest.approx(before, abs=0.02)  # it came half an interval late
+
+
+def test_an_edge_is_right_before_its_reading_or_right_after_it() -> None:
+    reads: list[tuple[float, float]] = []
+
+    def slow(now: float) -> float:
+        begin = sampler.now()
+        time.sleep(0.02)
+        reads.append((begin, sampler.now()))
+        return 100 * now
+
+    sampler = Sampler([ScriptedMeter({PACKAGE: slow})], interval_seconds=3600)
+    sampler.start()
+    before = sampler.phase("one")
+    assert before <= reads[-1][0]
+    after = sampler.phase("two", after_reading=True)
+    assert reads[-1][1] <= after
+    sampler.stop()
+
+
 def test_after_an_edge_the_step_around_it_is_located() -> None:
     def stepping(now: float) -> float:
         return 200 * (now // 0.1 * 0.1)
@@ -96,16 +145,18 @@ def test_after_an_edge_the_step_around_it_is_located() -> None:
 def test_wraps_between_two_samples_are_followed() -> None:
     # A wrap each 0.2 s at 500 W, and a sample each hour.
     fast = Domain("package-0", "cpu", "powercap", wrap_joules=100.0, max_watts=600.0)
-    sampler = Sampler([ScriptedMeter({fast: lambda now: 500 * now % 100})], interval_seconds=3600)
-    sampler.start()
-    start = sampler.phase("one")
-    wait_until(lambda: sampler.now() > start + 1.2)
-    end = sampler.phase("two")
-    package = sampler.stop().energy(start, end).domains[0]
-    if package.joules is None:  # the machine was too busy to read in time, and that was noticed
+    for _ in range(TRIES):
+        meter = ScriptedMeter({fast: lambda now: 500 * now % 100})
+        sampler = Sampler([meter], interval_seconds=3600)
+        sampler.start()
+        start = sampler.phase("one")
+        wait_until(lambda start=start, now=sampler.now: now() > start + 1.2)
+        end = sampler.phase("two")
+        package = sampler.stop().energy(start, end).domains[0]
+        if package.joules is not None:
+            break
         assert "may have started over meanwhile" in (package.missing or "")
-    else:
-        assert package.joules == pytest.approx(500 * (end - start), rel=0.02)
+    assert package.joules == pytest.approx(500 * (end - start), rel=0.02)
 
 
 def test_power_without_a_counter_is_read_between_the_samples_too() -> None:
@@ -211,6 +262,7 @@ def test_the_four_tables_begin_at_one_edge_and_end_at_the_next(tmp_path: Path) -
     assert (gpu[0]["gpu"], gpu[0]["power_draw_w"], gpu[0]["energy_j"]) == ("1", "250", "0")
     temperature = rows(tmp_path / "energy" / "gpu_temperature.csv")[0]
     assert (temperature["gpu_temp_c"], temperature["memory_temp_c"]) == ("51", "")
+    assert start <= float(temperature["timestamp"]) <= end
     utilization = rows(tmp_path / "energy" / "gpu_utilization.csv")[0]
     assert (utilization["gpu_util_percent"], utilization["memory_util_percent"]) == ("70", "")
 
@@ -237,6 +289,20 @@ def test_rows_are_on_disk_while_sampling_goes_on(tmp_path: Path) -> None:
     sampler.phase("one")
     try:
         wait_until(lambda: len(rows(tmp_path / "cpu_power.csv")) > 5)
+    finally:
+        sampler.stop()
+
+
+def test_rows_are_on_disk_also_where_the_next_sample_is_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "LATEST_FLUSH_SECONDS", 0.1)
+    sampler = Sampler([ScriptedMeter({PACKAGE: constant(100)})], interval_seconds=3600)
+    sampler.start()
+    sampler.record_to(tmp_path)
+    sampler.phase("one")
+    try:
+        wait_until(lambda: len(rows(tmp_path / "cpu_power.csv")) > 0)
     finally:
         sampler.stop()
 
@@ -271,19 +337,21 @@ def test_packages_that_move_by_themselves_are_metered_to_the_waves_energy(tmp_pa
     first = zone(tmp_path, "intel-rapl:0", "package-0", max_energy_range_uj=60_000_000)
     second = zone(tmp_path, "intel-rapl:1", "package-1", max_energy_range_uj=60_000_000)
     with moving({first: wave, second: other}, wrap=60_000_000):
-        meter = PowercapSource(tmp_path)
-        sampler = Sampler([meter], interval_seconds=0.2)
-        sampler.start()
-        start = sampler.phase("one")
-        wait_until(lambda: sampler.now() > start + 1.55)  # some three wraps of package-0
-        end = sampler.phase("two")
-        energy = sampler.stop().energy(start, end)
-        meter.close()
+        for _ in range(TRIES):
+            meter = PowercapSource(tmp_path)
+            sampler = Sampler([meter], interval_seconds=0.2)
+            sampler.start()
+            start = sampler.phase("one")
+            # Some three wraps of package-0.
+            wait_until(lambda start=start, now=sampler.now: now() > start + 1.55)
+            end = sampler.phase("two")
+            energy = sampler.stop().energy(start, end)
+            meter.close()
+            if energy.cpu_package_joules is not None:
+                break
+            assert any("may have started over meanwhile" in line for line in energy.warnings)
     truth = wave.joules(start, end) + other.joules(start, end)
-    if energy.cpu_package_joules is None:  # too busy to read in time, and that was noticed
-        assert any("may have started over meanwhile" in line for line in energy.warnings)
-    else:
-        assert energy.cpu_package_joules == pytest.approx(truth, rel=0.05)
+    assert energy.cpu_package_joules == pytest.approx(truth, rel=0.05)
 
 
 def test_after_a_counter_was_reset_its_power_is_known_again_and_its_joules_are_not(
