@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import threading
@@ -130,6 +131,7 @@ def test_a_time_limit_is_read_as_sbatch_reads_it(time: int | str, seconds: float
 def test_a_value_in_a_line_of_sbatch_is_one_word(value: str) -> None:
     line = str(for_sbatch(value))
     assert "\n" not in line
+    assert shlex.split(line, comments=True) == [value]
     if line != value:
         assert line[0] == line[-1] == '"'
         inside = line[1:-1]

@@ -92,6 +92,7 @@ def refusals() -> Iterator[tuple[str, str]]:
 
 def test_every_refusal_of_the_machine_is_on_the_troubleshooting_page() -> None:
     parts = [fixed_parts(message) for message in quoted_messages()]
+    assert len(list(refusals())) > 15
     missing = [
         f"{where}: {text}"
         for where, text in refusals()
@@ -177,6 +178,18 @@ def test_commands_are_found_and_wrong_ones_are_seen() -> None:
 # --- JSON and links
 
 
+def links(page: Path) -> list[str]:
+    """Those within the repository."""
+    found = LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
+    return [link for link in found if "://" not in link]
+
+
+def test_json_and_links_are_found() -> None:
+    assert sum(len(fences(page, "json")) for page in PAGES) > 15
+    assert sum(len(links(page)) for page in PAGES) > 100
+    assert len([link for page in PAGES for link in links(page) if "#" in link]) > 10
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_piece_of_json_is_json(page: Path) -> None:
     for body in fences(page, "json"):
@@ -201,10 +214,7 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
-    text = FENCE.sub("", page.read_text(encoding="utf-8"))
-    for link in LINK.findall(text):
-        if "://" in link:
-            continue
+    for link in links(page):
         path, _, anchor = link.partition("#")
         led = (page.parent / path).resolve() if path else page
         assert led.exists(), f"{page.name}: {link}: there is no such file"

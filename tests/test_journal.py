@@ -178,8 +178,9 @@ def test_resume_finds_the_newest_or_the_one_that_is_named(
 def test_every_line_is_json(folder: ResultsFolder) -> None:
     made = create(folder)
     made.append("ended", signal=None, runs={"1": "succeeded"})
-    for line in made.path.read_bytes().splitlines():
-        assert json.loads(line)["time"] > 0
+    lines = [json.loads(line) for line in made.path.read_bytes().splitlines()]
+    assert [line["event"] for line in lines] == ["campaign", "ended"]
+    assert all(line["time"] > 0 for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,7 @@ def test_a_value_outside_its_range_may_be_fixed() -> None:
 
 def test_a_value_both_fixed_and_mutated_is_mutated_with_a_warning() -> None:
     of = made(mutation("epochs", hyperparameters={"epochs": 1}, runs=5))
+    assert len(values(of, "epochs")) == 5
     assert all(5 <= epochs <= 15 for (epochs,) in values(of, "epochs"))
     assert [problem.where for problem in of.warnings] == ["experiments[0].hyperparameters.epochs"]
 
@@ -203,7 +204,9 @@ def test_all_mutates_whatever_can_be_mutated() -> None:
 
 
 def test_only_the_named_parameters_are_mutated() -> None:
-    for run in made(mutation("learning_rate", runs=30)).runs:
+    of = made(mutation("learning_rate", runs=30))
+    assert len(of.runs) == 30
+    for run in of.runs:
         assert {**run.foreground.hyperparameters, "learning_rate": 0.1} == DEFAULTS
 
 
@@ -211,6 +214,7 @@ def test_the_seed_decides_every_value() -> None:
     experiment = mutation("all", runs=20)
     assert made(experiment, seed=1).runs == made(experiment, seed=1).runs
     one, other = made(experiment, seed=1), made(experiment, seed=2)
+    assert len(one.runs) == len(other.runs) == 20
     assert not set(values(one, "learning_rate")) & set(values(other, "learning_rate"))
 
 

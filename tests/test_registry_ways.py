@@ -263,7 +263,7 @@ def test_an_unsupported_parameter_is_refused_in_mutate_and_not_passed_when_fixed
     assert (problem.severity, problem.where) == ("warning", "experiments[0].hyperparameters.seed")
     assert "fixed in its code" in problem.message
     assert warned.runs[0].foreground.hyperparameters == {"rate": 0.5}
-    assert all(run.mutated == ("rate",) for run in planned(known, mutate=["all"]).runs)
+    assert {run.mutated for run in planned(known, mutate=["all"]).runs} == {("rate",)}
 
 
 @pytest.mark.parametrize(("value", "message"), [(-1, "at least 0"), (9.5, "at most 9")])

@@ -194,6 +194,7 @@ def test_a_run_that_never_succeeds_is_failed_after_its_retries(bench: Bench) -> 
     }
     done = bench.run("run", bench.settings(experiments=[experiment, experiment], max_retries=1))
     assert done.returncode == 1
+    assert len(bench.results()) == 2
     for result in bench.results():
         assert result["status"] == "failed"
         assert result["foreground_result"]["retries"] == 1

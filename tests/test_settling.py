@@ -285,6 +285,7 @@ def job(name: str, load: float | None, coverage: float, learning_rate: float = 0
         ([job("a_1", 0.2, 1.0), job("a_2", 0.1, 1.0)], ["a_1 20 %, a_2 10 %"]),
         ([job("a", 0.9, 1.0), job("b", 0.1, 1.0, learning_rate=0.2)], ["b 10 %"]),
         ([job("a", 0.4, 0.5)], []),  # that it was away says enough
+        ([job(f"a_{n}", 0.01, 1.0) for n in range(6)], ["a_3 1% and 2 more copies of the"]),
     ],
 )
 def test_a_training_that_ran_and_was_idle_has_a_warning(jobs: list[Any], named: list[str]) -> None:
@@ -304,3 +305,6 @@ def test_copies_that_were_away_have_one_warning_together() -> None:
     assert "a_8 and 49 more of 50 copies ran for at least 25.0 %" in away
     assert "longest gap 9 s" in away
     assert "background a_9: 3 of 5 iterations failed; see a_9" in failed
+    copies[2] |= {"failures": 1, "iterations": 5}
+    _, failed = coverage_warnings({"jobs": copies})
+    assert "a_9 and 1 more of 50 copies: 4 of 10 iterations failed; see a_9" in failed

@@ -121,6 +121,7 @@ def test_both_roles_of_one_clone_train_and_test_in_folders_of_their_own(bench: B
     assert kept.read_text().startswith("acc 0.25")
     assert content(folder) == before
     assert list((bench.root / "results").glob("work_*")) == []
+    assert len(result["background_info"]["jobs"]) == 2
     for job in result["background_info"]["jobs"]:
         logs = bench.root / "results" / job["logs"]
         said = (logs / "run_1.log").read_text()
