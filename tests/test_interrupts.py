@@ -80,7 +80,7 @@ def test_no_error_handler_takes_it_for_a_failure() -> None:
 
 def test_a_hangup_is_ignored_under_nohup() -> None:
     code = (
-        "import os, signal; from energyctl.interrupts import Interrupts\n"
+        "import os, signal; from energyctl.system.interrupts import Interrupts\n"
         "with Interrupts() as i:\n"
         "    os.kill(os.getpid(), signal.SIGHUP); print(i.signum)\n"
         "    os.kill(os.getpid(), signal.SIGTERM); print(i.signum)\n"

@@ -27,8 +27,8 @@ METER = """
 import sys
 from pathlib import Path
 from energyctl.errors import EnergyctlError
-from energyctl.metered import run
-from energyctl.reports.metering import summary
+from energyctl.meters.command import run
+from energyctl.cli.output.meter import summary
 options, command = {options!r}, {command!r}
 paths = {{k: Path(v) for k, v in options.items() if k in ("out", "json_path")}}
 try:
@@ -267,12 +267,10 @@ def test_a_pipe_without_a_reader_can_be_left_by_a_signal(tmp_path: Path) -> None
 def test_a_pipe_is_written_for_its_reader(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with subprocess.Popen(
-        arguments(["true"], json_path=str(pipe)), stderr=subprocess.DEVNULL
-    ) as meter:
+    with started(arguments(["true"], json_path=str(pipe))) as meter:
         read = subprocess.run(["cat", pipe], capture_output=True, timeout=60, check=True)
         assert json.loads(read.stdout)["exit_code"] == 0
-    assert meter.returncode == 0
+        assert meter.wait(60) == 0
 
 
 @as_root
