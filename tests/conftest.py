@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -20,6 +21,8 @@ ALONE = {
     "test_leftovers", "test_losses", "test_plug_in", "test_processes", "test_settling",
 }  # fmt: skip
 
+
+TEST_SECONDS = 600  # a test, with its fixtures, that takes longer hangs
 
 # How long an example takes beside other tests says nothing.
 settings.register_profile("suite", deadline=None)
@@ -60,3 +63,17 @@ def _room(
         fcntl.flock(room, wanted)
         fcntl.flock(door, fcntl.LOCK_UN)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _limit(_room: None) -> Iterator[None]:
+    """Fails a test that hangs, as in a read of a pipe that nobody writes to."""
+
+    def give_up(signum: int, frame: object) -> None:
+        pytest.fail(f"it has not ended within {TEST_SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(TEST_SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)

@@ -37,9 +37,11 @@ def watched(world: World) -> Iterator[subprocess.Popen[bytes]]:
     """A process in the place of energyctl, which the daemon watches."""
     daemon = world.ensure()
     with subprocess.Popen(["sleep", "1000"]) as popen:
-        assert daemon.watch(popen.pid)
-        yield popen
-        popen.kill()
+        try:
+            assert daemon.watch(popen.pid)
+            yield popen
+        finally:
+            popen.kill()
 
 
 def launchers(background: Background) -> dict[str, int]:

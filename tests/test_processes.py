@@ -195,8 +195,10 @@ def test_a_training_dies_with_energyctl(bed: Path) -> None:
         "time.sleep(1000)"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=bed) as parent:
-        (pid,) = wait_for(lambda: notes(bed), "the training")
-        parent.kill()
+        try:
+            (pid,) = wait_for(lambda: notes(bed), "the training")
+        finally:
+            parent.kill()
     wait_for(lambda: processes.identify(pid) is None, "the training's end", 10)
 
 

@@ -163,7 +163,10 @@ def in_terminal(command: list[str], environment: dict[str, str], folder: Path) -
                 pass
             return ended
 
-        wait_for(over, "its end", 60)
+        try:
+            wait_for(over, "its end", 60)
+        finally:
+            process.kill()
     os.close(master)
     return seen.decode()
 

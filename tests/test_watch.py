@@ -338,11 +338,14 @@ def test_a_pipe_gets_plain_lines_and_a_dead_campaign_is_said(tmp_path: Path) -> 
             command(root, "watch", "--interval", "0.2"), stdout=subprocess.PIPE, text=True
         ) as watching:
             assert watching.stdout is not None
-            first = watching.stdout.readline()
-            assert "run 1 of 1  front / m" in first
-            process.kill()
-            rest = watching.stdout.read()
-            assert watching.wait(30) == 1
+            try:
+                first = watching.stdout.readline()
+                assert "run 1 of 1  front / m" in first
+                process.kill()
+                rest = watching.stdout.read()
+                assert watching.wait(30) == 1
+            finally:
+                watching.kill()
     assert "this campaign died: `energyctl stop` ends what it left" in rest
     assert not any(ord(c) < 32 and c != "\n" for c in first + rest)
     environment = {**os.environ, "ENERGYCTL_LOCK": str(root / "lock")}
