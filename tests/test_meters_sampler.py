@@ -12,13 +12,14 @@ from statistics import median
 
 import pytest
 
-from energyctl.energy import CounterSeries, Domain
+from energyctl.energy import CounterSeries, Domain, series_for
 from energyctl.errors import MachineError, SettingsError
 from energyctl.meters import GpuState, Reading, write_cpu_energy
 from energyctl.meters import sampler as sampling
 from energyctl.meters.csv_files import CsvFiles
 from energyctl.meters.powercap import PowercapSource
 from energyctl.meters.sampler import Sampler
+from energyctl.meters.schedule import Agenda
 from hardware.meter import ScriptedMeter
 from hardware.powercap import moving, zone
 from hardware.waveform import Square
@@ -140,6 +141,31 @@ def test_after_an_edge_the_step_around_it_is_located() -> None:
     assert gpu.joules is not None
     assert gpu.uncertainty_joules is not None
     assert abs(gpu.joules - 200 * (end - start)) <= gpu.uncertainty_joules + 0.5
+
+
+def test_the_agenda_traces_a_young_phase_and_follows_what_wraps() -> None:
+    wrapping = Domain("package-0", "cpu", "powercap", wrap_joules=1000.0, max_watts=800.0)
+    series = {d.name: series_for(d) for d in (GPU, wrapping)}
+    agenda = Agenda(series, [{"gpu-0"}, {"package-0"}])
+    agenda.sampled(10.0)
+    agenda.edge(10.0, steps=1, seconds=0.4)
+    assert agenda.watching
+    agenda.located("gpu-0")
+    assert not agenda.watching
+    assert agenda.next_due(10.0, 0.0) == pytest.approx(10.09)
+    assert agenda.due(10.09) == {"gpu-0"}
+    agenda.sampled(13.0)  # the phase is no longer young
+    assert agenda.next_due(13.0, 0.0) == pytest.approx(14.0)
+    assert agenda.due(14.0) == {"gpu-0", "package-0"}
+
+
+def test_a_step_that_does_not_come_is_not_watched_for_ever() -> None:
+    agenda = Agenda({"gpu-0": series_for(GPU)}, [{"gpu-0"}])
+    agenda.edge(10.0, steps=2, seconds=0.4)
+    assert agenda.due(10.39) == {"gpu-0"}
+    assert agenda.watching
+    agenda.due(10.41)
+    assert not agenda.watching
 
 
 def test_wraps_between_two_samples_are_followed() -> None:
