@@ -124,6 +124,18 @@ def test_the_bootstrap_interval_holds_the_truth_about_as_often_as_it_says() -> N
     assert 0.9 <= held / 150 <= 0.99
 
 
+def test_the_band_of_a_group_is_known_where_that_of_each_run_is() -> None:
+    assert statistics.summary("a", [1.0, 2.0], [0.1, 0.3]).band == pytest.approx(0.2)
+    assert statistics.summary("a", [1.0, 2.0], [0.1, None]).band is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_size_of_an_effect_has_the_published_words(sign: int) -> None:
+    deltas = (0.0, 0.146, 0.147, 0.329, 0.33, 0.473, 0.474, 1.0)
+    words = [statistics.size_word(sign * delta) for delta in deltas]
+    assert words == [w for w in ("negligible", "small", "medium", "large") for _ in range(2)]
+
+
 def test_ties_of_few_runs_are_gone_through_one_by_one() -> None:
     x, y = [1.0, 2, 2, 3], [2.0, 3, 4, 4, 5]
     ranks = stats.rankdata([*x, *y])
@@ -142,6 +154,7 @@ def test_the_runs_that_it_takes_are_those_of_published_formulas() -> None:
     assert statistics.runs_for_t_test(1.0, 0.8, SET) == 26
     # However large the effect: three against three cannot give less than p = 0.1.
     assert statistics.runs_for_rank_test(1.0, SET) == 6
+    assert statistics.runs_for_rank_test(1.0, Settings(power=0.1)) == 4
     assert statistics.smallest_p(3, 3) == pytest.approx(0.1)
 
 

@@ -559,6 +559,7 @@ def test_a_run_that_never_got_to_its_foreground_says_so(bench: Bench) -> None:
     done = bench.run("run", name)
     assert done.returncode == 1
     (result,) = bench.results()
+    assert (result["energy"], result["energy_missing"]) == (None, "the foreground never ran")
     load = result["foreign"]["foreground"]
     assert load["cpu_seconds"] is None
     assert load["missing"]["cpu_seconds"] == "the run ended before it"

@@ -218,6 +218,36 @@ def test_a_training_that_ignores_term_is_killed_after_the_grace(bed: Bed) -> Non
     assert len(bed.rows) == 1
 
 
+def test_a_stopped_training_is_continued_so_that_it_can_end(bed: Bed) -> None:
+    text = "trap 'echo bye; exit 0' TERM; echo $$ >> notes; while :; do sleep 0.05; done"
+    popen = bed.start(argv=("/bin/sh", "-c", text), quick=False)
+    wait_for(lambda: bed.notes, "the training")
+    pid = int(bed.notes[0])
+    os.kill(pid, signal.SIGSTOP)
+    stat = Path(f"/proc/{pid}/stat")
+    wait_for(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it to stop")
+    popen.send_signal(signal.SIGTERM)
+    assert popen.wait(20) == 128 + signal.SIGTERM
+    assert bed.log().endswith("bye\n")
+
+
+RELAY = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+end = time.monotonic() + 15
+while time.monotonic() < end:
+    if os.fork():
+        os._exit(0)
+"""
+
+
+def test_what_forks_and_exits_faster_than_one_can_look_is_ended(bed: Bed) -> None:
+    popen = bed.start(argv=(sys.executable, "-I", "-S", "-c", RELAY))
+    began = time.monotonic()
+    assert popen.wait(20) == 0
+    assert time.monotonic() - began < 9  # before the launcher gives up, and before it ends itself
+
+
 def test_a_killed_launcher_takes_its_training_with_it(bed: Bed) -> None:
     popen = bed.start(argv=("/bin/sh", "-c", SLEEPER.format(notes="notes")), quick=False)
     wait_for(lambda: bed.notes, "the training")
@@ -365,6 +395,10 @@ def test_a_busy_neighbour_does_not_make_a_job_forget_its_past(tmp_path: Path) ->
     busy = "".join(f"not_slow,{run},1,{run}.000000,{run}.500000,0,\n" for run in range(5000))
     ledger.write_text(rows.HEADER + "".join(own[:2]) + busy + own[2] + busy)
     assert [row[1] for row in rows.own_rows(str(ledger), "slow")][-3:] == ["1", "2", "3"]
+    failing = [f"slow,{run},1,{run}.0,{run}.5,1,\n" for run in range(1, 7)]
+    ledger.write_text(rows.HEADER + "".join(failing[:2]) + busy + "".join(failing[2:]) + busy)
+    past = rows.own_rows(str(ledger), "slow")
+    assert [row[1] for row in past] == ["1", "2", "3", "4", "5", "6"]
     assert rows.own_rows(str(ledger), "fresh") == []
     assert rows.own_rows(str(tmp_path / "gone"), "slow") == []
 
@@ -377,6 +411,19 @@ def test_a_long_ledger_is_read_from_its_end(tmp_path: Path) -> None:
     assert crashing[-1][1] == "59999"
     assert rows.ENOUGH_FAILURES <= len(crashing) < 200
     assert len(rows.own_rows(str(ledger), "other")) < 200
+
+
+@pytest.mark.parametrize(("wrote", "ended"), [(150, 150), (90, 100), (300, 200)])
+def test_a_cut_off_iteration_ended_with_its_last_line_and_never_in_the_future(
+    tmp_path: Path, wrote: float, ended: float
+) -> None:
+    ledger, log = tmp_path / "iterations.csv", tmp_path / "run_3.log"
+    (tmp_path / f".slow.{2**22 + 1}.running").write_text("slow,3,17,100.0,1")  # of no process
+    log.touch()
+    os.utime(log, (wrote, wrote))
+    assert rows.close_cut_off(str(ledger), "slow", 200.0, str(tmp_path)) == [3]
+    (row,) = parse(ledger.read_text())
+    assert (row.started, row.ended, row.signal) == (100.0, ended, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("torn", ["slow,4,1,4.0,4.", "slow,4,1,4.0,x,1,\n", "slow,4,1\n", "\0\0\n"])

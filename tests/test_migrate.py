@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -285,7 +286,7 @@ def test_migrate_shows_the_difference_and_writes_nothing_unasked(bench: Bench, o
     assert done.returncode == 0, done.stderr
     assert '-  "session_name" : "étude",' in done.stdout
     assert '+  "experiment_name" : "étude",' in done.stdout
-    assert '"mode": "default"' not in done.stdout.split("@@", 2)[2].split("-", 1)[0]
+    assert not re.search(r'^[-+].*"mode": "default"', done.stdout, re.MULTILINE)
     assert "before: 0 runs, 2 invalid experiments" in done.stderr
     assert "now: 4 runs, 0 invalid experiments" in done.stderr
     assert "nothing was written" in done.stdout

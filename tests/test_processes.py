@@ -16,6 +16,7 @@ import pytest
 from bench import wait_for
 from energyctl.campaign.training import foreground_process as launching
 from energyctl.campaign.training.foreground_process import CannotStart, Foreground
+from energyctl.launchers import subreaper
 from energyctl.system import processes
 from energyctl.system.processes import Found
 from supervised import living
@@ -184,6 +185,28 @@ def test_processes_are_found_by_marker_and_descent(bed: Path) -> None:
     assert processes.environment_value(child, "NO_SUCH") is None
     assert processes.environment_value(2**22 + 1, "PATH") is None
     foreground.end()
+
+
+def test_a_process_whose_first_thread_has_ended_is_a_living_descendant() -> None:
+    code = (
+        "import ctypes, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(1000,)).start()\n"
+        "ctypes.CDLL(None).pthread_exit(None)"
+    )
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", code]) as popen:
+        try:
+            stat = Path(f"/proc/{popen.pid}/stat")
+            wait_for(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", "its end")
+            assert popen.pid in subreaper.descendants()
+        finally:
+            popen.kill()
+    assert popen.pid not in subreaper.descendants()
+
+
+def test_the_grace_is_shorter_where_nobody_waits() -> None:
+    assert subreaper.grace(os.getppid()) == subreaper.TERM_GRACE_SECONDS
+    assert subreaper.grace(2**22 + 1) == subreaper.ABANDONED_GRACE_SECONDS  # of no process
+    assert subreaper.ABANDONED_GRACE_SECONDS < subreaper.TERM_GRACE_SECONDS
 
 
 def test_a_training_dies_with_energyctl(bed: Path) -> None:

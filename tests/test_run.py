@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import shlex
 import signal
 import subprocess
@@ -227,6 +228,10 @@ def test_a_failing_background_does_not_harm_the_foreground(bench: Bench) -> None
     assert result["status"] == "succeeded"
     assert any("back_large" in text for text in result["warnings"])
     assert any("not steady" in text for text in result["warnings"])
+    energy = result["energy"]
+    assert energy["marginal_joules"] is None
+    reason = r"background back_large ran for \d+\.\d% of the phase background_only only"
+    assert re.fullmatch(reason, energy["missing"]["marginal_joules"])
 
 
 def test_several_backgrounds_are_jobs_of_one_group(bench: Bench) -> None:
