@@ -250,6 +250,7 @@ def test_a_wrap_that_comes_early_is_told_or_within_the_uncertainty(early: float)
     # It starts over `early` joules before its stated range.
     shown = [(START + i, (8000 + 150.0 * i) % (10_000 - early)) for i in range(31)]
     span = sampled(package, shown).between(START + 1, START + 29)
+    assert (span.joules is None) == bool(span.missing)
     if span.joules is not None:
         assert span.uncertainty_joules is not None
         assert abs(span.joules - 28 * 150) <= span.uncertainty_joules

@@ -231,23 +231,6 @@ def test_a_stopped_training_is_continued_so_that_it_can_end(bed: Bed) -> None:
     assert bed.log().endswith("bye\n")
 
 
-RELAY = """
-import os, signal, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-end = time.monotonic() + 15
-while time.monotonic() < end:
-    if os.fork():
-        os._exit(0)
-"""
-
-
-def test_what_forks_and_exits_faster_than_one_can_look_is_ended(bed: Bed) -> None:
-    popen = bed.start(argv=(sys.executable, "-I", "-S", "-c", RELAY))
-    began = time.monotonic()
-    assert popen.wait(20) == 0
-    assert time.monotonic() - began < 9  # before the launcher gives up, and before it ends itself
-
-
 def test_a_killed_launcher_takes_its_training_with_it(bed: Bed) -> None:
     popen = bed.start(argv=("/bin/sh", "-c", SLEEPER.format(notes="notes")), quick=False)
     wait_for(lambda: bed.notes, "the training")
