@@ -18,7 +18,7 @@ from rich.console import Console
 
 from bench import Bench, wait_for
 from energyctl import system as machine
-from energyctl.campaign import facts, operations
+from energyctl.campaign import doctor, facts
 from energyctl.cli.output import status as reports
 from energyctl.energy import Domain
 from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters, permissions
@@ -144,7 +144,7 @@ def test_each_source_that_is_not_there_says_why(world: Path) -> None:
 
 def test_sources_that_another_one_makes_needless_are_listed_as_that(world: Path) -> None:
     zone(world / "powercap", "intel-rapl:0", "package-0")
-    found = operations.examine()
+    found = doctor.examine()
     needless = [row["source"] for row in found["meters"] if not row["needed"]]
     assert needless == ["perf", "estimate"]
 
@@ -209,10 +209,10 @@ class WithProcesses(ScriptedMeter):
 def examined(
     source: Source, monkeypatch: pytest.MonkeyPatch, gpus: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    monkeypatch.setattr(operations, "open_meters", lambda: ([source], []))
-    monkeypatch.setattr(operations, "source_entry_points", list)
+    monkeypatch.setattr(doctor, "open_meters", lambda: ([source], []))
+    monkeypatch.setattr(doctor, "source_entry_points", list)
     monkeypatch.setattr(facts, "gpu_facts", lambda: gpus)
-    return operations.examine()
+    return doctor.examine()
 
 
 GPU = {

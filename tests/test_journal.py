@@ -11,8 +11,8 @@ import pytest
 
 from energyctl import system as machine
 from energyctl.campaign import journal as journals
-from energyctl.campaign import operations
 from energyctl.campaign.journal import Journal
+from energyctl.campaign.status import status_of
 from energyctl.cli.output.status import status_text
 from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.errors import SettingsError
@@ -215,16 +215,16 @@ def test_status_names_the_unfinished_campaign_and_how_to_go_on(
     made.append("started", run=1, experiment_id="E1")
     finish(folder, "E1", "succeeded")
     made.append("finished", run=1, experiment_id="E1", status="succeeded")
-    found = operations.status(tmp_path)
+    found = status_of(tmp_path)
     text = status_text(found)
     assert "campaign    none runs" in text
     assert "unfinished  trial died, 1 of 3 runs finished; go on with: energyctl" in text
     assert "resume" in text
     made.append("interrupted")
-    assert "trial was interrupted, 1 of 3" in status_text(operations.status(tmp_path))
+    assert "trial was interrupted, 1 of 3" in status_text(status_of(tmp_path))
     made.append("ended")
-    assert operations.status(tmp_path)["unfinished"] is None
-    assert "unfinished" not in status_text(operations.status(tmp_path))
+    assert status_of(tmp_path)["unfinished"] is None
+    assert "unfinished" not in status_text(status_of(tmp_path))
 
 
 def test_status_leaves_out_what_it_does_not_know() -> None:

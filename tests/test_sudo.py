@@ -16,10 +16,10 @@ from test_run import python_for
 from bench import DEADLINE_SECONDS, Bench, open_way, wait_for
 from energyctl import system as machine
 from energyctl.background import templates as programs
-from energyctl.campaign import operations
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.observer import Observer, View
 from energyctl.campaign.status_file import Published
+from energyctl.campaign.stop import stop_job
 from energyctl.errors import SettingsError
 from energyctl.results.folder import ResultsFolder
 from energyctl.system import User, processes
@@ -194,7 +194,7 @@ def test_an_epilog_ends_a_job_of_each_user_with_that_users_rights(
         ["sleep", "1000"], env=environment, user=user.uid, group=user.gid, extra_groups=[]
     ) as left:
         try:
-            assert operations.stop_job(job) == ([f"ended pid {left.pid} sleep 1000"], [])
+            assert stop_job(job) == ([f"ended pid {left.pid} sleep 1000"], [])
             assert left.wait(10)
         finally:
             left.kill()
@@ -202,7 +202,7 @@ def test_an_epilog_ends_a_job_of_each_user_with_that_users_rights(
     python.write_text("#!/bin/sh\necho ended pid 1; echo no way >&2; exit 1\n")
     machine.runtime_folder(lent.root, user, job)
     try:
-        assert operations.stop_job(job) == ([], [f"as {user.name}: no way"])
+        assert stop_job(job) == ([], [f"as {user.name}: no way"])
     finally:
         machine.remove_runtime_folder(runtime)
 

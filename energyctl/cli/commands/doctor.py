@@ -19,11 +19,11 @@ def doctor(as_json: bool, udev: bool) -> int:
     """
     if udev:
         return _udev_rule()
-    from energyctl.campaign import operations
+    from energyctl.campaign.doctor import examine
     from energyctl.cli.output.live import make_console
     from energyctl.cli.output.status import print_examination
 
-    seen = operations.examine()
+    seen = examine()
     if as_json:
         click.echo(json_text(seen))
     else:

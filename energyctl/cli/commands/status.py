@@ -18,14 +18,14 @@ def status(root: Path, as_json: bool) -> int:
 
     Of a campaign on a cluster it shows every run, where it is and how far.
     """
-    from energyctl.campaign import operations
+    from energyctl.campaign.status import status_of
     from energyctl.cli.output import slurm
     from energyctl.cli.output.status import status_text
     from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm import Overviews, newest
     from energyctl.system.workspace import Workspace
 
-    here, journal = operations.status(root), newest(results_folder(Workspace(root), None))
+    here, journal = status_of(root), newest(results_folder(Workspace(root), None))
     across_nodes = None if journal is None else Overviews(journal).look()
     if as_json:
         cluster = None if across_nodes is None else across_nodes.to_json()

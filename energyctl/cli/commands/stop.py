@@ -19,10 +19,10 @@ def stop(root: Path, job: str | None) -> int:
 
     The background jobs are those of this workspace.
     """
-    from energyctl.campaign import operations
+    from energyctl.campaign.stop import stop_everything, stop_job
     from energyctl.system.workspace import Workspace
 
-    done, left = operations.stop_job(job) if job else operations.stop_everything(Workspace(root))
+    done, left = stop_job(job) if job else stop_everything(Workspace(root))
     for line in done:
         click.echo(line)
     if left:

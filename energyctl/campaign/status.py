@@ -1,0 +1,91 @@
+"""Edge: a workspace and its machine, as they stand: ``energyctl status``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from energyctl import system as machine
+from energyctl.background import daemon as supervisor
+from energyctl.background.protocol import GROUP_PREFIX
+from energyctl.background.xmlrpc import Unreachable
+from energyctl.campaign import leftovers
+from energyctl.campaign.status_file import read_state
+from energyctl.campaign.watcher import Watcher
+from energyctl.system.workspace import Workspace
+
+COUNTS = ("iterations", "failures", "coverage", "max_gap_seconds", "load")
+"""What a campaign publishes of each job."""
+
+
+def status_of(root: Path) -> dict[str, Any]:
+    """Daemon, background jobs, the campaign's current run and phase, power now.
+
+    ``campaign`` is None where none runs on this machine, ``run`` where none runs in this
+    workspace; ``unfinished``: the newest campaign here, where it was interrupted or died.
+    """
+    user = machine.invoking_user()
+    runtime = machine.runtime_path(root, user)
+    daemon = supervisor.find(runtime)
+    holder = machine.lock_holder()
+    here = holder is not None and holder.get("workspace") == str(root)
+    state = (read_state(runtime) if here else None) or {}
+    return {
+        "workspace": str(root),
+        "daemon": None if daemon is None else {"pid": daemon.pid(), "socket": str(daemon.socket)},
+        "campaign": holder,
+        "unfinished": None if here else _unfinished(root),
+        "run": _run_now(state) if state else None,
+        "jobs": _jobs_now(daemon, state) if daemon else [],
+        "power_watts": state.get("watts"),
+        "power_estimated": state.get("estimated"),
+        "leftovers": [leftover.to_json() for leftover in leftovers.find(user)],
+    }
+
+
+def _unfinished(root: Path) -> dict[str, Any] | None:
+    closed = Watcher(Workspace(root)).unfinished()
+    if closed is None:
+        return None
+    return {
+        "campaign": closed.name,
+        "runs": closed.total,
+        "finished": len(closed.finished),
+        "interrupted": closed.interrupted,
+        "resume": closed.resume,
+    }
+
+
+def _run_now(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "index": state["index"],
+        "of": state["runs"],
+        "experiment_id": state["experiment_id"],
+        "attempt": state["attempt"],
+        "phase": state["phase"],
+        "phase_seconds": time.time() - state["phase_since"],
+        "last_line": state["last_line"],
+        "moving": state.get("moving"),
+    }
+
+
+def _jobs_now(daemon: supervisor.Daemon, state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Our jobs as supervisord sees them, with the ledger's counts where a campaign runs."""
+    counts = {job["name"]: job for job in state.get("jobs", [])}
+    try:
+        programs = daemon.programs()
+    except Unreachable:
+        return []
+    return [
+        {
+            "job": program.name,
+            "group": program.group,
+            "state": program.state,
+            "pid": program.pid,
+            **{name: counts.get(program.name, {}).get(name) for name in COUNTS},
+        }
+        for program in programs
+        if program.group.startswith(GROUP_PREFIX)
+    ]

@@ -1,0 +1,143 @@
+"""Edge: the end of what runs in a workspace, or for a job of a cluster: ``energyctl stop``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from energyctl import system as machine
+from energyctl.background import daemon as supervisor
+from energyctl.background.protocol import GROUP_PREFIX
+from energyctl.campaign import leftovers
+from energyctl.campaign.campaign import leave
+from energyctl.campaign.training import workdirs
+from energyctl.system import processes
+from energyctl.system.workspace import Workspace
+
+STOP_GRACE_SECONDS = 20.0
+"""For an energyctl to end its trainings and to write what there is."""
+
+STOP_AS_SECONDS = 60.0
+_STOP_JOB = (
+    "import json, sys; from energyctl.campaign.stop import stop_job;"
+    "json.dump(stop_job(sys.argv[1]), sys.stdout)"
+)
+
+
+def stop_everything(workspace: Workspace) -> tuple[list[str], list[str]]:
+    """Ends every background job of this workspace: a line for each thing done; what is left.
+
+    Also what a crashed energyctl left behind, the foreground and the CPUs' governors included;
+    the foreground of a campaign that is alive is left to it.
+    """
+    user = machine.invoking_user()
+    runtime = machine.runtime_path(workspace.root, user)
+    done: list[str] = []
+    left: list[str] = []
+    tasks = leftovers.of_tasks(user, workspace.root)
+    held_by_task = any(leftovers.owner_lives(task) for task in tasks)
+    for folder in (runtime, *tasks):
+        held = folder == runtime and _is_held_by(workspace) and not held_by_task
+        if leftovers.owner_lives(folder) or held:
+            running = _stop_background(folder, done)
+            left += [f"pid {p.pid} {p.command}" for p in running]
+        else:
+            left += leftovers.end(folder, done.append)
+            leave(folder)
+    with user.acting():
+        done += workdirs.sweep(workspace.results)
+    return done, left
+
+
+def stop_job(job: str) -> tuple[list[str], list[str]]:
+    """The same for what a job of a cluster left on this node; for root, of any user.
+
+    For an epilog of Slurm: the job is over, so an energyctl of it that still lives ends, too.
+    """
+    done: list[str] = []
+    left: list[str] = []
+    for runtime in leftovers.of_job(machine.invoking_user(), job):
+        owner = machine.read_owner(runtime)
+        if owner is not None and owner.alive:
+            ended = processes.end(
+                partial(_living, owner.pid, owner.ticks), grace_seconds=STOP_GRACE_SECONDS
+            )
+            done += [f"ended pid {p.pid} {p.command}" for p in ended.found]
+        left += leftovers.end(runtime, done.append)
+        leave(runtime)
+    of = os.environ.get("SLURM_JOB_UID", "")  # in an epilog: whose job it was
+    for user in machine.others_with_folders():
+        if of not in ("", str(user.uid)):
+            continue
+        said, problems = _stop_job_as(user, job)
+        done, left = done + said, left + problems
+    return done, left
+
+
+def _living(pid: int, ticks: int) -> list[processes.Found]:
+    found = processes.identify(pid)
+    return [found] if found is not None and found.ticks == ticks else []
+
+
+def _stop_job_as(user: machine.User, job: str) -> tuple[list[str], list[str]]:
+    """With that user's rights alone: what stands in the records of their folder is theirs.
+
+    Whatever that user does to it, it is over in time, and has neither our terminal nor our words.
+    """
+    command = [sys.executable, "-I", "-c", _STOP_JOB, job]
+    try:
+        done = subprocess.run(
+            command,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env={
+                "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+                "HOME": user.home,
+                "ENERGYCTL_PRIVATE": os.environ.get("ENERGYCTL_PRIVATE", ""),
+            },
+            user=user.uid,
+            group=user.gid,
+            extra_groups=list(user.groups),
+            start_new_session=True,
+            timeout=STOP_AS_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return [], [f"as {user.name}: {type(error).__name__}"]
+    try:
+        said, left = json.loads(done.stdout)
+        return _lines(said), [f"as {user.name}: {line}" for line in _lines(left)]
+    except (ValueError, TypeError, RecursionError):  # it failed, and says why in its last line
+        why = (done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1]
+        return [], [f"as {user.name}: {leftovers.one_line(why)}"]
+
+
+def _lines(said: Any) -> list[str]:
+    return [leftovers.one_line(str(line)) for line in said]
+
+
+def _is_held_by(workspace: Workspace) -> bool:
+    holder = machine.lock_holder()
+    return holder is not None and holder.get("workspace") == str(workspace.root)
+
+
+def _stop_background(runtime: Path, done: list[str]) -> list[processes.Found]:
+    """Ends the background of a campaign that is alive; a line for *done* each, and what is left."""
+    daemon = supervisor.find(runtime)
+    if daemon is not None:
+        members = [p for p in daemon.programs() if p.group.startswith(GROUP_PREFIX)]
+        done += [f"ended {p.group}:{p.name}" for p in members if p.pid]
+        with machine.invoking_user().acting():
+            for group in {p.group for p in members}:
+                daemon.note(group, "ended")
+                daemon.remove(group)
+    ended = processes.end(lambda: processes.of_workspace(runtime.name, "background"))
+    done += [f"ended pid {p.pid} {p.command}" for p in ended.found]
+    return list(ended.left)
