@@ -11,6 +11,7 @@ import pytest
 
 import energyctl
 from energyctl import cli
+from energyctl.campaign import estimates
 from energyctl.results import folder as results
 from energyctl.results.importer.perf_output import cpu_energies, parse_perf
 from energyctl.results.importer.sampled_power import POWER, UTILIZATION, parse_samples, power_span
@@ -318,9 +319,9 @@ def test_an_imported_run_is_listed_but_no_estimate_of_durations(
     assert run_import(tmp_path, campaign) == 0
     found = written(tmp_path)
     assert results.load(tmp_path / "results" / f"{found[0]['experiment_id']}.json") == found[0]
-    assert results.typical_seconds(iter(found)) == {}
+    assert estimates.typical_seconds(iter(found)) == {}
     ours = {key: value for key, value in found[0].items() if key != "imported"}
-    assert results.typical_seconds(iter([ours])) == {("repo", "small", False): 11.2}
+    assert estimates.typical_seconds(iter([ours])) == {("repo", "small", False): 11.2}
 
 
 # -- time series -----------------------------------------------------------------------------

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from energyctl import system as machine
+from energyctl.background.ledger_reader import LedgerFile
+from energyctl.campaign import estimates
 from energyctl.config.plan import Run, Training
 from energyctl.errors import MachineError, SettingsError
 from energyctl.results import folder as results
-from energyctl.results.folder import LedgerFile, ResultsFolder
+from energyctl.results.folder import ResultsFolder
 from energyctl.system import processes
 from energyctl.system.files import write_atomic
 from supervised import job, make_run
@@ -171,7 +173,7 @@ def test_typical_durations_are_of_successful_runs_of_a_kind() -> None:
         result("succeeded", None),
         {"status": "succeeded"},
     ]
-    assert results.typical_seconds(iter(found)) == {
+    assert estimates.typical_seconds(iter(found)) == {
         ("r", "m", True): 15.0,
         ("r", "m", False): 5.0,
     }

@@ -14,6 +14,7 @@ from typing import Any
 from energyctl.background.daemon import Daemon
 from energyctl.background.info import BACKGROUND_NOTE
 from energyctl.background.job_view import JobView
+from energyctl.background.ledger_reader import LedgerFile
 from energyctl.background.load_monitor import Loads
 from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.background.templates import Job, Rendered
@@ -22,7 +23,7 @@ from energyctl.errors import BackgroundLost, RunError
 from energyctl.launchers import iteration, subreaper
 from energyctl.launchers import ledger_writer as rows
 from energyctl.results.background_load import unknown
-from energyctl.results.folder import LedgerFile, ResultsFolder, RunFiles
+from energyctl.results.folder import ResultsFolder, RunFiles
 from energyctl.results.ledger import Iteration, Operation, of_job, parse_operations, presence
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup

@@ -24,7 +24,7 @@ from energyctl.config.plan import Plan, Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Problem, Settings
 from energyctl.errors import EnergyctlError, SettingsError
-from energyctl.results.folder import ResultsFolder, RunFiles, read_text, typical_seconds
+from energyctl.results.folder import ResultsFolder, RunFiles, read_text
 from energyctl.results.history import read_history
 from energyctl.system import processes
 from energyctl.system.workspace import Workspace
@@ -131,33 +131,6 @@ def select(runs: Sequence[Run], only: Iterable[int] | None) -> list[Run]:
         last = runs[-1].index if runs else 0
         raise SettingsError(f"--only {unknown[0]}: the plan has the runs 1 to {last}")
     return [run for run in runs if run.index in wanted]
-
-
-def estimate_seconds(
-    runs: Sequence[Run],
-    settings: Settings,
-    known: Registry,
-    seen: Mapping[tuple[str, str, bool], float],
-) -> list[float | None]:
-    """Seconds that each run will take: from finished runs of its kind, else the registry."""
-    estimates: list[float | None] = []
-    for run in runs:
-        training, parallel = run.foreground, run.mode == "parallel"
-        training_seconds = seen.get((training.repo, training.model, parallel))
-        if training_seconds is None:
-            repository = known.repositories[training.repo]
-            training_seconds = repository.typical_seconds.get(training.model)
-        if training_seconds is None:
-            estimates.append(None)
-            continue
-        around = settings.idle_seconds + (2 * settings.settle.seconds if parallel else 0.0)
-        estimates.append(training_seconds + around)
-    return estimates
-
-
-def durations(folder: ResultsFolder) -> dict[tuple[str, str, bool], float]:
-    """What finished runs in the results folder took; empty where there is none."""
-    return typical_seconds(folder.all()) if folder.root.is_dir() else {}
 
 
 @dataclass

@@ -17,8 +17,7 @@ from typing import Any
 
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
-from energyctl.results.ledger import Iteration, parse, parse_running
-from energyctl.system import User, processes
+from energyctl.system import User
 from energyctl.system.files import write_atomic
 from energyctl.text import safe_name
 
@@ -91,54 +90,6 @@ class RunFiles:
         number = "" if attempt == 1 else f"_attempt{attempt}"
         name = f"training_{safe_name(self.repo)}_{safe_name(self.model)}_{self.timestamp}{number}"
         return self.folder / f"{name}.log"
-
-
-class LedgerFile:
-    """``iterations.csv`` of a run, read as it grows: a look costs only what is new."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._ended: list[Iteration] = []
-        self._offset = 0
-
-    def iterations(self) -> list[Iteration]:
-        """Every iteration so far, those that run now last."""
-        running = self._running()  # first: one that ends meanwhile has its row below
-        with contextlib.suppress(OSError), open(self._folder / "iterations.csv", "rb") as file:
-            file.seek(self._offset)
-            whole = file.read().rpartition(b"\n")[0]
-            if whole:
-                self._offset += len(whole) + 1
-                self._ended += parse(whole.decode(errors="replace"))
-        written = {(item.job, item.run) for item in self._ended}
-        return self._ended + [i for i in running if (i.job, i.run) not in written]
-
-    def _running(self) -> list[Iteration]:
-        """What the launchers noted at the start of an iteration that has no row yet.
-
-        Where the launcher was killed, and its training with it, nobody knows how long that ran:
-        it counts as a failure that covered nothing.
-        """
-        return [
-            iteration if launcher else replace(iteration, ended=iteration.started)
-            for iteration, launcher in self._notes()
-        ]
-
-    def launchers(self) -> list[processes.Found]:
-        """The launchers that run an iteration now."""
-        return [launcher for _, launcher in self._notes() if launcher is not None]
-
-    def _notes(self) -> Iterator[tuple[Iteration, processes.Found | None]]:
-        """Each note, and its launcher, where that is alive."""
-        for path in sorted(self._folder.glob(".*.*.running")):
-            try:
-                noted = parse_running(path.read_text())
-                launcher = processes.identify(int(path.name.split(".")[-2]))
-            except (OSError, ValueError):
-                continue
-            if noted is not None:
-                iteration, ticks = noted
-                yield iteration, launcher if launcher and launcher.ticks == ticks else None
 
 
 @dataclass(frozen=True)
@@ -270,22 +221,6 @@ def load(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return data if isinstance(data, dict) and data.get("schema") == SCHEMA else None
-
-
-def typical_seconds(results: Iterator[dict[str, Any]]) -> dict[tuple[str, str, bool], float]:
-    """Mean duration of the finished successful runs, by (repo, model, parallel).
-
-    Imported ones do not count: they may be of another machine.
-    """
-    found: dict[tuple[str, str, bool], list[float]] = {}
-    for result in results:
-        training = result.get("foreground_result") or {}
-        ours = result.get("imported") is None
-        if ours and result.get("status") == "succeeded" and training.get("duration"):
-            parallel = result.get("mode") == "parallel"
-            key = (str(training.get("repo")), str(training.get("model")), parallel)
-            found.setdefault(key, []).append(float(training["duration"]))
-    return {key: sum(values) / len(values) for key, values in found.items()}
 
 
 def read_text(path: Path, what: str) -> str:

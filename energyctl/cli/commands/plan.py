@@ -59,7 +59,7 @@ def _no_plan(prepared: Prepared) -> dict[str, Any]:
 
 def _show(workspace: Workspace, prepared: Prepared, folder: str | None) -> None:
     """Every run, and why trainings could not start here."""
-    from energyctl.campaign.prepare import durations, estimate_seconds
+    from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.campaign.training import interpreters, preflight
     from energyctl.campaign.training.invocations import Trainings
     from energyctl.cli.output import campaign as output

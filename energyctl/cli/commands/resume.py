@@ -52,7 +52,7 @@ def resume(
 def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
     from energyctl import system as machine
     from energyctl.campaign import campaign as campaigns
-    from energyctl.campaign.prepare import durations, estimate_seconds
+    from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.cli.conduct import close, conduct, progress_of
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.live import make_console

@@ -54,6 +54,7 @@ def run(root: Path, /, file: str | None, **given: Any) -> int:
     """
     from energyctl import system as machine
     from energyctl.campaign import prepare as preparation
+    from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.cli.conduct import close, conduct, progress_of
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.live import make_console
@@ -70,8 +71,8 @@ def run(root: Path, /, file: str | None, **given: Any) -> int:
         machine.refuse_if_held()
     settings, plan = prepared.settings, prepared.plan
     folder, console = results_folder(workspace, given["folder"]), make_console()
-    seconds = preparation.durations(folder)
-    estimates = preparation.estimate_seconds(runs, settings, prepared.registry, seconds)
+    seconds = durations(folder)
+    estimates = estimate_seconds(runs, settings, prepared.registry, seconds)
     output.show_plan(console, settings, runs, estimates, plan.seed)
     ends_in = output.show_end(console, settings, estimates)
     output.show_passed_over(console, plan.passed_over)

@@ -41,6 +41,7 @@ def submit(root: Path, /, file: str, **given: Any) -> int:
     `collect` waits for the end, `cancel` ends it, `resume` submits what is missing.
     """
     from energyctl.campaign import prepare as preparation
+    from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.cli.output.campaign import show_plan
     from energyctl.cli.output.live import Progress, make_console
     from energyctl.cli.output.submission import (
@@ -73,8 +74,8 @@ def submit(root: Path, /, file: str, **given: Any) -> int:
         return int(prepared.invalid)
     slurm.check(workspace, settings.experiment_name, wanted)
     folder.prepare()
-    seconds = preparation.durations(folder)
-    estimates = preparation.estimate_seconds(runs, settings, prepared.registry, seconds)
+    seconds = durations(folder)
+    estimates = estimate_seconds(runs, settings, prepared.registry, seconds)
     show_plan(console, settings, runs, estimates, seed)
     warn_of_time_limit(runs, estimates, settings, wanted)
     warn_of_shared_clones(runs, prepared.registry, wanted)

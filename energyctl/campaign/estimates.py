@@ -1,0 +1,54 @@
+"""How long runs will take: by finished ones of their kind, else by the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from energyctl.config.plan import Run
+from energyctl.config.registry import Registry
+from energyctl.config.settings import Settings
+from energyctl.results.folder import ResultsFolder
+
+
+def typical_seconds(results: Iterator[dict[str, Any]]) -> dict[tuple[str, str, bool], float]:
+    """Mean duration of the finished successful runs, by (repo, model, parallel).
+
+    Imported ones do not count: they may be of another machine.
+    """
+    found: dict[tuple[str, str, bool], list[float]] = {}
+    for result in results:
+        training = result.get("foreground_result") or {}
+        ours = result.get("imported") is None
+        if ours and result.get("status") == "succeeded" and training.get("duration"):
+            parallel = result.get("mode") == "parallel"
+            key = (str(training.get("repo")), str(training.get("model")), parallel)
+            found.setdefault(key, []).append(float(training["duration"]))
+    return {key: sum(values) / len(values) for key, values in found.items()}
+
+
+def estimate_seconds(
+    runs: Sequence[Run],
+    settings: Settings,
+    known: Registry,
+    seen: Mapping[tuple[str, str, bool], float],
+) -> list[float | None]:
+    """Seconds that each run will take: from finished runs of its kind, else the registry."""
+    estimates: list[float | None] = []
+    for run in runs:
+        training, parallel = run.foreground, run.mode == "parallel"
+        training_seconds = seen.get((training.repo, training.model, parallel))
+        if training_seconds is None:
+            repository = known.repositories[training.repo]
+            training_seconds = repository.typical_seconds.get(training.model)
+        if training_seconds is None:
+            estimates.append(None)
+            continue
+        around = settings.idle_seconds + (2 * settings.settle.seconds if parallel else 0.0)
+        estimates.append(training_seconds + around)
+    return estimates
+
+
+def durations(folder: ResultsFolder) -> dict[tuple[str, str, bool], float]:
+    """What finished runs in the results folder took; empty where there is none."""
+    return typical_seconds(folder.all()) if folder.root.is_dir() else {}
