@@ -192,14 +192,17 @@ def test_a_file_of_the_user_that_is_no_text_is_one_clear_line(tmp_path: Path) ->
 
 def test_the_ledger_is_read_on_as_it_grows(tmp_path: Path) -> None:
     ledger = LedgerFile(tmp_path)
-    assert ledger.iterations() == []
+    assert ledger.new_rows() == []
     path = tmp_path / "iterations.csv"
     path.write_text("job,run,pid,started,ended,exit_code,signal\na,1,10,1.0,2.0,0,\na,2,1")
-    assert [item.run for item in ledger.iterations()] == [1]
+    rows = ledger.new_rows()
+    assert [item.run for item in rows] == [1]
     with open(path, "a") as file:
         file.write("1,2.0,3.0,0,\n")
-    assert [(item.run, item.pid) for item in ledger.iterations()] == [(1, 10), (2, 11)]
-    assert [item.run for item in ledger.iterations()] == [1, 2]
+    rows += ledger.new_rows()
+    assert [(item.run, item.pid) for item in rows] == [(1, 10), (2, 11)]
+    rows += ledger.new_rows()
+    assert [item.run for item in rows] == [1, 2]
 
 
 def test_a_running_iteration_is_there_until_its_row_is(tmp_path: Path) -> None:
@@ -208,13 +211,14 @@ def test_a_running_iteration_is_there_until_its_row_is(tmp_path: Path) -> None:
     assert launcher is not None
     note = tmp_path / f".a.{launcher.pid}.running"
     note.write_text("")
-    assert ledger.iterations() == []
+    assert ledger.look() == {}
     note.write_text(f"a,1,77,1.0,{launcher.ticks}")
-    (running,) = ledger.iterations()
+    (running,) = ledger.look()["a"].running
     assert (running.run, running.ended) == (1, None)
+    assert ledger.look()["a"].iterations == 1
     (tmp_path / "iterations.csv").write_text("a,1,77,1.0,2.0,0,\n")
-    (ended,) = ledger.iterations()
-    assert ended.ended == 2.0
+    ended = ledger.look()["a"]
+    assert (ended.iterations, ended.running, ended.last_end) == (1, [], 2.0)
 
 
 @pytest.mark.parametrize("launcher", [2**22 + 1, os.getpid()], ids=["gone", "another"])
@@ -223,6 +227,6 @@ def test_an_iteration_whose_launcher_was_killed_covers_nothing_and_failed(
 ) -> None:
     """Also where another process has its pid by now."""
     (tmp_path / f".a.{launcher}.running").write_text(f"a,1,{os.getpid()},1.0,7")
-    (lost,) = LedgerFile(tmp_path).iterations()
+    (lost,) = LedgerFile(tmp_path).look()["a"].running
     assert lost.ended == lost.started
     assert lost.failed

@@ -24,7 +24,7 @@ from energyctl.launchers import iteration, subreaper
 from energyctl.launchers import ledger_writer as rows
 from energyctl.results.background_load import unknown
 from energyctl.results.folder import ResultsFolder, RunFiles
-from energyctl.results.ledger import Iteration, Operation, of_job, parse_operations, presence
+from energyctl.results.ledger import JobLedger, Operation, parse_operations
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.files import write_atomic
@@ -125,18 +125,17 @@ class Background:
 
     def views(self, now: float, since: float | None = None) -> list[JobView]:
         """Each job now; how present it was from *since* to *now* (Unix seconds)."""
-        iterations = self._ledger.iterations()
-        views = []
+        ledger, views = self._ledger.look(), []
         for job in self.rendered.jobs:
-            own = of_job(iterations, job.name)
-            span = None if since is None or now <= since else presence(own, since, now)
-            running = any(item.ended is None for item in own)
-            last = max((item.ended for item in own if item.ended is not None), default=now)
+            own = ledger[job.name]
+            span = None if since is None or now <= since else own.presence(since, now)
+            running = any(item.ended is None for item in own.running)
+            last = now if own.last_end is None else own.last_end
             views.append(
                 JobView(
                     name=job.name,
-                    iterations=len(own),
-                    failures=sum(item.failed for item in own),
+                    iterations=own.iterations,
+                    failures=own.failures,
                     running=running,
                     away_seconds=0.0 if running else max(0.0, now - last),
                     coverage=span.coverage if span else None,
@@ -250,11 +249,11 @@ class Background:
 
     def coverage(self, spans: Sequence[tuple[float, float]]) -> dict[str, float]:
         """Share of *spans* (Unix seconds) in which each job was in an iteration."""
-        iterations, total = self._ledger.iterations(), sum(end - start for start, end in spans)
+        ledger, total = self._ledger.look(), sum(end - start for start, end in spans)
         shares = {}
         for job in self.rendered.jobs:
-            own = of_job(iterations, job.name)
-            there = sum(presence(own, s, e).coverage * (e - s) for s, e in spans)
+            own = ledger[job.name]
+            there = sum(own.presence(s, e).coverage * (e - s) for s, e in spans)
             shares[job.name] = there / total if total > 0 else 0.0
         return shares
 
@@ -268,11 +267,8 @@ class Background:
 
     def info(self, start: float | None, end: float | None) -> dict[str, Any]:
         """``background_info`` of the result, for the foreground's span (Unix seconds)."""
-        iterations = self._ledger.iterations()
-        jobs = [
-            self._job_info(job, of_job(iterations, job.name), start, end)
-            for job in self.rendered.jobs
-        ]
+        ledger = self._ledger.look()
+        jobs = [self._job_info(job, ledger[job.name], start, end) for job in self.rendered.jobs]
         only = jobs[0] if len(jobs) == 1 else {}
         return {
             "repo": only.get("repo"),
@@ -286,13 +282,13 @@ class Background:
         }
 
     def _job_info(
-        self, job: Job, own: list[Iteration], start: float | None, end: float | None
+        self, job: Job, own: JobLedger, start: float | None, end: float | None
     ) -> dict[str, Any]:
         if start is None or end is None:
             span, why = None, "the foreground never ran"
             missing, load = {"coverage": why, "max_gap_seconds": why}, unknown(why)
         else:
-            span, missing = presence(own, start, end), {}
+            span, missing = own.presence(start, end), {}
             load = unknown("it was not looked at")
             if self.loads is not None:
                 load = self.loads.between(start, end)[job.name]
@@ -301,14 +297,14 @@ class Background:
             "repo": job.training.repo,
             "model": job.training.model,
             "hyperparameters": job.training.hyperparameters,
-            "iterations": span.iterations if span else len(own),
-            "failures": span.failures if span else sum(i.failed for i in own),
+            "iterations": span.iterations if span else own.iterations,
+            "failures": span.failures if span else own.failures,
             "coverage": span.coverage if span else None,
             **load.to_json(),
             "max_gap_seconds": span.max_gap_seconds if span else None,
             "missing": {**missing, **load.missing},
             "logs": os.path.relpath(job.logs, self.files.folder),
-            "error": None if own else self._never_started(job.name),
+            "error": None if own.iterations else self._never_started(job.name),
         }
 
     def _never_started(self, job: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from energyctl.results.ledger import Iteration, parse, parse_running
+from energyctl.results.ledger import Iteration, JobLedger, parse, parse_running
 from energyctl.system import processes
 
 
@@ -16,31 +17,33 @@ class LedgerFile:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._ended: list[Iteration] = []
         self._offset = 0
+        self._jobs = defaultdict[str, JobLedger](JobLedger)
 
-    def iterations(self) -> list[Iteration]:
-        """Every iteration so far, those that run now last."""
-        running = self._running()  # first: one that ends meanwhile has its row below
+    def look(self) -> Mapping[str, JobLedger]:
+        """Each job's iterations so far, those that run now included; empty for any other name."""
+        running = [self._as_known(*note) for note in self._notes()]
+        for row in self.new_rows():  # after the notes: one that ended meanwhile has its row
+            self._jobs[row.job].add(row)
+        for item in running:
+            self._jobs[item.job]
+        for name, job in self._jobs.items():
+            job.running = [i for i in running if i.job == name and not job.has_row(i.run)]
+        return self._jobs
+
+    def new_rows(self) -> list[Iteration]:
+        """The iterations that have ended since the last call."""
+        whole = b""
         with contextlib.suppress(OSError), open(self._folder / "iterations.csv", "rb") as file:
             file.seek(self._offset)
             whole = file.read().rpartition(b"\n")[0]
-            if whole:
-                self._offset += len(whole) + 1
-                self._ended += parse(whole.decode(errors="replace"))
-        written = {(item.job, item.run) for item in self._ended}
-        return self._ended + [i for i in running if (i.job, i.run) not in written]
+        self._offset += len(whole) + 1 if whole else 0
+        return parse(whole.decode(errors="replace"))
 
-    def _running(self) -> list[Iteration]:
-        """What the launchers noted at the start of an iteration that has no row yet.
-
-        Where the launcher was killed, and its training with it, nobody knows how long that ran:
-        it counts as a failure that covered nothing.
-        """
-        return [
-            iteration if launcher else replace(iteration, ended=iteration.started)
-            for iteration, launcher in self._notes()
-        ]
+    def _as_known(self, iteration: Iteration, launcher: processes.Found | None) -> Iteration:
+        """An iteration without a row. Where its launcher was killed, and its training with it,
+        nobody knows how long that ran: it counts as a failure that covered nothing."""
+        return iteration if launcher else replace(iteration, ended=iteration.started)
 
     def launchers(self) -> list[processes.Found]:
         """The launchers that run an iteration now."""

@@ -64,7 +64,7 @@ class Loads:
     """The load by *jobs*, whose logs and notes are in *folder*, on the GPUs of *meters*.
 
     clock: Unix time on the line of the spans that are asked for. gpu_pids: processes of the jobs
-    that were seen on a GPU, with their start times in clock ticks since boot.
+    that were seen on a GPU lately, with their start times in clock ticks since boot.
     """
 
     def __init__(
@@ -129,6 +129,7 @@ class Loads:
         for pid, (_, _, seen) in list(self._whose.items()):
             if moment - seen > REMEMBERED_SECONDS:
                 del self._whose[pid]
+                self.gpu_pids.pop(pid, None)
         self._launchers, self.latest = launchers, now
         # Last: a launcher that ended during the look has written its word by now.
         words = {name: self._word(name) for name in self._jobs}

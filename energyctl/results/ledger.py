@@ -10,8 +10,11 @@ from __future__ import annotations
 import csv
 import io
 import math
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 
 SIGTERM = 15  # signal(7)
 
@@ -83,33 +86,121 @@ def parse_running(text: str) -> tuple[Iteration, int] | None:
         return None
 
 
-def presence(iterations: Iterable[Iteration], start: float, end: float) -> Presence:
-    """How present a job was from *start* to *end* (Unix seconds).
+class JobLedger:
+    """The iterations of one job, taken in as they become known.
 
-    An iteration that ended after *end* was ended by the stop of the group and is no failure.
+    Counts and :meth:`presence` of the span that goes on cost what is new since the last call, not
+    what is there. Of an ended iteration 17 bytes are kept, so that any span can be asked for, also
+    when the file is gone. ``running``: those that began and have no row yet.
     """
-    inside = [
-        (max(item.started, start), min(math.inf if item.ended is None else item.ended, end), item)
-        for item in sorted(iterations, key=lambda item: item.started)
-        if item.started < end and (item.ended is None or item.ended > start)
-    ]
-    covered, longest, until = 0.0, 0.0, start
-    for begin, finish, _ in inside:
-        longest = max(longest, begin - until)
-        covered += max(0.0, finish - max(begin, until))
-        until = max(until, finish)
-    longest = max(longest, end - until)
-    span = end - start
-    return Presence(
-        iterations=len(inside),
-        failures=sum(i.failed and i.ended is not None and i.ended <= end for _, _, i in inside),
-        coverage=min(1.0, covered / span) if span > 0 else 0.0,
-        max_gap_seconds=max(0.0, longest),
-    )
+
+    def __init__(self) -> None:
+        self._started, self._ended = array("d"), array("d")  # ordered by start
+        self._failed = bytearray()
+        self._failures = 0
+        self._last_end: float | None = None
+        self._runs: list[tuple[int, int]] = []  # (first, last) of consecutive run numbers
+        self.running: Sequence[Iteration] = ()
+        self._sums, self._summed, self._summed_until = _Sums(0.0, 0.0), 0, math.inf
+
+    def add(self, iteration: Iteration) -> None:
+        """An iteration that has ended."""
+        assert iteration.ended is not None
+        place = bisect_right(self._started, iteration.started)
+        self._started.insert(place, iteration.started)
+        self._ended.insert(place, iteration.ended)
+        self._failed.insert(place, iteration.failed)
+        if place < self._summed:
+            self._summed_until = math.inf  # it belongs between those that were summed up
+        self._failures += iteration.failed
+        if self._last_end is None or iteration.ended > self._last_end:
+            self._last_end = iteration.ended
+        first, last = self._runs.pop() if self._runs else (iteration.run, iteration.run)
+        if iteration.run in (last, last + 1):
+            self._runs.append((first, iteration.run))
+        else:
+            self._runs += [(first, last), (iteration.run, iteration.run)]
+
+    def has_row(self, run: int) -> bool:
+        return any(first <= run <= last for first, last in reversed(self._runs))
+
+    @property
+    def iterations(self) -> int:
+        """How many began."""
+        return len(self._started) + len(self.running)
+
+    @property
+    def failures(self) -> int:
+        return self._failures + sum(item.failed for item in self.running)
+
+    @property
+    def last_end(self) -> float | None:
+        """Unix seconds; None where none has ended."""
+        ends = [item.ended for item in self.running if item.ended is not None]
+        return max(ends + ([] if self._last_end is None else [self._last_end]), default=None)
+
+    def presence(self, start: float, end: float) -> Presence:
+        """How present the job was from *start* to *end* (Unix seconds).
+
+        An iteration that ended after *end* was ended by the stop of the group and is no failure.
+        """
+        if self._sums.start != start or self._summed_until > end:
+            self._sums, self._summed = _Sums(start, start), 0
+        self._summed_until = end
+        while self._summed < len(self._started) and self._is_over(self._summed, end):
+            self._sums.add(*self._at(self._summed), end)
+            self._summed += 1
+        sums, place = replace(self._sums), self._summed
+        if place and any(item.started < self._started[place - 1] for item in self.running):
+            sums, place = _Sums(start, start), 0
+        ended = [self._at(later) for later in range(place, len(self._started))]
+        begun = [
+            (item.started, math.inf if item.ended is None else item.ended, item.failed)
+            for item in self.running
+        ]
+        for item in sorted([*ended, *begun], key=itemgetter(0)):
+            sums.add(*item, end)
+        return sums.presence(end)
+
+    def _at(self, place: int) -> tuple[float, float, bool]:
+        return self._started[place], self._ended[place], bool(self._failed[place])
+
+    def _is_over(self, place: int, end: float) -> bool:
+        """Whether it adds the same to every span that ends then or later."""
+        return self._started[place] < end and self._ended[place] <= end
 
 
-def of_job(iterations: Sequence[Iteration], job: str) -> list[Iteration]:
-    return [item for item in iterations if item.job == job]
+@dataclass
+class _Sums:
+    """Of iterations in a span from ``start``, added by their start; ``until``: the end of what
+    they cover."""
+
+    start: float
+    until: float
+    iterations: int = 0
+    failures: int = 0
+    covered: float = 0.0
+    longest_gap: float = 0.0
+
+    def add(self, started: float, ended: float, failed: bool, end: float) -> None:
+        """One more; what is outside of the span up to *end* is left out."""
+        if started >= end or ended <= self.start:
+            return
+        begin, finish = max(started, self.start), min(ended, end)
+        self.longest_gap = max(self.longest_gap, begin - self.until)
+        self.covered += max(0.0, finish - max(begin, self.until))
+        self.until = max(self.until, finish)
+        self.iterations += 1
+        self.failures += failed and ended <= end
+
+    def presence(self, end: float) -> Presence:
+        span = end - self.start
+        return Presence(
+            iterations=self.iterations,
+            failures=self.failures,
+            coverage=min(1.0, self.covered / span) if span > 0 else 0.0,
+            max_gap_seconds=max(0.0, self.longest_gap, end - self.until),
+        )
 
 
 @dataclass(frozen=True)
