@@ -18,7 +18,8 @@ from energyctl.background.daemon import Daemon
 from energyctl.background.group import Background
 from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.config.registry import Invocation
-from energyctl.results.folder import ResultsFolder, RunFiles
+from energyctl.results.folder import ResultsFolder
+from energyctl.results.paths import RunFiles
 from energyctl.system import processes
 from energyctl.system.workspace import Workspace
 

@@ -24,7 +24,8 @@ from energyctl.config.plan import Run, Training
 from energyctl.config.settings import Slurm
 from energyctl.config.settings.slurm import OWN, seconds_of
 from energyctl.errors import RunError, SettingsError
-from energyctl.results.folder import ResultsFolder, RunFiles
+from energyctl.results.folder import ResultsFolder
+from energyctl.results.paths import RunFiles
 from energyctl.slurm import Array, Attempts, Claimed, Claims, arrays, runs_of, task_of, with_options
 from energyctl.slurm import submit as submission
 from energyctl.slurm.arrays import ranges, sbatch_options

@@ -12,7 +12,8 @@ from energyctl.background.templates import Places, Rendered
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Invocation
 from energyctl.errors import SettingsError
-from energyctl.results.folder import RunFiles, read_text
+from energyctl.results.folder import read_text
+from energyctl.results.paths import RunFiles
 from energyctl.system import processes
 
 
@@ -48,13 +49,12 @@ def edited(rendered: Rendered, folder: Path, token: str, experiment_id: str) -> 
     The run's id is not known when they are written, so they hold *token* in its place.
     Raises SettingsError where one is missing or does not fit this run.
     """
-    texts = []
-    for suffix in ("conf", "sh"):
-        path = folder / f"background_training_{token}.{suffix}"
+    texts, files = [], RunFiles.of(folder, token)
+    for path in (files.entries, files.script):
         texts.append(read_text(path, "a rendered file").replace(token, experiment_id))
     if f"[group:{rendered.group}]" not in texts[0]:
         raise SettingsError(
-            f"{folder}/background_training_{token}.conf: no [group:{GROUP_PREFIX}{token}];"
+            f"{files.entries}: no [group:{GROUP_PREFIX}{token}];"
             " render it again, and keep that line"
         )
     return Rendered(rendered.group, rendered.jobs, texts[0], texts[1])

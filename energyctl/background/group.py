@@ -23,8 +23,9 @@ from energyctl.errors import BackgroundLost, RunError
 from energyctl.launchers import iteration, subreaper
 from energyctl.launchers import ledger_writer as rows
 from energyctl.results.background_load import unknown
-from energyctl.results.folder import ResultsFolder, RunFiles
+from energyctl.results.folder import ResultsFolder
 from energyctl.results.ledger import JobLedger, Operation, parse_operations
+from energyctl.results.paths import RunFiles
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.files import write_atomic
@@ -216,13 +217,12 @@ class Background:
 
     def _close_rows(self) -> None:
         """The rows of iterations whose launcher was killed, and the guard with it."""
-        folder, clock = str(self.files.background_logs), str(self.daemon.runtime / "clock")
-        if not os.path.isdir(folder):
+        clock = str(self.daemon.runtime / "clock")
+        if not self.files.background_logs.is_dir():
             return  # it vanished, and is not made anew
         for job in self.rendered.jobs:
             with contextlib.suppress(OSError):
-                ledger = os.path.join(folder, "iterations.csv")
-                rows.close_cut_off(ledger, job.name, iteration.now(clock), job.logs)
+                rows.close_cut_off(str(self.files.ledger), job.name, iteration.now(clock), job.logs)
 
     def _lost(self) -> bool:
         try:
@@ -260,7 +260,7 @@ class Background:
     def operations(self) -> list[Operation]:
         """What operators did to the group."""
         try:
-            text = (self.files.background_logs / "operators.csv").read_text(errors="replace")
+            text = self.files.operators.read_text(errors="replace")
         except OSError:
             return []
         return parse_operations(text)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from energyctl.results.ledger import Iteration, JobLedger, parse, parse_running
+from energyctl.results.paths import LEDGER
 from energyctl.system import processes
 
 
@@ -34,7 +35,7 @@ class LedgerFile:
     def new_rows(self) -> list[Iteration]:
         """The iterations that have ended since the last call."""
         whole = b""
-        with contextlib.suppress(OSError), open(self._folder / "iterations.csv", "rb") as file:
+        with contextlib.suppress(OSError), open(self._folder / LEDGER, "rb") as file:
             file.seek(self._offset)
             whole = file.read().rpartition(b"\n")[0]
         self._offset += len(whole) + 1 if whole else 0

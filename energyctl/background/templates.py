@@ -27,6 +27,7 @@ from energyctl.background.protocol import GROUP_PREFIX, JOB, STOP_WAIT_SECONDS
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Invocation, parts
 from energyctl.errors import SettingsError
+from energyctl.results.paths import LEDGER
 from energyctl.text import safe_name
 
 _SAFE_IN_ENTRY = re.compile(r"[A-Za-z0-9_./:,@+=-]*")
@@ -124,7 +125,7 @@ class Places:
 
     @property
     def ledger(self) -> Path:
-        return self.live_logs / "iterations.csv"
+        return self.live_logs / LEDGER
 
 
 @dataclass(frozen=True)

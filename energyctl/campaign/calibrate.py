@@ -22,7 +22,8 @@ from energyctl.config import registry, settings
 from energyctl.config.plan import Run, make
 from energyctl.errors import EnergyctlError
 from energyctl.results.calibrations import FOLDER
-from energyctl.results.folder import RunFiles, to_text
+from energyctl.results.folder import to_text
+from energyctl.results.paths import RunFiles
 from energyctl.system.workspace import packaged
 from energyctl.text import safe_name
 

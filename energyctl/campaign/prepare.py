@@ -24,8 +24,9 @@ from energyctl.config.plan import Plan, Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Problem, Settings
 from energyctl.errors import EnergyctlError, SettingsError
-from energyctl.results.folder import ResultsFolder, RunFiles, read_text
+from energyctl.results.folder import ResultsFolder, read_text
 from energyctl.results.history import read_history
+from energyctl.results.paths import RunFiles
 from energyctl.system import processes
 from energyctl.system.workspace import Workspace
 

@@ -21,9 +21,10 @@ from energyctl.energy import (
 )
 from energyctl.errors import MachineError
 from energyctl.meters import why_null, write_cpu_energy
-from energyctl.results.folder import SCHEMA, WHOLE_MACHINE_NOTE, RunFiles
+from energyctl.results.folder import SCHEMA, WHOLE_MACHINE_NOTE
 from energyctl.results.ledger import operator_warnings
 from energyctl.text import percent
+from energyctl.results.paths import CPU_ENERGY, RunFiles
 
 FOREIGN_WHEN = {"idle": "during the idle baseline", "foreground": "during the foreground"}
 
@@ -167,7 +168,7 @@ def _no_baseline(
 
 def _write_cpu_energy(live: Live, attempt: int, energy: Energy) -> list[str]:
     """``cpu_energy.txt``; a warning where it cannot be written: the result matters more."""
-    path = live.files.energy(attempt) / "cpu_energy.txt"
+    path = live.files.energy(attempt) / CPU_ENERGY
     user = live.context.folder.user
     try:
         with user.writing(path.parent):

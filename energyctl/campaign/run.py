@@ -31,7 +31,7 @@ from energyctl.config.plan import Run
 from energyctl.config.registry import Invocation, Step
 from energyctl.errors import BackgroundLost, Interrupted, RunError
 from energyctl.meters.sampler import Sampler
-from energyctl.results.folder import RunFiles
+from energyctl.results.paths import RunFiles
 from energyctl.system import processes
 from energyctl.text import percent
 

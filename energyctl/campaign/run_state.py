@@ -24,7 +24,8 @@ from energyctl.config.settings import Settings
 from energyctl.energy import Baseline, Domain
 from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
-from energyctl.results.folder import ResultsFolder, RunFiles
+from energyctl.results.folder import ResultsFolder
+from energyctl.results.paths import RunFiles
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.interrupts import Interrupts

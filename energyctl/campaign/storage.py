@@ -12,7 +12,8 @@ from energyctl.campaign import result_builder as outcome
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.training import workdirs
 from energyctl.config.plan import Run
-from energyctl.results.folder import ResultsFolder, RunFiles, to_text
+from energyctl.results.folder import ResultsFolder, to_text
+from energyctl.results.paths import PARALLEL, RunFiles
 
 FINISHED = "finished"
 """The event of a result that counts."""
@@ -69,7 +70,7 @@ def files_of(run: Run, experiment_id: str, folder: Path) -> RunFiles:
     return RunFiles(
         folder,
         experiment_id,
-        experiment_id.removesuffix("_parallel"),
+        experiment_id.removesuffix(PARALLEL),
         experiment_id[:15],
         run.foreground.repo,
         run.foreground.model,

@@ -20,6 +20,7 @@ from energyctl.campaign.status_file import read_state
 from energyctl.config.plan import Run
 from energyctl.errors import SettingsError
 from energyctl.results.folder import ResultsFolder
+from energyctl.results.paths import CPU_POWER, GPU_POWER
 from energyctl.system import processes
 from energyctl.system.log_tail import last_lines, tail
 from energyctl.system.workspace import Workspace
@@ -245,7 +246,7 @@ def _samples(
 ) -> dict[str, list[tuple[float, float | None]]]:
     """The last samples of each domain, from the files of an attempt that are being written."""
     found: dict[str, list[tuple[float, float | None]]] = {}
-    for name, prefix in (("cpu_power.csv", ""), ("gpu_power.csv", "gpu-")):
+    for name, prefix in ((CPU_POWER, ""), (GPU_POWER, "gpu-")):
         for line in tail(folder / name, SERIES_BYTES).split("\n")[1:-1]:
             cells = line.split(",")
             try:

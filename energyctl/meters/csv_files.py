@@ -19,6 +19,7 @@ HEADERS = {
     "gpu_temperature.csv": "timestamp,gpu,gpu_temp_c,memory_temp_c",
     "gpu_utilization.csv": "timestamp,gpu,gpu_util_percent,memory_util_percent",
 }
+CPU_ENERGY = "cpu_energy.txt"
 
 
 class CsvFiles:

@@ -10,13 +10,12 @@ from pathlib import Path
 from energyctl.energy import Energy, Recording
 from energyctl.errors import MachineError
 from energyctl.meters import missing_kinds, open_meters, write_cpu_energy
-from energyctl.meters.csv_files import HEADERS
+from energyctl.meters.csv_files import CPU_ENERGY, HEADERS
 from energyctl.meters.sampler import Sampler
 from energyctl.system import invoking_user
 from energyctl.system.files import Created
 from energyctl.system.threads import start_thread
 
-CPU_ENERGY = "cpu_energy.txt"
 # Of the time line where no other phase was begun.
 MAIN = "main"
 

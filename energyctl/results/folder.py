@@ -1,4 +1,4 @@
-"""Edge: result ↔ files. Names of a run's files, atomic writes, and what finished runs took.
+"""Edge: result ↔ files: the results folder, free names in it, whole writes.
 
 A result is plain data, shaped as ``E.json`` (schema 1).
 """
@@ -17,13 +17,13 @@ from typing import Any
 
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
+from energyctl.results.paths import PARALLEL, RESERVED, RunFiles
 from energyctl.system import User
 from energyctl.system.files import write_atomic
 from energyctl.text import safe_name
 
 SCHEMA = 1
 FINISHED = ("succeeded", "failed")
-RESERVED = ".taken"
 
 WHOLE_MACHINE_NOTE = (
     "Energies are of whole domains: foreground, background and everything else on this machine "
@@ -34,62 +34,6 @@ WHOLE_MACHINE_NOTE = (
 def to_text(data: Any) -> str:
     """JSON as the files hold it. NaN and infinity are no JSON; they must be null by now."""
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-@dataclass(frozen=True)
-class RunFiles:
-    """Names of the files of one run, all in the results folder."""
-
-    folder: Path
-    experiment_id: str
-    foreground_id: str
-    timestamp: str
-    repo: str
-    model: str
-
-    @property
-    def result(self) -> Path:
-        return self.folder / f"{self.experiment_id}.json"
-
-    @property
-    def unrested(self) -> Path:
-        """The result of a finished run while its cool-down goes on; complete but for that phase.
-
-        It becomes :attr:`result` by a rename, so a result that can be seen never changes again.
-        """
-        return self.result.with_name(f".{self.result.name}.cooling")
-
-    @property
-    def entries(self) -> Path:
-        return self.folder / f"background_training_{self.experiment_id}.conf"
-
-    @property
-    def script(self) -> Path:
-        return self.folder / f"background_training_{self.experiment_id}.sh"
-
-    @property
-    def background_logs(self) -> Path:
-        return self.folder / f"background_logs_{self.experiment_id}"
-
-    @property
-    def work(self) -> Path:
-        """Holds the folders that trainings work in; gone at the end of the run."""
-        return self.folder / f"work_{self.experiment_id}"
-
-    @property
-    def outputs(self) -> Path:
-        """What the registry keeps of what the foreground wrote."""
-        return self.folder / f"outputs_{self.experiment_id}"
-
-    def energy(self, attempt: int) -> Path:
-        """The folder of an attempt's time series; *attempt* counts from 1."""
-        return self.folder / f"energy_{self.experiment_id}_attempt{attempt}"
-
-    def training_log(self, attempt: int) -> Path:
-        """The log of an attempt: stamped with the run's time, later attempts numbered."""
-        number = "" if attempt == 1 else f"_attempt{attempt}"
-        name = f"training_{safe_name(self.repo)}_{safe_name(self.model)}_{self.timestamp}{number}"
-        return self.folder / f"{name}.log"
 
 
 @dataclass(frozen=True)
@@ -132,7 +76,7 @@ class ResultsFolder:
         for files in self._names(run, now):
             if not self._is_free(files):
                 continue
-            path, flags = self._reservation(files), os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            path, flags = files.reservation, os.O_WRONLY | os.O_CREAT | os.O_EXCL
             try:
                 with self.user.writing(self.root):
                     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
@@ -147,7 +91,7 @@ class ResultsFolder:
     def release(self, files: RunFiles) -> None:
         """Once the files are in their place, or will never be."""
         with self.user.writing(self.root):
-            self._reservation(files).unlink(missing_ok=True)
+            replace(files, folder=self.root).reservation.unlink(missing_ok=True)
 
     def reserved(self, note: str) -> dict[str, Path]:
         """The foreground's id → the reservation, of those for *note*."""
@@ -158,18 +102,15 @@ class ResultsFolder:
                     found[path.name[1 : -len(RESERVED)]] = path
         return found
 
-    def _reservation(self, files: RunFiles) -> Path:
-        return self.root / f".{files.foreground_id}{RESERVED}"
-
     def _is_free(self, files: RunFiles) -> bool:
         taken = (files.result, files.energy(1), files.training_log(1), files.script)
-        return not any(path.exists() for path in (*taken, self._reservation(files)))
+        return not any(path.exists() for path in (*taken, files.reservation))
 
     def _names(self, run: Run, now: float) -> Iterator[RunFiles]:
         """Names for the files of *run*, one after the other."""
         stamp = time.strftime("%Y%m%d_%H%M%S", time.localtime(now))
         training = run.foreground
-        parallel = "_parallel" if run.mode == "parallel" else ""
+        parallel = PARALLEL if run.mode == "parallel" else ""
         name = f"{stamp}_{safe_name(training.repo)}_{safe_name(training.model)}"
         for number in itertools.count(1):
             suffix = "" if number == 1 else f"_{number}"
@@ -194,17 +135,16 @@ class ResultsFolder:
 
     def load(self, experiment_id: str) -> dict[str, Any] | None:
         """The result of a run, or None where there is none (yet)."""
-        path = self.root / f"{experiment_id}.json"
-        return load(path) or load(path.with_name(f".{path.name}.cooling"))
+        files = RunFiles.of(self.root, experiment_id)
+        return load(files.result) or load(files.unrested)
 
     def keep_unrested(self, experiment_id: str) -> None:
         """Keeps the result of a run that was cut off in its cool-down."""
-        path = self.root / f"{experiment_id}.json"
-        unrested = path.with_name(f".{path.name}.cooling")
+        files = RunFiles.of(self.root, experiment_id)
         with self.user.writing(self.root):
-            if not path.exists() and unrested.exists():
-                os.replace(unrested, path)
-            unrested.unlink(missing_ok=True)
+            if not files.result.exists() and files.unrested.exists():
+                os.replace(files.unrested, files.result)
+            files.unrested.unlink(missing_ok=True)
 
     def all(self) -> Iterator[dict[str, Any]]:
         """Every result in the folder, oldest name first."""

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
+from energyctl.results.paths import OPERATORS
+
 SIGTERM = 15  # signal(7)
 
 
@@ -256,4 +258,4 @@ def _said(what: str, jobs: list[str]) -> str:
     who = "background " + ", ".join(names[:3]) if names[0] else "the background"
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     times = f" ({len(jobs)} times)" if len(jobs) > len(names) else ""
-    return f"{who}{more}: {what}{times}; see operators.csv"
+    return f"{who}{more}: {what}{times}; see {OPERATORS}"

@@ -11,6 +11,7 @@ from typing import TypeVar
 from energyctl.errors import SettingsError
 from energyctl.results import tables
 from energyctl.results.ledger import Iteration, parse
+from energyctl.results.paths import GPU_POWER, GPU_TEMPERATURE, GPU_UTILIZATION, RunFiles
 from energyctl.results.tables import GpuSeries, NoResult, Part
 
 T = TypeVar("T")
@@ -66,7 +67,7 @@ def read(
 
 def ledger_of(path: Path, result: Part, problem: Say) -> list[Iteration]:
     """The iterations of the background of the run whose result is *path*."""
-    ledger = path.parent / f"background_logs_{path.stem}" / "iterations.csv"
+    ledger = RunFiles.of_result(path).ledger
     try:
         return parse(ledger.read_text(encoding="utf-8", errors="replace"))
     except (OSError, csv.Error) as error:
@@ -78,8 +79,7 @@ def ledger_of(path: Path, result: Part, problem: Say) -> list[Iteration]:
 
 def series_folder(path: Path, result: Part) -> Path:
     """Where the time series of its last attempt lie, if there are any."""
-    attempt = tables.last_attempt(result) or 1
-    return path.parent / f"energy_{path.stem}_attempt{attempt}"
+    return RunFiles.of_result(path).energy(tables.last_attempt(result) or 1)
 
 
 def gpu_series(path: Path, result: Part) -> GpuSeries:
@@ -87,9 +87,9 @@ def gpu_series(path: Path, result: Part) -> GpuSeries:
     if tables.last_attempt(result) is None:
         return tables.NO_SERIES
     folder = series_folder(path, result)
-    watts = _together(_series(folder / "gpu_power.csv", "power_draw_w"))
-    celsius = [v for _, v in _series(folder / "gpu_temperature.csv", "gpu_temp_c")]
-    percent = [v for _, v in _series(folder / "gpu_utilization.csv", "gpu_util_percent")]
+    watts = _together(_series(folder / GPU_POWER, "power_draw_w"))
+    celsius = [v for _, v in _series(folder / GPU_TEMPERATURE, "gpu_temp_c")]
+    percent = [v for _, v in _series(folder / GPU_UTILIZATION, "gpu_util_percent")]
     return GpuSeries(
         max_watts=max(watts, default=None),
         min_watts=min(watts, default=None),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from energyctl.errors import SettingsError
+from energyctl.results.paths import CPU_POWER, GPU_POWER, GPU_TEMPERATURE, GPU_UTILIZATION
 
 if TYPE_CHECKING:
     import polars
@@ -22,8 +23,8 @@ def dataframes() -> Any:
 
 def power(folder: Path) -> polars.DataFrame:
     """timestamp (Unix seconds), domain, watts; by time. watts is null where a reading failed."""
-    cpu = _samples(folder / "cpu_power.csv", "domain", {"power_w": "watts"})
-    gpu = _samples(folder / "gpu_power.csv", "gpu", {"power_draw_w": "watts"})
+    cpu = _samples(folder / CPU_POWER, "domain", {"power_w": "watts"})
+    gpu = _samples(folder / GPU_POWER, "gpu", {"power_draw_w": "watts"})
     named = gpu.select("timestamp", domain="gpu-" + dataframes().col("gpu"), watts="watts")
     both: polars.DataFrame = dataframes().concat([cpu, named])
     return both.sort("timestamp", maintain_order=True)
@@ -32,13 +33,13 @@ def power(folder: Path) -> polars.DataFrame:
 def temperature(folder: Path) -> polars.DataFrame:
     """timestamp (Unix seconds), gpu, gpu_celsius, memory_celsius."""
     columns = {"gpu_temp_c": "gpu_celsius", "memory_temp_c": "memory_celsius"}
-    return _samples(folder / "gpu_temperature.csv", "gpu", columns)
+    return _samples(folder / GPU_TEMPERATURE, "gpu", columns)
 
 
 def utilization(folder: Path) -> polars.DataFrame:
     """timestamp (Unix seconds), gpu, gpu_percent, memory_percent."""
     columns = {"gpu_util_percent": "gpu_percent", "memory_util_percent": "memory_percent"}
-    return _samples(folder / "gpu_utilization.csv", "gpu", columns)
+    return _samples(folder / GPU_UTILIZATION, "gpu", columns)
 
 
 def _samples(path: Path, key: str, columns: dict[str, str]) -> polars.DataFrame:

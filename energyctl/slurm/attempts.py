@@ -27,7 +27,8 @@ from energyctl.campaign.training import workdirs
 from energyctl.config.plan import Run
 from energyctl.errors import EnergyctlError, RunError
 from energyctl.results.folder import FINISHED as FINAL
-from energyctl.results.folder import ResultsFolder, RunFiles, to_text
+from energyctl.results.folder import ResultsFolder, to_text
+from energyctl.results.paths import PARALLEL, RunFiles
 from energyctl.slurm.claims import Claim, Claims
 from energyctl.slurm.commands import Here
 
@@ -177,7 +178,7 @@ class Attempts:
             for path in self.root.iterdir():
                 if path.name not in claimed and _is_old(path):
                     shutil.rmtree(path, ignore_errors=True)
-        kept = {path.name.removesuffix("_parallel") for path in self.root.glob("*")}
+        kept = {path.name.removesuffix(PARALLEL) for path in self.root.glob("*")}
         for foreground_id, path in self.folder.reserved(self.journal.name).items():
             if foreground_id not in kept and _is_old(path):
                 with contextlib.suppress(OSError), self.folder.user.writing(self.folder.root):

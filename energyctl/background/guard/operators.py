@@ -23,6 +23,7 @@ from energyctl.background.guard.wakeup import send
 from energyctl.background.protocol import GROUP_PREFIX, JOB
 from energyctl.launchers import iteration
 from energyctl.launchers import ledger_writer as rows
+from energyctl.results.paths import LEDGER, OPERATORS
 from energyctl.system import processes
 
 HEADER = "time,job,event\n"
@@ -150,7 +151,7 @@ class Operators:
         live, job = self._of(process), process.config.name
         if live is None or not process.pid:
             return
-        ledger = str(live.folder / "iterations.csv")
+        ledger = str(live.folder / LEDGER)
         try:
             if os.path.exists(rows.note_path(ledger, job, process.pid)):
                 rows.close_cut_off(ledger, job, live.now())
@@ -210,7 +211,7 @@ class Operators:
     # -- the record ----------------------------------------------------------------------
 
     def _record(self, live: Live, job: str, event: str) -> None:
-        path = live.folder / "operators.csv"
+        path = live.folder / OPERATORS
         try:
             with open(path, "a") as file:
                 header = "" if file.tell() else HEADER

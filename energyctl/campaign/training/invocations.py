@@ -10,7 +10,7 @@ from energyctl.campaign.training import interpreters, workdirs
 from energyctl.config.plan import Training
 from energyctl.config.registry import Invocation, Registry, Repository, Where, invocations, root_of
 from energyctl.config.registry.model import Role
-from energyctl.results.folder import RunFiles
+from energyctl.results.paths import RunFiles
 
 
 @dataclass(frozen=True)

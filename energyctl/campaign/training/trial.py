@@ -17,7 +17,7 @@ from energyctl.campaign.training.invocations import Trainings, foreground_name
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Hyperparameter, Invocation, Step
 from energyctl.errors import SettingsError
-from energyctl.results.folder import RunFiles
+from energyctl.results.paths import RunFiles
 from energyctl.system import User, processes
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.log_tail import last_lines

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from energyctl.config.registry import Repository
 from energyctl.errors import RunError
+from energyctl.results.paths import WORK_FOLDERS
 from energyctl.system import processes
 
 LEFT_OUT = ".git"
@@ -64,7 +65,7 @@ def _here() -> str:
 def sweep(results: Path) -> list[str]:
     """Removes the folders of runs whose energyctl was killed on this machine; a line for each."""
     swept = []
-    for owner in sorted(results.glob(f"work_*/{OWNER}")):
+    for owner in sorted(results.glob(f"{WORK_FOLDERS}/{OWNER}")):
         try:
             pid, ticks, host = owner.read_text().split(maxsplit=2)
             found = processes.identify(int(pid))

@@ -31,6 +31,7 @@ def render(
     from energyctl.campaign.prepare import prepare_file, render_only
     from energyctl.campaign.run_state import rendered_token
     from energyctl.cli.result_arguments import results_folder
+    from energyctl.results.paths import RunFiles
     from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
@@ -45,8 +46,8 @@ def render(
     for run in runs:
         rendered = render_only(workspace, prepared, results, run)
         place.mkdir(parents=True, exist_ok=True)
-        for suffix, text in (("conf", rendered.entries), ("sh", rendered.script)):
-            path = place / f"background_training_{rendered_token(run)}.{suffix}"
+        files = RunFiles.of(place, rendered_token(run))
+        for path, text in ((files.entries, rendered.entries), (files.script, rendered.script)):
             path.write_text(text, encoding="utf-8")
             results.user.own(path)
             click.echo(str(path))

@@ -12,6 +12,7 @@ from energyctl.results.folder import SCHEMA, WHOLE_MACHINE_NOTE
 from energyctl.results.foreign_load import unknown
 from energyctl.results.importer.background_presence import judge
 from energyctl.results.importer.parse import OldRun, number
+from energyctl.results.paths import PARALLEL
 
 NOT_SAID = "the older tool's files do not say"
 NOT_METERED = "the older tool metered the foreground alone"
@@ -65,7 +66,7 @@ def _foreground(run: OldRun, experiment_id: str, succeeded: bool) -> dict[str, A
         "attempts": None,
     }
     return {
-        "experiment_id": experiment_id.removesuffix("_parallel"),
+        "experiment_id": experiment_id.removesuffix(PARALLEL),
         "success": succeeded,
         "repo": facts["repository"],
         "model": facts["model"],

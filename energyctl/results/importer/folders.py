@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from energyctl.errors import SettingsError
-from energyctl.results.folder import ResultsFolder, RunFiles, to_text
+from energyctl.results.folder import ResultsFolder, to_text
 from energyctl.results.importer.convert import make_result
 from energyctl.results.importer.parse import FILES, BrokenRun, OldRun, read_run
 from energyctl.results.importer.sampled_files import SOURCES, converted
+from energyctl.results.paths import PARALLEL, RunFiles
 from energyctl.text import safe_name
 
 State = Literal["imported", "known", "changed", "broken"]
@@ -111,7 +112,7 @@ def _write_series(
 
     Returns a line on what could not be read, and how many files were written.
     """
-    place = RunFiles(results.root, experiment_id, "", "", "", "").energy(1)
+    place = RunFiles.of(results.root, experiment_id).energy(1)
     problem, written = None, 0
     for name, source in SOURCES.items():
         if (place / name).exists():
@@ -142,7 +143,7 @@ def _name(
     """
     stamp = f"{run.span.local:%Y%m%d_%H%M%S}"
     name = f"{stamp}_{safe_name(run.facts['repository'])}_{safe_name(run.facts['model'])}"
-    parallel = "_parallel" * run.parallel
+    parallel = PARALLEL * run.parallel
     number = 1
     while True:
         experiment_id = f"{name}{f'_{number}' * (number > 1)}{parallel}"

@@ -21,13 +21,14 @@ from energyctl.results.importer.sampled_power import (
     parse_samples,
     power_span,
 )
+from energyctl.results.paths import CPU_ENERGY, GPU_POWER, GPU_UTILIZATION
 
 FILES = {
     "experiment": "experiment.json",
-    "power": "energy/gpu_power.csv",
-    "utilization": "energy/gpu_utilization.csv",
+    "power": f"energy/{GPU_POWER}",
+    "utilization": f"energy/{GPU_UTILIZATION}",
     "raw": "energy/cpu_energy_raw.txt",
-    "summary": "energy/cpu_energy.txt",
+    "summary": f"energy/{CPU_ENERGY}",
 }
 """What is read of an old run, in its folder."""
 

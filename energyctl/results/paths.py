@@ -1,0 +1,119 @@
+"""Names of the files of a run: spelled here and nowhere else, for those who write and who read.
+
+E is the experiment id, k the number of an attempt, from 1 on::
+
+    E.json                              the result; ``.E.json.cooling`` while its cool-down goes on
+    training_REPO_MODEL_TIME.log        output of attempt 1; of attempt k, ``…_TIME_attempt{k}.log``
+    energy_E_attempt{k}/                time series of an attempt
+    background_training_E.conf, .sh     the supervisord entries and one iteration, as run
+    background_logs_E/                  logs of the background, its ledger, what operators did
+    outputs_E/                          what the registry keeps of what the foreground wrote
+    work_E/                             the folders that trainings work in, gone at the end
+    .ID.taken                           a name that a task of a cluster has reserved
+
+The tables of an attempt are named as :mod:`energyctl.meters.csv_files` writes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from energyctl.text import safe_name
+
+PARALLEL = "_parallel"
+"""At the end of the experiment id of a parallel run."""
+
+RESERVED = ".taken"
+WORK_FOLDERS = "work_*"
+
+LEDGER = "iterations.csv"
+OPERATORS = "operators.csv"
+
+CPU_ENERGY = "cpu_energy.txt"
+CPU_POWER, GPU_POWER = "cpu_power.csv", "gpu_power.csv"
+GPU_TEMPERATURE, GPU_UTILIZATION = "gpu_temperature.csv", "gpu_utilization.csv"
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of one run, all in one folder: that of the results, once it is done.
+
+    ``foreground_id`` is the experiment id without ``_parallel``. The last three are for the names
+    of training logs alone, which a result holds itself; readers do without them.
+    """
+
+    folder: Path
+    experiment_id: str
+    foreground_id: str
+    timestamp: str = ""
+    repo: str = ""
+    model: str = ""
+
+    @classmethod
+    def of(cls, folder: Path, experiment_id: str) -> RunFiles:
+        """Those of a run in *folder*; see above on its training logs."""
+        return cls(folder, experiment_id, experiment_id.removesuffix(PARALLEL))
+
+    @classmethod
+    def of_result(cls, path: Path) -> RunFiles:
+        """Those beside the result at *path*."""
+        return cls.of(path.parent, path.stem)
+
+    @property
+    def result(self) -> Path:
+        return self.folder / f"{self.experiment_id}.json"
+
+    @property
+    def unrested(self) -> Path:
+        """The result of a finished run while its cool-down goes on; complete but for that phase.
+
+        It becomes :attr:`result` by a rename, so a result that can be seen never changes again.
+        """
+        return self.folder / f".{self.experiment_id}.json.cooling"
+
+    @property
+    def reservation(self) -> Path:
+        return self.folder / f".{self.foreground_id}{RESERVED}"
+
+    @property
+    def entries(self) -> Path:
+        return self.folder / f"background_training_{self.experiment_id}.conf"
+
+    @property
+    def script(self) -> Path:
+        return self.folder / f"background_training_{self.experiment_id}.sh"
+
+    @property
+    def background_logs(self) -> Path:
+        return self.folder / f"background_logs_{self.experiment_id}"
+
+    @property
+    def ledger(self) -> Path:
+        """A row for each iteration of the background that has ended."""
+        return self.background_logs / LEDGER
+
+    @property
+    def operators(self) -> Path:
+        """What operators did to the background."""
+        return self.background_logs / OPERATORS
+
+    @property
+    def work(self) -> Path:
+        """Holds the folders that trainings work in; gone at the end of the run."""
+        return self.folder / f"work_{self.experiment_id}"
+
+    @property
+    def outputs(self) -> Path:
+        """What the registry keeps of what the foreground wrote."""
+        return self.folder / f"outputs_{self.experiment_id}"
+
+    def energy(self, attempt: int) -> Path:
+        """The folder of an attempt's time series; *attempt* counts from 1."""
+        return self.folder / f"energy_{self.experiment_id}_attempt{attempt}"
+
+    def training_log(self, attempt: int) -> Path:
+        """The log of an attempt, from 1: stamped with the run's time, later ones numbered."""
+        number = "" if attempt == 1 else f"_attempt{attempt}"
+        name = f"training_{safe_name(self.repo)}_{safe_name(self.model)}_{self.timestamp}{number}"
+        return self.folder / f"{name}.log"
