@@ -198,7 +198,7 @@ class Lab:
             log = result["foreground_result"]["log"]
             if result["status"] in FINISHED and not (root / log).is_file():
                 told.append(f"{path.name}: its log {log} is missing")
-            name = f"energy_{path.stem}_attempt1"
+            name = f"energy_{path.stem}_attempt0"
             if result["status"] in FINISHED and not (root / name / "cpu_power.csv").is_file():
                 told.append(f"{path.name}: its time series are missing")
         left = [*root.glob(".*"), *root.glob("work_*"), *self.journal.own_folder.glob("attempts/*")]

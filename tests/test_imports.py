@@ -344,7 +344,7 @@ def test_samples_come_beside_the_result_and_to_runs_imported_before_too(
         (STAMPS[0] + 0.5, "0", 61.0, None),
         (STAMPS[1] + 0.5, "0", None, None),
     ]
-    beside = tmp_path / "results" / f"energy_{run.experiment_id}_attempt1"
+    beside = tmp_path / "results" / f"energy_{run.experiment_id}_attempt0"
     before = (beside / "gpu_power.csv").read_text()
     (beside / "gpu_power.csv").unlink()
     (beside / "gpu_utilization.csv").write_text("kept")

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import ast
+import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import energyctl
+from energyctl import system
+from energyctl.config.plan import Run, Training
 from energyctl.meters import csv_files
-from energyctl.results import paths
+from energyctl.results import paths, reader
+from energyctl.results.folder import ResultsFolder
 from energyctl.results.paths import RunFiles
+from energyctl.results.tables import Part
 
 PACKAGE = Path(energyctl.__file__).parent
+SAMPLES = Path(__file__).parent / "samples"
 
 WHOLE = (
     "background_logs_", "background_training_", paths.LEDGER, paths.OPERATORS, ".cooling",
@@ -73,3 +80,45 @@ def test_the_names_beside_a_result_are_those_that_its_run_was_written_under(tmp_
         assert getattr(read, name) == getattr(written, name)
     assert read.energy(2) == written.energy(2)
     assert read.operators.parent == read.ledger.parent == written.background_logs
+
+
+# -- attempts --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def of_earlier_version(tmp_path: Path) -> Path:
+    """Results as the version before wrote them, whose first attempt was ``_attempt1``: a run
+    beside a background whose first attempt failed, and one alone."""
+    return Path(shutil.copytree(SAMPLES / "attempts_from_1", tmp_path / "results"))
+
+
+def test_an_earlier_result_has_its_series_and_its_ledger(of_earlier_version: Path) -> None:
+    alone, parallel = sorted(energyctl.load(of_earlier_version), key=lambda run: str(run.mode))
+    assert [a["attempt"] for a in parallel.result["foreground_result"]["attempts"]] == [1, 2]
+    for run, attempt in ((parallel, 2), (alone, 1)):
+        folder = reader.series_folder(run.path, Part(run.result))
+        assert folder.name == f"energy_{run.experiment_id}_attempt{attempt}"
+        assert folder.is_dir()
+        assert run.power().height > 0
+        assert (of_earlier_version / run.result["foreground_result"]["log"]).is_file()
+    ends = [a["end"] for a in parallel.result["foreground_result"]["attempts"]]
+    assert parallel.power()["timestamp"].max() == pytest.approx(ends[-1], abs=0.1)
+    assert parallel.iterations().height == 5
+
+
+def test_of_a_result_without_an_attempt_the_disk_says_how_they_were_counted(tmp_path: Path) -> None:
+    files = RunFiles.of(tmp_path, "E")
+    assert files.energy_on_disk(None) == files.energy(0)
+    files.energy(1).mkdir()
+    assert files.energy_on_disk(None) == files.energy(1)  # as earlier versions imported a run
+    files.energy(0).mkdir()
+    assert files.energy_on_disk(None) == files.energy(0)
+    assert files.energy_on_disk(2) == files.energy(2)
+
+
+def test_a_new_name_is_none_of_an_earlier_run(of_earlier_version: Path) -> None:
+    folder = ResultsFolder(of_earlier_version, system.invoking_user())
+    (before,) = (path for path in of_earlier_version.glob("*_small.json"))
+    began = time.mktime(time.strptime(before.name[:15], "%Y%m%d_%H%M%S"))
+    run = Run(1, 0, 1, "default", Training("front", "small", {}))
+    assert folder.new_run(run, began).result.name == before.name.replace("small", "small_2")

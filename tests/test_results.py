@@ -99,8 +99,8 @@ def test_names_are_those_of_the_contract(folder: ResultsFolder) -> None:
     assert files.entries.name == f"background_training_{files.experiment_id}.conf"
     assert files.script.name == f"background_training_{files.experiment_id}.sh"
     assert files.energy(2).name == f"energy_{files.experiment_id}_attempt2"
-    assert files.training_log(1).name == f"training_quiet_model_{stamp}.log"
-    assert files.training_log(2).name != files.training_log(1).name
+    assert files.training_log(0).name == f"training_quiet_model_{stamp}.log"
+    assert files.training_log(1).name == f"training_quiet_model_{stamp}_attempt1.log"
     assert folder.new_run(single(), NOW).experiment_id == f"{stamp}_front_small"
 
 
@@ -113,8 +113,8 @@ def test_names_that_are_taken_are_numbered(folder: ResultsFolder, taken: str) ->
         paths = {
             "result": files.result,
             "script": files.script,
-            "log": files.training_log(1),
-            "energy": files.energy(1),
+            "log": files.training_log(0),
+            "energy": files.energy(0),
         }
         paths[taken].write_text("")
     stem = names[0].removesuffix("_parallel")
@@ -123,7 +123,7 @@ def test_names_that_are_taken_are_numbered(folder: ResultsFolder, taken: str) ->
 
 def test_hostile_names_stay_in_the_results_folder(folder: ResultsFolder) -> None:
     files = folder.new_run(single("../../etc", "a/b\nc ü%"), NOW)
-    for path in (files.result, files.training_log(1), files.energy(1), files.background_logs):
+    for path in (files.result, files.training_log(0), files.energy(0), files.background_logs):
         assert path.parent == folder.root
         assert path.name.isascii()
         assert path.name.isprintable()

@@ -56,7 +56,7 @@ def test_a_single_run_writes_every_file_of_the_contract(bench: Bench) -> None:
     assert [phase["name"] for phase in result["phases"]][:2] == ["idle", "foreground"]
     results = bench.root / "results"
     assert "training with" in (results / training["log"]).read_text()
-    energy = results / f"energy_{experiment}_attempt1"
+    energy = results / f"energy_{experiment}_attempt0"
     assert {path.name for path in energy.iterdir()} == {
         "cpu_energy.txt",
         "cpu_power.csv",
@@ -110,7 +110,7 @@ def test_the_energy_of_an_estimate_is_labelled_wherever_it_is_shown(bench: Bench
     assert energy["total_joules"] > 0
     assert all(not domain["measured"] for domain in energy["domains"] if domain["joules"])
     assert "(estimated)" in done.stdout
-    folder = bench.root / "results" / f"energy_{result['experiment_id']}_attempt1"
+    folder = bench.root / "results" / f"energy_{result['experiment_id']}_attempt0"
     assert "estimated" in (folder / "cpu_energy.txt").read_text()
 
 
@@ -118,7 +118,7 @@ def test_the_energy_of_an_estimate_is_labelled_wherever_it_is_shown(bench: Bench
 def test_the_time_series_holds_exactly_the_foreground(bench: Bench) -> None:
     bench.run("run", bench.parallel())
     (result,) = bench.results()
-    folder = bench.root / "results" / f"energy_{result['experiment_id']}_attempt1"
+    folder = bench.root / "results" / f"energy_{result['experiment_id']}_attempt0"
     rows = [line.split(",") for line in (folder / "cpu_power.csv").read_text().splitlines()[1:]]
     (attempt,) = result["foreground_result"]["attempts"]
     assert float(rows[0][0]) == pytest.approx(attempt["start"], abs=0.02)
@@ -183,6 +183,7 @@ def test_a_failed_attempt_is_tried_again(bench: Bench) -> None:
     training = result["foreground_result"]
     assert training["retries"] == 1
     assert [attempt["exit_code"] for attempt in training["attempts"]] == [1, 0]
+    assert [attempt["attempt"] for attempt in training["attempts"]] == [0, training["retries"]]
     assert len(list((bench.root / "results").glob("energy_*_attempt*"))) == 2
 
 
@@ -201,7 +202,7 @@ def test_a_run_that_never_succeeds_is_failed_after_its_retries(bench: Bench) -> 
         assert result["foreground_result"]["retries"] == 1
         assert "exit code 3" in result["foreground_result"]["error"]
         assert result["energy"]["total_joules"] >= 0
-        for attempt in (1, 2):
+        for attempt in (0, 1):
             folder = bench.root / "results" / f"energy_{result['experiment_id']}_attempt{attempt}"
             text = (folder / "cpu_energy.txt").read_text()
             assert "Package Energy (Joules): " in text

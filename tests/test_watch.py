@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -353,3 +354,14 @@ def test_a_pipe_gets_plain_lines_and_a_dead_campaign_is_said(tmp_path: Path) -> 
         command(root, "stop"), capture_output=True, text=True, env=environment, check=False
     )
     assert stop.returncode == 0, stop.stderr
+
+
+@pytest.mark.parametrize(("attempt", "said"), [(None, False), (0, False), (1, True)])
+def test_a_further_attempt_is_named_by_the_number_of_its_folder(
+    attempt: int | None, said: bool
+) -> None:
+    view = scene().view
+    assert view is not None
+    view = replace(view, attempt=attempt)
+    for text in (headline(view, 6, None), plain(scene(view=view))):
+        assert ("attempt 1" in text) == said

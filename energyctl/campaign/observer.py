@@ -11,12 +11,13 @@ from energyctl.background.job_view import JobView
 
 @dataclass(frozen=True)
 class View:
-    """A run now. Times are Unix seconds, ``watts`` are by domain."""
+    """A run now. Times are Unix seconds, ``watts`` are by domain; ``attempt`` counts from 0, None
+    before the first."""
 
     index: int
     experiment_id: str
     title: str
-    attempt: int
+    attempt: int | None
     phase: str
     phase_since: float
     watts: Mapping[str, float | None] = field(default_factory=dict)

@@ -102,7 +102,7 @@ def measure(live: Live) -> None:
         live.before = workdirs.matches(clone, repository.delete)
     idle(live)
     try:
-        for number in range(1, live.context.settings.max_retries + 2):
+        for number in range(live.context.settings.max_retries + 1):
             if attempt_under_load(live, number):
                 break
     finally:
@@ -125,7 +125,7 @@ def attempt_under_load(live: Live, number: int) -> bool:
             bring_up(live)
         return attempt_once(live, number)
     except BackgroundLost as error:
-        if len(live.attempts) < number:
+        if len(live.attempts) <= number:
             live.attempts.append(Attempt(number, live.files.training_log(number)))
         live.attempts[-1].error = str(error)
         live.warnings.append(f"attempt {number}: {error}")

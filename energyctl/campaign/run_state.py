@@ -164,7 +164,7 @@ class Live:
                 index=self.run.index,
                 experiment_id=self.files.experiment_id,
                 title=f"{self.run.foreground.repo} / {self.run.foreground.model}",
-                attempt=attempt.number if attempt else 0,
+                attempt=attempt.number if attempt else None,
                 phase=latest.phase or "",
                 phase_since=latest.phase_since_unix or latest.time_unix,
                 watts={n: w for n, w in latest.watts.items() if n in self.context.in_total},

@@ -103,7 +103,7 @@ class ResultsFolder:
         return found
 
     def _is_free(self, files: RunFiles) -> bool:
-        taken = (files.result, files.energy(1), files.training_log(1), files.script)
+        taken = (files.result, files.energy(0), files.training_log(0), files.script)
         return not any(path.exists() for path in (*taken, files.reservation))
 
     def _names(self, run: Run, now: float) -> Iterator[RunFiles]:

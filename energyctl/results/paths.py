@@ -1,9 +1,9 @@
 """Names of the files of a run: spelled here and nowhere else, for those who write and who read.
 
-E is the experiment id, k the number of an attempt, from 1 on::
+E is the experiment id, k the number of an attempt, from 0 on as in ``retries``::
 
     E.json                              the result; ``.E.json.cooling`` while its cool-down goes on
-    training_REPO_MODEL_TIME.log        output of attempt 1; of attempt k, ``…_TIME_attempt{k}.log``
+    training_REPO_MODEL_TIME.log        output of attempt 0; of attempt k, ``…_TIME_attempt{k}.log``
     energy_E_attempt{k}/                time series of an attempt
     background_training_E.conf, .sh     the supervisord entries and one iteration, as run
     background_logs_E/                  logs of the background, its ledger, what operators did
@@ -109,11 +109,24 @@ class RunFiles:
         return self.folder / f"outputs_{self.experiment_id}"
 
     def energy(self, attempt: int) -> Path:
-        """The folder of an attempt's time series; *attempt* counts from 1."""
+        """The folder of an attempt's time series; *attempt* counts from 0."""
         return self.folder / f"energy_{self.experiment_id}_attempt{attempt}"
 
+    def energy_on_disk(self, attempt: int | None) -> Path:
+        """The same for a reader. *attempt*: its number, as the result says; None where that holds
+        no attempt (of an imported run): then it is the first one.
+
+        Earlier versions counted from 1, in their results as in their names: a number in a result
+        names its folder in either, and of a run without one the disk says how it was counted.
+        """
+        if attempt is not None:
+            return self.energy(attempt)
+        first, first_of_earlier_versions = self.energy(0), self.energy(1)
+        earlier = first_of_earlier_versions.is_dir() and not first.is_dir()
+        return first_of_earlier_versions if earlier else first
+
     def training_log(self, attempt: int) -> Path:
-        """The log of an attempt, from 1: stamped with the run's time, later ones numbered."""
-        number = "" if attempt == 1 else f"_attempt{attempt}"
+        """The log of an attempt, from 0: stamped with the run's time, further ones numbered."""
+        number = f"_attempt{attempt}" if attempt else ""
         name = f"training_{safe_name(self.repo)}_{safe_name(self.model)}_{self.timestamp}{number}"
         return self.folder / f"{name}.log"

@@ -79,7 +79,7 @@ def ledger_of(path: Path, result: Part, problem: Say) -> list[Iteration]:
 
 def series_folder(path: Path, result: Part) -> Path:
     """Where the time series of its last attempt lie, if there are any."""
-    return RunFiles.of_result(path).energy(tables.last_attempt(result) or 1)
+    return RunFiles.of_result(path).energy_on_disk(tables.last_attempt(result))
 
 
 def gpu_series(path: Path, result: Part) -> GpuSeries:

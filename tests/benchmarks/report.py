@@ -60,7 +60,7 @@ def write_result(folder: Path, number: int, seconds: int, draw: random.Random) -
                 "learning_rate": 10 ** draw.uniform(-4, -1), "batch_size": draw.choice([32, 64]),
             },
             "performance_metrics": {"accuracy": draw.random(), "loss": draw.random()},
-            "attempts": [{"attempt": 1, "start": start, "end": end}],
+            "attempts": [{"attempt": 0, "start": start, "end": end}],
         },
         "background_info": {"jobs": [{
             "job": "back_model", "repo": "back", "model": "model", "iterations": 90, "failures": 0,
@@ -78,7 +78,7 @@ def write_result(folder: Path, number: int, seconds: int, draw: random.Random) -
         "environment": {"hostname": "node", "gpus": [{"name": "GPU"}], "seed": 1},
     }  # fmt: skip
     (folder / f"{name}.json").write_text(json.dumps(result))
-    write_series(folder / f"energy_{name}_attempt1", start, seconds, draw)
+    write_series(folder / f"energy_{name}_attempt0", start, seconds, draw)
     rows = [
         f"back_model,{i + 1},{i + 100},{begin + 10 + i * seconds / 90},"
         f"{begin + 10 + (i + 0.99) * seconds / 90},0,"

@@ -57,7 +57,7 @@ class StepRun:
 @dataclass
 class Attempt:
     """An attempt so far; ``start`` and ``end`` are of its metered steps (Unix seconds of the
-    sampler's time line).
+    sampler's time line). ``number`` counts from 0.
 
     slack_seconds: how much longer, at most, they are apart than the programs lived.
     """

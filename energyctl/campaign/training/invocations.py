@@ -64,7 +64,7 @@ class Trainings:
 
 
 def foreground_name(attempt: int) -> str:
-    """Of its working folder."""
+    """Of its working folder; *attempt* counts from 0."""
     return f"foreground_attempt{attempt}"
 
 

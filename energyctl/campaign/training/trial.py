@@ -124,8 +124,8 @@ def _run(
     interrupts: Interrupts,
     say: Callable[[str], None],
 ) -> None:
-    repository, own = made.repository(training), foreground_name(1)
-    attempt = Attempt(1, files.training_log(1))
+    repository, own = made.repository(training), foreground_name(0)
+    attempt = Attempt(0, files.training_log(0))
     with user.acting():
         workdir = made.make_workdir(training, files, own)
     steps = made.foreground(training, files, own)

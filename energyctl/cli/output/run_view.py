@@ -37,7 +37,7 @@ def headline(view: View, total: int, ends: float | None) -> str:
 def phase(view: View, now: float, gap: str = " ") -> str:
     """The phase that goes on, for how long, and of how long at the most."""
     text = phase_words(view.phase)
-    if kind_of(view.phase) in TRAINING and view.attempt > 1:
+    if kind_of(view.phase) in TRAINING and view.attempt:
         text += f", attempt {view.attempt}"
     text += f"{gap}{duration(now - view.phase_since)}"
     if view.until is not None:

@@ -112,7 +112,7 @@ def _write_series(
 
     Returns a line on what could not be read, and how many files were written.
     """
-    place = RunFiles.of(results.root, experiment_id).energy(1)
+    place = RunFiles.of(results.root, experiment_id).energy_on_disk(None)
     problem, written = None, 0
     for name, source in SOURCES.items():
         if (place / name).exists():

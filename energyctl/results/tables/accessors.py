@@ -53,7 +53,7 @@ def attempt_span(result: Part) -> tuple[float | None, float | None]:
 
 
 def last_attempt(result: Part) -> int | None:
-    """The number of the attempt whose energy the result holds, from 1."""
+    """The number of the attempt whose energy the result holds; None where it holds none."""
     attempts = result.part("foreground_result").parts("attempts")
     numbers = [one.integer("attempt") for one in attempts if one.time("end") is not None]
     return numbers[-1] if numbers else None
