@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from energyctl.background.load_monitor import Loads
+from energyctl.background.load_monitor import REMEMBERED_SECONDS, Loads
 from energyctl.energy import Domain
 from energyctl.meters.base import (
     GpuProcess,
@@ -313,6 +313,16 @@ class Driver(Source):
 def child_of(loads: Loads, launcher: Launcher) -> int:
     wait_for(lambda: len(members(loads)) > 1, "child")
     return min(members(loads) - {launcher.pid})
+
+
+def test_a_process_that_was_on_a_gpu_is_forgotten_some_time_after_its_end(tmp_path: Path) -> None:
+    """Else a long run would remember one of each iteration."""
+    loads, gone = Loads([Driver()], ["job"], tmp_path), 2**22 + 1
+    loads._whose[gone] = "job", 1, time.monotonic() - REMEMBERED_SECONDS - 1
+    loads._whose[gone + 1] = "job", 1, time.monotonic()
+    loads.gpu_pids |= {gone: 1, gone + 1: 1}
+    loads.look()
+    assert loads.gpu_pids.keys() == {gone + 1}
 
 
 def test_where_the_driver_tells_by_process_the_load_is_the_gpus(
