@@ -82,6 +82,16 @@ def test_stops_prints_how_long_an_end_took() -> None:
     assert 0 < float(row[1]) < 10
 
 
+def test_soak_prints_each_minute_and_what_a_day_would_be() -> None:
+    output = printed("soak", "--minutes", "3", "--length", "2")
+    assert re.search(
+        r"^minute   3: energyctl [0-9.]+ s of CPU, [0-9.]+ MiB; .* [1-9]\d* iter", output, re.M
+    )
+    for what in ("energyctl", "supervisord"):
+        assert re.search(rf"^CPU of {what}: .* after a day -?[0-9.]+ ± [0-9.]+ s", output, re.M)
+    assert re.search(r"^memory of energyctl: .* in a day it grows by -?\d+ MiB", output, re.M)
+
+
 def test_no_crash_leaves_anything_behind_or_loses_a_run() -> None:
     output = printed("crashes", "--kills", "25", codes=(0,), seconds=400)
     assert "25 kills" in output
@@ -89,7 +99,7 @@ def test_no_crash_leaves_anything_behind_or_loses_a_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["accuracy", "cost", "memory", "peers", "gaps", "stops", "crashes"]
+    "name", ["accuracy", "cost", "memory", "peers", "gaps", "stops", "crashes", "soak"]
 )
 def test_each_benchmark_says_what_it_does(name: str) -> None:
     assert "python tests/benchmarks/" in printed(name, "--help", codes=(0,))
