@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from energyctl.campaign import result_builder as outcome
@@ -13,7 +12,7 @@ from energyctl.campaign.journal import Journal
 from energyctl.campaign.training import workdirs
 from energyctl.config.plan import Run
 from energyctl.results.folder import ResultsFolder, to_text
-from energyctl.results.paths import PARALLEL, RunFiles
+from energyctl.results.paths import RunFiles
 
 FINISHED = "finished"
 """The event of a result that counts."""
@@ -48,7 +47,7 @@ class InPlace:
             self.folder.keep_unrested(experiment_id)
         name = str(self.journal.head()["name"])
         for index, experiment_id in self.journal.unfinished():
-            files = files_of(by_index[index], experiment_id, self.folder.root)
+            files = RunFiles.of(self.folder.root, experiment_id)
             with self.folder.user.writing(self.folder.root):
                 workdirs.remove(files.work)
             result = outcome.cut_off_result(by_index[index], files, name)
@@ -63,18 +62,6 @@ class InPlace:
             with self.folder.user.writing(files.folder):
                 files.unrested.unlink(missing_ok=True)
         return FINISHED
-
-
-def files_of(run: Run, experiment_id: str, folder: Path) -> RunFiles:
-    """The files of a run that was begun under that id."""
-    return RunFiles(
-        folder,
-        experiment_id,
-        experiment_id.removesuffix(PARALLEL),
-        experiment_id[:15],
-        run.foreground.repo,
-        run.foreground.model,
-    )
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from typing import Any
 
 from energyctl.campaign import result_builder as outcome
 from energyctl.campaign.journal import Journal
-from energyctl.campaign.storage import FINISHED, files_of
+from energyctl.campaign.storage import FINISHED
 from energyctl.campaign.training import workdirs
 from energyctl.config.plan import Run
 from energyctl.errors import EnergyctlError, RunError
@@ -53,9 +53,9 @@ class Attempts:
     def root(self) -> Path:
         return self.journal.own_folder / "attempts"
 
-    def files(self, run: Run, experiment_id: str) -> RunFiles:
+    def files(self, experiment_id: str) -> RunFiles:
         """Those of an attempt that is not in its place yet."""
-        return files_of(run, experiment_id, self.root / experiment_id)
+        return RunFiles.of(self.root / experiment_id, experiment_id)
 
     def result(self, files: RunFiles) -> dict[str, Any] | None:
         """What an attempt came to, its cool-down perhaps left out; None: nothing is known."""
@@ -132,7 +132,7 @@ class Attempts:
         return said
 
     def _settle(self, run: Run, claim: Claim, claims: Claims) -> str | None:
-        files = self.files(run, claim.experiment_id)
+        files = self.files(claim.experiment_id)
         if self._is_in_place(files):
             self.publish(files)  # what is left of its folder goes
             return None
@@ -271,13 +271,13 @@ class Claimed:
         made = claims.of(run.index)
         counts = claims.decided(run.index)
         if counts is None and made:
-            result = self.attempts.result(self.attempts.files(run, made[-1].experiment_id))
+            result = self.attempts.result(self.attempts.files(made[-1].experiment_id))
             if result is not None and result["status"] in FINAL:
                 claims.decide(made[-1])
                 counts = claims.decided(run.index)
         if counts is None:
             return False
-        files = self.attempts.files(run, counts.experiment_id)
+        files = self.attempts.files(counts.experiment_id)
         if self.attempts.result(files) is not None:
             self.attempts.publish(files)
         result = self.attempts.folder.load(counts.experiment_id)
