@@ -524,7 +524,7 @@ def test_foreign_load_is_warned_of_before_the_start_and_in_the_result(
         assert load["gpu_processes"] is None
         assert load["missing"].keys() == {"gpu_processes"}
     assert "warning: foreign load before the start: " in " ".join(done.stdout.split())
-    for when in ("during the idle baseline", "during the foreground"):
+    for when in ("while idle", "during the training"):
         (line,) = [w for w in result["warnings"] if w.startswith(f"foreign load {when}: ")]
         assert "cores on average: pid " in line
 
@@ -546,7 +546,7 @@ def test_a_foreign_process_on_a_gpu_is_in_the_result_and_our_own_is_not(
         (process,) = [p for p in load["gpu_processes"] if p["attributed"]]
         assert (process["gpu"], process["pid"]) == (1, stranger.pid)
         assert process["memory_bytes"] == 40 << 20
-    named = f"foreign process on GPU 1 during the foreground: pid {stranger.pid} ("
+    named = f"foreign process on GPU 1 during the training: pid {stranger.pid} ("
     assert any(line.startswith(named) for line in result["warnings"])
     assert "foreign process on GPU 1 before the start" in " ".join(done.stdout.split())
 

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import energyctl
 from benchmarks.report import write_result
 from energyctl import cli
 from energyctl.analysis.report.page import data as page_data
-from energyctl.analysis.report.run_data import content, packed, series, unpacked
+from energyctl.analysis.report.run_data import TIME_STEP, content, packed, series
 from energyctl.analysis.report.run_tables import facts
 from energyctl.analysis.report.summary import grouped
 
@@ -55,6 +55,20 @@ def page(results: Path) -> Path:
 
 
 # -- without a browser -------------------------------------------------------------------------
+
+
+def unpacked(columns: Mapping[str, Any], values: Sequence[str]) -> list[dict[str, Any]]:
+    """What page.js makes of a series."""
+    rows, steps = list[dict[str, Any]](), 0
+    for index, step in enumerate(columns["t"]):
+        steps += step
+        row: dict[str, Any] = {"seconds": steps * TIME_STEP}
+        for name in values:
+            value = columns[name]["v"][index]
+            row[name] = None if value is None else value * columns[name]["scale"]
+        rows.append(row)
+    return rows
+
 
 rows = st.lists(
     st.tuples(st.floats(0, 1e5), st.one_of(st.none(), st.floats(-1e4, 1e4))), min_size=1

@@ -31,6 +31,7 @@ from energyctl.meters import missing_kinds, open_meters
 from energyctl.system import cgroups, processes
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.workspace import Workspace
+from energyctl.text import duration
 
 FOREIGN_SECONDS = 3.0
 """Between two looks at who else computes on the machine."""
@@ -223,7 +224,7 @@ def _rest(journal: Journal, campaign: Campaign, context: Context) -> None:
     left = campaign.settings.cooldown_seconds - (time.time() - finished) if finished else 0.0
     if 0.0 < left <= campaign.settings.cooldown_seconds:
         why = "after the run before" if campaign.allocation.job else "as before the crash"
-        campaign.observer.say(f"cooling down for {left:.0f} s more, {why}")
+        campaign.observer.say(f"cool-down for {duration(left)} more, {why}")
         context.interrupts.wait(left)
 
 

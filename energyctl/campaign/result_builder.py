@@ -23,10 +23,11 @@ from energyctl.errors import MachineError
 from energyctl.meters import why_null, write_cpu_energy
 from energyctl.results.folder import SCHEMA, WHOLE_MACHINE_NOTE
 from energyctl.results.ledger import operator_warnings
+from energyctl.results.phases import phase_words
 from energyctl.text import percent
 from energyctl.results.paths import CPU_ENERGY, RunFiles
 
-FOREIGN_WHEN = {"idle": "during the idle baseline", "foreground": "during the foreground"}
+FOREIGN_WHEN = {"idle": "while idle", "foreground": "during the training"}
 
 LEAST_BASELINE = 0.9
 """Share of the phase ``background_only`` that each job has to run for it to be a baseline."""
@@ -162,7 +163,8 @@ def _no_baseline(
     if spans:
         for job, share in group.coverage(spans).items():
             if share < LEAST_BASELINE:
-                return f"background {job} ran for {percent(share)} of the phase {baseline} only"
+                phase = phase_words(baseline)
+                return f"background {job} ran for only {percent(share)} of the phase {phase!r}"
     return None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl.analysis import charts
@@ -73,19 +73,6 @@ def _columns(rows: Sequence[Row], values: Sequence[str], flags: Sequence[str]) -
         if any(row[name] for row in rows):
             columns[name] = [int(bool(row[name])) for row in rows]
     return columns
-
-
-def unpacked(columns: Mapping[str, Any], values: Sequence[str]) -> list[Row]:
-    """What the page makes of a series; for who wants to check it."""
-    rows, steps = list[Row](), 0
-    for index, step in enumerate(columns["t"]):
-        steps += step
-        row: Row = {"seconds": steps * TIME_STEP}
-        for name in values:
-            value = columns[name]["v"][index]
-            row[name] = None if value is None else value * columns[name]["scale"]
-        rows.append(row)
-    return rows
 
 
 def _iterations(rows: Iterable[Row]) -> list[Row]:
