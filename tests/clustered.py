@@ -16,7 +16,8 @@ from typing import Any
 from bench import REGISTRY, TRAIN
 from energyctl import system as machine
 from energyctl.campaign.journal import Journal, find
-from energyctl.results.folder import FINISHED, ResultsFolder
+from energyctl.results.folder import ResultsFolder
+from energyctl.results.schema import FINISHED
 from energyctl.system import workspace
 from slurm_cluster import Cluster
 from supervised import living

@@ -363,5 +363,5 @@ def test_a_further_attempt_is_named_by_the_number_of_its_folder(
     view = scene().view
     assert view is not None
     view = replace(view, attempt=attempt)
-    for text in (headline(view, 6, None), plain(scene(view=view))):
+    for text in (plain_line(view, 6, None), plain(scene(view=view))):
         assert ("attempt 1" in text) == said

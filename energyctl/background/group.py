@@ -9,10 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from energyctl.background.daemon import Daemon
-from energyctl.background.info import BACKGROUND_NOTE
 from energyctl.background.job_view import JobView
 from energyctl.background.ledger_reader import LedgerFile
 from energyctl.background.load_monitor import Loads
@@ -23,9 +21,11 @@ from energyctl.errors import BackgroundLost, RunError
 from energyctl.launchers import iteration, subreaper
 from energyctl.launchers import ledger_writer as rows
 from energyctl.results.background_load import unknown
+from energyctl.results.document import background_info, job_info, process_end
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.ledger import JobLedger, Operation, parse_operations
 from energyctl.results.paths import RunFiles
+from energyctl.results.schema import BackgroundInfo, GroupEndJson, JobInfo
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.files import write_atomic
@@ -265,47 +265,39 @@ class Background:
             return []
         return parse_operations(text)
 
-    def info(self, start: float | None, end: float | None) -> dict[str, Any]:
+    def info(self, start: float | None, end: float | None) -> BackgroundInfo:
         """``background_info`` of the result, for the foreground's span (Unix seconds)."""
         ledger = self._ledger.look()
         jobs = [self._job_info(job, ledger[job.name], start, end) for job in self.rendered.jobs]
-        only = jobs[0] if len(jobs) == 1 else {}
-        return {
-            "repo": only.get("repo"),
-            "model": only.get("model"),
-            "hyperparameters": only.get("hyperparameters"),
-            "note": BACKGROUND_NOTE,
-            "jobs": jobs,
-            "stop": None
-            if self.ended is None
-            else {**self.ended.to_json(), "gpu_memory_held": list(self.gpu_memory_held)},
-        }
+        stop: GroupEndJson | None = None
+        if self.ended is not None:
+            stop = {**process_end(self.ended), "gpu_memory_held": list(self.gpu_memory_held)}
+        return background_info(jobs, stop=stop)
 
     def _job_info(
         self, job: Job, own: JobLedger, start: float | None, end: float | None
-    ) -> dict[str, Any]:
+    ) -> JobInfo:
+        span, why = None, None
         if start is None or end is None:
-            span, why = None, "the foreground never ran"
-            missing, load = {"coverage": why, "max_gap_seconds": why}, unknown(why)
+            why = "the foreground never ran"
+            load = unknown(why)
         else:
-            span, missing = own.presence(start, end), {}
+            span = own.presence(start, end)
             load = unknown("it was not looked at")
             if self.loads is not None:
                 load = self.loads.between(start, end)[job.name]
-        return {
-            "job": job.name,
-            "repo": job.training.repo,
-            "model": job.training.model,
-            "hyperparameters": job.training.hyperparameters,
-            "iterations": span.iterations if span else own.iterations,
-            "failures": span.failures if span else own.failures,
-            "coverage": span.coverage if span else None,
-            **load.to_json(),
-            "max_gap_seconds": span.max_gap_seconds if span else None,
-            "missing": {**missing, **load.missing},
-            "logs": os.path.relpath(job.logs, self.files.folder),
-            "error": None if own.iterations else self._never_started(job.name),
-        }
+        return job_info(
+            job.name,
+            load,
+            **job.training.to_json(),
+            iterations=span.iterations if span else own.iterations,
+            failures=span.failures if span else own.failures,
+            coverage=span.coverage if span else None,
+            max_gap_seconds=span.max_gap_seconds if span else None,
+            why=why,
+            logs=os.path.relpath(job.logs, self.files.folder),
+            error=None if own.iterations else self._never_started(job.name),
+        )
 
     def _never_started(self, job: str) -> str:
         said = self._said.get(job)

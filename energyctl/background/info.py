@@ -3,49 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from energyctl.background import templates as programs
 from energyctl.config.plan import Run
 from energyctl.results.background_load import unknown
+from energyctl.results.document import background_info, job_info
+from energyctl.results.schema import BackgroundInfo, JobInfo
 from energyctl.text import percent, short_duration
 
-BACKGROUND_NOTE = "Background training served as GPU load only (not monitored)"
 GOOD_COVERAGE, GOOD_LOAD = 0.99, 0.5
 NAMED = 4
 
 
-def planned_info(run: Run, why: str) -> dict[str, Any]:
+def planned_info(run: Run, why: str) -> BackgroundInfo:
     """``background_info`` of a run whose background was never started, or is not known."""
-    figures = ("iterations", "failures", "coverage", "max_gap_seconds")
-    names = iter(programs.job_names(run))
-    jobs = [
-        {
-            "job": next(names),
-            **background.training.to_json(),
-            **dict.fromkeys(figures),
-            **unknown(why).to_json(),
-            "missing": {**dict.fromkeys(figures, why), **unknown(why).missing},
-            "logs": None,
-            "error": why,
-        }
-        for background in run.background
-        for _ in range(background.copies)
-    ]
-    only = jobs[0] if len(jobs) == 1 else {}
-    return {
-        **{key: only.get(key) for key in ("repo", "model", "hyperparameters")},
-        "note": BACKGROUND_NOTE,
-        "jobs": jobs,
-        "stop": None,
-        "settle": None,
-    }
+    copies = [job for job in run.background for _ in range(job.copies)]
+    return background_info(
+        [
+            job_info(name, unknown(why), **job.training.to_json(), why=why, error=why)
+            for name, job in zip(programs.job_names(run), copies, strict=True)
+        ]
+    )
 
 
-def coverage_warnings(info: Mapping[str, Any]) -> list[str]:
+def coverage_warnings(info: BackgroundInfo) -> list[str]:
     """One line per training, its copies together, that was away, or failed, or was idle."""
-    by_training: dict[str, list[Mapping[str, Any]]] = {}
+    by_training: dict[str, list[JobInfo]] = {}
     for job in info["jobs"]:
         training = json.dumps([job["repo"], job["model"], job["hyperparameters"]], sort_keys=True)
         by_training.setdefault(training, []).append(job)
@@ -55,22 +39,22 @@ def coverage_warnings(info: Mapping[str, Any]) -> list[str]:
     return warnings + [line for copies in by_training.values() for line in _idle(copies)]
 
 
-def _named(jobs: Sequence[Mapping[str, Any]], copies: Sequence[Mapping[str, Any]]) -> str:
+def _named(jobs: Sequence[JobInfo], copies: Sequence[JobInfo]) -> str:
     """Whom a line is about: all *copies* of a training, or those *jobs* of them."""
     if len(jobs) == 1:
         return str(jobs[0]["job"])
     return f"{jobs[0]['job']} and {len(jobs) - 1} more of {len(copies)} copies"
 
 
-def _errors(copies: Sequence[Mapping[str, Any]]) -> list[str]:
-    by_error: dict[str, list[Mapping[str, Any]]] = {}
+def _errors(copies: Sequence[JobInfo]) -> list[str]:
+    by_error: dict[str, list[JobInfo]] = {}
     for job in copies:
         if job["error"]:
             by_error.setdefault(job["error"], []).append(job)
     return [f"background {_named(jobs, copies)}: {error}" for error, jobs in by_error.items()]
 
 
-def _away(copies: Sequence[Mapping[str, Any]]) -> list[str]:
+def _away(copies: Sequence[JobInfo]) -> list[str]:
     """The copy that was away the most is named first."""
     away = [
         job
@@ -79,8 +63,8 @@ def _away(copies: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
     if not away:
         return []
-    away.sort(key=lambda job: float(job["coverage"]))
-    gap = max(job["max_gap_seconds"] for job in away)
+    away.sort(key=lambda job: job["coverage"] or 0.0)
+    gap = max(job["max_gap_seconds"] or 0.0 for job in away)
     least = "" if len(away) == 1 else "at least "
     return [
         f"background {_named(away, copies)} ran for {least}{percent(away[0]['coverage'])} of the "
@@ -88,19 +72,21 @@ def _away(copies: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _failures(copies: Sequence[Mapping[str, Any]]) -> list[str]:
+def _failures(copies: Sequence[JobInfo]) -> list[str]:
     """The copy that failed the most is named first."""
-    failed = sorted((job for job in copies if job["failures"]), key=lambda job: -job["failures"])
+    failed = [job for job in copies if job["failures"]]
+    failed.sort(key=lambda job: -(job["failures"] or 0))
     if not failed:
         return []
-    failures, iterations = (sum(job[key] for job in failed) for key in ("failures", "iterations"))
+    failures = sum(job["failures"] or 0 for job in failed)
+    iterations = sum(job["iterations"] or 0 for job in failed)
     return [
         f"background {_named(failed, copies)}: {failures} of {iterations} iterations failed; "
         f"see {failed[0]['logs']}"
     ]
 
 
-def _idle(copies: Sequence[Mapping[str, Any]]) -> list[str]:
+def _idle(copies: Sequence[JobInfo]) -> list[str]:
     """A training that ran, but was idle for the most part."""
     loads = [job["load"] for job in copies if job["load"] is not None]
     ran = all((job["coverage"] or 0.0) >= GOOD_COVERAGE for job in copies)

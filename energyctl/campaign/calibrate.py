@@ -12,7 +12,6 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from energyctl.campaign import run as runner
 from energyctl.campaign.journal import Journal
@@ -24,6 +23,7 @@ from energyctl.errors import EnergyctlError
 from energyctl.results.calibrations import FOLDER
 from energyctl.results.folder import to_text
 from energyctl.results.paths import RunFiles
+from energyctl.results.schema import Result
 from energyctl.system.workspace import packaged
 from energyctl.text import safe_name
 
@@ -73,7 +73,7 @@ def calibrate(context: Context, journal: Journal, node: str) -> list[str]:
     return [] if succeeded else [f"the calibration failed: {kept['foreground_result']['error']}"]
 
 
-def _measured(context: Context, folder: Path) -> dict[str, Any]:
+def _measured(context: Context, folder: Path) -> Result:
     """The result of the run, by the same code as any other."""
     known = registry.read(packaged() / "settings" / "models_config.json")
     document = settings.parse(SETTINGS, FOLDER)
@@ -92,6 +92,6 @@ def _measured(context: Context, folder: Path) -> dict[str, Any]:
     )
     training = run.foreground
     files = RunFiles(folder, FOLDER, FOLDER, FOLDER, training.repo, training.model)
-    results: list[dict[str, Any]] = []
+    results: list[Result] = []
     runner.carry_out(run, files, changed, lambda result, _: results.append(result), False)
     return results[-1]

@@ -7,7 +7,6 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from energyctl import system as machine
 from energyctl.background.daemon import Daemon
@@ -28,6 +27,7 @@ from energyctl.config import registry, settings
 from energyctl.config.plan import Run
 from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError, SettingsError
 from energyctl.meters import missing_kinds, open_meters
+from energyctl.results.schema import Result
 from energyctl.system import cgroups, processes
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.workspace import Workspace
@@ -41,7 +41,7 @@ FOREIGN_SECONDS = 3.0
 class Outcome:
     """How a campaign ended."""
 
-    results: tuple[dict[str, Any], ...]
+    results: tuple[Result, ...]
     interrupted: int | None
     journal: Journal
 
@@ -185,7 +185,7 @@ def tidy(workspace: Workspace, user: machine.User, observer: Observer) -> None:
 
 
 def _run_all(campaign: Campaign, context: Context, journal: Journal, place: Place) -> Outcome:
-    results: dict[int, dict[str, Any]] = {}
+    results: dict[int, Result] = {}
     signum, go_on = None, journal.resume_command
     try:
         done = journal.finished()
@@ -233,7 +233,7 @@ def _run_one(
     place: Place,
     context: Context,
     journal: Journal,
-    results: dict[int, dict[str, Any]],
+    results: dict[int, Result],
     *,
     cooldown: bool,
 ) -> None:
@@ -243,7 +243,7 @@ def _run_one(
         return
     journal.append("started", run=run.index, experiment_id=files.experiment_id)
 
-    def save(result: dict[str, Any], last_word: bool) -> None:
+    def save(result: Result, last_word: bool) -> None:
         event = place.keep(run, files, result, last_word)
         if run.index not in results:
             journal.append(

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from energyctl.config.plan import Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings
 from energyctl.results.folder import ResultsFolder
+from energyctl.results.schema import Result
 
 
-def typical_seconds(results: Iterator[dict[str, Any]]) -> dict[tuple[str, str, bool], float]:
+def typical_seconds(results: Iterator[Result]) -> dict[tuple[str, str, bool], float]:
     """Mean duration of the finished successful runs, by (repo, model, parallel).
 
     Imported ones do not count: they may be of another machine.
     """
     found: dict[tuple[str, str, bool], list[float]] = {}
     for result in results:
-        training = result.get("foreground_result") or {}
-        ours = result.get("imported") is None
-        if ours and result.get("status") == "succeeded" and training.get("duration"):
+        training, ours = result.get("foreground_result"), result.get("imported") is None
+        seconds = training.get("duration") if training else None
+        if ours and result.get("status") == "succeeded" and training and seconds:
             parallel = result.get("mode") == "parallel"
             key = (str(training.get("repo")), str(training.get("model")), parallel)
-            found.setdefault(key, []).append(float(training["duration"]))
+            found.setdefault(key, []).append(float(seconds))
     return {key: sum(values) / len(values) for key, values in found.items()}
 
 

@@ -20,7 +20,8 @@ from typing import Any
 
 from energyctl.config.plan import Run
 from energyctl.errors import SettingsError
-from energyctl.results.folder import FINISHED, ResultsFolder
+from energyctl.results.folder import ResultsFolder
+from energyctl.results.schema import FINISHED, Result
 from energyctl.text import safe_name
 
 SCHEMA = 1
@@ -96,7 +97,7 @@ class Journal:
                     found[int(event["run"])] = str(event["experiment_id"])
         return found
 
-    def results(self) -> list[dict[str, Any]]:
+    def results(self) -> list[Result]:
         """The results of the finished runs, in the order of the plan."""
         names = self.finished()
         loaded = (self.folder.load(names[index]) for index in sorted(names))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from energyctl.background.job_view import JobView
+from energyctl.results.schema import Result
 
 
 @dataclass(frozen=True)
@@ -47,4 +48,4 @@ class Observer(Protocol):
 
     def say(self, text: str) -> None: ...
 
-    def finished(self, index: int, result: Mapping[str, Any]) -> None: ...
+    def finished(self, index: int, result: Result) -> None: ...

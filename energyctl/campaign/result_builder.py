@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from energyctl.background import info as judging
 from energyctl.background.group import Background
 from energyctl.campaign.foreign import unknown
@@ -11,7 +9,6 @@ from energyctl.campaign.run_state import Live, SharedIdle
 from energyctl.campaign.training.foreground import Attempt
 from energyctl.config.plan import Run
 from energyctl.energy import (
-    Added,
     Baseline,
     Energy,
     Recording,
@@ -21,22 +18,30 @@ from energyctl.energy import (
 )
 from energyctl.errors import MachineError
 from energyctl.meters import why_null, write_cpu_energy
-from energyctl.results.folder import SCHEMA, WHOLE_MACHINE_NOTE
+from energyctl.results import document
 from energyctl.results.ledger import operator_warnings
-from energyctl.results.phases import phase_words
-from energyctl.text import percent
 from energyctl.results.paths import CPU_ENERGY, RunFiles
+from energyctl.results.phases import phase_words
+from energyctl.results.schema import (
+    BackgroundInfo,
+    EnergyJson,
+    ForegroundResult,
+    ForeignByPhase,
+    Result,
+    Status,
+)
+from energyctl.text import percent
 
 FOREIGN_WHEN = {"idle": "while idle", "foreground": "during the training"}
 
 LEAST_BASELINE = 0.9
 """Share of the phase ``background_only`` that each job has to run for it to be a baseline."""
 
-ADDED = {"above_idle": "idle", "marginal": "background_only"}
-"""What the foreground added, and the phase whose power it is added to."""
+LOAD_ALONE = "background_only"
+"""The phase above whose power is what is marginal."""
 
 
-def make_result(live: Live, recording: Recording) -> dict[str, Any]:
+def make_result(live: Live, recording: Recording) -> Result:
     """The result of the run, as the results file holds it."""
     run, files, context = live.run, live.files, live.context
     last = next((a for a in reversed(live.attempts) if a.end is not None), None)
@@ -47,7 +52,7 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
             slack = attempt.slack_seconds
             energy = recording.energy(attempt.start, attempt.end, slack_seconds=slack)
             live.warnings += _write_cpu_energy(live, attempt.number, energy)
-    background = None
+    background: BackgroundInfo | None = None
     warnings = [*context.warnings, *live.warnings, *recording.warnings]
     warnings += energy.warnings if energy else ()
     for name, when in FOREIGN_WHEN.items():
@@ -57,45 +62,46 @@ def make_result(live: Live, recording: Recording) -> dict[str, Any]:
         background = judging.planned_info(run, "the run ended before it was started")
     elif group is not None:
         span = (last.start, last.end) if last else (None, None)
-        background = {**group.info(*span), "settle": live.settled}
+        background = group.info(*span)
+        background["settle"] = live.settled
         warnings += judging.coverage_warnings(background)
         warnings += operator_warnings(group.operations())
     data = _energy(energy, recording, live, group, warnings) if energy else None
     _share_idle(live, recording)
-    succeeded = final is not None and final.succeeded and not live.interrupted and not live.error
-    error = live.error or (final.error if final else None)
+    status: Status = "succeeded" if final is not None and final.succeeded else "failed"
+    if live.error:
+        status = "failed"
+    error = live.error or (final.error if final else None) or "the foreground never ran"
     if live.interrupted:
-        error = live.error or "interrupted"
-    return {
-        "schema": SCHEMA,
-        "experiment_id": files.experiment_id,
-        "campaign": context.campaign,
-        "mode": run.mode,
-        "status": "interrupted" if live.interrupted else "succeeded" if succeeded else "failed",
-        "foreground_result": foreground_result(live, last, succeeded, error),
-        "background_info": background,
-        "energy": data,
-        "energy_missing": None if energy else "the foreground never ran",
-        "energy_note": WHOLE_MACHINE_NOTE,
-        "foreign": _foreign(live),
-        "phases": recording.phases_json(),
-        "warnings": list(dict.fromkeys(warnings)),
-        "environment": {
-            **context.facts,
-            "started": live.began,
-            "run": run.to_json(),
-            "rendered": str(context.rendered) if context.rendered else None,
-        },
-    }
+        status, error = "interrupted", live.error or "interrupted"
+    return document.make_result(
+        experiment_id=files.experiment_id,
+        campaign=context.campaign,
+        mode=run.mode,
+        status=status,
+        foreground=_foreground(live, last, None if status == "succeeded" else error),
+        background=background,
+        energy=data or "the foreground never ran",
+        foreign=_foreign(live),
+        phases=recording.phases_json(),
+        warnings=warnings,
+        environment=document.environment(
+            run,
+            {
+                **context.facts,
+                "started": live.began,
+                "rendered": str(context.rendered) if context.rendered else None,
+            },
+        ),
+    )
 
 
-def _foreign(live: Live) -> dict[str, Any]:
-    """Foreign load by phase; that of the last attempt stands for the foreground."""
-    why = unknown("the run ended before it")
+def _foreign(live: Live) -> ForeignByPhase:
+    """That of the last attempt stands for the foreground."""
     shared = _idle_of_another(live)
     if shared is not None:
         live.foreign.setdefault("idle", unknown(f"the idle baseline is of {shared.experiment_id}"))
-    return {name: live.foreign.get(name, why).to_json() for name in FOREIGN_WHEN}
+    return document.foreign_by_phase(live.foreign, "the run ended before it")
 
 
 def _energy(
@@ -104,30 +110,24 @@ def _energy(
     live: Live,
     group: Background | None,
     warnings: list[str],
-) -> dict[str, Any]:
+) -> EnergyJson:
     """The "energy" object, with a reason for each figure that is null."""
-    data = energy.to_json()
-    missing = why_null(data, live.context.meters)
     shared = _idle_of_another(live)
-    if shared is not None:
-        data["idle_of"] = shared.experiment_id
-    for name, baseline in ADDED.items():
-        of: str | Baseline = baseline
-        if baseline == "idle" and shared is not None and shared.baseline is not None:
-            of = shared.baseline
-        total, domains = above(recording, of, energy.start, energy.end)
-        why = _no_baseline(baseline, energy, recording, live.run.mode, group)
-        if why is not None:
-            total, domains = Added(None, None, why), dict.fromkeys(domains, Added(None, None, why))
-        for entry, added in [(data, total), *((d, domains[d["name"]]) for d in data["domains"])]:
-            entry[f"{name}_joules"] = added.joules
-            entry[f"{name}_uncertainty_joules"] = added.uncertainty_joules
-        if total.missing is not None:
-            missing[f"{name}_joules"] = total.missing
+    idle: str | Baseline = shared.baseline if shared and shared.baseline else "idle"
+    above_idle = above(recording, idle, energy.start, energy.end)
+    marginal = above(recording, LOAD_ALONE, energy.start, energy.end)
+    why = _no_load_alone(energy, recording, live.run.mode, group)
+    if why is not None:
+        marginal = document.nothing_added(energy, why)
+    for name, (total, _) in {"above_idle": above_idle, "marginal": marginal}.items():
         line = doubtful(f"{name}_joules", total, energy.total_joules)
         # What is estimated has its warning.
         warnings += [line] if line and energy.measured else []
-    return {**data, "missing": missing}
+    missing = why_null(energy, live.context.meters)
+    data = document.energy_json(energy, above_idle, marginal, missing)
+    if shared is not None and shared.experiment_id is not None:
+        data["idle_of"] = shared.experiment_id
+    return data
 
 
 def _share_idle(live: Live, recording: Recording) -> None:
@@ -147,23 +147,21 @@ def _idle_of_another(live: Live) -> SharedIdle | None:
     return None if own else shared
 
 
-def _no_baseline(
-    baseline: str, energy: Energy, recording: Recording, mode: str, group: Background | None
+def _no_load_alone(
+    energy: Energy, recording: Recording, mode: str, group: Background | None
 ) -> str | None:
-    """Why a phase is no baseline: its load was not there."""
-    if baseline != "background_only":
-        return None
+    """Why the load alone is no baseline: it was not there."""
     if mode != "parallel" or group is None:
         return "there is no background in this mode"
     spans = [
         (phase.start, phase.end)
         for phase in recording.phases
-        if phase.name == baseline and phase.end <= energy.start
+        if phase.name == LOAD_ALONE and phase.end <= energy.start
     ]
     if spans:
         for job, share in group.coverage(spans).items():
             if share < LEAST_BASELINE:
-                phase = phase_words(baseline)
+                phase = phase_words(LOAD_ALONE)
                 return f"background {job} ran for only {percent(share)} of the phase {phase!r}"
     return None
 
@@ -181,59 +179,36 @@ def _write_cpu_energy(live: Live, attempt: int, energy: Energy) -> list[str]:
     return []
 
 
-def cut_off_result(run: Run, files: RunFiles, campaign: str) -> dict[str, Any]:
+def cut_off_result(run: Run, files: RunFiles, campaign: str) -> Result:
     """The result of a run that was cut off by a crash: nothing is known but that it began."""
     why = "energyctl was cut off during this run"
-    training = run.foreground
-    return {
-        "schema": SCHEMA,
-        "experiment_id": files.experiment_id,
-        "campaign": campaign,
-        "mode": run.mode,
-        "status": "interrupted",
-        "foreground_result": {
-            "experiment_id": files.foreground_id,
-            "success": False,
-            "duration": None,
-            "retries": None,
-            "repo": training.repo,
-            "model": training.model,
-            "hyperparameters": training.hyperparameters,
-            "exit_code": None,
-            "error": why,
-            "performance_metrics": {},
-            "log": None,
-            "outputs": None,
-            "attempts": [],
-        },
-        "background_info": judging.planned_info(run, why) if run.background else None,
-        "energy": None,
-        "energy_missing": why,
-        "energy_note": WHOLE_MACHINE_NOTE,
-        "foreign": {name: unknown(why).to_json() for name in FOREIGN_WHEN},
-        "phases": [],
-        "warnings": [why],
-        "environment": {"run": run.to_json()},
-    }
+    return document.make_result(
+        experiment_id=files.experiment_id,
+        campaign=campaign,
+        mode=run.mode,
+        status="interrupted",
+        foreground=document.foreground_result(files.foreground_id, run.foreground, error=why),
+        background=judging.planned_info(run, why) if run.background else None,
+        energy=why,
+        foreign=document.foreign_by_phase({}, why),
+        phases=[],
+        warnings=[why],
+        environment=document.environment(run, {}),
+    )
 
 
-def foreground_result(
-    live: Live, last: Attempt | None, succeeded: bool, error: str | None
-) -> dict[str, Any]:
-    training = live.run.foreground
+def _foreground(live: Live, last: Attempt | None, error: str | None) -> ForegroundResult:
+    """*last*: the last attempt that ended."""
     shown = last or (live.attempts[-1] if live.attempts else None)
-    return {
-        "experiment_id": live.files.foreground_id,
-        "success": succeeded,
-        "duration": last.duration if last else None,
-        "retries": max(0, len(live.attempts) - 1),
-        "repo": training.repo,
-        "model": training.model,
-        "hyperparameters": training.hyperparameters,
-        "exit_code": shown.exit_code if shown else None,
-        "error": None if succeeded else error,
-        "performance_metrics": dict(shown.metrics) if shown else {},
-        "log": shown.log.name if shown else None,
-        "outputs": live.files.outputs.name if live.files.outputs.is_dir() else None,
-        "attempts": [attempt.to_json() for attempt in live.attempts],
-    }
+    return document.foreground_result(
+        live.files.foreground_id,
+        live.run.foreground,
+        error=error,
+        duration=last.duration if last else None,
+        retries=max(0, len(live.attempts) - 1),
+        exit_code=shown.exit_code if shown else None,
+        metrics=shown.metrics if shown else None,
+        log=shown.log.name if shown else None,
+        outputs=live.files.outputs.name if live.files.outputs.is_dir() else None,
+        attempts=[attempt.to_json() for attempt in live.attempts],
+    )

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from energyctl.background import entries
 from energyctl.background.group import Background
@@ -32,6 +31,7 @@ from energyctl.config.registry import Invocation, Step
 from energyctl.errors import BackgroundLost, Interrupted, RunError
 from energyctl.meters.sampler import Sampler
 from energyctl.results.paths import RunFiles
+from energyctl.results.schema import Result
 from energyctl.system import processes
 from energyctl.text import percent
 
@@ -43,7 +43,7 @@ def carry_out(
     run: Run,
     files: RunFiles,
     context: Context,
-    save: Callable[[dict[str, Any], bool], None],
+    save: Callable[[Result, bool], None],
     cooldown: bool,
 ) -> str:
     """Does one run, hands its result to *save*, and returns its status.
@@ -80,7 +80,7 @@ def carry_out(
                 save(make_result(live, sampler.stop()), True)
     if stopping is not None:
         raise stopping
-    return str(result["status"])
+    return result["status"]
 
 
 @contextmanager

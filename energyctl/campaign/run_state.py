@@ -26,6 +26,7 @@ from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.paths import RunFiles
+from energyctl.results.schema import SettleJson
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.interrupts import Interrupts
@@ -112,7 +113,7 @@ class Live:
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
     interrupted: bool = False
-    settled: dict[str, Any] | None = None
+    settled: SettleJson | None = None
     moving: str | None = None
     until: float | None = None
     """When the phase ends, at the latest (Unix seconds), where that is known."""

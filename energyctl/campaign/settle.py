@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from energyctl.background.group import Background
 from energyctl.background.job_view import JobView
@@ -13,6 +12,7 @@ from energyctl.background.steady_state import FEWEST, Steadiness
 from energyctl.campaign.run_state import Live
 from energyctl.errors import RunError
 from energyctl.results.background_load import CLOSE_SECONDS
+from energyctl.results.schema import SettleJson
 
 TICK_SECONDS, SHORTEST_TICK_SECONDS = 0.5, 0.1
 
@@ -140,9 +140,12 @@ class Wait:
         failing = self._attendance.failing.items()
         return [f"{job} failed {times} times in a row" for job, times in failing]
 
-    def seen(self) -> dict[str, Any]:
-        """What the load looked like at the end."""
+    def seen(self, seconds: float, moving: str | None) -> SettleJson:
+        """What the load looked like after so long; *moving*: what was not steady."""
         return {
+            "seconds": seconds,
+            "steady": moving is None,
+            "moving": moving,
             "figures": self._figures,
             "window_seconds": self._steadiness.span_seconds,
             "trends": {
@@ -176,7 +179,7 @@ def settle(live: Live, background: Background) -> None:
         live.tick()
     reasons = [*([live.moving] if live.moving else []), *wait.failing()]
     moving, live.moving, live.until = "; ".join(reasons) or None, None, None
-    live.settled = {"seconds": elapsed, "steady": not reasons, "moving": moving, **wait.seen()}
+    live.settled = wait.seen(elapsed, moving)
     if moving is not None:
         text = f"the background was not steady after {elapsed:.1f} s: {moving}"
         if wanted.on_timeout == "fail":

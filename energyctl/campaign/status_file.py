@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.campaign.observer import Observer, View
+from energyctl.results.schema import Result
 
 EVERY_SECONDS = 1.0
 
@@ -60,7 +61,7 @@ class Published:
     def say(self, text: str) -> None:
         self.inner.say(text)
 
-    def finished(self, index: int, result: Mapping[str, Any]) -> None:
+    def finished(self, index: int, result: Result) -> None:
         self.inner.finished(index, result)
 
 

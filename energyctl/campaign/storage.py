@@ -13,6 +13,7 @@ from energyctl.campaign.training import workdirs
 from energyctl.config.plan import Run
 from energyctl.results.folder import ResultsFolder, to_text
 from energyctl.results.paths import RunFiles
+from energyctl.results.schema import Result
 
 FINISHED = "finished"
 """The event of a result that counts."""
@@ -27,7 +28,7 @@ class Place(Protocol):
     def begin(self, run: Run) -> RunFiles | None:
         """Names for the files of a run that begins now; None where it is done already."""
 
-    def keep(self, run: Run, files: RunFiles, result: dict[str, Any], last_word: bool) -> str:
+    def keep(self, run: Run, files: RunFiles, result: Result, last_word: bool) -> str:
         """Puts a result on disk and returns its event in the journal: ``finished``, or another
         where it does not count. Without *last_word* the cool-down's figures are yet to come."""
 
@@ -56,7 +57,7 @@ class InPlace:
     def begin(self, run: Run) -> RunFiles:
         return self.folder.new_run(run, time.time())
 
-    def keep(self, run: Run, files: RunFiles, result: dict[str, Any], last_word: bool) -> str:
+    def keep(self, run: Run, files: RunFiles, result: Result, last_word: bool) -> str:
         self.folder.write(files.result if last_word else files.unrested, to_text(result))
         if last_word:
             with self.folder.user.writing(files.folder):

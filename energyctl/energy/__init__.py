@@ -13,7 +13,6 @@ from energyctl.energy.domain import (
     Domain,
     DomainEnergy,
     Energy,
-    Kind,
     Phase,
     Quantity,
     SamplerStatistics,
@@ -21,6 +20,7 @@ from energyctl.energy.domain import (
 )
 from energyctl.energy.power_series import PowerSeries
 from energyctl.energy.recording import Recording, Ticks, series_for
+from energyctl.energy.schema import Kind
 from energyctl.energy.series import Series, Span
 
 __all__ = [

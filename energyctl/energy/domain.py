@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
+from energyctl.energy.schema import DomainFigures, EnergyFigures, Kind, SamplerJson
 from energyctl.text import duration, number, percent
 
-Kind = Literal["cpu", "dram", "gpu", "other"]
 Quantity = Literal["energy", "power"]
 
 # A total that is uncertain by more than this share of itself is warned about.
@@ -105,7 +105,7 @@ class DomainEnergy:
         """The warning where it has none."""
         return f"{self.domain.name}: no energy: {self.missing}"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> DomainFigures:
         return {
             "name": self.domain.name,
             "kind": self.domain.kind,
@@ -179,7 +179,7 @@ class SamplerStatistics:
     max_gap_seconds: float = 0.0
     cpu_seconds: float = 0.0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> SamplerJson:
         return {
             "interval_seconds": self.interval_seconds,
             "samples": self.samples,
@@ -282,8 +282,8 @@ class Energy:
             f"({widest.domain.source}): {cause.why}; {cure}"
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """The "energy" object of a result file."""
+    def to_json(self) -> EnergyFigures:
+        """The "energy" object of a file, but for what only a result has."""
         return {
             "seconds": self.seconds,
             "total_joules": self.total_joules,

@@ -7,11 +7,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 from energyctl.energy.counter_series import CounterSeries
 from energyctl.energy.domain import Domain, DomainEnergy, Energy, Phase, SamplerStatistics
 from energyctl.energy.power_series import PowerSeries
+from energyctl.energy.schema import PhaseJson
 from energyctl.energy.series import Series
 
 # The reading of an edge lies this close to it.
@@ -113,22 +113,25 @@ class Recording:
             budget["window"] = span.joules * min(1.0, slack / (end - start))
         return DomainEnergy(domain, span.joules, sum(budget.values()), None, budget)
 
-    def phases_json(self) -> list[dict[str, Any]]:
-        """The "phases" list of a result file; "missing" only where a figure is null."""
-        return [self._phase_json(phase) for phase in self.phases]
+    def phases_json(self) -> list[PhaseJson]:
+        """The "phases" list of a result file."""
+        return [phase_json(p.name, self.energy(p.start, p.end)) for p in self.phases]
 
-    def _phase_json(self, phase: Phase) -> dict[str, Any]:
-        energy = self.energy(phase.start, phase.end)
-        entry: dict[str, Any] = {
-            "name": phase.name,
-            "start": phase.start,
-            "end": phase.end,
-            "joules": {d.domain.name: d.joules for d in energy.domains},
-            "uncertainty_joules": {d.domain.name: d.uncertainty_joules for d in energy.domains},
-            "watts": {d.domain.name: _watts(d.joules, energy.seconds) for d in energy.domains},
-        }
-        missing = {d.domain.name: d.missing for d in energy.domains if d.joules is None}
-        return {**entry, "missing": missing} if missing else entry
+
+def phase_json(name: str, energy: Energy) -> PhaseJson:
+    """A phase with its energy; "missing" only where a figure is null."""
+    entry: PhaseJson = {
+        "name": name,
+        "start": energy.start,
+        "end": energy.end,
+        "joules": {d.domain.name: d.joules for d in energy.domains},
+        "uncertainty_joules": {d.domain.name: d.uncertainty_joules for d in energy.domains},
+        "watts": {d.domain.name: _watts(d.joules, energy.seconds) for d in energy.domains},
+    }
+    missing = {d.domain.name: d.missing for d in energy.domains if d.joules is None}
+    if missing:
+        entry["missing"] = missing
+    return entry
 
 
 def _watts(joules: float | None, seconds: float) -> float | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
 
-from energyctl.energy import Domain
+from energyctl.energy import Domain, Energy
 from energyctl.meters.base import Source
 from energyctl.meters.probe import ProbedDomain, probe_sources
 
@@ -55,14 +54,14 @@ def missing_kinds(meters: Sequence[Source], require: Sequence[str]) -> list[str]
     return lines
 
 
-def why_null(energy: Mapping[str, Any], meters: Sequence[Source]) -> dict[str, str]:
+def why_null(energy: Energy, meters: Sequence[Source]) -> dict[str, str]:
     """The reason for each figure that is null in the "energy" object of a result."""
     kinds = {"cpu_package_joules": "cpu", "cpu_dram_joules": "dram", "gpu_joules": "gpu"}
     found = {}
     for key, kind in kinds.items():
-        if energy[key] is None:
+        if getattr(energy, key) is None:
             lines = missing_kinds(meters, [kind])
-            broken = [d["missing"] for d in energy["domains"] if d["kind"] == kind and d["missing"]]
+            broken = [d.missing for d in energy.domains if d.domain.kind == kind and d.missing]
             found[key] = (lines or broken or ["a part of it is unknown"])[0]
     return found
 

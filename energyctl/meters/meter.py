@@ -216,10 +216,10 @@ class Meter:
     def to_json(self) -> dict[str, Any]:
         """What `energyctl meter --json` writes, but for the command and its exit code."""
         recording = self._recorded()
-        energy = _whole(recording, self._slack).to_json()
-        energy["missing"] = why_null(energy, self._session.sources if self._session else ())
+        energy = _whole(recording, self._slack)
+        missing = why_null(energy, self._session.sources if self._session else ())
         return {
-            "energy": energy,
+            "energy": {**energy.to_json(), "missing": missing},
             "phases": recording.phases_json(),
             "note": NOTE,
             "warnings": self._warnings(recording),

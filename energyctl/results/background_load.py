@@ -10,7 +10,9 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from energyctl.results.schema import LoadJson
 
 BUSY_CORES = 0.1
 """A job whose processes use less of one core between two looks is idle."""
@@ -51,10 +53,16 @@ class JobLoad:
     source: str | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> LoadJson:
         """Without ``missing``."""
-        utilization = {key: getattr(self, key) for key in ("gpu_percent", "cpu_cores", "source")}
-        return {"load": self.load, "utilization": utilization}
+        return {
+            "load": self.load,
+            "utilization": {
+                "gpu_percent": self.gpu_percent,
+                "cpu_cores": self.cpu_cores,
+                "source": self.source,
+            },
+        }
 
 
 def unknown(why: str) -> JobLoad:

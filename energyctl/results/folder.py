@@ -13,22 +13,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
 from energyctl.results.paths import PARALLEL, RESERVED, RunFiles
+from energyctl.results.schema import SCHEMA, Result
 from energyctl.system import User
 from energyctl.system.files import write_atomic
 from energyctl.text import safe_name
-
-SCHEMA = 1
-FINISHED = ("succeeded", "failed")
-
-WHOLE_MACHINE_NOTE = (
-    "Energies are of whole domains: foreground, background and everything else on this machine "
-    "together."
-)
 
 
 def to_text(data: Any) -> str:
@@ -133,7 +126,7 @@ class ResultsFolder:
             self.user.own(folder)
         return folder
 
-    def load(self, experiment_id: str) -> dict[str, Any] | None:
+    def load(self, experiment_id: str) -> Result | None:
         """The result of a run, or None where there is none (yet)."""
         files = RunFiles.of(self.root, experiment_id)
         return load(files.result) or load(files.unrested)
@@ -146,7 +139,7 @@ class ResultsFolder:
                 os.replace(files.unrested, files.result)
             files.unrested.unlink(missing_ok=True)
 
-    def all(self) -> Iterator[dict[str, Any]]:
+    def all(self) -> Iterator[Result]:
         """Every result in the folder, oldest name first."""
         for path in sorted(self.root.glob("*.json")):
             data = load(path)
@@ -154,13 +147,14 @@ class ResultsFolder:
                 yield data
 
 
-def load(path: Path) -> dict[str, Any] | None:
+def load(path: Path) -> Result | None:
     """One result file; None where it is missing, unreadable or of no known schema."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return data if isinstance(data, dict) and data.get("schema") == SCHEMA else None
+    ours = isinstance(data, dict) and data.get("schema") == SCHEMA
+    return cast(Result, data) if ours else None
 
 
 def read_text(path: Path, what: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from energyctl.results.schema import CpuProcessJson, ForeignJson, GpuProcessJson
 from energyctl.system.host import process_facts
 
 MAX_CORES, MAX_SHARE = 0.25, 0.02
@@ -25,6 +26,14 @@ class CpuProcess(NamedTuple):
     command: str | None
     cpu_seconds: float
 
+    def to_json(self) -> CpuProcessJson:
+        return {
+            "pid": self.pid,
+            "user": self.user,
+            "command": self.command,
+            "cpu_seconds": self.cpu_seconds,
+        }
+
 
 @dataclass(frozen=True)
 class GpuProcess:
@@ -39,6 +48,16 @@ class GpuProcess:
     command: str | None
     memory_bytes: int | None
     attributed: bool = True
+
+    def to_json(self) -> GpuProcessJson:
+        return {
+            "gpu": self.gpu,
+            "pid": self.pid,
+            "user": self.user,
+            "command": self.command,
+            "memory_bytes": self.memory_bytes,
+            "attributed": self.attributed,
+        }
 
 
 @dataclass(frozen=True)
@@ -58,14 +77,14 @@ class Load:
             return None
         return self.cpu_seconds / self.seconds
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ForeignJson:
         gpus = self.gpu_processes
         return {
             "seconds": self.seconds,
             "cpu_seconds": self.cpu_seconds,
             "cpu_cores": self.cpu_cores,
-            "processes": None if self.processes is None else [p._asdict() for p in self.processes],
-            "gpu_processes": None if gpus is None else [dict(vars(p)) for p in gpus],
+            "processes": None if self.processes is None else [p.to_json() for p in self.processes],
+            "gpu_processes": None if gpus is None else [p.to_json() for p in gpus],
             "missing": dict(self.missing),
         }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from energyctl.config.plan import History, history_from_results, history_from_rows, joined
 from energyctl.config.settings import Problem, Settings
-from energyctl.results.folder import SCHEMA
+from energyctl.results.schema import SCHEMA
 
 SHOWN_FILES = 5
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 from energyctl.campaign import result_builder as outcome
 from energyctl.campaign.journal import Journal
@@ -26,13 +26,14 @@ from energyctl.campaign.storage import FINISHED
 from energyctl.campaign.training import workdirs
 from energyctl.config.plan import Run
 from energyctl.errors import EnergyctlError, RunError
-from energyctl.results.folder import FINISHED as FINAL
 from energyctl.results.folder import ResultsFolder, to_text
 from energyctl.results.paths import PARALLEL, RunFiles
+from energyctl.results.schema import FINISHED as FINAL
+from energyctl.results.schema import Result
 from energyctl.slurm.claims import Claim, Claims
 from energyctl.slurm.commands import Here
 
-SUPERSEDED = "superseded"
+SUPERSEDED: Final = "superseded"
 OLD_SECONDS = 600.0
 GONE = (errno.ENOENT, errno.ESTALE)
 """What a file is whose folder another machine has moved or removed; ESTALE on NFS."""
@@ -57,7 +58,7 @@ class Attempts:
         """Those of an attempt that is not in its place yet."""
         return RunFiles.of(self.root / experiment_id, experiment_id)
 
-    def result(self, files: RunFiles) -> dict[str, Any] | None:
+    def result(self, files: RunFiles) -> Result | None:
         """What an attempt came to, its cool-down perhaps left out; None: nothing is known."""
         return self._apart(files).load(files.experiment_id)
 
@@ -86,8 +87,8 @@ class Attempts:
         self._apart(files).keep_unrested(files.experiment_id)
         result = self.result(files)
         if result is not None and result["status"] != SUPERSEDED:
-            told = {"by": by.experiment_id, "status": result["status"]}
-            result = {**result, "status": SUPERSEDED, "superseded": told}
+            result["superseded"] = {"by": by.experiment_id, "status": result["status"]}
+            result["status"] = SUPERSEDED
             self.folder.write(files.result, to_text(result))
         kept = self.folder.make(self.journal.own_folder / SUPERSEDED)
         with self.folder.user.writing(kept):
@@ -165,8 +166,8 @@ class Attempts:
                 **facts,
             )
         result = outcome.cut_off_result(run, files, str(self.journal.head()["name"]))
-        told = {"node": claim.node, "slurm": {"job_id": claim.job}}
-        result["environment"] = {**result["environment"], **told}
+        result["environment"]["node"] = claim.node
+        result["environment"]["slurm"] = {"job_id": claim.job}
         self.folder.write(files.result, to_text(result))
         self.publish(files)
         return f"run {run.index}: the attempt on {claim.node} was cut off"
@@ -193,7 +194,7 @@ class Attempts:
                 probe.touch()
                 probe.unlink()
 
-    def _tell(self, event: str, claim: Claim, result: dict[str, Any]) -> None:
+    def _tell(self, event: str, claim: Claim, result: Result) -> None:
         self.journal.append(
             event,
             run=claim.run,
@@ -288,7 +289,7 @@ class Claimed:
             )
         return True
 
-    def keep(self, run: Run, files: RunFiles, result: dict[str, Any], last_word: bool) -> str:
+    def keep(self, run: Run, files: RunFiles, result: Result, last_word: bool) -> str:
         attempts, claim = self.attempts, self._held[run.index]
         claims = attempts.claims
         try:

@@ -13,7 +13,8 @@ from energyctl.campaign.journal import Journal
 from energyctl.campaign.status_file import read_published
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
-from energyctl.results.folder import FINISHED, ResultsFolder
+from energyctl.results.folder import ResultsFolder
+from energyctl.results.schema import FINISHED
 from energyctl.slurm.arrays import task_of
 from energyctl.slurm.attempts import SUPERSEDED
 from energyctl.slurm.commands import WARNED

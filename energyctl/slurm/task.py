@@ -17,7 +17,8 @@ from energyctl.campaign.status_file import Published
 from energyctl.campaign.storage import Allocation
 from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError, SettingsError
-from energyctl.results.folder import FINISHED, ResultsFolder
+from energyctl.results.folder import ResultsFolder
+from energyctl.results.schema import FINISHED
 from energyctl.slurm import commands as slurm
 from energyctl.slurm.arrays import runs_of
 from energyctl.slurm.attempts import Attempts, Claimed

@@ -16,7 +16,6 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from energyctl.launchers.proc_stat import ProcStat, pids, read_file, read_stat
 
@@ -62,13 +61,6 @@ class Ended:
     seconds: float
     found: tuple[Found, ...]
     left: tuple[Found, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "seconds": self.seconds,
-            "survivors": [f"{p.pid} {p.command}" for p in self.found],
-            "left": [f"{p.pid} {p.command}" for p in self.left],
-        }
 
 
 def _living(pid: int) -> ProcStat | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl.results.phases import phase_words
+from energyctl.results.schema import BackgroundInfo
 from energyctl.results.tables import Row, total
 from energyctl.text import (
     count,
@@ -141,7 +142,7 @@ def _power(watts: float | None) -> Cell:
 
 
 def _jobs(run: Run) -> dict[str, Any]:
-    background = run.result.get("background_info") or {}
+    background = run.result.get("background_info")
     rows: list[list[Cell]] = []
     for job in run.jobs:
         why = {"why": _missing(background, job.name) or "not known"}
@@ -158,8 +159,8 @@ def _jobs(run: Run) -> dict[str, Any]:
     return _table("background", head, rows)
 
 
-def _missing(background: Mapping[str, Any], name: str) -> str | None:
-    for job in background.get("jobs") or ():
+def _missing(background: BackgroundInfo | None, name: str) -> str | None:
+    for job in (background.get("jobs") if background else None) or ():
         if (
             isinstance(job, dict)
             and job.get("job") == name
@@ -178,7 +179,7 @@ def _whole(value: Any) -> str:
 
 
 def _more(run: Run) -> list[Sequence[Cell]]:
-    row, training = run.row, run.result.get("foreground_result") or {}
+    row, training = run.row, run.result["foreground_result"]
     facts = [
         ("above the idle machine", _added(row, "above_idle")),
         ("above the background alone", _added(row, "marginal")),

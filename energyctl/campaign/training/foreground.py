@@ -19,6 +19,8 @@ from energyctl.config.registry import (
     progress_of,
     read_metrics,
 )
+from energyctl.results.document import process_end
+from energyctl.results.schema import AttemptJson, StepJson
 from energyctl.system import processes
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.log_tail import tail
@@ -43,7 +45,7 @@ class StepRun:
     exit_code: int | None = None
     error: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StepJson:
         return {
             "name": self.step.name,
             "metered": self.step.metered,
@@ -87,7 +89,7 @@ class Attempt:
     def duration(self) -> float | None:
         return None if self.start is None or self.end is None else self.end - self.start
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> AttemptJson:
         return {
             "attempt": self.number,
             "success": self.succeeded,
@@ -98,7 +100,7 @@ class Attempt:
             "error": self.error,
             "performance_metrics": self.metrics,
             "log": self.log.name,
-            "end_of_processes": None if self.end_of_tree is None else self.end_of_tree.to_json(),
+            "end_of_processes": None if self.end_of_tree is None else process_end(self.end_of_tree),
             "steps": [step.to_json() for step in self.steps],
         }
 

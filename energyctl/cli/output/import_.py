@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from energyctl.results.schema import Result
 from energyctl.text import duration, energy, energy_unit
 
 _PRESENT = {True: "yes", False: "no", None: "?"}
 
 
-def import_table(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
+def import_table(rows: Sequence[tuple[str, Result]]) -> Table:
     """One row a run (state, result): its GPU's energy; and all of them together.
 
     load: whether the GPU was busy when the foreground began.
@@ -28,14 +28,11 @@ def import_table(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     unit = energy_unit(result["imported"]["gpu_joules_reported"] for _, result in rows)
     for state, result in rows:
         table.add_row(*(Text(cell) for cell in _cells(state, result, unit)))
-    both = [
-        result["imported"]
-        for _, result in rows
-        if result["imported"]["gpu_joules_difference"] is not None
-    ]
+    figures = [(r["imported"], r["imported"]["gpu_joules_difference"]) for _, r in rows]
+    both = [(one["gpu_joules_reported"] or 0.0, d) for one, d in figures if d is not None]
     if both:
-        old = sum(float(one["gpu_joules_reported"]) for one in both)
-        difference = sum(float(one["gpu_joules_difference"]) for one in both)
+        old = sum(reported for reported, _ in both)
+        difference = sum(difference for _, difference in both)
         share = f"{100 * difference / old:+.2f} %" if old else "?"
         name = f"{len(both)} of {len(rows)} runs"
         table.add_section()
@@ -45,8 +42,9 @@ def import_table(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     return table
 
 
-def _cells(state: str, result: Mapping[str, Any], unit: str) -> list[str]:
+def _cells(state: str, result: Result, unit: str) -> list[str]:
     imported, found = result["imported"], result["energy"]
+    assert found is not None  # an imported run has one
     gpu = next(d for d in found["domains"] if d["kind"] == "gpu")
     percent = imported["gpu_difference_percent"]
     return [

@@ -7,10 +7,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -22,6 +21,7 @@ from energyctl.cli.output.run_view import plain_line
 from energyctl.cli.output.tables import presence, total_energy
 from energyctl.cli.output.watch import screen
 from energyctl.config.plan import Run
+from energyctl.results.schema import Result
 from energyctl.text import duration
 
 PLAIN_EVERY_SECONDS = 60.0
@@ -122,7 +122,7 @@ class Progress:
                 # A terminal would break a line inside a number; a log shall have it whole.
                 self.console.print(line, soft_wrap=not self.console.is_terminal)
 
-    def finished(self, index: int, result: Mapping[str, Any]) -> None:
+    def finished(self, index: int, result: Result) -> None:
         self._done = (*self._done, finished_run(index, result))
         left = self.planned - len(self._done)
         each = (time.time() - self._began) / len(self._done)

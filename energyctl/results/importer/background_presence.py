@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from energyctl.results.importer.sampled_power import Samples
+from energyctl.results.schema import PresenceJson
 
 # A training imports its framework and loads data before its first kernel; what a GPU does in these
 # seconds is somebody else's. An assumption: the quickest of trainings need about this long.
@@ -13,7 +12,7 @@ START_SECONDS = 3.0
 FIGURES = ("present_at_start", "gpu_percent_at_start", "gpu_percent", "gpu_idle_share")
 
 
-def judge(utilization: Samples, start: float, end: float) -> dict[str, Any]:
+def judge(utilization: Samples, start: float, end: float) -> PresenceJson:
     """What the utilisation says.
 
     present_at_start: kernels of others ran in every sample (True) or in none (False) of those that
@@ -21,13 +20,19 @@ def judge(utilization: Samples, start: float, end: float) -> dict[str, Any]:
     none. gpu_percent: means, of everything on the GPU. gpu_idle_share: share of the foreground's
     samples that saw no kernel at all.
     """
+    found: PresenceJson = {
+        "present_at_start": None,
+        "gpu_percent_at_start": None,
+        "gpu_percent": None,
+        "gpu_idle_share": None,
+        "missing": {},
+    }
     if utilization.missing is not None:
-        why = utilization.missing
-        return {**dict.fromkeys(FIGURES), "missing": dict.fromkeys(FIGURES, why)}
+        found["missing"] = dict.fromkeys(FIGURES, utilization.missing)
+        return found
     first = utilization.inside(start, start + START_SECONDS - 2 * utilization.stamp_seconds)
     whole = utilization.inside(start, end)
-    found: dict[str, Any] = dict.fromkeys(FIGURES)
-    missing: dict[str, str] = {}
+    missing = found["missing"]
     if first:
         found["gpu_percent_at_start"] = sum(first) / len(first)
         if all(first) or not any(first):
@@ -36,11 +41,11 @@ def judge(utilization: Samples, start: float, end: float) -> dict[str, Any]:
             missing["present_at_start"] = "the GPU was now busy, now idle, in the first seconds"
     else:
         why = "no sample of the foreground's first seconds"
-        missing |= dict.fromkeys(("present_at_start", "gpu_percent_at_start"), why)
+        missing.update(dict.fromkeys(("present_at_start", "gpu_percent_at_start"), why))
     if whole:
         found["gpu_percent"] = sum(whole) / len(whole)
         found["gpu_idle_share"] = sum(not value for value in whole) / len(whole)
     else:
         why = "no sample of the foreground's time"
-        missing |= dict.fromkeys(("gpu_percent", "gpu_idle_share"), why)
-    return {**found, "missing": missing}
+        missing.update(dict.fromkeys(("gpu_percent", "gpu_idle_share"), why))
+    return found

@@ -2,178 +2,155 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
 
+from energyctl.config.plan import Training
 from energyctl.energy import Energy
+from energyctl.energy.recording import phase_json
+from energyctl.energy.schema import SamplerJson
 from energyctl.results import background_load as workload
-from energyctl.results.folder import SCHEMA, WHOLE_MACHINE_NOTE
-from energyctl.results.foreign_load import unknown
+from energyctl.results import document
 from energyctl.results.importer.background_presence import judge
 from energyctl.results.importer.parse import OldRun, number
 from energyctl.results.paths import PARALLEL
+from energyctl.results.schema import (
+    PHASES,
+    BackgroundInfo,
+    ComparedFigures,
+    EnergyJson,
+    ForegroundResult,
+    Imported,
+    Mode,
+    PresenceJson,
+    Result,
+)
 
 NOT_SAID = "the older tool's files do not say"
+ONE_UNKNOWN = "one of the two figures is unknown"
 NOT_METERED = "the older tool metered the foreground alone"
-PHASES = ("idle", "background_start", "background_only", "background_stop", "cooldown")
+NOT_RUN = tuple(name for name in PHASES if name not in ("foreground", "between_steps"))
 KINDS = {"cpu_package_joules": "cpu", "cpu_dram_joules": "dram", "gpu_joules": "gpu"}
-JOB_FIGURES = ("iterations", "failures", "coverage", "max_gap_seconds")
-REPORTED = {
-    "gpu": "gpu_energy_total_joules",
-    "cpu_package": "cpu_energy_pkg_joules",
-    "cpu_dram": "cpu_energy_ram_joules",
-}
 
 
-def make_result(run: OldRun, experiment_id: str, source: Mapping[str, Any]) -> dict[str, Any]:
-    """*source*: ``from``, ``campaign``, ``sha256`` of where it was read."""
+@dataclass(frozen=True)
+class Source:
+    """Where a run was read; sha256: of its files."""
+
+    folder: Path
+    campaign: str | None
+    sha256: str
+
+
+def make_result(run: OldRun, experiment_id: str, source: Source) -> Result:
     succeeded = run.facts["training_success"] is True
     presence = judge(run.utilization, run.span.start, run.span.end)
+    missing = {"run": NOT_SAID, "machine": NOT_SAID}
+    return document.make_result(
+        experiment_id=experiment_id,
+        campaign=source.campaign,
+        mode=_mode(run),
+        status="succeeded" if succeeded else "failed",
+        foreground=_foreground(run, experiment_id, succeeded),
+        background=_background(run, presence) if run.parallel else None,
+        energy=_energy(run),
+        foreign=document.foreign_by_phase({}, NOT_SAID),
+        phases=[phase_json("foreground", run.energy)],
+        warnings=_warnings(run, presence, succeeded),
+        environment=document.environment(None, {"started": run.span.start, "missing": missing}),
+        imported=_imported(run, source, presence),
+    )
+
+
+def _mode(run: OldRun) -> Mode | None:
     mode = run.whole.get("mode")
-    why = unknown(NOT_SAID).to_json()
-    return {
-        "schema": SCHEMA,
-        "experiment_id": experiment_id,
-        "campaign": source["campaign"],
-        "mode": "parallel" if run.parallel else mode if mode in ("mutation", "default") else None,
-        "status": "succeeded" if succeeded else "failed",
-        "foreground_result": _foreground(run, experiment_id, succeeded),
-        "background_info": _background(run, presence) if run.parallel else None,
-        "energy": _energy(run),
-        "energy_missing": None,
-        "energy_note": WHOLE_MACHINE_NOTE,
-        "foreign": {"idle": why, "foreground": why},
-        "phases": [_phase(run.energy)],
-        "warnings": _warnings(run, presence, succeeded),
-        "environment": {
-            "started": run.span.start,
-            "run": None,
-            "missing": {"run": NOT_SAID, "machine": NOT_SAID},
-        },
-        "imported": _imported(run, source, presence),
-    }
+    if run.parallel:
+        return "parallel"
+    return mode if mode in ("mutation", "default") else None
 
 
-def _foreground(run: OldRun, experiment_id: str, succeeded: bool) -> dict[str, Any]:
+def _foreground(run: OldRun, experiment_id: str, succeeded: bool) -> ForegroundResult:
     facts = run.facts
     metrics = facts.get("performance_metrics")
-    found = {
-        "duration": number(facts.get("duration_seconds")),
-        "retries": facts.get("retries"),
-        "exit_code": None,
-        "log": None,
-        "attempts": None,
-    }
-    return {
-        "experiment_id": experiment_id.removesuffix(PARALLEL),
-        "success": succeeded,
-        "repo": facts["repository"],
-        "model": facts["model"],
-        "hyperparameters": facts["hyperparameters"],
-        **found,
-        # A list as in every result: an attempt of which nothing is known is none to show.
-        "attempts": [],
-        "error": None if succeeded else str(facts.get("error_message") or "the training failed"),
-        "performance_metrics": metrics if isinstance(metrics, dict) else {},
-        "missing": {key: NOT_SAID for key, value in found.items() if value is None},
-    }
+    error = None if succeeded else str(facts.get("error_message") or "the training failed")
+    result = document.foreground_result(
+        experiment_id.removesuffix(PARALLEL),
+        Training(facts["repository"], facts["model"], facts["hyperparameters"]),
+        error=error,
+        duration=number(facts.get("duration_seconds")),
+        retries=facts.get("retries"),
+        metrics=metrics if isinstance(metrics, dict) else None,
+    )
+    unknown = ["exit_code", "log", "outputs", "attempts"]
+    unknown += [key for key in ("duration", "retries") if result[key] is None]
+    result["missing"] = dict.fromkeys(unknown, NOT_SAID)
+    return result
 
 
-def _background(run: OldRun, presence: Mapping[str, Any]) -> dict[str, Any]:
+def _background(run: OldRun, presence: PresenceJson) -> BackgroundInfo:
     """One job, of which nothing is known but what it was, and the GPU's utilisation."""
     told = run.background or {}
     values = told.get("hyperparameters")
-    training = {
-        "repo": told.get("repository"),
-        "model": told.get("model"),
-        "hyperparameters": values if isinstance(values, dict) else None,
-    }
-    unknown = workload.unknown("the older tool did not watch it")
-    figures = dict.fromkeys(JOB_FIGURES, "the older tool kept no ledger of its iterations")
+    repo, model = told.get("repository"), told.get("model")
     place = told.get("log_directory")
     logs = f"not among what was imported; they were in {place}" if place else NOT_SAID
-    lacking = {key: NOT_SAID for key, value in training.items() if value is None}
-    job = {
-        "job": f"{training['repo']}_{training['model']}" if training["repo"] else "background",
-        **training,
-        **dict.fromkeys(JOB_FIGURES),
-        **unknown.to_json(),
-        "missing": {**figures, **unknown.missing, **lacking, "logs": logs},
-        "logs": None,
-        "error": None,
-    }
-    return {
-        **training,
-        "note": str(told.get("note") or NOT_SAID),
-        "jobs": [job],
-        "stop": None,
-        "settle": None,
-        "presence": dict(presence),
-        "missing": {"stop": NOT_SAID, "settle": NOT_SAID},
-    }
+    hyperparameters = values if isinstance(values, dict) else None
+    told_of = {"repo": repo, "model": model, "hyperparameters": hyperparameters}
+    job = document.job_info(
+        f"{repo}_{model}" if repo else "background",
+        workload.unknown("the older tool did not watch it"),
+        repo=repo,
+        model=model,
+        hyperparameters=hyperparameters,
+        why="the older tool kept no ledger of its iterations",
+        missing={**{k: NOT_SAID for k, value in told_of.items() if value is None}, "logs": logs},
+    )
+    info = document.background_info([job], note=str(told.get("note") or NOT_SAID))
+    info["presence"] = presence
+    info["missing"] = {"stop": NOT_SAID, "settle": NOT_SAID}
+    return info
 
 
-def _energy(run: OldRun) -> dict[str, Any]:
-    data = run.energy.to_json()
+def _energy(run: OldRun) -> EnergyJson:
+    energy = run.energy
     missing: dict[str, str] = {}
     for key, kind in KINDS.items():
-        reasons = [d["missing"] for d in data["domains"] if d["kind"] == kind and d["missing"]]
-        if data[key] is None:
+        reasons = [d.missing for d in energy.domains if d.domain.kind == kind and d.missing]
+        if getattr(energy, key) is None:
             missing[key] = (reasons or [NOT_SAID])[0]
     for key in ("total_joules", "uncertainty_joules"):
-        if data[key] is None:
+        if getattr(energy, key) is None:
             missing[key] = "a part of the total is unknown"
-    for name in ("above_idle", "marginal"):
-        for entry in (data, *data["domains"]):
-            entry |= {f"{name}_joules": None, f"{name}_uncertainty_joules": None}
-        missing[f"{name}_joules"] = NOT_METERED
-    return {**data, "sampler": _sampler(run), "missing": missing}
+    nothing = document.nothing_added(energy, NOT_METERED)
+    return document.energy_json(energy, nothing, nothing, missing, _sampler(run))
 
 
-def _sampler(run: OldRun) -> dict[str, Any]:
+def _sampler(run: OldRun) -> SamplerJson:
     """Of the GPU's power: the CPU's counters were read at both ends only."""
     power, span = run.power, run.span
     unknown = {"missed": NOT_SAID, "cpu_seconds": NOT_SAID}
     if power.missing is not None:
-        keys = ("interval_seconds", "samples", "missed", "max_gap_seconds", "cpu_seconds")
-        return {**dict.fromkeys(keys), "missing": dict.fromkeys(keys, power.missing) | unknown}
+        keys = ("interval_seconds", "samples", "max_gap_seconds")
+        unknown |= dict.fromkeys(keys, power.missing)
     inside = [time for time in power.times if span.start < time < span.end]
     edges = [span.start, *inside, span.end]
+    known = power.missing is None
     return {
-        "interval_seconds": power.mean_interval_seconds,
-        "samples": len(inside),
+        "interval_seconds": power.mean_interval_seconds if known else None,
+        "samples": len(inside) if known else None,
         "missed": None,
-        "max_gap_seconds": max(b - a for a, b in pairwise(edges)),
+        "max_gap_seconds": max(b - a for a, b in pairwise(edges)) if known else None,
         "cpu_seconds": None,
         "missing": unknown,
     }
 
 
-def _phase(energy: Energy) -> dict[str, Any]:
-    domains = {d.domain.name: d for d in energy.domains}
-    entry: dict[str, Any] = {
-        "name": "foreground",
-        "start": energy.start,
-        "end": energy.end,
-        "joules": {name: d.joules for name, d in domains.items()},
-        "uncertainty_joules": {name: d.uncertainty_joules for name, d in domains.items()},
-        "watts": {
-            name: None if d.joules is None else d.joules / energy.seconds
-            for name, d in domains.items()
-        },
-    }
-    missing = {name: d.missing for name, d in domains.items() if d.joules is None}
-    return {**entry, "missing": missing} if missing else entry
-
-
-def _imported(
-    run: OldRun, source: Mapping[str, Any], presence: Mapping[str, Any]
-) -> dict[str, Any]:
+def _imported(run: OldRun, source: Source, presence: PresenceJson) -> Imported:
     """Where it comes from, the old figures, and what ours differ by."""
     span = run.span
     figures, missing = _compared(run)
-    missing |= {f"phases.{name}": NOT_METERED for name in PHASES}
+    missing |= {f"phases.{name}": NOT_METERED for name in NOT_RUN}
     if run.whole.get("mode") is None and not run.parallel:
         missing["mode"] = "the older tool's files do not say whether values were drawn"
     if span.utc_offset_seconds is None:
@@ -181,51 +158,51 @@ def _imported(
     if run.power.mean_interval_seconds is None:
         missing["mean_interval_seconds"] = run.power.missing or "there is one sample alone"
     return {
-        "from": source["from"],
+        "from": str(source.folder),
         "experiment_id": run.experiment_id,
         "timestamp": run.whole.get("timestamp"),
-        "sha256": source["sha256"],
+        "sha256": source.sha256,
         **figures,
         "reported": dict(run.reported),
         "span_from": span.source,
         "utc_offset_seconds": span.utc_offset_seconds,
         "mean_interval_seconds": run.power.mean_interval_seconds,
         "unread_rows": run.power.unread + run.utilization.unread,
-        "gpu_presence": dict(presence),
+        "gpu_presence": presence,
         "missing": missing,
     }
 
 
-def _compared(run: OldRun) -> tuple[dict[str, float | None], dict[str, str]]:
+def _compared(run: OldRun) -> tuple[ComparedFigures, dict[str, str]]:
     """The old figures, ours less them, and the reasons for what is null."""
-    energy = run.energy
-    now = {
-        "gpu": energy.gpu_joules,
-        "cpu_package": energy.cpu_package_joules,
-        "cpu_dram": energy.cpu_dram_joules,
+    energy, reported = run.energy, run.reported
+    gpu = number(reported.get("gpu_energy_total_joules"))
+    package = number(reported.get("cpu_energy_pkg_joules"))
+    dram = number(reported.get("cpu_energy_ram_joules"))
+    difference = _difference(energy.gpu_joules, gpu)
+    doubt = None if difference is None else _doubt_of_difference(energy)
+    percent = 100 * difference / gpu if gpu and difference is not None else None
+    figures: ComparedFigures = {
+        "gpu_joules_reported": gpu,
+        "gpu_joules_difference": difference,
+        "gpu_joules_difference_uncertainty_joules": doubt,
+        "gpu_difference_percent": percent,
+        "cpu_package_joules_reported": package,
+        "cpu_package_joules_difference": _difference(energy.cpu_package_joules, package),
+        "cpu_dram_joules_reported": dram,
+        "cpu_dram_joules_difference": _difference(energy.cpu_dram_joules, dram),
     }
-    figures: dict[str, float | None] = {}
     missing: dict[str, str] = {}
-    for name, key in REPORTED.items():
-        old, ours = number(run.reported.get(key)), now[name]
-        difference = None if old is None or ours is None else ours - old
-        figures[f"{name}_joules_reported"] = old
-        figures[f"{name}_joules_difference"] = difference
-        if old is None:
-            missing[f"{name}_joules_reported"] = NOT_SAID
-        if difference is None:
-            missing[f"{name}_joules_difference"] = "one of the two figures is unknown"
-    old, difference = figures["gpu_joules_reported"], figures["gpu_joules_difference"]
-    known = difference is not None
-    doubt = _doubt_of_difference(energy) if known else None
-    figures["gpu_joules_difference_uncertainty_joules"] = doubt
-    figures["gpu_difference_percent"] = (
-        100 * difference / old if old and difference is not None else None
-    )
-    for key in ("gpu_joules_difference_uncertainty_joules", "gpu_difference_percent"):
-        if figures[key] is None:
-            missing[key] = "the old figure is 0" if known else "one of the two figures is unknown"
+    for key, value in figures.items():
+        if value is None:
+            missing[key] = NOT_SAID if key.endswith("_reported") else ONE_UNKNOWN
+    if difference is not None and percent is None:
+        missing["gpu_difference_percent"] = "the old figure is 0"
     return figures, missing
+
+
+def _difference(ours: float | None, old: float | None) -> float | None:
+    return None if ours is None or old is None else ours - old
 
 
 def _doubt_of_difference(energy: Energy) -> float:
@@ -234,7 +211,7 @@ def _doubt_of_difference(energy: Energy) -> float:
     return sum(joules for gpu in gpus for cause, joules in gpu.budget.items() if cause != "stated")
 
 
-def _warnings(run: OldRun, presence: Mapping[str, Any], succeeded: bool) -> list[str]:
+def _warnings(run: OldRun, presence: PresenceJson, succeeded: bool) -> list[str]:
     lines = ["imported from an older tool's files: see `imported`", *run.energy.warnings]
     present = presence["present_at_start"]
     if run.parallel and present is False:

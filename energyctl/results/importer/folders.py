@@ -7,14 +7,15 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from energyctl.errors import SettingsError
 from energyctl.results.folder import ResultsFolder, to_text
-from energyctl.results.importer.convert import make_result
+from energyctl.results.importer.convert import Source, make_result
 from energyctl.results.importer.parse import FILES, BrokenRun, OldRun, read_run
 from energyctl.results.importer.sampled_files import SOURCES, converted
 from energyctl.results.paths import PARALLEL, RunFiles
+from energyctl.results.schema import Result
 from energyctl.text import safe_name
 
 State = Literal["imported", "known", "changed", "broken"]
@@ -30,7 +31,7 @@ class Imported:
 
     folder: Path
     state: State
-    result: dict[str, Any] | None = None
+    result: Result | None = None
     problem: str | None = None
     series: int = 0
 
@@ -72,9 +73,7 @@ def _run_folders(root: Path) -> Iterator[Path]:
             inner.clear()
 
 
-def import_folder(
-    folder: Path, results: ResultsFolder, known: dict[str, dict[str, Any]]
-) -> Imported:
+def import_folder(folder: Path, results: ResultsFolder, known: dict[str, Result]) -> Imported:
     """One old run. known: the results that there are, by experiment id."""
     try:
         texts = {key: _text(folder / name) for key, name in FILES.items()}
@@ -93,7 +92,7 @@ def import_folder(
             f"is; to import it anew, delete {experiment_id}.json"
         )
         return Imported(folder, "changed", before, line)
-    source = {"from": str(folder), "campaign": folder.parent.name or None, "sha256": digest}
+    source = Source(folder, folder.parent.name or None, digest)
     try:
         result = make_result(run, experiment_id, source)
         text = to_text(result)
@@ -133,9 +132,7 @@ def _broken(folder: Path, why: object) -> Imported:
     return Imported(folder, "broken", problem=f"{folder}: not imported: {why}")
 
 
-def _name(
-    run: OldRun, known: dict[str, dict[str, Any]], root: Path
-) -> tuple[str, dict[str, Any] | None]:
+def _name(run: OldRun, known: dict[str, Result], root: Path) -> tuple[str, Result | None]:
     """Its experiment id here, and the result that an earlier import made of it.
 
     The same run is what began at the same time, with the same repository and model, under the same
@@ -148,7 +145,7 @@ def _name(
     while True:
         experiment_id = f"{name}{f'_{number}' * (number > 1)}{parallel}"
         there = known.get(experiment_id)
-        imported = (there or {}).get("imported")
+        imported = there.get("imported") if there else None
         if isinstance(imported, dict) and imported.get("experiment_id") == run.experiment_id:
             return experiment_id, there
         if there is None and not (root / f"{experiment_id}.json").exists():

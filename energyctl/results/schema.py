@@ -1,0 +1,357 @@
+"""What a result file (``E.json``) holds: each key, its unit and meaning, said once.
+
+Whoever writes or reads a result goes by these types; ``energyctl schema --results`` prints the
+JSON Schema that is made from them. Objects are open: a later version may add keys.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, get_args
+
+from typing_extensions import NotRequired, TypedDict
+
+from energyctl.energy.schema import DomainFigures, EnergyTotals, Missing, PhaseJson, SamplerJson
+
+SCHEMA: Final = 1
+"""Version of the format."""
+
+Mode = Literal["parallel", "mutation", "default"]
+Status = Literal["succeeded", "failed", "interrupted"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+FINISHED: tuple[Status, ...] = ("succeeded", "failed")
+
+PHASES = (
+    "idle",
+    "background_start",
+    "background_only",
+    "foreground",
+    "between_steps",
+    "background_stop",
+    "cooldown",
+)
+
+WHOLE_MACHINE_NOTE = (
+    "Energies are of whole domains: foreground, background and everything else on this machine "
+    "together."
+)
+BACKGROUND_NOTE = "Background training served as GPU load only (not monitored)"
+
+Hyperparameters = dict[str, Any]
+Metrics = dict[str, float | None]
+
+
+# -- what was asked for ----------------------------------------------------------------------------
+
+
+class TrainingJson(TypedDict):
+    repo: str
+    model: str
+    hyperparameters: Annotated[Hyperparameters, "every value, defaults included"]
+
+
+class BackgroundJobJson(TrainingJson):
+    """A training that is repeated as load."""
+
+    copies: Annotated[int, "side by side"]
+    stagger_seconds: Annotated[float, "between the starts of two copies"]
+    restart_delay_seconds: Annotated[float, "between two iterations"]
+
+
+class RunJson(TrainingJson):
+    """A run as planned; repo, model and hyperparameters are the foreground's."""
+
+    index: Annotated[int, "from 1, in the order of the plan"]
+    experiment: Annotated[int, "its place in the settings file, from 0"]
+    repetition: Annotated[int, "from 1"]
+    mode: Mode
+    mutated: Annotated[list[str], "hyper-parameters whose values were drawn"]
+    background: list[BackgroundJobJson]
+    timeout_seconds: float | None
+    description: str | None
+
+
+# -- the foreground --------------------------------------------------------------------------------
+
+
+class ProcessEndJson(TypedDict):
+    """How a tree of processes was ended."""
+
+    seconds: Annotated[float, "what it took"]
+    survivors: Annotated[list[str], "pid and command of what had to be ended"]
+    left: Annotated[list[str], "pid and command of what could not be ended"]
+
+
+class StepJson(TypedDict):
+    """A program of an attempt."""
+
+    name: str
+    metered: Annotated[bool, "whether its energy belongs to the foreground's"]
+    start: Annotated[float | None, "Unix seconds"]
+    end: Annotated[float | None, "Unix seconds"]
+    exit_code: Annotated[int | None, "negative: ended by that signal"]
+    error: str | None
+
+
+class AttemptJson(TypedDict):
+    """One attempt at the foreground training."""
+
+    attempt: Annotated[int, "its number"]
+    success: bool
+    start: Annotated[float | None, "of its metered steps, Unix seconds"]
+    end: Annotated[float | None, "of its metered steps, Unix seconds"]
+    duration: Annotated[float | None, "seconds from start to end"]
+    exit_code: Annotated[int | None, "of the last step; negative: ended by that signal"]
+    error: str | None
+    performance_metrics: Metrics
+    log: Annotated[str, "file beside the result"]
+    end_of_processes: ProcessEndJson | None
+    steps: list[StepJson]
+
+
+class ForegroundResult(TrainingJson):
+    """The training that was measured."""
+
+    experiment_id: Annotated[str, "without _parallel"]
+    success: bool
+    duration: Annotated[float | None, "seconds of the last attempt"]
+    retries: Annotated[int | None, "attempts after the first one"]
+    exit_code: Annotated[int | None, "of the last attempt; negative: ended by that signal"]
+    error: Annotated[str | None, "null where it succeeded"]
+    performance_metrics: Annotated[Metrics, "of the last attempt; null: no finite number"]
+    log: Annotated[str | None, "file of the last attempt's output, beside the result"]
+    outputs: Annotated[str | None, "folder beside the result with what was kept of its files"]
+    attempts: list[AttemptJson]
+    missing: NotRequired[Missing]
+
+
+# -- the background --------------------------------------------------------------------------------
+
+
+class UtilizationJson(TypedDict):
+    """How busy a job was, over the foreground's time."""
+
+    gpu_percent: Annotated[float | None, "mean utilisation by its processes"]
+    cpu_cores: Annotated[float | None, "CPU seconds of its processes per second"]
+    source: Annotated[str | None, "what load goes by: nvml or cpu"]
+
+
+class LoadJson(TypedDict):
+    load: Annotated[float | None, "share of the foreground's time in which it was busy, 0 to 1"]
+    utilization: UtilizationJson
+
+
+class JobInfo(LoadJson):
+    """A job of the background during the foreground's last attempt."""
+
+    job: Annotated[str, "its name"]
+    repo: str | None
+    model: str | None
+    hyperparameters: Hyperparameters | None
+    iterations: Annotated[int | None, "that ran in the foreground's time"]
+    failures: Annotated[int | None, "iterations that failed"]
+    coverage: Annotated[float | None, "share of the time in which an iteration ran, 0 to 1"]
+    max_gap_seconds: Annotated[float | None, "longest time without an iteration"]
+    missing: Missing
+    logs: Annotated[str | None, "folder of its logs, beside the result"]
+    error: Annotated[str | None, "why it never ran"]
+
+
+class GroupEndJson(ProcessEndJson):
+    """How the background was ended."""
+
+    gpu_memory_held: Annotated[list[str], "what still held memory of a metered GPU"]
+
+
+class TrendJson(TypedDict):
+    mean: float
+    drift: Annotated[float, "change over the window, in the unit of the figure"]
+
+
+class SettleJson(TypedDict):
+    """How the load came up."""
+
+    seconds: Annotated[float, "from the start until it was steady, or no longer waited for"]
+    steady: Annotated[bool | None, "null: it could not be seen"]
+    moving: Annotated[str | None, "what was not steady"]
+    figures: Annotated[dict[str, float], "the last look: figure (unit in its name) → value"]
+    window_seconds: Annotated[float, "over which the trends are"]
+    trends: dict[str, TrendJson]
+
+
+class PresenceJson(TypedDict):
+    """Of an imported run: whether something else was on the GPU."""
+
+    present_at_start: bool | None
+    gpu_percent_at_start: float | None
+    gpu_percent: Annotated[float | None, "mean over the foreground's time"]
+    gpu_idle_share: Annotated[float | None, "share of samples without any kernel, 0 to 1"]
+    missing: Missing
+
+
+class BackgroundInfo(TypedDict):
+    """The trainings that ran as load."""
+
+    repo: Annotated[str | None, "of the job; null where there are several"]
+    model: Annotated[str | None, "of the job; null where there are several"]
+    hyperparameters: Annotated[Hyperparameters | None, "of the job; null where there are several"]
+    note: str
+    jobs: list[JobInfo]
+    stop: Annotated[GroupEndJson | None, "null where it was not ended, or is not known"]
+    settle: Annotated[SettleJson | None, "null where it was not waited for, or is not known"]
+    presence: NotRequired[Annotated[PresenceJson, "of an imported run"]]
+    missing: NotRequired[Missing]
+
+
+# -- energy ----------------------------------------------------------------------------------------
+
+
+class AddedJson(TypedDict):
+    """What the foreground added to the power of a phase before it."""
+
+    above_idle_joules: Annotated[float | None, "above the phase idle"]
+    above_idle_uncertainty_joules: float | None
+    marginal_joules: Annotated[float | None, "above the phase background_only"]
+    marginal_uncertainty_joules: float | None
+
+
+class DomainJson(DomainFigures, AddedJson):
+    """A domain during the foreground's last attempt."""
+
+
+class EnergyJson(EnergyTotals, AddedJson):
+    """The foreground's last attempt, from its first instant to its last."""
+
+    domains: list[DomainJson]
+    sampler: SamplerJson
+    missing: Missing
+    idle_of: NotRequired[Annotated[str, "experiment id of the run whose idle phase stands here"]]
+
+
+# -- what else ran ---------------------------------------------------------------------------------
+
+
+class CpuProcessJson(TypedDict):
+    pid: int
+    user: str | None
+    command: str | None
+    cpu_seconds: Annotated[float, "its own, and of the children that it reaped"]
+
+
+class GpuProcessJson(TypedDict):
+    gpu: Annotated[int, "index"]
+    pid: int
+    user: str | None
+    command: str | None
+    memory_bytes: Annotated[int | None, "the most that was seen"]
+    attributed: Annotated[bool, "false where its pid tells nothing: it may be one of ours"]
+
+
+class ForeignJson(TypedDict):
+    """Load on the machine that is not of the campaign."""
+
+    seconds: Annotated[float | None, "that were looked at"]
+    cpu_seconds: float | None
+    cpu_cores: Annotated[float | None, "mean"]
+    processes: Annotated[list[CpuProcessJson] | None, "those with the most CPU time"]
+    gpu_processes: Annotated[list[GpuProcessJson] | None, "with a context on a metered GPU"]
+    missing: Missing
+
+
+class ForeignByPhase(TypedDict):
+    idle: ForeignJson
+    foreground: Annotated[ForeignJson, "of the last attempt"]
+
+
+class GpuFacts(TypedDict):
+    index: int
+    name: str | None
+    uuid: str | None
+    driver: str | None
+    power_limit_watts: float | None
+    persistence_mode: bool | None
+
+
+class Environment(TypedDict, total=False):
+    """Where and with what it ran; a key is left out where nothing of it is known."""
+
+    energyctl: Annotated[str, "version"]
+    python: Annotated[str, "version"]
+    hostname: str
+    os: str | None
+    kernel: str
+    cpu: Annotated[str | None, "model"]
+    logical_cpus: int | None
+    physical_cores: int | None
+    memory_bytes: int
+    governors: Annotated[list[str] | None, "of the CPUs while it ran"]
+    governor_asked: Annotated[str | None, "by the settings"]
+    gpus: list[GpuFacts] | None
+    seed: Annotated[int | None, "of the campaign's drawn values"]
+    journal: Annotated[str, "name of the campaign's journal"]
+    started: Annotated[float, "Unix seconds"]
+    run: Annotated[RunJson | None, "as planned"]
+    rendered: Annotated[str | None, "folder of edited supervisord entries"]
+    node: Annotated[str, "of a cluster"]
+    slurm: Annotated[dict[str, Any], "the cluster's job"]
+    missing: Missing
+
+
+# -- the whole -------------------------------------------------------------------------------------
+
+
+# In this form, since `from` is a word of Python's.
+_From = TypedDict("_From", {"from": Annotated[str, "the folder that it was read from"]})
+
+
+class ComparedFigures(TypedDict):
+    """An older tool's figures, and ours less them."""
+
+    gpu_joules_reported: float | None
+    gpu_joules_difference: Annotated[float | None, "ours less the old figure"]
+    gpu_joules_difference_uncertainty_joules: float | None
+    gpu_difference_percent: Annotated[float | None, "of the old figure"]
+    cpu_package_joules_reported: float | None
+    cpu_package_joules_difference: float | None
+    cpu_dram_joules_reported: float | None
+    cpu_dram_joules_difference: float | None
+
+
+class Imported(_From, ComparedFigures):
+    """Of an older tool's run: where it comes from, its figures, and how far ours differ."""
+
+    experiment_id: Annotated[str | None, "its old one"]
+    timestamp: Any
+    sha256: Annotated[str, "of the files that were read"]
+    reported: Annotated[dict[str, Any], "all of its figures"]
+    span_from: Annotated[str, "what tells the foreground's time"]
+    utc_offset_seconds: float | None
+    mean_interval_seconds: Annotated[float | None, "between two samples of the GPU"]
+    unread_rows: int
+    gpu_presence: PresenceJson
+    missing: Missing
+
+
+class Superseded(TypedDict):
+    by: Annotated[str, "experiment id of the attempt that counts"]
+    status: Annotated[Status, "of this one"]
+
+
+class Result(TypedDict):
+    """A run. Every number that could not be had is null, with a reason."""
+
+    schema: Annotated[Literal[1], "version of this format"]
+    experiment_id: str
+    campaign: str | None
+    mode: Annotated[Mode | None, "null: an imported run does not say"]
+    status: Annotated[Literal[Status, "superseded"], "superseded: another attempt counts"]
+    foreground_result: ForegroundResult
+    background_info: Annotated[BackgroundInfo | None, "null where none was asked for"]
+    energy: Annotated[EnergyJson | None, "null where the foreground never ran"]
+    energy_missing: Annotated[str | None, "why energy is null"]
+    energy_note: Annotated[str, "what the energies are of"]
+    foreign: ForeignByPhase
+    phases: list[PhaseJson]
+    warnings: list[str]
+    environment: Environment
+    imported: NotRequired[Imported]
+    superseded: NotRequired[Superseded]
