@@ -297,7 +297,8 @@ def test_machines_stand_beside_each_other_with_their_calibrations(
         domains = [{"name": "cpu", "kind": "cpu", "in_total": True}]
         energy = {"seconds": 12.0, "total_joules": joules, "uncertainty_joules": 2.0,
                   "measured": True, "domains": domains}  # fmt: skip
-        result = {"status": "succeeded", "environment": {"node": name}, "energy": energy,
+        result = {"schema": 1, "experiment_id": "calibration", "status": "succeeded",
+                  "environment": {"node": name}, "energy": energy,
                   "phases": [{"name": "idle", "watts": {"cpu": 50.0}}]}  # fmt: skip
         (place / "calibration.json").write_text(json.dumps(result))
     made = tmp_path / "page.html"

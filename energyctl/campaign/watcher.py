@@ -21,6 +21,8 @@ from energyctl.config.plan import Run
 from energyctl.errors import SettingsError
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.paths import CPU_POWER, GPU_POWER
+from energyctl.results.reader import total_energy
+from energyctl.results.schema import Result
 from energyctl.system import processes
 from energyctl.system.log_tail import last_lines, tail
 from energyctl.system.workspace import Workspace
@@ -227,16 +229,16 @@ def _view(state: Mapping[str, Any]) -> View | None:
         return None
 
 
-def finished_run(index: int, result: Mapping[str, Any]) -> Finished:
+def finished_run(index: int, result: Result) -> Finished:
     """A run of a campaign, from its result."""
-    energy = result.get("energy") or {}
+    total = total_energy(result)
     return Finished(
         index=index,
         experiment_id=str(result["experiment_id"]),
         status=str(result["status"]),
-        joules=energy.get("total_joules"),
-        uncertainty_joules=energy.get("uncertainty_joules"),
-        measured=bool(energy.get("measured", True)),
+        joules=total.joules,
+        uncertainty_joules=total.uncertainty_joules,
+        measured=total.measured is not False,
         warnings=len(result.get("warnings") or ()),
     )
 

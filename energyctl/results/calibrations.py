@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from energyctl.results.reader import load, total_energy
+from energyctl.results.schema import Result
 
 FOLDER = "calibration"
 
@@ -42,31 +43,27 @@ def read(folder: Path) -> list[Calibration]:
     """The calibrations in the folder of a campaign, by name of the machine."""
     found = []
     for path in sorted(folder.glob("*/calibration.json")):
-        try:
-            found.append(_calibration(json.loads(path.read_text(encoding="utf-8"))))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
+        result = load(path)
+        with contextlib.suppress(AttributeError, KeyError, TypeError):
+            found += [_calibration(result)] if result else []
     return found
 
 
-def _calibration(result: Mapping[str, Any]) -> Calibration:
-    energy = result.get("energy") or {}
-    facts = result["environment"]
+def _calibration(result: Result) -> Calibration:
+    energy, facts = result.get("energy"), result["environment"]
     idle = next((p for p in result["phases"] if p["name"] == "idle"), None)
-    counted = {domain["name"] for domain in energy.get("domains", ()) if domain["in_total"]}
-    watts = [w for name, w in (idle or {}).get("watts", {}).items() if name in counted]
-    succeeded = result["status"] == "succeeded"
+    counted = [d for d in energy["domains"] if d["in_total"]] if energy else []
+    watts = [idle["watts"].get(domain["name"]) for domain in counted] if idle else []
+    known = [value for value in watts if value is not None]
+    total = total_energy(result)
+    of_work = energy if result["status"] == "succeeded" else None
     return Calibration(
         node=str(facts.get("node") or facts["hostname"]),
-        idle_watts=sum(watts) if watts and None not in watts else None,
-        seconds=energy.get("seconds") if succeeded else None,
-        joules=energy.get("total_joules") if succeeded else None,
-        uncertainty_joules=energy.get("uncertainty_joules"),
-        above_idle_joules=energy.get("above_idle_joules") if succeeded else None,
-        measured=bool(energy.get("measured")),
-        domains=tuple(
-            str(domain["kind"])
-            for domain in energy.get("domains", ())
-            if domain["in_total"] and domain.get("joules") is not None
-        ),
+        idle_watts=sum(known) if known and len(known) == len(watts) else None,
+        seconds=of_work.get("seconds") if of_work else None,
+        joules=of_work.get("total_joules") if of_work else None,
+        uncertainty_joules=total.uncertainty_joules,
+        above_idle_joules=of_work.get("above_idle_joules") if of_work else None,
+        measured=bool(total.measured),
+        domains=tuple(str(d["kind"]) for d in counted if d.get("joules") is not None),
     )

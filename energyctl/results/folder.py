@@ -13,12 +13,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
 from energyctl.results.paths import PARALLEL, RESERVED, RunFiles
-from energyctl.results.schema import SCHEMA, Result
+from energyctl.results.reader import load
+from energyctl.results.schema import Result
 from energyctl.system import User
 from energyctl.system.files import write_atomic
 from energyctl.text import safe_name
@@ -143,18 +144,8 @@ class ResultsFolder:
         """Every result in the folder, oldest name first."""
         for path in sorted(self.root.glob("*.json")):
             data = load(path)
-            if data is not None and "experiment_id" in data:
+            if data is not None:
                 yield data
-
-
-def load(path: Path) -> Result | None:
-    """One result file; None where it is missing, unreadable or of no known schema."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    ours = isinstance(data, dict) and data.get("schema") == SCHEMA
-    return cast(Result, data) if ours else None
 
 
 def read_text(path: Path, what: str) -> str:

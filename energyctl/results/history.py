@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from energyctl.config.plan import History, history_from_results, history_from_rows, joined
 from energyctl.config.settings import Problem, Settings
-from energyctl.results.schema import SCHEMA
+from energyctl.results.reader import read_result
+from energyctl.results.schema import Result
+from energyctl.results.tables import NoResult, NotOurs, UnknownSchema
 
 SHOWN_FILES = 5
 
@@ -49,31 +49,28 @@ def _warning(where: str, message: str) -> Problem:
     return Problem(where, message, None, "warning")
 
 
-def _results(
-    root: Path, folder: Path, unreadable: list[str]
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _results(root: Path, folder: Path, unreadable: list[str]) -> Iterator[tuple[str, Result]]:
     """Every result of the folder with its file's name; of what is none, why is noted."""
     for path in sorted(folder.glob("*.json")):
         name = str(path.relative_to(root) if path.is_relative_to(root) else path)
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            reason = getattr(error, "strerror", None) or f"not JSON in UTF-8: {error}"
-            unreadable.append(f"{name} cannot be read ({reason})")
+            result = read_result(path)
+        except NotOurs:
             continue
-        if not isinstance(data, dict) or "experiment_id" not in data:
-            continue  # not ours
-        if data.get("schema") != SCHEMA:
-            unreadable.append(f"{name} is of the unknown schema {data.get('schema')!r}")
-        elif not _is_whole(data):
-            unreadable.append(f"{name} does not say what was run")
+        except UnknownSchema as error:
+            unreadable.append(f"{name} is of the unknown schema {error.schema!r}")
+        except NoResult as error:
+            unreadable.append(f"{name}: {error}")
         else:
-            yield name, data
+            if _is_whole(result):
+                yield name, result
+            else:
+                unreadable.append(f"{name} does not say what was run")
 
 
-def _is_whole(data: dict[str, Any]) -> bool:
-    training = data.get("foreground_result")
-    if not isinstance(training, dict) or not {"status", "mode"} <= data.keys():
+def _is_whole(result: Result) -> bool:
+    training = result.get("foreground_result")
+    if not isinstance(training, dict) or not {"status", "mode"} <= result.keys():
         return False
     names = isinstance(training.get("repo"), str) and isinstance(training.get("model"), str)
     return names and isinstance(training.get("hyperparameters"), dict)

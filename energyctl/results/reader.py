@@ -6,12 +6,13 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from energyctl.errors import SettingsError
 from energyctl.results import tables
 from energyctl.results.ledger import Iteration, parse
 from energyctl.results.paths import GPU_POWER, GPU_TEMPERATURE, GPU_UTILIZATION, RunFiles
+from energyctl.results.schema import Result
 from energyctl.results.tables import GpuSeries, NoResult, Part
 
 T = TypeVar("T")
@@ -32,6 +33,48 @@ def result_files(place: Path) -> list[Path]:
     return found
 
 
+def read_result(path: Path) -> Result:
+    """What a result file holds, which need not be a whole result.
+
+    Raises NotOurs, UnknownSchema or, where it cannot be read, NoResult; the message says why.
+    """
+    try:
+        return tables.of_schema(json.loads(path.read_text(encoding="utf-8")))
+    except NoResult:
+        raise
+    except OSError as error:
+        raise NoResult(f"cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise NoResult("no JSON that can be read: nested too deeply") from error
+    except ValueError as error:
+        raise NoResult(f"broken, not JSON: {error}") from error
+
+
+def load(path: Path) -> Result | None:
+    """The same; None where it cannot be read, or is none of our schema."""
+    try:
+        return read_result(path)
+    except NoResult:
+        return None
+
+
+class Total(NamedTuple):
+    """The energy of a result; None where it has none. measured: not a part is an estimate."""
+
+    joules: float | None
+    uncertainty_joules: float | None
+    measured: bool | None
+
+
+def total_energy(result: Result) -> Total:
+    energy = result.get("energy")
+    if energy is None:
+        return Total(None, None, None)
+    return Total(
+        energy.get("total_joules"), energy.get("uncertainty_joules"), energy.get("measured")
+    )
+
+
 def read(
     paths: Iterable[Path],
     make: Callable[[Path, Part], T],
@@ -47,19 +90,13 @@ def read(
     for number, path in enumerate(every):
         step(number, len(every))
         try:
-            result = tables.checked(json.loads(path.read_text(encoding="utf-8")))
+            result = tables.checked(read_result(path))
             name = str(result.text("experiment_id"))
             if name in seen:
                 raise NoResult(f"{name} is in {seen[name]}, too: left out here")
             made = make(path, result)
         except NoResult as error:
             problem(f"{path}: {error}")
-        except OSError as error:
-            problem(f"{path}: cannot be read: {error.strerror}")
-        except RecursionError:
-            problem(f"{path}: no JSON that can be read: nested too deeply")
-        except ValueError as error:
-            problem(f"{path}: broken, no JSON: {error}")
         else:
             seen[name] = path
             yield made

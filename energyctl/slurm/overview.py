@@ -14,7 +14,8 @@ from energyctl.campaign.status_file import read_published
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
 from energyctl.results.folder import ResultsFolder
-from energyctl.results.schema import FINISHED
+from energyctl.results.reader import total_energy
+from energyctl.results.schema import FINISHED, Environment, Result
 from energyctl.slurm.arrays import task_of
 from energyctl.slurm.attempts import SUPERSEDED
 from energyctl.slurm.commands import WARNED
@@ -206,16 +207,14 @@ class Overviews:
         )
 
 
-def _facts(result: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(result: Result) -> dict[str, Any]:
     """What is shown of a result."""
-    energy = result.get("energy") or {}
+    total, training = total_energy(result), result.get("foreground_result")
     return {
         "state": result.get("status"),
-        "node": (result.get("environment") or {}).get("node"),
-        "seconds": (result.get("foreground_result") or {}).get("duration"),
-        "joules": energy.get("total_joules"),
-        "uncertainty_joules": energy.get("uncertainty_joules"),
-        "measured": energy.get("measured"),
+        "node": (result.get("environment") or Environment()).get("node"),
+        "seconds": training.get("duration") if training else None,
+        **total._asdict(),
     }
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from energyctl.campaign.journal import Journal
+    from energyctl.results.schema import Result
     from energyctl.slurm import Overview, Overviews
 
 
@@ -69,9 +70,7 @@ def _last_look(overviews: Overviews) -> Overview:
         time.sleep(2.0)
 
 
-def _show_machines(
-    console: Console, journal: Journal, results: Sequence[Mapping[str, Any]]
-) -> None:
+def _show_machines(console: Console, journal: Journal, results: Sequence[Result]) -> None:
     """What the nodes are, where there are several, and how far they differ."""
     from energyctl.analysis import machines
     from energyctl.cli.output.campaign import print_line

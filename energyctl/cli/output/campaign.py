@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich.console import Console
 
@@ -12,6 +11,7 @@ from energyctl.cli.output import tables
 from energyctl.config.plan import PassedOver, Run
 from energyctl.config.settings import Settings
 from energyctl.meters import describe, open_meters
+from energyctl.results.schema import Result
 from energyctl.text import count, duration
 
 SHOWN_RUNS = 30
@@ -73,7 +73,7 @@ def show_meters(console: Console, settings: Settings) -> None:
             meter.close()
 
 
-def show_results(console: Console, results: Sequence[Mapping[str, Any]]) -> None:
+def show_results(console: Console, results: Sequence[Result]) -> None:
     """The closing table, and each warning once."""
     if results:
         console.print(tables.closing_table(results))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Group
@@ -12,6 +11,8 @@ from rich.text import Text
 
 from energyctl.config.plan import PassedOver, Run
 from energyctl.meters import Row
+from energyctl.results import reader
+from energyctl.results.schema import Result
 from energyctl.text import (
     count,
     duration,
@@ -113,16 +114,16 @@ def _state(row: Row) -> str:
     return "measured" if row.in_total else "not in total"
 
 
-def closing_table(results: Sequence[Mapping[str, Any]]) -> Table:
+def closing_table(results: Sequence[Result]) -> Table:
     """One row a run: how it ended, what it took, what it found."""
     table = _table("run", "status", "took", "energy", "background", "metrics")
-    unit = energy_unit((result["energy"] or {}).get("total_joules") for result in results)
+    unit = energy_unit(reader.total_energy(result).joules for result in results)
     for result in results:
         status = str(result["status"])
-        training = result["foreground_result"]
+        training, run = result["foreground_result"], result["environment"].get("run")
         metrics = {k: v for k, v in training["performance_metrics"].items() if v is not None}
         table.add_row(
-            str(result["environment"]["run"]["index"]),
+            str(run["index"]) if run else "",
             Text(status, style=_STATUS_STYLE.get(status, "")),
             duration(training["duration"]),
             total_energy(result, unit),
@@ -132,20 +133,16 @@ def closing_table(results: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def total_energy(result: Mapping[str, Any], unit: str | None = None) -> str:
+def total_energy(result: Result, unit: str | None = None) -> str:
     """The energy of a result with its uncertainty, labelled where it is estimated."""
-    total = result["energy"] or {}
-    return energy(
-        total.get("total_joules"),
-        total.get("uncertainty_joules"),
-        measured=total.get("measured"),
-        unit=unit,
-    )
+    total = reader.total_energy(result)
+    return energy(total.joules, total.uncertainty_joules, measured=total.measured, unit=unit)
 
 
-def presence(result: Mapping[str, Any]) -> str:
+def presence(result: Result) -> str:
     """The background's part of a result, in a few words."""
-    jobs = (result.get("background_info") or {}).get("jobs", [])
+    info = result.get("background_info")
+    jobs = info["jobs"] if info else []
     covered = [job["coverage"] for job in jobs if job["coverage"] is not None]
     if not jobs:
         return ""
@@ -154,7 +151,7 @@ def presence(result: Mapping[str, Any]) -> str:
     return f"{share}, {count(iterations, 'iteration')}"
 
 
-def warnings_of(results: Sequence[Mapping[str, Any]]) -> list[str]:
+def warnings_of(results: Sequence[Result]) -> list[str]:
     """Every warning of the results once, with the number of runs that have it."""
     counts: dict[str, int] = {}
     for result in results:

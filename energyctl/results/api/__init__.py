@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import cast
 
 from energyctl.results import reader as stored
 from energyctl.results import tables
@@ -19,6 +20,7 @@ from energyctl.results.api.frames import TABLES
 from energyctl.results.api.parts import RunDomain, RunEnergy, RunJob, RunPhase
 from energyctl.results.api.run import Run
 from energyctl.results.api.runs import Runs
+from energyctl.results.schema import Result
 from energyctl.results.tables import Part
 
 __all__ = [
@@ -53,7 +55,7 @@ def load_files(
 
 
 def _run(path: Path, result: Part) -> Run:
-    run = Run(path, result.document, tables.run_row(result, path.name))
+    run = Run(path, cast(Result, result.document), tables.run_row(result, path.name))
     # What they look at is checked here, so that a file that is odd is left out with a reason.
     _ = run.energy, run.phases, run.jobs, run.hyperparameters, run.metrics
     return run

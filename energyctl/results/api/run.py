@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from energyctl.results import time_series as series
 from energyctl.results.api import html
 from energyctl.results.api.frames import frame
 from energyctl.results.api.parts import RunDomain, RunEnergy, RunJob, RunPhase
+from energyctl.results.schema import Result
 from energyctl.results.tables import Part, Row
 from energyctl.text import json_text
 
@@ -27,7 +28,7 @@ class Run:
     """A run, from its result file. `result` is the whole document (schema 1)."""
 
     path: Path
-    result: Mapping[str, Any]
+    result: Result
     row: Row = field(repr=False)
     """Its row of the table `runs` (docs/tables.md), but for what its time series says of GPUs."""
 

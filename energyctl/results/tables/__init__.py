@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from energyctl.results.tables.accessors import checked, has_ledger, last_attempt
+from energyctl.results.tables.accessors import checked, has_ledger, last_attempt, of_schema
 from energyctl.results.tables.columns import (
     Column,
     Family,
@@ -17,7 +17,7 @@ from energyctl.results.tables.columns import (
 )
 from energyctl.results.tables.details import domain_rows, iteration_rows, job_rows, phase_rows
 from energyctl.results.tables.layouts import HYPERPARAMETERS, LAYOUTS, METRICS, described
-from energyctl.results.tables.part import NoResult, Part
+from energyctl.results.tables.part import NoResult, NotOurs, Part, UnknownSchema
 from energyctl.results.tables.runs import NO_SERIES, GpuSeries, run_row
 from energyctl.results.tables.summary import summary
 
@@ -31,10 +31,12 @@ __all__ = [
     "GpuSeries",
     "Layout",
     "NoResult",
+    "NotOurs",
     "Part",
     "Row",
     "Table",
     "Type",
+    "UnknownSchema",
     "checked",
     "converted",
     "described",
@@ -44,6 +46,7 @@ __all__ = [
     "job_rows",
     "last_attempt",
     "microseconds",
+    "of_schema",
     "phase_rows",
     "plain",
     "run_row",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
+from energyctl.results.schema import SCHEMA, STATUSES, Result
 from energyctl.results.tables.columns import Row, flattened
 from energyctl.results.tables.layouts import HYPERPARAMETERS
-from energyctl.results.tables.part import NoResult, Part
+from energyctl.results.tables.part import NoResult, NotOurs, Part, UnknownSchema
 
-SCHEMA = 1
-STATUSES = ("succeeded", "failed", "interrupted")
 ADDED = (
     "above_idle_joules",
     "above_idle_uncertainty_joules",
@@ -20,16 +19,28 @@ ADDED = (
 )
 
 
-def checked(data: Any) -> Part:
-    """The result. Raises NoResult where it is none, or of a schema that is not ours."""
-    result = Part(data)
-    schema = result.raw("schema")
-    if "experiment_id" not in result.names() or schema is None:
-        raise NoResult("no result of energyctl (it has no experiment_id or no schema)")
+def of_schema(data: Any) -> Result:
+    """*data*, which is a result of our schema, though perhaps not a whole one.
+
+    Raises NotOurs where it is no result at all, UnknownSchema where its schema is not ours.
+    """
+    if not isinstance(data, dict) or "experiment_id" not in data:
+        raise NotOurs("no result of energyctl (it has no experiment_id or no schema)")
+    schema = data.get("schema")
+    if schema is None:
+        why = "no result of energyctl (it has no experiment_id or no schema)"
+        raise UnknownSchema(why, schema)
     if schema != SCHEMA or isinstance(schema, bool):
         newer = isinstance(schema, int) and schema > SCHEMA
         cure = "; a newer energyctl wrote it: update this one" if newer else ""
-        raise NoResult(f"of schema {schema!r}, where this energyctl knows {SCHEMA}{cure}")
+        why = f"of schema {schema!r}, where this energyctl knows {SCHEMA}{cure}"
+        raise UnknownSchema(why, schema)
+    return cast(Result, data)
+
+
+def checked(data: Any) -> Part:
+    """A whole result. Raises NoResult where it is none, or of a schema that is not ours."""
+    result = Part(of_schema(data))
     if not result.text("experiment_id") or result.raw("status") not in STATUSES:
         raise NoResult(f"half a result: its status is {result.raw('status')!r}")
     if result.raw("foreground_result") is None:

@@ -14,6 +14,18 @@ class NoResult(ValueError):
     """This is no result, or a broken one; the message says what is wrong, and where in it."""
 
 
+class NotOurs(NoResult):
+    """No result of energyctl at all."""
+
+
+class UnknownSchema(NoResult):
+    """A result of a schema that this energyctl does not know."""
+
+    def __init__(self, message: str, schema: object) -> None:
+        super().__init__(message)
+        self.schema = schema
+
+
 class Part:
     """An object of a result. A key that is missing is None, a wrong type raises NoResult."""
 
