@@ -6,12 +6,14 @@ import fcntl
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from bench import bench
 from hardware.vendor import vendor
+from result_schema import faults
 
 __all__ = ["bench", "vendor"]
 
@@ -77,3 +79,14 @@ def _limit(_room: None) -> Iterator[None]:
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(autouse=True)
+def _results_obey_the_schema(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The results that a test has made are as `energyctl schema --results` says."""
+    if "tmp_path" not in request.fixturenames:
+        yield
+        return
+    folder: Path = request.getfixturevalue("tmp_path")
+    yield
+    assert not [line for path in folder.rglob("*.json") for line in faults(path)]

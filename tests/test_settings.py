@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from energyctl.config import registry, settings
+from energyctl.results import json_schema
 
 ROOT = Path(__file__).parent.parent
 JOB = {"repo": "load", "model": "cpu"}
@@ -411,13 +412,18 @@ def test_the_shipped_examples_are_without_a_problem(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "schema"), [("settings", settings.schema), ("models_config", registry.schema)]
+    ("name", "schema"),
+    [
+        ("settings", settings.schema),
+        ("models_config", registry.schema),
+        ("results", json_schema.schema),
+    ],
 )
 def test_the_shipped_schemas_are_up_to_date(name: str, schema: Any) -> None:
     file = ROOT / "settings" / f"{name}.schema.json"
     made = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
     assert json.loads(file.read_text("utf-8")) == json.loads(made), (
-        f"write schema() of energyctl.{'registry' if 'models' in name else 'settings'} to {file}"
+        f"write what `energyctl schema` prints of it to {file}"
     )
 
 

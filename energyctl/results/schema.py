@@ -163,7 +163,7 @@ class GroupEndJson(ProcessEndJson):
 
 
 class TrendJson(TypedDict):
-    mean: float
+    mean: Annotated[float, "in the unit of the figure"]
     drift: Annotated[float, "change over the window, in the unit of the figure"]
 
 

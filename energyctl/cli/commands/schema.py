@@ -8,14 +8,19 @@ import click
 
 
 @click.command()
-@click.option("--registry", is_flag=True, help="Print that of the model registry instead.")
-def schema(registry: bool) -> int:
+@click.option(
+    "--registry", "of", flag_value="registry", help="Print that of the model registry instead."
+)
+@click.option("--results", "of", flag_value="results", help="Print that of a result file instead.")
+def schema(of: str | None) -> int:
     """Print the JSON Schema of the settings file.
 
     It is for editors and programs.
     """
-    if registry:
+    if of == "registry":
         from energyctl.config.registry import schema as make
+    elif of == "results":
+        from energyctl.results.json_schema import schema as make
     else:
         from energyctl.config.settings import schema as make
     click.echo(json.dumps(make(), indent=2, ensure_ascii=False))
