@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from jsonschema.exceptions import best_match
+from pydantic import TypeAdapter
 
 from bench import Bench, wait_for
 from energyctl.results import schema
+from energyctl.results.journal_schema import JournalHead, JournalLine
 from energyctl.results.json_schema import schema as published
 from result_schema import faults, validator
 
@@ -57,6 +59,17 @@ def test_a_key_that_is_gone_or_of_another_type_is_refused(result: Any) -> None:
         at(wrong, place)[key] = "seven"
         error = best_match(validator().iter_errors(wrong))
         assert "/".join(map(str, error.absolute_path)) == f"{place}/{key}"
+
+
+def test_the_lines_of_a_journal_are_as_their_types_say(result: Any, bench: Bench) -> None:
+    (journal,) = (bench.root / "results" / "campaigns").glob("*.jsonl")
+    head, *lines = map(json.loads, journal.read_text().splitlines())
+    TypeAdapter(JournalHead).validate_python(head, strict=True)
+    assert head.keys() <= JournalHead.__annotations__.keys()
+    assert [line["event"] for line in lines] == ["started", "finished", "ended"]
+    for line in lines:
+        TypeAdapter(JournalLine).validate_python(line, strict=True)
+        assert line.keys() <= JournalLine.__annotations__.keys()
 
 
 def test_further_keys_are_free(result: Any) -> None:

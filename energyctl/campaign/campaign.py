@@ -278,7 +278,7 @@ def of_journal(
         raise SettingsError(f"{journal.path}: its settings are not valid for this version")
     known = registry.parse(head["registry"], f"{journal.path} (registry)")
     runs = journal.runs()
-    done = journal.finished()
+    done, rendered = journal.finished(), head.get("rendered")
     campaign = Campaign(
         workspace=workspace,
         settings=checked.settings,
@@ -286,7 +286,7 @@ def of_journal(
         runs=[run for run in runs if run.index not in done],
         folder=journal.folder,
         journal=lambda: journal,
-        rendered=Path(head["rendered"]) if head.get("rendered") else None,
+        rendered=Path(rendered) if rendered else None,
         observer=observer,
         problems=tuple(p.message for p in checked.problems if p.severity == "warning"),
     )

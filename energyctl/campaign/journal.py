@@ -16,15 +16,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from energyctl.config.plan import Run
 from energyctl.errors import SettingsError
 from energyctl.results.folder import ResultsFolder
+from energyctl.results.journal_schema import SCHEMA, JournalHead, JournalLine
 from energyctl.results.schema import FINISHED, Result
 from energyctl.text import safe_name
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Journal:
         finally:
             os.close(descriptor)
 
-    def events(self) -> Iterator[dict[str, Any]]:
+    def events(self) -> Iterator[JournalLine]:
         """All lines of all parts, in the order of their times."""
         parts = sorted(self.parts.glob("*.jsonl"))
         if not parts:
@@ -74,12 +73,12 @@ class Journal:
         lines = [data for path in (self.path, *parts) for data in _lines(path)]
         return iter(sorted(lines, key=lambda data: float(data.get("time") or 0)))
 
-    def head(self) -> dict[str, Any]:
+    def head(self) -> JournalHead:
         """The first line. Raises SettingsError where the file is no journal."""
-        first = next(_lines(self.path), {})
+        first = cast(dict[str, Any], next(_lines(self.path), {}))
         if first.get("event") != "campaign" or first.get("schema") != SCHEMA:
             raise SettingsError(f"{self.path}: not a campaign's journal of this version")
-        return first
+        return cast(JournalHead, first)
 
     def runs(self) -> list[Run]:
         return [Run.from_json(data) for data in self.head()["runs"]]
@@ -147,7 +146,7 @@ class Journal:
         return self.path.stem
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def _lines(path: Path) -> Iterator[JournalLine]:
     # Not splitlines: JSON leaves other line ends, as U+2028, as they are.
     for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
@@ -155,7 +154,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         except ValueError:
             continue
         if isinstance(data, dict):
-            yield data
+            yield cast(JournalLine, data)
 
 
 def create(

@@ -14,6 +14,7 @@ from energyctl.campaign.status_file import read_published
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
 from energyctl.results.folder import ResultsFolder
+from energyctl.results.journal_schema import JournalLine
 from energyctl.results.reader import total_energy
 from energyctl.results.schema import FINISHED, Environment, Result
 from energyctl.slurm.arrays import task_of
@@ -148,7 +149,7 @@ class Overviews:
             resume=self._resume,
         )
 
-    def _finished(self, events: Iterable[Mapping[str, Any]]) -> dict[int, str]:
+    def _finished(self, events: Iterable[JournalLine]) -> dict[int, str]:
         """Run → id of its result, as :meth:`Journal.finished`; a result never changes."""
         found = {}
         for event in events:
@@ -231,7 +232,7 @@ class _Seen:
     superseded: int = 0
 
     @classmethod
-    def of(cls, events: Iterable[Mapping[str, Any]]) -> _Seen:
+    def of(cls, events: Iterable[JournalLine]) -> _Seen:
         seen = cls()
         for event in events:
             kind, run = event.get("event"), event.get("run")

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from energyctl.campaign.journal import Journal
 from energyctl.config.plan import Run
 from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError
+from energyctl.results.journal_schema import JournalLine
 from energyctl.slurm import commands as slurm
 from energyctl.slurm.arrays import Array, arrays, sbatch_options, task_of
 from energyctl.slurm.attempts import Attempts
@@ -176,7 +177,7 @@ def _refused(said: str, journal: Journal, made: Sequence[Submission]) -> str:
     return f"{said}; submitted so far: {jobs}; the rest: {journal.resume_command}"
 
 
-def submissions(events: Iterable[Mapping[str, Any]]) -> dict[str, Array]:
+def submissions(events: Iterable[JournalLine]) -> dict[str, Array]:
     """Array job → its tasks, of all that was ever submitted, by the lines of a journal."""
     return {
         str(event["job"]): Array(int(event["offset"]), tuple(event["tasks"]))
@@ -194,7 +195,7 @@ class Queued:
 
 
 def queued(
-    journal: Journal, events: Iterable[Mapping[str, Any]] | None = None, *, patient: bool = True
+    journal: Journal, events: Iterable[JournalLine] | None = None, *, patient: bool = True
 ) -> list[Queued]:
     """The campaign's tasks that are not over; *events*: the lines of its journal.
 
