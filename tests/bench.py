@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from energyctl import system as machine
 from energyctl.system import workspace
+from energyctl.system.private_folder import runtime_path
+from energyctl.system.user import invoking_user
 
 DEADLINE_SECONDS = 60.0
 
@@ -163,7 +164,7 @@ class Bench:
 
     @property
     def runtime(self) -> Path:
-        return machine.runtime_path(self.root, machine.invoking_user())
+        return runtime_path(self.root, invoking_user())
 
     def alive(self) -> list[str]:
         """Every process that belongs to this workspace: daemon, launchers, trainings."""

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from bench import REGISTRY, TRAIN
-from energyctl import system as machine
 from energyctl.campaign.journal import Journal, find
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.schema import FINISHED
 from energyctl.system import workspace
+from energyctl.system.owner import read_owner
+from energyctl.system.user import invoking_user
 from slurm_cluster import Cluster
 from supervised import living
 
@@ -124,7 +125,7 @@ class Lab:
 
     @property
     def folder(self) -> ResultsFolder:
-        return ResultsFolder(self.root / "results", machine.invoking_user())
+        return ResultsFolder(self.root / "results", invoking_user())
 
     @property
     def journal(self) -> Journal:
@@ -162,7 +163,7 @@ class Lab:
     def private(self) -> list[Path]:
         """Private folders of this workspace's tasks, on all nodes."""
         found = self.cluster.folder.glob("*.tmp/energyctl-*/*")
-        owners = {path: machine.read_owner(path) for path in found}
+        owners = {path: read_owner(path) for path in found}
         return [
             path for path, owner in owners.items() if owner and owner.workspace == str(self.root)
         ]

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import wait_for
-from energyctl import system as machine
 from energyctl.background import daemon_lifecycle as daemons
 from energyctl.background import entries
 from energyctl.background import templates as programs
@@ -21,6 +20,8 @@ from energyctl.config.registry import Invocation
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.paths import RunFiles
 from energyctl.system import processes
+from energyctl.system.private_folder import remove_runtime_folder, runtime_folder
+from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 
 QUIET = Training("quiet", "model", {})
@@ -78,7 +79,7 @@ class World:
 
     @property
     def results(self) -> ResultsFolder:
-        return ResultsFolder(self.root / "results", machine.invoking_user())
+        return ResultsFolder(self.root / "results", invoking_user())
 
     def lines(self) -> list[str]:
         """The whole lines of ``notes``."""
@@ -132,7 +133,7 @@ def supervised(root: Path) -> Iterator[World]:
     """A world in *root*; fails the test where a process of it outlives its daemon."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "results").mkdir()
-    world = World(root, machine.runtime_folder(root, machine.invoking_user()))
+    world = World(root, runtime_folder(root, invoking_user()))
     try:
         yield world
         if world.daemon is not None:
@@ -143,7 +144,7 @@ def supervised(root: Path) -> Iterator[World]:
             process.signal(signal.SIGKILL)
         if world.daemon is not None and world.daemon.child is not None:
             world.daemon.child.wait(10)
-        machine.remove_runtime_folder(world.runtime)
+        remove_runtime_folder(world.runtime)
 
 
 # Programs that are hard to end. Each process notes its kind and its pid.

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energyctl import system as machine
 from energyctl.analysis import machines as nodes
 from energyctl.background.templates import for_sbatch
 from energyctl.campaign import journal as journals
@@ -30,6 +29,7 @@ from energyctl.slurm import Array, Attempts, Claimed, Claims, arrays, runs_of, t
 from energyctl.slurm import submit as submission
 from energyctl.slurm.arrays import ranges, sbatch_options
 from energyctl.slurm.commands import Here, expanded
+from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 
 # -- arrays ------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ RUN = Run(1, 0, 1, "default", Training("repo", "model", {}))
 
 @pytest.fixture
 def claims(tmp_path: Path) -> Claims:
-    made = Claims(tmp_path / "claims", machine.invoking_user())
+    made = Claims(tmp_path / "claims", invoking_user())
     made.prepare()
     return made
 
@@ -253,7 +253,7 @@ def test_a_folder_without_hard_links_is_refused(
 
     monkeypatch.setattr("os.link", refuse)
     with pytest.raises(Exception, match="a shared file system that knows hard links"):
-        Claims(tmp_path / "claims", machine.invoking_user()).prepare()
+        Claims(tmp_path / "claims", invoking_user()).prepare()
     assert list((tmp_path / "claims").iterdir()) == []
 
 
@@ -262,7 +262,7 @@ def test_a_folder_without_hard_links_is_refused(
 
 @pytest.fixture
 def attempts(tmp_path: Path) -> Attempts:
-    folder = ResultsFolder(tmp_path / "results", machine.invoking_user())
+    folder = ResultsFolder(tmp_path / "results", invoking_user())
     folder.prepare()
     journal = journals.create(
         folder, "study", settings_text="{}", settings_name="x.json", registry={}, runs=[RUN],

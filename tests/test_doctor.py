@@ -17,13 +17,13 @@ import pytest
 from rich.console import Console
 
 from bench import Bench, wait_for
-from energyctl import system as machine
 from energyctl.campaign import doctor, facts
 from energyctl.cli.output import status as reports
 from energyctl.energy import Domain
 from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters, permissions
 from energyctl.meters.base import NotReported
 from energyctl.meters.probe import ProbedDomain
+from energyctl.system.user import invoking_user
 from hardware import nvml
 from hardware.meter import ScriptedMeter
 from hardware.powercap import zone
@@ -241,7 +241,7 @@ def test_processes_on_a_gpu_are_named_with_user_and_command(
         sleeper.kill()
         sleeper.wait()
     known, unknown = found["gpu_processes"]
-    user = machine.invoking_user().name if os.getuid() else "root"
+    user = invoking_user().name if os.getuid() else "root"
     assert (known["command"], known["user"]) == ("sleep 60", user)
     assert (unknown["command"], unknown["user"]) == (None, None)
     text = text_of(found)

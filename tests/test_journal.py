@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from energyctl import system as machine
 from energyctl.campaign import journal as journals
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.status import status_of
@@ -18,6 +17,7 @@ from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.errors import SettingsError
 from energyctl.results import folder as results
 from energyctl.results.folder import ResultsFolder
+from energyctl.system.user import invoking_user
 
 
 def run(index: int) -> Run:
@@ -40,7 +40,7 @@ RUNS = [run(index) for index in (1, 2, 3)]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> ResultsFolder:
-    made = ResultsFolder(tmp_path / "results", machine.invoking_user())
+    made = ResultsFolder(tmp_path / "results", invoking_user())
     made.prepare()
     return made
 

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from bench import DEADLINE_SECONDS, Bench, wait_for
-from energyctl import system as machine
 from energyctl.campaign import leftovers
 from energyctl.system import cgroups, processes
 from energyctl.system.cgroups import Cgroup
+from energyctl.system.owner import read_owner
+from energyctl.system.private_folder import remove_runtime_folder, runtime_folder, runtime_path
+from energyctl.system.user import invoking_user
 
 DEAD = 2**22 + 1  # above pid_max (proc(5))
 
@@ -111,7 +113,7 @@ def test_a_campaign_that_ends_leaves_neither_keeper_nor_records(bench: Bench, cp
     lock = bench.env["ENERGYCTL_LOCK"]  # a crash frees it: nobody else holds it open
     holders = [p for p in (popen.pid, *children(popen)) if lock in held_files(p)]
     assert holders == [popen.pid]
-    owner = machine.read_owner(bench.runtime)
+    owner = read_owner(bench.runtime)
     assert owner is not None
     assert (owner.pid, owner.workspace, owner.alive) == (popen.pid, str(bench.root), True)
     popen.send_signal(signal.SIGINT)
@@ -137,7 +139,7 @@ def process(name: str = "sleep", **environment: str) -> Iterator[subprocess.Pope
 
 def crashed(bench: Bench, cgroup: Cgroup | None = None, pid: int = DEAD, ticks: int = 1) -> Path:
     """The private folder of an energyctl that is dead."""
-    runtime = machine.runtime_folder(bench.root, machine.invoking_user())
+    runtime = runtime_folder(bench.root, invoking_user())
     record = {"pid": pid, "ticks": ticks, "user": "me", "workspace": str(bench.root)}
     record |= {"campaign": "night", "since": 0.0, "cgroup": str(cgroup.folder) if cgroup else None}
     (runtime / "owner.json").write_text(json.dumps(record))
@@ -147,7 +149,7 @@ def crashed(bench: Bench, cgroup: Cgroup | None = None, pid: int = DEAD, ticks: 
 def of(runtime: Path) -> list[leftovers.Leftover]:
     """What is left in one private folder; others on this machine may have some, too."""
     marked = {p.pid for p in processes.of_workspace(runtime.name)}
-    return [left for left in leftovers.find(machine.invoking_user()) if left.pid in marked]
+    return [left for left in leftovers.find(invoking_user()) if left.pid in marked]
 
 
 def test_every_command_names_what_is_left_and_stop_ends_it(bench: Bench) -> None:
@@ -226,11 +228,11 @@ def test_what_a_campaign_that_lives_has_running_is_no_leftover(bench: Bench) -> 
         assert of(runtime) == []
         crashed(bench, pid=own.pid, ticks=own.ticks + 1)  # another had this pid before
         assert len(of(runtime)) == 1
-    machine.remove_runtime_folder(runtime)
+    remove_runtime_folder(runtime)
 
 
 def test_a_process_that_hides_its_marker_is_found_by_its_cgroup(bench: Bench) -> None:
-    name = machine.runtime_path(bench.root, machine.invoking_user()).name
+    name = runtime_path(bench.root, invoking_user()).name
     cgroup = cgroups.make(name, lambda path: None)
     if cgroup is None:
         pytest.skip("no cgroup can be made here")
@@ -263,7 +265,7 @@ def test_a_damaged_record_of_the_owner_spoils_no_command(bench: Bench, record: s
         (found,) = of(runtime)
         assert (found.pid, found.workspace) == (left.pid, None)
         assert f"kill {left.pid}" in found.sentence()
-    machine.remove_runtime_folder(runtime)
+    remove_runtime_folder(runtime)
 
 
 def test_the_cgroup_in_a_record_must_be_one_of_ours(bench: Bench) -> None:
@@ -271,7 +273,7 @@ def test_the_cgroup_in_a_record_must_be_one_of_ours(bench: Bench) -> None:
     assert leftovers.cgroup_of(runtime) is None
     crashed(bench, Cgroup(Path(f"/sys/fs/cgroup/../../../tmp/energyctl-{runtime.name}")))
     assert leftovers.cgroup_of(runtime) is None
-    machine.remove_runtime_folder(runtime)
+    remove_runtime_folder(runtime)
 
 
 def test_a_name_cannot_play_tricks_on_the_terminal(bench: Bench) -> None:
@@ -281,4 +283,4 @@ def test_a_name_cannot_play_tricks_on_the_terminal(bench: Bench) -> None:
         wait_for(lambda: processes.of_workspace(runtime.name), "the process")
         (found,) = of(runtime)
         assert found.sentence().isprintable()
-    machine.remove_runtime_folder(runtime)
+    remove_runtime_folder(runtime)

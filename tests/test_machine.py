@@ -13,23 +13,29 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl import system as machine
 from energyctl.campaign.facts import machine_facts
 from energyctl.errors import MachineError
 from energyctl.launchers import governor_keeper as keeper
-from energyctl.system import User, processes
+from energyctl.system import processes
+from energyctl.system.governor import (
+    abandoned_governors,
+    governor,
+    governor_problem,
+    restore_abandoned,
+)
+from energyctl.system.lock import lock, lock_holder, refuse_if_held
+from energyctl.system.private_folder import remove_runtime_folder, runtime_folder
+from energyctl.system.user import User, invoking_user
 
 NOBODY = pwd.getpwnam("nobody")
-ME = machine.invoking_user()
+ME = invoking_user()
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
 
 HOLD = """\
 import sys, time
 from pathlib import Path
-from energyctl.launchers import governor_keeper as keeper
-from energyctl import system as machine
-from energyctl.system import processes
-with machine.lock("night shift", Path("/srv/lab")):
+from energyctl.system.lock import lock
+with lock("night shift", Path("/srv/lab")):
     print("held", flush=True)
     time.sleep(1000)
 """
@@ -57,13 +63,13 @@ def holder(lock_file: Path) -> Iterator[subprocess.Popen[str]]:
 def test_the_second_campaign_is_told_who_holds_the_machine(
     holder: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    with pytest.raises(MachineError) as caught, machine.lock("mine", tmp_path):
+    with pytest.raises(MachineError) as caught, lock("mine", tmp_path):
         pytest.fail("two hold the machine")
     for said in ("night shift", f"pid {holder.pid}", ME.name, "since 20"):
         assert said in str(caught.value)
     with pytest.raises(MachineError, match="night shift"):
-        machine.refuse_if_held()
-    found = machine.lock_holder()
+        refuse_if_held()
+    found = lock_holder()
     assert found is not None
     assert (found["pid"], found["workspace"]) == (holder.pid, "/srv/lab")
 
@@ -74,19 +80,19 @@ def test_a_lock_is_free_again_when_its_holder_was_killed(
     holder.kill()
     holder.wait(10)
     assert "night shift" in lock_file.read_text()  # stale, and nobody is misled by it
-    assert machine.lock_holder() is None
-    machine.refuse_if_held()
-    with machine.lock("mine", tmp_path):
+    assert lock_holder() is None
+    refuse_if_held()
+    with lock("mine", tmp_path):
         assert "mine" in lock_file.read_text()
 
 
 def test_a_lock_is_free_after_its_block_and_after_an_error(tmp_path: Path, lock_file: Path) -> None:
-    assert machine.lock_holder() is None
-    with pytest.raises(RuntimeError), machine.lock("mine", tmp_path):
+    assert lock_holder() is None
+    with pytest.raises(RuntimeError), lock("mine", tmp_path):
         raise RuntimeError
-    assert machine.lock_holder() is None
-    with machine.lock("mine", tmp_path):
-        assert machine.lock_holder()
+    assert lock_holder() is None
+    with lock("mine", tmp_path):
+        assert lock_holder()
 
 
 def test_looking_at_the_lock_does_not_take_it_away_from_a_campaign(
@@ -96,15 +102,15 @@ def test_looking_at_the_lock_does_not_take_it_away_from_a_campaign(
     lock_file.touch()
     looking = tmp_path / "looking"
     code = (
-        "from pathlib import Path\nfrom energyctl import system as machine\n"
-        f"machine.lock_holder()\nPath({str(looking)!r}).touch()\n"
-        "while True: machine.lock_holder()"
+        "from pathlib import Path\nfrom energyctl.system.lock import lock_holder\n"
+        f"lock_holder()\nPath({str(looking)!r}).touch()\n"
+        "while True: lock_holder()"
     )
     with subprocess.Popen([sys.executable, "-c", code]) as looker:
         try:
             wait_for(looking.exists, "the looker")
             for _ in range(200):
-                with machine.lock("mine", tmp_path):
+                with lock("mine", tmp_path):
                     pass
             assert looker.poll() is None
         finally:
@@ -120,12 +126,12 @@ def test_a_damaged_note_of_the_holder_is_still_a_clear_message(
 ) -> None:
     lock_file.write_text(text)
     with pytest.raises(MachineError, match="another campaign holds this machine: 'unknown'"):
-        machine.refuse_if_held()
+        refuse_if_held()
 
 
 def test_a_lock_that_cannot_be_opened_is_a_machine_error(lock_file: Path, tmp_path: Path) -> None:
     lock_file.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(MachineError, match="cannot open the lock"), machine.lock("m", tmp_path):
+    with pytest.raises(MachineError, match="cannot open the lock"), lock("m", tmp_path):
         pytest.fail("it followed a link")
     assert not (tmp_path / "elsewhere").exists()
 
@@ -137,7 +143,7 @@ def test_a_place_that_can_hold_no_lock_is_told_with_the_way_to_another(
     monkeypatch.setenv("ENERGYCTL_LOCK", place)
     with (
         pytest.raises(MachineError, match=f"cannot open the lock {place}: .*ENERGYCTL_LOCK"),
-        machine.lock("mine", tmp_path),
+        lock("mine", tmp_path),
     ):
         pytest.fail("it holds nothing")
 
@@ -147,7 +153,7 @@ def test_the_lock_file_is_for_every_user_whatever_the_umask(
 ) -> None:
     before = os.umask(0o077)
     try:
-        with machine.lock("mine", tmp_path):
+        with lock("mine", tmp_path):
             assert lock_file.stat().st_mode & 0o777 == 0o666
     finally:
         os.umask(before)
@@ -155,9 +161,9 @@ def test_the_lock_file_is_for_every_user_whatever_the_umask(
 
 @pytest.fixture
 def private(tmp_path: Path) -> Iterator[Path]:
-    folder = machine.runtime_folder(tmp_path, ME)
+    folder = runtime_folder(tmp_path, ME)
     yield folder
-    machine.remove_runtime_folder(folder)
+    remove_runtime_folder(folder)
     assert not folder.exists()
 
 
@@ -187,7 +193,7 @@ def test_each_cpu_gets_its_own_governor_back_also_after_an_error(
     seen: list[object] = []
 
     def fail_under(name: str) -> None:
-        with machine.governor(name, private) as problem:
+        with governor(name, private) as problem:
             seen.extend([problem, *texts(cpus)])
             raise RuntimeError
 
@@ -200,7 +206,7 @@ def test_each_cpu_gets_its_own_governor_back_also_after_an_error(
 
 def test_no_governor_asked_for_is_no_governor_touched(cpus: list[Path], private: Path) -> None:
     before = [path.stat().st_mtime_ns for path in cpus]
-    with machine.governor(None, private) as problem:
+    with governor(None, private) as problem:
         assert problem is None
         assert list(private.iterdir()) == []
     assert [path.stat().st_mtime_ns for path in cpus] == before
@@ -209,7 +215,7 @@ def test_no_governor_asked_for_is_no_governor_touched(cpus: list[Path], private:
 def test_an_unknown_governor_is_told_with_those_that_there_are(
     cpus: list[Path], private: Path
 ) -> None:
-    with machine.governor("perfomance", private) as problem:
+    with governor("perfomance", private) as problem:
         assert problem is not None
         assert "performance, powersave, ondemand" in problem
         assert texts(cpus) == ["powersave", "powersave", "ondemand"]
@@ -226,7 +232,7 @@ def test_a_governor_that_fails_half_way_is_put_back_and_told(
         write(path, text)
 
     monkeypatch.setattr(keeper, "write", refuse)
-    with machine.governor("performance", private) as problem:
+    with governor("performance", private) as problem:
         assert problem == f"the governor could not be set: {cpus[1]}: Invalid argument"
     assert texts(cpus) == ["powersave", "powersave", "ondemand"]
 
@@ -235,7 +241,7 @@ def test_a_governor_is_not_set_where_nothing_would_put_it_back(
     cpus: list[Path], private: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with machine.governor("performance", private) as problem:
+    with governor("performance", private) as problem:
         assert problem is not None
         assert "nothing would put it back" in problem
         assert texts(cpus) == ["powersave", "powersave", "ondemand"]
@@ -253,7 +259,7 @@ def left_by_a_crash(private: Path, governors: object, **fields: object) -> Path:
 def restored(private: Path) -> tuple[list[str], list[str]]:
     done: list[str] = []
     problems: list[str] = []
-    machine.restore_abandoned(private, done.append, problems.append)
+    restore_abandoned(private, done.append, problems.append)
     return done, problems
 
 
@@ -261,7 +267,7 @@ def test_a_crash_that_took_the_keeper_too_is_made_good_later(
     cpus: list[Path], private: Path
 ) -> None:
     record = left_by_a_crash(private, {"cpu0": "ondemand", "cpu2": "performance"})
-    assert machine.abandoned_governors(private) == {"cpu0": "ondemand", "cpu2": "performance"}
+    assert abandoned_governors(private) == {"cpu0": "ondemand", "cpu2": "performance"}
     assert restored(private) == (
         ["the governor of the CPUs was put back: ondemand, performance"],
         [],
@@ -276,7 +282,7 @@ def test_the_record_of_an_energyctl_that_lives_is_left_to_it(
     own = processes.identify(os.getpid())
     assert own is not None
     record = left_by_a_crash(private, {"cpu0": "ondemand"}, pid=own.pid, ticks=own.ticks)
-    assert machine.abandoned_governors(private) is None
+    assert abandoned_governors(private) is None
     assert restored(private) == ([], [])
     assert record.exists()
     assert texts(cpus)[0] == "powersave"
@@ -322,7 +328,7 @@ def test_a_machine_without_frequency_control_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ENERGYCTL_CPUFREQ", str(tmp_path / "none"))
-    assert "no CPU frequency control" in str(machine.governor_problem("performance"))
+    assert "no CPU frequency control" in str(governor_problem("performance"))
 
 
 # -- the private folder ----------------------------------------------------------------------
@@ -333,14 +339,14 @@ def test_the_private_folder_is_private_and_the_same_by_any_path(
 ) -> None:
     assert private.stat().st_mode & 0o777 == 0o700
     (tmp_path / "link").symlink_to(tmp_path)
-    assert machine.runtime_folder(tmp_path / "link", ME) == private
-    assert machine.runtime_folder(tmp_path, ME) == private
+    assert runtime_folder(tmp_path / "link", ME) == private
+    assert runtime_folder(tmp_path, ME) == private
 
 
 def test_a_private_folder_that_others_may_read_is_refused(private: Path, tmp_path: Path) -> None:
     private.chmod(0o750)
     with pytest.raises(MachineError, match="is not a private folder of"):
-        machine.runtime_folder(tmp_path, ME)
+        runtime_folder(tmp_path, ME)
     private.chmod(0o700)
 
 
@@ -350,7 +356,7 @@ def test_a_link_in_the_place_of_the_private_folder_is_refused(
     private.rmdir()
     private.symlink_to(tmp_path)
     with pytest.raises(MachineError, match=f"{private} is not a private folder"):
-        machine.runtime_folder(tmp_path, ME)
+        runtime_folder(tmp_path, ME)
     private.unlink()
 
 
@@ -358,7 +364,7 @@ def test_a_link_in_the_place_of_the_private_folder_is_refused(
 def test_a_private_folder_of_someone_else_is_refused(private: Path, tmp_path: Path) -> None:
     os.chown(private, NOBODY.pw_uid, NOBODY.pw_gid)
     with pytest.raises(MachineError, match="remove it"):
-        machine.runtime_folder(tmp_path, ME)
+        runtime_folder(tmp_path, ME)
 
 
 def test_removing_the_private_folder_follows_no_link(tmp_path: Path) -> None:
@@ -368,7 +374,7 @@ def test_removing_the_private_folder_follows_no_link(tmp_path: Path) -> None:
     (folder / "conf.d").mkdir(parents=True)
     (folder / "conf.d" / "link").symlink_to(outside)
     (folder / "file").write_text("x")
-    machine.remove_runtime_folder(folder)
+    remove_runtime_folder(folder)
     assert not folder.parent.exists()
     assert (outside / "kept").is_dir()
 
@@ -380,7 +386,7 @@ def test_removing_the_private_folder_follows_no_link(tmp_path: Path) -> None:
 def test_under_sudo_the_user_is_who_called_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_UID", str(NOBODY.pw_uid))
     monkeypatch.setenv("SUDO_GID", str(NOBODY.pw_gid))
-    user = machine.invoking_user()
+    user = invoking_user()
     assert (user.uid, user.gid, user.name, user.switched) == (
         *(NOBODY.pw_uid, NOBODY.pw_gid, "nobody", True),
     )
@@ -391,7 +397,7 @@ def test_under_sudo_the_user_is_who_called_it(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("uid", ["", "0", "x", "-1"])
 def test_without_sudo_nothing_is_switched(monkeypatch: pytest.MonkeyPatch, uid: str) -> None:
     monkeypatch.setenv("SUDO_UID", uid)
-    user = machine.invoking_user()
+    user = invoking_user()
     assert not user.switched
     assert user.uid == os.getuid()
     assert user.credentials == {}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from energyctl.system import User
 from energyctl.system.files import Created, replace_text
+from energyctl.system.user import User
 from energyctl.text import json_text
 
 NOBODY = pwd.getpwnam("nobody")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from energyctl import system as machine
 from energyctl.background.ledger_reader import LedgerFile
 from energyctl.campaign import estimates
 from energyctl.config.plan import Run, Training
@@ -17,6 +16,7 @@ from energyctl.results import folder as results
 from energyctl.results.folder import ResultsFolder
 from energyctl.system import processes
 from energyctl.system.files import write_atomic
+from energyctl.system.user import invoking_user
 from supervised import job, make_run
 
 NOW = 1_900_000_000.0
@@ -24,7 +24,7 @@ NOW = 1_900_000_000.0
 
 @pytest.fixture
 def folder(tmp_path: Path) -> ResultsFolder:
-    made = ResultsFolder(tmp_path / "results", machine.invoking_user())
+    made = ResultsFolder(tmp_path / "results", invoking_user())
     made.prepare()
     return made
 
@@ -135,7 +135,7 @@ def test_hostile_names_stay_in_the_results_folder(folder: ResultsFolder) -> None
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    broken = ResultsFolder(tmp_path / "file" / "results", machine.invoking_user())
+    broken = ResultsFolder(tmp_path / "file" / "results", invoking_user())
     with pytest.raises(MachineError, match="--results DIR") as caught:
         broken.prepare()
     assert str(broken.root) in str(caught.value)

@@ -14,7 +14,6 @@ import pytest
 from test_run import python_for
 
 from bench import DEADLINE_SECONDS, Bench, open_way, wait_for
-from energyctl import system as machine
 from energyctl.background import templates as programs
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.observer import Observer, View
@@ -22,7 +21,9 @@ from energyctl.campaign.status_file import Published
 from energyctl.campaign.stop import stop_job
 from energyctl.errors import SettingsError
 from energyctl.results.folder import ResultsFolder
-from energyctl.system import User, processes
+from energyctl.system import processes
+from energyctl.system.private_folder import remove_runtime_folder, runtime_folder
+from energyctl.system.user import User, invoking_user
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can act for another user")
 
@@ -36,7 +37,7 @@ def user(monkeypatch: pytest.MonkeyPatch) -> Iterator[User]:
     for name, value in SUDO.items():
         monkeypatch.setenv(name, value)
     before = os.getgroups()
-    yield machine.invoking_user()
+    yield invoking_user()
     os.setgroups(before)
 
 
@@ -156,7 +157,7 @@ def test_working_folders_are_made_and_kept_as_the_user(lent: Bench, user: User) 
 
 @pytest.mark.alone
 def test_stop_ends_what_is_left_of_the_user(lent: Bench, user: User) -> None:
-    runtime = machine.runtime_folder(lent.root, user)
+    runtime = runtime_folder(lent.root, user)
     record = {"pid": 2**22 + 1, "ticks": 1, "user": user.name, "workspace": str(lent.root)}
     record |= {"campaign": "night", "since": 0.0, "cgroup": None}
     (runtime / "owner.json").write_text(json.dumps(record))
@@ -178,7 +179,7 @@ def test_an_epilog_ends_a_job_of_each_user_with_that_users_rights(
     lent: Bench, home: Path, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = f"9{os.getpid()}"
-    runtime = machine.runtime_folder(lent.root, user, job)
+    runtime = runtime_folder(lent.root, user, job)
     record = {"pid": 2**22 + 1, "ticks": 1, "user": user.name, "workspace": str(lent.root)}
     record |= {"campaign": "night", "since": 0.0, "cgroup": None, "job": job}
     (runtime / "owner.json").write_text(json.dumps(record))
@@ -200,11 +201,11 @@ def test_an_epilog_ends_a_job_of_each_user_with_that_users_rights(
             left.kill()
     assert not runtime.exists()
     python.write_text("#!/bin/sh\necho ended pid 1; echo no way >&2; exit 1\n")
-    machine.runtime_folder(lent.root, user, job)
+    runtime_folder(lent.root, user, job)
     try:
         assert stop_job(job) == ([], [f"as {user.name}: no way"])
     finally:
-        machine.remove_runtime_folder(runtime)
+        remove_runtime_folder(runtime)
 
 
 # -- links that the user planted --------------------------------------------------------------

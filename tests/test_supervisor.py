@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl import system as machine
 from energyctl.background import daemon as supervisor
 from energyctl.background import daemon_lifecycle as daemons
 from energyctl.background.daemon import Daemon, Program
@@ -26,6 +25,8 @@ from energyctl.background.group import Background
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.errors import MachineError, RunError
 from energyctl.system import processes
+from energyctl.system.private_folder import runtime_path
+from energyctl.system.user import invoking_user
 from supervised import FROZEN, KINDS, STUBBORN, World, job, living, supervised
 
 
@@ -516,7 +517,7 @@ def test_an_edited_entry_is_updated_by_the_operators_supervisorctl(world: World)
 
 
 def test_the_private_folder_belongs_to_the_workspace(tmp_path: Path) -> None:
-    user = machine.invoking_user()
-    one, two = (machine.runtime_path(tmp_path / name, user) for name in ("one", "two"))
+    user = invoking_user()
+    one, two = (runtime_path(tmp_path / name, user) for name in ("one", "two"))
     assert one != two
     assert one.parent == two.parent

@@ -18,9 +18,10 @@ from energyctl.background import templates as programs
 from energyctl.background.daemon import CALL_SECONDS, STARTED, Daemon, find
 from energyctl.background.protocol import STARTED_BY_ENERGYCTL, STOP_WAIT_SECONDS
 from energyctl.errors import MachineError
-from energyctl.system import User, processes
+from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.files import write_atomic
+from energyctl.system.user import User
 from energyctl.system.workspace import Workspace
 
 START_SECONDS = 15.0

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from energyctl import system as machine
 from energyctl.background.daemon import Daemon
 from energyctl.background.daemon_lifecycle import Daemons
 from energyctl.campaign import calibrate as calibrating
@@ -29,7 +28,12 @@ from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError
 from energyctl.meters import missing_kinds, open_meters
 from energyctl.results.schema import Result
 from energyctl.system import cgroups, processes
+from energyctl.system.governor import abandoned_governors, governor
 from energyctl.system.interrupts import Interrupts
+from energyctl.system.lock import lock
+from energyctl.system.owner import holding
+from energyctl.system.private_folder import remove_runtime_folder, runtime_folder, runtime_path
+from energyctl.system.user import User
 from energyctl.system.workspace import Workspace
 from energyctl.text import duration
 
@@ -57,7 +61,7 @@ def conduct(campaign: Campaign) -> Outcome:
         context, daemons = _take_machine(campaign, python, stack)
         if any(run.background for run in campaign.runs):
             daemons.get()
-        problem = stack.enter_context(machine.governor(campaign.settings.governor, context.runtime))
+        problem = stack.enter_context(governor(campaign.settings.governor, context.runtime))
         journal = campaign.journal()
         place = campaign.place(journal.folder, journal)
         place.recover()
@@ -82,7 +86,7 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
     wanted, user, given = campaign.settings, campaign.folder.user, campaign.allocation
     name, root = wanted.experiment_name, campaign.workspace.root
     interrupts = stack.enter_context(Interrupts(given.signals))
-    stack.enter_context(machine.lock(name, root, given.patience_seconds))
+    stack.enter_context(lock(name, root, given.patience_seconds))
     meters, meter_warnings = open_meters(gpus=wanted.gpus)
     for meter in meters:
         stack.callback(meter.close)
@@ -91,7 +95,7 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
         raise MachineError("; ".join(missing))
     campaign.folder.prepare()
     processes.adopt_orphans()
-    runtime = machine.runtime_folder(root, user, given.seat)
+    runtime = runtime_folder(root, user, given.seat)
     stack.callback(leave, runtime)
     left = _end_leftovers(runtime, user, campaign.observer)
     if given.job:  # an earlier task of this node may have been killed with all that it knew of
@@ -104,7 +108,7 @@ def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Co
     if cgroup is not None:
         stack.callback(cgroup.remove, processes.reap)
     own = None if cgroup is None else cgroup.folder
-    stack.enter_context(machine.holding(runtime, user, name, root, own, given.job))
+    stack.enter_context(holding(runtime, user, name, root, own, given.job))
     configuration = campaign.workspace.daemon_configuration
     if given.seat:  # other machines use the workspace, too
         configuration = runtime / configuration.name
@@ -161,7 +165,7 @@ def _warn_of_foreign_load(context: Context, given: Allocation) -> None:
         context.observer.say(f"warning: {line}")
 
 
-def _end_leftovers(runtime: Path, user: machine.User, observer: Observer) -> list[str]:
+def _end_leftovers(runtime: Path, user: User, observer: Observer) -> list[str]:
     """Ends what a crashed campaign of this workspace left running; a line for the results each.
 
     The machine is ours by now, so whatever carries this workspace's marker belongs to nobody.
@@ -176,9 +180,9 @@ def _end_leftovers(runtime: Path, user: machine.User, observer: Observer) -> lis
     return lines
 
 
-def tidy(workspace: Workspace, user: machine.User, observer: Observer) -> None:
+def tidy(workspace: Workspace, user: User, observer: Observer) -> None:
     """Ends what a crash left, where no further run follows."""
-    runtime = machine.runtime_path(workspace.root, user)
+    runtime = runtime_path(workspace.root, user)
     if not leftovers.is_alive(runtime):
         _end_leftovers(runtime, user, observer)
         leave(runtime)
@@ -260,8 +264,8 @@ def _run_one(
 
 def leave(runtime: Path) -> None:
     """Removes the private folder, unless a daemon lives in it or a governor is not put back."""
-    if Daemon(runtime).state() is None and machine.abandoned_governors(runtime) is None:
-        machine.remove_runtime_folder(runtime)
+    if Daemon(runtime).state() is None and abandoned_governors(runtime) is None:
+        remove_runtime_folder(runtime)
 
 
 def of_journal(

@@ -6,13 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from energyctl import system as machine
 from energyctl.campaign.facts import machine_facts
 from energyctl.meters import GpuProcess, Row, Source, describe, open_meters
 from energyctl.meters import permissions as permission
 from energyctl.meters.base import NotReported
 from energyctl.meters.capabilities import absent
 from energyctl.meters.discovery import NotOpened, source_entry_points
+from energyctl.system.governor import governor_problem, governors
+from energyctl.system.host import process_facts
+from energyctl.system.lock import lock_holder
 
 
 def examine() -> dict[str, Any]:
@@ -29,7 +31,7 @@ def examine() -> dict[str, Any]:
     not_asked = _not_asked(facts["gpus"], metered)
     if not_asked and not metered:
         on_gpus = on_gpus or None
-    governors = sorted(set(machine.governors().values()))
+    current = sorted(set(governors().values()))
     return {
         "meters": [asdict(row) for row in rows],
         "warnings": warnings,
@@ -37,12 +39,12 @@ def examine() -> dict[str, Any]:
         "gpu_processes_missing": "; ".join([*unknown, *not_asked]) or None,
         "perf_event_paranoid": permission.perf_event_paranoid(),
         "governor": {
-            "now": governors or None,
-            "problem": machine.governor_problem("performance"),
+            "now": current or None,
+            "problem": governor_problem("performance"),
         },
         "supervisor": _supervisor_version(),
         "machine": facts,
-        "campaign": machine.lock_holder(),
+        "campaign": lock_holder(),
     }
 
 
@@ -72,7 +74,7 @@ def _gpu_processes(
             reasons.append(f"{meter.name}: {error or type(error).__name__}")
     if reasons and not found:
         return None, reasons
-    told = [{**p._asdict(), **machine.process_facts(p.pid)} for p in found]
+    told = [{**p._asdict(), **process_facts(p.pid)} for p in found]
     return told, reasons
 
 

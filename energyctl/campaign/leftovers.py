@@ -13,14 +13,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from energyctl import system as machine
 from energyctl.background.daemon import Daemon
 from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.errors import MachineError
-from energyctl.system import User, processes
+from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
+from energyctl.system.governor import abandoned_governors, governor_names, restore_abandoned
+from energyctl.system.lock import lock_holder
+from energyctl.system.owner import OWNER, read_owner
+from energyctl.system.private_folder import private_root
 from energyctl.system.processes import Found
+from energyctl.system.user import User, invoking_user
 
 COMMAND_CHARACTERS = 100
 GRACE_SECONDS = 5.0
@@ -59,13 +63,13 @@ def find(user: User) -> list[Leftover]:
 
     A folder without a record of its owner tells of nobody who is dead.
     """
-    recorded = [r for r in _private_folders(user) if os.path.lexists(r / machine.OWNER)]
+    recorded = [r for r in _private_folders(user) if os.path.lexists(r / OWNER)]
     abandoned = [runtime for runtime in recorded if not is_alive(runtime)]
     found = list(_processes_in(abandoned))
     for runtime in abandoned:
-        before = machine.abandoned_governors(runtime)
+        before = abandoned_governors(runtime)
         if before is not None:
-            why = f"not put back to {_shown(machine.governor_names(before))}"
+            why = f"not put back to {_shown(governor_names(before))}"
             found.append(Leftover(None, "the governor of the CPUs", _workspace(runtime), why))
     return found
 
@@ -80,7 +84,7 @@ def abandoned(user: User, workspace: Path) -> list[Path]:
 
 def of_tasks(user: User, workspace: Path) -> list[Path]:
     """Private folders of a cluster's tasks of this workspace."""
-    owners = {runtime: machine.read_owner(runtime) for runtime in _private_folders(user)}
+    owners = {runtime: read_owner(runtime) for runtime in _private_folders(user)}
     return [
         runtime
         for runtime, owner in owners.items()
@@ -90,18 +94,18 @@ def of_tasks(user: User, workspace: Path) -> list[Path]:
 
 def owner_lives(runtime: Path) -> bool:
     """Whether the energyctl that made this private folder is a living process of this machine."""
-    owner = machine.read_owner(runtime)
+    owner = read_owner(runtime)
     return owner is not None and owner.alive
 
 
 def of_job(user: User, job: str) -> list[Path]:
     """Private folders of the tasks of a cluster's job."""
-    owners = {runtime: machine.read_owner(runtime) for runtime in _private_folders(user)}
+    owners = {runtime: read_owner(runtime) for runtime in _private_folders(user)}
     return [runtime for runtime, owner in owners.items() if owner and owner.job == job]
 
 
 def _private_folders(user: User) -> list[Path]:
-    root = machine.private_root(user)
+    root = private_root(user)
     try:
         if root.lstat().st_uid != user.uid:
             return []
@@ -112,13 +116,13 @@ def _private_folders(user: User) -> list[Path]:
 
 def is_alive(runtime: Path) -> bool:
     """Whether the energyctl that made this private folder still runs its campaign."""
-    owner = machine.read_owner(runtime)
+    owner = read_owner(runtime)
     if owner is None:
         return False
     if owner.alive:
         return True
     try:  # it may be of another pid namespace
-        holder = machine.lock_holder() or {}
+        holder = lock_holder() or {}
     except MachineError:
         return False
     return holder.get("workspace") == owner.workspace
@@ -126,7 +130,7 @@ def is_alive(runtime: Path) -> bool:
 
 def _workspace(runtime: Path) -> str | None:
     """The workspace of a private folder, as its record says, if that can be true."""
-    owner = machine.read_owner(runtime)
+    owner = read_owner(runtime)
     if owner is None or not owner.workspace.startswith("/"):
         return None
     return one_line(owner.workspace)
@@ -165,7 +169,7 @@ def _members(runtime: Path) -> list[Found]:
 
 def cgroup_of(runtime: Path) -> Cgroup | None:
     """The cgroup that the record names, if it is one that only energyctl makes."""
-    owner = machine.read_owner(runtime)
+    owner = read_owner(runtime)
     folder = Path(owner.cgroup) if owner is not None and owner.cgroup else None
     if folder is None or folder.name != f"energyctl-{runtime.name}" or ".." in folder.parts:
         return None
@@ -201,7 +205,7 @@ def _shown(command: str) -> str:
 def restore_governors(user: User, say: Callable[[str], None]) -> None:
     """Puts back what crashed campaigns of *user* had set, whatever the workspace."""
     for runtime in _private_folders(user):
-        machine.restore_abandoned(runtime, say, say)
+        restore_abandoned(runtime, say, say)
 
 
 def end(runtime: Path, say: Callable[[str], None]) -> list[str]:
@@ -210,10 +214,10 @@ def end(runtime: Path, say: Callable[[str], None]) -> list[str]:
     *say* is given a line for everything that was done. Returns what could not be.
     """
     problems: list[str] = []
-    machine.restore_abandoned(runtime, say, problems.append)
+    restore_abandoned(runtime, say, problems.append)
     daemon = Daemon(runtime)
     if daemon.state() is not None:
-        with machine.invoking_user().acting():
+        with invoking_user().acting():
             _end_daemon(daemon, say)
     cgroup = cgroup_of(runtime)
 

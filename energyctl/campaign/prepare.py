@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from energyctl import system as machine
 from energyctl.background import entries
 from energyctl.background import templates as programs
 from energyctl.campaign.journal import Journal, create
@@ -28,6 +27,7 @@ from energyctl.results.folder import ResultsFolder, read_text
 from energyctl.results.history import read_history
 from energyctl.results.paths import RunFiles
 from energyctl.system import processes
+from energyctl.system.private_folder import runtime_path
 from energyctl.system.workspace import Workspace
 
 
@@ -153,7 +153,7 @@ class Campaign:
     @property
     def runtime(self) -> Path:
         """The private folder of its daemon."""
-        return machine.runtime_path(self.workspace.root, self.folder.user, self.allocation.seat)
+        return runtime_path(self.workspace.root, self.folder.user, self.allocation.seat)
 
 
 def campaign_of(
@@ -258,7 +258,7 @@ def render_only(
     """The entries of *run*, for reading and editing."""
     python = interpreters.own_python(os.environ, sys.executable)
     made = Trainings(prepared.registry, workspace.root, python, os.environ)
-    runtime = machine.runtime_path(workspace.root, folder.user)
+    runtime = runtime_path(workspace.root, folder.user)
     assert prepared.settings is not None
     keep = prepared.settings.kept_logs
     return render_run(run, folder, runtime, workspace.templates, made, keep)

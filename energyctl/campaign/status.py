@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from energyctl import system as machine
 from energyctl.background import daemon as supervisor
 from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.campaign import leftovers
 from energyctl.campaign.status_file import read_state
 from energyctl.campaign.watcher import Watcher
+from energyctl.system.lock import lock_holder
+from energyctl.system.private_folder import runtime_path
+from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 
 COUNTS = ("iterations", "failures", "coverage", "max_gap_seconds", "load")
@@ -26,10 +28,10 @@ def status_of(root: Path) -> dict[str, Any]:
     ``campaign`` is None where none runs on this machine, ``run`` where none runs in this
     workspace; ``unfinished``: the newest campaign here, where it was interrupted or died.
     """
-    user = machine.invoking_user()
-    runtime = machine.runtime_path(root, user)
+    user = invoking_user()
+    runtime = runtime_path(root, user)
     daemon = supervisor.find(runtime)
-    holder = machine.lock_holder()
+    holder = lock_holder()
     here = holder is not None and holder.get("workspace") == str(root)
     state = (read_state(runtime) if here else None) or {}
     return {

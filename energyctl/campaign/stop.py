@@ -10,13 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from energyctl import system as machine
 from energyctl.background import daemon as supervisor
 from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.campaign import leftovers
 from energyctl.campaign.campaign import leave
 from energyctl.campaign.training import workdirs
 from energyctl.system import processes
+from energyctl.system.lock import lock_holder
+from energyctl.system.owner import read_owner
+from energyctl.system.private_folder import others_with_folders, runtime_path
+from energyctl.system.user import User, invoking_user
 from energyctl.system.workspace import Workspace
 
 STOP_GRACE_SECONDS = 20.0
@@ -35,8 +38,8 @@ def stop_everything(workspace: Workspace) -> tuple[list[str], list[str]]:
     Also what a crashed energyctl left behind, the foreground and the CPUs' governors included;
     the foreground of a campaign that is alive is left to it.
     """
-    user = machine.invoking_user()
-    runtime = machine.runtime_path(workspace.root, user)
+    user = invoking_user()
+    runtime = runtime_path(workspace.root, user)
     done: list[str] = []
     left: list[str] = []
     tasks = leftovers.of_tasks(user, workspace.root)
@@ -61,8 +64,8 @@ def stop_job(job: str) -> tuple[list[str], list[str]]:
     """
     done: list[str] = []
     left: list[str] = []
-    for runtime in leftovers.of_job(machine.invoking_user(), job):
-        owner = machine.read_owner(runtime)
+    for runtime in leftovers.of_job(invoking_user(), job):
+        owner = read_owner(runtime)
         if owner is not None and owner.alive:
             ended = processes.end(
                 partial(_living, owner.pid, owner.ticks), grace_seconds=STOP_GRACE_SECONDS
@@ -71,7 +74,7 @@ def stop_job(job: str) -> tuple[list[str], list[str]]:
         left += leftovers.end(runtime, done.append)
         leave(runtime)
     of = os.environ.get("SLURM_JOB_UID", "")  # in an epilog: whose job it was
-    for user in machine.others_with_folders():
+    for user in others_with_folders():
         if of not in ("", str(user.uid)):
             continue
         said, problems = _stop_job_as(user, job)
@@ -84,7 +87,7 @@ def _living(pid: int, ticks: int) -> list[processes.Found]:
     return [found] if found is not None and found.ticks == ticks else []
 
 
-def _stop_job_as(user: machine.User, job: str) -> tuple[list[str], list[str]]:
+def _stop_job_as(user: User, job: str) -> tuple[list[str], list[str]]:
     """With that user's rights alone: what stands in the records of their folder is theirs.
 
     Whatever that user does to it, it is over in time, and has neither our terminal nor our words.
@@ -124,7 +127,7 @@ def _lines(said: Any) -> list[str]:
 
 
 def _is_held_by(workspace: Workspace) -> bool:
-    holder = machine.lock_holder()
+    holder = lock_holder()
     return holder is not None and holder.get("workspace") == str(workspace.root)
 
 
@@ -134,7 +137,7 @@ def _stop_background(runtime: Path, done: list[str]) -> list[processes.Found]:
     if daemon is not None:
         members = [p for p in daemon.programs() if p.group.startswith(GROUP_PREFIX)]
         done += [f"ended {p.group}:{p.name}" for p in members if p.pid]
-        with machine.invoking_user().acting():
+        with invoking_user().acting():
             for group in {p.group for p in members}:
                 daemon.note(group, "ended")
                 daemon.remove(group)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from energyctl import system as machine
 from energyctl.background.job_view import JobView
 from energyctl.campaign.journal import Journal, find
 from energyctl.campaign.observer import View
@@ -25,6 +24,8 @@ from energyctl.results.reader import total_energy
 from energyctl.results.schema import Result
 from energyctl.system import processes
 from energyctl.system.log_tail import last_lines, tail
+from energyctl.system.private_folder import runtime_path
+from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 
 HISTORY = 600
@@ -89,8 +90,8 @@ class Watcher:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._user = machine.invoking_user()
-        self._runtime = machine.runtime_path(workspace.root, self._user)
+        self._user = invoking_user()
+        self._runtime = runtime_path(workspace.root, self._user)
         self._power: dict[str, deque[tuple[float, float | None]]] = {}
         self._results: dict[str, Finished] = {}
         self._runs: tuple[Path, list[Run]] | None = None

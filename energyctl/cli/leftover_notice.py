@@ -38,10 +38,10 @@ def _name_leftovers(except_of: str | None) -> None:
     if not any(os.path.lexists(f"{place}/energyctl-{uid}") for uid in uids):
         return
     try:
-        from energyctl import system as machine
         from energyctl.campaign import leftovers
+        from energyctl.system.user import invoking_user
 
-        found = leftovers.find(machine.invoking_user())
+        found = leftovers.find(invoking_user())
         lines = [left.sentence() for left in found if left.workspace != except_of or not except_of]
         for line in lines[:MOST_LINES]:
             print(f"energyctl: {line}", file=sys.stderr)

@@ -10,7 +10,7 @@ from energyctl.cli.progress import Steps
 from energyctl.results import api, reader
 from energyctl.results.api import Runs
 from energyctl.results.folder import ResultsFolder
-from energyctl.system import invoking_user
+from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 
 

@@ -22,9 +22,9 @@ from typing import TextIO
 from energyctl.energy import Energy
 from energyctl.errors import MachineError, SettingsError
 from energyctl.meters.meter import Meter
-from energyctl.system import invoking_user
 from energyctl.system.files import replace_text
 from energyctl.system.processes import EXIT_SECONDS
+from energyctl.system.user import invoking_user
 from energyctl.text import json_text
 
 PASSED_ON = (

@@ -12,9 +12,9 @@ from energyctl.errors import MachineError
 from energyctl.meters import missing_kinds, open_meters, write_cpu_energy
 from energyctl.meters.csv_files import CPU_ENERGY, HEADERS
 from energyctl.meters.sampler import Sampler
-from energyctl.system import invoking_user
 from energyctl.system.files import Created
 from energyctl.system.threads import start_thread
+from energyctl.system.user import invoking_user
 
 # Of the time line where no other phase was begun.
 MAIN = "main"

@@ -21,7 +21,7 @@ from energyctl.results.table_writers import (
     text_file,
 )
 from energyctl.results.tables import Part, Row
-from energyctl.system import User
+from energyctl.system.user import User
 
 Format = Literal["csv", "parquet", "summary"]
 

@@ -20,8 +20,8 @@ from energyctl.errors import MachineError, SettingsError
 from energyctl.results.paths import PARALLEL, RESERVED, RunFiles
 from energyctl.results.reader import load
 from energyctl.results.schema import Result
-from energyctl.system import User
 from energyctl.system.files import write_atomic
+from energyctl.system.user import User
 from energyctl.text import safe_name
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TextIO
 
 from energyctl.errors import MachineError, SettingsError
 from energyctl.results.tables import Column, Layout, Row, Type, converted, microseconds, summary
-from energyctl.system import User
+from energyctl.system.user import User
 
 BATCH_ROWS = 50_000
 """So many rows of a table without families are held at once; a row group of Parquet."""

@@ -22,8 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from energyctl import system as machine
 from energyctl.system import workspace
+from energyctl.system.private_folder import remove_runtime_folder, runtime_path
+from energyctl.system.user import invoking_user
 from hardware.compiled import program
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
@@ -103,7 +104,7 @@ class Stage:
 
     @property
     def runtime(self) -> Path:
-        return machine.runtime_path(self.root, machine.invoking_user())
+        return runtime_path(self.root, invoking_user())
 
     def settings(self, foreground: Any, background: Any, **fields: Any) -> str:
         """Writes parallel experiments with quick phases; returns the file's name.
@@ -248,7 +249,7 @@ def stage(keep: Callable[[], bool] = lambda: False) -> Iterator[Stage]:
             print(f"kept: {folder}", flush=True)
         else:
             shutil.rmtree(folder, ignore_errors=True)
-        machine.remove_runtime_folder(made.runtime)
+        remove_runtime_folder(made.runtime)
 
 
 def _furnish(made: Stage) -> None:

@@ -17,7 +17,7 @@ from energyctl.results.tables import Row
 
 if TYPE_CHECKING:
     from energyctl.analysis.charts import Theme
-    from energyctl.system import User
+    from energyctl.system.user import User
 
 Form = Literal["svg", "pdf", "png"]
 FORMS: tuple[Form, ...] = ("svg", "pdf", "png")

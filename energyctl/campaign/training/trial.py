@@ -18,9 +18,10 @@ from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Hyperparameter, Invocation, Step
 from energyctl.errors import SettingsError
 from energyctl.results.paths import RunFiles
-from energyctl.system import User, processes
+from energyctl.system import processes
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.log_tail import last_lines
+from energyctl.system.user import User
 
 SHOWN_LINES = 5
 

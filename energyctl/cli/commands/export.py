@@ -18,7 +18,7 @@ from energyctl.text import count
 
 if TYPE_CHECKING:
     from energyctl.results.export import Target
-    from energyctl.system import User
+    from energyctl.system.user import User
 
 TABLES = ("runs", "domains", "phases", "jobs", "iterations")
 
@@ -65,7 +65,7 @@ def export(
     """
     from energyctl.cli.result_arguments import result_paths
     from energyctl.results import export as exporting
-    from energyctl.system import invoking_user
+    from energyctl.system.user import invoking_user
     from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)

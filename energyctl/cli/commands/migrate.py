@@ -242,8 +242,8 @@ def _backup(path: Path) -> Path:
 
 
 def _overwrite(path: Path, text: str) -> None:
-    from energyctl.system import invoking_user
     from energyctl.system.files import replace_text
+    from energyctl.system.user import invoking_user
 
     path = path.resolve()
     user, backup = invoking_user(), _backup(path)
@@ -255,8 +255,8 @@ def _overwrite(path: Path, text: str) -> None:
 
 
 def _write_new(path: Path, text: str) -> None:
-    from energyctl.system import invoking_user
     from energyctl.system.files import write_atomic
+    from energyctl.system.user import invoking_user
 
     user = invoking_user()
     with user.writing(path.parent):

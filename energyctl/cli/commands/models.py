@@ -85,7 +85,7 @@ def _try(
 
     from energyctl.campaign.training import interpreters, trial
     from energyctl.campaign.training.invocations import Trainings
-    from energyctl.system import invoking_user
+    from energyctl.system.user import invoking_user
 
     repo, _, model = name.rpartition("/")
     user = invoking_user()

@@ -113,7 +113,7 @@ def plot(
         raise click.UsageError("no result could be read: nothing was drawn")
     from energyctl.analysis.charts import figure_files as figures
     from energyctl.analysis.charts import plots as kinds
-    from energyctl.system import invoking_user
+    from energyctl.system.user import invoking_user
 
     chosen = kind or ("power" if len(runs) == 1 else "energy")
     place = place or _place(workspace.given(f"{chosen}.pdf"), force)

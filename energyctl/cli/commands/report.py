@@ -74,7 +74,7 @@ def _write(runs: Runs, place: Path, title: str | None) -> None:
     from energyctl.analysis import report as pages
     from energyctl.analysis.report.page import page
     from energyctl.results.table_writers import staging
-    from energyctl.system import invoking_user
+    from energyctl.system.user import invoking_user
 
     with staging(invoking_user()) as staged:
         fresh = staged.begin(place)

@@ -50,14 +50,14 @@ def resume(
 
 
 def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
-    from energyctl import system as machine
     from energyctl.campaign import campaign as campaigns
     from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.cli.conduct import close, conduct, progress_of
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.live import make_console
+    from energyctl.system.lock import refuse_if_held
 
-    machine.refuse_if_held()
+    refuse_if_held()
     console, outcome = make_console(), None
     with progress_of(console, 0, 0, None, plain) as progress:
         campaign, journal, runs = campaigns.of_journal(workspace, journal, progress)

@@ -52,13 +52,13 @@ def run(root: Path, /, file: str | None, **given: Any) -> int:
 
     Without FILE, train one model alone: --repo and --model name it.
     """
-    from energyctl import system as machine
     from energyctl.campaign import prepare as preparation
     from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.cli.conduct import close, conduct, progress_of
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.live import make_console
     from energyctl.cli.result_arguments import results_folder
+    from energyctl.system.lock import refuse_if_held
     from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
@@ -68,7 +68,7 @@ def run(root: Path, /, file: str | None, **given: Any) -> int:
         return SettingsError.exit_code
     runs = preparation.runs_to_start(prepared, given["only"], given["strict"])
     if not given["dry_run"]:
-        machine.refuse_if_held()
+        refuse_if_held()
     settings, plan = prepared.settings, prepared.plan
     folder, console = results_folder(workspace, given["folder"]), make_console()
     seconds = durations(folder)
