@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import wait_for
-from energyctl.background import daemon_lifecycle as daemons
-from energyctl.background import entries
-from energyctl.background import templates as programs
+from energyctl.background import daemon_lifecycle, entries, templates
 from energyctl.background.daemon import Daemon
 from energyctl.background.group import Background
 from energyctl.config.plan import BackgroundJob, Run, Training
@@ -90,9 +88,9 @@ class World:
         """The daemon, started from the project's own configuration."""
         template = Workspace(self.root).daemon_template
         values = {"runtime": str(self.runtime)}
-        self.configuration.write_text(programs.render_template(template, values, script=False))
+        self.configuration.write_text(templates.render_template(template, values, script=False))
         (self.runtime / "conf.d").mkdir(exist_ok=True)
-        self.daemon = daemons.ensure(
+        self.daemon = daemon_lifecycle.ensure(
             self.configuration, self.runtime, env={**os.environ, "WORLD": str(self.root)}
         )
         return self.daemon

@@ -22,9 +22,7 @@ from hypothesis import strategies as st
 import energyctl
 from energyctl import cli
 from energyctl.analysis import charts
-from energyctl.analysis.charts import figure_files as figures
-from energyctl.analysis.charts import plots as kinds
-from energyctl.analysis.charts import themes, timeline
+from energyctl.analysis.charts import figure_files, plots, themes, timeline
 
 SAMPLES = Path(__file__).parent / "samples" / "charts"
 START = 1_795_487_000.0
@@ -118,8 +116,8 @@ def test_vega_lite_is_the_version_that_altair_writes_for() -> None:
     import vl_convert
 
     schema = altair.SCHEMA_VERSION.removeprefix("v")
-    assert schema.rpartition(".")[0] == figures.VEGA_LITE
-    assert figures.VEGA_LITE in vl_convert.get_vegalite_versions()
+    assert schema.rpartition(".")[0] == figure_files.VEGA_LITE
+    assert figure_files.VEGA_LITE in vl_convert.get_vegalite_versions()
 
 
 def luminance(colour: str) -> float:
@@ -264,11 +262,11 @@ def test_a_png_has_the_pixels_of_its_size_in_print(results: Path) -> None:
     assert int.from_bytes(content[16:20], "big") == pytest.approx(300, abs=2)
 
 
-@pytest.mark.parametrize("form", figures.FORMS)
-def test_equal_input_gives_equal_files(results: Path, form: figures.Form) -> None:
+@pytest.mark.parametrize("form", figure_files.FORMS)
+def test_equal_input_gives_equal_files(results: Path, form: figure_files.Form) -> None:
     runs = energyctl.load(results)
-    drawing = kinds.energy(runs, kinds.Wanted())
-    made = [figures.figure(drawing.chart, drawing.rows, form, 200) for _ in range(2)]
+    drawing = plots.energy(runs, plots.Wanted())
+    made = [figure_files.figure(drawing.chart, drawing.rows, form, 200) for _ in range(2)]
     assert made[0] == made[1]
 
 
@@ -317,9 +315,9 @@ def test_an_estimate_and_an_imported_run_are_named_as_such(results: Path) -> Non
 def test_the_commands_kinds_are_those_that_can_be_drawn() -> None:
     from energyctl.cli.commands import plot as plotting
 
-    assert tuple(kinds.KINDS) == plotting.KINDS
+    assert tuple(plots.KINDS) == plotting.KINDS
     assert {*plotting.THEMES} == {*charts.THEMES}
-    assert {ending[1:] for ending in plotting.ENDINGS} == {*figures.FORMS}
+    assert {ending[1:] for ending in plotting.ENDINGS} == {*figure_files.FORMS}
 
 
 @pytest.mark.parametrize(

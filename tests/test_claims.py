@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energyctl.analysis import machines as nodes
+from energyctl.analysis import machines
 from energyctl.background.templates import for_sbatch
 from energyctl.campaign import journal as journals
 from energyctl.campaign.journal import Journal
@@ -25,8 +25,17 @@ from energyctl.config.settings.slurm import OWN, seconds_of
 from energyctl.errors import RunError, SettingsError
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.paths import RunFiles
-from energyctl.slurm import Array, Attempts, Claimed, Claims, arrays, runs_of, task_of, with_options
-from energyctl.slurm import submit as submission
+from energyctl.slurm import (
+    Array,
+    Attempts,
+    Claimed,
+    Claims,
+    arrays,
+    runs_of,
+    submit,
+    task_of,
+    with_options,
+)
 from energyctl.slurm.arrays import ranges, sbatch_options
 from energyctl.slurm.commands import Here, expanded
 from energyctl.system.user import invoking_user
@@ -149,7 +158,7 @@ def test_the_script_is_what_bash_understands(tmp_path: Path) -> None:
     root = tmp_path / 'it\'s 5% "of" $HOME; #all'
     root.mkdir()
     wanted = Slurm(partition="gpu", modules=("cuda/12.4", "a b; rm"), nodes_at_once=2)
-    text = submission.script(
+    text = submit.script(
         Workspace(root), "na`me\n", root / "x.jsonl", Array(1000, (1001, 1002)), wanted
     )
     assert "#SBATCH --array=1-2%2\n" in text
@@ -518,7 +527,7 @@ def test_the_parts_of_a_journal_are_read_as_one(attempts: Attempts) -> None:
     assert events.index("submitted") < events.index("started") < events.index("finished")
     assert journal.last_finished("b") == 5.0
     assert journal.last_finished("a") is None
-    assert submission.submissions(journal.events()) == {"1": Array(0, (1,))}
+    assert submit.submissions(journal.events()) == {"1": Array(0, (1,))}
 
 
 # -- machines beside each other ----------------------------------------------------------------
@@ -541,7 +550,7 @@ def test_the_spread_within_and_between_machines_is_that_of_the_analysis_of_varia
         (3.34, 3.38, 3.23, 3.26),
     ]
     rows = [row(f"n{n}", value) for n, leaf in enumerate(leaves) for value in leaf]
-    (found,) = nodes.spreads(rows)
+    (found,) = machines.spreads(rows)
     mean = sum(map(sum, leaves)) / 16
     assert (found.within * mean) ** 2 == pytest.approx(0.0066, abs=0.00005)
     assert (found.between * mean) ** 2 == pytest.approx(0.0724, abs=0.00005)
@@ -549,44 +558,44 @@ def test_the_spread_within_and_between_machines_is_that_of_the_analysis_of_varia
 
 
 def test_machines_that_differ_by_chance_alone_have_no_spread_between_them() -> None:
-    (found,) = nodes.spreads([row("a", 10), row("a", 12), row("b", 11), row("b", 11)])
+    (found,) = machines.spreads([row("a", 10), row("a", 12), row("b", 11), row("b", 11)])
     assert found.between == 0.0
-    assert nodes.spreads([row("a", 10), row("b", 11)]) == []  # nothing to tell it from
-    assert nodes.spreads([row("a", 10), row("a", 11)]) == []
+    assert machines.spreads([row("a", 10), row("b", 11)]) == []  # nothing to tell it from
+    assert machines.spreads([row("a", 10), row("a", 11)]) == []
 
 
 def test_runs_under_other_loads_or_other_meters_are_not_compared() -> None:
     light = {"background_repository": "r", "background_model": "small", "background_jobs": 1}
     heavy = light | {"background_model": "large"}
     rows = [row("a", 10, **light), row("a", 11, **light), row("b", 40, **heavy)]
-    assert nodes.spreads(rows) == []
+    assert machines.spreads(rows) == []
     rows = [row("a", 10, **light), row("a", 11, **light), row("b", 10, **light)]
-    assert [one.training for one in nodes.spreads(rows)] == ["r / m, beside r / small"]
-    assert nodes.spreads([*rows[:2], row("b", 9, **light, energy_measured=False)]) == []
+    assert [one.training for one in machines.spreads(rows)] == ["r / m, beside r / small"]
+    assert machines.spreads([*rows[:2], row("b", 9, **light, energy_measured=False)]) == []
 
 
 def test_drawn_values_are_told_beside_a_spread() -> None:
     rows = [row(n, 10 + i, hyperparam_lr=i) for n in "ab" for i in range(2)]
-    (found,) = nodes.spreads(rows)
+    (found,) = machines.spreads(rows)
     assert found.drawn == ("lr",)
-    assert "drawn values are part of it: lr" in nodes.sentence(found)
+    assert "drawn values are part of it: lr" in machines.sentence(found)
 
 
 def test_the_factor_of_a_calibration_is_to_the_first_machine() -> None:
     made = [
-        nodes.Calibration("a", 50.0, 12.0, 1000.0, 5.0, 400.0, True),
-        nodes.Calibration("b", 55.0, 11.0, 1100.0, 5.5, 420.0, True),
-        nodes.Calibration("c", None, None, None, None, None, True),
+        machines.Calibration("a", 50.0, 12.0, 1000.0, 5.0, 400.0, True),
+        machines.Calibration("b", 55.0, 11.0, 1100.0, 5.5, 420.0, True),
+        machines.Calibration("c", None, None, None, None, None, True),
     ]
-    first, second, third = nodes.factors(made)
+    first, second, third = machines.factors(made)
     assert (first.factor, first.factor_uncertainty) == (1.0, 0.0)
     assert second.factor == pytest.approx(1.1)
     assert second.factor_uncertainty == pytest.approx(1.1 * (0.005 + 0.005))
     assert third.factor is None
-    guess = nodes.Calibration("d", 50.0, 12.0, 600.0, 600.0, 1.0, False)
-    dram = nodes.Calibration("e", 50.0, 12.0, 900.0, 1.0, 1.0, True, ("cpu", "dram"))
-    assert [one.factor for one in nodes.factors([made[0], guess, dram])] == [1.0, None, None]
-    assert "do not compare" in str(nodes.factors([made[0], guess])[1].no_factor)
-    found = nodes.machines([row("a", 1.0, cpu="X")], made)
+    guess = machines.Calibration("d", 50.0, 12.0, 600.0, 600.0, 1.0, False)
+    dram = machines.Calibration("e", 50.0, 12.0, 900.0, 1.0, 1.0, True, ("cpu", "dram"))
+    assert [one.factor for one in machines.factors([made[0], guess, dram])] == [1.0, None, None]
+    assert "do not compare" in str(machines.factors([made[0], guess])[1].no_factor)
+    found = machines.machines([row("a", 1.0, cpu="X")], made)
     assert [(one.name, one.runs) for one in found] == [("a", 1), ("b", 0), ("c", 0)]
     assert found[0].facts == {"cpu": "X"}

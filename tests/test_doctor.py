@@ -18,7 +18,7 @@ from rich.console import Console
 
 from bench import Bench, wait_for
 from energyctl.campaign import doctor, facts
-from energyctl.cli.output import status as reports
+from energyctl.cli.output import status
 from energyctl.energy import Domain
 from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters, permissions
 from energyctl.meters.base import NotReported
@@ -223,7 +223,7 @@ GPU = {
 
 def text_of(found: dict[str, Any], width: int = 80) -> str:
     file = io.StringIO()
-    reports.print_examination(found, Console(file=file, width=width, highlight=False))
+    status.print_examination(found, Console(file=file, width=width, highlight=False))
     return file.getvalue()
 
 

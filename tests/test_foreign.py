@@ -14,15 +14,14 @@ from typing import Any
 import pytest
 
 from bench import Bench, wait_for
-from energyctl.campaign.foreign import Load, Watch, unknown
-from energyctl.campaign.foreign import cpu_time as tables
+from energyctl.campaign.foreign import Load, Watch, cpu_time, unknown
 from energyctl.campaign.foreign.cpu_time import Entry, Look, Unsteady, foreign_between
 from energyctl.campaign.foreign.gpu_processes import GpuLooks
 from energyctl.energy import Domain
 from energyctl.meters import GpuProcess as Seat
 from energyctl.meters import Reading, Source, bounded
 from energyctl.meters.base import NotReported
-from energyctl.results import foreign_load as loads
+from energyctl.results import foreign_load
 from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, GpuProcess
 from energyctl.system.processes import MARKER
 from hardware.nvml import build, environment
@@ -33,7 +32,7 @@ end = time.monotonic() + float(sys.argv[1])
 while time.monotonic() < end:
     pass
 """
-TICK = 1 / tables.TICKS_PER_SECOND
+TICK = 1 / cpu_time.TICKS_PER_SECOND
 
 
 def burner(seconds: float, **options: Any) -> subprocess.Popen[bytes]:
@@ -54,7 +53,7 @@ def watch(meters: Sequence[Source] = ()) -> Watch:
 
 
 def spent_seconds(pid: int) -> float:
-    entry = tables.read_entry(pid)
+    entry = cpu_time.read_entry(pid)
     assert entry is not None
     return entry.spent * TICK
 
@@ -105,7 +104,7 @@ def test_what_a_foreign_process_starts_and_ends_counts_for_it() -> None:
 def test_our_processes_are_not_foreign_however_many_begin_and_end() -> None:
     # What else runs on the machine is in the busy time, too: only our own share must not be.
     watching = watch()
-    burned, busy = children_seconds(), tables.busy_ticks() * TICK
+    burned, busy = children_seconds(), cpu_time.busy_ticks() * TICK
     interval = watching.begin()
     nested = "import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', *sys.argv[1:]])"
     with burner(100) as long_one:
@@ -117,7 +116,7 @@ def test_our_processes_are_not_foreign_however_many_begin_and_end() -> None:
             load = interval.end()
         finally:
             long_one.kill()
-    busy = tables.busy_ticks() * TICK - busy
+    busy = cpu_time.busy_ticks() * TICK - busy
     burned = children_seconds() - burned
     assert running > 0.3
     assert load.cpu_seconds is not None
@@ -164,7 +163,7 @@ def entry(pid: int, parent: int, spent: int, reaped: int = 0, kernel: bool = Fal
 
 def made(time: float, busy: int, *entries: Entry) -> Look:
     table = {e.pid: e for e in (entry(INIT, 0, 0), *entries)}
-    ours = tables.trees(table, [US, DAEMON], [])
+    ours = cpu_time.trees(table, [US, DAEMON], [])
     roots = frozenset((pid, 5) for pid in (US, DAEMON) if pid in table)
     return Look(time, busy, table, roots, frozenset(table[pid].key for pid in ours))
 
@@ -187,11 +186,11 @@ def test_a_look_into_the_hand_over_of_an_ending_process_is_taken_again(
 
     def scan() -> dict[int, Entry]:
         table = next(scans)
-        monkeypatch.setattr(tables, "read_entry", seconds.pop(0).get)
+        monkeypatch.setattr(cpu_time, "read_entry", seconds.pop(0).get)
         return dict(table)
 
-    monkeypatch.setattr(tables, "read_table", scan)
-    look = tables.look([US])
+    monkeypatch.setattr(cpu_time, "read_table", scan)
+    look = cpu_time.look([US])
     assert sum(e.spent + e.reaped for e in look.table.values() if e.key in look.ours) == 100
 
 
@@ -202,22 +201,22 @@ def test_an_orphan_of_a_parent_that_ended_during_the_look_is_not_lost(
     torn = {INIT: init, US: us, 12: entry(12, 11, 50)}  # 11, a child of ours, has just ended
     whole = {INIT: init, US: us, 12: entry(12, US, 50)}
     scans = iter([torn, whole])
-    monkeypatch.setattr(tables, "read_table", lambda: dict(next(scans)))
-    monkeypatch.setattr(tables, "read_entry", whole.get)
-    assert (12, 5) in tables.look([US]).ours
+    monkeypatch.setattr(cpu_time, "read_table", lambda: dict(next(scans)))
+    monkeypatch.setattr(cpu_time, "read_entry", whole.get)
+    assert (12, 5) in cpu_time.look([US]).ours
 
 
 def test_a_look_that_stays_inconsistent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "STEADY_SECONDS", 0.0)
-    monkeypatch.setattr(tables, "read_table", lambda: {US: entry(US, INIT, 0)})
-    monkeypatch.setattr(tables, "read_entry", lambda pid: None)
+    monkeypatch.setattr(cpu_time, "STEADY_SECONDS", 0.0)
+    monkeypatch.setattr(cpu_time, "read_table", lambda: {US: entry(US, INIT, 0)})
+    monkeypatch.setattr(cpu_time, "read_entry", lambda pid: None)
     with pytest.raises(Unsteady):
-        tables.look([US])
+        cpu_time.look([US])
 
 
 def foreign_ticks(before: Look, after: Look) -> tuple[float, dict[int, float]]:
     seconds, shares = foreign_between(before, after, lambda pid: False)
-    per_second = tables.TICKS_PER_SECOND
+    per_second = cpu_time.TICKS_PER_SECOND
     return round(seconds * per_second), {s.pid: round(s.seconds * per_second) for s in shares}
 
 
@@ -406,7 +405,7 @@ def test_a_driver_that_hangs_leaves_its_processes_unknown(monkeypatch: pytest.Mo
 def test_foreign_cpu_time_warns_above_a_quarter_core_and_two_percent_of_the_machine(
     monkeypatch: pytest.MonkeyPatch, cpus: int, cores: float, warns: bool
 ) -> None:
-    monkeypatch.setattr(loads.os, "cpu_count", lambda: cpus)
+    monkeypatch.setattr(foreign_load.os, "cpu_count", lambda: cpus)
     load = Load(10.0, 10 * cores, [CpuProcess(7, "bob", "make -j", 10 * cores)], [])
     assert bool(load.warnings("during the foreground")) is warns
 
@@ -480,9 +479,9 @@ def working(bench: Bench) -> Bench:
 
 
 def test_background_iterations_are_no_foreign_load(working: Bench) -> None:
-    busy = tables.busy_ticks() * TICK
+    busy = cpu_time.busy_ticks() * TICK
     done = working.run("run", working.parallel(foreground={"hyperparameters": {"seconds": 3.0}}))
-    busy = tables.busy_ticks() * TICK - busy
+    busy = cpu_time.busy_ticks() * TICK - busy
     assert done.returncode == 0, done.stderr
     (result,) = working.results()
     (job,) = result["background_info"]["jobs"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench import Bench, wait_for
-from energyctl.background import templates as programs
+from energyctl.background import templates
 from energyctl.background.protocol import LAUNCHER
 from energyctl.background.templates import Places
 from energyctl.config.plan import BackgroundJob, Training
@@ -78,8 +78,8 @@ def test_a_thousand_hostile_arguments_reach_the_training_unchanged(tmp_path: Pat
 
     background = [BackgroundJob(Training("r", str(number), {})) for number in range(10)]
     marks = {"HOSTILE_NAME": "a=b\n'c'"}
-    jobs = programs.make_jobs(make_run(*background), "E", places, invocations_of, marks)
-    places.script.write_text(programs.render("E", jobs, places, TEMPLATES).script)
+    jobs = templates.make_jobs(make_run(*background), "E", places, invocations_of, marks)
+    places.script.write_text(templates.render("E", jobs, places, TEMPLATES).script)
     subprocess.run(["bash", "-n", places.script], check=True, timeout=30)
     for number, made in enumerate(jobs):
         done = subprocess.run(

@@ -16,9 +16,8 @@ import pytest
 
 from bench import Bench, wait_for
 from energyctl.background.protocol import LAUNCHER
-from energyctl.launchers import iteration
+from energyctl.launchers import iteration, ledger_writer
 from energyctl.launchers import iteration_logs as logs
-from energyctl.launchers import ledger_writer as rows
 from energyctl.results.ledger import Iteration, parse
 from energyctl.system import processes
 from supervised import job, living, supervised
@@ -353,10 +352,10 @@ def test_the_pause_before_a_start(
         clock += seconds
         ended = ["", str(-code)] if code < 0 else [str(code), ""]
         past.append(["j", "1", "2", *times, *ended])
-    assert rows.pause_before(past, restart_delay, clock) == pytest.approx(pause, abs=1e-5)
-    later = rows.pause_before(past, restart_delay, clock + 1.5)
+    assert ledger_writer.pause_before(past, restart_delay, clock) == pytest.approx(pause, abs=1e-5)
+    later = ledger_writer.pause_before(past, restart_delay, clock + 1.5)
     assert later == pytest.approx(max(0.0, pause - 1.5), abs=1e-5)
-    set_back = rows.pause_before(past, restart_delay, clock - 3600)
+    set_back = ledger_writer.pause_before(past, restart_delay, clock - 3600)
     assert pause - 1e-5 <= set_back <= pause + 0.5 + 1e-5  # from now on, at the most
 
 
@@ -376,24 +375,26 @@ def test_a_busy_neighbour_does_not_make_a_job_forget_its_past(tmp_path: Path) ->
     ledger = tmp_path / "iterations.csv"
     own = [f"slow,{run},1,{run}.0,{run}.5,1,\n" for run in range(1, 4)]
     busy = "".join(f"not_slow,{run},1,{run}.000000,{run}.500000,0,\n" for run in range(5000))
-    ledger.write_text(rows.HEADER + "".join(own[:2]) + busy + own[2] + busy)
-    assert [row[1] for row in rows.own_rows(str(ledger), "slow")][-3:] == ["1", "2", "3"]
+    ledger.write_text(ledger_writer.HEADER + "".join(own[:2]) + busy + own[2] + busy)
+    assert [row[1] for row in ledger_writer.own_rows(str(ledger), "slow")][-3:] == ["1", "2", "3"]
     failing = [f"slow,{run},1,{run}.0,{run}.5,1,\n" for run in range(1, 7)]
-    ledger.write_text(rows.HEADER + "".join(failing[:2]) + busy + "".join(failing[2:]) + busy)
-    past = rows.own_rows(str(ledger), "slow")
+    ledger.write_text(
+        ledger_writer.HEADER + "".join(failing[:2]) + busy + "".join(failing[2:]) + busy
+    )
+    past = ledger_writer.own_rows(str(ledger), "slow")
     assert [row[1] for row in past] == ["1", "2", "3", "4", "5", "6"]
-    assert rows.own_rows(str(ledger), "fresh") == []
-    assert rows.own_rows(str(tmp_path / "gone"), "slow") == []
+    assert ledger_writer.own_rows(str(ledger), "fresh") == []
+    assert ledger_writer.own_rows(str(tmp_path / "gone"), "slow") == []
 
 
 def test_a_long_ledger_is_read_from_its_end(tmp_path: Path) -> None:
     ledger = tmp_path / "iterations.csv"
     line = "mine,{0},1,{0}.0,{0}.5,{1},\nother,{0},1,{0}.0,{0}.5,0,\n"
-    ledger.write_text(rows.HEADER + "".join(line.format(run, 1) for run in range(60_000)))
-    crashing = rows.own_rows(str(ledger), "mine")
+    ledger.write_text(ledger_writer.HEADER + "".join(line.format(run, 1) for run in range(60_000)))
+    crashing = ledger_writer.own_rows(str(ledger), "mine")
     assert crashing[-1][1] == "59999"
-    assert rows.ENOUGH_FAILURES <= len(crashing) < 200
-    assert len(rows.own_rows(str(ledger), "other")) < 200
+    assert ledger_writer.ENOUGH_FAILURES <= len(crashing) < 200
+    assert len(ledger_writer.own_rows(str(ledger), "other")) < 200
 
 
 @pytest.mark.parametrize(("wrote", "ended"), [(150, 150), (90, 100), (300, 200)])
@@ -404,7 +405,7 @@ def test_a_cut_off_iteration_ended_with_its_last_line_and_never_in_the_future(
     (tmp_path / f".slow.{2**22 + 1}.running").write_text("slow,3,17,100.0,1")  # of no process
     log.touch()
     os.utime(log, (wrote, wrote))
-    assert rows.close_cut_off(str(ledger), "slow", 200.0, str(tmp_path)) == [3]
+    assert ledger_writer.close_cut_off(str(ledger), "slow", 200.0, str(tmp_path)) == [3]
     (row,) = parse(ledger.read_text())
     assert (row.started, row.ended, row.signal) == (100.0, ended, signal.SIGKILL)
 
@@ -412,16 +413,16 @@ def test_a_cut_off_iteration_ended_with_its_last_line_and_never_in_the_future(
 @pytest.mark.parametrize("torn", ["slow,4,1,4.0,4.", "slow,4,1,4.0,x,1,\n", "slow,4,1\n", "\0\0\n"])
 def test_a_torn_row_does_not_keep_a_job_from_starting(tmp_path: Path, torn: str) -> None:
     ledger = tmp_path / "iterations.csv"
-    ledger.write_text(rows.HEADER + "slow,3,1,3.0,3.5,1,\n" + torn)
-    past = rows.own_rows(str(ledger), "slow")
+    ledger.write_text(ledger_writer.HEADER + "slow,3,1,3.0,3.5,1,\n" + torn)
+    past = ledger_writer.own_rows(str(ledger), "slow")
     assert [row[1] for row in past] == ["3"]
-    assert rows.pause_before(past, 0.0, time.time()) == 0.0
+    assert ledger_writer.pause_before(past, 0.0, time.time()) == 0.0
 
 
 def test_a_row_after_a_torn_one_stands_on_a_line_of_its_own(tmp_path: Path) -> None:
     ledger = tmp_path / "iterations.csv"
-    ledger.write_text(rows.HEADER + "slow,3,1,3.0,3.5,1,\nslow,4,1,4.0,4")
-    rows.append_row(str(ledger), "slow,5,1,5.0,5.5,0,\n")
+    ledger.write_text(ledger_writer.HEADER + "slow,3,1,3.0,3.5,1,\nslow,4,1,4.0,4")
+    ledger_writer.append_row(str(ledger), "slow,5,1,5.0,5.5,0,\n")
     assert [row.run for row in parse(ledger.read_text())] == [3, 5]
 
 
@@ -432,7 +433,7 @@ def test_a_row_that_a_full_disk_tore_is_an_error(
     whole = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: whole(descriptor, data[:20]))
     with pytest.raises(OSError, match="No space left"):
-        rows.append_row(str(ledger), "slow,5,1,5.0,5.5,0,\n")
+        ledger_writer.append_row(str(ledger), "slow,5,1,5.0,5.5,0,\n")
 
 
 def kept(folder: Path) -> list[int]:

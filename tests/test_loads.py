@@ -23,7 +23,7 @@ from energyctl.meters.base import (
     Utilization,
 )
 from energyctl.results.background_load import AnswerLine, CpuLine, GpuLine, Unknown, on_gpus
-from energyctl.system import process_trees as trees
+from energyctl.system import process_trees
 
 DEADLINE_SECONDS = 30.0
 
@@ -262,8 +262,8 @@ def test_what_was_not_looked_at_is_null_with_its_reason(tmp_path: Path) -> None:
 def test_a_tree_with_more_threads_than_the_machine_has_processes_is_found_by_a_scan(
     tmp_path: Path, launch: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trees, "FEW_READS", 9)
-    monkeypatch.setattr(trees, "_processes", lambda: 10)
+    monkeypatch.setattr(process_trees, "FEW_READS", 9)
+    monkeypatch.setattr(process_trees, "_processes", lambda: 10)
     launch(
         "job",
         "import os, threading, time\n"

@@ -15,7 +15,7 @@ import pytest
 from bench import wait_for
 from energyctl.campaign.facts import machine_facts
 from energyctl.errors import MachineError
-from energyctl.launchers import governor_keeper as keeper
+from energyctl.launchers import governor_keeper
 from energyctl.system import processes
 from energyctl.system.governor import (
     abandoned_governors,
@@ -224,14 +224,14 @@ def test_an_unknown_governor_is_told_with_those_that_there_are(
 def test_a_governor_that_fails_half_way_is_put_back_and_told(
     cpus: list[Path], private: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = keeper.write
+    write = governor_keeper.write
 
     def refuse(path: str, text: str) -> None:
         if path == str(cpus[1]) and text == "performance":
             raise OSError(22, "Invalid argument")
         write(path, text)
 
-    monkeypatch.setattr(keeper, "write", refuse)
+    monkeypatch.setattr(governor_keeper, "write", refuse)
     with governor("performance", private) as problem:
         assert problem == f"the governor could not be set: {cpus[1]}: Invalid argument"
     assert texts(cpus) == ["powersave", "powersave", "ondemand"]

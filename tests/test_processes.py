@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl.campaign.training import foreground_process as launching
+from energyctl.campaign.training import foreground_process
 from energyctl.campaign.training.foreground_process import CannotStart, Foreground
 from energyctl.launchers import subreaper
 from energyctl.system import processes
@@ -35,7 +35,9 @@ def bed(tmp_path: Path) -> Iterator[Path]:
 
 def start(bed: Path, *argv: str, **fields: str) -> Foreground:
     env = {**os.environ, processes.MARKER: f"{bed}/e1/foreground"}
-    foreground = launching.prepare(argv, cwd=fields.get("cwd", str(bed)), env=env, log=bed / "log")
+    foreground = foreground_process.prepare(
+        argv, cwd=fields.get("cwd", str(bed)), env=env, log=bed / "log"
+    )
     foreground.go()
     return foreground
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from supervisor.options import ServerOptions
 
-from energyctl.background import templates as programs
+from energyctl.background import templates
 from energyctl.background.protocol import LAUNCHER, launcher_command
 from energyctl.background.templates import Job, Places, Rendered
 from energyctl.config import registry
@@ -64,13 +64,13 @@ def places(tmp_path: Path) -> Places:
 
 def jobs_of(places: Places, *background: BackgroundJob, **invoked: Any) -> tuple[Job, ...]:
     made = {"argv": ("./train.sh", "--lr", "0.1"), "cwd": "/repos/back", "env": {}, **invoked}
-    return programs.make_jobs(
+    return templates.make_jobs(
         make_run(*background), EXPERIMENT, places, lambda *_: (Invocation(**made),), {"MARK": "m/1"}
     )
 
 
 def render(places: Places, *background: BackgroundJob, **invoked: Any) -> Rendered:
-    return programs.render(EXPERIMENT, jobs_of(places, *background, **invoked), places, TEMPLATES)
+    return templates.render(EXPERIMENT, jobs_of(places, *background, **invoked), places, TEMPLATES)
 
 
 def parsed_by_supervisord(places: Places, entries: str) -> list[Any]:
@@ -78,7 +78,7 @@ def parsed_by_supervisord(places: Places, entries: str) -> list[Any]:
     values = {"runtime": str(places.runtime)}
     configuration = places.runtime.parent / "supervisord.conf"
     template = packaged() / "supervisord.conf.j2"
-    configuration.write_text(programs.render_template(template, values, script=False))
+    configuration.write_text(templates.render_template(template, values, script=False))
     (places.runtime / "conf.d" / "run.conf").write_text(entries)
     options = ServerOptions()
     try:
@@ -101,7 +101,7 @@ def test_build_training_args(places: Places, tmp_path: Path) -> None:
     }
     repository = registry.parse(REGISTRY, "registry.json").repositories["resnet"]
     where = registry.Where(tmp_path, registry.Interpreter(sys.executable), "background")
-    (made,) = programs.make_jobs(
+    (made,) = templates.make_jobs(
         make_run(BackgroundJob(Training("resnet", "resnet56", values))),
         EXPERIMENT,
         places,
@@ -152,7 +152,7 @@ def test_background_script_generation(places: Places) -> None:
         assert process.stdout_logfile == str(places.runtime / f"{process.name}.out")
         assert (process.autostart, process.startsecs, process.redirect_stderr) == (False, 0, True)
         assert (process.stopasgroup, process.killasgroup) == (True, True)
-        assert process.stopwaitsecs == programs.STOP_WAIT_SECONDS
+        assert process.stopwaitsecs == templates.STOP_WAIT_SECONDS
 
     script = places.runtime / "background.sh"
     script.write_text(rendered.script)
@@ -184,7 +184,7 @@ def test_the_script_says_what_it_knows_where_it_is_given_no_job(places: Places) 
     ],
 )
 def test_every_job_has_a_name_of_its_own(models: list[str], names: list[str]) -> None:
-    assert programs.job_names(make_run(*(job(model) for model in models))) == names
+    assert templates.job_names(make_run(*(job(model) for model in models))) == names
 
 
 def test_no_name_of_the_user_stands_in_the_entries(places: Places) -> None:
@@ -202,7 +202,7 @@ def test_a_quoted_value_reaches_supervisord_as_it_was(places: Places, value: str
 
     template = places.runtime / "entry.j2"
     template.write_text("[program:p]\ncommand=/bin/echo {{ value | entry }}\n")
-    entries = programs.render_template(template, {"value": value}, script=False)
+    entries = templates.render_template(template, {"value": value}, script=False)
     (group,) = parsed_by_supervisord(places, entries)
     (process,) = group.process_configs
     assert shlex.split(process.command) == ["/bin/echo", value]
@@ -211,7 +211,7 @@ def test_a_quoted_value_reaches_supervisord_as_it_was(places: Places, value: str
 def template_error(path: Path, text: str, *, script: bool, **values: Any) -> str:
     path.write_text(text)
     with pytest.raises(SettingsError) as caught:
-        programs.render_template(path, values, script=script)
+        templates.render_template(path, values, script=script)
     message = str(caught.value)
     assert message.startswith(str(path))
     assert "\n" not in message
@@ -262,7 +262,7 @@ def test_a_value_that_an_edited_script_prints_bare_is_quoted_all_the_same(tmp_pa
     template = tmp_path / "mine.sh.j2"
     template.write_text("printf '%s' {{ value }}{{ value ~ '!' }}\n")
     value = 'a\'b $(touch evil) `id`\n"c" ; #d %e'
-    text = programs.render_template(template, {"value": value}, script=True)
+    text = templates.render_template(template, {"value": value}, script=True)
     done = subprocess.run(["bash", "-c", text], capture_output=True, check=True, cwd=tmp_path)
     assert done.stdout.decode() == value + value + "!"
     assert not (tmp_path / "evil").exists()
@@ -275,7 +275,7 @@ def test_an_argument_with_a_nul_is_refused(places: Places) -> None:
 
 def test_a_missing_template_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"gone\.j2: no such template"):
-        programs.render_template(tmp_path / "gone.j2", {}, script=True)
+        templates.render_template(tmp_path / "gone.j2", {}, script=True)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from test_run import python_for
 
 from bench import DEADLINE_SECONDS, Bench, open_way, wait_for
-from energyctl.background import templates as programs
+from energyctl.background import templates
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.observer import Observer, View
 from energyctl.campaign.status_file import Published
@@ -257,7 +257,7 @@ def test_a_template_of_the_user_runs_no_code(tmp_path: Path, trick: str) -> None
     template = tmp_path / "background.sh.j2"
     template.write_text(f"{{{{ {trick} }}}}")
     with pytest.raises(SettingsError, match="unsafe"):
-        programs.render_template(template, {}, script=True)
+        templates.render_template(template, {}, script=True)
 
 
 def test_acting_as_the_user_ends_with_its_block(home: Path, victim: Path, user: User) -> None:

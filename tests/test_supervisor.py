@@ -19,7 +19,7 @@ import pytest
 
 from bench import wait_for
 from energyctl.background import daemon as supervisor
-from energyctl.background import daemon_lifecycle as daemons
+from energyctl.background import daemon_lifecycle
 from energyctl.background.daemon import Daemon, Program
 from energyctl.background.group import Background
 from energyctl.background.xmlrpc import Unreachable
@@ -50,7 +50,7 @@ def test_the_daemon_starts_on_demand_and_is_found_the_second_time(world: World) 
     assert first.ours()
     assert first.child is not None
     assert first.pid() == first.child.pid
-    second = daemons.ensure(world.configuration, world.runtime)
+    second = daemon_lifecycle.ensure(world.configuration, world.runtime)
     assert second.child is None
     assert second.pid() == first.pid()
     assert first.call("energyctl.version")
@@ -90,7 +90,7 @@ def test_a_broken_configuration_is_refused_with_its_reason(world: World) -> None
     text = world.configuration.read_text()
     world.configuration.write_text(text.replace("loglevel=info", "loglevel=chatty"))
     with pytest.raises(MachineError, match="does not come up with") as caught:
-        daemons.ensure(world.configuration, world.runtime)
+        daemon_lifecycle.ensure(world.configuration, world.runtime)
     message = str(caught.value)
     assert "bad logging level name 'chatty'" in message
     assert "\n" not in message
@@ -122,7 +122,7 @@ def test_the_daemon_of_an_operator_is_used_and_not_shut_down(
     try:
         daemon = wait_for(lambda: supervisor.find(world.runtime), "the operator's daemon", 10)
         assert not daemon.ours()
-        world.daemon = daemons.ensure(world.configuration, world.runtime)
+        world.daemon = daemon_lifecycle.ensure(world.configuration, world.runtime)
         assert world.daemon.pid() == popen.pid
         world.commands["large"] = ("sleep", "1000")
         background = world.background("e1", job("large"))
@@ -131,9 +131,9 @@ def test_the_daemon_of_an_operator_is_used_and_not_shut_down(
         assert background.stop().left == ()
         world.daemon.shut_down()
         assert world.daemon.answers()
-        monkeypatch.setattr(daemons, "__version__", "99.0")
+        monkeypatch.setattr(daemon_lifecycle, "__version__", "99.0")
         with pytest.raises(MachineError, match=r"started with energyctl .*, this is 99\.0; .*down"):
-            daemons.ensure(world.configuration, world.runtime)
+            daemon_lifecycle.ensure(world.configuration, world.runtime)
     finally:
         popen.terminate()
         popen.wait(10)

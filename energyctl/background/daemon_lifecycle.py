@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from energyctl import __version__
-from energyctl.background import templates as programs
+from energyctl.background import templates
 from energyctl.background.daemon import CALL_SECONDS, STARTED, Daemon, find
 from energyctl.background.protocol import STARTED_BY_ENERGYCTL, STOP_WAIT_SECONDS
 from energyctl.errors import MachineError
@@ -69,7 +69,7 @@ class Daemons:
 
 def write_configuration(template: Path, configuration: Path, runtime: Path, user: User) -> None:
     """Renders ``supervisord.conf``. Raises Settings- or MachineError."""
-    text = programs.render_template(template, {"runtime": str(runtime)}, script=False)
+    text = templates.render_template(template, {"runtime": str(runtime)}, script=False)
     try:
         with user.writing(configuration.parent):
             write_atomic(configuration, text, user.own)

@@ -18,8 +18,7 @@ from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.background.templates import Job, Rendered
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.errors import BackgroundLost, RunError
-from energyctl.launchers import iteration, subreaper
-from energyctl.launchers import ledger_writer as rows
+from energyctl.launchers import iteration, ledger_writer, subreaper
 from energyctl.results.background_load import unknown
 from energyctl.results.document import background_info, job_info, process_end
 from energyctl.results.folder import ResultsFolder
@@ -222,7 +221,9 @@ class Background:
             return  # it vanished, and is not made anew
         for job in self.rendered.jobs:
             with contextlib.suppress(OSError):
-                rows.close_cut_off(str(self.files.ledger), job.name, iteration.now(clock), job.logs)
+                ledger_writer.close_cut_off(
+                    str(self.files.ledger), job.name, iteration.now(clock), job.logs
+                )
 
     def _lost(self) -> bool:
         try:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from energyctl.launchers.proc_stat import read_stat
 from energyctl.meters.base import GpuProcess, NotReported, ProcessUtilization, Source, Utilization
-from energyctl.results import background_load as workload
+from energyctl.results import background_load
 from energyctl.results.background_load import AnswerLine, CpuLine, GpuLine, JobLoad, Share, Unknown
 from energyctl.system.process_trees import Looker, Tree
 from energyctl.system.threads import start_thread
@@ -217,12 +217,16 @@ class Loads:
     # -- figures --------------------------------------------------------------------------------
 
     def between(
-        self, start: float, end: float, *, shortest_seconds: float = workload.SHORTEST_SECONDS
+        self,
+        start: float,
+        end: float,
+        *,
+        shortest_seconds: float = background_load.SHORTEST_SECONDS,
     ) -> dict[str, JobLoad]:
         """How busy each job was from *start* to *end*; every figure that is None has its reason."""
         if end - start < shortest_seconds or end <= start:
             why = f"{end - start:.2f} s are too short to tell"
-            return dict.fromkeys(self._jobs, workload.unknown(why))
+            return dict.fromkeys(self._jobs, background_load.unknown(why))
         with self._lock:
             return {name: self._load(job, start, end) for name, job in self._jobs.items()}
 
@@ -264,7 +268,7 @@ class Loads:
             raise Unknown("; ".join(sorted({reason for reason in reasons if reason})))
         for gpu in told:
             self._answers[gpu].check(start, end)
-        return workload.on_gpus(told, start, end)
+        return background_load.on_gpus(told, start, end)
 
     def _doubts(self) -> list[str]:
         """Why a job may be on a GPU without being seen there."""

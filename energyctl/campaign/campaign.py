@@ -10,8 +10,7 @@ from pathlib import Path
 
 from energyctl.background.daemon import Daemon
 from energyctl.background.daemon_lifecycle import Daemons
-from energyctl.campaign import calibrate as calibrating
-from energyctl.campaign import leftovers
+from energyctl.campaign import calibrate, leftovers
 from energyctl.campaign import run as runner
 from energyctl.campaign.facts import machine_facts
 from energyctl.campaign.foreign import Watch
@@ -197,7 +196,7 @@ def _run_all(campaign: Campaign, context: Context, journal: Journal, place: Plac
         _rest(journal, campaign, context)
         if campaign.settings.calibration and runs:
             node = campaign.allocation.node or str(context.facts["hostname"])
-            problems = calibrating.calibrate(context, journal, node)
+            problems = calibrate.calibrate(context, journal, node)
             context = replace(context, warnings=(*context.warnings, *problems))
         for run in runs:
             context.interrupts.check()

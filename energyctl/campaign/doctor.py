@@ -7,8 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from energyctl.campaign.facts import machine_facts
-from energyctl.meters import GpuProcess, Row, Source, describe, open_meters
-from energyctl.meters import permissions as permission
+from energyctl.meters import GpuProcess, Row, Source, describe, open_meters, permissions
 from energyctl.meters.base import NotReported
 from energyctl.meters.capabilities import absent
 from energyctl.meters.discovery import NotOpened, source_entry_points
@@ -37,7 +36,7 @@ def examine() -> dict[str, Any]:
         "warnings": warnings,
         "gpu_processes": on_gpus,
         "gpu_processes_missing": "; ".join([*unknown, *not_asked]) or None,
-        "perf_event_paranoid": permission.perf_event_paranoid(),
+        "perf_event_paranoid": permissions.perf_event_paranoid(),
         "governor": {
             "now": current or None,
             "problem": governor_problem("performance"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from energyctl.background import info as judging
+from energyctl.background import info
 from energyctl.background.group import Background
 from energyctl.campaign.foreign import unknown
 from energyctl.campaign.run_state import Live, SharedIdle
@@ -59,12 +59,12 @@ def make_result(live: Live, recording: Recording) -> Result:
         warnings += live.foreign[name].warnings(when) if name in live.foreign else ()
     group = live.background or live.ended_background
     if run.background and group is None:
-        background = judging.planned_info(run, "the run ended before it was started")
+        background = info.planned_info(run, "the run ended before it was started")
     elif group is not None:
         span = (last.start, last.end) if last else (None, None)
         background = group.info(*span)
         background["settle"] = live.settled
-        warnings += judging.coverage_warnings(background)
+        warnings += info.coverage_warnings(background)
         warnings += operator_warnings(group.operations())
     data = _energy(energy, recording, live, group, warnings) if energy else None
     _share_idle(live, recording)
@@ -188,7 +188,7 @@ def cut_off_result(run: Run, files: RunFiles, campaign: str) -> Result:
         mode=run.mode,
         status="interrupted",
         foreground=document.foreground_result(files.foreground_id, run.foreground, error=why),
-        background=judging.planned_info(run, why) if run.background else None,
+        background=info.planned_info(run, why) if run.background else None,
         energy=why,
         foreign=document.foreign_by_phase({}, why),
         phases=[],

@@ -21,9 +21,7 @@ from energyctl.background.group import Background
 from energyctl.campaign.result_builder import make_result
 from energyctl.campaign.run_state import Context, Live, rendered_token
 from energyctl.campaign.settle import settle
-from energyctl.campaign.training import foreground as foregrounds
-from energyctl.campaign.training import foreground_process as launching
-from energyctl.campaign.training import workdirs
+from energyctl.campaign.training import foreground, foreground_process, workdirs
 from energyctl.campaign.training.foreground import Attempt
 from energyctl.campaign.training.invocations import background_name, foreground_name
 from energyctl.config.plan import Run
@@ -229,7 +227,7 @@ def attempt_once(live: Live, number: int) -> bool:
         live.workdir = context.trainings.make_workdir(run.foreground, files, name)
     invoked = context.trainings.foreground(run.foreground, files, name)
     wake = live.background.daemon_exit if live.background else None
-    how = foregrounds.Conduct(
+    how = foreground.Conduct(
         prepare=partial(_prepare, live, attempt),
         window=Window(live, folder, several=len(invoked) > 1),
         tick=live.tick,
@@ -238,11 +236,11 @@ def attempt_once(live: Live, number: int) -> bool:
         wake=() if wake is None else (wake,),
     )
     try:
-        foregrounds.run_attempt(attempt, invoked, how)
+        foreground.run_attempt(attempt, invoked, how)
     finally:
         context.folder.user.own_all(folder)
         context.folder.user.own(attempt.log)
-    foregrounds.take_metrics(attempt, repository, live.workdir)
+    foreground.take_metrics(attempt, repository, live.workdir)
     judge_coverage(live, attempt)
     left = attempt.end_of_tree.left if attempt.end_of_tree else ()
     attempt.warnings += [f"still running: pid {p.pid} {p.command}" for p in left]
@@ -250,10 +248,10 @@ def attempt_once(live: Live, number: int) -> bool:
     return attempt.succeeded
 
 
-def _prepare(live: Live, attempt: Attempt, invoked: Invocation) -> launching.Foreground:
+def _prepare(live: Live, attempt: Attempt, invoked: Invocation) -> foreground_process.Foreground:
     """The launcher of a step."""
     context = live.context
-    return launching.prepare(
+    return foreground_process.prepare(
         invoked.argv,
         cwd=invoked.cwd,
         env={

@@ -15,7 +15,7 @@ from energyctl.background.job_view import JobView
 from energyctl.background.load_monitor import Loads
 from energyctl.campaign.foreign import Interval, Load, Watch
 from energyctl.campaign.observer import Observer, View
-from energyctl.campaign.training import foreground as foregrounds
+from energyctl.campaign.training import foreground
 from energyctl.campaign.training.foreground import Attempt
 from energyctl.campaign.training.invocations import Trainings
 from energyctl.config.plan import Run
@@ -173,7 +173,7 @@ class Live:
                 jobs=self._jobs(),
                 last_line=last_line(attempt.log) if attempt else "",
                 moving=self.moving,
-                progress=foregrounds.progress(attempt, repository.progress) if attempt else None,
+                progress=foreground.progress(attempt, repository.progress) if attempt else None,
                 until=self.until,
                 log=str(attempt.log) if attempt else None,
                 series=str(self.files.energy(attempt.number)) if attempt else None,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from energyctl.campaign import result_builder as outcome
+from energyctl.campaign import result_builder
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.training import workdirs
 from energyctl.config.plan import Run
@@ -51,7 +51,7 @@ class InPlace:
             files = RunFiles.of(self.folder.root, experiment_id)
             with self.folder.user.writing(self.folder.root):
                 workdirs.remove(files.work)
-            result = outcome.cut_off_result(by_index[index], files, name)
+            result = result_builder.cut_off_result(by_index[index], files, name)
             self.folder.write(files.result, to_text(result))
 
     def begin(self, run: Run) -> RunFiles:

@@ -27,9 +27,7 @@ import signal
 import sys
 import time
 
-from energyctl.launchers import iteration_logs as logs
-from energyctl.launchers import ledger_writer as rows
-from energyctl.launchers import subreaper
+from energyctl.launchers import iteration_logs, ledger_writer, subreaper
 
 
 class Launch:
@@ -51,12 +49,14 @@ class Launch:
         self.restart_delay = float(options.get("--restart-delay", "0"))
         self.offset, self.began = read_clock(options.get("--clock"))
         try:
-            self.keep = logs.parse_keep(kept := options.get("--keep-logs", logs.KEEP))
+            self.keep = iteration_logs.parse_keep(
+                kept := options.get("--keep-logs", iteration_logs.KEEP)
+            )
         except ValueError:
             sys.exit(f"energyctl: --keep-logs {kept}: must be FIRST,LAST,FAILED or all")
         self.parent = parent
         beside = os.path.join(os.path.dirname(self.ledger), f".{self.job}.")
-        self.running = rows.note_path(self.ledger, self.job, os.getpid())
+        self.running = ledger_writer.note_path(self.ledger, self.job, os.getpid())
         self.cpu, self.kept = f"{beside}cpu", f"{beside}kept"
 
     def now(self) -> float:
@@ -125,29 +125,31 @@ def complain(path: str, error: OSError) -> None:
 def past(launch: Launch) -> list[list[str]]:
     """The job's last rows, those of iterations that were cut off included."""
     try:
-        for run in rows.close_cut_off(launch.ledger, launch.job, launch.now(), launch.logs):
+        for run in ledger_writer.close_cut_off(
+            launch.ledger, launch.job, launch.now(), launch.logs
+        ):
             prune(launch, run, failed=True)
     except OSError as error:
         complain(launch.ledger, error)
-    return rows.own_rows(launch.ledger, launch.job)
+    return ledger_writer.own_rows(launch.ledger, launch.job)
 
 
 def open_log(launch: Launch, before: list[list[str]]) -> tuple[int, int]:
     """The number and the log of this iteration. A load without a log is better than none."""
     try:
-        number, log = logs.open_next(launch.logs, before)
+        number, log = iteration_logs.open_next(launch.logs, before)
     except OSError as error:
         complain(launch.logs, error)
-        return logs.next_number(before), os.open(os.devnull, os.O_WRONLY)
+        return iteration_logs.next_number(before), os.open(os.devnull, os.O_WRONLY)
     if launch.tail:
-        logs.link(launch.tail, os.path.join(launch.logs, f"run_{number}.log"))
+        iteration_logs.link(launch.tail, os.path.join(launch.logs, f"run_{number}.log"))
     return number, log
 
 
 def note(launch: Launch, begin: str) -> None:
     """Notes the beginning of a row."""
     try:
-        rows.note(launch.running, begin)
+        ledger_writer.note(launch.running, begin)
     except OSError as error:
         complain(launch.running, error)
 
@@ -166,7 +168,7 @@ def add_cpu_time(path: str) -> None:
     except (OSError, ValueError, IndexError):
         pass  # the first
     try:
-        logs.write_whole(path, f"{seconds:.6f} {os.getpid()}\n")
+        iteration_logs.write_whole(path, f"{seconds:.6f} {os.getpid()}\n")
     except OSError as error:
         complain(path, error)
 
@@ -175,7 +177,7 @@ def prune(launch: Launch, run: int, failed: bool) -> None:
     """Removes the logs that are not kept now that *run* has ended."""
     if launch.keep is not None:
         try:
-            logs.prune(launch.kept, launch.logs, launch.keep, run, failed)
+            iteration_logs.prune(launch.kept, launch.logs, launch.keep, run, failed)
         except OSError as error:
             complain(launch.kept, error)
 
@@ -183,7 +185,7 @@ def prune(launch: Launch, run: int, failed: bool) -> None:
 def run(launch: Launch) -> int:
     """One iteration; returns the exit code that supervisord is to see."""
     before = past(launch)
-    pause = rows.pause_before(before, launch.restart_delay, launch.now())
+    pause = ledger_writer.pause_before(before, launch.restart_delay, launch.now())
     # Copies keep apart also where the group was brought up anew, on the same ledger.
     first = not any(float(row[3]) >= launch.began for row in before)
     time.sleep(max(pause, launch.first_delay if first else 0.0))
@@ -218,7 +220,7 @@ def write_end(launch: Launch, begin: str, ended: float, code: int) -> None:
     died_of = str(-code) if code < 0 else ""
     exit_code = "" if code < 0 else str(code)
     try:
-        rows.append_row(launch.ledger, f"{begin},{ended:.6f},{exit_code},{died_of}\n")
+        ledger_writer.append_row(launch.ledger, f"{begin},{ended:.6f},{exit_code},{died_of}\n")
     except OSError as error:
         complain(launch.ledger, error)
     try:

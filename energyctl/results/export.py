@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 from energyctl.errors import MachineError, SettingsError
-from energyctl.results import reader as stored
-from energyctl.results import tables
+from energyctl.results import reader, tables
 from energyctl.results.table_writers import (
     CsvSheet,
     Growing,
@@ -50,7 +49,7 @@ def export(
     user: User,
     stdout: TextIO,
     say: Callable[[str], None],
-    step: stored.Step = lambda done, total: None,
+    step: reader.Step = lambda done, total: None,
 ) -> Exported:
     """Reads every result once, and writes all targets, or none. `say` hears of each problem.
 
@@ -70,7 +69,7 @@ def export(
     with staging(user) as staged, contextlib.ExitStack() as files:
         growing = {t.table: _growing(t, kind, staged, files, stdout) for t in targets}
         try:
-            for rows in stored.read(paths, rows_of, problem, step):
+            for rows in reader.read(paths, rows_of, problem, step):
                 done.results += 1
                 for name, more in rows.items():
                     growing[name].add(more)
@@ -105,7 +104,7 @@ def _rows(
 ) -> dict[str, list[Row]]:
     rows: dict[str, list[Row]] = {}
     if "runs" in wanted:
-        rows["runs"] = [tables.run_row(result, path.name, stored.gpu_series(path, result))]
+        rows["runs"] = [tables.run_row(result, path.name, reader.gpu_series(path, result))]
     if "domains" in wanted:
         rows["domains"] = tables.domain_rows(result)
     if "phases" in wanted:
@@ -113,5 +112,5 @@ def _rows(
     if "jobs" in wanted:
         rows["jobs"] = tables.job_rows(result)
     if "iterations" in wanted:
-        rows["iterations"] = tables.iteration_rows(result, stored.ledger_of(path, result, problem))
+        rows["iterations"] = tables.iteration_rows(result, reader.ledger_of(path, result, problem))
     return rows

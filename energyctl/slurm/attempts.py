@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from energyctl.campaign import result_builder as outcome
+from energyctl.campaign import result_builder
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.storage import FINISHED
 from energyctl.campaign.training import workdirs
@@ -165,7 +165,7 @@ class Attempts:
                 node=os.uname().nodename,
                 **facts,
             )
-        result = outcome.cut_off_result(run, files, str(self.journal.head()["name"]))
+        result = result_builder.cut_off_result(run, files, str(self.journal.head()["name"]))
         result["environment"]["node"] = claim.node
         result["environment"]["slurm"] = {"job_id": claim.job}
         self.folder.write(files.result, to_text(result))

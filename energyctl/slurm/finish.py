@@ -8,7 +8,7 @@ from energyctl.campaign.journal import Journal
 from energyctl.config.plan import Run
 from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError
-from energyctl.slurm import commands as slurm
+from energyctl.slurm import commands
 from energyctl.slurm.attempts import Attempts
 from energyctl.slurm.submit import (
     Queued,
@@ -52,7 +52,7 @@ def cancel(journal: Journal, say: Callable[[str], None]) -> list[str]:
         if queue:
             names = sorted({f"{one.task.array_job}_{one.task.index}" for one in queue})
             say(f"cancelling {len(names)} tasks")
-            slurm.cancel(sorted({one.task.array_job for one in queue}))
+            commands.cancel(sorted({one.task.array_job for one in queue}))
             left = wait_until_empty(own, CANCEL_SECONDS)
             if left:
                 still = ", ".join(
@@ -73,7 +73,7 @@ def submit_missing(
         said, queue = _settle(own)
         held = [f"{one.task.array_job}_{one.task.index}" for one in queue if one.task.held]
         if held:
-            slurm.release(held)
+            commands.release(held)
             said.append(f"released {', '.join(held)}, which Slurm held after a start that failed")
         runs, made = missing(own, queue), []
         if runs:

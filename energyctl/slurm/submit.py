@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from energyctl.background import templates as programs
+from energyctl.background import templates
 from energyctl.campaign.journal import Journal
 from energyctl.config.plan import Run
 from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError
 from energyctl.results.journal_schema import JournalLine
-from energyctl.slurm import commands as slurm
+from energyctl.slurm import commands
 from energyctl.slurm.arrays import Array, arrays, sbatch_options, task_of
 from energyctl.slurm.attempts import Attempts
 from energyctl.system.workspace import Workspace
@@ -104,19 +104,19 @@ def script(workspace: Workspace, name: str, journal: Path, array: Array, wanted:
         "journal": str(journal),
         "python": sys.executable,
     }
-    return programs.render_template(workspace.find(SCRIPT), values, script=True)
+    return templates.render_template(workspace.find(SCRIPT), values, script=True)
 
 
 def check(workspace: Workspace, name: str, wanted: Slurm) -> None:
     """All of it that can be known wrong now. Raises Settings- or MachineError."""
     script(workspace, name, workspace.root / "x.jsonl", Array(0, (1,)), wanted)
-    slurm.require()
+    commands.require()
 
 
 def planned(runs: Collection[Run], wanted: Slurm) -> list[Array]:
     """The arrays that would be submitted."""
     tasks = {task_of(run.index, wanted.runs_per_task) for run in runs}
-    return arrays(tasks, slurm.largest_index())
+    return arrays(tasks, commands.largest_index())
 
 
 def submit(
@@ -151,11 +151,11 @@ def submit(
             offset=array.offset,
             tasks=list(array.tasks),
             options=wanted.model_dump(mode="json"),
-            cluster=slurm.cluster_name(),
+            cluster=commands.cluster_name(),
             by=os.uname().nodename,
         )
         try:
-            job = slurm.submit(path, *after)
+            job = commands.submit(path, *after)
         except MachineError as error:
             raise MachineError(_refused(str(error), journal, made)) from error
         journal.append(
@@ -191,7 +191,7 @@ class Queued:
     """A task of the campaign in the queue, by its own number."""
 
     number: int
-    task: slurm.Task
+    task: commands.Task
 
 
 def queued(
@@ -207,9 +207,9 @@ def queued(
     if not asked:
         return []
     users = {journal.path.stat().st_uid, os.getuid()}
-    tasks = slurm.queue(users, patient=patient)
+    tasks = commands.queue(users, patient=patient)
     clusters = {str(e["cluster"]) for e in lines if e.get("cluster")}
-    here = slurm.cluster_name(patient)
+    here = commands.cluster_name(patient)
     if clusters and here not in clusters:
         raise MachineError(
             f"{journal.name} was submitted on the cluster {', '.join(sorted(clusters))}; "

@@ -19,7 +19,7 @@ from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError, SettingsError
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.schema import FINISHED
-from energyctl.slurm import commands as slurm
+from energyctl.slurm import commands
 from energyctl.slurm.arrays import runs_of
 from energyctl.slurm.attempts import Attempts, Claimed
 from energyctl.slurm.commands import WARNED, Here
@@ -58,7 +58,7 @@ def load(
 
     Raises SettingsError where there is none, and MachineError where this is no job of Slurm.
     """
-    here = slurm.here()
+    here = commands.here()
     journal = journals.find(folder, wanted)
     if journal.cluster is None:
         raise SettingsError(f"{journal.name} runs on one machine, not on a cluster")
@@ -153,7 +153,7 @@ def _node_facts(task: Task, options: Slurm) -> tuple[dict[str, object], Sequence
     here = task.here
     warnings: list[str] = []
     try:
-        told = slurm.job_facts(here.job)
+        told = commands.job_facts(here.job)
     except MachineError as error:
         told = {}
         warnings.append(f"whether this node is ours alone is not known: {error}")

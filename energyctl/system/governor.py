@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from energyctl.launchers import governor_keeper as keeper
+from energyctl.launchers import governor_keeper
 from energyctl.system import processes
 from energyctl.system.files import write_atomic
 from energyctl.system.user import invoking_user
@@ -74,14 +74,14 @@ def governor(name: str | None, runtime: Path) -> Iterator[str | None]:
     try:
         yield _set(name)
     finally:
-        keeper.put_back(before, str(_cpu_root()))
+        governor_keeper.put_back(before, str(_cpu_root()))
         kept.close()
 
 
 def _set(name: str) -> str | None:
     for path in governors():
         try:
-            keeper.write(str(path), name)
+            governor_keeper.write(str(path), name)
         except OSError as error:
             return f"the governor could not be set: {path}: {error.strerror}"
     return None
@@ -100,7 +100,7 @@ class _Kept:
         arguments = [str(self._path), str(_cpu_root()), str(own.pid), str(own.ticks)]
         try:
             self._keeper = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(Path(keeper.__file__)), *arguments],
+                [sys.executable, "-I", "-S", str(Path(governor_keeper.__file__)), *arguments],
                 cwd="/",
                 env={},
                 stdin=subprocess.PIPE,
@@ -122,7 +122,7 @@ class _Kept:
         assert self._keeper.stdout is not None
         ready = select.select([self._keeper.stdout], [], [], KEEPER_SECONDS)[0]
         if not ready or not self._keeper.stdout.readline():
-            raise OSError(f"{keeper.__file__} does not start with {sys.executable}")
+            raise OSError(f"{governor_keeper.__file__} does not start with {sys.executable}")
 
     def close(self) -> None:
         """Takes both back; the governors are as they were."""
@@ -158,7 +158,7 @@ def restore_abandoned(
     with _record(runtime) as (record, data):
         if record is None or data is None:
             return
-        failed = keeper.put_back(data["governors"], str(_cpu_root()))
+        failed = governor_keeper.put_back(data["governors"], str(_cpu_root()))
         if failed:
             reason = next(iter(failed.values()))
             complain(f"the governor of {len(failed)} CPUs cannot be put back: {reason}; use sudo")
@@ -169,14 +169,16 @@ def restore_abandoned(
 
 def governor_names(before: Mapping[str, str]) -> str:
     """Governors by name alone."""
-    return ", ".join(sorted({name for name in before.values() if keeper.GOVERNOR.fullmatch(name)}))
+    return ", ".join(
+        sorted({name for name in before.values() if governor_keeper.GOVERNOR.fullmatch(name)})
+    )
 
 
 @contextlib.contextmanager
-def _record(runtime: Path) -> Iterator[tuple[keeper.Record | None, dict[str, Any] | None]]:
+def _record(runtime: Path) -> Iterator[tuple[governor_keeper.Record | None, dict[str, Any] | None]]:
     """The record of a dead energyctl about the CPUs of this machine, locked in the block."""
     try:
-        record = keeper.Record(str(runtime))
+        record = governor_keeper.Record(str(runtime))
     except OSError:
         yield None, None
         return

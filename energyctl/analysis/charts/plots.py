@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from energyctl.analysis.charts import chart_data as rows
-from energyctl.analysis.charts import conditions, themes, timeline
-from energyctl.analysis.charts import energy_charts as energies
-from energyctl.analysis.charts import pareto_fronts as fronts
+from energyctl.analysis.charts import conditions, energy_charts, pareto_fronts, themes, timeline
 from energyctl.analysis.charts.altair import alt
 from energyctl.errors import SettingsError
 from energyctl.results.tables import Row
@@ -105,7 +103,7 @@ def energy(runs: Sequence[Run], wanted: Wanted) -> Drawing:
     estimates = any(row["measured"] is False for row in data["domains"])
 
     def chart(width: float) -> Any:
-        drawn = energies.energy_by_run(
+        drawn = energy_charts.energy_by_run(
             domains,
             width,
             wanted.height,
@@ -127,7 +125,7 @@ def hyperparameter(runs: Sequence[Run], wanted: Wanted) -> Drawing:
     y = "joules"
     if wanted.y not in (None, "energy"):
         y = _column(table, "metric_", wanted.y, "metric", "--y")
-    data = _points(fronts.point_rows(runs, x, y), x, y)
+    data = _points(pareto_fronts.point_rows(runs, x, y), x, y)
     values = [row["x"] for row in data]
     numeric = not any(isinstance(value, str | bool) for value in values)
     log = numeric and min(values) > 0 and max(values) > LOG_RANGE * min(values)
@@ -137,12 +135,12 @@ def hyperparameter(runs: Sequence[Run], wanted: Wanted) -> Drawing:
         height = wanted.height or width * 0.6
         if y == "joules":
             unit = energy_unit(row["y"] for row in data)
-            drawn = energies.energy_against(
+            drawn = energy_charts.energy_against(
                 title, log, width, height, unit, numeric, shown, TEXT, models
             )
             return _noted(drawn, runs)
         metric = y.removeprefix("metric_")
-        drawn = energies.metric_against(
+        drawn = energy_charts.metric_against(
             title, metric, log, width, height, numeric, shown, text=TEXT
         )
         return _noted(drawn, runs)
@@ -155,11 +153,11 @@ def front(runs: Sequence[Run], wanted: Wanted) -> Drawing:
     if wanted.x not in (None, "energy"):
         raise SettingsError("--kind pareto draws energy along x: leave --x out")
     y = _column(rows.run_rows(runs), "metric_", wanted.y, "metric", "--y")
-    data = _points(fronts.point_rows(runs, "joules", y, wanted.maximise), "energy", y)
+    data = _points(pareto_fronts.point_rows(runs, "joules", y, wanted.maximise), "energy", y)
     shown, unit = _modes(data), energy_unit(row["x"] for row in data)
 
     def chart(width: float) -> Any:
-        drawn = energies.metric_against_energy(
+        drawn = energy_charts.metric_against_energy(
             y.removeprefix("metric_"),
             width,
             wanted.height or width * 0.6,

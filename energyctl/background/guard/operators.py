@@ -21,8 +21,7 @@ from supervisor.states import ProcessStates, SupervisorStates
 
 from energyctl.background.guard.wakeup import send
 from energyctl.background.protocol import GROUP_PREFIX, JOB
-from energyctl.launchers import iteration
-from energyctl.launchers import ledger_writer as rows
+from energyctl.launchers import iteration, ledger_writer
 from energyctl.results.paths import LEDGER, OPERATORS
 from energyctl.system import processes
 
@@ -153,8 +152,8 @@ class Operators:
             return
         ledger = str(live.folder / LEDGER)
         try:
-            if os.path.exists(rows.note_path(ledger, job, process.pid)):
-                rows.close_cut_off(ledger, job, live.now())
+            if os.path.exists(ledger_writer.note_path(ledger, job, process.pid)):
+                ledger_writer.close_cut_off(ledger, job, live.now())
         except OSError as error:  # the next launcher of the job tries again
             self._complain(Path(ledger), error)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from energyctl.background.daemon import Daemon
 from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.background.xmlrpc import Unreachable
-from energyctl.campaign.foreign import cpu_time as table
+from energyctl.campaign.foreign import cpu_time
 from energyctl.campaign.foreign.gpu_processes import GpuLooks, Seat, Whose
 from energyctl.meters.base import NotReported, Source
 from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, Load, user_and_command
@@ -37,7 +37,7 @@ class Watch:
         self._roots: set[int] = set()
         self._others: set[int] = set()
         own = os.getpid()
-        self._strangers = {e.key for e in table.read_table().values() if e.parent == own}
+        self._strangers = {e.key for e in cpu_time.read_table().values() if e.parent == own}
         self._start: Interval | None = self.begin(alone=True)
 
     def before_the_start(self, wait: Callable[[float], None]) -> list[str]:
@@ -53,10 +53,10 @@ class Watch:
         self._find_roots()
         return Interval(self, GpuLooks(self._meters, self.whose, self._strange, self._ours, alone))
 
-    def look(self) -> table.Look:
+    def look(self) -> cpu_time.Look:
         """Raises table.Unsteady or OSError."""
-        others = {e.key for pid in self._others if (e := table.read_entry(pid)) is not None}
-        return table.look(self._roots, self._strangers | others)
+        others = {e.key for pid in self._others if (e := cpu_time.read_entry(pid)) is not None}
+        return cpu_time.look(self._roots, self._strangers | others)
 
     def is_marked(self, pid: int) -> bool:
         """Whether it carries the marker of our workspace."""
@@ -64,7 +64,7 @@ class Watch:
 
     def whose(self, pid: int) -> Whose:
         """By its marker, else by its ancestors."""
-        entry = table.read_entry(pid)
+        entry = cpu_time.read_entry(pid)
         if entry is None:
             return "nobody"
         if self.is_marked(pid):
@@ -74,7 +74,7 @@ class Watch:
                 return "foreign"
             if entry.pid in self._roots:
                 return "ours"
-            entry = table.read_entry(entry.parent)
+            entry = cpu_time.read_entry(entry.parent)
         return "foreign"
 
     def wait_until_freed(self, limit_seconds: float) -> list[str]:
@@ -98,7 +98,7 @@ class Watch:
             except Exception:
                 continue  # who is on it cannot be told
             for process in found:
-                alive = table.read_entry(process.pid) is not None
+                alive = cpu_time.read_entry(process.pid) is not None
                 seen = (process.gpu, process.pid) in self._ours
                 if self.is_marked(process.pid) if alive else seen:
                     size = process.memory_bytes
@@ -126,12 +126,12 @@ class Interval:
         self._watch, self._gpus = watch, gpus
         self._began = time.monotonic()
         self._problem: str | None = None
-        self._before: table.Look | None = None
+        self._before: cpu_time.Look | None = None
         gpus.look()
         gpus.wait()
         try:
             self._before = watch.look()
-        except (table.Unsteady, OSError) as error:
+        except (cpu_time.Unsteady, OSError) as error:
             self._problem = f"the look at the beginning failed: {error}"
 
     @property
@@ -157,8 +157,8 @@ class Interval:
         if problem is None and self._before is not None:
             try:
                 after = self._watch.look()
-                cpu, shares = table.foreign_between(self._before, after, self._watch.is_marked)
-            except (table.Unsteady, OSError) as error:
+                cpu, shares = cpu_time.foreign_between(self._before, after, self._watch.is_marked)
+            except (cpu_time.Unsteady, OSError) as error:
                 problem = f"the look at the end failed: {error}"
             else:
                 named = [

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from energyctl import launchers
-from energyctl.background import protocol as groups
+from energyctl.background import protocol
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.processes import Ended, Found
@@ -237,7 +237,7 @@ def prepare(
 def _of_background(process: Found) -> bool:
     """Whether an orphan is one of the background's, whose supervisord was lost."""
     role = processes.environment_value(process.pid, processes.MARKER) or ""
-    return role.endswith("/background") or str(groups.LAUNCHER) in process.command
+    return role.endswith("/background") or str(protocol.LAUNCHER) in process.command
 
 
 def _why(number: int, program: str, cwd: str) -> str:

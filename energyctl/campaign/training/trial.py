@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from energyctl.campaign.training import foreground, preflight
-from energyctl.campaign.training import foreground_process as launching
+from energyctl.campaign.training import foreground, foreground_process, preflight
 from energyctl.campaign.training.foreground import Attempt, Conduct
 from energyctl.campaign.training.invocations import Trainings, foreground_name
 from energyctl.config.plan import Run, Training
@@ -131,10 +130,10 @@ def _run(
         workdir = made.make_workdir(training, files, own)
     steps = made.foreground(training, files, own)
 
-    def prepare(invoked: Invocation) -> launching.Foreground:
+    def prepare(invoked: Invocation) -> foreground_process.Foreground:
         seen.commands.append(shlex.join(invoked.argv))
         say(f"{invoked.step.name}: {seen.commands[-1]}")
-        return launching.prepare(
+        return foreground_process.prepare(
             invoked.argv,
             cwd=invoked.cwd,
             env={

@@ -62,7 +62,7 @@ def _show(workspace: Workspace, prepared: Prepared, folder: str | None) -> None:
     from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.campaign.training import interpreters, preflight
     from energyctl.campaign.training.invocations import Trainings
-    from energyctl.cli.output import campaign as output
+    from energyctl.cli.output import campaign
     from energyctl.cli.output.live import make_console
     from energyctl.cli.result_arguments import results_folder
 
@@ -72,10 +72,10 @@ def _show(workspace: Workspace, prepared: Prepared, folder: str | None) -> None:
     console = make_console()
     seconds = durations(results_folder(workspace, folder))
     estimates = estimate_seconds(plan.runs, settings, known, seconds)
-    output.show_plan(console, settings, plan.runs, estimates, plan.seed, len(plan.runs))
-    output.show_end(console, settings, estimates)
-    output.show_passed_over(console, plan.passed_over, len(plan.passed_over))
+    campaign.show_plan(console, settings, plan.runs, estimates, plan.seed, len(plan.runs))
+    campaign.show_end(console, settings, estimates)
+    campaign.show_passed_over(console, plan.passed_over, len(plan.passed_over))
     python = interpreters.own_python(os.environ, sys.executable)
     trainings = Trainings(known, workspace.root, python, os.environ)
     for problem in preflight.check(plan.runs, trainings):
-        output.print_line(console, f"not ready: {problem}", "yellow")
+        campaign.print_line(console, f"not ready: {problem}", "yellow")

@@ -111,16 +111,15 @@ def plot(
     runs = load_runs(workspace, results, folder)
     if not runs:
         raise click.UsageError("no result could be read: nothing was drawn")
-    from energyctl.analysis.charts import figure_files as figures
-    from energyctl.analysis.charts import plots as kinds
+    from energyctl.analysis.charts import figure_files, plots
     from energyctl.system.user import invoking_user
 
     chosen = kind or ("power" if len(runs) == 1 else "energy")
     place = place or _place(workspace.given(f"{chosen}.pdf"), force)
-    drawing = kinds.KINDS[chosen](runs, kinds.Wanted(x, y, maximise, height))
-    form = figures.form_of(place)
-    made = figures.figure(drawing.chart, drawing.rows, form, width, theme, dpi)
-    figures.save(place, made, invoking_user())
+    drawing = plots.KINDS[chosen](runs, plots.Wanted(x, y, maximise, height))
+    form = figure_files.form_of(place)
+    made = figure_files.figure(drawing.chart, drawing.rows, form, width, theme, dpi)
+    figure_files.save(place, made, invoking_user())
     click.echo(f"wrote {place}: {chosen}, {width / POINTS_PER_MM:.0f} mm wide")
     return int(bool(runs.problems))
 

@@ -52,7 +52,7 @@ def run(root: Path, /, file: str | None, **given: Any) -> int:
 
     Without FILE, train one model alone: --repo and --model name it.
     """
-    from energyctl.campaign import prepare as preparation
+    from energyctl.campaign import prepare
     from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.cli.conduct import close, conduct, progress_of
     from energyctl.cli.output import campaign as output
@@ -66,7 +66,7 @@ def run(root: Path, /, file: str | None, **given: Any) -> int:
     show_problems(prepared.name, prepared.problems)
     if prepared.settings is None or prepared.plan is None:
         return SettingsError.exit_code
-    runs = preparation.runs_to_start(prepared, given["only"], given["strict"])
+    runs = prepare.runs_to_start(prepared, given["only"], given["strict"])
     if not given["dry_run"]:
         refuse_if_held()
     settings, plan = prepared.settings, prepared.plan
@@ -79,10 +79,10 @@ def run(root: Path, /, file: str | None, **given: Any) -> int:
     total, plain = len(plan.runs), given["no_progress"]
     with progress_of(console, total, len(runs), ends_in, plain) as progress:
         rendered = given["rendered"] and workspace.given(given["rendered"])
-        campaign = preparation.campaign_of(prepared, runs, folder, rendered, progress)
+        campaign = prepare.campaign_of(prepared, runs, folder, rendered, progress)
         output.show_meters(console, settings)
         if given["dry_run"]:
-            preparation.check(campaign)
+            prepare.check(campaign)
             output.print_line(console, "dry run: nothing was started")
             return int(prepared.invalid)
         outcome = conduct(campaign, progress)
@@ -91,7 +91,7 @@ def run(root: Path, /, file: str | None, **given: Any) -> int:
 
 def _prepared(workspace: Workspace, file: str | None, given: Mapping[str, Any]) -> Prepared:
     """The settings file, or the one that ``--repo … --model …`` stand for."""
-    from energyctl.campaign import prepare as preparation
+    from energyctl.campaign import prepare
     from energyctl.config import settings
 
     models, seed, folder = given["models"], given["seed"], given["folder"]
@@ -99,13 +99,13 @@ def _prepared(workspace: Workspace, file: str | None, given: Mapping[str, Any]) 
     if file is not None and inline:
         raise click.UsageError(f"{inline[0]} goes without a settings file")
     if file is not None:
-        return preparation.prepare_file(workspace, file, models, seed, folder)
+        return prepare.prepare_file(workspace, file, models, seed, folder)
     if not given["repo"] or not given["model"]:
         raise click.UsageError("name a settings file, or --repo R --model M")
     text = _inline_settings(given["repo"], given["model"], given["mutate"], given["runs"])
     document = settings.parse(text, "(command line)")
     models, folder = (name and workspace.given(name) for name in (models, folder))
-    return preparation.prepare(workspace, document, text, models, seed, folder)
+    return prepare.prepare(workspace, document, text, models, seed, folder)
 
 
 def _inline_settings(repo: str, model: str, mutate: str | None, runs: int | None) -> str:

@@ -40,7 +40,7 @@ def submit(root: Path, /, file: str, **given: Any) -> int:
     --dry-run prints the scripts that sbatch would be given. `status` and `watch` show how it goes,
     `collect` waits for the end, `cancel` ends it, `resume` submits what is missing.
     """
-    from energyctl.campaign import prepare as preparation
+    from energyctl.campaign import prepare
     from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.cli.output.campaign import show_plan
     from energyctl.cli.output.live import Progress, make_console
@@ -55,20 +55,20 @@ def submit(root: Path, /, file: str, **given: Any) -> int:
     from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
-    prepared = preparation.prepare_file(
+    prepared = prepare.prepare_file(
         workspace, file, given["models"], given["seed"], given["folder"]
     )
     show_problems(prepared.name, prepared.problems)
     if prepared.settings is None or prepared.plan is None:
         return SettingsError.exit_code
     settings, seed = prepared.settings, prepared.plan.seed
-    runs = preparation.runs_to_start(prepared, given["only"], given["strict"])
+    runs = prepare.runs_to_start(prepared, given["only"], given["strict"])
     wanted = _wanted(settings, given)
     folder, console = results_folder(workspace, given["folder"]), make_console()
     rendered = given["rendered"] and workspace.given(given["rendered"])
     with Progress(console, len(runs), len(runs), live=False) as progress:
-        campaign = preparation.campaign_of(prepared, runs, folder, rendered, progress)
-        preparation.check(campaign)
+        campaign = prepare.campaign_of(prepared, runs, folder, rendered, progress)
+        prepare.check(campaign)
     if given["dry_run"]:
         print_scripts(workspace, settings.experiment_name, folder, runs, wanted)
         return int(prepared.invalid)
@@ -80,7 +80,7 @@ def submit(root: Path, /, file: str, **given: Any) -> int:
     warn_of_time_limit(runs, estimates, settings, wanted)
     warn_of_shared_clones(runs, prepared.registry, wanted)
     facts = slurm.cluster_facts(wanted)
-    journal = preparation.new_journal(prepared, runs, folder, rendered, cluster=facts)
+    journal = prepare.new_journal(prepared, runs, folder, rendered, cluster=facts)
     try:
         submissions = slurm.submit(workspace, journal, runs, wanted)
     except MachineError:

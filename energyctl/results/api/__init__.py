@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import cast
 
-from energyctl.results import reader as stored
-from energyctl.results import tables
+from energyctl.results import reader, tables
 from energyctl.results.api.frames import TABLES
 from energyctl.results.api.parts import RunDomain, RunEnergy, RunJob, RunPhase
 from energyctl.results.api.run import Run
@@ -34,14 +33,14 @@ def load(*places: str | os.PathLike[str], problem: Callable[[str], None] | None 
     Raises SettingsError where a place is not there or holds no result. A result that cannot be
     read is left out and named in `problems`; *problem* hears of it at once.
     """
-    paths = [path for place in places or ("results",) for path in stored.result_files(Path(place))]
+    paths = [path for place in places or ("results",) for path in reader.result_files(Path(place))]
     return load_files(paths, problem)
 
 
 def load_files(
     paths: Iterable[Path],
     problem: Callable[[str], None] | None = None,
-    step: stored.Step = lambda done, total: None,
+    step: reader.Step = lambda done, total: None,
 ) -> Runs:
     """The runs of these result files."""
     problems: list[str] = []
@@ -51,7 +50,7 @@ def load_files(
         if problem is not None:
             problem(line)
 
-    return Runs(stored.read(paths, _run, say, step), problems)
+    return Runs(reader.read(paths, _run, say, step), problems)
 
 
 def _run(path: Path, result: Part) -> Run:

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from energyctl.errors import SettingsError
-from energyctl.results import reader as stored
-from energyctl.results import tables
-from energyctl.results import time_series as series
+from energyctl.results import reader, tables, time_series
 from energyctl.results.api import html
 from energyctl.results.api.frames import frame
 from energyctl.results.api.parts import RunDomain, RunEnergy, RunJob, RunPhase
@@ -146,15 +144,15 @@ class Run:
 
     def power(self) -> polars.DataFrame:
         """Samples: timestamp (Unix seconds), domain, watts; by time. No row: no time series."""
-        return series.power(self._series)
+        return time_series.power(self._series)
 
     def temperature(self) -> polars.DataFrame:
         """Samples: timestamp (Unix seconds), gpu, gpu_celsius, memory_celsius."""
-        return series.temperature(self._series)
+        return time_series.temperature(self._series)
 
     def utilization(self) -> polars.DataFrame:
         """Samples: timestamp (Unix seconds), gpu, gpu_percent, memory_percent."""
-        return series.utilization(self._series)
+        return time_series.utilization(self._series)
 
     def iterations(self) -> polars.DataFrame:
         """The iterations of the background jobs: the table `iterations`."""
@@ -163,10 +161,10 @@ class Run:
     def rows(self, table: str) -> list[Row]:
         """Its rows of a table of :data:`energyctl.results.api.TABLES`, as plain dictionaries."""
         if table == "runs":
-            gpus = stored.gpu_series(self.path, self._part)
+            gpus = reader.gpu_series(self.path, self._part)
             return [tables.run_row(self._part, self.path.name, gpus)]
         if table == "iterations":
-            ledger = stored.ledger_of(self.path, self._part, lambda line: None)
+            ledger = reader.ledger_of(self.path, self._part, lambda line: None)
             return tables.iteration_rows(self._part, ledger)
         makers: dict[str, Callable[[Part], list[Row]]] = {
             "domains": tables.domain_rows, "phases": tables.phase_rows, "jobs": tables.job_rows
@@ -199,7 +197,7 @@ class Run:
 
     @property
     def _series(self) -> Path:
-        return stored.series_folder(self.path, self._part)
+        return reader.series_folder(self.path, self._part)
 
     def _text(self, key: str) -> str | None:
         value = self.row.get(key)

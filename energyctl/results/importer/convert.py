@@ -10,8 +10,7 @@ from energyctl.config.plan import Training
 from energyctl.energy import Energy
 from energyctl.energy.recording import phase_json
 from energyctl.energy.schema import SamplerJson
-from energyctl.results import background_load as workload
-from energyctl.results import document
+from energyctl.results import background_load, document
 from energyctl.results.importer.background_presence import judge
 from energyctl.results.importer.parse import OldRun, number
 from energyctl.results.paths import PARALLEL
@@ -99,7 +98,7 @@ def _background(run: OldRun, presence: PresenceJson) -> BackgroundInfo:
     told_of = {"repo": repo, "model": model, "hyperparameters": hyperparameters}
     job = document.job_info(
         f"{repo}_{model}" if repo else "background",
-        workload.unknown("the older tool did not watch it"),
+        background_load.unknown("the older tool did not watch it"),
         repo=repo,
         model=model,
         hyperparameters=hyperparameters,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from energyctl.energy import DomainEnergy, Energy, SamplerStatistics
-from energyctl.results.importer import perf_output as perf
+from energyctl.results.importer import perf_output
 from energyctl.results.importer.sampled_power import (
     GPU,
     POWER,
@@ -99,18 +99,20 @@ def read_run(texts: Mapping[str, str | None]) -> OldRun:
     power = _samples(texts["power"], POWER, "power")
     utilization = _samples(texts["utilization"], UTILIZATION, "utilization")
     raw, summary = texts["raw"], texts["summary"]
-    output = perf.parse_perf(raw) if raw is not None else perf.PerfOutput(None, None, ())
+    output = (
+        perf_output.parse_perf(raw) if raw is not None else perf_output.PerfOutput(None, None, ())
+    )
     span = _span(whole, facts, output, power)
-    absent, source = None, perf.RAW_SOURCE
+    absent, source = None, perf_output.RAW_SOURCE
     readings = output.readings
     if raw is None:
-        readings = perf.parse_summary(summary) if summary is not None else ()
-        source = perf.SUMMARY_SOURCE
+        readings = perf_output.parse_summary(summary) if summary is not None else ()
+        source = perf_output.SUMMARY_SOURCE
         absent = None if readings else f"there is no {FILES['raw']}, nor figures in a summary of it"
     elif not readings:
         absent = f"{FILES['raw']} holds no energy: it is cut off, or perf failed"
     # What perf counted is exact for perf's own time, which is the span where it tells it.
-    cpu = perf.cpu_energies(
+    cpu = perf_output.cpu_energies(
         readings, span.seconds, source=source, slack_seconds=span.slack_seconds, absent=absent
     )
     domains = (*cpu, _gpu_energy(power, span))
@@ -159,7 +161,10 @@ def number(value: Any) -> float | None:
 
 
 def _span(
-    whole: Mapping[str, Any], facts: Mapping[str, Any], output: perf.PerfOutput, power: Samples
+    whole: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    output: perf_output.PerfOutput,
+    power: Samples,
 ) -> Span:
     """perf wrapped the training, so its start and time are the foreground's.
 
