@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import REGISTRY, TRAIN
-from energyctl.campaign.journal import Journal, find
+from energyctl.campaign.journal import Journal, find_journal
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.schema import FINISHED
 from energyctl.system import workspace
@@ -130,7 +130,7 @@ class Lab:
     @property
     def journal(self) -> Journal:
         """That of the newest campaign."""
-        return find(self.folder, None)
+        return find_journal(self.folder, None)
 
     @property
     def status(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench import wait_for
 from energyctl.background import daemon_lifecycle, entries, templates
 from energyctl.background.daemon import Daemon
-from energyctl.background.group import Background
+from energyctl.background.group import BackgroundGroup
 from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.config.registry import Invocation
 from energyctl.results.folder import ResultsFolder
@@ -38,7 +38,7 @@ def files_of(folder: Path, experiment_id: str) -> RunFiles:
     return RunFiles(folder, experiment_id, experiment_id, "stamp", "quiet", "model")
 
 
-def living(root: Path) -> list[processes.Found]:
+def living(root: Path) -> list[processes.ProcessInfo]:
     """Every process that has *root* in its command, its environment or its working folder.
 
     A program may clear its environment, but hardly all three.
@@ -100,7 +100,7 @@ class World:
 
     def background(
         self, experiment_id: str, *jobs: BackgroundJob, environment: Mapping[str, str] | None = None
-    ) -> Background:
+    ) -> BackgroundGroup:
         """A group that is written, but not yet started."""
         daemon = self.daemon or self.ensure()
         files = files_of(self.results.root, experiment_id)
@@ -114,7 +114,7 @@ class World:
             marker,
             keep_logs="5,20,50",
         )
-        made = Background(
+        made = BackgroundGroup(
             daemon=daemon,
             rendered=rendered,
             files=files,

@@ -265,7 +265,7 @@ def test_a_png_has_the_pixels_of_its_size_in_print(results: Path) -> None:
 @pytest.mark.parametrize("form", figure_files.FORMS)
 def test_equal_input_gives_equal_files(results: Path, form: figure_files.Form) -> None:
     runs = energyctl.load(results)
-    drawing = plots.energy(runs, plots.Wanted())
+    drawing = plots.energy(runs, plots.PlotOptions())
     made = [figure_files.figure(drawing.chart, drawing.rows, form, 200) for _ in range(2)]
     assert made[0] == made[1]
 
@@ -313,11 +313,11 @@ def test_an_estimate_and_an_imported_run_are_named_as_such(results: Path) -> Non
 
 
 def test_the_commands_kinds_are_those_that_can_be_drawn() -> None:
-    from energyctl.cli.commands import plot as plotting
+    from energyctl.cli.commands.plot import ENDINGS, KINDS, THEMES
 
-    assert tuple(plots.KINDS) == plotting.KINDS
-    assert {*plotting.THEMES} == {*charts.THEMES}
-    assert {ending[1:] for ending in plotting.ENDINGS} == {*figure_files.FORMS}
+    assert tuple(plots.KINDS) == KINDS
+    assert {*THEMES} == {*charts.THEMES}
+    assert {ending[1:] for ending in ENDINGS} == {*figure_files.FORMS}
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from energyctl.analysis import machines
 from energyctl.background.templates import for_sbatch
-from energyctl.campaign import journal as journals
-from energyctl.campaign.journal import Journal
+from energyctl.campaign.journal import Journal, create_journal
 from energyctl.config.plan import Run, Training
 from energyctl.config.settings import Slurm
 from energyctl.config.settings.slurm import OWN, seconds_of
@@ -27,9 +26,9 @@ from energyctl.results.folder import ResultsFolder
 from energyctl.results.paths import RunFiles
 from energyctl.slurm import (
     Array,
-    Attempts,
-    Claimed,
+    ClaimingStore,
     Claims,
+    Tries,
     arrays,
     runs_of,
     submit,
@@ -37,7 +36,7 @@ from energyctl.slurm import (
     with_options,
 )
 from energyctl.slurm.arrays import ranges, sbatch_options
-from energyctl.slurm.commands import Here, expanded
+from energyctl.slurm.commands import CurrentTask, expanded
 from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 
@@ -270,21 +269,21 @@ def test_a_folder_without_hard_links_is_refused(
 
 
 @pytest.fixture
-def attempts(tmp_path: Path) -> Attempts:
+def attempts(tmp_path: Path) -> Tries:
     folder = ResultsFolder(tmp_path / "results", invoking_user())
     folder.prepare()
-    journal = journals.create(
+    journal = create_journal(
         folder, "study", settings_text="{}", settings_name="x.json", registry={}, runs=[RUN],
         seed=1, rendered=None, workspace=tmp_path, cluster={"kind": "slurm"},
     )  # fmt: skip
-    made = Attempts(folder, journal)
+    made = Tries(folder, journal)
     for place in (journal.parts, made.root):
         folder.make(place)
     return made
 
 
-def placed(attempts: Attempts, node: str, restarts: int = 0) -> Claimed:
-    return Claimed(attempts, Here("7", "7", 1, node, restarts, "c", "main"), 1)
+def placed(attempts: Tries, node: str, restarts: int = 0) -> ClaimingStore:
+    return ClaimingStore(attempts, CurrentTask("7", "7", 1, node, restarts, "c", "main"), 1)
 
 
 def result_of(files: RunFiles, status: str = "succeeded") -> dict[str, Any]:
@@ -297,7 +296,7 @@ def result_of(files: RunFiles, status: str = "succeeded") -> dict[str, Any]:
     }
 
 
-def begun(place: Claimed) -> RunFiles:
+def begun(place: ClaimingStore) -> RunFiles:
     files = place.begin(RUN)
     assert files is not None
     files.training_log(1).write_text("log")
@@ -305,7 +304,7 @@ def begun(place: Claimed) -> RunFiles:
     return files
 
 
-def settle(attempts: Attempts, alive: set[tuple[str, int]] | None = None) -> list[str]:
+def settle(attempts: Tries, alive: set[tuple[str, int]] | None = None) -> list[str]:
     return attempts.settle(attempts.present([RUN]), alive or set())
 
 
@@ -313,7 +312,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_run_is_made_apart_and_appears_whole(attempts: Attempts) -> None:
+def test_a_run_is_made_apart_and_appears_whole(attempts: Tries) -> None:
     place = placed(attempts, "n1")
     files = begun(place)
     assert files.folder.parent == attempts.root
@@ -333,7 +332,7 @@ def test_a_run_is_made_apart_and_appears_whole(attempts: Attempts) -> None:
     assert placed(attempts, "n2").begin(RUN) is None
 
 
-def test_two_that_begin_in_the_same_second_have_ids_of_their_own(attempts: Attempts) -> None:
+def test_two_that_begin_in_the_same_second_have_ids_of_their_own(attempts: Tries) -> None:
     first, second = begun(placed(attempts, "n1")), begun(placed(attempts, "n2"))
     assert first.experiment_id != second.experiment_id
     # Nor does a local run take one of them.
@@ -343,7 +342,7 @@ def test_two_that_begin_in_the_same_second_have_ids_of_their_own(attempts: Attem
     )
 
 
-def test_the_orphan_is_kept_apart_and_the_newer_attempt_counts(attempts: Attempts) -> None:
+def test_the_orphan_is_kept_apart_and_the_newer_attempt_counts(attempts: Tries) -> None:
     orphan, again = placed(attempts, "n1"), placed(attempts, "n2", restarts=1)
     old, new = begun(orphan), begun(again)
     assert orphan.keep(RUN, old, result_of(old), True) == "superseded"
@@ -355,7 +354,7 @@ def test_the_orphan_is_kept_apart_and_the_newer_attempt_counts(attempts: Attempt
     assert not list(attempts.folder.root.glob(".*"))
 
 
-def test_a_task_that_was_killed_in_its_cool_down_has_done_its_run(attempts: Attempts) -> None:
+def test_a_task_that_was_killed_in_its_cool_down_has_done_its_run(attempts: Tries) -> None:
     place = placed(attempts, "n1")
     files = begun(place)
     place.keep(RUN, files, result_of(files), False)
@@ -367,7 +366,7 @@ def test_a_task_that_was_killed_in_its_cool_down_has_done_its_run(attempts: Atte
     assert len(list(attempts.folder.all())) == 1
 
 
-def test_a_crash_between_two_moves_is_made_good(attempts: Attempts) -> None:
+def test_a_crash_between_two_moves_is_made_good(attempts: Tries) -> None:
     place = placed(attempts, "n1")
     files = begun(place)
     place.keep(RUN, files, result_of(files), False)
@@ -381,7 +380,7 @@ def test_a_crash_between_two_moves_is_made_good(attempts: Attempts) -> None:
 
 
 def test_a_run_alone_and_one_beside_a_background_begin_in_the_same_second(
-    attempts: Attempts, monkeypatch: pytest.MonkeyPatch
+    attempts: Tries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
     parallel = replace(RUN, index=2, mode="parallel")
@@ -395,7 +394,7 @@ def test_a_run_alone_and_one_beside_a_background_begin_in_the_same_second(
     assert len(list(attempts.folder.all())) == 2
 
 
-def test_an_attempt_that_was_given_up_while_it_lived_does_not_count(attempts: Attempts) -> None:
+def test_an_attempt_that_was_given_up_while_it_lived_does_not_count(attempts: Tries) -> None:
     """An orphan that Slurm does not know any more, as after `cancel`."""
     orphan = placed(attempts, "n1")
     files = begun(orphan)
@@ -412,7 +411,7 @@ def test_an_attempt_that_was_given_up_while_it_lived_does_not_count(attempts: At
 
 
 def test_a_crash_before_the_folder_of_an_attempt_is_gone_changes_nothing(
-    attempts: Attempts,
+    attempts: Tries,
 ) -> None:
     place = placed(attempts, "n1")
     files = begun(place)
@@ -425,7 +424,7 @@ def test_a_crash_before_the_folder_of_an_attempt_is_gone_changes_nothing(
     assert result["status"] == "succeeded"
 
 
-def test_a_crash_while_a_result_is_superseded_is_made_good(attempts: Attempts) -> None:
+def test_a_crash_while_a_result_is_superseded_is_made_good(attempts: Tries) -> None:
     orphan, again = placed(attempts, "n1"), placed(attempts, "n2", restarts=1)
     old, new = begun(orphan), begun(again)
     marked = result_of(old) | {"status": "superseded", "superseded": {}}
@@ -436,7 +435,7 @@ def test_a_crash_while_a_result_is_superseded_is_made_good(attempts: Attempts) -
     assert names(attempts.journal.own_folder / "superseded") == [old.experiment_id]
 
 
-def test_a_result_that_counts_and_is_lost_is_said(attempts: Attempts) -> None:
+def test_a_result_that_counts_and_is_lost_is_said(attempts: Tries) -> None:
     place = placed(attempts, "n1")
     files = begun(place)
     place.keep(RUN, files, result_of(files), True)
@@ -446,7 +445,7 @@ def test_a_result_that_counts_and_is_lost_is_said(attempts: Attempts) -> None:
 
 
 def test_what_a_crash_left_before_a_claim_is_swept_once_it_is_old(
-    attempts: Attempts, monkeypatch: pytest.MonkeyPatch
+    attempts: Tries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attempts.folder.reserve(RUN, 0.0, attempts.root, attempts.journal.name)
     assert settle(attempts) == []
@@ -459,7 +458,7 @@ def test_what_a_crash_left_before_a_claim_is_swept_once_it_is_old(
     assert names(attempts.folder.root) == ["campaigns"]
 
 
-def test_two_that_settle_at_once_do_not_hinder_each_other(attempts: Attempts) -> None:
+def test_two_that_settle_at_once_do_not_hinder_each_other(attempts: Tries) -> None:
     runs = [replace(RUN, index=n) for n in range(1, 13)]
     for run in runs:
         place = placed(attempts, "n1")
@@ -489,7 +488,7 @@ def test_an_abbreviation_of_what_energyctl_sets_is_refused_too(given: str) -> No
         with_options(Slurm(), [given])
 
 
-def test_what_a_killed_task_left_becomes_an_interrupted_result(attempts: Attempts) -> None:
+def test_what_a_killed_task_left_becomes_an_interrupted_result(attempts: Tries) -> None:
     files = begun(placed(attempts, "n1"))
     (line,) = settle(attempts)
     assert "cut off" in line
@@ -502,7 +501,7 @@ def test_what_a_killed_task_left_becomes_an_interrupted_result(attempts: Attempt
     assert again.keep(RUN, new, result_of(new), True) == "finished"
 
 
-def test_an_interrupted_run_is_done_again(attempts: Attempts) -> None:
+def test_an_interrupted_run_is_done_again(attempts: Tries) -> None:
     place = placed(attempts, "n1")
     files = begun(place)
     assert place.keep(RUN, files, result_of(files, "interrupted"), True) == "finished"
@@ -513,7 +512,7 @@ def test_an_interrupted_run_is_done_again(attempts: Attempts) -> None:
 # -- journal -----------------------------------------------------------------------------------
 
 
-def test_the_parts_of_a_journal_are_read_as_one(attempts: Attempts) -> None:
+def test_the_parts_of_a_journal_are_read_as_one(attempts: Tries) -> None:
     journal = attempts.journal
     parts: list[Journal] = [
         replace(journal, part=journal.parts / f"{n}.jsonl", facts={"node": n}) for n in ("a", "b")

@@ -14,7 +14,7 @@ import pytest
 
 from bench import wait_for
 from clustered import Lab, lab
-from energyctl.slurm import Attempts
+from energyctl.slurm import Tries
 from slurm_cluster import Cluster, cluster, unavailable
 from supervised import living
 
@@ -226,7 +226,7 @@ def test_an_attempt_that_another_one_supersedes_is_kept_apart(place: Lab) -> Non
     place.settings(1, seconds=6.0)
     place.run("submit", "x.json")
     wait_for(training(place), "the training")
-    attempts = Attempts(place.folder, place.journal)
+    attempts = Tries(place.folder, place.journal)
     (claim,) = attempts.claims.all()
     # Another node claims the run, as its task would at its begin.
     facts = {name: getattr(claim, name) for name in ("job", "array_job", "task")}

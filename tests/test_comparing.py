@@ -17,18 +17,24 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from energyctl import cli
-from energyctl.analysis.compare import Settings, comparison, statistics
-from energyctl.analysis.compare.comparison import Values, compare, compare_strata, holm, van_elteren
+from energyctl.analysis.compare import CompareOptions, comparison, statistics
+from energyctl.analysis.compare.comparison import (
+    GroupValues,
+    compare,
+    compare_strata,
+    holm,
+    van_elteren,
+)
 from energyctl.analysis.compare.correlation import correlate
 from energyctl.analysis.compare.sentences import overall_sentence, sentence
 from energyctl.cli.output.compare import escaped
 
-SET = Settings()
+SET = CompareOptions()
 numbers = st.lists(st.integers(1, 40).map(float), min_size=2, max_size=9)
 
 
-def values(name: str, *figures: float) -> Values:
-    return Values(name, figures, [0.5] * len(figures))
+def values(name: str, *figures: float) -> GroupValues:
+    return GroupValues(name, figures, [0.5] * len(figures))
 
 
 # -- figures -----------------------------------------------------------------------------------
@@ -148,13 +154,13 @@ def test_ties_of_few_runs_are_gone_through_one_by_one() -> None:
 
 def test_the_runs_that_it_takes_are_those_of_published_formulas() -> None:
     # Noether 1987: p'' = 0.7, alpha 0.05 two-sided, power 0.9: N = 88, 44 in each group.
-    assert statistics.runs_for_rank_test(0.4, Settings(power=0.9)) == 44
+    assert statistics.runs_for_rank_test(0.4, CompareOptions(power=0.9)) == 44
     # Cohen 1988, table 2.4.1: d = 0.5, 0.8, alpha 0.05 two-sided, power 0.8: 64 and 26.
     assert statistics.runs_for_t_test(2.0, 1.0, SET) == 64
     assert statistics.runs_for_t_test(1.0, 0.8, SET) == 26
     # However large the effect: three against three cannot give less than p = 0.1.
     assert statistics.runs_for_rank_test(1.0, SET) == 6
-    assert statistics.runs_for_rank_test(1.0, Settings(power=0.1)) == 4
+    assert statistics.runs_for_rank_test(1.0, CompareOptions(power=0.1)) == 4
     assert statistics.smallest_p(3, 3) == pytest.approx(0.1)
 
 
@@ -199,7 +205,9 @@ def test_a_clear_difference_and_one_within_the_meters_are_told_apart() -> None:
     clear = compare(values("solo", *a), values("parallel", *b), "total_joules", "J", SET)
     assert sentence(clear).startswith("Parallel: 30 % more total energy than solo, 95 % interval")
     wide = [20.0] * 8
-    doubtful = compare(Values("solo", a, wide), Values("parallel", b, wide), "gpu_joules", "J", SET)
+    doubtful = compare(
+        GroupValues("solo", a, wide), GroupValues("parallel", b, wide), "gpu_joules", "J", SET
+    )
     assert doubtful.beyond_meters is False
     assert sentence(doubtful).endswith("within what the meters may be off by, at the worst.")
     same = compare(values("a", 1, 3, 5, 7), values("b", 2, 4, 6, 8), "gpu_joules", "J", SET)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from bench import wait_for
-from energyctl.background import daemon as supervisor
-from energyctl.background.group import Background
+from energyctl.background.daemon import find_daemon
+from energyctl.background.group import BackgroundGroup
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.results import ledger
 from energyctl.system import cgroups
@@ -44,12 +44,12 @@ def watched(world: World) -> Iterator[subprocess.Popen[bytes]]:
             popen.kill()
 
 
-def launchers(background: Background) -> dict[str, int]:
+def launchers(background: BackgroundGroup) -> dict[str, int]:
     members = background.daemon.group(background.rendered.group)
     return {program.name: program.pid for program in members if program.pid}
 
 
-def ended_rows(background: Background) -> list[tuple[str, int, int | None]]:
+def ended_rows(background: BackgroundGroup) -> list[tuple[str, int, int | None]]:
     text = (background.files.background_logs / "iterations.csv").read_text()
     return sorted((row.job, row.run, row.signal) for row in ledger.parse(text))
 
@@ -207,7 +207,7 @@ def test_a_killed_daemon_is_noticed_at_once_and_another_takes_its_place(world: W
     wait_for(lambda: not living(world.root), "the launcher to end its training")
     assert ended_rows(background) == [("back_long", 1, 15)]
     daemon.shut_down()
-    assert supervisor.find(world.runtime) is None
+    assert find_daemon(world.runtime) is None
 
     again = world.ensure()
     assert again.pid() != daemon.child.pid

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from energyctl.energy import Added, Domain, Phase, Recording, above, doubtful, series_for
+from energyctl.energy import (
+    Domain,
+    EnergyAboveBaseline,
+    Phase,
+    Recording,
+    above,
+    doubtful,
+    series_for,
+)
 
 PACKAGE = Domain("package-0", "cpu", "powercap", resolution_joules=0.5)
 CORE = Domain("core-0", "other", "powercap", in_total=False)
@@ -95,7 +103,11 @@ def test_a_baseline_of_a_moment_is_none() -> None:
 
 
 def test_a_figure_that_its_baseline_leaves_open_is_warned_about() -> None:
-    assert "idle_seconds" in (doubtful("above_idle_joules", Added(40.0, 350.0), 4000.0) or "")
-    assert doubtful("above_idle_joules", Added(3000.0, 200.0), 4000.0) is None
-    assert doubtful("marginal_joules", Added(5.0, 30.0), 4000.0) is None  # next to nothing
-    assert doubtful("marginal_joules", Added(None, None, "why"), 4000.0) is None
+    assert "idle_seconds" in (
+        doubtful("above_idle_joules", EnergyAboveBaseline(40.0, 350.0), 4000.0) or ""
+    )
+    assert doubtful("above_idle_joules", EnergyAboveBaseline(3000.0, 200.0), 4000.0) is None
+    assert (
+        doubtful("marginal_joules", EnergyAboveBaseline(5.0, 30.0), 4000.0) is None
+    )  # next to nothing
+    assert doubtful("marginal_joules", EnergyAboveBaseline(None, None, "why"), 4000.0) is None

@@ -14,8 +14,13 @@ from typing import Any
 import pytest
 
 from bench import Bench, wait_for
-from energyctl.campaign.foreign import Load, Watch, cpu_time, unknown
-from energyctl.campaign.foreign.cpu_time import Entry, Look, Unsteady, foreign_between
+from energyctl.campaign.foreign import ForeignLoad, Watch, cpu_time, unknown
+from energyctl.campaign.foreign.cpu_time import (
+    CpuSnapshot,
+    Entry,
+    InconsistentSnapshot,
+    foreign_between,
+)
 from energyctl.campaign.foreign.gpu_processes import GpuLooks
 from energyctl.energy import Domain
 from energyctl.meters import GpuProcess as Seat
@@ -161,11 +166,11 @@ def entry(pid: int, parent: int, spent: int, reaped: int = 0, kernel: bool = Fal
     return Entry(pid, parent, 5, kernel, spent, reaped)
 
 
-def made(time: float, busy: int, *entries: Entry) -> Look:
+def made(time: float, busy: int, *entries: Entry) -> CpuSnapshot:
     table = {e.pid: e for e in (entry(INIT, 0, 0), *entries)}
     ours = cpu_time.trees(table, [US, DAEMON], [])
     roots = frozenset((pid, 5) for pid in (US, DAEMON) if pid in table)
-    return Look(time, busy, table, roots, frozenset(table[pid].key for pid in ours))
+    return CpuSnapshot(time, busy, table, roots, frozenset(table[pid].key for pid in ours))
 
 
 @pytest.mark.parametrize(
@@ -210,11 +215,11 @@ def test_a_look_that_stays_inconsistent_is_given_up(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(cpu_time, "STEADY_SECONDS", 0.0)
     monkeypatch.setattr(cpu_time, "read_table", lambda: {US: entry(US, INIT, 0)})
     monkeypatch.setattr(cpu_time, "read_entry", lambda pid: None)
-    with pytest.raises(Unsteady):
+    with pytest.raises(InconsistentSnapshot):
         cpu_time.look([US])
 
 
-def foreign_ticks(before: Look, after: Look) -> tuple[float, dict[int, float]]:
+def foreign_ticks(before: CpuSnapshot, after: CpuSnapshot) -> tuple[float, dict[int, float]]:
     seconds, shares = foreign_between(before, after, lambda pid: False)
     per_second = cpu_time.TICKS_PER_SECOND
     return round(seconds * per_second), {s.pid: round(s.seconds * per_second) for s in shares}
@@ -257,7 +262,7 @@ def test_a_pid_that_was_given_to_another_process_starts_from_zero() -> None:
 def test_a_daemon_that_ended_leaves_the_figure_unknown() -> None:
     before = made(0, 1000, entry(US, INIT, 0), entry(DAEMON, INIT, 1, reaped=5000))
     after = made(2, 1040, entry(US, INIT, 0))
-    with pytest.raises(Unsteady, match="supervisord ended"):
+    with pytest.raises(InconsistentSnapshot, match="supervisord ended"):
         foreign_between(before, after, lambda pid: False)
 
 
@@ -406,12 +411,12 @@ def test_foreign_cpu_time_warns_above_a_quarter_core_and_two_percent_of_the_mach
     monkeypatch: pytest.MonkeyPatch, cpus: int, cores: float, warns: bool
 ) -> None:
     monkeypatch.setattr(foreign_load.os, "cpu_count", lambda: cpus)
-    load = Load(10.0, 10 * cores, [CpuProcess(7, "bob", "make -j", 10 * cores)], [])
+    load = ForeignLoad(10.0, 10 * cores, [CpuProcess(7, "bob", "make -j", 10 * cores)], [])
     assert bool(load.warnings("during the foreground")) is warns
 
 
 def test_a_warning_names_who_it_was() -> None:
-    load = Load(10.0, 12.0, [CpuProcess(7, "bob", "make -j", 11.0)], [])
+    load = ForeignLoad(10.0, 12.0, [CpuProcess(7, "bob", "make -j", 11.0)], [])
     (line,) = load.warnings("before the start")
     assert line == (
         "foreign load before the start: other processes used 1.20 CPU cores on average:"
@@ -429,7 +434,7 @@ def test_a_load_that_is_not_known_is_null_with_reasons_and_warns_of_nothing() ->
 
 
 def test_a_result_holds_every_process_with_the_same_keys() -> None:
-    load = Load(
+    load = ForeignLoad(
         1.0, 1.0, [CpuProcess(7, "bob", "make", 1.0)], [GpuProcess(0, 8, "eve", "python", 5)]
     )
     assert load.to_json() == {

@@ -14,7 +14,7 @@ import pytest
 from bench import Bench, wait_for
 from energyctl.background import templates
 from energyctl.background.protocol import LAUNCHER
-from energyctl.background.templates import Places
+from energyctl.background.templates import EntryPaths
 from energyctl.config.plan import BackgroundJob, Training
 from energyctl.config.registry import Invocation
 from energyctl.system.workspace import packaged
@@ -60,7 +60,7 @@ def test_a_thousand_hostile_arguments_reach_the_training_unchanged(tmp_path: Pat
     chunks = [strings[start : start + 100] for start in range(0, 1000, 100)]
     folder = tmp_path / 'it\'s %(here)s; "a" #1 ü\n$(touch evil)'
     folder.mkdir()
-    places = Places(
+    places = EntryPaths(
         runtime=tmp_path,
         script=tmp_path / "background.sh",
         logs=folder / "logs",

@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 
-from energyctl.campaign import journal as journals
-from energyctl.campaign.journal import Journal
+from energyctl.campaign.journal import Journal, create_journal, find_journal
 from energyctl.campaign.status import status_of
 from energyctl.cli.output.status import status_text
 from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.errors import SettingsError
-from energyctl.results import folder as results
-from energyctl.results.folder import ResultsFolder
+from energyctl.results.folder import ResultsFolder, to_text
 from energyctl.system.user import invoking_user
 
 
@@ -55,12 +53,12 @@ def create(folder: ResultsFolder, name: str = "trial", **fields: Any) -> Journal
         "rendered": None,
         "workspace": folder.root.parent,
     }
-    return journals.create(folder, name, **{**facts, **fields})
+    return create_journal(folder, name, **{**facts, **fields})
 
 
 def finish(folder: ResultsFolder, experiment_id: str, status: str) -> None:
     data = {"schema": 1, "experiment_id": experiment_id, "status": status}
-    folder.write(folder.root / f"{experiment_id}.json", results.to_text(data))
+    folder.write(folder.root / f"{experiment_id}.json", to_text(data))
 
 
 def test_the_first_line_holds_all_that_is_needed_to_go_on(folder: ResultsFolder) -> None:
@@ -162,16 +160,16 @@ def test_resume_finds_the_newest_or_the_one_that_is_named(
     folder: ResultsFolder, tmp_path: Path
 ) -> None:
     with pytest.raises(SettingsError, match="start one with energyctl run"):
-        journals.find(folder, None)
+        find_journal(folder, None)
     made = {name: create(folder, name) for name in ("one", "two", "three")}
     for age, name in enumerate(["two", "three", "one"]):
         os.utime(made[name].path, (1000 - age, 1000 - age))
-    assert journals.find(folder, None).path == made["two"].path
-    assert journals.find(folder, "one").path == made["one"].path
-    assert journals.find(folder, made["three"].name).path == made["three"].path
-    assert journals.find(folder, str(made["three"].path)).path == made["three"].path
+    assert find_journal(folder, None).path == made["two"].path
+    assert find_journal(folder, "one").path == made["one"].path
+    assert find_journal(folder, made["three"].name).path == made["three"].path
+    assert find_journal(folder, str(made["three"].path)).path == made["three"].path
     with pytest.raises(SettingsError, match="no campaign 'four'") as caught:
-        journals.find(folder, "four")
+        find_journal(folder, "four")
     assert made["one"].path.stem in str(caught.value)
 
 

@@ -45,7 +45,7 @@ def running(bench: Bench, **fields: object) -> subprocess.Popen[str]:
     return popen
 
 
-def keepers(popen: subprocess.Popen[str]) -> list[processes.Found]:
+def keepers(popen: subprocess.Popen[str]) -> list[processes.ProcessInfo]:
     return [p for p in processes.descendants([popen.pid]) if "governor_keeper.py" in p.command]
 
 
@@ -149,7 +149,7 @@ def crashed(bench: Bench, cgroup: Cgroup | None = None, pid: int = DEAD, ticks: 
 def of(runtime: Path) -> list[leftovers.Leftover]:
     """What is left in one private folder; others on this machine may have some, too."""
     marked = {p.pid for p in processes.of_workspace(runtime.name)}
-    return [left for left in leftovers.find(invoking_user()) if left.pid in marked]
+    return [left for left in leftovers.find_leftovers(invoking_user()) if left.pid in marked]
 
 
 def test_every_command_names_what_is_left_and_stop_ends_it(bench: Bench) -> None:

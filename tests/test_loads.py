@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from energyctl.background.load_monitor import REMEMBERED_SECONDS, Loads
+from energyctl.background.load_monitor import REMEMBERED_SECONDS, LoadMonitor
 from energyctl.energy import Domain
 from energyctl.meters.base import (
     GpuProcess,
@@ -22,7 +22,7 @@ from energyctl.meters.base import (
     Source,
     Utilization,
 )
-from energyctl.results.background_load import AnswerLine, CpuLine, GpuLine, Unknown, on_gpus
+from energyctl.results.background_load import AnswerLine, CpuLine, FigureUnknown, GpuLine, on_gpus
 from energyctl.system import process_trees
 
 DEADLINE_SECONDS = 30.0
@@ -75,7 +75,7 @@ def test_cpu_load_is_the_share_of_looks_at_which_the_job_had_worked(
 def test_time_that_nobody_looked_at_is_not_known(
     looks: Sequence[tuple[float, float]], start: float, end: float
 ) -> None:
-    with pytest.raises(Unknown, match=f"of {end - start:.1f} s"):
+    with pytest.raises(FigureUnknown, match=f"of {end - start:.1f} s"):
         cpu_line(*looks).between(start, end)
 
 
@@ -111,7 +111,7 @@ def test_samples_without_answers_around_them_tell_nothing_of_idleness() -> None:
     for time_ in (0.0, 1.0, 2.0, 9.0):
         line.add(time_)
     line.check(0, 2)
-    with pytest.raises(Unknown, match="answers"):
+    with pytest.raises(FigureUnknown, match="answers"):
         line.check(0, 9)
 
 
@@ -180,16 +180,16 @@ def launch(tmp_path: Path) -> Iterator[Callable[[str, str], Launcher]]:
 Launch = Callable[[str, str], Launcher]
 
 
-def spent(loads: Loads, job: str) -> float:
+def spent(loads: LoadMonitor, job: str) -> float:
     loads.look()
     return loads._jobs[job].spent
 
 
-def members(loads: Loads) -> set[int]:
+def members(loads: LoadMonitor) -> set[int]:
     return {pid for tree in loads._looker.look(loads._find_launchers()) for pid in tree.members}
 
 
-def looked(loads: Loads, seconds: float = 1.02) -> tuple[float, float]:
+def looked(loads: LoadMonitor, seconds: float = 1.02) -> tuple[float, float]:
     """Two looks that lie so far apart: the span between them."""
     loads.look()
     start, until = loads.latest, time.monotonic() + seconds
@@ -204,7 +204,7 @@ def test_the_load_is_of_the_whole_tree_and_of_each_job_by_itself(
 ) -> None:
     launch("busy", WORKS)
     launch("idle", SLEEPS)
-    loads = Loads([], ["busy", "idle", "away"], tmp_path)
+    loads = LoadMonitor([], ["busy", "idle", "away"], tmp_path)
     loads._looker._listed = loads._looker._listed and listed
     loads._looker._scans = not loads._looker._listed
     wait_for(lambda: len(members(loads)) == 4, "four processes")
@@ -221,7 +221,7 @@ def test_the_load_is_of_the_whole_tree_and_of_each_job_by_itself(
 def test_cpu_time_goes_on_over_iterations_whether_they_leave_word_or_are_killed(
     tmp_path: Path, launch: Launch
 ) -> None:
-    loads = Loads([], ["job"], tmp_path)
+    loads = LoadMonitor([], ["job"], tmp_path)
     assert spent(loads, "job") == 0.0
     first = launch("job", WORKS)
     wait_for(lambda: spent(loads, "job") >= 0.05, "CPU time")
@@ -241,7 +241,7 @@ def test_cpu_time_goes_on_over_iterations_whether_they_leave_word_or_are_killed(
 def test_the_word_of_a_launcher_that_is_still_there_is_not_counted_twice(
     tmp_path: Path, launch: Launch
 ) -> None:
-    loads = Loads([], ["job"], tmp_path)
+    loads = LoadMonitor([], ["job"], tmp_path)
     launcher = launch("job", WORKS)
     wait_for(lambda: spent(loads, "job") >= 0.05, "CPU time")
     (tmp_path / ".job.cpu").write_text(f"7.5 {launcher.pid}\n")
@@ -249,7 +249,7 @@ def test_the_word_of_a_launcher_that_is_still_there_is_not_counted_twice(
 
 
 def test_what_was_not_looked_at_is_null_with_its_reason(tmp_path: Path) -> None:
-    loads = Loads([], ["job"], tmp_path / "gone")
+    loads = LoadMonitor([], ["job"], tmp_path / "gone")
     loads.look()
     now = time.time()
     for start, end, reason in ((now - 60, now, "0.0 s of 60.0 s"), (now - 0.5, now, "too short")):
@@ -272,7 +272,7 @@ def test_a_tree_with_more_threads_than_the_machine_has_processes_is_found_by_a_s
         "os.fork()\n"
         "time.sleep(600)\n",
     )
-    loads = Loads([], ["job"], tmp_path)
+    loads = LoadMonitor([], ["job"], tmp_path)
     wait_for(lambda: members(loads) and loads._looker._scans, "scan")
     wait_for(lambda: len(members(loads)) == 2, "child")
 
@@ -310,14 +310,14 @@ class Driver(Source):
         )
 
 
-def child_of(loads: Loads, launcher: Launcher) -> int:
+def child_of(loads: LoadMonitor, launcher: Launcher) -> int:
     wait_for(lambda: len(members(loads)) > 1, "child")
     return min(members(loads) - {launcher.pid})
 
 
 def test_a_process_that_was_on_a_gpu_is_forgotten_some_time_after_its_end(tmp_path: Path) -> None:
     """Else a long run would remember one of each iteration."""
-    loads, gone = Loads([Driver()], ["job"], tmp_path), 2**22 + 1
+    loads, gone = LoadMonitor([Driver()], ["job"], tmp_path), 2**22 + 1
     loads._whose[gone] = "job", 1, time.monotonic() - REMEMBERED_SECONDS - 1
     loads._whose[gone + 1] = "job", 1, time.monotonic()
     loads.gpu_pids |= {gone: 1, gone + 1: 1}
@@ -329,7 +329,7 @@ def test_where_the_driver_tells_by_process_the_load_is_the_gpus(
     tmp_path: Path, launch: Launch
 ) -> None:
     driver = Driver()
-    loads = Loads([driver], ["job"], tmp_path)
+    loads = LoadMonitor([driver], ["job"], tmp_path)
     launcher = launch("job", WORKS)
     pid = child_of(loads, launcher)
     driver.busy = {pid: 60.0, os.getpid(): 30.0}  # the second is no process of the job
@@ -350,7 +350,7 @@ def test_where_the_driver_does_not_tell_by_process_it_is_the_cpus_and_says_why(
     tmp_path: Path, launch: Launch, reason: str
 ) -> None:
     driver = Driver()
-    loads = Loads([driver], ["job"], tmp_path)
+    loads = LoadMonitor([driver], ["job"], tmp_path)
     launcher = launch("job", WORKS)
     driver.seated, driver.reason = [child_of(loads, launcher)], reason
     load = loads.between(*looked(loads))["job"]
@@ -365,7 +365,7 @@ def test_a_job_that_is_on_no_gpu_is_measured_by_its_cpu_time(
     tmp_path: Path, launch: Launch
 ) -> None:
     driver = Driver()
-    loads = Loads([driver], ["job"], tmp_path)
+    loads = LoadMonitor([driver], ["job"], tmp_path)
     launch("job", SLEEPS)
     # In a container the driver may tell pids of the host.
     driver.busy = {2**22 + 7: 50.0}
@@ -377,7 +377,7 @@ def test_a_job_that_is_on_no_gpu_is_measured_by_its_cpu_time(
 
 
 def test_a_driver_that_takes_its_time_holds_up_no_tick(tmp_path: Path) -> None:
-    driver, loads = Driver(), Loads([], ["job"], tmp_path)
+    driver, loads = Driver(), LoadMonitor([], ["job"], tmp_path)
     loads._meters = [driver]
     entered = []
 

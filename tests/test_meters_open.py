@@ -13,11 +13,11 @@ from energyctl.energy import Domain
 from energyctl.errors import SettingsError
 from energyctl.meters import Source, discovery, missing_kinds, open_meters
 from energyctl.meters.estimate import BUSY_WATTS, IDLE_WATTS, CpuEstimate
-from energyctl.meters.nvml.selection import Card, named, visible
+from energyctl.meters.nvml.selection import VisibleGpu, named, visible
 from hardware.meter import ScriptedMeter
 from hardware.powercap import zone
 
-KNOWN = [Card(0, "GPU-aa11"), Card(1, "GPU-aa22"), Card(2, "GPU-bb33")]
+KNOWN = [VisibleGpu(0, "GPU-aa11"), VisibleGpu(1, "GPU-aa22"), VisibleGpu(2, "GPU-bb33")]
 
 Opener = Callable[[Path], tuple[list[Source], list[str]]]
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import pytest
 
 from energyctl.errors import SettingsError
-from energyctl.meters.nvml.selection import Card, named, visible
+from energyctl.meters.nvml.selection import VisibleGpu, named, visible
 
 SPLIT = [
-    Card(0, "GPU-aa11", "A100"),
-    Card(1, "GPU-bb22", "A100", mig=("MIG-cc01", "MIG-cc02", "MIG-dd03")),
+    VisibleGpu(0, "GPU-aa11", "A100"),
+    VisibleGpu(1, "GPU-bb22", "A100", mig=("MIG-cc01", "MIG-cc02", "MIG-dd03")),
 ]
-DIFFERENT = [Card(0, "GPU-aa11", "T400"), Card(1, "GPU-bb22", "A100"), Card(2, "GPU-cc33", "A100")]
+DIFFERENT = [
+    VisibleGpu(0, "GPU-aa11", "T400"),
+    VisibleGpu(1, "GPU-bb22", "A100"),
+    VisibleGpu(2, "GPU-cc33", "A100"),
+]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +72,6 @@ def test_numbers_may_mean_other_gpus_for_cuda_where_gpus_differ() -> None:
     ],
 )
 def test_the_order_is_no_matter_where_it_changes_nothing(
-    known: list[Card], value: str, order: str | None
+    known: list[VisibleGpu], value: str, order: str | None
 ) -> None:
     assert visible(known, value, order).warnings == ()

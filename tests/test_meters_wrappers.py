@@ -13,7 +13,7 @@ from typing import get_type_hints
 import pytest
 
 import energyctl.meters
-from energyctl.background.load_monitor import Loads
+from energyctl.background.load_monitor import LoadMonitor
 from energyctl.energy import Domain
 from energyctl.meters import discovery, open_meters
 from energyctl.meters.base import (
@@ -147,7 +147,7 @@ def test_where_a_plug_in_shows_a_lost_gpu_the_load_of_the_others_is_known(
         assert nvml.utilization().processes[0].sm_percent == 70.0
         with pytest.raises(NotReported, match="scripted does not tell"):
             board_wrapper.utilization()
-        loads = Loads(meters, ["job"], tmp_path)
+        loads = LoadMonitor(meters, ["job"], tmp_path)
         loads.look()
         assert loads.tells(0)
     finally:

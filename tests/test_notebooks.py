@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from energyctl.config import registry
-from energyctl.config.registry import Interpreter, Where
-from energyctl.launchers import notebook as cells
+from energyctl.config.registry import Interpreter, InvocationContext
+from energyctl.launchers.notebook import NotebookError, ValueChange, __file__, prepared
 
-PROGRAM = Path(cells.__file__)
+PROGRAM = Path(__file__)
 CELLS = [
     "import beside\nclass Arguments:\n    def __init__(self, **given):\n        self.given = given",
     "# Heading",
@@ -91,7 +91,7 @@ def test_what_cannot_be_done_is_said_before_anything_runs(
 
 def changed(source: str, text: str, number: int = 0) -> list[str]:
     """What a one-cell notebook prints with one value replaced."""
-    made = cells.prepared("n.ipynb", [("code", source)], [number], [cells.Change(text)])
+    made = prepared("n.ipynb", [("code", source)], [number], [ValueChange(text)])
     shown: list[str] = []
     names = {"print": lambda what: shown.append(str(what))}
     for code in made[0][1]:
@@ -101,9 +101,9 @@ def changed(source: str, text: str, number: int = 0) -> list[str]:
 
 def test_a_value_with_two_places_needs_the_number_of_its_cell() -> None:
     two = [("code", "rate = 1\nprint(rate)"), ("code", "rate = rate / 2\nprint(rate)")]
-    with pytest.raises(cells.Refused, match=r"2 places in n match; name the cell"):
-        cells.prepared("n", two, [0, 1], [cells.Change("rate=3")])
-    made = cells.prepared("n", two, [0, 1], [cells.Change("1:rate=3")])
+    with pytest.raises(NotebookError, match=r"2 places in n match; name the cell"):
+        prepared("n", two, [0, 1], [ValueChange("rate=3")])
+    made = prepared("n", two, [0, 1], [ValueChange("1:rate=3")])
     assert [number for number, _ in made] == [0, 1]
 
 
@@ -113,9 +113,9 @@ def test_an_option_given_already_is_replaced_where_it_stands_in_a_dotted_call() 
 
 
 def test_lines_that_only_ipython_understands_are_named(notebook: Path) -> None:
-    with pytest.raises(cells.Refused, match=r"cell 0 of n\.ipynb is not plain Python \('!pip"):
+    with pytest.raises(NotebookError, match=r"cell 0 of n\.ipynb is not plain Python \('!pip"):
         changed("x = 1\n!pip install torch", "x=2")
-    with pytest.raises(cells.Refused, match="'return' outside function"):
+    with pytest.raises(NotebookError, match="'return' outside function"):
         changed("x = 1\nreturn x", "x=2")
 
 
@@ -148,7 +148,7 @@ def test_a_registry_names_the_program_for_the_interpreter_of_a_repository() -> N
     known = registry.parse(
         {"models": {"r": {**entry, "supported_hyperparams": {"rate": rate}}}}, "x"
     ).repositories["r"]
-    where = Where(Path("/lab"), Interpreter("/env/bin/python"))
+    where = InvocationContext(Path("/lab"), Interpreter("/env/bin/python"))
     (made,) = registry.invocations(known, "m", {"rate": 1e-05}, where)
     assert Path(made.argv[1]) == PROGRAM
     assert made.argv[2:] == ("a.ipynb", "--set", "Arguments.rate=1e-05")

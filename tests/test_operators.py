@@ -16,7 +16,7 @@ import pytest
 
 from bench import wait_for
 from energyctl.background.daemon import Program
-from energyctl.background.group import Background
+from energyctl.background.group import BackgroundGroup
 from energyctl.launchers.proc_stat import read_stat
 from energyctl.results import ledger
 from energyctl.results.ledger import Operation
@@ -42,7 +42,7 @@ def supervisorctl(world: World, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def started(world: World, *models: str) -> Background:
+def started(world: World, *models: str) -> BackgroundGroup:
     """A live group of endless jobs; each notes the start of an iteration."""
     for model in models:
         world.commands[model] = ("/bin/sh", "-c", f"echo {model} >> notes; exec sleep 1000")
@@ -53,24 +53,24 @@ def started(world: World, *models: str) -> Background:
     return background
 
 
-def states(background: Background) -> dict[str, str]:
+def states(background: BackgroundGroup) -> dict[str, str]:
     return {program.name: program.state for program in programs(background)}
 
 
-def programs(background: Background) -> list[Program]:
+def programs(background: BackgroundGroup) -> list[Program]:
     return background.daemon.group(background.rendered.group)
 
 
-def operations(background: Background) -> list[Operation]:
+def operations(background: BackgroundGroup) -> list[Operation]:
     path = background.files.background_logs / "operators.csv"
     return ledger.parse_operations(path.read_text()) if path.exists() else []
 
 
-def events(background: Background) -> list[tuple[str, str]]:
+def events(background: BackgroundGroup) -> list[tuple[str, str]]:
     return [(done.job, done.event) for done in operations(background)]
 
 
-def rows(background: Background) -> list[ledger.Iteration]:
+def rows(background: BackgroundGroup) -> list[ledger.Iteration]:
     path = background.files.background_logs / "iterations.csv"
     return ledger.parse(path.read_text()) if path.exists() else []
 

@@ -15,10 +15,10 @@ import pytest
 
 from bench import wait_for
 from energyctl.campaign.training import foreground_process
-from energyctl.campaign.training.foreground_process import CannotStart, Foreground
+from energyctl.campaign.training.foreground_process import CannotStart, ForegroundProcess
 from energyctl.launchers import subreaper
 from energyctl.system import processes
-from energyctl.system.processes import Found
+from energyctl.system.processes import ProcessInfo
 from supervised import living
 
 STUBBORN = "trap '' TERM; echo $$ >> notes; while :; do sleep 0.02; done"
@@ -33,7 +33,7 @@ def bed(tmp_path: Path) -> Iterator[Path]:
     assert left == []
 
 
-def start(bed: Path, *argv: str, **fields: str) -> Foreground:
+def start(bed: Path, *argv: str, **fields: str) -> ForegroundProcess:
     env = {**os.environ, processes.MARKER: f"{bed}/e1/foreground"}
     foreground = foreground_process.prepare(
         argv, cwd=fields.get("cwd", str(bed)), env=env, log=bed / "log"
@@ -42,7 +42,7 @@ def start(bed: Path, *argv: str, **fields: str) -> Foreground:
     return foreground
 
 
-def shell(bed: Path, text: str) -> Foreground:
+def shell(bed: Path, text: str) -> ForegroundProcess:
     return start(bed, "/bin/sh", "-c", text)
 
 
@@ -149,7 +149,7 @@ def test_a_process_with_another_start_time_is_never_signalled(bed: Path) -> None
     foreground = shell(bed, "exec sleep 1000")
     found = processes.identify(foreground.pid)
     assert found is not None
-    stranger = Found(found.pid, found.ticks - 1, found.command)
+    stranger = ProcessInfo(found.pid, found.ticks - 1, found.command)
     stranger.signal(signal.SIGKILL)
     looks = [[stranger]] * 3 + [[]]
     ended = processes.end(lambda: looks.pop(0), grace_seconds=0)
@@ -159,7 +159,7 @@ def test_a_process_with_another_start_time_is_never_signalled(bed: Path) -> None
 
 
 def test_what_cannot_be_ended_is_named() -> None:
-    ghost = Found(2**22 + 1, 1, "in uninterruptible sleep")
+    ghost = ProcessInfo(2**22 + 1, 1, "in uninterruptible sleep")
     ended = processes.end(lambda: [ghost], grace_seconds=0.02, limit_seconds=0.02)
     assert ended.left == (ghost,)
     assert ended.seconds < 5

@@ -13,7 +13,7 @@ from supervisor.options import ServerOptions
 
 from energyctl.background import templates
 from energyctl.background.protocol import LAUNCHER, launcher_command
-from energyctl.background.templates import Job, Places, Rendered
+from energyctl.background.templates import EntryPaths, Job, RenderedRun
 from energyctl.config import registry
 from energyctl.config.plan import BackgroundJob, Training
 from energyctl.config.registry import Invocation
@@ -47,10 +47,10 @@ REGISTRY: dict[str, Any] = {
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
+def places(tmp_path: Path) -> EntryPaths:
     runtime = tmp_path / "private"
     (runtime / "conf.d").mkdir(parents=True)
-    return Places(
+    return EntryPaths(
         runtime=runtime,
         script=runtime / "background.sh",
         logs=tmp_path / "results" / f"background_logs_{EXPERIMENT}",
@@ -62,18 +62,18 @@ def places(tmp_path: Path) -> Places:
     )
 
 
-def jobs_of(places: Places, *background: BackgroundJob, **invoked: Any) -> tuple[Job, ...]:
+def jobs_of(places: EntryPaths, *background: BackgroundJob, **invoked: Any) -> tuple[Job, ...]:
     made = {"argv": ("./train.sh", "--lr", "0.1"), "cwd": "/repos/back", "env": {}, **invoked}
     return templates.make_jobs(
         make_run(*background), EXPERIMENT, places, lambda *_: (Invocation(**made),), {"MARK": "m/1"}
     )
 
 
-def render(places: Places, *background: BackgroundJob, **invoked: Any) -> Rendered:
+def render(places: EntryPaths, *background: BackgroundJob, **invoked: Any) -> RenderedRun:
     return templates.render(EXPERIMENT, jobs_of(places, *background, **invoked), places, TEMPLATES)
 
 
-def parsed_by_supervisord(places: Places, entries: str) -> list[Any]:
+def parsed_by_supervisord(places: EntryPaths, entries: str) -> list[Any]:
     """The groups that supervisord itself reads from our configuration and these entries."""
     values = {"runtime": str(places.runtime)}
     configuration = places.runtime.parent / "supervisord.conf"
@@ -89,7 +89,7 @@ def parsed_by_supervisord(places: Places, entries: str) -> list[Any]:
     return groups
 
 
-def test_build_training_args(places: Places, tmp_path: Path) -> None:
+def test_build_training_args(places: EntryPaths, tmp_path: Path) -> None:
     values = {
         "epochs": 60,
         "learning_rate": 5.12e-06,
@@ -100,7 +100,7 @@ def test_build_training_args(places: Places, tmp_path: Path) -> None:
         "warmup": False,
     }
     repository = registry.parse(REGISTRY, "registry.json").repositories["resnet"]
-    where = registry.Where(tmp_path, registry.Interpreter(sys.executable), "background")
+    where = registry.InvocationContext(tmp_path, registry.Interpreter(sys.executable), "background")
     (made,) = templates.make_jobs(
         make_run(BackgroundJob(Training("resnet", "resnet56", values))),
         EXPERIMENT,
@@ -119,7 +119,7 @@ def test_build_training_args(places: Places, tmp_path: Path) -> None:
     assert Path(made.directory) == tmp_path / "repos/resnet"
 
 
-def test_background_script_generation(places: Places) -> None:
+def test_background_script_generation(places: EntryPaths) -> None:
     rendered = render(
         places,
         job("large", copies=2, stagger_seconds=1.5),
@@ -162,7 +162,7 @@ def test_background_script_generation(places: Places) -> None:
     assert rendered.script.count("        'it'\"'\"'s $(here)'\n") == 3
 
 
-def test_the_script_says_what_it_knows_where_it_is_given_no_job(places: Places) -> None:
+def test_the_script_says_what_it_knows_where_it_is_given_no_job(places: EntryPaths) -> None:
     script = places.runtime / "background.sh"
     script.write_text(render(places, job("large"), job("small")).script)
     done = subprocess.run(
@@ -187,7 +187,7 @@ def test_every_job_has_a_name_of_its_own(models: list[str], names: list[str]) ->
     assert templates.job_names(make_run(*(job(model) for model in models))) == names
 
 
-def test_no_name_of_the_user_stands_in_the_entries(places: Places) -> None:
+def test_no_name_of_the_user_stands_in_the_entries(places: EntryPaths) -> None:
     hostile = "x]\n[program:evil]\ncommand=touch /tmp/evil ; %(here)s"
     run = BackgroundJob(Training(hostile, hostile, {}))
     entries = render(places, run, argv=(hostile,), cwd=hostile, env={"A": hostile}).entries
@@ -197,7 +197,7 @@ def test_no_name_of_the_user_stands_in_the_entries(places: Places) -> None:
 
 
 @pytest.mark.parametrize("value", ["a b", "a;b", "50%", "#1", "it's", 'say "x"', "%(here)s", "é ü"])
-def test_a_quoted_value_reaches_supervisord_as_it_was(places: Places, value: str) -> None:
+def test_a_quoted_value_reaches_supervisord_as_it_was(places: EntryPaths, value: str) -> None:
     import shlex
 
     template = places.runtime / "entry.j2"
@@ -268,7 +268,7 @@ def test_a_value_that_an_edited_script_prints_bare_is_quoted_all_the_same(tmp_pa
     assert not (tmp_path / "evil").exists()
 
 
-def test_an_argument_with_a_nul_is_refused(places: Places) -> None:
+def test_an_argument_with_a_nul_is_refused(places: EntryPaths) -> None:
     with pytest.raises(SettingsError, match="NUL"):
         render(places, job("large"), argv=("train", "a\0b"))
 

@@ -22,7 +22,9 @@ NET, LOAD = KNOWN.repositories["net"], KNOWN.repositories["load"]
 
 
 def start(repository: registry.Repository, model: str, **values: Any) -> registry.Invocation:
-    where = registry.Where(Path("/srv/my lab"), registry.Interpreter("/usr/bin/python3"))
+    where = registry.InvocationContext(
+        Path("/srv/my lab"), registry.Interpreter("/usr/bin/python3")
+    )
     (made,) = registry.invocations(repository, model, values, where)
     return made
 
@@ -113,7 +115,9 @@ def test_scripts_are_started_through_their_interpreter(
     found = registry.Interpreter(interpreter or "/usr/bin/python3")
     if interpreter == "conda:torch":
         found = registry.Interpreter("/conda/bin/python", {"CONDA_PREFIX": "/conda"})
-    (made,) = registry.invocations(net, "small", {}, registry.Where(Path("/srv/my lab"), found))
+    (made,) = registry.invocations(
+        net, "small", {}, registry.InvocationContext(Path("/srv/my lab"), found)
+    )
     assert list(made.argv[: len(program)]) == program
 
 

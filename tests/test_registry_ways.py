@@ -12,7 +12,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from energyctl.config import plan, registry, settings
-from energyctl.config.registry import Interpreter, Invocation, Role, Where
+from energyctl.config.registry import Interpreter, Invocation, InvocationContext, Role
 from energyctl.errors import SettingsError
 
 # The same examples each time, however slow the machine.
@@ -28,7 +28,7 @@ def repository(**fields: Any) -> registry.Repository:
 def started(
     known: registry.Repository, model: str = "small", role: Role = "foreground", **values: Any
 ) -> tuple[Invocation, ...]:
-    where = Where(Path("/lab"), PYTHON, role, Path("/lab/results/work_E"), "E")
+    where = InvocationContext(Path("/lab"), PYTHON, role, Path("/lab/results/work_E"), "E")
     return registry.invocations(known, model, values, where)
 
 

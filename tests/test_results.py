@@ -12,8 +12,7 @@ from energyctl.background.ledger_reader import LedgerFile
 from energyctl.campaign import estimates
 from energyctl.config.plan import Run, Training
 from energyctl.errors import MachineError, SettingsError
-from energyctl.results import folder as results
-from energyctl.results.folder import ResultsFolder
+from energyctl.results.folder import ResultsFolder, read_text, to_text
 from energyctl.system import processes
 from energyctl.system.files import write_atomic
 from energyctl.system.user import invoking_user
@@ -75,14 +74,14 @@ def test_text_that_cannot_be_encoded_leaves_no_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
 def test_what_is_no_json_number_is_refused(number: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        results.to_text({"a": [number]})
+        to_text({"a": [number]})
 
 
 def test_json_keeps_every_digit_and_letter() -> None:
     import json
 
     data = {"é": 0.1 + 0.2, "tiny": 5.12e-06, "none": None}
-    text = results.to_text(data)
+    text = to_text(data)
     assert "é" in text
     assert json.loads(text) == data
 
@@ -156,7 +155,7 @@ def test_a_file_that_is_no_result_is_passed_over(folder: ResultsFolder, text: st
 def test_results_are_read_back(folder: ResultsFolder) -> None:
     for number in (2, 1):
         data: dict[str, Any] = {"schema": 1, "experiment_id": f"E{number}"}
-        folder.write(folder.root / f"E{number}.json", results.to_text(data))
+        folder.write(folder.root / f"E{number}.json", to_text(data))
     assert [found["experiment_id"] for found in folder.all()] == ["E1", "E2"]
 
 
@@ -182,9 +181,9 @@ def test_typical_durations_are_of_successful_runs_of_a_kind() -> None:
 def test_a_file_of_the_user_that_is_no_text_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b"\xe9")
     with pytest.raises(SettingsError, match="is not UTF-8 text"):
-        results.read_text(tmp_path / "latin", "a rendered file")
+        read_text(tmp_path / "latin", "a rendered file")
     with pytest.raises(SettingsError, match="cannot read a rendered file"):
-        results.read_text(tmp_path / "gone", "a rendered file")
+        read_text(tmp_path / "gone", "a rendered file")
 
 
 # -- the ledger as it grows --------------------------------------------------------------------

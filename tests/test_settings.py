@@ -21,12 +21,12 @@ PARALLEL: dict[str, Any] = {
 }
 
 
-def check(*experiments: Any, **top: Any) -> settings.Checked:
+def check(*experiments: Any, **top: Any) -> settings.CheckedSettings:
     data = {"experiment_name": "x", **top, "experiments": list(experiments)}
     return settings.check(settings.parse(json.dumps(data, indent=1), "x.json"))
 
 
-def found(checked: settings.Checked, severity: str) -> list[tuple[str, str]]:
+def found(checked: settings.CheckedSettings, severity: str) -> list[tuple[str, str]]:
     """Place and text, with the suggestion, of all problems of a severity."""
     return [
         (problem.where, f"{problem.message}; {problem.suggestion}")

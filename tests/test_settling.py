@@ -14,7 +14,7 @@ from bench import Bench
 from energyctl.background.info import coverage_warnings
 from energyctl.background.job_view import JobView
 from energyctl.background.steady_state import FEWEST, Steadiness, trend
-from energyctl.campaign.settle import FAILURES, Attendance
+from energyctl.campaign.settle import FAILURES, JobWatch
 from hardware import nvml
 
 RANDOM = random.Random(3)
@@ -163,7 +163,7 @@ def view(name: str, iterations: int, failures: int, running: bool) -> JobView:
 
 def seen(*looks: tuple[float, int, int, bool]) -> tuple[list[str], dict[str, int]]:
     """Away and failing after these looks at one job: (time, iterations, failures, running)."""
-    attendance = Attendance(seconds=10)
+    attendance = JobWatch(seconds=10)
     for time, *rest in looks:
         attendance.see([view("a", *rest)], time)
     return attendance.away, attendance.failing

@@ -17,7 +17,7 @@ from test_comparing import write_runs
 
 from bench import wait_for
 from energyctl import cli
-from energyctl.cli.progress import Steps
+from energyctl.cli.progress import ProgressBar
 
 SHARE = Path(__file__).parents[1] / "docs" / "man"
 
@@ -214,7 +214,7 @@ def test_what_is_quick_shows_no_progress(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     began = time.monotonic()
-    with Steps("reading results") as steps:
+    with ProgressBar("reading results") as steps:
         steps(1, 2)
     assert capsys.readouterr() == ("", "") or time.monotonic() - began > 1
     write_runs(tmp_path / "results", "mutation", [1.0, 2.0])

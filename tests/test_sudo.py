@@ -17,7 +17,7 @@ from bench import DEADLINE_SECONDS, Bench, open_way, wait_for
 from energyctl.background import templates
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.observer import Observer, View
-from energyctl.campaign.status_file import Published
+from energyctl.campaign.status_file import StatusFile
 from energyctl.campaign.stop import stop_job
 from energyctl.errors import SettingsError
 from energyctl.results.folder import ResultsFolder
@@ -227,7 +227,7 @@ def test_root_is_not_led_through_a_link_in_a_folder_of_the_user(
     with pytest.raises(PermissionError):
         Journal(home / "journal.jsonl", folder).append("started")
     view = View(1, "E", "t", 1, "idle", 0.0, {}, False, (), "")
-    Published(Quiet(), home / "state.json", 1, home, user.acting).view(view)
+    StatusFile(Quiet(), home / "state.json", 1, home, user.acting).view(view)
     assert not (home / "state.json").exists()
 
 

@@ -21,7 +21,7 @@ from bench import wait_for
 from energyctl.background import daemon as supervisor
 from energyctl.background import daemon_lifecycle
 from energyctl.background.daemon import Daemon, Program
-from energyctl.background.group import Background
+from energyctl.background.group import BackgroundGroup
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.errors import MachineError, RunError
 from energyctl.system import processes
@@ -36,7 +36,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-def programs(background: Background) -> list[Program]:
+def programs(background: BackgroundGroup) -> list[Program]:
     return background.daemon.group(background.rendered.group)
 
 
@@ -44,7 +44,7 @@ def programs(background: Background) -> list[Program]:
 
 
 def test_the_daemon_starts_on_demand_and_is_found_the_second_time(world: World) -> None:
-    assert supervisor.find(world.runtime) is None
+    assert supervisor.find_daemon(world.runtime) is None
     first = world.ensure()
     assert first.answers()
     assert first.ours()
@@ -56,7 +56,7 @@ def test_the_daemon_starts_on_demand_and_is_found_the_second_time(world: World) 
     assert first.call("energyctl.version")
     first.shut_down()
     assert processes.identify(first.child.pid) is None
-    assert supervisor.find(world.runtime) is None
+    assert supervisor.find_daemon(world.runtime) is None
     assert not first.socket.exists()
 
 
@@ -120,7 +120,9 @@ def test_the_daemon_of_an_operator_is_used_and_not_shut_down(
         stdout=subprocess.DEVNULL,
     )
     try:
-        daemon = wait_for(lambda: supervisor.find(world.runtime), "the operator's daemon", 10)
+        daemon = wait_for(
+            lambda: supervisor.find_daemon(world.runtime), "the operator's daemon", 10
+        )
         assert not daemon.ours()
         world.daemon = daemon_lifecycle.ensure(world.configuration, world.runtime)
         assert world.daemon.pid() == popen.pid
@@ -144,7 +146,7 @@ FOREIGN = "[program:mine]\ncommand=sleep 1000\nstartsecs=0\n"
 
 def add_foreign_group(world: World) -> tuple[Daemon, int | None]:
     """An operator's own group in the daemon that runs: (daemon, pid of its program)."""
-    daemon = wait_for(lambda: supervisor.find(world.runtime), "the daemon")
+    daemon = wait_for(lambda: supervisor.find_daemon(world.runtime), "the daemon")
     (world.runtime / "conf.d" / "mine.conf").write_text(FOREIGN)
     daemon.call("supervisor.reloadConfig")
     daemon.call("supervisor.addProcessGroup", "mine")
@@ -258,7 +260,7 @@ def test_the_watch_survives_a_reload(world: World) -> None:
     world.ensure().shut_down()
     with controller(world) as popen:
         found = processes.identify(pid_of_daemon(popen))
-        daemon = supervisor.find(world.runtime)
+        daemon = supervisor.find_daemon(world.runtime)
         assert daemon is not None
         daemon.call("supervisor.restart")
         wait_for(daemon.answers, "the daemon after its reload", 15)
@@ -280,7 +282,7 @@ def test_a_daemon_that_does_not_answer_is_no_daemon_after_a_time_limit(
         with pytest.raises(Unreachable, match="timed out"):
             daemon.pid()
         assert time.monotonic() - began < 2
-        assert supervisor.find(world.runtime) is None
+        assert supervisor.find_daemon(world.runtime) is None
     daemon.socket.unlink()
 
 
@@ -313,7 +315,7 @@ def test_something_else_that_answers_at_the_socket_is_no_daemon(world: World, re
         thread.start()
         with pytest.raises(Unreachable):
             daemon.pid()
-        assert supervisor.find(world.runtime) is None
+        assert supervisor.find_daemon(world.runtime) is None
         thread.join(5)
     daemon.socket.unlink()
 

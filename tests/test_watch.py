@@ -22,7 +22,7 @@ from rich.console import Console
 from bench import wait_for
 from energyctl.background.job_view import JobView
 from energyctl.campaign.observer import View
-from energyctl.campaign.watcher import Closed, Finished, Scene
+from energyctl.campaign.watcher import CampaignProgress, FinishedRun, Scene
 from energyctl.campaign.watcher import _samples as samples
 from energyctl.cli.output.live import Progress
 from energyctl.cli.output.run_view import plain_line
@@ -56,7 +56,7 @@ def scene(**changes: object) -> Scene:
         progress=(4.0, 10.0),
     )
     done = [
-        Finished(1, "20300317_170000_examples_mnist_parallel", "failed", 12345.6, 7.0, False, 2)
+        FinishedRun(1, "20300317_170000_examples_mnist_parallel", "failed", 12345.6, 7.0, False, 2)
     ]
     facts: dict[str, object] = {
         "view": view,
@@ -69,7 +69,9 @@ def scene(**changes: object) -> Scene:
             "gpu-0": [None, 80.0, 90.0, 250.0, None, 250.25],
         },
         "lines": ["\x1b[32mepoch 3\x1b[0m loss 0.5", "第四 epoch\tloss 0.4 " + "x" * 300],
-        "closed": Closed("learning rates", 6, {1: "failed"}, None, False, "energyctl resume x"),
+        "closed": CampaignProgress(
+            "learning rates", 6, {1: "failed"}, None, False, "energyctl resume x"
+        ),
         **changes,
     }
     return Scene(NOW, **facts)  # type: ignore[arg-type]
@@ -147,7 +149,9 @@ def test_what_went_wrong_and_what_is_awaited_is_said() -> None:
     assert "nothing new for 1 min 30 s" in drawn(scene(age_seconds=90.0), 100, 30)
     estimated = scene(view=View(**{**vars(view), "estimated": True}))
     assert "is an estimate, not measured" in drawn(estimated, 100, 30)
-    over = Closed("c", 6, {1: "failed", 2: "succeeded"}, NOW - 60, True, "energyctl resume x")
+    over = CampaignProgress(
+        "c", 6, {1: "failed", 2: "succeeded"}, NOW - 60, True, "energyctl resume x"
+    )
     text = drawn(Scene(NOW, closed=over), 160, 10)
     assert "2 of 6 runs finished (1 failed, 1 succeeded); interrupted 1 min 00 s ago" in text
     assert "go on with: energyctl resume x" in text

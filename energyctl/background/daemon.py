@@ -48,7 +48,7 @@ class Daemon:
 
     runtime: Path
     child: subprocess.Popen[bytes] | None = None
-    _process: processes.Found | None = None
+    _process: processes.ProcessInfo | None = None
 
     @property
     def socket(self) -> Path:
@@ -80,7 +80,7 @@ class Daemon:
             time.sleep(0.05)
         return True
 
-    def process(self) -> processes.Found | None:
+    def process(self) -> processes.ProcessInfo | None:
         """The daemon, once known; it keeps its process through a reload. None: it has ended."""
         if self._process is None:
             with contextlib.suppress(Unreachable, xmlrpc.client.Fault):
@@ -287,7 +287,7 @@ class Daemon:
             (self.runtime / name).unlink(missing_ok=True)
 
 
-def find(runtime: Path) -> Daemon | None:
+def find_daemon(runtime: Path) -> Daemon | None:
     """The daemon of this workspace, if one runs."""
     daemon = Daemon(runtime)
     return daemon if daemon.answers() else None

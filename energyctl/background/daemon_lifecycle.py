@@ -15,7 +15,7 @@ from typing import Any
 
 from energyctl import __version__
 from energyctl.background import templates
-from energyctl.background.daemon import CALL_SECONDS, STARTED, Daemon, find
+from energyctl.background.daemon import CALL_SECONDS, STARTED, Daemon, find_daemon
 from energyctl.background.protocol import STARTED_BY_ENERGYCTL, STOP_WAIT_SECONDS
 from energyctl.errors import MachineError
 from energyctl.system import processes
@@ -91,7 +91,7 @@ def ensure(
     started it before energyctl was upgraded: its launchers and its guard are still the old ones.
     """
     _wait_for_the_end_of_another(runtime)
-    daemon = find(runtime) or _start(configuration, runtime, credentials or {}, env)
+    daemon = find_daemon(runtime) or _start(configuration, runtime, credentials or {}, env)
     _refuse_another_version(daemon, configuration)
     daemon.process()
     daemon.watch(os.getpid())

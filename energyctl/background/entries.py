@@ -8,7 +8,7 @@ from pathlib import Path
 
 from energyctl.background import templates as programs
 from energyctl.background.protocol import GROUP_PREFIX, LAUNCHER
-from energyctl.background.templates import Places, Rendered
+from energyctl.background.templates import EntryPaths, RenderedRun
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Invocation
 from energyctl.errors import SettingsError
@@ -26,9 +26,9 @@ def render(
     marker: str,
     *,
     keep_logs: str,
-) -> Rendered:
+) -> RenderedRun:
     """The entries and the script of *run* (pure but for reading the templates)."""
-    places = Places(
+    places = EntryPaths(
         runtime=runtime,
         script=runtime / "background.sh",
         logs=files.background_logs,
@@ -43,7 +43,7 @@ def render(
     return programs.render(files.experiment_id, jobs, places, templates)
 
 
-def edited(rendered: Rendered, folder: Path, token: str, experiment_id: str) -> Rendered:
+def edited(rendered: RenderedRun, folder: Path, token: str, experiment_id: str) -> RenderedRun:
     """*rendered* with the texts that the operator edited in *folder* (``render`` wrote them).
 
     The run's id is not known when they are written, so they hold *token* in its place.
@@ -57,4 +57,4 @@ def edited(rendered: Rendered, folder: Path, token: str, experiment_id: str) -> 
             f"{files.entries}: no [group:{GROUP_PREFIX}{token}];"
             " render it again, and keep that line"
         )
-    return Rendered(rendered.group, rendered.jobs, texts[0], texts[1])
+    return RenderedRun(rendered.group, rendered.jobs, texts[0], texts[1])

@@ -13,9 +13,9 @@ from pathlib import Path
 from energyctl.background.daemon import Daemon
 from energyctl.background.job_view import JobView
 from energyctl.background.ledger_reader import LedgerFile
-from energyctl.background.load_monitor import Loads
+from energyctl.background.load_monitor import LoadMonitor
 from energyctl.background.protocol import GROUP_PREFIX
-from energyctl.background.templates import Job, Rendered
+from energyctl.background.templates import Job, RenderedRun
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.errors import BackgroundLost, RunError
 from energyctl.launchers import iteration, ledger_writer, subreaper
@@ -38,11 +38,11 @@ PRIVATE = ("background.sh", "logs", "environment", "clock")
 
 
 @dataclass
-class Background:
+class BackgroundGroup:
     """The group of one run in *daemon*; *marker* is what its processes carry."""
 
     daemon: Daemon
-    rendered: Rendered
+    rendered: RenderedRun
     files: RunFiles
     folder: ResultsFolder
     environment: Mapping[str, str]
@@ -52,11 +52,11 @@ class Background:
     launchers are born there: to move each into it would cost 10 ms of each gap."""
 
     added: bool = False
-    ended: processes.Ended | None = None
+    ended: processes.EndReport | None = None
     gpu_memory_held: Sequence[str] = ()
     hung: bool = False
     """Whether its supervisord did not answer at the stop, and was killed."""
-    loads: Loads | None = None
+    loads: LoadMonitor | None = None
     daemon_exit: int | None = None
     """Readable once the daemon has ended; None while the group is down."""
 
@@ -144,7 +144,7 @@ class Background:
             )
         return views
 
-    def look(self) -> list[processes.Found]:
+    def look(self) -> list[processes.ProcessInfo]:
         """What is alive of it: by its marker, its cgroup, its launchers' notes, and orphans."""
         parents = processes.living()
         found = {p.pid: p for p in processes.marked(lambda m: m == self.marker, parents)}
@@ -177,10 +177,10 @@ class Background:
         child = {self.daemon.child.pid} if self.daemon.child else set()
         return roots | below | child
 
-    def stop(self) -> processes.Ended:
+    def stop(self) -> processes.EndReport:
         """Ends the group, then whatever is left of it; returns when a look finds nothing."""
         if not self.added:
-            return processes.Ended(0.0, (), ())
+            return processes.EndReport(0.0, (), ())
         began = time.monotonic()
         trees, self._others = self._trees(), self._strangers()
         self._move_daemon("daemon")
@@ -191,7 +191,7 @@ class Background:
             self.daemon.remove(self.rendered.group)
         alive = {(p.pid, p.ticks) for p in trees}
 
-        def look() -> list[processes.Found]:
+        def look() -> list[processes.ProcessInfo]:
             again = [processes.identify(pid) for pid, _ in alive]
             still = [p for p in again if p is not None and (p.pid, p.ticks) in alive]
             return [*still, *self.look()]
@@ -203,7 +203,7 @@ class Background:
         grace = subreaper.ABANDONED_GRACE_SECONDS + 1.0 if self._lost() else 2.0
         ended = processes.end(look, grace_seconds=grace, kill=kill)
         self.added = False
-        self.ended = processes.Ended(time.monotonic() - began, ended.found, ended.left)
+        self.ended = processes.EndReport(time.monotonic() - began, ended.found, ended.left)
         self._said = {job.name: last_line(Path(job.tail)) for job in self.rendered.jobs}
         if self.daemon_exit is not None:
             os.close(self.daemon_exit)
@@ -232,7 +232,7 @@ class Background:
             return True
         return False
 
-    def _trees(self) -> list[processes.Found]:
+    def _trees(self) -> list[processes.ProcessInfo]:
         """Every process under the group's programs now: some hide their marker and survive."""
         try:
             pids = [program.pid for program in self.daemon.group(self.rendered.group)]

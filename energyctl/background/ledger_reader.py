@@ -41,16 +41,16 @@ class LedgerFile:
         self._offset += len(whole) + 1 if whole else 0
         return parse(whole.decode(errors="replace"))
 
-    def _as_known(self, iteration: Iteration, launcher: processes.Found | None) -> Iteration:
+    def _as_known(self, iteration: Iteration, launcher: processes.ProcessInfo | None) -> Iteration:
         """An iteration without a row. Where its launcher was killed, and its training with it,
         nobody knows how long that ran: it counts as a failure that covered nothing."""
         return iteration if launcher else replace(iteration, ended=iteration.started)
 
-    def launchers(self) -> list[processes.Found]:
+    def launchers(self) -> list[processes.ProcessInfo]:
         """The launchers that run an iteration now."""
         return [launcher for _, launcher in self._notes() if launcher is not None]
 
-    def _notes(self) -> Iterator[tuple[Iteration, processes.Found | None]]:
+    def _notes(self) -> Iterator[tuple[Iteration, processes.ProcessInfo | None]]:
         """Each note, and its launcher, where that is alive."""
         for path in sorted(self._folder.glob(".*.*.running")):
             try:

@@ -17,8 +17,15 @@ from pathlib import Path
 from energyctl.launchers.proc_stat import read_stat
 from energyctl.meters.base import GpuProcess, NotReported, ProcessUtilization, Source, Utilization
 from energyctl.results import background_load
-from energyctl.results.background_load import AnswerLine, CpuLine, GpuLine, JobLoad, Share, Unknown
-from energyctl.system.process_trees import Looker, Tree
+from energyctl.results.background_load import (
+    AnswerLine,
+    BusyShare,
+    CpuLine,
+    FigureUnknown,
+    GpuLine,
+    JobLoad,
+)
+from energyctl.system.process_trees import Tree, TreeReader
 from energyctl.system.threads import start_thread
 
 LOOK_SECONDS = 1.0
@@ -60,7 +67,7 @@ class _Job:
         self.cpu.add(time, self.spent)
 
 
-class Loads:
+class LoadMonitor:
     """The load by *jobs*, whose logs and notes are in *folder*, on the GPUs of *meters*.
 
     clock: Unix time on the line of the spans that are asked for. gpu_pids: processes of the jobs
@@ -77,7 +84,7 @@ class Loads:
         self._meters = [m for m in meters if any(d.kind == "gpu" for d in m.domains())]
         self._folder, self._clock = folder, clock
         self._jobs = {name: _Job() for name in jobs}
-        self._looker = Looker()
+        self._looker = TreeReader()
         self._turn = threading.Lock()  # one look at a time
         self._lock = threading.Lock()  # guards the figures; never held while a driver is asked
         self._thread: threading.Thread | None = None
@@ -239,11 +246,11 @@ class Loads:
         cpu = gpu = None
         try:
             cpu = job.cpu.between(start, end)
-        except Unknown as error:
+        except FigureUnknown as error:
             missing["cpu_cores"] = str(error)
         try:
             gpu = self._on_gpus(job, start, end)
-        except Unknown as error:
+        except FigureUnknown as error:
             missing["gpu_percent"] = str(error)
         best = gpu or cpu
         if best is None:
@@ -256,16 +263,16 @@ class Loads:
             missing=missing,
         )
 
-    def _on_gpus(self, job: _Job, start: float, end: float) -> Share:
+    def _on_gpus(self, job: _Job, start: float, end: float) -> BusyShare:
         """Raises Unknown where it was on none, or where that is not told."""
         if not self._meters:
-            raise Unknown("no GPU is metered")
+            raise FigureUnknown("no GPU is metered")
         if not job.gpus:
-            raise Unknown("; ".join(["it was not seen on a metered GPU", *self._doubts()]))
+            raise FigureUnknown("; ".join(["it was not seen on a metered GPU", *self._doubts()]))
         told = {gpu: line for gpu, line in job.gpus.items() if gpu in self._answers}
         if not told:
             reasons = [self._untold.get(gpu) or self._untold.get(ALL) for gpu in job.gpus]
-            raise Unknown("; ".join(sorted({reason for reason in reasons if reason})))
+            raise FigureUnknown("; ".join(sorted({reason for reason in reasons if reason})))
         for gpu in told:
             self._answers[gpu].check(start, end)
         return background_load.on_gpus(told, start, end)

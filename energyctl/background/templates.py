@@ -102,7 +102,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Places:
+class EntryPaths:
     """Where the files of one run are, and how its launchers treat them.
 
     ``runtime`` is short and made of safe characters only. ``clock`` holds the run's time line;
@@ -129,7 +129,7 @@ class Places:
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderedRun:
     """The entries and the script of one run, ready to be written."""
 
     group: str
@@ -164,7 +164,7 @@ def job_names(run: Run) -> list[str]:
 def make_jobs(
     run: Run,
     experiment_id: str,
-    places: Places,
+    places: EntryPaths,
     invocations_of: Callable[[Training, str], tuple[Invocation, ...]],
     environment: Mapping[str, str],
 ) -> tuple[Job, ...]:
@@ -314,9 +314,9 @@ def _line_in(path: Path, error: BaseException) -> str:
 def render(
     experiment_id: str,
     jobs: tuple[Job, ...],
-    places: Places,
+    places: EntryPaths,
     templates: tuple[Path, Path],
-) -> Rendered:
+) -> RenderedRun:
     """The entries and the script of one run, from the templates (entries, script)."""
     group = f"{GROUP_PREFIX}{experiment_id}"
     values = {
@@ -333,7 +333,7 @@ def render(
         "launcher": str(places.launcher),
         "stop_wait_seconds": STOP_WAIT_SECONDS,
     }
-    return Rendered(
+    return RenderedRun(
         group=group,
         jobs=jobs,
         entries=render_template(templates[0], values, script=False),

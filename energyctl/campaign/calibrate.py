@@ -13,8 +13,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from energyctl.campaign import run as runner
 from energyctl.campaign.journal import Journal
+from energyctl.campaign.run import carry_out
 from energyctl.campaign.run_state import Context
 from energyctl.campaign.training.invocations import Trainings
 from energyctl.config import registry, settings
@@ -93,5 +93,5 @@ def _measured(context: Context, folder: Path) -> Result:
     training = run.foreground
     files = RunFiles(folder, FOLDER, FOLDER, FOLDER, training.repo, training.model)
     results: list[Result] = []
-    runner.carry_out(run, files, changed, lambda result, _: results.append(result), False)
+    carry_out(run, files, changed, lambda result, _: results.append(result), False)
     return results[-1]

@@ -11,14 +11,14 @@ from pathlib import Path
 from energyctl.background.daemon import Daemon
 from energyctl.background.daemon_lifecycle import Daemons
 from energyctl.campaign import calibrate, leftovers
-from energyctl.campaign import run as runner
 from energyctl.campaign.facts import machine_facts
 from energyctl.campaign.foreign import Watch
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.observer import Observer
 from energyctl.campaign.prepare import Campaign, check
+from energyctl.campaign.run import carry_out
 from energyctl.campaign.run_state import Context, SharedIdle
-from energyctl.campaign.storage import Allocation, Place
+from energyctl.campaign.storage import Allocation, ResultStore
 from energyctl.campaign.training import workdirs
 from energyctl.campaign.training.invocations import Trainings
 from energyctl.config import registry, settings
@@ -41,7 +41,7 @@ FOREIGN_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CampaignOutcome:
     """How a campaign ended."""
 
     results: tuple[Result, ...]
@@ -49,7 +49,7 @@ class Outcome:
     journal: Journal
 
 
-def conduct(campaign: Campaign) -> Outcome:
+def conduct(campaign: Campaign) -> CampaignOutcome:
     """Runs a campaign: checks the machine, takes it, does every run, gives it back.
 
     Raises SettingsError or MachineError before anything is started; a signal ends the current
@@ -187,7 +187,9 @@ def tidy(workspace: Workspace, user: User, observer: Observer) -> None:
         leave(runtime)
 
 
-def _run_all(campaign: Campaign, context: Context, journal: Journal, place: Place) -> Outcome:
+def _run_all(
+    campaign: Campaign, context: Context, journal: Journal, place: ResultStore
+) -> CampaignOutcome:
     results: dict[int, Result] = {}
     signum, go_on = None, journal.resume_command
     try:
@@ -218,7 +220,7 @@ def _run_all(campaign: Campaign, context: Context, journal: Journal, place: Plac
     task = "task_" if campaign.allocation.job else ""
     event = "ended" if signum is None else "interrupted"
     journal.append(f"{task}{event}", signal=signum, runs=statuses)
-    return Outcome(tuple(results.values()), signum, journal)
+    return CampaignOutcome(tuple(results.values()), signum, journal)
 
 
 def _rest(journal: Journal, campaign: Campaign, context: Context) -> None:
@@ -233,7 +235,7 @@ def _rest(journal: Journal, campaign: Campaign, context: Context) -> None:
 
 def _run_one(
     run: Run,
-    place: Place,
+    place: ResultStore,
     context: Context,
     journal: Journal,
     results: dict[int, Result],
@@ -258,7 +260,7 @@ def _run_one(
             context.observer.finished(run.index, result)
         results[run.index] = result
 
-    runner.carry_out(run, files, context, save, cooldown)
+    carry_out(run, files, context, save, cooldown)
 
 
 def leave(runtime: Path) -> None:

@@ -157,7 +157,7 @@ def _lines(path: Path) -> Iterator[JournalLine]:
             yield cast(JournalLine, data)
 
 
-def create(
+def create_journal(
     folder: ResultsFolder,
     name: str,
     *,
@@ -199,7 +199,7 @@ def create(
     return journal
 
 
-def find(folder: ResultsFolder, wanted: str | None) -> Journal:
+def find_journal(folder: ResultsFolder, wanted: str | None) -> Journal:
     """The journal that the user means: by name, by path, or the newest.
 
     Raises SettingsError that names those that exist.

@@ -23,7 +23,7 @@ from energyctl.system.governor import abandoned_governors, governor_names, resto
 from energyctl.system.lock import lock_holder
 from energyctl.system.owner import OWNER, read_owner
 from energyctl.system.private_folder import private_root
-from energyctl.system.processes import Found
+from energyctl.system.processes import ProcessInfo
 from energyctl.system.user import User, invoking_user
 
 COMMAND_CHARACTERS = 100
@@ -58,7 +58,7 @@ class Leftover:
 # -- looking -------------------------------------------------------------------------------
 
 
-def find(user: User) -> list[Leftover]:
+def find_leftovers(user: User) -> list[Leftover]:
     """Everything that is left of *user*'s campaigns, whatever the workspace.
 
     A folder without a record of its owner tells of nobody who is dead.
@@ -151,16 +151,16 @@ def _processes_in(runtimes: list[Path]) -> Iterator[Leftover]:
                 yield Leftover(found.pid, _shown(found.command), workspace, why)
 
 
-def _markers(names: set[str]) -> dict[str, list[Found]]:
+def _markers(names: set[str]) -> dict[str, list[ProcessInfo]]:
     """Processes by the workspace that their marker names; one look at all processes."""
-    by_name: dict[str, list[Found]] = {}
+    by_name: dict[str, list[ProcessInfo]] = {}
     for found in processes.marked(lambda marker: marker.partition("/")[0] in names):
         marker = processes.environment_value(found.pid, processes.MARKER) or ""
         by_name.setdefault(marker.partition("/")[0], []).append(found)
     return by_name
 
 
-def _members(runtime: Path) -> list[Found]:
+def _members(runtime: Path) -> list[ProcessInfo]:
     """Living members of the campaign's cgroup."""
     cgroup = cgroup_of(runtime)
     members = cgroup.members() if cgroup else []
@@ -178,7 +178,7 @@ def cgroup_of(runtime: Path) -> Cgroup | None:
     return cgroup if in_place and (folder / "cgroup.procs").exists() else None
 
 
-def _daemon(runtime: Path) -> list[Found]:
+def _daemon(runtime: Path) -> list[ProcessInfo]:
     """The supervisord that energyctl started here, if it is alive; asks it nothing."""
     try:
         text = (runtime / "started-by-energyctl").read_text()
@@ -221,7 +221,7 @@ def end(runtime: Path, say: Callable[[str], None]) -> list[str]:
             _end_daemon(daemon, say)
     cgroup = cgroup_of(runtime)
 
-    def look() -> list[Found]:
+    def look() -> list[ProcessInfo]:
         hung = _daemon(runtime) if daemon.state() is None else []
         marked = processes.of_workspace(runtime.name)
         return list({f.pid: f for f in (*hung, *marked, *_members(runtime))}.values())

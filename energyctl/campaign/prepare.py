@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.background import entries
-from energyctl.background import templates as programs
-from energyctl.campaign.journal import Journal, create
+from energyctl.background.templates import RenderedRun, render_template
+from energyctl.campaign.journal import Journal, create_journal
 from energyctl.campaign.observer import Observer
 from energyctl.campaign.run_state import rendered_token
-from energyctl.campaign.storage import Allocation, InPlace, Place
+from energyctl.campaign.storage import Allocation, LocalStore, ResultStore
 from energyctl.campaign.training import interpreters, preflight
 from energyctl.campaign.training.invocations import Trainings
 from energyctl.config import plan, registry, settings
@@ -32,7 +32,7 @@ from energyctl.system.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedCampaign:
     """A settings file, read, checked and planned; nothing was started.
 
     ``settings`` and ``plan`` are None where the file has an error that nothing may start with.
@@ -62,7 +62,7 @@ def prepare(
     models: Path | None,
     seed: int | None,
     results: Path | None = None,
-) -> Prepared:
+) -> PreparedCampaign:
     """Checks and plans *document*. Raises SettingsError where the registry is broken.
 
     *results*: whose finished runs count as earlier ones, where deduplication is asked for.
@@ -71,7 +71,7 @@ def prepare(
     checked = settings.check(document)
     name = str(document.path)
     if checked.settings is None:
-        return Prepared(workspace, name, text, None, known, None, checked.problems)
+        return PreparedCampaign(workspace, name, text, None, known, None, checked.problems)
     if seed is None:
         seed = checked.settings.seed
     if seed is None:
@@ -85,7 +85,7 @@ def prepare(
         problems=(*checked.problems, *warnings),
         history=history,
     )
-    return Prepared(workspace, name, text, checked.settings, known, made, made.problems)
+    return PreparedCampaign(workspace, name, text, checked.settings, known, made, made.problems)
 
 
 def prepare_file(
@@ -94,7 +94,7 @@ def prepare_file(
     models: str | None,
     seed: int | None,
     results: str | None = None,
-) -> Prepared:
+) -> PreparedCampaign:
     """Reads, checks and plans a settings file; names are as on a command line.
 
     Raises SettingsError where the file is none, or the registry is broken.
@@ -106,7 +106,9 @@ def prepare_file(
     return prepare(workspace, document, text, known or None, seed, earlier or None)
 
 
-def runs_to_start(prepared: Prepared, only: Iterable[int] | None, strict: bool) -> list[Run]:
+def runs_to_start(
+    prepared: PreparedCampaign, only: Iterable[int] | None, strict: bool
+) -> list[Run]:
     """The runs that ``--only`` names, else all; never none.
 
     Raises SettingsError or EnergyctlError where nothing may start.
@@ -147,7 +149,7 @@ class Campaign:
     rendered: Path | None
     observer: Observer
     problems: Sequence[str] = ()
-    place: Callable[[ResultsFolder, Journal], Place] = InPlace
+    place: Callable[[ResultsFolder, Journal], ResultStore] = LocalStore
     allocation: Allocation = field(default_factory=Allocation)
 
     @property
@@ -157,7 +159,7 @@ class Campaign:
 
 
 def campaign_of(
-    prepared: Prepared,
+    prepared: PreparedCampaign,
     runs: Sequence[Run],
     folder: ResultsFolder,
     rendered: Path | None,
@@ -179,7 +181,7 @@ def campaign_of(
 
 
 def new_journal(
-    prepared: Prepared,
+    prepared: PreparedCampaign,
     runs: Sequence[Run],
     folder: ResultsFolder,
     rendered: Path | None,
@@ -188,7 +190,7 @@ def new_journal(
     """Writes the journal of a settings file that was found good."""
     assert prepared.settings is not None
     assert prepared.plan is not None
-    return create(
+    return create_journal(
         folder,
         prepared.settings.experiment_name,
         settings_text=prepared.text,
@@ -223,9 +225,7 @@ def check(campaign: Campaign) -> str:
                 token = rendered_token(run)
                 rendered = entries.edited(rendered, campaign.rendered, token, token)
             preflight.check_script(rendered.script, campaign.rendered or templates[1])
-    programs.render_template(
-        campaign.workspace.daemon_template, {"runtime": str(runtime)}, script=False
-    )
+    render_template(campaign.workspace.daemon_template, {"runtime": str(runtime)}, script=False)
     return python
 
 
@@ -236,7 +236,7 @@ def render_run(
     templates: tuple[Path, Path],
     trainings: Trainings,
     keep_logs: str,
-) -> programs.Rendered:
+) -> RenderedRun:
     """The entries of *run* as ``render`` writes them: a token stands for the run's id."""
     token, training = rendered_token(run), run.foreground
     files = RunFiles(folder.root, token, token, token, training.repo, training.model)
@@ -253,8 +253,8 @@ def render_run(
 
 
 def render_only(
-    workspace: Workspace, prepared: Prepared, folder: ResultsFolder, run: Run
-) -> programs.Rendered:
+    workspace: Workspace, prepared: PreparedCampaign, folder: ResultsFolder, run: Run
+) -> RenderedRun:
     """The entries of *run*, for reading and editing."""
     python = interpreters.own_python(os.environ, sys.executable)
     made = Trainings(prepared.registry, workspace.root, python, os.environ)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from energyctl.background import info
-from energyctl.background.group import Background
+from energyctl.background.group import BackgroundGroup
 from energyctl.campaign.foreign import unknown
-from energyctl.campaign.run_state import Live, SharedIdle
+from energyctl.campaign.run_state import RunState, SharedIdle
 from energyctl.campaign.training.foreground import Attempt
 from energyctl.config.plan import Run
 from energyctl.energy import (
@@ -41,7 +41,7 @@ LOAD_ALONE = "background_only"
 """The phase above whose power is what is marginal."""
 
 
-def make_result(live: Live, recording: Recording) -> Result:
+def make_result(live: RunState, recording: Recording) -> Result:
     """The result of the run, as the results file holds it."""
     run, files, context = live.run, live.files, live.context
     last = next((a for a in reversed(live.attempts) if a.end is not None), None)
@@ -96,7 +96,7 @@ def make_result(live: Live, recording: Recording) -> Result:
     )
 
 
-def _foreign(live: Live) -> ForeignByPhase:
+def _foreign(live: RunState) -> ForeignByPhase:
     """That of the last attempt stands for the foreground."""
     shared = _idle_of_another(live)
     if shared is not None:
@@ -107,8 +107,8 @@ def _foreign(live: Live) -> ForeignByPhase:
 def _energy(
     energy: Energy,
     recording: Recording,
-    live: Live,
-    group: Background | None,
+    live: RunState,
+    group: BackgroundGroup | None,
     warnings: list[str],
 ) -> EnergyJson:
     """The "energy" object, with a reason for each figure that is null."""
@@ -130,7 +130,7 @@ def _energy(
     return data
 
 
-def _share_idle(live: Live, recording: Recording) -> None:
+def _share_idle(live: RunState, recording: Recording) -> None:
     """Keeps this run's idle baseline for those that follow it, where they have none of theirs."""
     shared = live.context.shared_idle
     if shared is None or shared.baseline is not None or not recording.phases:
@@ -140,7 +140,7 @@ def _share_idle(live: Live, recording: Recording) -> None:
         shared.baseline, shared.experiment_id = found, live.files.experiment_id
 
 
-def _idle_of_another(live: Live) -> SharedIdle | None:
+def _idle_of_another(live: RunState) -> SharedIdle | None:
     """The idle baseline, where it is that of an earlier run."""
     shared = live.context.shared_idle
     own = shared is None or shared.experiment_id in (None, live.files.experiment_id)
@@ -148,7 +148,7 @@ def _idle_of_another(live: Live) -> SharedIdle | None:
 
 
 def _no_load_alone(
-    energy: Energy, recording: Recording, mode: str, group: Background | None
+    energy: Energy, recording: Recording, mode: str, group: BackgroundGroup | None
 ) -> str | None:
     """Why the load alone is no baseline: it was not there."""
     if mode != "parallel" or group is None:
@@ -166,7 +166,7 @@ def _no_load_alone(
     return None
 
 
-def _write_cpu_energy(live: Live, attempt: int, energy: Energy) -> list[str]:
+def _write_cpu_energy(live: RunState, attempt: int, energy: Energy) -> list[str]:
     """``cpu_energy.txt``; a warning where it cannot be written: the result matters more."""
     path = live.files.energy(attempt) / CPU_ENERGY
     user = live.context.folder.user
@@ -197,7 +197,7 @@ def cut_off_result(run: Run, files: RunFiles, campaign: str) -> Result:
     )
 
 
-def _foreground(live: Live, last: Attempt | None, error: str | None) -> ForegroundResult:
+def _foreground(live: RunState, last: Attempt | None, error: str | None) -> ForegroundResult:
     """*last*: the last attempt that ended."""
     shown = last or (live.attempts[-1] if live.attempts else None)
     return document.foreground_result(

@@ -17,9 +17,9 @@ from functools import partial
 from pathlib import Path
 
 from energyctl.background import entries
-from energyctl.background.group import Background
+from energyctl.background.group import BackgroundGroup
 from energyctl.campaign.result_builder import make_result
-from energyctl.campaign.run_state import Context, Live, rendered_token
+from energyctl.campaign.run_state import Context, RunState, rendered_token
 from energyctl.campaign.settle import settle
 from energyctl.campaign.training import foreground, foreground_process, workdirs
 from energyctl.campaign.training.foreground import Attempt
@@ -51,7 +51,7 @@ def carry_out(
     Interrupted after an interrupted run's result was saved.
     """
     with metering(context) as sampler:
-        live = Live(run, files, context, sampler)
+        live = RunState(run, files, context, sampler)
         stopping: BaseException | None = None
         try:
             measure(live)
@@ -92,7 +92,7 @@ def metering(context: Context) -> Iterator[Sampler]:
         sampler.stop()
 
 
-def measure(live: Live) -> None:
+def measure(live: RunState) -> None:
     """The measured part of a run: idle, background up, attempts, background down."""
     repository = live.context.trainings.repository(live.run.foreground)
     if repository.workspace == "in_place":
@@ -108,7 +108,7 @@ def measure(live: Live) -> None:
         take_outputs(live)
 
 
-def attempt_under_load(live: Live, number: int) -> bool:
+def attempt_under_load(live: RunState, number: int) -> bool:
     """One attempt, with the background up; True when no further one is to be made.
 
     Where the background is lost, what is left of it is ended, and the attempt has failed.
@@ -131,7 +131,7 @@ def attempt_under_load(live: Live, number: int) -> bool:
         return False
 
 
-def idle(live: Live) -> None:
+def idle(live: RunState) -> None:
     """The machine before anything of the run is started."""
     shared = live.context.shared_idle
     if shared is not None and shared.baseline is not None:
@@ -144,7 +144,7 @@ def idle(live: Live) -> None:
         live.watch_until("idle")
 
 
-def bring_up(live: Live) -> None:
+def bring_up(live: RunState) -> None:
     """Starts the background and waits until its load is steady; then that load alone."""
     run, files, context = live.run, live.files, live.context
     marker = context.marker(files, "background")
@@ -162,7 +162,7 @@ def bring_up(live: Live) -> None:
             rendered, context.rendered, rendered_token(run), files.experiment_id
         )
         live.warnings.append(f"the background ran from rendered files in {context.rendered}")
-    live.background = Background(
+    live.background = BackgroundGroup(
         context.daemon(),
         rendered,
         files,
@@ -183,10 +183,10 @@ def bring_up(live: Live) -> None:
 
 
 @dataclass
-class Window:
+class AttemptMetering:
     """The metered window of an attempt: its time series, what is foreign in it, and the phases."""
 
-    live: Live
+    live: RunState
     folder: Path
     several: bool
     """Whether there are several steps: then phases name them."""
@@ -215,7 +215,7 @@ class Window:
         return instant
 
 
-def attempt_once(live: Live, number: int) -> bool:
+def attempt_once(live: RunState, number: int) -> bool:
     """One attempt; True when no further one is to be made."""
     run, files, context = live.run, live.files, live.context
     repository = context.trainings.repository(run.foreground)
@@ -227,9 +227,9 @@ def attempt_once(live: Live, number: int) -> bool:
         live.workdir = context.trainings.make_workdir(run.foreground, files, name)
     invoked = context.trainings.foreground(run.foreground, files, name)
     wake = live.background.daemon_exit if live.background else None
-    how = foreground.Conduct(
+    how = foreground.AttemptHooks(
         prepare=partial(_prepare, live, attempt),
-        window=Window(live, folder, several=len(invoked) > 1),
+        window=AttemptMetering(live, folder, several=len(invoked) > 1),
         tick=live.tick,
         interrupts=context.interrupts,
         timeout_seconds=run.timeout_seconds,
@@ -248,7 +248,9 @@ def attempt_once(live: Live, number: int) -> bool:
     return attempt.succeeded
 
 
-def _prepare(live: Live, attempt: Attempt, invoked: Invocation) -> foreground_process.Foreground:
+def _prepare(
+    live: RunState, attempt: Attempt, invoked: Invocation
+) -> foreground_process.ForegroundProcess:
     """The launcher of a step."""
     context = live.context
     return foreground_process.prepare(
@@ -265,7 +267,7 @@ def _prepare(live: Live, attempt: Attempt, invoked: Invocation) -> foreground_pr
     )
 
 
-def take_outputs(live: Live) -> None:
+def take_outputs(live: RunState) -> None:
     """Keeps what the registry wants of what the last attempt wrote, and removes the rest."""
     context, files = live.context, live.files
     repository = context.trainings.repository(live.run.foreground)
@@ -282,7 +284,7 @@ def take_outputs(live: Live) -> None:
         workdirs.remove(files.work)
 
 
-def judge_coverage(live: Live, attempt: Attempt) -> None:
+def judge_coverage(live: RunState, attempt: Attempt) -> None:
     """An attempt whose background was away for longer than ``min_coverage`` allows, failed."""
     limit = live.context.settings.min_coverage
     if live.background is None or limit is None or attempt.error is not None:
@@ -295,7 +297,7 @@ def judge_coverage(live: Live, attempt: Attempt) -> None:
             )
 
 
-def take_down(live: Live) -> None:
+def take_down(live: RunState) -> None:
     """Ends the background and proves that nothing of the run is left."""
     background, live.background = live.background, None
     if background is not None:
@@ -312,7 +314,7 @@ def take_down(live: Live) -> None:
         background.gpu_memory_held = held
 
 
-def cool_down(live: Live) -> None:
+def cool_down(live: RunState) -> None:
     """Rests for ``cooldown_seconds``, or until the GPUs are as cool as the settings ask."""
     limit = live.context.settings.cooldown_until_celsius
 

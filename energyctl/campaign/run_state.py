@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.background.daemon import Daemon
-from energyctl.background.group import Background
+from energyctl.background.group import BackgroundGroup
 from energyctl.background.job_view import JobView
-from energyctl.background.load_monitor import Loads
-from energyctl.campaign.foreign import Interval, Load, Watch
+from energyctl.background.load_monitor import LoadMonitor
+from energyctl.campaign.foreign import ForeignLoad, Interval, Watch
 from energyctl.campaign.observer import Observer, View
 from energyctl.campaign.training import foreground
 from energyctl.campaign.training.foreground import Attempt
@@ -95,7 +95,7 @@ def rendered_token(run: Run) -> str:
 
 
 @dataclass
-class Live:
+class RunState:
     """A run in progress."""
 
     run: Run
@@ -103,10 +103,10 @@ class Live:
     context: Context
     sampler: Sampler
     began: float = field(default_factory=time.time)
-    background: Background | None = None
+    background: BackgroundGroup | None = None
     """While it is up."""
 
-    ended_background: Background | None = None
+    ended_background: BackgroundGroup | None = None
     """The last one that was taken down."""
 
     attempts: list[Attempt] = field(default_factory=list)
@@ -118,7 +118,7 @@ class Live:
     until: float | None = None
     """When the phase ends, at the latest (Unix seconds), where that is known."""
 
-    foreign: dict[str, Load] = field(default_factory=dict)
+    foreign: dict[str, ForeignLoad] = field(default_factory=dict)
     workdir: Path | None = None
     """That of the last attempt."""
 
@@ -128,7 +128,7 @@ class Live:
     _interval: Interval | None = None
 
     @property
-    def loads(self) -> Loads | None:
+    def loads(self) -> LoadMonitor | None:
         """Looks at the load by the background that is up; None before it settles."""
         return self.background.loads if self.background else None
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from energyctl.background.group import Background
+from energyctl.background.group import BackgroundGroup
 from energyctl.background.job_view import JobView
-from energyctl.background.load_monitor import Loads
+from energyctl.background.load_monitor import LoadMonitor
 from energyctl.background.steady_state import FEWEST, Steadiness
-from energyctl.campaign.run_state import Live
+from energyctl.campaign.run_state import RunState
 from energyctl.errors import RunError
 from energyctl.results.background_load import CLOSE_SECONDS
 from energyctl.results.schema import SettleJson
@@ -23,7 +23,7 @@ FAILURES = 3
 """A job that failed so often in a row, and does not stay, is not waited for any longer."""
 
 
-class Gauge:
+class LoadFigures:
     """Figures of the load: by the processes of each job, and of the GPUs.
 
     Of a job: the utilisation of GPUs by its processes, or, where it is on none, or the driver
@@ -31,7 +31,7 @@ class Gauge:
     utilisation where that is not told by process.
     """
 
-    def __init__(self, live: Live, loads: Loads) -> None:
+    def __init__(self, live: RunState, loads: LoadMonitor) -> None:
         self._sampler, self._loads = live.sampler, loads
         self.busiest_gpu_percent = 0.0
         loads.look()
@@ -67,7 +67,7 @@ BETWEEN_SECONDS = 2.0
 """Longer is nobody between two good iterations: it was stopped."""
 
 
-class Attendance:
+class JobWatch:
     """Which jobs are in an iteration, and which do nothing but fail.
 
     One that is between two good iterations is in one; one that has failed is not, until the next.
@@ -108,15 +108,15 @@ class Attendance:
         return {name: figures[name] for name in figures if name in names}
 
 
-class Wait:
+class SettleWait:
     """The looks at one background until it is loaded."""
 
-    def __init__(self, live: Live, background: Background, loads: Loads) -> None:
+    def __init__(self, live: RunState, background: BackgroundGroup, loads: LoadMonitor) -> None:
         self._wanted, self._background = live.context.settings.settle, background
-        self._gauge, self._figures = Gauge(live, loads), dict[str, float]()
+        self._gauge, self._figures = LoadFigures(live, loads), dict[str, float]()
         self._steadiness = Steadiness(self._wanted.seconds)
         delay = max(job.restart_delay_seconds for job in background.rendered.jobs)
-        self._attendance = Attendance(self._wanted.seconds, BETWEEN_SECONDS + delay)
+        self._attendance = JobWatch(self._wanted.seconds, BETWEEN_SECONDS + delay)
         self._now = live.sampler.now
 
     def look(self) -> str | None:
@@ -155,7 +155,7 @@ class Wait:
         }
 
 
-def settle(live: Live, background: Background) -> None:
+def settle(live: RunState, background: BackgroundGroup) -> None:
     """Waits until every job is in an iteration and no figure of the load trends.
 
     What it saw is in ``live.settled``. After ``timeout_seconds``, or when nothing but failing
@@ -163,10 +163,10 @@ def settle(live: Live, background: Background) -> None:
     """
     wanted, began = live.context.settings.settle, time.monotonic()
     jobs = [job.name for job in background.rendered.jobs]
-    background.loads = Loads(
+    background.loads = LoadMonitor(
         live.context.meters, jobs, background.files.background_logs, live.sampler.now
     )
-    wait = Wait(live, background, background.loads)
+    wait = SettleWait(live, background, background.loads)
     tick = min(TICK_SECONDS, max(wanted.seconds / FEWEST, SHORTEST_TICK_SECONDS))
     elapsed, live.moving = 0.0, "waiting for the first figures"
     # Copies that begin later have the same time to become steady.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from energyctl.background import daemon as supervisor
+from energyctl.background.daemon import Daemon, find_daemon
 from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.campaign import leftovers
@@ -30,7 +30,7 @@ def status_of(root: Path) -> dict[str, Any]:
     """
     user = invoking_user()
     runtime = runtime_path(root, user)
-    daemon = supervisor.find(runtime)
+    daemon = find_daemon(runtime)
     holder = lock_holder()
     here = holder is not None and holder.get("workspace") == str(root)
     state = (read_state(runtime) if here else None) or {}
@@ -43,7 +43,7 @@ def status_of(root: Path) -> dict[str, Any]:
         "jobs": _jobs_now(daemon, state) if daemon else [],
         "power_watts": state.get("watts"),
         "power_estimated": state.get("estimated"),
-        "leftovers": [leftover.to_json() for leftover in leftovers.find(user)],
+        "leftovers": [leftover.to_json() for leftover in leftovers.find_leftovers(user)],
     }
 
 
@@ -73,7 +73,7 @@ def _run_now(state: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _jobs_now(daemon: supervisor.Daemon, state: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _jobs_now(daemon: Daemon, state: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Our jobs as supervisord sees them, with the ledger's counts where a campaign runs."""
     counts = {job["name"]: job for job in state.get("jobs", [])}
     try:

@@ -19,7 +19,7 @@ EVERY_SECONDS = 1.0
 
 
 @dataclass
-class Published:
+class StatusFile:
     """Passes everything on to *inner*, and writes the latest view to *path*, each *every* seconds.
 
     *results*: the results folder. *acting*: the block that writes it, as the user whose folder it

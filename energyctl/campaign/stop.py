@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from energyctl.background import daemon as supervisor
+from energyctl.background.daemon import find_daemon
 from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.campaign import leftovers
 from energyctl.campaign.campaign import leave
@@ -82,7 +82,7 @@ def stop_job(job: str) -> tuple[list[str], list[str]]:
     return done, left
 
 
-def _living(pid: int, ticks: int) -> list[processes.Found]:
+def _living(pid: int, ticks: int) -> list[processes.ProcessInfo]:
     found = processes.identify(pid)
     return [found] if found is not None and found.ticks == ticks else []
 
@@ -131,9 +131,9 @@ def _is_held_by(workspace: Workspace) -> bool:
     return holder is not None and holder.get("workspace") == str(workspace.root)
 
 
-def _stop_background(runtime: Path, done: list[str]) -> list[processes.Found]:
+def _stop_background(runtime: Path, done: list[str]) -> list[processes.ProcessInfo]:
     """Ends the background of a campaign that is alive; a line for *done* each, and what is left."""
-    daemon = supervisor.find(runtime)
+    daemon = find_daemon(runtime)
     if daemon is not None:
         members = [p for p in daemon.programs() if p.group.startswith(GROUP_PREFIX)]
         done += [f"ended {p.group}:{p.name}" for p in members if p.pid]

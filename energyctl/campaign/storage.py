@@ -19,7 +19,7 @@ FINISHED = "finished"
 """The event of a result that counts."""
 
 
-class Place(Protocol):
+class ResultStore(Protocol):
     """Where a campaign's results are made."""
 
     def recover(self) -> None:
@@ -34,7 +34,7 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True)
-class InPlace:
+class LocalStore:
     """In the results folder, as only one energyctl at a time writes this campaign."""
 
     folder: ResultsFolder

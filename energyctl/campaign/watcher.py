@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.background.job_view import JobView
-from energyctl.campaign.journal import Journal, find
+from energyctl.campaign.journal import Journal, find_journal
 from energyctl.campaign.observer import View
 from energyctl.campaign.status_file import read_state
 from energyctl.config.plan import Run
@@ -39,7 +39,7 @@ STALE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
-class Closed:
+class CampaignProgress:
     """How a campaign stands, by its journal. ended: Unix seconds; None: it goes on, or died."""
 
     name: str
@@ -53,7 +53,7 @@ class Closed:
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedRun:
     """A run of the campaign that is done."""
 
     index: int
@@ -79,10 +79,10 @@ class Scene:
     ends: float | None = None
     run: Run | None = None
     next_runs: Sequence[Run] = ()
-    done: Sequence[Finished] = ()
+    done: Sequence[FinishedRun] = ()
     power: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
     lines: Sequence[str] = ()
-    closed: Closed | None = None
+    closed: CampaignProgress | None = None
 
 
 class Watcher:
@@ -93,7 +93,7 @@ class Watcher:
         self._user = invoking_user()
         self._runtime = runtime_path(workspace.root, self._user)
         self._power: dict[str, deque[tuple[float, float | None]]] = {}
-        self._results: dict[str, Finished] = {}
+        self._results: dict[str, FinishedRun] = {}
         self._runs: tuple[Path, list[Run]] | None = None
 
     def look(self, lines: int = 5) -> Scene:
@@ -122,7 +122,7 @@ class Watcher:
             closed=closed,
         )
 
-    def unfinished(self) -> Closed | None:
+    def unfinished(self) -> CampaignProgress | None:
         """The newest campaign, where it neither runs nor ended; none of a cluster."""
         journal = self._journal(None)
         try:
@@ -148,11 +148,11 @@ class Watcher:
         """That of the campaign: the one that was written to last."""
         place = (state or {}).get("results") or self._workspace.results
         try:
-            return find(ResultsFolder(Path(place), self._user), None)
+            return find_journal(ResultsFolder(Path(place), self._user), None)
         except (SettingsError, OSError):
             return None
 
-    def _closed(self, journal: Journal) -> Closed | None:
+    def _closed(self, journal: Journal) -> CampaignProgress | None:
         finished: dict[int, str] = {}
         ended, interrupted = None, False
         try:
@@ -165,7 +165,9 @@ class Watcher:
                     ended = float(event["time"]) if over else None
                     interrupted = event["event"] == "interrupted"
             runs, name = len(head["runs"]), str(head["name"])
-            return Closed(name, runs, finished, ended, interrupted, journal.resume_command)
+            return CampaignProgress(
+                name, runs, finished, ended, interrupted, journal.resume_command
+            )
         except (SettingsError, OSError, KeyError, TypeError, ValueError):
             return None
 
@@ -180,7 +182,7 @@ class Watcher:
                 return []
         return self._runs[1]
 
-    def _done(self, journal: Journal | None, closed: Closed | None) -> list[Finished]:
+    def _done(self, journal: Journal | None, closed: CampaignProgress | None) -> list[FinishedRun]:
         """The last finished runs, newest last; each result is read once."""
         if journal is None or closed is None:
             return []
@@ -230,10 +232,10 @@ def _view(state: Mapping[str, Any]) -> View | None:
         return None
 
 
-def finished_run(index: int, result: Result) -> Finished:
+def finished_run(index: int, result: Result) -> FinishedRun:
     """A run of a campaign, from its result."""
     total = total_energy(result)
-    return Finished(
+    return FinishedRun(
         index=index,
         experiment_id=str(result["experiment_id"]),
         status=str(result["status"]),

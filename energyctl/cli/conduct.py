@@ -8,9 +8,9 @@ import time
 from rich.console import Console
 
 from energyctl.campaign import campaign as campaigns
-from energyctl.campaign.campaign import Outcome
+from energyctl.campaign.campaign import CampaignOutcome
 from energyctl.campaign.prepare import Campaign
-from energyctl.campaign.status_file import Published
+from energyctl.campaign.status_file import StatusFile
 from energyctl.cli.output.campaign import print_line, show_results
 from energyctl.cli.output.live import Progress
 from energyctl.errors import Interrupted
@@ -24,10 +24,10 @@ def progress_of(
     return Progress(console, total, planned, live=console.is_terminal and not plain, ends=ends)
 
 
-def conduct(campaign: Campaign, progress: Progress) -> Outcome:
+def conduct(campaign: Campaign, progress: Progress) -> CampaignOutcome:
     """Does the campaign, while *progress* shows it and `status` and `watch` can see it."""
     progress.name, progress.runs = campaign.settings.experiment_name, campaign.runs
-    campaign.observer = Published(
+    campaign.observer = StatusFile(
         inner=progress,
         path=campaign.runtime / "state.json",
         total=progress.total,
@@ -38,7 +38,7 @@ def conduct(campaign: Campaign, progress: Progress) -> Outcome:
     return campaigns.conduct(campaign)
 
 
-def close(console: Console, outcome: Outcome, invalid: bool) -> int:
+def close(console: Console, outcome: CampaignOutcome, invalid: bool) -> int:
     """The closing table and the exit code, which a terminal that is gone does not change."""
     with contextlib.suppress(OSError):
         show_results(console, outcome.results)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 
 from energyctl.campaign.watcher import Scene, Watcher
-from energyctl.cli.keys import Keys
+from energyctl.cli.keys import KeyReader
 from energyctl.cli.output import slurm, watch
 from energyctl.cli.output.live import make_console
 from energyctl.slurm import Overview, Overviews
@@ -51,7 +51,7 @@ def follow(watcher: Watcher, interval: float) -> int:
     if not _is_terminal():
         return _lines(watcher, interval)
     console, seen, scene = make_console(), False, watcher.look(LINES)
-    with Keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
+    with KeyReader() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
         while not (seen and _is_over(scene)):
             seen = seen or scene.view is not None
             size = console.size
@@ -99,7 +99,7 @@ def show_cluster_once(overviews: Overviews) -> None:
 
 def watch_cluster(overviews: Overviews, interval: float) -> None:
     """Until the campaign is over, or q."""
-    with Keys() as keys:
+    with KeyReader() as keys:
         every = max(interval, SLURM_SECONDS)
         seen = follow_cluster(overviews, make_console(), every, keys.wait)
     click.echo(slurm.headline(seen))

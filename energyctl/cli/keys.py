@@ -11,13 +11,13 @@ import tty
 from typing import Any
 
 
-class Keys:
+class KeyReader:
     """Inside the block keys come at once and are not shown; the terminal is put back after it."""
 
     def __init__(self) -> None:
         self._before: list[Any] | None = None
 
-    def __enter__(self) -> Keys:
+    def __enter__(self) -> KeyReader:
         try:
             self._before = termios.tcgetattr(sys.stdin.fileno())
             tty.setcbreak(sys.stdin.fileno())

@@ -41,7 +41,7 @@ def _name_leftovers(except_of: str | None) -> None:
         from energyctl.campaign import leftovers
         from energyctl.system.user import invoking_user
 
-        found = leftovers.find(invoking_user())
+        found = leftovers.find_leftovers(invoking_user())
         lines = [left.sentence() for left in found if left.workspace != except_of or not except_of]
         for line in lines[:MOST_LINES]:
             print(f"energyctl: {line}", file=sys.stderr)

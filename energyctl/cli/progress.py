@@ -17,7 +17,7 @@ SHOWN_AFTER_SECONDS = 1.0
 PLAIN_EVERY_SECONDS = 10.0
 
 
-class Steps:
+class ProgressBar:
     """Use as a context manager; `steps(done, total)` says how far it is.
 
     total: None where it is not known. Without any call it still shows that something goes on.
@@ -34,7 +34,7 @@ class Steps:
         self._timer.daemon = True
         self._live = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
-    def __enter__(self) -> Steps:
+    def __enter__(self) -> ProgressBar:
         if self._live:
             self._timer.start()
         return self
@@ -82,7 +82,7 @@ class Steps:
 class Pause:
     """Lines printed inside the block stand above the bar."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: ProgressBar) -> None:
         self._bar = steps._bar
 
     def __enter__(self) -> None:

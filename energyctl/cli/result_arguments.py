@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from energyctl.cli.problems import say
-from energyctl.cli.progress import Steps
+from energyctl.cli.progress import ProgressBar
 from energyctl.results import api, reader
 from energyctl.results.api import Runs
 from energyctl.results.folder import ResultsFolder
@@ -34,7 +34,7 @@ def result_paths(
 
 def load_runs(workspace: Workspace, results: Sequence[str], folder: str | None = None) -> Runs:
     """The runs of those files; what cannot be read is said, and is in their ``problems``."""
-    with Steps("reading results") as steps:
+    with ProgressBar("reading results") as steps:
         return api.load_files(result_paths(workspace, results, folder), say, steps)
 
 

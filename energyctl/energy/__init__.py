@@ -6,7 +6,7 @@ interval. What cannot be known is None with a reason, never 0.
 
 from __future__ import annotations
 
-from energyctl.energy.baseline import Added, Baseline, above, baseline_of, doubtful
+from energyctl.energy.baseline import Baseline, EnergyAboveBaseline, above, baseline_of, doubtful
 from energyctl.energy.counter_series import CounterSeries
 from energyctl.energy.domain import (
     CAUSES,
@@ -25,12 +25,12 @@ from energyctl.energy.series import Series, Span
 
 __all__ = [
     "CAUSES",
-    "Added",
     "Baseline",
     "CounterSeries",
     "Domain",
     "DomainEnergy",
     "Energy",
+    "EnergyAboveBaseline",
     "Kind",
     "Phase",
     "PowerSeries",

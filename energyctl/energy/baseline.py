@@ -21,7 +21,7 @@ WIDE_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class Added:
+class EnergyAboveBaseline:
     """Joules above a baseline, of one domain or of the total; None with the reason in `missing`.
 
     joules may be negative: the foreground may slow down the load that it runs beside.
@@ -68,7 +68,7 @@ def baseline_of(recording: Recording, name: str, before: float) -> Baseline:
 
 def above(
     recording: Recording, baseline: str | Baseline, start: float, end: float
-) -> tuple[Added, dict[str, Added]]:
+) -> tuple[EnergyAboveBaseline, dict[str, EnergyAboveBaseline]]:
     """(total, by domain) of what flowed from `start` to `end` (Unix seconds) above a baseline, or
     above the phases of that name before it. The baseline's uncertainty counts for all that time.
     """
@@ -76,14 +76,14 @@ def above(
         baseline = baseline_of(recording, baseline, start)
     energy = recording.energy(start, end)
     if baseline.missing is not None:
-        nothing = Added(None, None, baseline.missing)
+        nothing = EnergyAboveBaseline(None, None, baseline.missing)
         return nothing, {d.domain.name: nothing for d in energy.domains}
     domains = {entry.domain.name: _above(entry, baseline, end - start) for entry in energy.domains}
     parts = [domains[d.domain.name] for d in energy.domains if d.domain.in_total]
     return _total(parts), domains
 
 
-def doubtful(name: str, added: Added, total_joules: float | None) -> str | None:
+def doubtful(name: str, added: EnergyAboveBaseline, total_joules: float | None) -> str | None:
     """A line where a figure is uncertain by a tenth of itself, and by 1 % of the foreground."""
     joules, uncertainty = added.joules, added.uncertainty_joules
     if joules is None or uncertainty is None or total_joules is None:
@@ -96,13 +96,13 @@ def doubtful(name: str, added: Added, total_joules: float | None) -> str | None:
     )
 
 
-def _above(entry: DomainEnergy, baseline: Baseline, seconds: float) -> Added:
+def _above(entry: DomainEnergy, baseline: Baseline, seconds: float) -> EnergyAboveBaseline:
     if entry.joules is None or entry.uncertainty_joules is None:
-        return Added(None, None, entry.missing)
+        return EnergyAboveBaseline(None, None, entry.missing)
     power = baseline.power.get(entry.domain.name) or Power(None, None, "its baseline is unknown")
     if power.watts is None or power.uncertainty_watts is None:
-        return Added(None, None, power.missing)
-    return Added(
+        return EnergyAboveBaseline(None, None, power.missing)
+    return EnergyAboveBaseline(
         entry.joules - power.watts * seconds,
         entry.uncertainty_joules + power.uncertainty_watts * seconds,
     )
@@ -128,11 +128,15 @@ def _power(recording: Recording, domain: str, phases: Sequence[Phase]) -> Power:
     return Power(watts, doubt)
 
 
-def _total(parts: Sequence[Added]) -> Added:
+def _total(parts: Sequence[EnergyAboveBaseline]) -> EnergyAboveBaseline:
     joules = uncertainty = 0.0
     for part in parts:
         if part.joules is None or part.uncertainty_joules is None:
-            return Added(None, None, part.missing)
+            return EnergyAboveBaseline(None, None, part.missing)
         joules += part.joules
         uncertainty += part.uncertainty_joules
-    return Added(joules, uncertainty) if parts else Added(None, None, "nothing was metered")
+    return (
+        EnergyAboveBaseline(joules, uncertainty)
+        if parts
+        else EnergyAboveBaseline(None, None, "nothing was metered")
+    )

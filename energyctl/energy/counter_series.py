@@ -17,7 +17,7 @@ from math import floor, inf
 from typing import NamedTuple
 
 from energyctl.energy.counter_steps import LocatedSteps, StepInterval
-from energyctl.energy.counter_unwrap import Read, Unwrapper
+from energyctl.energy.counter_unwrap import CounterReading, Unwrapper
 from energyctl.energy.domain import Domain
 from energyctl.energy.series import REACH_SECONDS, Series, Span, unknown
 
@@ -67,14 +67,14 @@ class CounterSeries(Series):
     ) -> None:
         if value is None:
             self._fail(time, reason or "the read failed")
-        elif self._advance(Read(time, value, seconds, kept=True)) is not None:
+        elif self._advance(CounterReading(time, value, seconds, kept=True)) is not None:
             self._keep(time, self._counter.joules, seconds)
 
     def locate_step(self, time: float, value: float | None, seconds: float = 0.0) -> bool:
         """A read that is not kept: follows wraps and locates steps. True: it located one."""
         if value is None:
             return False
-        located = self._advance(Read(time, value, seconds, kept=False))
+        located = self._advance(CounterReading(time, value, seconds, kept=False))
         if located is None:
             return False
         if not self._trail or time - self._trail[-1][0] >= TRAIL_SECONDS:
@@ -93,7 +93,7 @@ class CounterSeries(Series):
         self.values.append(joules)
         self.read_seconds.append(seconds)
 
-    def _advance(self, read: Read) -> bool | None:
+    def _advance(self, read: CounterReading) -> bool | None:
         """True: it located a step; None: the reading is not to be used (yet, or ever)."""
         taken = self._counter.take(read)
         proved = self._counter.proved

@@ -19,7 +19,7 @@ STILL_SECONDS, STILL_STEPS = 0.5, 10
 FOLLOW_SECONDS = 2.0
 
 
-class Read(NamedTuple):
+class CounterReading(NamedTuple):
     """One reading. seconds: how long it took; kept: it is a sample, not one in between."""
 
     time_unix: float
@@ -28,7 +28,7 @@ class Read(NamedTuple):
     kept: bool
 
 
-class Taken(NamedTuple):
+class CounterDelta(NamedTuple):
     """A reading that goes on from the one before: `delta` joules in `gap` seconds.
 
     before: joules up to the one before. continuous: nothing is unknown between the two, and the
@@ -56,8 +56,8 @@ class Unwrapper:
         self.stills: list[tuple[float, float]] = []  # it did not move: from, to
         self.wraps: list[tuple[float, float, float]] = []  # time, joules folded, over how long
         self.refused = ""  # why the last reading was set aside
-        self.proved: Read | None = None  # a reading set aside that turned out to be true
-        self._aside: Read | None = None
+        self.proved: CounterReading | None = None  # a reading set aside that turned out to be true
+        self._aside: CounterReading | None = None
         self._time: float | None = None
         self._raw = 0.0
         self._moved = 0.0
@@ -68,12 +68,12 @@ class Unwrapper:
         wrap, watts = self._domain.wrap_joules, self._domain.max_watts
         return min(FOLLOW_SECONDS, 0.8 * wrap / watts) if wrap and watts else inf
 
-    def take(self, read: Read) -> Taken | None:
+    def take(self, read: CounterReading) -> CounterDelta | None:
         """None: the reading is not to be used; if it is for `refused`, that says why."""
         self.refused, self.proved = "", None
         if self._time is None:
             self._begin(read)
-            return Taken(0.0, 0.0, 0.0, continuous=False)
+            return CounterDelta(0.0, 0.0, 0.0, continuous=False)
         if read.time_unix <= self._time:
             return None  # overtaken by a later one
         delta = self._since(self._raw, read, self._time)
@@ -85,10 +85,10 @@ class Unwrapper:
         self._aside = None
         return self._accept(read, delta, self._time)
 
-    def _begin(self, read: Read) -> None:
+    def _begin(self, read: CounterReading) -> None:
         self._time, self._raw, self._moved = read.time_unix, read.raw, read.time_unix
 
-    def _since(self, raw: float, read: Read, time: float) -> float | None:
+    def _since(self, raw: float, read: CounterReading, time: float) -> float | None:
         """Joules from a value at `time` to a reading, wrap folded in; None: no course explains."""
         wrap, watts = self._domain.wrap_joules, self._domain.max_watts
         delta = read.raw - raw
@@ -99,13 +99,13 @@ class Unwrapper:
         allowed = read.time_unix - time + max(BURST_SECONDS, 2 * self._domain.update_seconds)
         return delta if 0 <= delta <= (IMPOSSIBLE * watts * allowed if watts else inf) else None
 
-    def _why_refused(self, read: Read) -> str:
+    def _why_refused(self, read: CounterReading) -> str:
         back = self._raw - read.raw
         if back > 0:
             return f"the counter went back by {back:.0f} J: it was reset"
         return f"the counter jumped by {-back:.0f} J, more than the device can draw"
 
-    def _proves_aside(self, read: Read) -> bool:
+    def _proves_aside(self, read: CounterReading) -> bool:
         """Whether the reading set aside was true; then the counter was reset before it."""
         aside, last = self._aside, self._time
         if aside is None or last is None or self._since(aside.raw, read, aside.time_unix) is None:
@@ -115,7 +115,7 @@ class Unwrapper:
         self.proved = aside
         return True
 
-    def _accept(self, read: Read, delta: float, last: float) -> Taken:
+    def _accept(self, read: CounterReading, delta: float, last: float) -> CounterDelta:
         wrap, watts = self._domain.wrap_joules, self._domain.max_watts
         gap, before = read.time_unix - last, self.joules
         wrapped = read.raw < self._raw - ROUNDING_JOULES
@@ -125,10 +125,10 @@ class Unwrapper:
         if wrap and watts and gap * watts >= wrap:
             why = f"not read for {gap:.1f} s, and the counter may have started over meanwhile"
             self.breaks.append((last, read.time_unix, why))
-            return Taken(gap, before, delta, continuous=False)
+            return CounterDelta(gap, before, delta, continuous=False)
         if wrapped:
             self.wraps.append((read.time_unix, delta, gap))
-        return Taken(gap, before, delta, continuous=not wrapped)
+        return CounterDelta(gap, before, delta, continuous=not wrapped)
 
     def _see_stillness(self, delta: float, time: float) -> None:
         if delta > 0:

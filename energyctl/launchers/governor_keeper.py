@@ -30,7 +30,7 @@ IGNORED = (
 )  # fmt: skip
 
 
-class Record:
+class GovernorRecord:
     """``governor.json`` in the private folder *folder*, held by a descriptor of that folder."""
 
     def __init__(self, folder: str) -> None:
@@ -111,7 +111,7 @@ def main() -> int:
     for signum in IGNORED:
         signal.signal(signum, signal.SIG_IGN)
     path, root, pid, ticks = sys.argv[1:]
-    record = Record(os.path.dirname(path))
+    record = GovernorRecord(os.path.dirname(path))
     os.write(1, b"ready\n")
     while os.read(0, 4096):
         pass

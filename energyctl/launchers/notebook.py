@@ -24,11 +24,11 @@ _CHANGE = re.compile(r"(?:(\d+):)?([^\W\d]\w*(?:\.[^\W\d]\w*)*)=(.*)", re.DOTALL
 _SHOWING = re.compile(r"%%(?:capture|time)\b.*|%(?:matplotlib|config|time)\b[^\n]*")
 
 
-class Refused(Exception):
+class NotebookError(Exception):
     """One line for the user: what is wrong, and what to do."""
 
 
-class Change:
+class ValueChange:
     """One ``--set``: NAME=VALUE of an assignment, CALLEE.KEYWORD=VALUE of a call.
 
     text: as given. cell: the only cell where it is looked for; None: all. hits: how many
@@ -38,7 +38,7 @@ class Change:
     def __init__(self, text: str) -> None:
         found = _CHANGE.fullmatch(text)
         if found is None:
-            raise Refused(f"--set {text}: write NAME=VALUE, CALLEE.KEYWORD=VALUE or CELL:…")
+            raise NotebookError(f"--set {text}: write NAME=VALUE, CALLEE.KEYWORD=VALUE or CELL:…")
         self.text = text
         self.cell = None if found[1] is None else int(found[1])
         target: str = found[2]
@@ -62,14 +62,16 @@ def value_of(text: str) -> bool | int | float | str | None:
             continue
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
-        raise Refused(f"--set …={text}: the value must be a number, true, false, none or a text")
+        raise NotebookError(
+            f"--set …={text}: the value must be a number, true, false, none or a text"
+        )
     return text
 
 
-class Replacing(ast.NodeTransformer):
+class ValueReplacer(ast.NodeTransformer):
     """Puts the values of changes into the code of one cell."""
 
-    def __init__(self, changes: list[Change]) -> None:
+    def __init__(self, changes: list[ValueChange]) -> None:
         self.names = [change for change in changes if not change.callee]
         self.keywords = [change for change in changes if change.callee]
         self.depth = 0
@@ -122,14 +124,16 @@ def read(path: str) -> list[tuple[str, str]]:
         with open(path, encoding="utf-8") as file:
             notebook = json.load(file)
     except OSError as error:
-        raise Refused(f"{path}: {error.strerror}") from None
+        raise NotebookError(f"{path}: {error.strerror}") from None
     except ValueError as error:
-        raise Refused(f"{path} is not a notebook: {error}") from None
+        raise NotebookError(f"{path} is not a notebook: {error}") from None
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
-        raise Refused(f"{path} is not a notebook of format 4; `jupyter nbconvert` brings it there")
+        raise NotebookError(
+            f"{path} is not a notebook of format 4; `jupyter nbconvert` brings it there"
+        )
     language = notebook.get("metadata", {}).get("language_info", {}).get("name", "python")
     if language != "python":
-        raise Refused(f"{path} is a notebook in {language}; only Python is run")
+        raise NotebookError(f"{path} is a notebook in {language}; only Python is run")
     return [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
 
 
@@ -141,29 +145,33 @@ def chosen(text: str | None, count: int) -> list[int]:
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         if found is None:
-            raise Refused(f"--cells {text}: write numbers and spans from 0, as 0-6,9")
+            raise NotebookError(f"--cells {text}: write numbers and spans from 0, as 0-6,9")
         first = int(found[1])
         last = first if found[2] is None else int(found[2])
         if last < first or last >= count:
-            raise Refused(f"--cells {text}: {part} is not in the {count} cells (0-{count - 1})")
+            raise NotebookError(
+                f"--cells {text}: {part} is not in the {count} cells (0-{count - 1})"
+            )
         numbers += range(first, last + 1)
     return numbers
 
 
-def code_of(path: str, number: int, source: str, changes: list[Change]) -> list[types.CodeType]:
+def code_of(
+    path: str, number: int, source: str, changes: list[ValueChange]
+) -> list[types.CodeType]:
     """A cell as code: its statements and, where the last is an expression, that by itself."""
     plain = _SHOWING.sub("", source)
     name = f"{path}[{number}]"
     here = [change for change in changes if change.cell in (None, number)]
     try:
-        tree = ast.fix_missing_locations(Replacing(here).visit(ast.parse(plain, name)))
+        tree = ast.fix_missing_locations(ValueReplacer(here).visit(ast.parse(plain, name)))
         shown = []
         if tree.body and isinstance(tree.body[-1], ast.Expr) and not plain.rstrip().endswith(";"):
             shown = [compile(ast.Expression(tree.body.pop().value), name, "eval")]
         codes = [compile(tree, name, "exec"), *shown]
     except SyntaxError as error:
         line = (plain.splitlines() or [""])[(error.lineno or 1) - 1 : error.lineno]
-        raise Refused(
+        raise NotebookError(
             f"cell {number} of {path} is not plain Python ({''.join(line).strip()!r}: {error.msg});"
             " leave it out with --cells"
         ) from None
@@ -172,7 +180,7 @@ def code_of(path: str, number: int, source: str, changes: list[Change]) -> list[
 
 
 def prepared(
-    path: str, cells: list[tuple[str, str]], numbers: list[int], changes: list[Change]
+    path: str, cells: list[tuple[str, str]], numbers: list[int], changes: list[ValueChange]
 ) -> list[tuple[int, list[types.CodeType]]]:
     """The code of the chosen cells. A change must hit one place, or nobody knows what was run."""
     made = [
@@ -183,9 +191,9 @@ def prepared(
     for change in changes:
         if change.hits == 0:
             place = f"is not called {change.callee}(…)" if change.callee else "is not assigned"
-            raise Refused(f"--set {change.text}: in the chosen cells of {path} it {place}")
+            raise NotebookError(f"--set {change.text}: in the chosen cells of {path} it {place}")
         if change.hits > 1:
-            raise Refused(
+            raise NotebookError(
                 f"--set {change.text}: {change.hits} places in {path} match; name the cell, "
                 f"as --set 8:{change.text}"
             )
@@ -236,9 +244,9 @@ def main() -> None:
                 kind, source = cells[number]
                 print(f"[{number}] {kind}\n{source}\n")
             return
-        changes = [Change(text) for text in options.set]
+        changes = [ValueChange(text) for text in options.set]
         made = prepared(options.notebook, cells, numbers, changes)
-    except Refused as error:
+    except NotebookError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(REFUSED) from None
     run(options.notebook, made, options.after)

@@ -46,7 +46,7 @@ Summary = Callable[[Energy, Sequence[str], TextIO | None], str]
 """Figures and warnings, in words for that standard error."""
 
 
-def run(
+def meter_command(
     argv: Sequence[str],
     *,
     interval_seconds: float = 1.0,

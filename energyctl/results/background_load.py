@@ -34,7 +34,7 @@ CLOSE_SECONDS = 2.0
 """Samples no further apart than this stand for all the time in between."""
 
 
-class Unknown(Exception):
+class FigureUnknown(Exception):
     """A figure of a span is not known; the text says why."""
 
 
@@ -70,7 +70,7 @@ def unknown(why: str) -> JobLoad:
     return JobLoad(missing=dict.fromkeys(("load", "gpu_percent", "cpu_cores", "source"), why))
 
 
-class Share(NamedTuple):
+class BusyShare(NamedTuple):
     """Of a span: busy share, and the mean of the figure over all of it."""
 
     busy: float
@@ -88,7 +88,7 @@ class CpuLine:
             self._times.append(time)
             self._spent.append(seconds)
 
-    def between(self, start: float, end: float) -> Share:
+    def between(self, start: float, end: float) -> BusyShare:
         """Busy share, and mean cores. Raises Unknown."""
         known = busy = spent = 0.0
         for place, seconds in _intervals(self._times, start, end):
@@ -97,7 +97,7 @@ class CpuLine:
             known, spent = known + seconds, spent + cores * seconds
             busy += seconds if cores >= BUSY_CORES else 0.0
         _check(known, end - start, "looks at its processes")
-        return Share(busy / known, spent / known)
+        return BusyShare(busy / known, spent / known)
 
 
 class GpuLine:
@@ -153,10 +153,10 @@ def _intervals(times: array[float], start: float, end: float) -> Iterator[tuple[
 
 def _check(known: float, span: float, what: str) -> None:
     if known <= 0 or known < ENOUGH_KNOWN * span:
-        raise Unknown(f"{what} cover {known:.1f} s of {span:.1f} s")
+        raise FigureUnknown(f"{what} cover {known:.1f} s of {span:.1f} s")
 
 
-def on_gpus(lines: Mapping[int, GpuLine], start: float, end: float) -> Share:
+def on_gpus(lines: Mapping[int, GpuLine], start: float, end: float) -> BusyShare:
     """Share in which a job was busy on any of the GPUs, and its mean percent over all of them."""
     stretches = [s for line in lines.values() for s in line.stretches(start, end)]
     total = sum((until - since) * percent for since, until, percent in stretches)
@@ -165,4 +165,4 @@ def on_gpus(lines: Mapping[int, GpuLine], start: float, end: float) -> Share:
         busy += max(0.0, until - max(since, reached))
         reached = max(reached, until)
     span = end - start
-    return Share(min(1.0, busy / span), total / span / len(lines))
+    return BusyShare(min(1.0, busy / span), total / span / len(lines))

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from energyctl.config.plan import Run, Training
-from energyctl.energy import Added, Energy
+from energyctl.energy import Energy, EnergyAboveBaseline
 from energyctl.energy.schema import PhaseJson, SamplerJson
 from energyctl.results.background_load import JobLoad
-from energyctl.results.foreign_load import Load, unknown
+from energyctl.results.foreign_load import ForeignLoad, unknown
 from energyctl.results.schema import (
     BACKGROUND_NOTE,
     SCHEMA,
@@ -32,9 +32,9 @@ from energyctl.results.schema import (
     SettleJson,
     Status,
 )
-from energyctl.system.processes import Ended
+from energyctl.system.processes import EndReport
 
-AddedFigures = tuple[Added, dict[str, Added]]
+AddedFigures = tuple[EnergyAboveBaseline, dict[str, EnergyAboveBaseline]]
 """Energy above a baseline: of the total, and by name of the domain."""
 
 
@@ -201,7 +201,7 @@ def energy_json(
     }
 
 
-def _added(above_idle: Added, marginal: Added) -> AddedJson:
+def _added(above_idle: EnergyAboveBaseline, marginal: EnergyAboveBaseline) -> AddedJson:
     return {
         "above_idle_joules": above_idle.joules,
         "above_idle_uncertainty_joules": above_idle.uncertainty_joules,
@@ -212,11 +212,11 @@ def _added(above_idle: Added, marginal: Added) -> AddedJson:
 
 def nothing_added(energy: Energy, why: str) -> AddedFigures:
     """Where there is no baseline."""
-    nothing = Added(None, None, why)
+    nothing = EnergyAboveBaseline(None, None, why)
     return nothing, {one.domain.name: nothing for one in energy.domains}
 
 
-def foreign_by_phase(loads: Mapping[str, Load], why: str) -> ForeignByPhase:
+def foreign_by_phase(loads: Mapping[str, ForeignLoad], why: str) -> ForeignByPhase:
     """Foreign load by phase; *why*: the reason where it is not known of one."""
     nothing = unknown(why)
     return {
@@ -225,7 +225,7 @@ def foreign_by_phase(loads: Mapping[str, Load], why: str) -> ForeignByPhase:
     }
 
 
-def process_end(ended: Ended) -> ProcessEndJson:
+def process_end(ended: EndReport) -> ProcessEndJson:
     return {
         "seconds": ended.seconds,
         "survivors": [f"{one.pid} {one.command}" for one in ended.found],

@@ -12,10 +12,10 @@ from energyctl.errors import MachineError, SettingsError
 from energyctl.results import reader, tables
 from energyctl.results.table_writers import (
     CsvSheet,
-    Growing,
     ParquetSheet,
     Staging,
-    Summarised,
+    SummaryWriter,
+    TableWriter,
     staging,
     text_file,
 )
@@ -34,7 +34,7 @@ class Target:
 
 
 @dataclass
-class Exported:
+class ExportSummary:
     """What was read; by table (rows, columns); a line for each result that is not in it."""
 
     results: int = 0
@@ -49,13 +49,13 @@ def export(
     user: User,
     stdout: TextIO,
     say: Callable[[str], None],
-    step: reader.Step = lambda done, total: None,
-) -> Exported:
+    step: reader.ProgressCallback = lambda done, total: None,
+) -> ExportSummary:
     """Reads every result once, and writes all targets, or none. `say` hears of each problem.
 
     Raises SettingsError where no result could be read, or a place cannot be written.
     """
-    done = Exported()
+    done = ExportSummary()
 
     def problem(line: str) -> None:
         done.problems.append(line)
@@ -89,14 +89,14 @@ def export(
 
 def _growing(
     target: Target, kind: Format, staged: Staging, files: contextlib.ExitStack, stdout: TextIO
-) -> Growing | Summarised:
+) -> TableWriter | SummaryWriter:
     layout = tables.LAYOUTS[target.table]
     if kind == "parquet" and target.place is not None:
-        return Growing(layout, files.enter_context(ParquetSheet(staged.begin(target.place))))
+        return TableWriter(layout, files.enter_context(ParquetSheet(staged.begin(target.place))))
     file = stdout
     if target.place is not None:
         file = files.enter_context(text_file(staged.begin(target.place)))
-    return Summarised(file) if kind == "summary" else Growing(layout, CsvSheet(file))
+    return SummaryWriter(file) if kind == "summary" else TableWriter(layout, CsvSheet(file))
 
 
 def _rows(

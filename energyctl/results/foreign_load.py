@@ -61,7 +61,7 @@ class GpuProcess:
 
 
 @dataclass(frozen=True)
-class Load:
+class ForeignLoad:
     """Foreign load over an interval; None with the reason, by key, in `missing`."""
 
     seconds: float | None = None
@@ -112,10 +112,10 @@ class Load:
         return f": {'; '.join(named)}" if named else " (they have all ended)"
 
 
-def unknown(why: str, seconds: float | None = None) -> Load:
+def unknown(why: str, seconds: float | None = None) -> ForeignLoad:
     """Nothing of it is known."""
     keys = ("seconds", "cpu_seconds", "cpu_cores", "processes", "gpu_processes")
-    return Load(seconds, missing={k: why for k in keys if k != "seconds" or seconds is None})
+    return ForeignLoad(seconds, missing={k: why for k in keys if k != "seconds" or seconds is None})
 
 
 def user_and_command(pid: int) -> tuple[str | None, str | None]:

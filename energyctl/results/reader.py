@@ -17,7 +17,7 @@ from energyctl.results.tables import GpuSeries, NoResult, Part
 
 T = TypeVar("T")
 Say = Callable[[str], None]
-Step = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """How many are done, and of how many."""
 
 
@@ -79,7 +79,7 @@ def read(
     paths: Iterable[Path],
     make: Callable[[Path, Part], T],
     problem: Say,
-    step: Step = lambda done, total: None,
+    step: ProgressCallback = lambda done, total: None,
 ) -> Iterator[T]:
     """What *make* makes of each result, each run once; a line on each that is left out.
 

@@ -199,7 +199,7 @@ def _arrow_value(value: Any, wanted: Type) -> Any:
     return microseconds(value) if wanted == "timestamp" and value is not None else value
 
 
-class Growing:
+class TableWriter:
     """The rows of a table on their way to its file.
 
     Where the data name columns, all rows are held until the end; else a batch of them.
@@ -234,7 +234,7 @@ class Growing:
         self._sheet.end()
 
 
-class Summarised:
+class SummaryWriter:
     """The users' wide table on its way to its file, with the line ends that theirs have."""
 
     def __init__(self, file: TextIO) -> None:

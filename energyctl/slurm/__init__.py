@@ -8,20 +8,20 @@ overview     a campaign across the nodes           slurm      the only door to S
 from __future__ import annotations
 
 from energyctl.slurm.arrays import Array, arrays, runs_of, task_of, with_options
-from energyctl.slurm.attempts import Attempts, Claimed
+from energyctl.slurm.attempts import ClaimingStore, Tries
 from energyctl.slurm.claims import Claim, Claims
 from energyctl.slurm.overview import LIMITED, Overview, Overviews, RunNow, find, newest
 
 __all__ = [
     "LIMITED",
     "Array",
-    "Attempts",
     "Claim",
-    "Claimed",
+    "ClaimingStore",
     "Claims",
     "Overview",
     "Overviews",
     "RunNow",
+    "Tries",
     "arrays",
     "find",
     "newest",

@@ -31,7 +31,7 @@ from energyctl.results.paths import PARALLEL, RunFiles
 from energyctl.results.schema import FINISHED as FINAL
 from energyctl.results.schema import Result
 from energyctl.slurm.claims import Claim, Claims
-from energyctl.slurm.commands import Here
+from energyctl.slurm.commands import CurrentTask
 
 SUPERSEDED: Final = "superseded"
 OLD_SECONDS = 600.0
@@ -40,7 +40,7 @@ GONE = (errno.ENOENT, errno.ESTALE)
 
 
 @dataclass(frozen=True)
-class Attempts:
+class Tries:
     """All attempts of a campaign, whoever makes them."""
 
     folder: ResultsFolder
@@ -234,11 +234,11 @@ def _is_old(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class Claimed:
+class ClaimingStore:
     """Where a task makes the results of its runs; see :class:`energyctl.campaign.storage.Place`."""
 
-    attempts: Attempts
-    here: Here
+    attempts: Tries
+    here: CurrentTask
     task: int
     _held: dict[int, Claim] = field(default_factory=dict)
 

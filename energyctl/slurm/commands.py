@@ -47,7 +47,7 @@ class Unreachable(MachineError):
 
 
 @dataclass(frozen=True)
-class Task:
+class QueuedTask:
     """A task of an array in the queue. job: the id of the task itself; index: its array index;
     command: the script that was submitted."""
 
@@ -71,7 +71,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Here:
+class CurrentTask:
     """The task that this process is. restarts: how often Slurm has started it again."""
 
     job: str
@@ -95,7 +95,7 @@ def require() -> None:
         )
 
 
-def here(environ: Mapping[str, str] = os.environ) -> Here:
+def here(environ: Mapping[str, str] = os.environ) -> CurrentTask:
     """The task that this process is. Raises MachineError where it is none."""
     job = environ.get("SLURM_JOB_ID")
     if not job:
@@ -104,7 +104,7 @@ def here(environ: Mapping[str, str] = os.environ) -> Here:
             "`energyctl run` runs a campaign on this machine"
         )
     index = environ.get("SLURM_ARRAY_TASK_ID", "")
-    return Here(
+    return CurrentTask(
         job=job,
         array_job=environ.get("SLURM_ARRAY_JOB_ID", job),
         index=int(index) if index.isdigit() else None,
@@ -141,7 +141,7 @@ def _configured(name: str, *, patient: bool = True) -> str | None:
     return found[1] if found else None
 
 
-def queue(users: Iterable[int], *, patient: bool = True) -> list[Task]:
+def queue(users: Iterable[int], *, patient: bool = True) -> list[QueuedTask]:
     """What of these users' jobs is not over. Raises Unreachable, *patient* after a while."""
     # Not --array: of waiting tasks with a regular step (1-21:2) it leaves out the last one.
     command = ["squeue", "--noheader", "--states=all", "-o", _FORMAT]
@@ -150,7 +150,7 @@ def queue(users: Iterable[int], *, patient: bool = True) -> list[Task]:
     return [task for line in out.splitlines() for task in _tasks(line)]
 
 
-def _tasks(line: str) -> Iterator[Task]:
+def _tasks(line: str) -> Iterator[QueuedTask]:
     """Those of a line of squeue that are not over: waiting ones share a line."""
     cells = line.split("|", 6)
     if len(cells) != 7 or cells[3] not in IN_QUEUE:
@@ -158,7 +158,7 @@ def _tasks(line: str) -> Iterator[Task]:
     job, array_job, indices, state, node, reason, command = cells
     for index in expanded(indices):
         why = None if reason in ("", "None") else reason
-        yield Task(job, array_job, index, state, node or None, why, command)
+        yield QueuedTask(job, array_job, index, state, node or None, why, command)
 
 
 def expanded(indices: str) -> list[int]:

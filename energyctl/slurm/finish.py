@@ -9,9 +9,9 @@ from energyctl.config.plan import Run
 from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError
 from energyctl.slurm import commands
-from energyctl.slurm.attempts import Attempts
+from energyctl.slurm.attempts import Tries
 from energyctl.slurm.submit import (
-    Queued,
+    CampaignTask,
     Submission,
     alive,
     alone,
@@ -33,9 +33,9 @@ def settle(journal: Journal) -> list[str]:
         return _settle(own)[0]
 
 
-def _settle(journal: Journal) -> tuple[list[str], list[Queued]]:
+def _settle(journal: Journal) -> tuple[list[str], list[CampaignTask]]:
     """The lines, and the queue, which was asked for after the attempts were looked at."""
-    attempts = Attempts(journal.folder, journal)
+    attempts = Tries(journal.folder, journal)
     attempts.refresh()
     present = attempts.present(journal.runs())
     queue = queued(journal)
@@ -67,7 +67,7 @@ def cancel(journal: Journal, say: Callable[[str], None]) -> list[str]:
 
 def submit_missing(
     workspace: Workspace, journal: Journal, change: Callable[[Slurm], Slurm]
-) -> tuple[list[str], list[Run], list[Queued], list[Submission]]:
+) -> tuple[list[str], list[Run], list[CampaignTask], list[Submission]]:
     """What was settled, what was missing, what is in the queue, and what is submitted now."""
     with alone(journal) as own:
         said, queue = _settle(own)

@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from energyctl.campaign import journal as journals
-from energyctl.campaign.journal import Journal
+from energyctl.campaign.journal import Journal, find_journal
 from energyctl.campaign.status_file import read_published
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
@@ -20,7 +19,7 @@ from energyctl.results.schema import FINISHED, Environment, Result
 from energyctl.slurm.arrays import task_of
 from energyctl.slurm.attempts import SUPERSEDED
 from energyctl.slurm.commands import WARNED
-from energyctl.slurm.submit import Queued, options_of, queued, submissions
+from energyctl.slurm.submit import CampaignTask, options_of, queued, submissions
 
 STOPPED, LIMITED = "interrupted", "ended by its time limit"
 State = Literal["succeeded", "failed", "running", "starting", "waiting", "missing", "unknown"]
@@ -119,7 +118,7 @@ class Overviews:
         """How it stands now. Never raises for a Slurm that does not answer."""
         journal, events = self.journal, list(self.journal.events())
         made = submissions(events)
-        queue: list[Queued] | None
+        queue: list[CampaignTask] | None
         problem = None
         try:
             queue = queued(journal, events, patient=False)
@@ -171,7 +170,7 @@ class Overviews:
         finished: Mapping[int, str],
         seen: _Seen,
         states: Mapping[tuple[int, str, str], Mapping[str, Any]],
-        queue: Sequence[Queued] | None,
+        queue: Sequence[CampaignTask] | None,
     ) -> RunNow:
         title = f"{run.foreground.repo} / {run.foreground.model}"
         facts: dict[str, Any] = {
@@ -273,7 +272,7 @@ def find(folder: ResultsFolder, wanted: str | None) -> Journal:
 
     Raises SettingsError where there is none, or it runs on one machine.
     """
-    journal = journals.find(folder, wanted)
+    journal = find_journal(folder, wanted)
     if journal.cluster is None:
         raise SettingsError(
             f"{journal.name} runs on one machine, not on a cluster; energyctl status shows it"

@@ -21,7 +21,7 @@ from energyctl.errors import MachineError
 from energyctl.results.journal_schema import JournalLine
 from energyctl.slurm import commands
 from energyctl.slurm.arrays import Array, arrays, sbatch_options, task_of
-from energyctl.slurm.attempts import Attempts
+from energyctl.slurm.attempts import Tries
 from energyctl.system.workspace import Workspace
 from energyctl.text import safe_name
 
@@ -131,7 +131,7 @@ def submit(
     What Slurm is asked for is in the journal before, and what it has taken before the next.
     *running*: array jobs of the campaign that are in the queue.
     """
-    attempts = Attempts(journal.folder, journal)
+    attempts = Tries(journal.folder, journal)
     made: list[Submission] = []
     for folder in (journal.parts, attempts.root):
         journal.folder.make(folder)
@@ -187,16 +187,16 @@ def submissions(events: Iterable[JournalLine]) -> dict[str, Array]:
 
 
 @dataclass(frozen=True)
-class Queued:
+class CampaignTask:
     """A task of the campaign in the queue, by its own number."""
 
     number: int
-    task: commands.Task
+    task: commands.QueuedTask
 
 
 def queued(
     journal: Journal, events: Iterable[JournalLine] | None = None, *, patient: bool = True
-) -> list[Queued]:
+) -> list[CampaignTask]:
     """The campaign's tasks that are not over; *events*: the lines of its journal.
 
     Told by the script that they run, so also those that a crash kept from the journal. Raises
@@ -219,16 +219,16 @@ def queued(
     for task in tasks:
         script = Path(task.command)
         if script.parent == journal.own_folder and script.name in asked:
-            found.append(Queued(asked[script.name] + task.index, task))
+            found.append(CampaignTask(asked[script.name] + task.index, task))
     return found
 
 
-def alive(queue: Collection[Queued]) -> set[tuple[str, int]]:
+def alive(queue: Collection[CampaignTask]) -> set[tuple[str, int]]:
     """As :meth:`Attempts.settle` takes it."""
     return {(one.task.array_job, one.number) for one in queue}
 
 
-def missing(journal: Journal, queue: Collection[Queued]) -> list[Run]:
+def missing(journal: Journal, queue: Collection[CampaignTask]) -> list[Run]:
     """Runs that are neither finished nor to be done by a task in the queue."""
     size = options_of(journal).runs_per_task
     waiting, done = {one.number for one in queue}, journal.finished()
@@ -239,7 +239,7 @@ def missing(journal: Journal, queue: Collection[Queued]) -> list[Run]:
     ]
 
 
-def wait_until_empty(journal: Journal, seconds: float, look: float = 0.5) -> list[Queued]:
+def wait_until_empty(journal: Journal, seconds: float, look: float = 0.5) -> list[CampaignTask]:
     """What is still in the queue after so long."""
     deadline, events = time.monotonic() + seconds, list(journal.events())
     while (left := queued(journal, events)) and time.monotonic() < deadline:

@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from energyctl.campaign import campaign as campaigns
-from energyctl.campaign import journal as journals
-from energyctl.campaign.campaign import Outcome
-from energyctl.campaign.journal import Journal
+from energyctl.campaign.campaign import CampaignOutcome, conduct, of_journal
+from energyctl.campaign.journal import Journal, find_journal
 from energyctl.campaign.observer import Observer
 from energyctl.campaign.prepare import Campaign
-from energyctl.campaign.status_file import Published
+from energyctl.campaign.status_file import StatusFile
 from energyctl.campaign.storage import Allocation
 from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError, SettingsError
@@ -21,8 +19,8 @@ from energyctl.results.folder import ResultsFolder
 from energyctl.results.schema import FINISHED
 from energyctl.slurm import commands
 from energyctl.slurm.arrays import runs_of
-from energyctl.slurm.attempts import Attempts, Claimed
-from energyctl.slurm.commands import WARNED, Here
+from energyctl.slurm.attempts import ClaimingStore, Tries
+from energyctl.slurm.commands import WARNED, CurrentTask
 from energyctl.slurm.submit import options_of
 from energyctl.system.workspace import Workspace
 from energyctl.text import safe_name
@@ -38,7 +36,7 @@ STATE_SECONDS = 5.0
 class Task:
     """One task, ready to start. runs: how many runs are its own, finished ones included."""
 
-    here: Here
+    here: CurrentTask
     number: int
     runs: int
     campaign: Campaign
@@ -59,11 +57,11 @@ def load(
     Raises SettingsError where there is none, and MachineError where this is no job of Slurm.
     """
     here = commands.here()
-    journal = journals.find(folder, wanted)
+    journal = find_journal(folder, wanted)
     if journal.cluster is None:
         raise SettingsError(f"{journal.name} runs on one machine, not on a cluster")
     options = options_of(journal)
-    whole, _, runs = campaigns.of_journal(workspace, journal, observer)
+    whole, _, runs = of_journal(workspace, journal, observer)
     own = runs_of(number, options.runs_per_task)
     planned = sum(run.index in own for run in runs)
     if not planned:
@@ -85,13 +83,13 @@ def load(
         whole,
         runs=[run for run in whole.runs if run.index in own],
         journal=lambda: mine,
-        place=lambda folder, journal: Claimed(Attempts(folder, journal), here, number),
+        place=lambda folder, journal: ClaimingStore(Tries(folder, journal), here, number),
         allocation=allocation,
     )
     return Task(here, number, planned, campaign, mine)
 
 
-def carry_out(task: Task, observer: Observer, ends: Callable[[], float | None]) -> Outcome:
+def carry_out(task: Task, observer: Observer, ends: Callable[[], float | None]) -> CampaignOutcome:
     """Does the runs of a task. Raises MachineError, noted in the journal, where this node cannot.
 
     *observer* is shown what happens; *ends*: when the task will end, where that is known.
@@ -99,7 +97,7 @@ def carry_out(task: Task, observer: Observer, ends: Callable[[], float | None]) 
     campaign = task.campaign
     assert task.journal.part is not None
     state = task.journal.part.with_suffix(".state.json")
-    campaign.observer = Published(
+    campaign.observer = StatusFile(
         inner=observer,
         path=state,
         total=len(task.journal.runs()),
@@ -118,10 +116,10 @@ def carry_out(task: Task, observer: Observer, ends: Callable[[], float | None]) 
         facts, warnings = _node_facts(task, options)
         campaign.allocation = replace(campaign.allocation, facts=facts)
         campaign.problems = (*campaign.problems, *warnings)
-        return campaigns.conduct(campaign)
+        return conduct(campaign)
 
 
-def goes_on(task: Task, outcome: Outcome) -> bool:
+def goes_on(task: Task, outcome: CampaignOutcome) -> bool:
     """Whether it was ended by its time limit with runs left, and did one: then the next start
     brings it further. A task that did none would be ended by its limit again and again."""
     done = [result for result in outcome.results if result["status"] in FINISHED]

@@ -175,10 +175,12 @@ def governor_names(before: Mapping[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def _record(runtime: Path) -> Iterator[tuple[governor_keeper.Record | None, dict[str, Any] | None]]:
+def _record(
+    runtime: Path,
+) -> Iterator[tuple[governor_keeper.GovernorRecord | None, dict[str, Any] | None]]:
     """The record of a dead energyctl about the CPUs of this machine, locked in the block."""
     try:
-        record = governor_keeper.Record(str(runtime))
+        record = governor_keeper.GovernorRecord(str(runtime))
     except OSError:
         yield None, None
         return

@@ -41,7 +41,7 @@ class Tree:
         return self.ticks / TICKS_PER_SECOND
 
 
-class Looker:
+class TreeReader:
     """Looks at trees through ``/proc/PID/task/TID/children`` (CONFIG_PROC_CHILDREN); through one
     scan of ``/proc`` where the kernel does not have it, or their threads outnumber all processes.
     """

@@ -37,7 +37,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
-class Found:
+class ProcessInfo:
     """A living process: its pid, its start time in clock ticks since boot, its command."""
 
     pid: int
@@ -55,12 +55,12 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndReport:
     """What :func:`end` did: how long it took, what it found, what it could not end."""
 
     seconds: float
-    found: tuple[Found, ...]
-    left: tuple[Found, ...]
+    found: tuple[ProcessInfo, ...]
+    left: tuple[ProcessInfo, ...]
 
 
 def _living(pid: int) -> ProcStat | None:
@@ -74,10 +74,10 @@ def _command(pid: int) -> str:
     return text.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
-def identify(pid: int) -> Found | None:
+def identify(pid: int) -> ProcessInfo | None:
     """The process that has *pid* now, or None."""
     stat = _living(pid)
-    return None if stat is None else Found(pid, stat.start_ticks, _command(pid))
+    return None if stat is None else ProcessInfo(pid, stat.start_ticks, _command(pid))
 
 
 def environment_value(pid: int, name: str) -> str | None:
@@ -101,7 +101,7 @@ def living() -> Parents:
     return {pid: stat.parent for pid in pids() if (stat := _living(pid)) is not None}
 
 
-def marked(matches: Callable[[str], bool], parents: Parents | None = None) -> list[Found]:
+def marked(matches: Callable[[str], bool], parents: Parents | None = None) -> list[ProcessInfo]:
     """Every process on the machine whose marker *matches*; this process itself excepted."""
     found = []
     for pid in living() if parents is None else parents:
@@ -112,13 +112,13 @@ def marked(matches: Callable[[str], bool], parents: Parents | None = None) -> li
     return [process for process in found if process is not None]
 
 
-def of_workspace(workspace: str, role: str = "") -> list[Found]:
+def of_workspace(workspace: str, role: str = "") -> list[ProcessInfo]:
     """Every process that carries the marker of *workspace*, of *role* only where one is given."""
     mine = f"{workspace}/"
     return marked(lambda marker: marker.startswith(mine) and marker.endswith(role))
 
 
-def descendants(roots: Iterable[int], parents: Parents | None = None) -> list[Found]:
+def descendants(roots: Iterable[int], parents: Parents | None = None) -> list[ProcessInfo]:
     """Every living descendant of *roots*, without the roots."""
     parents = living() if parents is None else parents
     layer, found = set(roots), set[int]()
@@ -156,7 +156,7 @@ def forget(pid: int) -> None:
     _own.discard(pid)
 
 
-def orphans(parents: Parents | None = None) -> list[Found]:
+def orphans(parents: Parents | None = None) -> list[ProcessInfo]:
     """Adopted processes: children of this process beside its :func:`own`.
 
     Empty unless :func:`adopt_orphans` was called.
@@ -200,12 +200,12 @@ def reap() -> None:
 
 
 def end(
-    look: Callable[[], Iterable[Found]],
+    look: Callable[[], Iterable[ProcessInfo]],
     *,
     grace_seconds: float = 10.0,
     limit_seconds: float = 10.0,
     kill: Callable[[], None] = lambda: None,
-) -> Ended:
+) -> EndReport:
     """Ends all that *look* finds: TERM, *grace_seconds*, KILL; returns when a look finds nothing.
 
     *kill* is called with each KILL, for what can do it to all at once (a cgroup).
@@ -215,14 +215,14 @@ def end(
     uninterruptible sleep cannot be ended by anyone).
     """
     began = time.monotonic()
-    seen: dict[tuple[int, int], Found] = {}
+    seen: dict[tuple[int, int], ProcessInfo] = {}
     termed: set[tuple[int, int]] = set()
     while True:
         alive = list(look())
         elapsed = time.monotonic() - began
         if not alive or elapsed > grace_seconds + limit_seconds:
             reap()
-            return Ended(elapsed, tuple(seen.values()), tuple(alive))
+            return EndReport(elapsed, tuple(seen.values()), tuple(alive))
         if elapsed >= grace_seconds:
             kill()
         for process in alive:

@@ -25,7 +25,7 @@ LOG_RANGE = 50
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PlotOptions:
     """What the user asked for. x, y: names of a hyper-parameter or metric; height: in points.
 
     maximise: whether more of y is better; None: by its name.
@@ -38,14 +38,14 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Plot:
     """chart: width of the plot inside its axes → the chart. rows: by data source."""
 
     chart: Callable[[float], Any]
     rows: dict[str, list[Row]] = field(repr=False)
 
 
-def power(runs: Sequence[Run], wanted: Wanted) -> Drawing:
+def power(runs: Sequence[Run], wanted: PlotOptions) -> Plot:
     """Power by domain with phases; under it the background's iterations."""
     run = _one(runs, "power")
     data, domains, estimated = _power(run)
@@ -58,10 +58,10 @@ def power(runs: Sequence[Run], wanted: Wanted) -> Drawing:
         )
         return _noted(drawn, runs)
 
-    return Drawing(chart, data)
+    return Plot(chart, data)
 
 
-def overview(runs: Sequence[Run], wanted: Wanted) -> Drawing:
+def overview(runs: Sequence[Run], wanted: PlotOptions) -> Plot:
     """The same with temperature and utilisation of the GPUs."""
     run = _one(runs, "overview")
     data, domains, estimated = _power(run)
@@ -76,10 +76,10 @@ def overview(runs: Sequence[Run], wanted: Wanted) -> Drawing:
         )
         return _noted(drawn, runs)
 
-    return Drawing(chart, data)
+    return Plot(chart, data)
 
 
-def gpu(runs: Sequence[Run], wanted: Wanted) -> Drawing:
+def gpu(runs: Sequence[Run], wanted: PlotOptions) -> Plot:
     """Temperature and utilisation of each GPU."""
     run = _one(runs, "gpu")
     data = {"gpu": rows.gpu_rows(run), "phases": rows.phase_rows(run)}
@@ -91,10 +91,10 @@ def gpu(runs: Sequence[Run], wanted: Wanted) -> Drawing:
         drawn = timeline.run_gpu(width, wanted.height or width * 0.25, names)
         return _noted(drawn, runs)
 
-    return Drawing(chart, data)
+    return Plot(chart, data)
 
 
-def energy(runs: Sequence[Run], wanted: Wanted) -> Drawing:
+def energy(runs: Sequence[Run], wanted: PlotOptions) -> Plot:
     """Energy by run and domain, with its uncertainty."""
     data = {"runs": rows.run_rows(runs), "domains": rows.domain_rows(runs)}
     if not any(row["joules"] is not None for row in data["domains"]):
@@ -115,10 +115,10 @@ def energy(runs: Sequence[Run], wanted: Wanted) -> Drawing:
         )
         return _noted(drawn, runs)
 
-    return Drawing(chart, data)
+    return Plot(chart, data)
 
 
-def hyperparameter(runs: Sequence[Run], wanted: Wanted) -> Drawing:
+def hyperparameter(runs: Sequence[Run], wanted: PlotOptions) -> Plot:
     """Energy, or the metric *y*, over the hyper-parameter *x*."""
     table = rows.run_rows(runs)
     x = _column(table, "hyperparam_", wanted.x, "hyper-parameter", "--x")
@@ -145,10 +145,10 @@ def hyperparameter(runs: Sequence[Run], wanted: Wanted) -> Drawing:
         )
         return _noted(drawn, runs)
 
-    return Drawing(chart, {"points": data})
+    return Plot(chart, {"points": data})
 
 
-def front(runs: Sequence[Run], wanted: Wanted) -> Drawing:
+def front(runs: Sequence[Run], wanted: PlotOptions) -> Plot:
     """The metric *y* over energy, with the runs that no other beats in both."""
     if wanted.x not in (None, "energy"):
         raise SettingsError("--kind pareto draws energy along x: leave --x out")
@@ -169,18 +169,18 @@ def front(runs: Sequence[Run], wanted: Wanted) -> Drawing:
         )
         return _noted(drawn, runs)
 
-    return Drawing(chart, {"points": data})
+    return Plot(chart, {"points": data})
 
 
-def presence(runs: Sequence[Run], wanted: Wanted) -> Drawing:
+def presence(runs: Sequence[Run], wanted: PlotOptions) -> Plot:
     """Coverage, longest gap and settle time of the background by run."""
     data = {"runs": rows.run_rows(runs)}
     if not any(row["coverage"] is not None for row in data["runs"]):
         raise SettingsError("of none of these runs is the background's coverage known")
-    return Drawing(lambda width: conditions.presence(width, wanted.height or width * 0.25), data)
+    return Plot(lambda width: conditions.presence(width, wanted.height or width * 0.25), data)
 
 
-KINDS: dict[str, Callable[[Sequence[Run], Wanted], Drawing]] = {
+KINDS: dict[str, Callable[[Sequence[Run], PlotOptions], Plot]] = {
     "power": power,
     "overview": overview,
     "gpu": gpu,

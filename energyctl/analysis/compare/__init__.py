@@ -17,17 +17,17 @@ from energyctl.analysis.compare.grouping import (
     usable,
 )
 from energyctl.analysis.compare.sentences import name_of, p_text
-from energyctl.analysis.compare.statistics import Estimate, Settings, Summary, size_word
+from energyctl.analysis.compare.statistics import CompareOptions, Estimate, Summary, size_word
 from energyctl.analysis.compare.study import Study, compare_groups, correlate_rows
 
 __all__ = [
     "DEFAULT_MEASURES",
+    "CompareOptions",
     "Comparison",
     "Correlation",
     "Estimate",
     "Groups",
     "Overall",
-    "Settings",
     "Study",
     "Summary",
     "based_on",

@@ -12,8 +12,8 @@ import numpy as np
 from scipy import stats
 
 from energyctl.analysis.compare.statistics import (
+    CompareOptions,
     Estimate,
-    Settings,
     Summary,
     bootstrap,
     cliffs_delta,
@@ -35,7 +35,7 @@ SHARES = (0.05, 0.1)
 
 
 @dataclass(frozen=True)
-class Values:
+class GroupValues:
     """A group's values of one measure; bands: half-widths of what the meters may be off by."""
 
     name: str
@@ -84,11 +84,11 @@ class Comparison:
 
 
 def compare(
-    a: Values,
-    b: Values,
+    a: GroupValues,
+    b: GroupValues,
     measure: str,
     unit: str,
-    settings: Settings,
+    settings: CompareOptions,
     training: str | None = None,
 ) -> Comparison:
     """One measure of two groups, each with a value at least."""
@@ -117,13 +117,13 @@ def compare(
     )
 
 
-def _ratio(pair: tuple[Sequence[float], Sequence[float]], settings: Settings) -> Estimate:
+def _ratio(pair: tuple[Sequence[float], Sequence[float]], settings: CompareOptions) -> Estimate:
     if min(map(min, pair)) <= 0:
         return Estimate(None, missing="there are values that are not above 0")
     return bootstrap(pair, ratio_of_means, settings)
 
 
-def _needed_shares(a: Summary, b: Summary, settings: Settings) -> dict[float, int | None]:
+def _needed_shares(a: Summary, b: Summary, settings: CompareOptions) -> dict[float, int | None]:
     """None where the spread is not known: it takes three runs in each group."""
     if a.sd is None or b.sd is None or min(a.n, b.n) < 3:
         return dict.fromkeys(SHARES)
@@ -170,7 +170,7 @@ class Overall:
 
 
 def compare_strata(
-    pairs: Sequence[tuple[Values, Values]], measure: str, settings: Settings
+    pairs: Sequence[tuple[GroupValues, GroupValues]], measure: str, settings: CompareOptions
 ) -> Overall | None:
     """All trainings together; None for fewer than two. Ratios need values above 0."""
     usable = [pair for pair in pairs if min(min(pair[0].values), min(pair[1].values)) > 0]
@@ -193,7 +193,7 @@ def compare_strata(
     )
 
 
-def _geometric_mean(logs: Sequence[float], settings: Settings) -> Estimate:
+def _geometric_mean(logs: Sequence[float], settings: CompareOptions) -> Estimate:
     """Of ratios, by their logarithms. Student's t, not a bootstrap: of five values that holds the
     truth nearer to 87 than to 95 times in 100."""
     value = math.exp(sum(logs) / len(logs))
@@ -209,7 +209,7 @@ def _geometric_mean(logs: Sequence[float], settings: Settings) -> Estimate:
 
 
 def van_elteren(
-    pairs: Sequence[tuple[Sequence[float], Sequence[float]]], settings: Settings
+    pairs: Sequence[tuple[Sequence[float], Sequence[float]]], settings: CompareOptions
 ) -> tuple[float, str, float]:
     """Two-sided p of the rank test within strata, how it was had, and the smallest it could be.
 

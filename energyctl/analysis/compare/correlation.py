@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from energyctl.analysis.compare.statistics import Estimate, Settings
+from energyctl.analysis.compare.statistics import CompareOptions, Estimate
 
 LEAST = 5
 
@@ -34,7 +34,7 @@ def correlate(
     ys: Sequence[float],
     name: str,
     measure: str,
-    settings: Settings,
+    settings: CompareOptions,
     training: str | None = None,
 ) -> Correlation:
     """Spearman's rho; p from all orders of few values, from random orders of more.
@@ -73,7 +73,7 @@ def _pearson(x: Any, y: Any, axis: int) -> Any:
     return (a * b).sum(axis=axis) / np.sqrt((a**2).sum(axis=axis) * (b**2).sum())
 
 
-def _interval(rho: float, n: int, settings: Settings) -> Estimate:
+def _interval(rho: float, n: int, settings: CompareOptions) -> Estimate:
     if math.isclose(abs(rho), 1.0):
         return Estimate(rho, missing="a perfect order leaves its interval open")
     z = float(stats.norm.ppf(1 - settings.alpha / 2))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from energyctl.analysis.compare.comparison import Values
+from energyctl.analysis.compare.comparison import GroupValues
 from energyctl.errors import SettingsError
 from energyctl.results.tables import LAYOUTS, Row
 
@@ -199,7 +199,7 @@ def stratum_of(by: str | None) -> Callable[[Row], str | None]:
 
 def pairs(
     groups: Groups, a: str, b: str, measure: str, by: str | None
-) -> tuple[list[tuple[str | None, Values, Values]], list[str]]:
+) -> tuple[list[tuple[str | None, GroupValues, GroupValues]], list[str]]:
     """For each training that both groups have, their values; and a line on what has no partner."""
     stratum, notes = stratum_of(by), list[str]()
     sides: list[dict[str | None, list[Row]]] = [{}, {}]
@@ -231,18 +231,18 @@ def _both(
     second: str | None,
     names: tuple[str, str],
     measure: str,
-) -> tuple[Values, Values]:
+) -> tuple[GroupValues, GroupValues]:
     return (
         values(names[0], sides[0][first], measure),
         values(names[1], sides[1][second], measure),
     )
 
 
-def values(name: str, rows: Sequence[Row], measure: str) -> Values:
+def values(name: str, rows: Sequence[Row], measure: str) -> GroupValues:
     whole, per, name_of_unit = measure.partition(" per ")
     band = None if whole not in _BANDS else _BANDS[whole] + per + name_of_unit
     bands = [None if band is None else row.get(band) for row in rows]
-    return Values(name, [float(row[measure]) for row in rows], bands)
+    return GroupValues(name, [float(row[measure]) for row in rows], bands)
 
 
 def confounders(a: Sequence[Row], b: Sequence[Row], by: str | None) -> list[str]:

@@ -17,7 +17,7 @@ RESAMPLES = 9999
 
 
 @dataclass(frozen=True)
-class Settings:
+class CompareOptions:
     """confidence: of all intervals. seed: of what is drawn at random."""
 
     confidence: float = 0.95
@@ -86,7 +86,7 @@ def ratio_of_means(x: Any, y: Any, axis: int = -1) -> Any:
 def bootstrap(
     samples: Sequence[Sequence[float]],
     statistic: Callable[..., Any],
-    settings: Settings,
+    settings: CompareOptions,
 ) -> Estimate:
     """A statistic of independent samples with its BCa interval [Efron 1987; scipy.stats.bootstrap].
 
@@ -111,7 +111,7 @@ def bootstrap(
 
 
 def _resampled(
-    arrays: Sequence[Any], statistic: Callable[..., Any], settings: Settings, method: str
+    arrays: Sequence[Any], statistic: Callable[..., Any], settings: CompareOptions, method: str
 ) -> tuple[float, float]:
     import warnings
 
@@ -148,7 +148,7 @@ def smallest_p(n: int, m: int) -> float:
     return min(1.0, 2.0 / math.comb(n + m, n))
 
 
-def cliffs_delta(x: Sequence[float], y: Sequence[float], settings: Settings) -> Estimate:
+def cliffs_delta(x: Sequence[float], y: Sequence[float], settings: CompareOptions) -> Estimate:
     """P(y > x) - P(y < x) [Cliff 1993], with the interval of Newcombe's method 5 [2006, Statistics
     in Medicine 25:559-573], which holds for small samples, and where the samples do not overlap."""
     ordered = np.sort(np.asarray(x))
@@ -178,7 +178,7 @@ def size_word(delta: float) -> str:
     return next((word for bound, word in bounds if abs(delta) < bound), "large")
 
 
-def runs_for_rank_test(delta: float, settings: Settings) -> int | None:
+def runs_for_rank_test(delta: float, settings: CompareOptions) -> int | None:
     """Runs in each group for a rank test to show an effect as large as *delta*.
 
     Noether 1987, JASA 82:645-647: N = (z + z')² / (12 c (1 - c) (p - 1/2)²), of which c = 1/2 is
@@ -192,7 +192,7 @@ def runs_for_rank_test(delta: float, settings: Settings) -> int | None:
     return max(math.ceil(total / 2), least)
 
 
-def runs_for_t_test(sd: float, difference: float, settings: Settings) -> int | None:
+def runs_for_t_test(sd: float, difference: float, settings: CompareOptions) -> int | None:
     """Runs in each group for a t test to show that difference of means, by the noncentral t."""
     if sd == 0 or difference == 0:
         return None

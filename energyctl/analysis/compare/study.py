@@ -11,7 +11,7 @@ from energyctl.analysis.compare.comparison import Comparison, Overall, compare, 
 from energyctl.analysis.compare.correlation import Correlation, correlate
 from energyctl.analysis.compare.grouping import Groups
 from energyctl.analysis.compare.sentences import correlation_sentence, overall_sentence, sentence
-from energyctl.analysis.compare.statistics import Estimate, Settings, size_word
+from energyctl.analysis.compare.statistics import CompareOptions, Estimate, size_word
 from energyctl.errors import SettingsError
 from energyctl.results.tables import Row
 
@@ -24,7 +24,7 @@ ENOUGH = 10
 class Study:
     """Comparisons by pair of groups, training and measure; the first measure is the main one."""
 
-    settings: Settings
+    settings: CompareOptions
     measures: Sequence[str]
     by: str | None = None
     comparisons: list[Comparison] = field(default_factory=list)
@@ -79,7 +79,7 @@ def _comparison(found: Comparison) -> dict[str, Any]:
 
 
 def compare_groups(
-    found: Groups, measures: Sequence[str], settings: Settings, by: str | None
+    found: Groups, measures: Sequence[str], settings: CompareOptions, by: str | None
 ) -> Study:
     """The first group against each other one. Raises SettingsError where nothing is in both."""
     study = Study(settings, measures, by, notes=list(found.notes))
@@ -125,7 +125,7 @@ def _corrected(comparisons: Sequence[Comparison], measures: Sequence[str]) -> li
 
 
 def correlate_rows(
-    rows: Sequence[Row], name: str, measures: Sequence[str], settings: Settings
+    rows: Sequence[Row], name: str, measures: Sequence[str], settings: CompareOptions
 ) -> Study:
     """Each measure against a number of many values, for each training."""
     study = Study(settings, measures, name)

@@ -25,7 +25,7 @@ FACTS = (
 
 
 @dataclass(frozen=True)
-class Warned:
+class WarningGroup:
     """A warning, once for all runs that have it but for its numbers: text is that of the first.
 
     same: whether all of them have that very text.
@@ -66,8 +66,8 @@ class Glance:
     measured: bool
     imported: int
     seconds: float | None
-    warnings: tuple[Warned, ...]
-    errors: tuple[Warned, ...]
+    warnings: tuple[WarningGroup, ...]
+    errors: tuple[WarningGroup, ...]
     facts: tuple[Fact, ...]
 
 
@@ -93,13 +93,15 @@ def glance(runs: Sequence[Run]) -> Glance:
     )
 
 
-def grouped(lines: Sequence[tuple[str, str]]) -> tuple[Warned, ...]:
+def grouped(lines: Sequence[tuple[str, str]]) -> tuple[WarningGroup, ...]:
     """(run, text) → texts that differ in numbers, or behind their first colon, count as one."""
     together: dict[str, list[tuple[str, str]]] = {}
     for run, text in lines:
         together.setdefault(re.sub(r"[\d.]+", "#", text.partition(":")[0]), []).append((run, text))
     found = [
-        Warned(members[0][1], len({run for run, _ in members}), _named(members), _same(members))
+        WarningGroup(
+            members[0][1], len({run for run, _ in members}), _named(members), _same(members)
+        )
         for members in together.values()
     ]
     return tuple(sorted(found, key=lambda one: -one.runs))

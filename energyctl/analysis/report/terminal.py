@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.analysis.report.summary import Glance, Warned, glance
+from energyctl.analysis.report.summary import Glance, WarningGroup, glance
 from energyctl.results.api import Run, Runs
 from energyctl.text import UNKNOWN, count, duration, energy, energy_unit, one_line, percent, values
 
@@ -28,7 +28,7 @@ def show(runs: Runs, console: Console) -> None:
     console.print(Text("pictures and every figure: energyctl report --html report.html"))
 
 
-def _warned(one: Warned, seen: Glance, bad: bool) -> str:
+def _warned(one: WarningGroup, seen: Glance, bad: bool) -> str:
     kind = "error" if bad else "warning"
     like = "" if one.same else ", the first shown"
     return f"{kind}: {one_line(one.text, 400)} ({one.runs} of {count(seen.runs, 'run')}{like})"

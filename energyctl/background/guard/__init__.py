@@ -21,8 +21,8 @@ from typing import Any
 from supervisor import events
 
 from energyctl.background.guard.dead_man import DeadMan
-from energyctl.background.guard.operators import Live, Operators
-from energyctl.background.guard.restarts import Restarts, Stops
+from energyctl.background.guard.operators import LiveGroup, Operators
+from energyctl.background.guard.restarts import Restarts, StopRetry
 from energyctl.background.guard.wakeup import Wake
 
 
@@ -32,7 +32,7 @@ class Guard:
     def __init__(self, lowest: int) -> None:
         self._wake = Wake(lowest, self._step)
         self._restarts = Restarts(self._wake)
-        self._stops = Stops(self._wake)
+        self._stops = StopRetry(self._wake)
         self._operators = Operators()
         self._dead_man = DeadMan(lowest, self._wake, self._operators)
 
@@ -76,7 +76,7 @@ class Guard:
         *folder*: of its ledger. *clock*: the file with the offset of the run's time line.
         *cgroup*: the folder that all its processes are in; empty where there is none.
         """
-        self._operators.begin(group, Live(Path(folder), clock, cgroup))
+        self._operators.begin(group, LiveGroup(Path(folder), clock, cgroup))
         return True
 
     def note(self, group: str, event: str) -> bool:

@@ -125,7 +125,7 @@ class DeadMan(InPoll):
         self._forget()
         return False
 
-    def _kill_what_is_left(self) -> list[processes.Found]:
+    def _kill_what_is_left(self) -> list[processes.ProcessInfo]:
         """KILL to what outlived its launcher, which was killed before; what there was of it."""
         found = []
         for cgroup in (Cgroup(Path(folder)) for folder in self._ending.values() if folder):

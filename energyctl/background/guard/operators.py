@@ -35,7 +35,7 @@ REMOVED = object()
 
 
 @dataclass
-class Live:
+class LiveGroup:
     """A group of a run in progress. *cgroup* is a folder; texts are empty where there is none."""
 
     folder: Path
@@ -56,7 +56,7 @@ class Live:
 
 class Operators:
     def __init__(self) -> None:
-        self.live: dict[str, Live] = {}
+        self.live: dict[str, LiveGroup] = {}
         self._supervisord: Any = None
 
     def install(self, supervisord: Any) -> None:
@@ -73,7 +73,7 @@ class Operators:
         ):
             events.subscribe(kind, then)
 
-    def begin(self, group: str, live: Live) -> None:
+    def begin(self, group: str, live: LiveGroup) -> None:
         self.live[group] = live
         known = self._supervisord.process_groups.get(group)
         live.config = known.config if known else None
@@ -91,10 +91,10 @@ class Operators:
 
     # -- one job -------------------------------------------------------------------------
 
-    def _of(self, process: Any) -> Live | None:
+    def _of(self, process: Any) -> LiveGroup | None:
         return self.live.get(process.group.config.name) if process.group else None
 
-    def _touched(self, process: Any) -> Live | None:
+    def _touched(self, process: Any) -> LiveGroup | None:
         """The live group of *process*, where what happens to it is an operator's doing."""
         live = self._of(process)
         running = self._supervisord.options.mood == SupervisorStates.RUNNING
@@ -164,7 +164,7 @@ class Operators:
         entries = self._supervisord.options.process_group_configs
         return next((entry for entry in entries if entry.name == group), None)
 
-    def _entry_differs(self, group: str, live: Live) -> bool:
+    def _entry_differs(self, group: str, live: LiveGroup) -> bool:
         return live.config is not None and bool(self._entry(group) != live.config)
 
     def _removed(self, event: Any) -> None:
@@ -201,7 +201,7 @@ class Operators:
                 self._start(group, live)
                 live.config = group.config
 
-    def _start(self, group: Any, live: Live) -> None:
+    def _start(self, group: Any, live: LiveGroup) -> None:
         live.updated.clear()
         for process in group.processes.values():
             if process.config.name not in live.held and not process.pid:
@@ -209,7 +209,7 @@ class Operators:
 
     # -- the record ----------------------------------------------------------------------
 
-    def _record(self, live: Live, job: str, event: str) -> None:
+    def _record(self, live: LiveGroup, job: str, event: str) -> None:
         path = live.folder / OPERATORS
         try:
             with open(path, "a") as file:

@@ -75,7 +75,7 @@ class _Stopping:
     young: bool
 
 
-class Stops:
+class StopRetry:
     """Sees to it that a job that is being stopped gets to know.
 
     A TERM between fork and exec is lost: supervisord's own handler is still there. A launcher that

@@ -23,7 +23,7 @@ _PF_KTHREAD = 0x00200000  # include/linux/sched.h
 Key = tuple[int, int]  # pid and start time: a pid alone may be another's by now
 
 
-class Unsteady(Exception):
+class InconsistentSnapshot(Exception):
     """There is no consistent look; the text says why."""
 
 
@@ -46,7 +46,7 @@ Table = Mapping[int, Entry]
 
 
 @dataclass(frozen=True)
-class Look:
+class CpuSnapshot:
     """All processes at one instant. time: time.monotonic().
 
     busy: ticks of all CPUs in user, nice and system since boot. roots, ours: the processes that
@@ -60,7 +60,7 @@ class Look:
     ours: frozenset[Key]
 
 
-class Share(NamedTuple):
+class ProcessShare(NamedTuple):
     """CPU seconds of one foreign process, its reaped children included."""
 
     pid: int
@@ -88,7 +88,7 @@ def busy_ticks() -> int:
     return int(user) + int(nice) + int(system)
 
 
-def look(roots: Iterable[int], strangers: Collection[Key] = ()) -> Look:
+def look(roots: Iterable[int], strangers: Collection[Key] = ()) -> CpuSnapshot:
     """A consistent look. roots: pids whose trees are ours, but for the trees of *strangers*.
 
     Unsteady where processes of ours come and go too fast for it; OSError without /proc.
@@ -102,9 +102,11 @@ def look(roots: Iterable[int], strangers: Collection[Key] = ()) -> Look:
         if _nothing_was_reaped(table, ours, again) and not _reparented(table):
             break
         if now > deadline:
-            raise Unsteady(f"for {STEADY_SECONDS:g} s, processes came and went at every look")
+            raise InconsistentSnapshot(
+                f"for {STEADY_SECONDS:g} s, processes came and went at every look"
+            )
     table.update(again)
-    return Look(
+    return CpuSnapshot(
         now,
         busy,
         table,
@@ -155,8 +157,8 @@ def _reparented(table: Table) -> bool:
 
 
 def foreign_between(
-    before: Look, after: Look, is_ours: Callable[[int], bool]
-) -> tuple[float, list[Share]]:
+    before: CpuSnapshot, after: CpuSnapshot, is_ours: Callable[[int], bool]
+) -> tuple[float, list[ProcessShare]]:
     """Foreign CPU seconds between two looks, and the shares of processes, greatest first.
 
     The machine's busy time, less that of our trees and of kernel threads; at least what foreign
@@ -164,7 +166,9 @@ def foreign_between(
     our trees. Unsteady where a root of ours ended, so that its time is nowhere to be found.
     """
     if not before.roots <= {entry.key for entry in after.table.values()}:
-        raise Unsteady("supervisord ended in between, and the CPU time of its children with it")
+        raise InconsistentSnapshot(
+            "supervisord ended in between, and the CPU time of its children with it"
+        )
     ours = before.ours | after.ours
     shares = _shares(before, after, ours)
     marked = {key for key in shares if is_ours(key[0])}
@@ -180,24 +184,24 @@ def foreign_between(
     ticks = max(after.busy - before.busy - own - kernel, seen, 0)
     ranked = sorted(shares.items(), key=lambda item: -item[1])
     return ticks / TICKS_PER_SECOND, [
-        Share(pid, min(spent, ticks) / TICKS_PER_SECOND) for (pid, _), spent in ranked
+        ProcessShare(pid, min(spent, ticks) / TICKS_PER_SECOND) for (pid, _), spent in ranked
     ]
 
 
-def _same(look: Look, entry: Entry) -> Entry | None:
+def _same(look: CpuSnapshot, entry: Entry) -> Entry | None:
     found = look.table.get(entry.pid)
     return found if found is not None and found.key == entry.key else None
 
 
-def _ticks(look: Look, keys: Collection[Key]) -> int:
+def _ticks(look: CpuSnapshot, keys: Collection[Key]) -> int:
     return sum(e.spent + e.reaped for e in look.table.values() if e.key in keys)
 
 
-def _kernel_ticks(look: Look) -> int:
+def _kernel_ticks(look: CpuSnapshot) -> int:
     return sum(e.spent for e in look.table.values() if e.kernel)
 
 
-def _shares(before: Look, after: Look, ours: Collection[Key]) -> dict[Key, int]:
+def _shares(before: CpuSnapshot, after: CpuSnapshot, ours: Collection[Key]) -> dict[Key, int]:
     """Ticks since *before* of each foreign process that spent any and is still there."""
     handed = _handed_over(before, after)
     shares = {}
@@ -212,7 +216,7 @@ def _shares(before: Look, after: Look, ours: Collection[Key]) -> dict[Key, int]:
     return shares
 
 
-def _handed_over(before: Look, after: Look) -> dict[int, int]:
+def _handed_over(before: CpuSnapshot, after: CpuSnapshot) -> dict[int, int]:
     """What ended processes had spent *before*, by each that may have reaped them.
 
     Only an ancestor can: the parent, or the subreaper or init that adopts an orphan.

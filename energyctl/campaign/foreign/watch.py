@@ -13,7 +13,7 @@ from energyctl.background.xmlrpc import Unreachable
 from energyctl.campaign.foreign import cpu_time
 from energyctl.campaign.foreign.gpu_processes import GpuLooks, Seat, Whose
 from energyctl.meters.base import NotReported, Source
-from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, Load, user_and_command
+from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, ForeignLoad, user_and_command
 from energyctl.system.processes import MARKER, environment_value
 
 SHORTEST_SECONDS = 0.5
@@ -53,7 +53,7 @@ class Watch:
         self._find_roots()
         return Interval(self, GpuLooks(self._meters, self.whose, self._strange, self._ours, alone))
 
-    def look(self) -> cpu_time.Look:
+    def look(self) -> cpu_time.CpuSnapshot:
         """Raises table.Unsteady or OSError."""
         others = {e.key for pid in self._others if (e := cpu_time.read_entry(pid)) is not None}
         return cpu_time.look(self._roots, self._strangers | others)
@@ -126,12 +126,12 @@ class Interval:
         self._watch, self._gpus = watch, gpus
         self._began = time.monotonic()
         self._problem: str | None = None
-        self._before: cpu_time.Look | None = None
+        self._before: cpu_time.CpuSnapshot | None = None
         gpus.look()
         gpus.wait()
         try:
             self._before = watch.look()
-        except (cpu_time.Unsteady, OSError) as error:
+        except (cpu_time.InconsistentSnapshot, OSError) as error:
             self._problem = f"the look at the beginning failed: {error}"
 
     @property
@@ -142,13 +142,13 @@ class Interval:
     def tick(self) -> None:
         self._gpus.tick()
 
-    def end(self) -> Load:
+    def end(self) -> ForeignLoad:
         """What was foreign in it."""
         seconds, cpu, named, missing = self._cpu()
         gpus, reason = self._gpus.finish()
         if reason is not None:
             missing["gpu_processes"] = reason
-        return Load(seconds, cpu, named, gpus, missing)
+        return ForeignLoad(seconds, cpu, named, gpus, missing)
 
     def _cpu(self) -> tuple[float, float | None, list[CpuProcess] | None, dict[str, str]]:
         seconds, problem = self.seconds, self._problem
@@ -158,7 +158,7 @@ class Interval:
             try:
                 after = self._watch.look()
                 cpu, shares = cpu_time.foreign_between(self._before, after, self._watch.is_marked)
-            except (cpu_time.Unsteady, OSError) as error:
+            except (cpu_time.InconsistentSnapshot, OSError) as error:
                 problem = f"the look at the end failed: {error}"
             else:
                 named = [

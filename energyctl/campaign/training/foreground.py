@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from energyctl.campaign.training import workdirs
-from energyctl.campaign.training.foreground_process import CannotStart, Foreground
+from energyctl.campaign.training.foreground_process import CannotStart, ForegroundProcess
 from energyctl.config.registry import (
     Invocation,
     Metric,
@@ -72,7 +72,7 @@ class Attempt:
     error: str | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    end_of_tree: processes.Ended | None = None
+    end_of_tree: processes.EndReport | None = None
     steps: list[StepRun] = field(default_factory=list)
     began: float = field(default_factory=time.time)
 
@@ -105,7 +105,7 @@ class Attempt:
         }
 
 
-class Window(Protocol):
+class MeteringHooks(Protocol):
     """What is metered, and the phases around it."""
 
     def begin(self, step: Step) -> float:
@@ -116,22 +116,22 @@ class Window(Protocol):
 
 
 @dataclass
-class Conduct:
+class AttemptHooks:
     """How the steps of an attempt are carried out.
 
     *prepare* brings up the launcher of a step. *tick* is called about once a second, and when a
     descriptor of *wake* is readable. *timeout_seconds* is for all steps together.
     """
 
-    prepare: Callable[[Invocation], Foreground]
-    window: Window
+    prepare: Callable[[Invocation], ForegroundProcess]
+    window: MeteringHooks
     tick: Callable[[], None]
     interrupts: Interrupts
     timeout_seconds: float | None = None
     wake: Sequence[int] = ()
 
 
-def run_attempt(attempt: Attempt, invoked: Sequence[Invocation], how: Conduct) -> None:
+def run_attempt(attempt: Attempt, invoked: Sequence[Invocation], how: AttemptHooks) -> None:
     """Runs the steps one after the other, each only where those before have ended well, and ends
     whatever they left behind.
 
@@ -161,13 +161,13 @@ def _run_step(
     attempt: Attempt,
     run: StepRun,
     invoked: Invocation,
-    how: Conduct,
+    how: AttemptHooks,
     limit: float,
     last: bool,
     more: bool,
 ) -> None:
     """*last*: of those that are metered; *more*: another one follows."""
-    foreground: Foreground | None = None
+    foreground: ForegroundProcess | None = None
     try:
         foreground = how.prepare(invoked)
         _begin(attempt, run, how.window)
@@ -213,14 +213,14 @@ def _accepted(step: Step, code: int) -> bool:
     return code in step.accepted_exit_codes
 
 
-def _begin(attempt: Attempt, run: StepRun, window: Window) -> None:
+def _begin(attempt: Attempt, run: StepRun, window: MeteringHooks) -> None:
     run.start = window.begin(run.step)
     if run.step.metered and attempt.start is None:
         attempt.start = run.start
 
 
 def _end(
-    attempt: Attempt, run: StepRun, window: Window, *, close: bool, more: bool = False
+    attempt: Attempt, run: StepRun, window: MeteringHooks, *, close: bool, more: bool = False
 ) -> None:
     metering = attempt.start is not None and attempt.end is None
     run.end = window.end(close=close and metering, more=more)
@@ -228,10 +228,12 @@ def _end(
         attempt.end = run.end
 
 
-def _together(before: processes.Ended | None, ended: processes.Ended) -> processes.Ended:
+def _together(
+    before: processes.EndReport | None, ended: processes.EndReport
+) -> processes.EndReport:
     if before is None:
         return ended
-    return processes.Ended(
+    return processes.EndReport(
         before.seconds + ended.seconds,
         (*before.found, *ended.found),
         (*before.left, *ended.left),

@@ -19,7 +19,7 @@ from energyctl import launchers
 from energyctl.background import protocol
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
-from energyctl.system.processes import Ended, Found
+from energyctl.system.processes import EndReport, ProcessInfo
 
 LAUNCHER = Path(launchers.__file__).with_name("foreground.py")
 READY_SECONDS = 30.0
@@ -36,7 +36,7 @@ class CannotStart(Exception):
 
 
 @dataclass
-class Foreground:
+class ForegroundProcess:
     """The foreground training below its launcher; output straight to its log."""
 
     launcher: subprocess.Popen[bytes]
@@ -46,7 +46,7 @@ class Foreground:
     cgroup: Cgroup | None = None
     pid: int | None = None
     returncode: int | None = None
-    _left: list[Found] = field(default_factory=list)
+    _left: list[ProcessInfo] = field(default_factory=list)
     _buffer: bytes = b""
     _ended: bool = False
 
@@ -79,7 +79,7 @@ class Foreground:
                 break
         return self.returncode
 
-    def look(self) -> list[Found]:
+    def look(self) -> list[ProcessInfo]:
         """What is alive of the foreground: its tree, its marker, its cgroup, orphans of it."""
         parents = processes.living()
         found = {p.pid: p for p in processes.descendants([self.launcher.pid], parents)}
@@ -94,7 +94,7 @@ class Foreground:
                 found[pid] = member
         return list(found.values())
 
-    def end(self, grace_seconds: float = TERM_GRACE_SECONDS) -> Ended:
+    def end(self, grace_seconds: float = TERM_GRACE_SECONDS) -> EndReport:
         """Ends all of it and returns when a look finds nothing: TERM, *grace_seconds*, KILL.
 
         Where the training has ended already: what it left running.
@@ -110,7 +110,7 @@ class Foreground:
         self._close()
         rest = processes.end(self.look, grace_seconds=0.5, kill=self._kill)
         met = {p.pid: p for p in (*self._left, *found, *rest.found)}
-        return Ended(time.monotonic() - began, tuple(met.values()), rest.left)
+        return EndReport(time.monotonic() - began, tuple(met.values()), rest.left)
 
     def _signal(self, signum: int) -> None:
         """To the launcher, which passes it on."""
@@ -168,7 +168,7 @@ class Foreground:
                 self.returncode = int(rest)
             elif word == "left":
                 pid, _, command = rest.partition(" ")
-                self._left.append(Found(int(pid), 0, command))
+                self._left.append(ProcessInfo(int(pid), 0, command))
         if self._ended and self.pid is not None and self.returncode is None:
             self.returncode = -signal.SIGKILL
         return self.returncode is not None
@@ -190,7 +190,7 @@ def prepare(
     log: Path,
     credentials: Mapping[str, Any] | None = None,
     cgroup: Cgroup | None = None,
-) -> Foreground:
+) -> ForegroundProcess:
     """A launcher that waits for :meth:`Foreground.go`; standard output and error go to *log*.
 
     It runs in a session of its own, with the credentials (``user``, ``group``, ``extra_groups``
@@ -218,7 +218,7 @@ def prepare(
     finally:
         os.close(descriptor)
     processes.own(launcher.pid)
-    foreground = Foreground(launcher, env.get(processes.MARKER, ""), argv, cwd, cgroup)
+    foreground = ForegroundProcess(launcher, env.get(processes.MARKER, ""), argv, cwd, cgroup)
     if cgroup is not None:
         cgroup.add(launcher.pid)
     request = json.dumps({"argv": list(argv), "cwd": os.path.abspath(cwd), "env": dict(env)})
@@ -234,7 +234,7 @@ def prepare(
     return foreground
 
 
-def _of_background(process: Found) -> bool:
+def _of_background(process: ProcessInfo) -> bool:
     """Whether an orphan is one of the background's, whose supervisord was lost."""
     role = processes.environment_value(process.pid, processes.MARKER) or ""
     return role.endswith("/background") or str(protocol.LAUNCHER) in process.command

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from energyctl.campaign.training import interpreters, workdirs
 from energyctl.config.plan import Training
-from energyctl.config.registry import Invocation, Registry, Repository, Where, invocations, root_of
+from energyctl.config.registry import (
+    Invocation,
+    InvocationContext,
+    Registry,
+    Repository,
+    invocations,
+    root_of,
+)
 from energyctl.config.registry.model import Role
 from energyctl.results.paths import RunFiles
 
@@ -51,7 +58,7 @@ class Trainings:
         self, training: Training, role: Role, files: RunFiles, name: str, run_id: str
     ) -> tuple[Invocation, ...]:
         repository = self.repository(training)
-        where = Where(
+        where = InvocationContext(
             workspace=self.root,
             interpreter=interpreters.interpreter_of(
                 repository, self.root, self.python, self.environ

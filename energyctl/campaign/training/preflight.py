@@ -13,7 +13,7 @@ from pathlib import Path
 from energyctl.campaign.training.interpreters import imports_missing, interpreter_of
 from energyctl.campaign.training.invocations import Trainings
 from energyctl.config.plan import Run, Training
-from energyctl.config.registry import Invocation, Where, invocations
+from energyctl.config.registry import Invocation, InvocationContext, invocations
 from energyctl.config.registry.model import Role
 from energyctl.errors import SettingsError
 
@@ -53,7 +53,7 @@ def _check(training: Training, role: Role, made: Trainings) -> Iterator[str]:
         yield f"its data is missing; put it at {data}"
     try:
         interpreter = interpreter_of(repository, made.root, made.python, made.environ)
-        where = Where(made.root, interpreter, role, None, "RUN")
+        where = InvocationContext(made.root, interpreter, role, None, "RUN")
         invoked = invocations(repository, training.model, training.hyperparameters, where)
     except SettingsError as error:
         yield str(error).removeprefix(f"{repository.name}: ")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.campaign.training import foreground, foreground_process, preflight
-from energyctl.campaign.training.foreground import Attempt, Conduct
+from energyctl.campaign.training.foreground import Attempt, AttemptHooks
 from energyctl.campaign.training.invocations import Trainings, foreground_name
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Hyperparameter, Invocation, Step
@@ -26,7 +26,7 @@ SHOWN_LINES = 5
 
 
 @dataclass
-class Clock:
+class UnmeteredWindow:
     """The window of an attempt that nobody meters."""
 
     def begin(self, step: Step) -> float:
@@ -130,7 +130,7 @@ def _run(
         workdir = made.make_workdir(training, files, own)
     steps = made.foreground(training, files, own)
 
-    def prepare(invoked: Invocation) -> foreground_process.Foreground:
+    def prepare(invoked: Invocation) -> foreground_process.ForegroundProcess:
         seen.commands.append(shlex.join(invoked.argv))
         say(f"{invoked.step.name}: {seen.commands[-1]}")
         return foreground_process.prepare(
@@ -145,7 +145,9 @@ def _run(
             credentials=user.credentials,
         )
 
-    how = Conduct(prepare, Clock(), lambda: None, interrupts, timeout_seconds=seconds)
+    how = AttemptHooks(
+        prepare, UnmeteredWindow(), lambda: None, interrupts, timeout_seconds=seconds
+    )
     began = time.monotonic()
     foreground.run_attempt(attempt, steps, how)
     seen.seconds = time.monotonic() - began

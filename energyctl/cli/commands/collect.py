@@ -57,9 +57,9 @@ def collect(root: Path, campaign: str | None, folder: str | None, interval: floa
 def _last_look(overviews: Overviews) -> Overview:
     """Once the results are seen that other machines put into their place: a client of a shared
     file system may believe for a while that they are not there."""
-    from energyctl.slurm import Attempts
+    from energyctl.slurm import Tries
 
-    attempts = Attempts(overviews.journal.folder, overviews.journal)
+    attempts = Tries(overviews.journal.folder, overviews.journal)
     deadline = time.monotonic() + attempts.claims.stale_seconds
     while True:
         attempts.refresh()

@@ -103,7 +103,7 @@ def compare(
             sides = groups.rows.items()
             groups.rows = {n: comparing.divided(side, measures, per)[0] for n, side in sides}
         measures = divided
-    settings = comparing.Settings(confidence, seed or 0)
+    settings = comparing.CompareOptions(confidence, seed or 0)
     if groups is None:
         study = comparing.correlate_rows(rows, by, measures, settings)
     else:
@@ -161,13 +161,13 @@ def _rows(workspace: Workspace, names: Sequence[str], problems: list[str]) -> li
 
 
 def _print(study: Study, as_json: bool, as_latex: bool) -> None:
-    from energyctl.cli.output import compare as reports
+    from energyctl.cli.output.compare import latex, show
 
     if as_json:
         click.echo(json_text(study.document()))
     elif as_latex:
-        click.echo(reports.latex(study))
+        click.echo(latex(study))
     else:
         from energyctl.cli.output.live import make_console
 
-        reports.show(study, make_console())
+        show(study, make_console())

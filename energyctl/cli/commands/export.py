@@ -12,7 +12,7 @@ import click
 
 from energyctl.cli import options
 from energyctl.cli.problems import say
-from energyctl.cli.progress import Steps
+from energyctl.cli.progress import ProgressBar
 from energyctl.errors import SettingsError
 from energyctl.text import count
 
@@ -75,7 +75,7 @@ def export(
     targets = _targets(None if out == "-" else workspace.given(out), form, names, force, user)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="")
-    with Steps("reading results") as steps:
+    with ProgressBar("reading results") as steps:
         done = exporting.export(paths, targets, form, user, sys.stdout, say, steps)
     for target in targets:
         if target.place is not None:

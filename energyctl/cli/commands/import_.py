@@ -8,7 +8,7 @@ import click
 
 from energyctl.cli import options
 from energyctl.cli.problems import say
-from energyctl.cli.progress import Steps
+from energyctl.cli.progress import ProgressBar
 
 
 @click.command("import")
@@ -31,7 +31,7 @@ def import_(root: Path, folders: tuple[str, ...], folder: str | None) -> int:
 
     results = results_folder(Workspace(root), folder)
     done = []
-    with Steps("importing runs") as steps:
+    with ProgressBar("importing runs") as steps:
         for one in import_folders([Path(name) for name in folders], results, steps):
             done.append(one)
             if one.problem:

@@ -64,9 +64,9 @@ def meter(
     The command's output is untouched, the summary goes to standard error. The exit code is the
     command's.
     """
-    from energyctl.meters import command as metered
+    from energyctl.meters.command import meter_command
 
-    return metered.run(
+    return meter_command(
         command,
         interval_seconds=interval,
         gpus=gpus,

@@ -18,7 +18,7 @@ from energyctl.errors import SettingsError
 from energyctl.text import count
 
 if TYPE_CHECKING:
-    from energyctl.campaign.prepare import Prepared
+    from energyctl.campaign.prepare import PreparedCampaign
     from energyctl.config.settings import Migration, Question
     from energyctl.system.workspace import Workspace
 
@@ -204,7 +204,7 @@ def _check(workspace: Workspace, path: Path, old: str, new: str, models: str | N
 
     known = None if models is None else workspace.given(models)
 
-    def prepared(text: str) -> Prepared:
+    def prepared(text: str) -> PreparedCampaign:
         document = settings.parse(text, str(path))
         return prepare(workspace, document, text, known, 0)
 
@@ -214,7 +214,7 @@ def _check(workspace: Workspace, path: Path, old: str, new: str, models: str | N
     return SettingsError.exit_code if after.plan is None else int(after.invalid)
 
 
-def _counts(prepared: Prepared) -> str:
+def _counts(prepared: PreparedCampaign) -> str:
     if prepared.plan is None:
         errors = Counter(problem.severity for problem in prepared.problems)["error"]
         return f"no runs, {count(errors, 'error')} at the top"

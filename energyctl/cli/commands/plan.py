@@ -15,7 +15,7 @@ from energyctl.errors import SettingsError
 from energyctl.text import json_text
 
 if TYPE_CHECKING:
-    from energyctl.campaign.prepare import Prepared
+    from energyctl.campaign.prepare import PreparedCampaign
     from energyctl.system.workspace import Workspace
 
 
@@ -51,13 +51,13 @@ def plan(
     return SettingsError.exit_code if prepared.plan is None else int(prepared.invalid)
 
 
-def _no_plan(prepared: Prepared) -> dict[str, Any]:
+def _no_plan(prepared: PreparedCampaign) -> dict[str, Any]:
     wrong = [p.to_json() for p in prepared.problems if p.severity != "warning"]
     warnings = [p.to_json() for p in prepared.problems if p.severity == "warning"]
     return {"runs": [], "problems": wrong, "warnings": warnings, "separators": 0}
 
 
-def _show(workspace: Workspace, prepared: Prepared, folder: str | None) -> None:
+def _show(workspace: Workspace, prepared: PreparedCampaign, folder: str | None) -> None:
     """Every run, and why trainings could not start here."""
     from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.campaign.training import interpreters, preflight

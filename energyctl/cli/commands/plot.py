@@ -116,7 +116,7 @@ def plot(
 
     chosen = kind or ("power" if len(runs) == 1 else "energy")
     place = place or _place(workspace.given(f"{chosen}.pdf"), force)
-    drawing = plots.KINDS[chosen](runs, plots.Wanted(x, y, maximise, height))
+    drawing = plots.KINDS[chosen](runs, plots.PlotOptions(x, y, maximise, height))
     form = figure_files.form_of(place)
     made = figure_files.figure(drawing.chart, drawing.rows, form, width, theme, dpi)
     figure_files.save(place, made, invoking_user())

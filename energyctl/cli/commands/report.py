@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from energyctl.cli import options
-from energyctl.cli.progress import Steps
+from energyctl.cli.progress import ProgressBar
 from energyctl.errors import MachineError, SettingsError
 from energyctl.text import count
 
@@ -71,16 +71,16 @@ def _place(workspace: Workspace, name: str, force: bool) -> Path:
 
 
 def _write(runs: Runs, place: Path, title: str | None) -> None:
-    from energyctl.analysis import report as pages
+    from energyctl.analysis.report import calibrations_of, settings_of
     from energyctl.analysis.report.page import page
     from energyctl.results.table_writers import staging
     from energyctl.system.user import invoking_user
 
     with staging(invoking_user()) as staged:
         fresh = staged.begin(place)
-        with Steps("drawing runs") as steps:
-            found = pages.calibrations_of(runs)
-            text = page(runs, title, pages.settings_of(runs), steps, calibrations=found)
+        with ProgressBar("drawing runs") as steps:
+            found = calibrations_of(runs)
+            text = page(runs, title, settings_of(runs), steps, calibrations=found)
         try:
             fresh.write_text(text, encoding="utf-8")
         except OSError as error:

@@ -36,12 +36,12 @@ def resume(
     Without CAMPAIGN, it takes the newest. On a cluster, it submits what is neither finished nor in
     the queue.
     """
-    from energyctl.campaign.journal import find
+    from energyctl.campaign.journal import find_journal
     from energyctl.cli.result_arguments import results_folder
     from energyctl.system.workspace import Workspace
 
     workspace = Workspace(root)
-    journal = find(results_folder(workspace, folder), campaign)
+    journal = find_journal(results_folder(workspace, folder), campaign)
     if journal.cluster is not None:
         return _submit_missing(workspace, journal, sbatch)
     if sbatch:
@@ -50,7 +50,7 @@ def resume(
 
 
 def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
-    from energyctl.campaign import campaign as campaigns
+    from energyctl.campaign.campaign import of_journal, tidy
     from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.cli.conduct import close, conduct, progress_of
     from energyctl.cli.output import campaign as output
@@ -60,7 +60,7 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
     refuse_if_held()
     console, outcome = make_console(), None
     with progress_of(console, 0, 0, None, plain) as progress:
-        campaign, journal, runs = campaigns.of_journal(workspace, journal, progress)
+        campaign, journal, runs = of_journal(workspace, journal, progress)
         left, settings = campaign.runs, campaign.settings
         done = f"{len(runs) - len(left)} of {len(runs)} runs are finished"
         output.print_line(console, f"{journal.name}: {done}")
@@ -73,7 +73,7 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
             progress.ends = None if ends_in is None else time.time() + ends_in
             outcome = conduct(campaign, progress)
         else:
-            campaigns.tidy(workspace, journal.folder.user, progress)
+            tidy(workspace, journal.folder.user, progress)
     failed = not journal.succeeded()
     if outcome is not None:
         return close(console, outcome, failed)

@@ -14,7 +14,7 @@ from energyctl.cli.problems import show_problems
 from energyctl.errors import SettingsError
 
 if TYPE_CHECKING:
-    from energyctl.campaign.prepare import Prepared
+    from energyctl.campaign.prepare import PreparedCampaign
     from energyctl.system.workspace import Workspace
 
 
@@ -55,7 +55,13 @@ def run(root: Path, /, file: str | None, **given: Any) -> int:
     from energyctl.campaign import prepare
     from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.cli.conduct import close, conduct, progress_of
-    from energyctl.cli.output import campaign as output
+    from energyctl.cli.output.campaign import (
+        print_line,
+        show_end,
+        show_meters,
+        show_passed_over,
+        show_plan,
+    )
     from energyctl.cli.output.live import make_console
     from energyctl.cli.result_arguments import results_folder
     from energyctl.system.lock import refuse_if_held
@@ -73,23 +79,23 @@ def run(root: Path, /, file: str | None, **given: Any) -> int:
     folder, console = results_folder(workspace, given["folder"]), make_console()
     seconds = durations(folder)
     estimates = estimate_seconds(runs, settings, prepared.registry, seconds)
-    output.show_plan(console, settings, runs, estimates, plan.seed)
-    ends_in = output.show_end(console, settings, estimates)
-    output.show_passed_over(console, plan.passed_over)
+    show_plan(console, settings, runs, estimates, plan.seed)
+    ends_in = show_end(console, settings, estimates)
+    show_passed_over(console, plan.passed_over)
     total, plain = len(plan.runs), given["no_progress"]
     with progress_of(console, total, len(runs), ends_in, plain) as progress:
         rendered = given["rendered"] and workspace.given(given["rendered"])
         campaign = prepare.campaign_of(prepared, runs, folder, rendered, progress)
-        output.show_meters(console, settings)
+        show_meters(console, settings)
         if given["dry_run"]:
             prepare.check(campaign)
-            output.print_line(console, "dry run: nothing was started")
+            print_line(console, "dry run: nothing was started")
             return int(prepared.invalid)
         outcome = conduct(campaign, progress)
     return close(console, outcome, prepared.invalid)
 
 
-def _prepared(workspace: Workspace, file: str | None, given: Mapping[str, Any]) -> Prepared:
+def _prepared(workspace: Workspace, file: str | None, given: Mapping[str, Any]) -> PreparedCampaign:
     """The settings file, or the one that ``--repo … --model …`` stand for."""
     from energyctl.campaign import prepare
     from energyctl.config import settings

@@ -14,7 +14,7 @@ from energyctl.text import count
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from energyctl.campaign.campaign import Outcome
+    from energyctl.campaign.campaign import CampaignOutcome
     from energyctl.slurm.task import Task
 
 
@@ -52,7 +52,7 @@ def run_task(root: Path, campaign: str, index: int, folder: str | None) -> int:
     return int(any(result["status"] != "succeeded" for result in outcome.results))
 
 
-def _interrupted(mine: Task, outcome: Outcome, console: Console) -> int:
+def _interrupted(mine: Task, outcome: CampaignOutcome, console: Console) -> int:
     """Back into the queue, where the time limit was near and something was done."""
     from energyctl.cli.output.campaign import print_line
     from energyctl.slurm import commands, task

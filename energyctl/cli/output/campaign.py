@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from energyctl.cli.output import tables
-from energyctl.config.plan import PassedOver, Run
+from energyctl.config.plan import Run, SkippedValues
 from energyctl.config.settings import Settings
 from energyctl.meters import describe, open_meters
 from energyctl.results.schema import Result
@@ -56,7 +56,7 @@ def show_end(
 
 
 def show_passed_over(
-    console: Console, passed_over: Sequence[PassedOver], most: int = SHOWN_RUNS
+    console: Console, passed_over: Sequence[SkippedValues], most: int = SHOWN_RUNS
 ) -> None:
     """The values that are left out because they were run before."""
     for line in tables.passed_over_lines(passed_over, most):

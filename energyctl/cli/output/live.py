@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from energyctl.campaign.observer import View
-from energyctl.campaign.watcher import HISTORY, Closed, Finished, Scene, finished_run
+from energyctl.campaign.watcher import HISTORY, CampaignProgress, FinishedRun, Scene, finished_run
 from energyctl.cli.output.run_view import plain_line
 from energyctl.cli.output.tables import presence, total_energy
 from energyctl.cli.output.watch import screen
@@ -70,7 +70,7 @@ class Progress:
     _view: View | None = None
     _last: tuple[object, ...] = ()
     _last_monotonic: float = 0.0
-    _done: tuple[Finished, ...] = ()
+    _done: tuple[FinishedRun, ...] = ()
     _power: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
     _began: float = field(default_factory=time.time)
     _lines: SimpleQueue[Text | None] = field(default_factory=SimpleQueue)
@@ -156,5 +156,5 @@ class Progress:
             done=self._done,
             power=self._power,
             lines=(view.last_line,) if view.last_line else (),
-            closed=Closed(self.name, self.total, statuses, None, False, ""),
+            closed=CampaignProgress(self.name, self.total, statuses, None, False, ""),
         )

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.config.plan import PassedOver, Run
+from energyctl.config.plan import Run, SkippedValues
 from energyctl.meters import Row
 from energyctl.results import reader
 from energyctl.results.schema import Result
@@ -59,7 +59,7 @@ def plan_table(runs: Sequence[Run], estimates: Sequence[float | None], most: int
     return table
 
 
-def passed_over_lines(found: Sequence[PassedOver], most: int) -> list[str]:
+def passed_over_lines(found: Sequence[SkippedValues], most: int) -> list[str]:
     """What was not drawn again, and where it was run before; `most` of them one by one."""
     if not found:
         return []

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
-from energyctl.campaign.watcher import STALE_SECONDS, Closed, Scene
+from energyctl.campaign.watcher import STALE_SECONDS, CampaignProgress, Scene
 from energyctl.cli.output.run_view import job_words, phase, plain_line, progress
 from energyctl.config.plan import Run
 from energyctl.results.phases import TRAINING, kind_of, phase_words
@@ -219,7 +219,7 @@ def _nothing(scene: Scene) -> Iterator[Text]:
         yield Text(closing(scene.closed, scene.now))
 
 
-def closing(closed: Closed, now: float) -> str:
+def closing(closed: CampaignProgress, now: float) -> str:
     """How a campaign ended."""
     tally: dict[str, int] = {}
     for status in closed.finished.values():

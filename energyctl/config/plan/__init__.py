@@ -6,22 +6,22 @@ plan = make(settings, registry, seed=7, document=document, problems=checked.prob
 from __future__ import annotations
 
 from energyctl.config.plan.deduplication import (
-    Earlier,
+    EarlierRun,
     History,
     history_from_results,
     history_from_rows,
     joined,
 )
-from energyctl.config.plan.model import BackgroundJob, PassedOver, Plan, Run, Training
+from energyctl.config.plan.model import BackgroundJob, Plan, Run, SkippedValues, Training
 from energyctl.config.plan.planner import make
 
 __all__ = [
     "BackgroundJob",
-    "Earlier",
+    "EarlierRun",
     "History",
-    "PassedOver",
     "Plan",
     "Run",
+    "SkippedValues",
     "Training",
     "history_from_results",
     "history_from_rows",

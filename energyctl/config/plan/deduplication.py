@@ -10,7 +10,7 @@ from energyctl.config.registry import Hyperparameter
 
 
 @dataclass(frozen=True)
-class Earlier:
+class EarlierRun:
     """A run that has succeeded: its values by name, as written, and where it is recorded."""
 
     values: Mapping[str, Any]
@@ -18,7 +18,7 @@ class Earlier:
 
 
 # (repository, model, whether in parallel mode) → the earlier runs.
-History = Mapping[tuple[str, str, bool], tuple[Earlier, ...]]
+History = Mapping[tuple[str, str, bool], tuple[EarlierRun, ...]]
 
 _PREFIX = "hyperparam_"
 
@@ -29,7 +29,7 @@ def history_from_rows(rows: Iterable[Mapping[str, str | None]], table: str = "ta
     A run was parallel where its `mode` says so or its `experiment_id` ends in `_parallel`. Runs
     that `training_success` calls failed do not count: their values may be drawn again.
     """
-    found: dict[tuple[str, str, bool], list[Earlier]] = {}
+    found: dict[tuple[str, str, bool], list[EarlierRun]] = {}
     for number, row in enumerate(rows, 1):
         repo, model = _cell(row, "repository") or _cell(row, "repo"), _cell(row, "model")
         values = {
@@ -38,25 +38,25 @@ def history_from_rows(rows: Iterable[Mapping[str, str | None]], table: str = "ta
             if isinstance(name, str) and name.startswith(_PREFIX) and (value := _cell(row, name))
         }
         if repo and model and values and not _failed(row):
-            earlier = Earlier(values, f"{table}, row {number}")
+            earlier = EarlierRun(values, f"{table}, row {number}")
             found.setdefault((repo, model, _was_parallel(row)), []).append(earlier)
     return {key: tuple(runs) for key, runs in found.items()}
 
 
 def history_from_results(results: Iterable[tuple[str, Mapping[str, Any]]]) -> History:
     """The succeeded ones of results, each with the name of its file. Imported ones count, too."""
-    found: dict[tuple[str, str, bool], list[Earlier]] = {}
+    found: dict[tuple[str, str, bool], list[EarlierRun]] = {}
     for name, result in results:
         if result["status"] == "succeeded":
             training = result["foreground_result"]
             key = (training["repo"], training["model"], result["mode"] == "parallel")
-            found.setdefault(key, []).append(Earlier(training["hyperparameters"], name))
+            found.setdefault(key, []).append(EarlierRun(training["hyperparameters"], name))
     return {key: tuple(runs) for key, runs in found.items()}
 
 
 def joined(histories: Iterable[History]) -> History:
     """All of them as one, in their order."""
-    found: dict[tuple[str, str, bool], tuple[Earlier, ...]] = {}
+    found: dict[tuple[str, str, bool], tuple[EarlierRun, ...]] = {}
     for history in histories:
         for key, runs in history.items():
             found[key] = (*found.get(key, ()), *runs)

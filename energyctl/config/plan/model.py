@@ -105,7 +105,7 @@ def _training(data: Mapping[str, Any]) -> Training:
 
 
 @dataclass(frozen=True)
-class PassedOver:
+class SkippedValues:
     """Values that were not drawn again, since an earlier run of the same kind had them together.
 
     `run` is the index of the run that they were drawn for; None where none is left to draw them
@@ -137,7 +137,7 @@ class Plan:
     problems: tuple[Problem, ...]
     separators: int
     seed: int
-    passed_over: tuple[PassedOver, ...] = ()
+    passed_over: tuple[SkippedValues, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from energyctl.config.jsonfile import Document, Problem, json_path, nearest, shown
 from energyctl.config.plan.deduplication import History, taken_combinations
-from energyctl.config.plan.model import BackgroundJob, PassedOver, Plan, Run, Training
+from energyctl.config.plan.model import BackgroundJob, Plan, Run, SkippedValues, Training
 from energyctl.config.plan.random_values import ValueDrawer
 from energyctl.config.registry import Hyperparameter, Registry, Repository
 from energyctl.config.settings import Experiment, Settings
@@ -34,7 +34,7 @@ def make(
     report = _Report(document)
     past = (history or {}) if settings.use_deduplication else {}
     runs: list[Run] = []
-    passed_over: list[PassedOver] = []
+    passed_over: list[SkippedValues] = []
     for experiment in settings.experiments:
         maker = _Maker(experiment, registry, report)
         runs.extend(maker.runs(len(runs) + 1, seed, past))
@@ -95,7 +95,7 @@ class _Maker:
 
     def __init__(self, experiment: Experiment, registry: Registry, report: _Report) -> None:
         self._experiment, self._registry, self._report = experiment, registry, report
-        self.passed_over: list[PassedOver] = []
+        self.passed_over: list[SkippedValues] = []
         root: Path = ("experiments", experiment.number)
         self._path = (*root, "foreground") if experiment.foreground else root
         self._background_path = (*root, "background")
@@ -231,7 +231,7 @@ class _Maker:
         self._check_enough(left, asked, mutated, len(drawer.earlier))
         drawn = [drawer.next(repetition) for repetition in range(1, min(asked, left) + 1)]
         self.passed_over = [
-            PassedOver(
+            SkippedValues(
                 None if place is None else index + place - 1,
                 experiment.number,
                 experiment.mode,

@@ -40,7 +40,7 @@ class Interpreter:
 
 
 @dataclass(frozen=True)
-class Where:
+class InvocationContext:
     """Where a training runs, and as what.
 
     workspace: absolute. workdir: the folder that the run works in; None: the clone itself.
@@ -90,7 +90,7 @@ def root_of(repository: Repository, workspace: Path) -> Path:
 
 
 def invocations(
-    repository: Repository, model: str, values: Mapping[str, Any], where: Where
+    repository: Repository, model: str, values: Mapping[str, Any], where: InvocationContext
 ) -> tuple[Invocation, ...]:
     """The programs that train a model with these values in that role, in their order.
 
@@ -131,7 +131,7 @@ def _argv(
     step: Step,
     model: str,
     values: Mapping[str, Any],
-    where: Where,
+    where: InvocationContext,
     names: Mapping[str, str],
     later: Mapping[str, str],
 ) -> list[str]:
@@ -150,7 +150,7 @@ def _environment(
     repository: Repository,
     model: str,
     values: Mapping[str, Any],
-    where: Where,
+    where: InvocationContext,
     names: Mapping[str, str],
 ) -> dict[str, str]:
     told = {
@@ -188,7 +188,7 @@ def _model_option(flag: str | None, model: str) -> list[str]:
 
 
 def _program(
-    repository: Repository, step: Step, where: Where, names: Mapping[str, str]
+    repository: Repository, step: Step, where: InvocationContext, names: Mapping[str, str]
 ) -> list[str]:
     """The script, in the folder that the run works in (an empty one has none: the clone's own);
     a repository's interpreter that is no environment, as ``bash``, runs any script."""

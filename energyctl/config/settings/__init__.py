@@ -14,11 +14,11 @@ from energyctl.config.settings.model import Experiment, ForegroundSpec, Settings
 from energyctl.config.settings.reader import parse, read
 from energyctl.config.settings.schema import BackgroundSpec, Mode, Settle, schema
 from energyctl.config.settings.slurm import Slurm
-from energyctl.config.settings.validation import Checked, check
+from energyctl.config.settings.validation import CheckedSettings, check
 
 __all__ = [
     "BackgroundSpec",
-    "Checked",
+    "CheckedSettings",
     "Document",
     "Experiment",
     "ForegroundSpec",

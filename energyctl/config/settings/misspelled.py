@@ -55,7 +55,7 @@ _FIELDS = {
 
 
 @dataclass(frozen=True)
-class Misread:
+class NearMiss:
     """A name that its writer may take for a field; `field` is the one that was meant.
 
     `sure` where there is no other reading: an old name, or another spelling.
@@ -69,7 +69,7 @@ class Misread:
     sure: bool = False
 
 
-def misread_names(level: Level, data: Mapping[str, Any]) -> Iterator[Misread]:
+def misread_names(level: Level, data: Mapping[str, Any]) -> Iterator[NearMiss]:
     """The names of the object that are neither a field of it nor plainly free text.
 
     "invalid" where ignoring the name would change what is run.
@@ -94,20 +94,20 @@ def misread_names(level: Level, data: Mapping[str, Any]) -> Iterator[Misread]:
             yield misread
 
 
-def _old(name: str, level: Level) -> Misread | None:
+def _old(name: str, level: Level) -> NearMiss | None:
     known = [old for old, field in OLD_NAMES.items() if field in level.fields]
     old = intended_field(name, known, beginnings=False)
     if old is None:
         return None
     field = OLD_NAMES[old]
-    return Misread(name, "is not a field", f'write "{field}"', "invalid", field, sure=True)
+    return NearMiss(name, "is not a field", f'write "{field}"', "invalid", field, sure=True)
 
 
-def _old_label(name: str, level: Level, data: Mapping[str, Any]) -> Misread | None:
+def _old_label(name: str, level: Level, data: Mapping[str, Any]) -> NearMiss | None:
     field = OLD_LABELS.get(name.casefold())
     if field not in level.fields or field in data:
         return None
-    return Misread(name, "is not a field, and ignored", f'write "{field}"', "warning", field, True)
+    return NearMiss(name, "is not a field, and ignored", f'write "{field}"', "warning", field, True)
 
 
 def intended_mode(word: str) -> Mode | None:
@@ -118,12 +118,12 @@ def intended_mode(word: str) -> Mode | None:
     return next((mode for old, mode in OLD_MODES.items() if same_spelling(word, old)), None)
 
 
-def _mistyped(name: str, level: Level, data: Mapping[str, Any]) -> Misread | None:
+def _mistyped(name: str, level: Level, data: Mapping[str, Any]) -> NearMiss | None:
     field = intended_field(name, level.fields)
     if field is None:
         return None
     doubt = field in data or field == "experiment_name"
-    return Misread(
+    return NearMiss(
         name,
         "is not a field, and ignored" if doubt else "is not a field",
         f'write "{field}", or {shown(f"_{name}")} for free text',
@@ -133,16 +133,16 @@ def _mistyped(name: str, level: Level, data: Mapping[str, Any]) -> Misread | Non
     )
 
 
-def _misplaced(name: str, homes: Iterable[Level]) -> Misread:
+def _misplaced(name: str, homes: Iterable[Level]) -> NearMiss:
     of = " and of ".join(home.value for home in homes)
-    return Misread(name, "has no effect here", f"it is a field of {of}", "warning")
+    return NearMiss(name, "has no effect here", f"it is a field of {of}", "warning")
 
 
-def _lookalike(name: str, level: Level) -> Misread | None:
+def _lookalike(name: str, level: Level) -> NearMiss | None:
     field = LOOKALIKES.get(name.casefold())
     if field not in level.fields:
         return None
-    return Misread(name, "has no effect", f'write "{field}" if that is meant', "warning", field)
+    return NearMiss(name, "has no effect", f'write "{field}" if that is meant', "warning", field)
 
 
 def repeated_names(duplicates: Iterable[Duplicate]) -> Iterator[tuple[str | int, ...]]:

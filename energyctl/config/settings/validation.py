@@ -13,14 +13,14 @@ from energyctl.config.settings.schema import MODES, CampaignFields
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedSettings:
     """`settings` is None where a problem is an "error"; invalid experiments are left out of it."""
 
     settings: Settings | None
     problems: tuple[Problem, ...]
 
 
-def check(document: Document) -> Checked:
+def check(document: Document) -> CheckedSettings:
     """All that is wrong with the file, in its order, and the settings as far as they are valid."""
     collector = ProblemCollector(document)
     campaign = _campaign(document, collector)
@@ -34,13 +34,13 @@ def check(document: Document) -> Checked:
             experiments.append(experiment)
     problems = tuple(sorted(collector.problems, key=lambda p: (p.line, p.column)))
     if any(problem.severity == "error" for problem in problems):
-        return Checked(None, problems)
+        return CheckedSettings(None, problems)
     values = {name: getattr(campaign, name) for name in CampaignFields.model_fields}
     values["experiment_name"] = campaign.experiment_name or document.path.stem
     settings = Settings.model_construct(
         **values, experiments=tuple(experiments), separators=separators
     )
-    return Checked(settings, problems)
+    return CheckedSettings(settings, problems)
 
 
 def _campaign(document: Document, problems: ProblemCollector) -> CampaignFields:

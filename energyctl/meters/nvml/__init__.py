@@ -24,7 +24,7 @@ from energyctl.meters.base import (
 )
 from energyctl.meters.nvml import processes as nvml_processes
 from energyctl.meters.nvml.device import Gpu, mig_devices, open_gpu, text
-from energyctl.meters.nvml.selection import Card, Selection, named, visible
+from energyctl.meters.nvml.selection import Selection, VisibleGpu, named, visible
 
 
 def open_source(request: OpenRequest) -> NvmlSource:
@@ -32,7 +32,7 @@ def open_source(request: OpenRequest) -> NvmlSource:
     seen = None if request.gpus is not None else os.environ.get("CUDA_VISIBLE_DEVICES")
     asked = list(request.gpus) if request.gpus is not None else (seen or "").split(",")
 
-    def select(known: Sequence[Card]) -> Selection:
+    def select(known: Sequence[VisibleGpu]) -> Selection:
         known = _with_mig(known, [str(gpu).strip() for gpu in asked])
         if request.gpus is not None:
             return named(known, request.gpus)
@@ -48,7 +48,7 @@ class NvmlSource(Source):
 
     name = "nvml"
 
-    def __init__(self, select: Callable[[Sequence[Card]], Selection] | None = None) -> None:
+    def __init__(self, select: Callable[[Sequence[VisibleGpu]], Selection] | None = None) -> None:
         """select: from the GPUs there are to those that are wanted."""
         self.unavailable: str | None = None
         self._gpus: list[Gpu] = []
@@ -73,7 +73,7 @@ class NvmlSource(Source):
             self.close()
             raise
 
-    def _find(self, select: Callable[[Sequence[Card]], Selection] | None) -> None:
+    def _find(self, select: Callable[[Sequence[VisibleGpu]], Selection] | None) -> None:
         known = [_card(index) for index in range(pynvml.nvmlDeviceGetCount())]
         selection = Selection([card.index for card in known]) if select is None else select(known)
         self._gpus = [open_gpu(index, known[index].uuid) for index in selection.indices]
@@ -147,13 +147,13 @@ def _unreadable(reason: str) -> tuple[Domain, ...]:
     return (Domain("gpu", "gpu", "nvml", missing=reason),)
 
 
-def _card(index: int) -> Card:
+def _card(index: int) -> VisibleGpu:
     try:
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
     except pynvml.NVMLError:
-        return Card(index, "")
+        return VisibleGpu(index, "")
     mig = tuple(uuid for _, uuid in mig_devices(handle))
-    return Card(index, _said(handle, "UUID"), _said(handle, "Name"), mig)
+    return VisibleGpu(index, _said(handle, "UUID"), _said(handle, "Name"), mig)
 
 
 def _said(handle: Any, fact: str) -> str:
@@ -164,7 +164,7 @@ def _said(handle: Any, fact: str) -> str:
         return ""
 
 
-def _with_mig(known: Sequence[Card], asked: Sequence[str]) -> list[Card]:
+def _with_mig(known: Sequence[VisibleGpu], asked: Sequence[str]) -> list[VisibleGpu]:
     """*known* with those MIG devices of *asked* that the driver knows by their UUID alone.
 
     In a container a MIG device may be told without the list of all that its GPU has.

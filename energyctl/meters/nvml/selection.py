@@ -10,7 +10,7 @@ from energyctl.errors import SettingsError
 
 
 @dataclass(frozen=True)
-class Card:
+class VisibleGpu:
     """A GPU that there is. mig: UUIDs of the MIG devices that it is split into."""
 
     index: int
@@ -29,7 +29,7 @@ class Selection(NamedTuple):
 HIDDEN = ("-1", "none", "void", "NoDevFiles")  # ways to say that CUDA shall see no GPU
 
 
-def named(known: Sequence[Card], gpus: Sequence[int | str]) -> Selection:
+def named(known: Sequence[VisibleGpu], gpus: Sequence[int | str]) -> Selection:
     """The GPUs in `gpus` (indices or UUIDs; of a MIG device: the GPU that it is a part of).
 
     SettingsError for one that is not there.
@@ -37,7 +37,7 @@ def named(known: Sequence[Card], gpus: Sequence[int | str]) -> Selection:
     return Selection(sorted({_one(known, gpu) for gpu in gpus}))
 
 
-def _one(known: Sequence[Card], gpu: int | str) -> int:
+def _one(known: Sequence[VisibleGpu], gpu: int | str) -> int:
     found = _find(known, str(gpu))
     if len(found) == 1:
         return found[0]
@@ -46,7 +46,7 @@ def _one(known: Sequence[Card], gpu: int | str) -> int:
     raise SettingsError(f'"gpus": {problem} {gpu}; this machine has {there or "none"}')
 
 
-def visible(known: Sequence[Card], value: str, order: str | None = None) -> Selection:
+def visible(known: Sequence[VisibleGpu], value: str, order: str | None = None) -> Selection:
     """The GPUs that CUDA_VISIBLE_DEVICES=`value` shows; order: CUDA_DEVICE_ORDER.
 
     As CUDA does: an empty value shows none, and the first entry that is no GPU ends the list.
@@ -69,7 +69,7 @@ def visible(known: Sequence[Card], value: str, order: str | None = None) -> Sele
     return Selection(sorted(indices), tuple(warnings))
 
 
-def _other_order(known: Sequence[Card], value: str, indices: set[int]) -> list[str]:
+def _other_order(known: Sequence[VisibleGpu], value: str, indices: set[int]) -> list[str]:
     """CUDA counts from its fastest GPU (FASTEST_FIRST, CUDA C++ Programming Guide), NVML by bus.
 
     It does not matter where all GPUs are of one model, or all or none are chosen.
@@ -86,7 +86,7 @@ def _other_order(known: Sequence[Card], value: str, indices: set[int]) -> list[s
     ]
 
 
-def _find(known: Sequence[Card], wanted: str) -> list[int]:
+def _find(known: Sequence[VisibleGpu], wanted: str) -> list[int]:
     """Indices of those with this index or beginning of a UUID, their own or a MIG device's."""
     if wanted.isdecimal():
         return [card.index for card in known if card.index == int(wanted)]

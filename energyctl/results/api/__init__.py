@@ -40,7 +40,7 @@ def load(*places: str | os.PathLike[str], problem: Callable[[str], None] | None 
 def load_files(
     paths: Iterable[Path],
     problem: Callable[[str], None] | None = None,
-    step: reader.Step = lambda done, total: None,
+    step: reader.ProgressCallback = lambda done, total: None,
 ) -> Runs:
     """The runs of these result files."""
     problems: list[str] = []

@@ -7,12 +7,12 @@ opens and writes.
 from __future__ import annotations
 
 from energyctl.results.importer.convert import make_result
-from energyctl.results.importer.folders import Imported, import_folder, import_folders
+from energyctl.results.importer.folders import ImportOutcome, import_folder, import_folders
 from energyctl.results.importer.parse import BrokenRun, OldRun, read_run
 
 __all__ = [
     "BrokenRun",
-    "Imported",
+    "ImportOutcome",
     "OldRun",
     "import_folder",
     "import_folders",

@@ -22,7 +22,7 @@ State = Literal["imported", "known", "changed", "broken"]
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportOutcome:
     """What became of one folder. result: as it stands in the results folder, where it does.
 
     problem: a line, of what is changed or broken. series: how many files of samples were written
@@ -40,7 +40,7 @@ def import_folders(
     folders: Sequence[Path],
     results: ResultsFolder,
     step: Callable[[int, int], None] = lambda done, total: None,
-) -> Iterator[Imported]:
+) -> Iterator[ImportOutcome]:
     """Imports each old run in *folders*, once. Raises SettingsError where there is none."""
     found: dict[Path, None] = {}
     for folder in folders:
@@ -73,7 +73,7 @@ def _run_folders(root: Path) -> Iterator[Path]:
             inner.clear()
 
 
-def import_folder(folder: Path, results: ResultsFolder, known: dict[str, Result]) -> Imported:
+def import_folder(folder: Path, results: ResultsFolder, known: dict[str, Result]) -> ImportOutcome:
     """One old run. known: the results that there are, by experiment id."""
     try:
         texts = {key: _text(folder / name) for key, name in FILES.items()}
@@ -85,13 +85,15 @@ def import_folder(folder: Path, results: ResultsFolder, known: dict[str, Result]
     digest = _digest(texts)
     experiment_id, before = _name(run, known, results.root)
     if before is not None and before["imported"].get("sha256") == digest:
-        return Imported(folder, "known", before, *_write_series(folder, experiment_id, results))
+        return ImportOutcome(
+            folder, "known", before, *_write_series(folder, experiment_id, results)
+        )
     if before is not None:
         line = (
             f"{folder}: it has changed since it was imported as {experiment_id}, which stays as it "
             f"is; to import it anew, delete {experiment_id}.json"
         )
-        return Imported(folder, "changed", before, line)
+        return ImportOutcome(folder, "changed", before, line)
     source = Source(folder, folder.parent.name or None, digest)
     try:
         result = make_result(run, experiment_id, source)
@@ -101,7 +103,7 @@ def import_folder(folder: Path, results: ResultsFolder, known: dict[str, Result]
         return _broken(folder, f"{FILES['experiment']} holds what no JSON can: {error}")
     problem, series = _write_series(folder, experiment_id, results)
     results.write(results.root / f"{experiment_id}.json", text)
-    return Imported(folder, "imported", result, problem, series)
+    return ImportOutcome(folder, "imported", result, problem, series)
 
 
 def _write_series(
@@ -128,8 +130,8 @@ def _write_series(
     return problem, written
 
 
-def _broken(folder: Path, why: object) -> Imported:
-    return Imported(folder, "broken", problem=f"{folder}: not imported: {why}")
+def _broken(folder: Path, why: object) -> ImportOutcome:
+    return ImportOutcome(folder, "broken", problem=f"{folder}: not imported: {why}")
 
 
 def _name(run: OldRun, known: dict[str, Result], root: Path) -> tuple[str, Result | None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from energyctl.config.jsonfile import Document, Edits, json_path, shown
-from energyctl.config.settings.misspelled import Level, Misread, misread_names
+from energyctl.config.settings.misspelled import Level, NearMiss, misread_names
 
 Path = tuple[str | int, ...]
 
@@ -72,7 +72,7 @@ class Renaming:
         self._mutate(fields)
         return fields
 
-    def _is_field(self, fields: Fields, misread: Misread) -> bool:
+    def _is_field(self, fields: Fields, misread: NearMiss) -> bool:
         """Whether a name that may be one, or free text, is taken for the field."""
         name, field = misread.name, misread.field
         kind = _KINDS.get(str(field), object)
