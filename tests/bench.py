@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from typing import Any
 
 import pytest
 
+import energyctl
 from energyctl.system import workspace
 from energyctl.system.private_folder import runtime_path
 from energyctl.system.user import invoking_user
@@ -219,3 +222,23 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         os.kill(int(line.split()[0]), signal.SIGKILL)
     assert not left
     assert not made.runtime.exists()
+
+
+def python_for(user: pwd.struct_passwd, env: dict[str, str]) -> str:
+    """An interpreter with energyctl that *user* may start too; skips the test without one."""
+    paths = [path for path in sys.path if path.endswith("site-packages")]
+    env["PYTHONPATH"] = os.pathsep.join([str(Path(energyctl.__file__).parents[1]), *paths])
+    for python in (sys.executable, "/usr/bin/python3"):
+        with contextlib.suppress(OSError):
+            tried = subprocess.run(
+                [python, "-c", "import energyctl.campaign.campaign"],
+                user=user.pw_uid,
+                group=user.pw_gid,
+                env=env,
+                cwd="/",
+                capture_output=True,
+                check=False,
+            )
+            if tried.returncode == 0:
+                return python
+    pytest.skip("no interpreter with energyctl can be started by another user here")

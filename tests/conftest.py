@@ -17,10 +17,13 @@ from result_schema import faults
 
 __all__ = ["bench", "vendor"]
 
+TESTS = Path(__file__).parent
+
 # Tests that look at the whole machine, compare times, or leave behind what any command would name.
 ALONE = {
-    "test_benchmarks", "test_cgroups", "test_cost", "test_dead_man", "test_foreign",
-    "test_leftovers", "test_losses", "test_plug_in", "test_processes", "test_settling",
+    "background/guard/test_dead_man", "campaign/test_foreign", "campaign/test_leftovers",
+    "campaign/test_settle", "meters/test_plug_in", "scenarios/test_losses", "system/test_cgroups",
+    "system/test_processes", "test_benchmarks",
 }  # fmt: skip
 
 
@@ -37,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.stem in ALONE:
+        if item.path.relative_to(TESTS).with_suffix("").as_posix() in ALONE:
             item.add_marker("alone")
     # First what takes long and little of the CPU; last what has to be alone, so that the others do
     # not wait for it again and again.

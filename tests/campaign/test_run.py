@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pwd
@@ -16,8 +15,7 @@ from typing import Any
 
 import pytest
 
-import energyctl
-from bench import DEADLINE_SECONDS, Bench, open_way, wait_for
+from bench import DEADLINE_SECONDS, Bench, open_way, python_for, wait_for
 from energyctl.system import processes
 
 RESULT_KEYS = {
@@ -534,23 +532,3 @@ def test_under_sudo_trainings_run_as_the_invoking_user(bench: Bench, tmp_path: P
     assert owners == {user.pw_uid}
     assert (bench.root / "supervisord.conf").stat().st_uid == user.pw_uid
     assert not Path(f"/tmp/energyctl-{user.pw_uid}").exists()
-
-
-def python_for(user: pwd.struct_passwd, env: dict[str, str]) -> str:
-    """An interpreter with energyctl that *user* may start too; skips the test without one."""
-    paths = [path for path in sys.path if path.endswith("site-packages")]
-    env["PYTHONPATH"] = os.pathsep.join([str(Path(energyctl.__file__).parents[1]), *paths])
-    for python in (sys.executable, "/usr/bin/python3"):
-        with contextlib.suppress(OSError):
-            tried = subprocess.run(
-                [python, "-c", "import energyctl.campaign.campaign"],
-                user=user.pw_uid,
-                group=user.pw_gid,
-                env=env,
-                cwd="/",
-                capture_output=True,
-                check=False,
-            )
-            if tried.returncode == 0:
-                return python
-    pytest.skip("no interpreter with energyctl can be started by another user here")

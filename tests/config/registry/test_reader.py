@@ -15,8 +15,8 @@ from energyctl.errors import SettingsError
 
 # The same examples each time, however slow the machine.
 REPEATABLE = examples(derandomize=True, deadline=None)
-ROOT = Path(__file__).parent.parent
-SAMPLES = Path(__file__).parent / "samples"
+ROOT = Path(__file__).parents[3]
+SAMPLES = Path(__file__).parents[2] / "samples"
 KNOWN = registry.read(SAMPLES / "registry.json")
 NET, LOAD = KNOWN.repositories["net"], KNOWN.repositories["load"]
 

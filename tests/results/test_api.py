@@ -14,11 +14,11 @@ import nbformat
 import polars as pl
 import pytest
 from nbclient import NotebookClient
-from test_comparing import write_runs
 
 import energyctl
+from written_results import write_runs
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "docs" / "notebooks" / "analysis.ipynb"
 
 

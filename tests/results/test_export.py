@@ -307,7 +307,7 @@ def test_without_pyarrow_one_line_says_what_to_install(
 def test_the_summary_has_the_users_columns_and_is_read_as_history(
     folder: Path, tmp_path: Path
 ) -> None:
-    sample = Path(__file__).parent / "samples" / "summary.csv"
+    sample = Path(__file__).parents[1] / "samples" / "summary.csv"
     assert export("--results", folder, "--format", "summary", "--out", tmp_path / "s.csv") == 0
     header = sample.read_text().splitlines()[0]
     assert (tmp_path / "s.csv").read_bytes().split(b"\r\n")[0].decode() == header
@@ -419,5 +419,5 @@ def test_half_characters_and_long_numbers_reach_every_format(folder: Path, tmp_p
 
 @pytest.mark.parametrize("name", sorted(LAYOUTS))
 def test_the_documents_have_every_column(name: str) -> None:
-    text = (Path(__file__).parents[1] / "docs" / "tables.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "tables.md").read_text(encoding="utf-8")
     assert tables.described(LAYOUTS[name]) in text

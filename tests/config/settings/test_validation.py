@@ -9,7 +9,7 @@ import pytest
 from energyctl.config import registry, settings
 from energyctl.results import json_schema
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 JOB = {"repo": "load", "model": "cpu"}
 NET: dict[str, Any] = {"repo": "net", "model": "small"}
 PARALLEL: dict[str, Any] = {

@@ -24,7 +24,7 @@ from energyctl import cli
 from energyctl.analysis import charts
 from energyctl.analysis.charts import figure_files, plots, themes, timeline
 
-SAMPLES = Path(__file__).parent / "samples" / "charts"
+SAMPLES = Path(__file__).parents[1] / "samples" / "charts"
 START = 1_795_487_000.0
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_run import python_for
 
-from bench import DEADLINE_SECONDS, Bench, open_way, wait_for
+from bench import DEADLINE_SECONDS, Bench, open_way, python_for, wait_for
 from energyctl.background import templates
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.observer import Observer, View

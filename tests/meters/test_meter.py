@@ -24,7 +24,7 @@ from energyctl.meters.sampler import Sampler
 from hardware.powercap import moving, zone
 from hardware.waveform import Square
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "python.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "python.md"
 WATTS = 100.0
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import random
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +26,7 @@ from energyctl.analysis.compare.comparison import (
 from energyctl.analysis.compare.correlation import correlate
 from energyctl.analysis.compare.sentences import overall_sentence, sentence
 from energyctl.cli.output.compare import escaped
+from written_results import write_runs
 
 SET = CompareOptions()
 numbers = st.lists(st.integers(1, 40).map(float), min_size=2, max_size=9)
@@ -229,33 +228,6 @@ def test_latex_takes_any_name() -> None:
 
 
 # -- the command -------------------------------------------------------------------------------
-
-
-def write_runs(folder: Path, mode: str, joules: list[float], **changes: Any) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    draw = random.Random(mode)
-    for number, total in enumerate(joules):
-        name = f"20300317_17{len(list(folder.glob('*.json'))):04d}_front_small"
-        domain = {
-            "name": "gpu-0", "kind": "gpu", "source": "nvml", "measured": True, "in_total": True,
-            "joules": total, "uncertainty_joules": 1.0, "missing": None,
-        }  # fmt: skip
-        data = {
-            "schema": 1, "experiment_id": name, "campaign": folder.name, "mode": mode,
-            "status": "succeeded",
-            "foreground_result": {
-                "repo": "front", "model": "small", "success": True, "duration": 10.0 + number,
-                "hyperparameters": {"lr": draw.random(), "epochs": 10}, "attempts": [],
-                "performance_metrics": {"accuracy": 0.9},
-            },
-            "energy": {
-                "seconds": 10.0, "total_joules": total, "uncertainty_joules": 1.0,
-                "gpu_joules": total, "measured": True, "domains": [domain],
-            },
-            "phases": [], "warnings": [], "environment": {"hostname": "node"}, **changes,
-        }  # fmt: skip
-        (folder / f"{name}.json").write_text(json.dumps(data))
-    return folder
 
 
 def run(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

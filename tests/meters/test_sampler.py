@@ -19,7 +19,7 @@ from energyctl.meters import sampler as sampling
 from energyctl.meters.csv_files import CsvFiles
 from energyctl.meters.powercap import PowercapSource
 from energyctl.meters.sampler import Sampler
-from energyctl.meters.schedule import Agenda
+from energyctl.meters.schedule import ReadSchedule
 from hardware.meter import ScriptedMeter
 from hardware.powercap import moving, zone
 from hardware.waveform import Square
@@ -149,7 +149,7 @@ def test_after_an_edge_the_step_around_it_is_located() -> None:
 def test_the_agenda_traces_a_young_phase_and_follows_what_wraps() -> None:
     wrapping = Domain("package-0", "cpu", "powercap", wrap_joules=1000.0, max_watts=800.0)
     series = {d.name: series_for(d) for d in (GPU, wrapping)}
-    agenda = Agenda(series, [{"gpu-0"}, {"package-0"}])
+    agenda = ReadSchedule(series, [{"gpu-0"}, {"package-0"}])
     agenda.sampled(10.0)
     agenda.edge(10.0, steps=1, seconds=0.4)
     assert agenda.watching
@@ -163,7 +163,7 @@ def test_the_agenda_traces_a_young_phase_and_follows_what_wraps() -> None:
 
 
 def test_a_step_that_does_not_come_is_not_watched_for_ever() -> None:
-    agenda = Agenda({"gpu-0": series_for(GPU)}, [{"gpu-0"}])
+    agenda = ReadSchedule({"gpu-0": series_for(GPU)}, [{"gpu-0"}])
     agenda.edge(10.0, steps=2, seconds=0.4)
     assert agenda.due(10.39) == {"gpu-0"}
     assert agenda.watching

@@ -20,7 +20,7 @@ from energyctl.errors import SettingsError
 
 # The same examples each time, however slow the machine.
 REPEATABLE = examples(derandomize=True, deadline=None)
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[2] / "samples"
 KNOWN = registry.read(SAMPLES / "registry.json")
 NET: dict[str, Any] = {"repo": "net", "model": "small"}
 JOB: dict[str, Any] = {"repo": "load", "model": "cpu", "hyperparameters": {"threads": 2}}

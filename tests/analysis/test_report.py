@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_comparing import write_runs
 
 import energyctl
 from benchmarks.report import write_result
@@ -24,6 +23,7 @@ from energyctl.analysis.report.page import data as page_data
 from energyctl.analysis.report.run_data import TIME_STEP, content, packed, series
 from energyctl.analysis.report.run_tables import facts
 from energyctl.analysis.report.summary import grouped
+from written_results import write_runs
 
 EVIL = "</script><script>window.evil=1</script><img src=x onerror='window.evil=1'>\u2028\"&第\u202e"
 

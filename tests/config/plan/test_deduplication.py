@@ -11,7 +11,7 @@ from bench import Bench, wait_for
 from energyctl.config import plan, registry, settings
 from energyctl.results.history import read_history
 
-KNOWN = registry.read(Path(__file__).parent / "samples" / "registry.json")
+KNOWN = registry.read(Path(__file__).parents[2] / "samples" / "registry.json")
 
 
 def result(number: int, status: str = "succeeded", mode: str = "mutation", **values: Any) -> Any:

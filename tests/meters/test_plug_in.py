@@ -20,7 +20,7 @@ import pytest
 from energyctl.meters.discovery import BUILT_IN, GROUP
 from hardware.powercap import zone
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "plug-ins.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "plug-ins.md"
 # The plug's power rises evenly, so that the trapezoids between its readings are exact.
 START_WATTS, WATTS_PER_SECOND = 100.0, 20.0
 

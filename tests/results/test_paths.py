@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 import energyctl
-from energyctl import system
 from energyctl.config.plan import Run, Training
 from energyctl.meters import csv_files
 from energyctl.results import paths, reader
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.paths import RunFiles
 from energyctl.results.tables import Part
+from energyctl.system.user import invoking_user
 
 PACKAGE = Path(energyctl.__file__).parent
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[1] / "samples"
 
 WHOLE = (
     "background_logs_", "background_training_", paths.LEDGER, paths.OPERATORS, ".cooling",
@@ -117,7 +117,7 @@ def test_of_a_result_without_an_attempt_the_disk_says_how_they_were_counted(tmp_
 
 
 def test_a_new_name_is_none_of_an_earlier_run(of_earlier_version: Path) -> None:
-    folder = ResultsFolder(of_earlier_version, system.invoking_user())
+    folder = ResultsFolder(of_earlier_version, invoking_user())
     (before,) = (path for path in of_earlier_version.glob("*_small.json"))
     began = time.mktime(time.strptime(before.name[:15], "%Y%m%d_%H%M%S"))
     run = Run(1, 0, 1, "default", Training("front", "small", {}))

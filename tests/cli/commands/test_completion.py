@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 
 import pytest
-from test_comparing import write_runs
 
 from bench import wait_for
 from energyctl import cli
 from energyctl.cli.progress import ProgressBar
+from written_results import write_runs
 
-SHARE = Path(__file__).parents[1] / "docs" / "man"
+SHARE = Path(__file__).parents[3] / "docs" / "man"
 
 
 @pytest.fixture

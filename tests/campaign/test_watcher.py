@@ -29,7 +29,7 @@ from energyctl.cli.output.run_view import plain_line
 from energyctl.cli.output.watch import BLOCKS, plain, screen, sparkline
 from energyctl.config.plan import BackgroundJob, Run, Training
 
-SAMPLES = Path(__file__).parent / "samples" / "watch"
+SAMPLES = Path(__file__).parents[1] / "samples" / "watch"
 NOW = 1_900_000_000.0
 
 
