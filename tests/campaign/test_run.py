@@ -229,7 +229,7 @@ def test_a_failing_background_does_not_harm_the_foreground(bench: Bench) -> None
     assert any("not steady" in text for text in result["warnings"])
     energy = result["energy"]
     assert energy["marginal_joules"] is None
-    reason = r"background back_large ran for \d+\.\d% of the phase background_only only"
+    reason = r"background back_large ran for only \d+\.\d % of the phase 'load alone'"
     assert re.fullmatch(reason, energy["missing"]["marginal_joules"])
 
 

@@ -285,7 +285,7 @@ def job(name: str, load: float | None, coverage: float, learning_rate: float = 0
         ([job("a_1", 0.2, 1.0), job("a_2", 0.1, 1.0)], ["a_1 20 %, a_2 10 %"]),
         ([job("a", 0.9, 1.0), job("b", 0.1, 1.0, learning_rate=0.2)], ["b 10 %"]),
         ([job("a", 0.4, 0.5)], []),  # that it was away says enough
-        ([job(f"a_{n}", 0.01, 1.0) for n in range(6)], ["a_3 1% and 2 more copies of the"]),
+        ([job(f"a_{n}", 0.01, 1.0) for n in range(6)], ["a_3 1 % and 2 more copies of the"]),
     ],
 )
 def test_a_training_that_ran_and_was_idle_has_a_warning(jobs: list[Any], named: list[str]) -> None:

@@ -68,7 +68,7 @@ def test_the_counters_unit_and_its_stated_band_are_part_of_the_uncertainty() -> 
 def test_a_step_is_located_in_the_middle_of_the_two_reads_around_it() -> None:
     series = sampled(GPU, [(START, 0.0)])
     for read in range(1, 40):
-        series.watch(START + 0.01 * read, 20.0 if read >= 30 else 0.0)
+        series.locate_step(START + 0.01 * read, 20.0 if read >= 30 else 0.0)
     assert list(series.steps.times) == [pytest.approx(START + 0.295, rel=0, abs=1e-4)]
 
 

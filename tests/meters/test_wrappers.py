@@ -145,7 +145,7 @@ def test_where_a_plug_in_shows_a_lost_gpu_the_load_of_the_others_is_known(
         assert in_total == {"gpu-0": True, "gpu-1": False, "board": True}
         assert isinstance(nvml, RelabelledSource)
         assert nvml.utilization().processes[0].sm_percent == 70.0
-        with pytest.raises(NotReported, match="scripted does not tell"):
+        with pytest.raises(NotReported, match="scripted does not report the utilisation"):
             board_wrapper.utilization()
         loads = LoadMonitor(meters, ["job"], tmp_path)
         loads.look()
