@@ -20,11 +20,11 @@ from energyctl.background.xmlrpc import Unreachable
 from energyctl.errors import BackgroundLost, RunError
 from energyctl.launchers import iteration, ledger_writer, subreaper
 from energyctl.results.background_load import unknown
-from energyctl.results.document import background_info, job_info, process_end
+from energyctl.results.document import NOT_COUNTED, background_info, job_info, process_end
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.ledger import JobLedger, Operation, parse_operations
 from energyctl.results.paths import RunFiles
-from energyctl.results.schema import BackgroundInfo, GroupEndJson, JobInfo
+from energyctl.results.schema import BackgroundInfo, GroupEndJson, JobInfo, LedgerFigures
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.files import write_atomic
@@ -278,23 +278,23 @@ class BackgroundGroup:
     def _job_info(
         self, job: Job, own: JobLedger, start: float | None, end: float | None
     ) -> JobInfo:
-        span, why = None, None
-        if start is None or end is None:
-            why = "the foreground never ran"
-            load = unknown(why)
-        else:
-            span = own.presence(start, end)
+        why = "the foreground never ran"
+        figures: LedgerFigures = {
+            **NOT_COUNTED,
+            "iterations": own.iterations,
+            "failures": own.failures,
+        }
+        load = unknown(why)
+        if start is not None and end is not None:
+            figures = own.presence(start, end).to_json()
             load = unknown("it was not looked at")
             if self.loads is not None:
                 load = self.loads.between(start, end)[job.name]
         return job_info(
             job.name,
+            job.training.to_json(),
             load,
-            **job.training.to_json(),
-            iterations=span.iterations if span else own.iterations,
-            failures=span.failures if span else own.failures,
-            coverage=span.coverage if span else None,
-            max_gap_seconds=span.max_gap_seconds if span else None,
+            figures,
             why=why,
             logs=os.path.relpath(job.logs, self.files.folder),
             error=None if own.iterations else self._never_started(job.name),

@@ -21,7 +21,7 @@ def planned_info(run: Run, why: str) -> BackgroundInfo:
     copies = [job for job in run.background for _ in range(job.copies)]
     return background_info(
         [
-            job_info(name, unknown(why), **job.training.to_json(), why=why, error=why)
+            job_info(name, job.training.to_json(), unknown(why), why=why, error=why)
             for name, job in zip(templates.job_names(run), copies, strict=True)
         ]
     )

@@ -6,7 +6,6 @@ from energyctl.background import info
 from energyctl.background.group import BackgroundGroup
 from energyctl.campaign.foreign import unknown
 from energyctl.campaign.run_state import RunState, SharedIdle
-from energyctl.campaign.training.foreground import Attempt
 from energyctl.config.plan import Run
 from energyctl.energy import (
     Baseline,
@@ -25,7 +24,6 @@ from energyctl.results.phases import phase_words
 from energyctl.results.schema import (
     BackgroundInfo,
     EnergyJson,
-    ForegroundResult,
     ForeignByPhase,
     Result,
     Status,
@@ -79,7 +77,13 @@ def make_result(live: RunState, recording: Recording) -> Result:
         campaign=context.campaign,
         mode=run.mode,
         status=status,
-        foreground=_foreground(live, last, None if status == "succeeded" else error),
+        foreground=document.foreground_result(
+            files.foreground_id,
+            run.foreground,
+            None if status == "succeeded" else error,
+            [attempt.to_json() for attempt in live.attempts],
+            files.outputs.name if files.outputs.is_dir() else None,
+        ),
         background=background,
         energy=data or "the foreground never ran",
         foreign=_foreign(live),
@@ -187,28 +191,11 @@ def cut_off_result(run: Run, files: RunFiles, campaign: str) -> Result:
         campaign=campaign,
         mode=run.mode,
         status="interrupted",
-        foreground=document.foreground_result(files.foreground_id, run.foreground, error=why),
+        foreground=document.foreground_result(files.foreground_id, run.foreground, why),
         background=info.planned_info(run, why) if run.background else None,
         energy=why,
         foreign=document.foreign_by_phase({}, why),
         phases=[],
         warnings=[why],
         environment=document.environment(run, {}),
-    )
-
-
-def _foreground(live: RunState, last: Attempt | None, error: str | None) -> ForegroundResult:
-    """*last*: the last attempt that ended."""
-    shown = last or (live.attempts[-1] if live.attempts else None)
-    return document.foreground_result(
-        live.files.foreground_id,
-        live.run.foreground,
-        error=error,
-        duration=last.duration if last else None,
-        retries=max(0, len(live.attempts) - 1),
-        exit_code=shown.exit_code if shown else None,
-        metrics=shown.metrics if shown else None,
-        log=shown.log.name if shown else None,
-        outputs=live.files.outputs.name if live.files.outputs.is_dir() else None,
-        attempts=[attempt.to_json() for attempt in live.attempts],
     )

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 from energyctl.config.plan import Run, Training
 from energyctl.energy import Energy, EnergyAboveBaseline
 from energyctl.energy.schema import PhaseJson, SamplerJson
+from energyctl.results import foreign_load, schema
 from energyctl.results.background_load import JobLoad
-from energyctl.results.foreign_load import ForeignLoad, unknown
-from energyctl.results.schema import (
-    BACKGROUND_NOTE,
-    SCHEMA,
-    WHOLE_MACHINE_NOTE,
-    AddedJson,
-    AttemptJson,
-    BackgroundInfo,
-    EnergyJson,
-    Environment,
-    ForegroundResult,
-    ForeignByPhase,
-    GroupEndJson,
-    Hyperparameters,
-    Imported,
-    JobInfo,
-    Metrics,
-    Mode,
-    ProcessEndJson,
-    Result,
-    SettleJson,
-    Status,
-)
 from energyctl.system.processes import EndReport
+
+NOT_COUNTED: schema.LedgerFigures = {
+    "iterations": None,
+    "failures": None,
+    "coverage": None,
+    "max_gap_seconds": None,
+}
 
 AddedFigures = tuple[EnergyAboveBaseline, dict[str, EnergyAboveBaseline]]
 """Energy above a baseline: of the total, and by name of the domain."""
@@ -42,20 +27,20 @@ def make_result(
     *,
     experiment_id: str,
     campaign: str | None,
-    mode: Mode | None,
-    status: Status,
-    foreground: ForegroundResult,
-    background: BackgroundInfo | None,
-    energy: EnergyJson | str,
-    foreign: ForeignByPhase,
+    mode: schema.Mode | None,
+    status: schema.Status,
+    foreground: schema.ForegroundResult,
+    background: schema.BackgroundInfo | None,
+    energy: schema.EnergyJson | str,
+    foreign: schema.ForeignByPhase,
     phases: list[PhaseJson],
     warnings: Sequence[str],
-    environment: Environment,
-    imported: Imported | None = None,
-) -> Result:
+    environment: schema.Environment,
+    imported: schema.Imported | None = None,
+) -> schema.Result:
     """The whole document. *energy*: or the reason why there is none."""
-    result: Result = {
-        "schema": SCHEMA,
+    result: schema.Result = {
+        "schema": schema.SCHEMA,
         "experiment_id": experiment_id,
         "campaign": campaign,
         "mode": mode,
@@ -64,7 +49,7 @@ def make_result(
         "background_info": background,
         "energy": None if isinstance(energy, str) else energy,
         "energy_missing": energy if isinstance(energy, str) else None,
-        "energy_note": WHOLE_MACHINE_NOTE,
+        "energy_note": schema.WHOLE_MACHINE_NOTE,
         "foreign": foreign,
         "phases": phases,
         "warnings": list(dict.fromkeys(warnings)),
@@ -78,42 +63,38 @@ def make_result(
 def foreground_result(
     experiment_id: str,
     training: Training,
-    *,
     error: str | None,
-    duration: float | None = None,
-    retries: int | None = None,
-    exit_code: int | None = None,
-    metrics: Metrics | None = None,
-    log: str | None = None,
+    attempts: Sequence[schema.AttemptJson] | None = None,
     outputs: str | None = None,
-    attempts: Sequence[AttemptJson] = (),
-) -> ForegroundResult:
-    """The training that was measured; without more, one that never ran. *error*: None where it
-    succeeded."""
+) -> schema.ForegroundResult:
+    """The training that was measured. *error*: None where it succeeded. *attempts*: in their
+    order; None where nothing is known of them."""
+    last = next((one for one in reversed(attempts or ()) if one["end"] is not None), None)
+    shown = last or (attempts[-1] if attempts else None)
     return {
         "experiment_id": experiment_id,
         "success": error is None,
-        "duration": duration,
-        "retries": retries,
+        "duration": last and last["duration"],
+        "retries": None if attempts is None else max(0, len(attempts) - 1),
         "repo": training.repo,
         "model": training.model,
         "hyperparameters": training.hyperparameters,
-        "exit_code": exit_code,
+        "exit_code": shown and shown["exit_code"],
         "error": error,
-        "performance_metrics": dict(metrics or {}),
-        "log": log,
+        "performance_metrics": dict(shown["performance_metrics"]) if shown else {},
+        "log": shown and shown["log"],
         "outputs": outputs,
-        "attempts": list(attempts),
+        "attempts": list(attempts or ()),
     }
 
 
 def background_info(
-    jobs: Sequence[JobInfo],
+    jobs: Sequence[schema.JobInfo],
     *,
-    note: str = BACKGROUND_NOTE,
-    stop: GroupEndJson | None = None,
-    settle: SettleJson | None = None,
-) -> BackgroundInfo:
+    note: str = schema.BACKGROUND_NOTE,
+    stop: schema.GroupEndJson | None = None,
+    settle: schema.SettleJson | None = None,
+) -> schema.BackgroundInfo:
     """What ran as load, or was to."""
     only = jobs[0] if len(jobs) == 1 else None
     return {
@@ -129,37 +110,23 @@ def background_info(
 
 def job_info(
     job: str,
+    training: Mapping[str, Any],
     load: JobLoad,
+    figures: schema.LedgerFigures = NOT_COUNTED,
     *,
-    repo: str | None,
-    model: str | None,
-    hyperparameters: Hyperparameters | None,
-    iterations: int | None = None,
-    failures: int | None = None,
-    coverage: float | None = None,
-    max_gap_seconds: float | None = None,
     why: str | None = None,
     missing: Mapping[str, str] | None = None,
     logs: str | None = None,
     error: str | None = None,
-) -> JobInfo:
-    """A job. *why*: the reason for the figures that are None; *missing*: further reasons."""
-    figures = {
-        "iterations": iterations,
-        "failures": failures,
-        "coverage": coverage,
-        "max_gap_seconds": max_gap_seconds,
-    }
-    reasons = {name: why for name, value in figures.items() if value is None and why is not None}
+) -> schema.JobInfo:
+    """A job. *why*: the reason for the *figures* that are None; *missing*: further reasons."""
+    reasons = {name: why for name, figure in figures.items() if figure is None and why is not None}
     return {
         "job": job,
-        "repo": repo,
-        "model": model,
-        "hyperparameters": hyperparameters,
-        "iterations": iterations,
-        "failures": failures,
-        "coverage": coverage,
-        "max_gap_seconds": max_gap_seconds,
+        "repo": training["repo"],
+        "model": training["model"],
+        "hyperparameters": training["hyperparameters"],
+        **figures,
         **load.to_json(),
         "missing": {**reasons, **load.missing, **(missing or {})},
         "logs": logs,
@@ -173,35 +140,26 @@ def energy_json(
     marginal: AddedFigures,
     missing: Mapping[str, str],
     sampler: SamplerJson | None = None,
-) -> EnergyJson:
+) -> schema.EnergyJson:
     """Energy of the last attempt. *missing*: reasons for what is null, but for what was added."""
-    reasons = dict(missing)
+    figures, reasons = energy.to_json(), dict(missing)
     for key, (total, _) in {"above_idle": above_idle, "marginal": marginal}.items():
         if total.missing is not None:
             reasons[f"{key}_joules"] = total.missing
     return {
-        "seconds": energy.seconds,
-        "total_joules": energy.total_joules,
-        "uncertainty_joules": energy.uncertainty_joules,
-        "cpu_package_joules": energy.cpu_package_joules,
-        "cpu_dram_joules": energy.cpu_dram_joules,
-        "gpu_joules": energy.gpu_joules,
-        "measured": energy.measured,
+        **figures,
         "domains": [
-            {**one.to_json(), **_added(above_idle[1][name], marginal[1][name])}
-            for one in energy.domains
-            for name in (one.domain.name,)
+            {**one, **_added(above_idle[1][one["name"]], marginal[1][one["name"]])}
+            for one in figures["domains"]
         ],
-        "sampler": sampler or energy.sampler.to_json(),
-        "above_idle_joules": above_idle[0].joules,
-        "above_idle_uncertainty_joules": above_idle[0].uncertainty_joules,
-        "marginal_joules": marginal[0].joules,
-        "marginal_uncertainty_joules": marginal[0].uncertainty_joules,
+        "sampler": sampler or figures["sampler"],
+        # mypy: an extended AddedJson might hold an idle_of of another type.
+        **_added(above_idle[0], marginal[0]),  # type: ignore[typeddict-item]
         "missing": reasons,
     }
 
 
-def _added(above_idle: EnergyAboveBaseline, marginal: EnergyAboveBaseline) -> AddedJson:
+def _added(above_idle: EnergyAboveBaseline, marginal: EnergyAboveBaseline) -> schema.AddedJson:
     return {
         "above_idle_joules": above_idle.joules,
         "above_idle_uncertainty_joules": above_idle.uncertainty_joules,
@@ -216,16 +174,18 @@ def nothing_added(energy: Energy, why: str) -> AddedFigures:
     return nothing, {one.domain.name: nothing for one in energy.domains}
 
 
-def foreign_by_phase(loads: Mapping[str, ForeignLoad], why: str) -> ForeignByPhase:
+def foreign_by_phase(
+    loads: Mapping[str, foreign_load.ForeignLoad], why: str
+) -> schema.ForeignByPhase:
     """Foreign load by phase; *why*: the reason where it is not known of one."""
-    nothing = unknown(why)
+    nothing = foreign_load.unknown(why)
     return {
         "idle": loads.get("idle", nothing).to_json(),
         "foreground": loads.get("foreground", nothing).to_json(),
     }
 
 
-def process_end(ended: EndReport) -> ProcessEndJson:
+def process_end(ended: EndReport) -> schema.ProcessEndJson:
     return {
         "seconds": ended.seconds,
         "survivors": [f"{one.pid} {one.command}" for one in ended.found],
@@ -233,7 +193,7 @@ def process_end(ended: EndReport) -> ProcessEndJson:
     }
 
 
-def environment(run: Run | None, facts: Mapping[str, object]) -> Environment:
+def environment(run: Run | None, facts: Mapping[str, object]) -> schema.Environment:
     """Where *run* ran, as planned, and what is known of it."""
     # What the machine and the cluster say of themselves is an open list.
-    return cast(Environment, {**facts, "run": None if run is None else run.to_json()})
+    return cast(schema.Environment, {**facts, "run": None if run is None else run.to_json()})

@@ -13,10 +13,12 @@ import math
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from operator import itemgetter
+from typing import cast
 
 from energyctl.results.paths import OPERATORS
+from energyctl.results.schema import LedgerFigures
 
 SIGTERM = 15  # signal(7)
 
@@ -52,6 +54,9 @@ class Presence:
     failures: int
     coverage: float
     max_gap_seconds: float
+
+    def to_json(self) -> LedgerFigures:
+        return cast(LedgerFigures, asdict(self))
 
 
 def parse(text: str) -> list[Iteration]:

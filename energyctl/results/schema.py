@@ -140,17 +140,22 @@ class LoadJson(TypedDict):
     utilization: UtilizationJson
 
 
-class JobInfo(LoadJson):
+class LedgerFigures(TypedDict):
+    """How present a job was in the foreground's time, by the ledger of its iterations."""
+
+    iterations: Annotated[int | None, "that ran in the foreground's time"]
+    failures: Annotated[int | None, "iterations that failed"]
+    coverage: Annotated[float | None, "share of the time in which an iteration ran, 0 to 1"]
+    max_gap_seconds: Annotated[float | None, "longest time without an iteration"]
+
+
+class JobInfo(LedgerFigures, LoadJson):
     """A job of the background during the foreground's last attempt."""
 
     job: Annotated[str, "its name"]
     repo: str | None
     model: str | None
     hyperparameters: Hyperparameters | None
-    iterations: Annotated[int | None, "that ran in the foreground's time"]
-    failures: Annotated[int | None, "iterations that failed"]
-    coverage: Annotated[float | None, "share of the time in which an iteration ran, 0 to 1"]
-    max_gap_seconds: Annotated[float | None, "longest time without an iteration"]
     missing: Missing
     logs: Annotated[str | None, "folder of its logs, beside the result"]
     error: Annotated[str | None, "why it never ran"]

@@ -73,14 +73,11 @@ def _foreground(run: OldRun, experiment_id: str, succeeded: bool) -> ForegroundR
     facts = run.facts
     metrics = facts.get("performance_metrics")
     error = None if succeeded else str(facts.get("error_message") or "the training failed")
-    result = document.foreground_result(
-        experiment_id.removesuffix(PARALLEL),
-        Training(facts["repository"], facts["model"], facts["hyperparameters"]),
-        error=error,
-        duration=number(facts.get("duration_seconds")),
-        retries=facts.get("retries"),
-        metrics=metrics if isinstance(metrics, dict) else None,
-    )
+    training = Training(facts["repository"], facts["model"], facts["hyperparameters"])
+    result = document.foreground_result(experiment_id.removesuffix(PARALLEL), training, error)
+    result["duration"] = number(facts.get("duration_seconds"))
+    result["retries"] = facts.get("retries")
+    result["performance_metrics"] = metrics if isinstance(metrics, dict) else {}
     unknown = ["exit_code", "log", "outputs", "attempts"]
     unknown += [key for key in ("duration", "retries") if result[key] is None]
     result["missing"] = dict.fromkeys(unknown, NOT_SAID)
@@ -89,23 +86,25 @@ def _foreground(run: OldRun, experiment_id: str, succeeded: bool) -> ForegroundR
 
 def _background(run: OldRun, presence: PresenceJson) -> BackgroundInfo:
     """One job, of which nothing is known but what it was, and the GPU's utilisation."""
-    told = run.background or {}
-    values = told.get("hyperparameters")
-    repo, model = told.get("repository"), told.get("model")
-    place = told.get("log_directory")
+    facts = run.background or {}
+    values = facts.get("hyperparameters")
+    repo, model = facts.get("repository"), facts.get("model")
+    training = {
+        "repo": repo,
+        "model": model,
+        "hyperparameters": values if isinstance(values, dict) else None,
+    }
+    place = facts.get("log_directory")
     logs = f"not among what was imported; they were in {place}" if place else NOT_SAID
-    hyperparameters = values if isinstance(values, dict) else None
-    told_of = {"repo": repo, "model": model, "hyperparameters": hyperparameters}
+    missing = {key: NOT_SAID for key, value in training.items() if value is None}
     job = document.job_info(
         f"{repo}_{model}" if repo else "background",
+        training,
         background_load.unknown("the older tool did not watch it"),
-        repo=repo,
-        model=model,
-        hyperparameters=hyperparameters,
         why="the older tool kept no ledger of its iterations",
-        missing={**{k: NOT_SAID for k, value in told_of.items() if value is None}, "logs": logs},
+        missing={**missing, "logs": logs},
     )
-    info = document.background_info([job], note=str(told.get("note") or NOT_SAID))
+    info = document.background_info([job], note=str(facts.get("note") or NOT_SAID))
     info["presence"] = presence
     info["missing"] = {"stop": NOT_SAID, "settle": NOT_SAID}
     return info
