@@ -7,27 +7,13 @@ from energyctl.background.group import BackgroundGroup
 from energyctl.campaign.foreign import unknown
 from energyctl.campaign.run_state import RunState, SharedIdle
 from energyctl.config.plan import Run
-from energyctl.energy import (
-    Baseline,
-    Energy,
-    Recording,
-    above,
-    baseline_of,
-    doubtful,
-)
+from energyctl.energy import Baseline, Energy, Recording, above, baseline_of, doubtful
 from energyctl.errors import MachineError
 from energyctl.meters import why_null, write_cpu_energy
-from energyctl.results import document
+from energyctl.results import document, schema
 from energyctl.results.ledger import operator_warnings
 from energyctl.results.paths import CPU_ENERGY, RunFiles
 from energyctl.results.phases import phase_words
-from energyctl.results.schema import (
-    BackgroundInfo,
-    EnergyJson,
-    ForeignByPhase,
-    Result,
-    Status,
-)
 from energyctl.text import percent
 
 FOREIGN_WHEN = {"idle": "while idle", "foreground": "during the training"}
@@ -39,7 +25,7 @@ LOAD_ALONE = "background_only"
 """The phase above whose power is what is marginal."""
 
 
-def make_result(live: RunState, recording: Recording) -> Result:
+def make_result(live: RunState, recording: Recording) -> schema.Result:
     """The result of the run, as the results file holds it."""
     run, files, context = live.run, live.files, live.context
     last = next((a for a in reversed(live.attempts) if a.end is not None), None)
@@ -50,7 +36,7 @@ def make_result(live: RunState, recording: Recording) -> Result:
             slack = attempt.slack_seconds
             energy = recording.energy(attempt.start, attempt.end, slack_seconds=slack)
             live.warnings += _write_cpu_energy(live, attempt.number, energy)
-    background: BackgroundInfo | None = None
+    background: schema.BackgroundInfo | None = None
     warnings = [*context.warnings, *live.warnings, *recording.warnings]
     warnings += energy.warnings if energy else ()
     for name, when in FOREIGN_WHEN.items():
@@ -66,7 +52,7 @@ def make_result(live: RunState, recording: Recording) -> Result:
         warnings += operator_warnings(group.operations())
     data = _energy(energy, recording, live, group, warnings) if energy else None
     _share_idle(live, recording)
-    status: Status = "succeeded" if final is not None and final.succeeded else "failed"
+    status: schema.Status = "succeeded" if final is not None and final.succeeded else "failed"
     if live.error:
         status = "failed"
     error = live.error or (final.error if final else None) or "the foreground never ran"
@@ -100,7 +86,7 @@ def make_result(live: RunState, recording: Recording) -> Result:
     )
 
 
-def _foreign(live: RunState) -> ForeignByPhase:
+def _foreign(live: RunState) -> schema.ForeignByPhase:
     """That of the last attempt stands for the foreground."""
     shared = _idle_of_another(live)
     if shared is not None:
@@ -114,7 +100,7 @@ def _energy(
     live: RunState,
     group: BackgroundGroup | None,
     warnings: list[str],
-) -> EnergyJson:
+) -> schema.EnergyJson:
     """The "energy" object, with a reason for each figure that is null."""
     shared = _idle_of_another(live)
     idle: str | Baseline = shared.baseline if shared and shared.baseline else "idle"
@@ -183,7 +169,7 @@ def _write_cpu_energy(live: RunState, attempt: int, energy: Energy) -> list[str]
     return []
 
 
-def cut_off_result(run: Run, files: RunFiles, campaign: str) -> Result:
+def cut_off_result(run: Run, files: RunFiles, campaign: str) -> schema.Result:
     """The result of a run that was cut off by a crash: nothing is known but that it began."""
     why = "energyctl was cut off during this run"
     return document.make_result(

@@ -1,4 +1,4 @@
-"""Edge: the calibrations of campaigns, beside their results."""
+"""The calibrations of campaigns, beside their results."""
 
 from __future__ import annotations
 

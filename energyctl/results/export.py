@@ -1,4 +1,4 @@
-"""Edge: result files, and what lies beside them, → files of tables."""
+"""Result files, and what lies beside them, → files of tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 from energyctl.errors import MachineError, SettingsError
-from energyctl.results import reader, tables
+from energyctl.results import reader
 from energyctl.results.table_writers import (
     CsvSheet,
     ParquetSheet,
@@ -19,7 +19,7 @@ from energyctl.results.table_writers import (
     staging,
     text_file,
 )
-from energyctl.results.tables import Part, Row
+from energyctl.results.tables import LAYOUTS, Part, Row
 from energyctl.system.user import User
 
 Format = Literal["csv", "parquet", "summary"]
@@ -61,10 +61,11 @@ def export(
         done.problems.append(line)
         say(line)
 
-    wanted = {target.table for target in targets}
+    chosen = {target.table for target in targets}
 
     def rows_of(path: Path, result: Part) -> dict[str, list[Row]]:
-        return _rows(path, result, wanted, problem)
+        names = (name for name in LAYOUTS if name in chosen)
+        return {name: reader.rows(name, path, result, problem) for name in names}
 
     with staging(user) as staged, contextlib.ExitStack() as files:
         growing = {t.table: _growing(t, kind, staged, files, stdout) for t in targets}
@@ -90,27 +91,10 @@ def export(
 def _growing(
     target: Target, kind: Format, staged: Staging, files: contextlib.ExitStack, stdout: TextIO
 ) -> TableWriter | SummaryWriter:
-    layout = tables.LAYOUTS[target.table]
+    layout = LAYOUTS[target.table]
     if kind == "parquet" and target.place is not None:
         return TableWriter(layout, files.enter_context(ParquetSheet(staged.begin(target.place))))
     file = stdout
     if target.place is not None:
         file = files.enter_context(text_file(staged.begin(target.place)))
     return SummaryWriter(file) if kind == "summary" else TableWriter(layout, CsvSheet(file))
-
-
-def _rows(
-    path: Path, result: Part, wanted: set[str], problem: Callable[[str], None]
-) -> dict[str, list[Row]]:
-    rows: dict[str, list[Row]] = {}
-    if "runs" in wanted:
-        rows["runs"] = [tables.run_row(result, path.name, reader.gpu_series(path, result))]
-    if "domains" in wanted:
-        rows["domains"] = tables.domain_rows(result)
-    if "phases" in wanted:
-        rows["phases"] = tables.phase_rows(result)
-    if "jobs" in wanted:
-        rows["jobs"] = tables.job_rows(result)
-    if "iterations" in wanted:
-        rows["iterations"] = tables.iteration_rows(result, reader.ledger_of(path, result, problem))
-    return rows

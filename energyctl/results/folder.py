@@ -1,4 +1,4 @@
-"""Edge: result ↔ files: the results folder, free names in it, whole writes.
+"""Result ↔ files: the results folder, free names in it, whole writes.
 
 A result is plain data, shaped as ``E.json`` (schema 1).
 """

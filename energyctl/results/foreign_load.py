@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import asdict, dataclass, field
+from typing import NamedTuple, cast
 
 from energyctl.results.schema import CpuProcessJson, ForeignJson, GpuProcessJson
 from energyctl.system.host import process_facts
@@ -27,12 +27,7 @@ class CpuProcess(NamedTuple):
     cpu_seconds: float
 
     def to_json(self) -> CpuProcessJson:
-        return {
-            "pid": self.pid,
-            "user": self.user,
-            "command": self.command,
-            "cpu_seconds": self.cpu_seconds,
-        }
+        return cast(CpuProcessJson, self._asdict())
 
 
 @dataclass(frozen=True)
@@ -50,14 +45,7 @@ class GpuProcess:
     attributed: bool = True
 
     def to_json(self) -> GpuProcessJson:
-        return {
-            "gpu": self.gpu,
-            "pid": self.pid,
-            "user": self.user,
-            "command": self.command,
-            "memory_bytes": self.memory_bytes,
-            "attributed": self.attributed,
-        }
+        return cast(GpuProcessJson, asdict(self))
 
 
 @dataclass(frozen=True)

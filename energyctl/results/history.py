@@ -1,4 +1,4 @@
-"""Edge: opens what tells of earlier runs: the tables of ``historical_csvs``, and results."""
+"""What tells of earlier runs: the tables of ``historical_csvs``, and results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from energyctl.config.plan import History, history_from_results, history_from_ro
 from energyctl.config.settings import Problem, Settings
 from energyctl.results.reader import read_result
 from energyctl.results.schema import Result
-from energyctl.results.tables import NoResult, NotOurs, UnknownSchema
+from energyctl.results.tables.part import NoResult, NotOurs, UnknownSchema
 
 SHOWN_FILES = 5
 

@@ -1,4 +1,4 @@
-"""Edge: results on disk, and the files beside them: found, opened, named where they cannot be."""
+"""Results on disk, and the files beside them: found, opened, named where they cannot be."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from energyctl.errors import SettingsError
-from energyctl.results import tables
 from energyctl.results.ledger import Iteration, parse
 from energyctl.results.paths import GPU_POWER, GPU_TEMPERATURE, GPU_UTILIZATION, RunFiles
 from energyctl.results.schema import Result
-from energyctl.results.tables import GpuSeries, NoResult, Part
+from energyctl.results.tables import Part, Row, accessors, details, run_row
+from energyctl.results.tables.part import NoResult
+from energyctl.results.tables.runs import NO_SERIES, GpuSeries
 
 T = TypeVar("T")
 Say = Callable[[str], None]
@@ -39,7 +40,7 @@ def read_result(path: Path) -> Result:
     Raises NotOurs, UnknownSchema or, where it cannot be read, NoResult; the message says why.
     """
     try:
-        return tables.of_schema(json.loads(path.read_text(encoding="utf-8")))
+        return accessors.of_schema(json.loads(path.read_text(encoding="utf-8")))
     except NoResult:
         raise
     except OSError as error:
@@ -90,7 +91,7 @@ def read(
     for number, path in enumerate(every):
         step(number, len(every))
         try:
-            result = tables.checked(read_result(path))
+            result = accessors.checked(read_result(path))
             name = str(result.text("experiment_id"))
             if name in seen:
                 raise NoResult(f"{name} is in {seen[name]}, too: left out here")
@@ -108,21 +109,30 @@ def ledger_of(path: Path, result: Part, problem: Say) -> list[Iteration]:
     try:
         return parse(ledger.read_text(encoding="utf-8", errors="replace"))
     except (OSError, csv.Error) as error:
-        if tables.has_ledger(result):
+        if accessors.has_ledger(result):
             reason = getattr(error, "strerror", None) or error
             problem(f"{path}: its iterations are missing: {ledger}: {reason}")
         return []
 
 
+def rows(table: str, path: Path, result: Part, problem: Say = lambda line: None) -> list[Row]:
+    """The rows of the run whose result is *path* in a table of that name."""
+    if table == "runs":
+        return [run_row(result, path.name, gpu_series(path, result))]
+    if table == "iterations":
+        return details.iteration_rows(result, ledger_of(path, result, problem))
+    return details.ROWS[table](result)
+
+
 def series_folder(path: Path, result: Part) -> Path:
     """Where the time series of its last attempt lie, if there are any."""
-    return RunFiles.of_result(path).energy_on_disk(tables.last_attempt(result))
+    return RunFiles.of_result(path).energy_on_disk(accessors.last_attempt(result))
 
 
 def gpu_series(path: Path, result: Part) -> GpuSeries:
     """Figures of its GPU samples; none for a run that was imported, or never ran."""
-    if tables.last_attempt(result) is None:
-        return tables.NO_SERIES
+    if accessors.last_attempt(result) is None:
+        return NO_SERIES
     folder = series_folder(path, result)
     watts = _together(_series(folder / GPU_POWER, "power_draw_w"))
     celsius = [v for _, v in _series(folder / GPU_TEMPERATURE, "gpu_temp_c")]

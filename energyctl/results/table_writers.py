@@ -1,4 +1,4 @@
-"""Edge: tables as CSV and Parquet files that appear whole or not at all."""
+"""Tables as CSV and Parquet files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from energyctl.errors import MachineError, SettingsError
-from energyctl.results.tables import Column, Layout, Row, Type, converted, microseconds, summary
+from energyctl.results.tables.columns import (
+    Column,
+    Layout,
+    Row,
+    Type,
+    cell,
+    converted,
+    microseconds,
+)
+from energyctl.results.tables.summary import summary
 from energyctl.system.user import User
 
 BATCH_ROWS = 50_000
@@ -185,18 +194,13 @@ class ParquetSheet:
     def write(self, rows: Sequence[Row]) -> None:
         if rows:
             arrays = [
-                self._arrow.array([_arrow_value(row.get(c.name), c.type) for row in rows], f.type)
+                self._arrow.array([cell(row.get(c.name), c.type) for row in rows], f.type)
                 for c, f in zip(self._columns, self._schema, strict=True)
             ]
             self._writer.write_table(self._arrow.Table.from_arrays(arrays, schema=self._schema))
 
     def end(self) -> None:
         self._writer.close()
-
-
-def _arrow_value(value: Any, wanted: Type) -> Any:
-    value = converted(value, wanted)
-    return microseconds(value) if wanted == "timestamp" and value is not None else value
 
 
 class TableWriter:

@@ -1,4 +1,4 @@
-"""Edge: the time series of a run (``energy_E_attempt{k}/``) as DataFrames."""
+"""The time series of a run (``energy_E_attempt{k}/``) as DataFrames."""
 
 from __future__ import annotations
 

@@ -17,7 +17,11 @@ from energyctl import cli
 from energyctl.config.settings import Settings
 from energyctl.results import tables
 from energyctl.results.history import read_history
-from energyctl.results.tables import LAYOUTS, NoResult, checked
+from energyctl.results.tables import LAYOUTS, details
+from energyctl.results.tables.accessors import checked
+from energyctl.results.tables.layouts import described
+from energyctl.results.tables.part import NoResult
+from energyctl.results.tables.summary import summary
 
 START = 1_900_000_000.25
 SERIAL, PARALLEL, FAILED = (
@@ -175,7 +179,7 @@ def test_the_least_of_the_jobs_stands_for_the_background_and_one_null_is_null() 
 
 
 def test_a_phase_names_its_step_and_a_domain_without_figure_its_reason() -> None:
-    rows = tables.phase_rows(checked(result()))
+    rows = details.phase_rows(checked(result()))
     assert [(row["phase"], row["step"]) for row in rows[1:3]] == [
         ("idle", None), ("foreground", "train"),
     ]  # fmt: skip
@@ -192,7 +196,7 @@ def test_an_imported_run_is_marked_and_keeps_the_old_figures() -> None:
     assert row["imported"] is True
     assert row["imported_gpu_joules_difference"] == 10.0
     assert (row["gpu_max_watts"], row["gpu_mean_celsius"]) == (120.5, None)
-    header, (cells,) = tables.summary([row])
+    header, (cells,) = summary([row])
     assert cells[header.index("timestamp")] == "2026-01-07T13:50:30.245750"
 
 
@@ -420,4 +424,4 @@ def test_half_characters_and_long_numbers_reach_every_format(folder: Path, tmp_p
 @pytest.mark.parametrize("name", sorted(LAYOUTS))
 def test_the_documents_have_every_column(name: str) -> None:
     text = (Path(__file__).parents[2] / "docs" / "tables.md").read_text(encoding="utf-8")
-    assert tables.described(LAYOUTS[name]) in text
+    assert described(LAYOUTS[name]) in text

@@ -26,7 +26,7 @@ def import_(root: Path, folders: tuple[str, ...], folder: str | None) -> int:
     from energyctl.cli.output.import_ import import_table
     from energyctl.cli.output.live import make_console
     from energyctl.cli.result_arguments import results_folder
-    from energyctl.results.importer import import_folders
+    from energyctl.results.importer.folders import import_folders
     from energyctl.system.workspace import Workspace
 
     results = results_folder(Workspace(root), folder)

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import cast
 
-from energyctl.results import reader, tables
+from energyctl.results import reader
 from energyctl.results.api.frames import TABLES
 from energyctl.results.api.parts import RunDomain, RunEnergy, RunJob, RunPhase
 from energyctl.results.api.run import Run
 from energyctl.results.api.runs import Runs
 from energyctl.results.schema import Result
-from energyctl.results.tables import Part
+from energyctl.results.tables import Part, run_row
 
 __all__ = [
     "TABLES", "Run", "RunDomain", "RunEnergy", "RunJob", "RunPhase", "Runs", "load", "load_files",
@@ -54,7 +54,7 @@ def load_files(
 
 
 def _run(path: Path, result: Part) -> Run:
-    run = Run(path, cast(Result, result.document), tables.run_row(result, path.name))
+    run = Run(path, cast(Result, result.document), run_row(result, path.name))
     # What they look at is checked here, so that a file that is odd is left out with a reason.
     _ = run.energy, run.phases, run.jobs, run.hyperparameters, run.metrics
     return run

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from energyctl.results import tables
-from energyctl.results.tables import Row
+from energyctl.results.tables import LAYOUTS, Row
+from energyctl.results.tables.columns import cell
 from energyctl.results.time_series import dataframes
 
 if TYPE_CHECKING:
@@ -24,18 +24,13 @@ def frame(name: str, rows: Sequence[Row]) -> polars.DataFrame:
         "boolean": pl.Boolean,
         "timestamp": pl.Datetime("us", "UTC"),
     }
-    made: polars.DataFrame = pl.DataFrame(
+    dataframe: polars.DataFrame = pl.DataFrame(
         {
             column.name: pl.Series(
-                [_cell(row.get(column.name), column.type) for row in rows],
+                [cell(row.get(column.name), column.type) for row in rows],
                 dtype=pl.Int64 if column.type == "timestamp" else types[column.type],
             ).cast(types[column.type])
-            for column in tables.LAYOUTS[name].resolved(rows)
+            for column in LAYOUTS[name].resolved(rows)
         }
     )
-    return made
-
-
-def _cell(value: Any, wanted: tables.Type) -> Any:
-    value = tables.converted(value, wanted)
-    return tables.microseconds(value) if wanted == "timestamp" and value is not None else value
+    return dataframe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from energyctl.results import tables
+from energyctl.results.tables import total
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class RunEnergy:
     def joules_of(self, kind: str) -> float | None:
         """The sum over the counted domains of a kind: cpu, dram, gpu, other."""
         counted = [one for one in self.domains if one.kind == kind and one.in_total]
-        return tables.total([one.joules for one in counted])
+        return total([one.joules for one in counted])
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from energyctl.errors import SettingsError
-from energyctl.results import reader, tables, time_series
+from energyctl.results import reader, time_series
 from energyctl.results.api import html
 from energyctl.results.api.frames import frame
 from energyctl.results.api.parts import RunDomain, RunEnergy, RunJob, RunPhase
@@ -160,16 +159,7 @@ class Run:
 
     def rows(self, table: str) -> list[Row]:
         """Its rows of a table of :data:`energyctl.results.api.TABLES`, as plain dictionaries."""
-        if table == "runs":
-            gpus = reader.gpu_series(self.path, self._part)
-            return [tables.run_row(self._part, self.path.name, gpus)]
-        if table == "iterations":
-            ledger = reader.ledger_of(self.path, self._part, lambda line: None)
-            return tables.iteration_rows(self._part, ledger)
-        makers: dict[str, Callable[[Part], list[Row]]] = {
-            "domains": tables.domain_rows, "phases": tables.phase_rows, "jobs": tables.job_rows
-        }  # fmt: skip
-        return makers[table](self._part)
+        return reader.rows(table, self.path, self._part)
 
     def json(self) -> str:
         return json_text(self.result)

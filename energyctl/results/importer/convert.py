@@ -10,26 +10,15 @@ from energyctl.config.plan import Training
 from energyctl.energy import Energy
 from energyctl.energy.recording import phase_json
 from energyctl.energy.schema import SamplerJson
-from energyctl.results import background_load, document
+from energyctl.results import background_load, document, schema
 from energyctl.results.importer.background_presence import judge
 from energyctl.results.importer.parse import OldRun, number
 from energyctl.results.paths import PARALLEL
-from energyctl.results.schema import (
-    PHASES,
-    BackgroundInfo,
-    ComparedFigures,
-    EnergyJson,
-    ForegroundResult,
-    Imported,
-    Mode,
-    PresenceJson,
-    Result,
-)
 
 NOT_SAID = "the older tool's files do not say"
 ONE_UNKNOWN = "one of the two figures is unknown"
 NOT_METERED = "the older tool metered the foreground alone"
-NOT_RUN = tuple(name for name in PHASES if name not in ("foreground", "between_steps"))
+NOT_RUN = tuple(name for name in schema.PHASES if name not in ("foreground", "between_steps"))
 KINDS = {"cpu_package_joules": "cpu", "cpu_dram_joules": "dram", "gpu_joules": "gpu"}
 
 
@@ -42,7 +31,7 @@ class Source:
     sha256: str
 
 
-def make_result(run: OldRun, experiment_id: str, source: Source) -> Result:
+def make_result(run: OldRun, experiment_id: str, source: Source) -> schema.Result:
     succeeded = run.facts["training_success"] is True
     presence = judge(run.utilization, run.span.start, run.span.end)
     missing = {"run": NOT_SAID, "machine": NOT_SAID}
@@ -62,14 +51,14 @@ def make_result(run: OldRun, experiment_id: str, source: Source) -> Result:
     )
 
 
-def _mode(run: OldRun) -> Mode | None:
+def _mode(run: OldRun) -> schema.Mode | None:
     mode = run.whole.get("mode")
     if run.parallel:
         return "parallel"
     return mode if mode in ("mutation", "default") else None
 
 
-def _foreground(run: OldRun, experiment_id: str, succeeded: bool) -> ForegroundResult:
+def _foreground(run: OldRun, experiment_id: str, succeeded: bool) -> schema.ForegroundResult:
     facts = run.facts
     metrics = facts.get("performance_metrics")
     error = None if succeeded else str(facts.get("error_message") or "the training failed")
@@ -84,7 +73,7 @@ def _foreground(run: OldRun, experiment_id: str, succeeded: bool) -> ForegroundR
     return result
 
 
-def _background(run: OldRun, presence: PresenceJson) -> BackgroundInfo:
+def _background(run: OldRun, presence: schema.PresenceJson) -> schema.BackgroundInfo:
     """One job, of which nothing is known but what it was, and the GPU's utilisation."""
     facts = run.background or {}
     values = facts.get("hyperparameters")
@@ -110,7 +99,7 @@ def _background(run: OldRun, presence: PresenceJson) -> BackgroundInfo:
     return info
 
 
-def _energy(run: OldRun) -> EnergyJson:
+def _energy(run: OldRun) -> schema.EnergyJson:
     energy = run.energy
     missing: dict[str, str] = {}
     for key, kind in KINDS.items():
@@ -144,7 +133,7 @@ def _sampler(run: OldRun) -> SamplerJson:
     }
 
 
-def _imported(run: OldRun, source: Source, presence: PresenceJson) -> Imported:
+def _imported(run: OldRun, source: Source, presence: schema.PresenceJson) -> schema.Imported:
     """Where it comes from, the old figures, and what ours differ by."""
     span = run.span
     figures, missing = _compared(run)
@@ -171,7 +160,7 @@ def _imported(run: OldRun, source: Source, presence: PresenceJson) -> Imported:
     }
 
 
-def _compared(run: OldRun) -> tuple[ComparedFigures, dict[str, str]]:
+def _compared(run: OldRun) -> tuple[schema.ComparedFigures, dict[str, str]]:
     """The old figures, ours less them, and the reasons for what is null."""
     energy, reported = run.energy, run.reported
     gpu = number(reported.get("gpu_energy_total_joules"))
@@ -180,7 +169,7 @@ def _compared(run: OldRun) -> tuple[ComparedFigures, dict[str, str]]:
     difference = _difference(energy.gpu_joules, gpu)
     doubt = None if difference is None else _doubt_of_difference(energy)
     percent = 100 * difference / gpu if gpu and difference is not None else None
-    figures: ComparedFigures = {
+    figures: schema.ComparedFigures = {
         "gpu_joules_reported": gpu,
         "gpu_joules_difference": difference,
         "gpu_joules_difference_uncertainty_joules": doubt,
@@ -209,7 +198,7 @@ def _doubt_of_difference(energy: Energy) -> float:
     return sum(joules for gpu in gpus for cause, joules in gpu.budget.items() if cause != "stated")
 
 
-def _warnings(run: OldRun, presence: PresenceJson, succeeded: bool) -> list[str]:
+def _warnings(run: OldRun, presence: schema.PresenceJson, succeeded: bool) -> list[str]:
     lines = ["imported from an older tool's files: see `imported`", *run.energy.warnings]
     present = presence["present_at_start"]
     if run.parallel and present is False:

@@ -1,4 +1,4 @@
-"""Edge: folders of old runs are found and opened, results written."""
+"""Folders of old runs are found and opened, results written."""
 
 from __future__ import annotations
 

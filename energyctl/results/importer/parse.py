@@ -12,15 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from energyctl.energy import DomainEnergy, Energy, SamplerStatistics
-from energyctl.results.importer import perf_output
-from energyctl.results.importer.sampled_power import (
-    GPU,
-    POWER,
-    UTILIZATION,
-    Samples,
-    parse_samples,
-    power_span,
-)
+from energyctl.results.importer import perf_output, sampled_power
 from energyctl.results.paths import CPU_ENERGY, GPU_POWER, GPU_UTILIZATION
 
 FILES = {
@@ -69,8 +61,8 @@ class OldRun:
     whole: Mapping[str, Any]
     facts: Mapping[str, Any]
     span: Span
-    power: Samples
-    utilization: Samples
+    power: sampled_power.Samples
+    utilization: sampled_power.Samples
     energy: Energy
 
     @property
@@ -96,8 +88,8 @@ class OldRun:
 def read_run(texts: Mapping[str, str | None]) -> OldRun:
     """texts: by the keys of `FILES`; None: not there. Raises BrokenRun."""
     whole, facts = _facts(texts["experiment"])
-    power = _samples(texts["power"], POWER, "power")
-    utilization = _samples(texts["utilization"], UTILIZATION, "utilization")
+    power = _samples(texts["power"], sampled_power.POWER, "power")
+    utilization = _samples(texts["utilization"], sampled_power.UTILIZATION, "utilization")
     raw, summary = texts["raw"], texts["summary"]
     output = (
         perf_output.parse_perf(raw) if raw is not None else perf_output.PerfOutput(None, None, ())
@@ -121,13 +113,13 @@ def read_run(texts: Mapping[str, str | None]) -> OldRun:
     return OldRun(whole, facts, span, power, utilization, energy)
 
 
-def _samples(text: str | None, column: str, what: str) -> Samples:
+def _samples(text: str | None, column: str, what: str) -> sampled_power.Samples:
     if text is None:
-        return Samples(missing=f"there is no {FILES[what]}")
-    samples = parse_samples(text, column)
+        return sampled_power.Samples(missing=f"there is no {FILES[what]}")
+    samples = sampled_power.parse_samples(text, column)
     if samples.missing is None:
         return samples
-    return Samples(unread=samples.unread, missing=f"{FILES[what]}: {samples.missing}")
+    return sampled_power.Samples(unread=samples.unread, missing=f"{FILES[what]}: {samples.missing}")
 
 
 def _facts(text: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -164,7 +156,7 @@ def _span(
     whole: Mapping[str, Any],
     facts: Mapping[str, Any],
     output: perf_output.PerfOutput,
-    power: Samples,
+    power: sampled_power.Samples,
 ) -> Span:
     """perf wrapped the training, so its start and time are the foreground's.
 
@@ -200,14 +192,14 @@ def _written(whole: Mapping[str, Any]) -> datetime:
         ) from None
 
 
-def _gpu_energy(power: Samples, span: Span) -> DomainEnergy:
-    found = power_span(power, span.start, span.end)
+def _gpu_energy(power: sampled_power.Samples, span: Span) -> DomainEnergy:
+    found = sampled_power.power_span(power, span.start, span.end)
     if found.joules is not None and span.utc_offset_seconds is None:
         why = "its samples are not of the time at which the run began, in any time zone"
-        return DomainEnergy(GPU, None, None, why)
+        return DomainEnergy(sampled_power.GPU, None, None, why)
     if found.joules is None:
-        return DomainEnergy(GPU, None, None, found.missing)
+        return DomainEnergy(sampled_power.GPU, None, None, found.missing)
     budget = dict(found.budget)
     if span.slack_seconds:
         budget["window"] = found.joules * min(1.0, span.slack_seconds / span.seconds)
-    return DomainEnergy(GPU, found.joules, sum(budget.values()), None, budget)
+    return DomainEnergy(sampled_power.GPU, found.joules, sum(budget.values()), None, budget)

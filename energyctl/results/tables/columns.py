@@ -108,6 +108,12 @@ def converted(value: Any, wanted: Type) -> Any:
     return bool(value) if wanted == "boolean" else int(value)
 
 
+def cell(value: Any, wanted: Type) -> Any:
+    """The same, of a timestamp the microseconds: as DataFrames and Parquet hold it."""
+    value = converted(value, wanted)
+    return microseconds(value) if wanted == "timestamp" and value is not None else value
+
+
 def microseconds(seconds: float) -> int:
     """The nearest whole number of them; a time of our days keeps its last digit."""
     whole = int(seconds)

@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from energyctl.results.ledger import Iteration
-from energyctl.results.tables.accessors import (
-    ADDED,
-    attempt_span,
-    hyperparameters,
-    reasons,
-    seconds_between,
-    watts,
-)
+from energyctl.results.tables import accessors
 from energyctl.results.tables.columns import Row, flattened
 from energyctl.results.tables.layouts import BUDGET
 from energyctl.results.tables.part import NoResult, Part, in_range
@@ -31,8 +24,8 @@ def domain_rows(result: Part) -> list[Row]:
             "seconds": seconds,
             "joules": domain.number("joules"),
             "uncertainty_joules": domain.number("uncertainty_joules"),
-            "watts": watts(domain.number("joules"), seconds),
-            **{name: domain.number(name) for name in ADDED},
+            "watts": accessors.watts(domain.number("joules"), seconds),
+            **{name: domain.number(name) for name in accessors.ADDED},
             **flattened(BUDGET, domain.numbers("budget")),
         }
         for domain in energy.parts("domains")
@@ -59,7 +52,7 @@ def phase_rows(result: Part) -> list[Row]:
                     "step": step or None,
                     "started": start,
                     "ended": end,
-                    "seconds": seconds_between(start, end),
+                    "seconds": accessors.seconds_between(start, end),
                     "domain": name,
                     "kind": domain.text("kind"),
                     "in_total": domain.flag("in_total"),
@@ -86,17 +79,21 @@ def job_rows(result: Part) -> list[Row]:
                 **{name: job.integer(name) for name in ("iterations", "failures")},
                 **{name: job.number(name) for name in ("coverage", "load", "max_gap_seconds")},
                 **{name: used.number(name) for name in ("gpu_percent", "cpu_cores")},
-                "missing": reasons(job.part("missing")),
+                "missing": accessors.reasons(job.part("missing")),
                 "error": job.text("error"),
-                **hyperparameters(job),
+                **accessors.hyperparameters(job),
             }
         )
     return rows
 
 
+ROWS = {"domains": domain_rows, "phases": phase_rows, "jobs": job_rows}
+"""Of the tables that a result alone tells: what makes their rows."""
+
+
 def iteration_rows(result: Part, ledger: Iterable[Iteration]) -> list[Row]:
     """A row per iteration that ended."""
-    span = attempt_span(result)
+    span = accessors.attempt_span(result)
     ended = [one for one in ledger if one.ended is not None]
     for one in ended:
         if not in_range(one.started) or not in_range(one.ended):
@@ -111,7 +108,7 @@ def iteration_rows(result: Part, ledger: Iterable[Iteration]) -> list[Row]:
             "pid": one.pid,
             "started": one.started,
             "ended": one.ended,
-            "seconds": seconds_between(one.started, one.ended),
+            "seconds": accessors.seconds_between(one.started, one.ended),
             "attempt_seconds": _overlap(one, *span),
             "exit_code": one.exit_code,
             "signal": one.signal,

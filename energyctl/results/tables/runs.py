@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from energyctl.results.tables.accessors import (
-    ADDED,
-    attempt_span,
-    hyperparameters,
-    joined,
-    reasons,
-    seconds_between,
-    watts,
-)
+from energyctl.results.tables import accessors
 from energyctl.results.tables.columns import Row, total
 from energyctl.results.tables.layouts import METRICS
 from energyctl.results.tables.part import NoResult, Part
@@ -52,7 +44,7 @@ REPORTED = {
 def run_row(result: Part, file: str, gpu: GpuSeries = NO_SERIES) -> Row:
     """The row of a run."""
     training = result.part("foreground_result")
-    started, ended = attempt_span(result)
+    started, ended = accessors.attempt_span(result)
     warnings = result.items("warnings")
     return {
         "experiment_id": result.text("experiment_id"),
@@ -73,11 +65,11 @@ def run_row(result: Part, file: str, gpu: GpuSeries = NO_SERIES) -> Row:
         **_background(result),
         **_foreign(result.part("foreign")),
         "warning_count": len(warnings),
-        "warnings": joined(warnings, " | "),
+        "warnings": accessors.joined(warnings, " | "),
         **_imported(result),
         **_environment(result.part("environment")),
         "result_file": file,
-        **hyperparameters(training),
+        **accessors.hyperparameters(training),
         **_metrics(training),
     }
 
@@ -100,12 +92,13 @@ def _energy(result: Part) -> Row:
         "energy_seconds": seconds,
         "total_joules": joules,
         "total_uncertainty_joules": energy.number("uncertainty_joules"),
-        "total_watts": watts(joules, seconds),
+        "total_watts": accessors.watts(joules, seconds),
         "energy_measured": energy.flag("measured"),
         "estimated_joules": total(estimates),
-        **{name: energy.number(name) for name in ADDED},
-        "gpu_mean_watts": watts(energy.number("gpu_joules"), seconds),
-        "energy_missing": result.text("energy_missing") or reasons(energy.part("missing")),
+        **{name: energy.number(name) for name in accessors.ADDED},
+        "gpu_mean_watts": accessors.watts(energy.number("gpu_joules"), seconds),
+        "energy_missing": result.text("energy_missing")
+        or accessors.reasons(energy.part("missing")),
     }
     for name, kind in (("cpu_package", "cpu"), ("cpu_dram", "dram"), ("gpu", "gpu")):
         figure = energy.number(f"{name}_joules")
@@ -135,7 +128,7 @@ def _baselines(result: Part) -> Row:
         for one in result.part("energy").parts("domains")
         if one.flag("in_total")
     ]
-    start = attempt_span(result)[0]
+    start = accessors.attempt_span(result)[0]
     row: Row = {}
     for name in ("idle", "background_only"):
         seconds, joules = list[float | None](), list[float | None]()
@@ -146,10 +139,10 @@ def _baselines(result: Part) -> Row:
                     continue
                 figures = phase.numbers("joules")
                 joules.append(total([figures.get(domain) for domain in counted]))
-                seconds.append(seconds_between(phase.time("start"), end))
+                seconds.append(accessors.seconds_between(phase.time("start"), end))
         length = total(seconds)
         row[f"{name}_watts"] = (
-            watts(total(joules), length) if length and length >= LEAST_SECONDS else None
+            accessors.watts(total(joules), length) if length and length >= LEAST_SECONDS else None
         )
     return row
 
@@ -211,17 +204,17 @@ def _environment(facts: Part) -> Row:
         "run": run.integer("index"),
         "experiment": run.integer("experiment"),
         "repetition": run.integer("repetition"),
-        "mutated": joined(run.items("mutated"), ","),
+        "mutated": accessors.joined(run.items("mutated"), ","),
         "seed": facts.integer("seed"),
         "hostname": facts.text("hostname"),
         "node": facts.text("node") or facts.text("hostname"),
         "constraint": facts.part("slurm").text("constraint"),
         "slurm_job": facts.part("slurm").text("job_id"),
         "cpu": facts.text("cpu"),
-        "gpus": joined((gpu.text("name") for gpu in gpus), "; "),
-        "gpu_driver": joined(dict.fromkeys(gpu.text("driver") for gpu in gpus), "; "),
-        "gpu_power_limit_watts": joined(_limits(gpus), "; "),
-        "governors": joined(facts.items("governors"), ","),
+        "gpus": accessors.joined((gpu.text("name") for gpu in gpus), "; "),
+        "gpu_driver": accessors.joined(dict.fromkeys(gpu.text("driver") for gpu in gpus), "; "),
+        "gpu_power_limit_watts": accessors.joined(_limits(gpus), "; "),
+        "governors": accessors.joined(facts.items("governors"), ","),
         "kernel": facts.text("kernel"),
         "energyctl": facts.text("energyctl"),
     }
