@@ -12,7 +12,28 @@ _NOT_IMPORTED = "not imported"
 _NO_CLUSTER = "run by no cluster, or none was asked for"
 _NO_SERIES = "no GPU was metered, or its time series is not beside the result"
 
-ID = Column("experiment_id", "text", "", "the run; the key of all tables")
+
+def _text(name: str, meaning: str, null: str = "never") -> Column:
+    return Column(name, "text", "", meaning, null)
+
+
+def _integer(name: str, meaning: str, null: str = "never") -> Column:
+    return Column(name, "integer", "", meaning, null)
+
+
+def _boolean(name: str, meaning: str, null: str = "never") -> Column:
+    return Column(name, "boolean", "", meaning, null)
+
+
+def _instant(name: str, meaning: str, null: str = "never") -> Column:
+    return Column(name, "timestamp", "UTC", meaning, null)
+
+
+def _float(name: str, unit: str, meaning: str, null: str = "never") -> Column:
+    return Column(name, "float", unit, meaning, null)
+
+
+ID = _text("experiment_id", "the run; the key of all tables")
 
 HYPERPARAMETERS = Family(
     "hyperparam_", None, "", "value of that hyper-parameter", "the training has none of that name"
@@ -27,8 +48,8 @@ def _added(name: str, over: str) -> tuple[Column, Column]:
     why = f"no such baseline, or {_UNMEASURED}"
     meaning = f"energy that the foreground added to {over}; may be negative"
     return (
-        Column(f"{name}_joules", "float", "J", meaning, why),
-        Column(f"{name}_uncertainty_joules", "float", "J", "half-width of its band", why),
+        _float(f"{name}_joules", "J", meaning, why),
+        _float(f"{name}_uncertainty_joules", "J", "half-width of its band", why),
     )
 
 
@@ -42,150 +63,131 @@ RUNS = Layout(
     "a run, whether succeeded, failed or interrupted",
     (
         ID,
-        Column("campaign", "text", "", "name or journal of the campaign", _UNKNOWN),
-        Column("run", "integer", "", "its number in the plan, from 1", _UNKNOWN),
-        Column("experiment", "integer", "", "of the settings file, from 0", _UNKNOWN),
-        Column("repetition", "integer", "", "of the same experiment, from 1", _UNKNOWN),
-        Column("repository", "text", "", "of the foreground", _UNKNOWN),
-        Column("model", "text", "", "of the foreground", _UNKNOWN),
-        Column("mode", "text", "", "`parallel`, `mutation` or `default`", _UNKNOWN),
-        Column("mutated", "text", "", "drawn hyper-parameters, `,` between", _UNKNOWN),
-        Column("status", "text", "", "`succeeded`, `failed` or `interrupted`"),
-        Column("training_success", "boolean", "", "whether the foreground succeeded", _UNKNOWN),
-        Column("exit_code", "integer", "", "of the last attempt", "none ended, or not known"),
-        Column("error", "text", "", "why it did not succeed", "it succeeded"),
-        Column("retries", "integer", "", "further attempts", _UNKNOWN),
-        Column("started", "timestamp", "UTC", "begin of the last attempt", _UNKNOWN),
-        Column("ended", "timestamp", "UTC", "its end", _UNKNOWN),
-        Column("duration_seconds", "float", "s", "length of the last attempt", _UNKNOWN),
-        Column("energy_seconds", "float", "s", "length of what is metered", _NO_ENERGY),
-        Column(
+        _text("campaign", "name or journal of the campaign", _UNKNOWN),
+        _integer("run", "its number in the plan, from 1", _UNKNOWN),
+        _integer("experiment", "of the settings file, from 0", _UNKNOWN),
+        _integer("repetition", "of the same experiment, from 1", _UNKNOWN),
+        _text("repository", "of the foreground", _UNKNOWN),
+        _text("model", "of the foreground", _UNKNOWN),
+        _text("mode", "`parallel`, `mutation` or `default`", _UNKNOWN),
+        _text("mutated", "drawn hyper-parameters, `,` between", _UNKNOWN),
+        _text("status", "`succeeded`, `failed` or `interrupted`"),
+        _boolean("training_success", "whether the foreground succeeded", _UNKNOWN),
+        _integer("exit_code", "of the last attempt", "none ended, or not known"),
+        _text("error", "why it did not succeed", "it succeeded"),
+        _integer("retries", "further attempts", _UNKNOWN),
+        _instant("started", "begin of the last attempt", _UNKNOWN),
+        _instant("ended", "its end", _UNKNOWN),
+        _float("duration_seconds", "s", "length of the last attempt", _UNKNOWN),
+        _float("energy_seconds", "s", "length of what is metered", _NO_ENERGY),
+        _float(
             "total_joules",
-            "float",
             "J",
             "packages, DRAM and GPUs in that time, each joule once, foreground and background and "
             "all else together",
             f"{_NO_ENERGY}, or {_UNMEASURED}",
         ),
-        Column(
-            "total_uncertainty_joules", "float", "J", "half-width of its band", "as total_joules"
-        ),
-        Column("total_watts", "float", "W", "mean power: joules over seconds", "as total_joules"),
-        Column(
-            "energy_measured",
-            "boolean",
-            "",
-            "false where a part of the total is an estimate",
-            _NO_ENERGY,
-        ),
-        Column("cpu_package_joules", "float", "J", "all packages, measured", _UNMEASURED),
-        Column("cpu_package_uncertainty_joules", "float", "J", "its band", _UNMEASURED),
-        Column("cpu_dram_joules", "float", "J", "memory, measured", _UNMEASURED),
-        Column("cpu_dram_uncertainty_joules", "float", "J", "its band", _UNMEASURED),
-        Column("gpu_joules", "float", "J", "all metered GPUs, measured", _UNMEASURED),
-        Column("gpu_uncertainty_joules", "float", "J", "its band", _UNMEASURED),
-        Column(
-            "estimated_joules", "float", "J", "part of the total that is an estimate", "no estimate"
-        ),
+        _float("total_uncertainty_joules", "J", "half-width of its band", "as total_joules"),
+        _float("total_watts", "W", "mean power: joules over seconds", "as total_joules"),
+        _boolean("energy_measured", "false where a part of the total is an estimate", _NO_ENERGY),
+        _float("cpu_package_joules", "J", "all packages, measured", _UNMEASURED),
+        _float("cpu_package_uncertainty_joules", "J", "its band", _UNMEASURED),
+        _float("cpu_dram_joules", "J", "memory, measured", _UNMEASURED),
+        _float("cpu_dram_uncertainty_joules", "J", "its band", _UNMEASURED),
+        _float("gpu_joules", "J", "all metered GPUs, measured", _UNMEASURED),
+        _float("gpu_uncertainty_joules", "J", "its band", _UNMEASURED),
+        _float("estimated_joules", "J", "part of the total that is an estimate", "no estimate"),
         *ADDED,
-        Column(
+        _float(
             "idle_watts",
-            "float",
             "W",
             "total power while idle, before the attempt",
             f"shorter than 1 s, or {_UNMEASURED}",
         ),
-        Column(
+        _float(
             "background_only_watts",
-            "float",
             "W",
             "total power under the background alone, before the attempt",
             f"{_SERIAL}; shorter than 1 s, or {_UNMEASURED}",
         ),
-        Column("energy_missing", "text", "", "reason for each figure that is null", "none is"),
-        Column("gpu_mean_watts", "float", "W", "all GPUs: gpu_joules over seconds", _UNMEASURED),
-        Column("gpu_max_watts", "float", "W", "highest sample, all GPUs together", _NO_SERIES),
-        Column("gpu_min_watts", "float", "W", "lowest sample, all GPUs together", _NO_SERIES),
-        Column("gpu_mean_celsius", "float", "°C", "mean of samples and GPUs", _NO_SERIES),
-        Column("gpu_max_celsius", "float", "°C", "hottest sample", _NO_SERIES),
-        Column("gpu_mean_percent", "float", "%", "mean utilisation, samples and GPUs", _NO_SERIES),
-        Column("gpu_max_percent", "float", "%", "highest sample of any GPU", _NO_SERIES),
-        Column("sample_interval_seconds", "float", "s", "asked for", _NO_ENERGY),
-        Column("samples", "integer", "", "taken during the attempt", _NO_ENERGY),
-        Column("samples_missed", "integer", "", "deadlines passed over", _NO_ENERGY),
-        Column("max_sample_gap_seconds", "float", "s", "longest time without one", _NO_ENERGY),
-        Column("background_jobs", "integer", "", "jobs, copies included; 0 without background"),
-        Column("background_repository", "text", "", "of the job", "none or several jobs"),
-        Column("background_model", "text", "", "of the job", "none or several jobs"),
-        Column("background_iterations", "integer", "", "all jobs, during the attempt", _SERIAL),
-        Column("background_failures", "integer", "", "those of them that failed", _SERIAL),
-        Column(
+        _text("energy_missing", "reason for each figure that is null", "none is"),
+        _float("gpu_mean_watts", "W", "all GPUs: gpu_joules over seconds", _UNMEASURED),
+        _float("gpu_max_watts", "W", "highest sample, all GPUs together", _NO_SERIES),
+        _float("gpu_min_watts", "W", "lowest sample, all GPUs together", _NO_SERIES),
+        _float("gpu_mean_celsius", "°C", "mean of samples and GPUs", _NO_SERIES),
+        _float("gpu_max_celsius", "°C", "hottest sample", _NO_SERIES),
+        _float("gpu_mean_percent", "%", "mean utilisation, samples and GPUs", _NO_SERIES),
+        _float("gpu_max_percent", "%", "highest sample of any GPU", _NO_SERIES),
+        _float("sample_interval_seconds", "s", "asked for", _NO_ENERGY),
+        _integer("samples", "taken during the attempt", _NO_ENERGY),
+        _integer("samples_missed", "deadlines passed over", _NO_ENERGY),
+        _float("max_sample_gap_seconds", "s", "longest time without one", _NO_ENERGY),
+        _integer("background_jobs", "jobs, copies included; 0 without background"),
+        _text("background_repository", "of the job", "none or several jobs"),
+        _text("background_model", "of the job", "none or several jobs"),
+        _integer("background_iterations", "all jobs, during the attempt", _SERIAL),
+        _integer("background_failures", "those of them that failed", _SERIAL),
+        _float(
             "background_min_coverage",
-            "float",
             "share",
             "of the attempt in which an iteration ran, of the job that was there least",
             _SERIAL,
         ),
-        Column(
-            "background_max_gap_seconds", "float", "s", "the longest that a job was away", _SERIAL
-        ),
-        Column("background_min_load", "float", "share", "busy time of the idlest job", _SERIAL),
-        Column("settle_seconds", "float", "s", "until the load was taken as steady", _SERIAL),
-        Column("settle_steady", "boolean", "", "whether it was", _SERIAL),
-        Column("background_stop_seconds", "float", "s", "how long its end took", _SERIAL),
-        Column("foreign_idle_cores", "float", "cores", "CPU use of others while idle", _UNKNOWN),
-        Column("foreign_cores", "float", "cores", "CPU use of others in the attempt", _UNKNOWN),
-        Column("foreign_gpu_processes", "integer", "", "on the GPUs in the attempt", _UNKNOWN),
-        Column("warning_count", "integer", "", "what to know before using the numbers"),
-        Column("warnings", "text", "", "the warnings, ` \\| ` between", "there is none"),
-        Column("imported", "boolean", "", "an old recording, not metered by energyctl"),
-        Column("imported_from", "text", "", "its place", _NOT_IMPORTED),
-        Column("imported_experiment_id", "text", "", "its old id", _NOT_IMPORTED),
-        Column("imported_timestamp", "text", "", "its old time stamp", _NOT_IMPORTED),
-        Column(
+        _float("background_max_gap_seconds", "s", "the longest that a job was away", _SERIAL),
+        _float("background_min_load", "share", "busy time of the idlest job", _SERIAL),
+        _float("settle_seconds", "s", "until the load was taken as steady", _SERIAL),
+        _boolean("settle_steady", "whether it was", _SERIAL),
+        _float("background_stop_seconds", "s", "how long its end took", _SERIAL),
+        _float("foreign_idle_cores", "cores", "CPU use of others while idle", _UNKNOWN),
+        _float("foreign_cores", "cores", "CPU use of others in the attempt", _UNKNOWN),
+        _integer("foreign_gpu_processes", "on the GPUs in the attempt", _UNKNOWN),
+        _integer("warning_count", "what to know before using the numbers"),
+        _text("warnings", "the warnings, ` \\| ` between", "there is none"),
+        _boolean("imported", "an old recording, not metered by energyctl"),
+        _text("imported_from", "its place", _NOT_IMPORTED),
+        _text("imported_experiment_id", "its old id", _NOT_IMPORTED),
+        _text("imported_timestamp", "its old time stamp", _NOT_IMPORTED),
+        _float(
             "imported_gpu_joules_reported",
-            "float",
             "J",
             "what the old tool had reported; gpu_joules is the corrected figure",
             f"{_NOT_IMPORTED}, or the old tool had none",
         ),
-        Column(
+        _float(
             "imported_gpu_joules_difference",
-            "float",
             "J",
             "gpu_joules less that",
             "as imported_gpu_joules_reported",
         ),
-        Column(
+        _float(
             "imported_gpu_difference_percent",
-            "float",
             "%",
             "the difference as a share of what was reported",
             "as imported_gpu_joules_reported",
         ),
-        Column("seed", "integer", "", "of the drawn values", _UNKNOWN),
-        Column("hostname", "text", "", "of the machine", _UNKNOWN),
-        Column("node", "text", "", "its name in the cluster, else as hostname", _UNKNOWN),
-        Column("constraint", "text", "", "features that the cluster was asked for", _NO_CLUSTER),
-        Column("slurm_job", "text", "", "id of the cluster's job", _NO_CLUSTER),
-        Column("cpu", "text", "", "its processor", _UNKNOWN),
-        Column("gpus", "text", "", "names of its GPUs, `; ` between", "none, or not known"),
-        Column("gpu_driver", "text", "", "version of their driver", "none, or not known"),
+        _integer("seed", "of the drawn values", _UNKNOWN),
+        _text("hostname", "of the machine", _UNKNOWN),
+        _text("node", "its name in the cluster, else as hostname", _UNKNOWN),
+        _text("constraint", "features that the cluster was asked for", _NO_CLUSTER),
+        _text("slurm_job", "id of the cluster's job", _NO_CLUSTER),
+        _text("cpu", "its processor", _UNKNOWN),
+        _text("gpus", "names of its GPUs, `; ` between", "none, or not known"),
+        _text("gpu_driver", "version of their driver", "none, or not known"),
         Column(
             "gpu_power_limit_watts", "text", "W", "their limits, `; ` between", "none, or not known"
         ),
-        Column("governors", "text", "", "of its CPUs, `,` between", _UNKNOWN),
-        Column("kernel", "text", "", "release of its kernel", _UNKNOWN),
-        Column("energyctl", "text", "", "version that metered it", _UNKNOWN),
-        Column("result_file", "text", "", "name of the file"),
+        _text("governors", "of its CPUs, `,` between", _UNKNOWN),
+        _text("kernel", "release of its kernel", _UNKNOWN),
+        _text("energyctl", "version that metered it", _UNKNOWN),
+        _text("result_file", "name of the file"),
     ),
     (HYPERPARAMETERS, METRICS),
 )
 
-_DOMAIN = Column("domain", "text", "", "`package-0`, `dram-0`, `gpu-0`, …")
-_KIND = Column("kind", "text", "", "`cpu`, `dram`, `gpu` or `other`", _UNKNOWN)
-_IN_TOTAL = Column("in_total", "boolean", "", "whether it is part of total_joules", _UNKNOWN)
-_MISSING = Column("missing", "text", "", "why there is no figure", "there is one")
+_DOMAIN = _text("domain", "`package-0`, `dram-0`, `gpu-0`, …")
+_KIND = _text("kind", "`cpu`, `dram`, `gpu` or `other`", _UNKNOWN)
+_IN_TOTAL = _boolean("in_total", "whether it is part of total_joules", _UNKNOWN)
+_MISSING = _text("missing", "why there is no figure", "there is one")
 
 DOMAINS = Layout(
     "domains",
@@ -194,13 +196,13 @@ DOMAINS = Layout(
         ID,
         _DOMAIN,
         _KIND,
-        Column("source", "text", "", "how it was metered", _UNKNOWN),
-        Column("measured", "boolean", "", "false for an estimate", _UNKNOWN),
+        _text("source", "how it was metered", _UNKNOWN),
+        _boolean("measured", "false for an estimate", _UNKNOWN),
         _IN_TOTAL,
-        Column("seconds", "float", "s", "length of what is metered", _UNKNOWN),
-        Column("joules", "float", "J", "energy", "see missing"),
-        Column("uncertainty_joules", "float", "J", "half-width of its band", "see missing"),
-        Column("watts", "float", "W", "mean power", "see missing"),
+        _float("seconds", "s", "length of what is metered", _UNKNOWN),
+        _float("joules", "J", "energy", "see missing"),
+        _float("uncertainty_joules", "J", "half-width of its band", "see missing"),
+        _float("watts", "W", "mean power", "see missing"),
         *ADDED,
         _MISSING,
     ),
@@ -212,23 +214,21 @@ PHASES = Layout(
     "a domain during a phase of a run",
     (
         ID,
-        Column("phase_number", "integer", "", "from 1, in the order of time"),
-        Column(
+        _integer("phase_number", "from 1, in the order of time"),
+        _text(
             "phase",
-            "text",
-            "",
             "`idle`, `background_start`, `foreground`, …; `step`: a step that is not metered",
         ),
-        Column("step", "text", "", "name of the step, of several", "no steps"),
-        Column("started", "timestamp", "UTC", "its begin"),
-        Column("ended", "timestamp", "UTC", "its end"),
-        Column("seconds", "float", "s", "its length"),
-        Column("domain", "text", "", _DOMAIN.meaning, "no domain was metered"),
+        _text("step", "name of the step, of several", "no steps"),
+        _instant("started", "its begin"),
+        _instant("ended", "its end"),
+        _float("seconds", "s", "its length"),
+        _text("domain", _DOMAIN.meaning, "no domain was metered"),
         _KIND,
         _IN_TOTAL,
-        Column("joules", "float", "J", "energy", "see missing"),
-        Column("uncertainty_joules", "float", "J", "half-width of its band", "see missing"),
-        Column("watts", "float", "W", "mean power", "see missing"),
+        _float("joules", "J", "energy", "see missing"),
+        _float("uncertainty_joules", "J", "half-width of its band", "see missing"),
+        _float("watts", "W", "mean power", "see missing"),
         _MISSING,
     ),
 )
@@ -238,18 +238,18 @@ JOBS = Layout(
     "a background job of a run (each copy is one)",
     (
         ID,
-        Column("job", "text", "", "with experiment_id the key of iterations"),
-        Column("repository", "text", "", "of the job", _UNKNOWN),
-        Column("model", "text", "", "of the job", _UNKNOWN),
-        Column("iterations", "integer", "", "that ran during the attempt", "see missing"),
-        Column("failures", "integer", "", "those of them that failed", "see missing"),
-        Column("coverage", "float", "share", "of the attempt in which one ran", "see missing"),
-        Column("load", "float", "share", "of the attempt in which it was busy", "see missing"),
-        Column("max_gap_seconds", "float", "s", "longest time without one", "see missing"),
-        Column("gpu_percent", "float", "%", "mean GPU use by its processes", "see missing"),
-        Column("cpu_cores", "float", "cores", "mean CPU use of its processes", "see missing"),
-        Column("missing", "text", "", "reason for each figure that is null", "none is"),
-        Column("error", "text", "", "why it never ran", "it did"),
+        _text("job", "with experiment_id the key of iterations"),
+        _text("repository", "of the job", _UNKNOWN),
+        _text("model", "of the job", _UNKNOWN),
+        _integer("iterations", "that ran during the attempt", "see missing"),
+        _integer("failures", "those of them that failed", "see missing"),
+        _float("coverage", "share", "of the attempt in which one ran", "see missing"),
+        _float("load", "share", "of the attempt in which it was busy", "see missing"),
+        _float("max_gap_seconds", "s", "longest time without one", "see missing"),
+        _float("gpu_percent", "%", "mean GPU use by its processes", "see missing"),
+        _float("cpu_cores", "cores", "mean CPU use of its processes", "see missing"),
+        _text("missing", "reason for each figure that is null", "none is"),
+        _text("error", "why it never ran", "it did"),
     ),
     (HYPERPARAMETERS,),
 )
@@ -259,22 +259,21 @@ ITERATIONS = Layout(
     "an iteration of a background job, from the ledger of the run",
     (
         ID,
-        Column("job", "text", "", "as in jobs"),
-        Column("iteration", "integer", "", "its number, from 1; that of its log"),
-        Column("pid", "integer", "", "of its training"),
-        Column("started", "timestamp", "UTC", "its begin"),
-        Column("ended", "timestamp", "UTC", "its end"),
-        Column("seconds", "float", "s", "its length"),
-        Column(
+        _text("job", "as in jobs"),
+        _integer("iteration", "its number, from 1; that of its log"),
+        _integer("pid", "of its training"),
+        _instant("started", "its begin"),
+        _instant("ended", "its end"),
+        _float("seconds", "s", "its length"),
+        _float(
             "attempt_seconds",
-            "float",
             "s",
             "of these, within the foreground's last attempt",
             "the foreground never ran",
         ),
-        Column("exit_code", "integer", "", "its exit code", "ended by a signal"),
-        Column("signal", "integer", "", "that ended it; 15: it was asked to end", "it exited"),
-        Column("failed", "boolean", "", "ended badly by itself"),
+        _integer("exit_code", "its exit code", "ended by a signal"),
+        _integer("signal", "that ended it; 15: it was asked to end", "it exited"),
+        _boolean("failed", "ended badly by itself"),
     ),
 )
 
