@@ -8,6 +8,7 @@ from pathlib import Path
 
 from energyctl.results.reader import load, total_energy
 from energyctl.results.schema import Result
+from energyctl.results.tables import total
 
 FOLDER = "calibration"
 
@@ -54,16 +55,15 @@ def _calibration(result: Result) -> Calibration:
     idle = next((p for p in result["phases"] if p["name"] == "idle"), None)
     counted = [d for d in energy["domains"] if d["in_total"]] if energy else []
     watts = [idle["watts"].get(domain["name"]) for domain in counted] if idle else []
-    known = [value for value in watts if value is not None]
-    total = total_energy(result)
+    band = total_energy(result)
     of_work = energy if result["status"] == "succeeded" else None
     return Calibration(
         node=str(facts.get("node") or facts["hostname"]),
-        idle_watts=sum(known) if known and len(known) == len(watts) else None,
+        idle_watts=total(watts),
         seconds=of_work.get("seconds") if of_work else None,
         joules=of_work.get("total_joules") if of_work else None,
-        uncertainty_joules=total.uncertainty_joules,
+        uncertainty_joules=band.uncertainty_joules,
         above_idle_joules=of_work.get("above_idle_joules") if of_work else None,
-        measured=bool(total.measured),
+        measured=bool(band.measured),
         domains=tuple(str(d["kind"]) for d in counted if d.get("joules") is not None),
     )

@@ -12,12 +12,7 @@ from energyctl.results import foreign_load, schema
 from energyctl.results.background_load import JobLoad
 from energyctl.system.processes import EndReport
 
-NOT_COUNTED: schema.LedgerFigures = {
-    "iterations": None,
-    "failures": None,
-    "coverage": None,
-    "max_gap_seconds": None,
-}
+NOT_COUNTED = cast(schema.LedgerFigures, dict.fromkeys(schema.LedgerFigures.__annotations__))
 
 AddedFigures = tuple[EnergyAboveBaseline, dict[str, EnergyAboveBaseline]]
 """Energy above a baseline: of the total, and by name of the domain."""

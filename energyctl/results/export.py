@@ -17,7 +17,6 @@ from energyctl.results.table_writers import (
     SummaryWriter,
     TableWriter,
     staging,
-    text_file,
 )
 from energyctl.results.tables import LAYOUTS, Part, Row
 from energyctl.system.user import User
@@ -96,5 +95,6 @@ def _growing(
         return TableWriter(layout, files.enter_context(ParquetSheet(staged.begin(target.place))))
     file = stdout
     if target.place is not None:
-        file = files.enter_context(text_file(staged.begin(target.place)))
+        path = staged.begin(target.place)
+        file = files.enter_context(path.open("w", encoding="utf-8", newline=""))
     return SummaryWriter(file) if kind == "summary" else TableWriter(layout, CsvSheet(file))

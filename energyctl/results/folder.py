@@ -45,7 +45,7 @@ class ResultsFolder:
                     self.make(folder)
             with self.user.writing(self.root):
                 probe = self.root / f".probe.{os.getpid()}"
-                os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+                probe.touch(exist_ok=False)
                 probe.unlink()
         except OSError as error:
             raise MachineError(
@@ -70,13 +70,11 @@ class ResultsFolder:
         for files in self._names(run, now):
             if not self._is_free(files):
                 continue
-            path, flags = files.reservation, os.O_WRONLY | os.O_CREAT | os.O_EXCL
             try:
                 with self.user.writing(self.root):
-                    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
-                    with open(descriptor, "w", encoding="utf-8") as file:
+                    with open(files.reservation, "x", encoding="utf-8") as file:
                         file.write(note)
-                    self.user.own(path)
+                    self.user.own(files.reservation)
             except FileExistsError:
                 continue
             return replace(files, folder=self.make(within / files.experiment_id))

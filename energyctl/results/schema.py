@@ -20,16 +20,6 @@ Status = Literal["succeeded", "failed", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 FINISHED: tuple[Status, ...] = ("succeeded", "failed")
 
-PHASES = (
-    "idle",
-    "background_start",
-    "background_only",
-    "foreground",
-    "between_steps",
-    "background_stop",
-    "cooldown",
-)
-
 WHOLE_MACHINE_NOTE = (
     "Energies are of whole domains: foreground, background and everything else on this machine "
     "together."

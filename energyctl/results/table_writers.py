@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import importlib
-import io
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -53,11 +52,10 @@ class Staging:
         """An empty file to write to, for *place*; a link there is followed. SettingsError."""
         target = Path(os.path.realpath(place))
         fresh = target.with_name(f".energyctl-{os.getpid()}-{len(self._staged)}.tmp")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
             with self._user.writing(target.parent):
                 fresh.unlink(missing_ok=True)
-                os.close(os.open(fresh, flags, 0o666))
+                fresh.touch(exist_ok=False)
         except OSError as error:
             raise SettingsError(f"{place} cannot be written: {error.strerror}") from error
         self._staged.append((fresh, target))
@@ -73,11 +71,8 @@ class Staging:
                 raise MachineError(f"{target} cannot be written: {error.strerror}") from error
 
     def _finish(self, fresh: Path, target: Path) -> None:
-        descriptor = os.open(fresh, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with open(fresh, "rb") as file:
+            os.fsync(file.fileno())
         self._user.own(fresh)
         with contextlib.suppress(OSError):
             before = target.stat()
@@ -95,11 +90,11 @@ class Staging:
 @contextlib.contextmanager
 def staging(user: User) -> Iterator[Staging]:
     """Leaves no half file, however the block ends."""
-    made = Staging(user)
+    staged = Staging(user)
     try:
-        yield made
+        yield staged
     finally:
-        made.drop()
+        staged.drop()
 
 
 class Sheet(Protocol):
@@ -257,7 +252,3 @@ class SummaryWriter:
         writer.writerow(header)
         writer.writerows(cells)
         self._file.flush()
-
-
-def text_file(path: Path) -> TextIO:
-    return io.TextIOWrapper(open(path, "wb"), encoding="utf-8", newline="")

@@ -19,7 +19,7 @@ from energyctl.results import tables
 from energyctl.results.history import read_history
 from energyctl.results.tables import LAYOUTS, details
 from energyctl.results.tables.accessors import checked
-from energyctl.results.tables.layouts import described
+from energyctl.results.tables.columns import Layout
 from energyctl.results.tables.part import NoResult
 from energyctl.results.tables.summary import summary
 
@@ -419,6 +419,21 @@ def test_half_characters_and_long_numbers_reach_every_format(folder: Path, tmp_p
 
 
 # -- the documents ---------------------------------------------------------------------------------
+
+
+def described(layout: Layout) -> str:
+    """The columns as a table in Markdown, as docs/tables.md has it."""
+    lines = ["| column | type | unit | meaning | null where |", "|---|---|---|---|---|"]
+    lines += [
+        f"| `{c.name}` | {c.type} | {c.unit or '–'} | {c.meaning} | {c.null} |"
+        for c in layout.columns
+    ]
+    lines += [
+        f"| `{family.name('NAME')}` | {family.type or 'of its values'} | {family.unit or '–'} "
+        f"| {family.meaning} | {family.null} |"
+        for family in layout.families
+    ]
+    return "\n".join(lines)
 
 
 @pytest.mark.parametrize("name", sorted(LAYOUTS))

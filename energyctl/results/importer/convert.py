@@ -18,7 +18,7 @@ from energyctl.results.paths import PARALLEL
 NOT_SAID = "the older tool's files do not say"
 ONE_UNKNOWN = "one of the two figures is unknown"
 NOT_METERED = "the older tool metered the foreground alone"
-NOT_RUN = tuple(name for name in schema.PHASES if name not in ("foreground", "between_steps"))
+NOT_RUN = ("idle", "background_start", "background_only", "background_stop", "cooldown")
 KINDS = {"cpu_package_joules": "cpu", "cpu_dram_joules": "dram", "gpu_joules": "gpu"}
 
 

@@ -6,17 +6,13 @@ import json
 from collections.abc import Iterable
 from typing import Any, cast
 
-from energyctl.results.schema import SCHEMA, STATUSES, Result
+from energyctl.results.phases import kind_of
+from energyctl.results.schema import SCHEMA, STATUSES, AddedJson, Result
 from energyctl.results.tables.columns import Row, flattened
 from energyctl.results.tables.layouts import HYPERPARAMETERS
 from energyctl.results.tables.part import NoResult, NotOurs, Part, UnknownSchema
 
-ADDED = (
-    "above_idle_joules",
-    "above_idle_uncertainty_joules",
-    "marginal_joules",
-    "marginal_uncertainty_joules",
-)
+ADDED = tuple(AddedJson.__annotations__)
 
 
 def of_schema(data: Any) -> Result:
@@ -55,11 +51,7 @@ def attempt_span(result: Part) -> tuple[float | None, float | None]:
     ended = [span for span in spans if None not in span]
     if ended:
         return ended[-1]
-    phases = [
-        one
-        for one in result.parts("phases")
-        if (one.text("name") or "").partition(":")[0] == "foreground"
-    ]
+    phases = [p for p in result.parts("phases") if kind_of(p.text("name") or "") == "foreground"]
     return (phases[-1].time("start"), phases[-1].time("end")) if phases else (None, None)
 
 

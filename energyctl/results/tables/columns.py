@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
+T = TypeVar("T")
 Type = Literal["text", "integer", "float", "boolean", "timestamp"]
 """timestamp: Unix seconds in a row; an instant in UTC, to the microsecond, in a file."""
 
@@ -51,10 +52,9 @@ class Family:
 
 @dataclass(frozen=True)
 class Layout:
-    """One table: what a row is, its columns in order, the families after them."""
+    """One table: its columns in order, the families after them."""
 
     name: str
-    row: str
     columns: tuple[Column, ...]
     families: tuple[Family, ...] = ()
 
@@ -76,23 +76,15 @@ class Layout:
         return (*self.columns, *more)
 
 
-@dataclass
-class Table:
-    """A layout and its rows."""
-
-    layout: Layout
-    rows: list[Row] = field(default_factory=list)
-
-
 def type_of(values: Iterable[Any]) -> Type:
     """The narrowest type that holds all of them as they are; text for a mixture."""
-    known = [value for value in values if value is not None]
-    if not known or any(not isinstance(value, bool | int | float) for value in known):
+    given = [value for value in values if value is not None]
+    if not given or any(not isinstance(value, bool | int | float) for value in given):
         return "text"
-    if any(isinstance(value, bool) for value in known):
-        return "boolean" if all(isinstance(value, bool) for value in known) else "text"
-    whole = [value for value in known if isinstance(value, int)]
-    if len(whole) == len(known):
+    if any(isinstance(value, bool) for value in given):
+        return "boolean" if all(isinstance(value, bool) for value in given) else "text"
+    whole = [value for value in given if isinstance(value, int)]
+    if len(whole) == len(given):
         return "integer" if all(value in _INTEGERS for value in whole) else "text"
     return "float" if all(abs(value) <= _EXACT for value in whole) else "text"
 
@@ -128,10 +120,17 @@ def plain(value: Any) -> str:
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
-def total(figures: Sequence[float | None]) -> float | None:
+def known(values: Iterable[T | None]) -> list[T]:
+    """All of them; none where one of them is None."""
+    every = list(values)
+    some = [value for value in every if value is not None]
+    return some if len(some) == len(every) else []
+
+
+def total(figures: Iterable[float | None]) -> float | None:
     """Their sum; None for none at all, and where one of them is None."""
-    known = [figure for figure in figures if figure is not None]
-    return math.fsum(known) if known and len(known) == len(figures) else None
+    every = known(figures)
+    return math.fsum(every) if every else None
 
 
 def flattened(family: Family, values: Mapping[str, Any]) -> Row:

@@ -60,7 +60,6 @@ ADDED = (
 
 RUNS = Layout(
     "runs",
-    "a run, whether succeeded, failed or interrupted",
     (
         ID,
         _text("campaign", "name or journal of the campaign", _UNKNOWN),
@@ -183,6 +182,7 @@ RUNS = Layout(
     ),
     (HYPERPARAMETERS, METRICS),
 )
+"""A row: a run, whether succeeded, failed or interrupted."""
 
 _DOMAIN = _text("domain", "`package-0`, `dram-0`, `gpu-0`, …")
 _KIND = _text("kind", "`cpu`, `dram`, `gpu` or `other`", _UNKNOWN)
@@ -191,7 +191,6 @@ _MISSING = _text("missing", "why there is no figure", "there is one")
 
 DOMAINS = Layout(
     "domains",
-    "a metered domain during the last attempt of a run",
     (
         ID,
         _DOMAIN,
@@ -208,10 +207,10 @@ DOMAINS = Layout(
     ),
     (BUDGET,),
 )
+"""A row: a metered domain during the last attempt of a run."""
 
 PHASES = Layout(
     "phases",
-    "a domain during a phase of a run",
     (
         ID,
         _integer("phase_number", "from 1, in the order of time"),
@@ -232,10 +231,10 @@ PHASES = Layout(
         _MISSING,
     ),
 )
+"""A row: a domain during a phase of a run."""
 
 JOBS = Layout(
     "jobs",
-    "a background job of a run (each copy is one)",
     (
         ID,
         _text("job", "with experiment_id the key of iterations"),
@@ -253,10 +252,10 @@ JOBS = Layout(
     ),
     (HYPERPARAMETERS,),
 )
+"""A row: a background job of a run (each copy is one)."""
 
 ITERATIONS = Layout(
     "iterations",
-    "an iteration of a background job, from the ledger of the run",
     (
         ID,
         _text("job", "as in jobs"),
@@ -276,20 +275,6 @@ ITERATIONS = Layout(
         _boolean("failed", "ended badly by itself"),
     ),
 )
+"""A row: an iteration of a background job, from the ledger of the run."""
 
 LAYOUTS = {layout.name: layout for layout in (RUNS, DOMAINS, PHASES, JOBS, ITERATIONS)}
-
-
-def described(layout: Layout) -> str:
-    """The columns as a table in Markdown, as docs/tables.md has it."""
-    lines = ["| column | type | unit | meaning | null where |", "|---|---|---|---|---|"]
-    lines += [
-        f"| `{c.name}` | {c.type} | {c.unit or '–'} | {c.meaning} | {c.null} |"
-        for c in layout.columns
-    ]
-    lines += [
-        f"| `{family.name('NAME')}` | {family.type or 'of its values'} | {family.unit or '–'} "
-        f"| {family.meaning} | {family.null} |"
-        for family in layout.families
-    ]
-    return "\n".join(lines)

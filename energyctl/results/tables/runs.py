@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from energyctl.results.tables import accessors
-from energyctl.results.tables.columns import Row, total
+from energyctl.results.tables.columns import Row, known, total
 from energyctl.results.tables.layouts import METRICS
 from energyctl.results.tables.part import NoResult, Part
 
@@ -150,28 +150,21 @@ def _baselines(result: Part) -> Row:
 def _background(result: Part) -> Row:
     info = result.part("background_info")
     jobs = info.parts("jobs")
-
-    def figures(key: str) -> list[float] | None:
-        found = [job.number(key) for job in jobs]
-        known = [figure for figure in found if figure is not None]
-        return known if known and len(known) == len(found) else None
-
-    def whole(key: str) -> int | None:
-        found = [job.integer(key) for job in jobs]
-        known = [figure for figure in found if figure is not None]
-        return sum(known) if known and len(known) == len(found) else None
-
-    coverages, loads, gaps = figures("coverage"), figures("load"), figures("max_gap_seconds")
+    iterations = known(job.integer("iterations") for job in jobs)
+    failures = known(job.integer("failures") for job in jobs)
+    coverages = known(job.number("coverage") for job in jobs)
+    loads = known(job.number("load") for job in jobs)
+    gaps = known(job.number("max_gap_seconds") for job in jobs)
     settle, only = info.part("settle"), jobs[0] if len(jobs) == 1 else Part({})
     return {
         "background_jobs": len(jobs),
         "background_repository": only.text("repo"),
         "background_model": only.text("model"),
-        "background_iterations": whole("iterations"),
-        "background_failures": whole("failures"),
-        "background_min_coverage": min(coverages) if coverages else None,
-        "background_min_load": min(loads) if loads else None,
-        "background_max_gap_seconds": max(gaps) if gaps else None,
+        "background_iterations": sum(iterations) if iterations else None,
+        "background_failures": sum(failures) if failures else None,
+        "background_min_coverage": min(coverages, default=None),
+        "background_min_load": min(loads, default=None),
+        "background_max_gap_seconds": max(gaps, default=None),
         "settle_seconds": settle.number("seconds"),
         "settle_steady": settle.flag("steady"),
         "background_stop_seconds": info.part("stop").number("seconds"),
