@@ -18,6 +18,8 @@ from energyctl.text import percent
 
 FOREIGN_WHEN = {"idle": "while idle", "foreground": "during the training"}
 
+NEVER_RAN = "the foreground never ran"
+
 LEAST_BASELINE = 0.9
 """Share of the phase ``background_only`` that each job has to run for it to be a baseline."""
 
@@ -28,36 +30,21 @@ LOAD_ALONE = "background_only"
 def make_result(live: RunState, recording: Recording) -> schema.Result:
     """The result of the run, as the results file holds it."""
     run, files, context = live.run, live.files, live.context
-    last = next((a for a in reversed(live.attempts) if a.end is not None), None)
-    final = live.attempts[-1] if live.attempts else None
     energy = None  # of the last attempt that ended
     for attempt in live.attempts:
         if attempt.start is not None and attempt.end is not None:
             slack = attempt.slack_seconds
             energy = recording.energy(attempt.start, attempt.end, slack_seconds=slack)
             live.warnings += _write_cpu_energy(live, attempt.number, energy)
-    background: schema.BackgroundInfo | None = None
     warnings = [*context.warnings, *live.warnings, *recording.warnings]
     warnings += energy.warnings if energy else ()
     for name, when in FOREIGN_WHEN.items():
         warnings += live.foreign[name].warnings(when) if name in live.foreign else ()
     group = live.background or live.ended_background
-    if run.background and group is None:
-        background = info.planned_info(run, "the run ended before it was started")
-    elif group is not None:
-        span = (last.start, last.end) if last else (None, None)
-        background = group.info(*span)
-        background["settle"] = live.settled
-        warnings += info.coverage_warnings(background)
-        warnings += operator_warnings(group.operations())
+    background = _background(live, group, warnings)
     data = _energy(energy, recording, live, group, warnings) if energy else None
     _share_idle(live, recording)
-    status: schema.Status = "succeeded" if final is not None and final.succeeded else "failed"
-    if live.error:
-        status = "failed"
-    error = live.error or (final.error if final else None) or "the foreground never ran"
-    if live.interrupted:
-        status, error = "interrupted", live.error or "interrupted"
+    status, error = _verdict(live)
     return document.make_result(
         experiment_id=files.experiment_id,
         campaign=context.campaign,
@@ -66,12 +53,12 @@ def make_result(live: RunState, recording: Recording) -> schema.Result:
         foreground=document.foreground_result(
             files.foreground_id,
             run.foreground,
-            None if status == "succeeded" else error,
+            error,
             [attempt.to_json() for attempt in live.attempts],
             files.outputs.name if files.outputs.is_dir() else None,
         ),
         background=background,
-        energy=data or "the foreground never ran",
+        energy=data or NEVER_RAN,
         foreign=_foreign(live),
         phases=recording.phases_json(),
         warnings=warnings,
@@ -84,6 +71,31 @@ def make_result(live: RunState, recording: Recording) -> schema.Result:
             },
         ),
     )
+
+
+def _background(
+    live: RunState, group: BackgroundGroup | None, warnings: list[str]
+) -> schema.BackgroundInfo | None:
+    """What ran as load during the last attempt that ended; adds to *warnings*."""
+    if group is None:
+        why = "the run ended before it was started"
+        return info.planned_info(live.run, why) if live.run.background else None
+    last = next((a for a in reversed(live.attempts) if a.end is not None), None)
+    background = group.info(*((last.start, last.end) if last else (None, None)))
+    background["settle"] = live.settled
+    warnings += info.coverage_warnings(background)
+    warnings += operator_warnings(group.operations())
+    return background
+
+
+def _verdict(live: RunState) -> tuple[schema.Status, str | None]:
+    """The status, and the error; None where it succeeded."""
+    final = live.attempts[-1] if live.attempts else None
+    if live.interrupted:
+        return "interrupted", live.error or "interrupted"
+    if final is not None and final.succeeded and not live.error:
+        return "succeeded", None
+    return "failed", live.error or (final.error if final else None) or NEVER_RAN
 
 
 def _foreign(live: RunState) -> schema.ForeignByPhase:

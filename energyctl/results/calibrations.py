@@ -37,17 +37,12 @@ class Calibration:
 
 def of_campaign(results: Path, journal: str) -> list[Calibration]:
     """Those of the campaign with that journal, by name of the machine."""
-    return read(results / "campaigns" / journal / FOLDER)
-
-
-def read(folder: Path) -> list[Calibration]:
-    """The calibrations in the folder of a campaign, by name of the machine."""
-    found = []
-    for path in sorted(folder.glob("*/calibration.json")):
+    calibrations = []
+    for path in sorted((results / "campaigns" / journal / FOLDER).glob("*/calibration.json")):
         result = load(path)
         with contextlib.suppress(AttributeError, KeyError, TypeError):
-            found += [_calibration(result)] if result else []
-    return found
+            calibrations += [_calibration(result)] if result else []
+    return calibrations
 
 
 def _calibration(result: Result) -> Calibration:

@@ -88,7 +88,6 @@ def background_info(
     *,
     note: str = schema.BACKGROUND_NOTE,
     stop: schema.GroupEndJson | None = None,
-    settle: schema.SettleJson | None = None,
 ) -> schema.BackgroundInfo:
     """What ran as load, or was to."""
     only = jobs[0] if len(jobs) == 1 else None
@@ -99,7 +98,7 @@ def background_info(
         "note": note,
         "jobs": list(jobs),
         "stop": stop,
-        "settle": settle,
+        "settle": None,
     }
 
 

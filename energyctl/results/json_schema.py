@@ -14,17 +14,18 @@ def schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a result file."""
     from pydantic import TypeAdapter
 
-    made = TypeAdapter(Result).json_schema()
+    document = TypeAdapter(Result).json_schema()
     kinds = {kind.__name__: kind for kind in _kinds(Result)}
-    for name, part in {"Result": made, **made["$defs"]}.items():
+    for name, part in {"Result": document, **document["$defs"]}.items():
         part.pop("title")
         for key, hint in get_type_hints(kinds[name], include_extras=True).items():
             field = part["properties"][key]
             field.pop("title", None)
-            description = _description(hint)
-            if description:
-                field["description"] = description
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+            if get_origin(hint) is NotRequired:
+                (hint,) = get_args(hint)
+            if get_origin(hint) is Annotated:
+                field["description"] = hint.__metadata__[-1]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}
 
 
 def _kinds(hint: Any) -> Iterator[type]:
@@ -35,9 +36,3 @@ def _kinds(hint: Any) -> Iterator[type]:
             yield from _kinds(inner)
     for inner in get_args(hint):
         yield from _kinds(inner)
-
-
-def _description(hint: Any) -> str | None:
-    if get_origin(hint) is NotRequired:
-        return _description(get_args(hint)[0])
-    return hint.__metadata__[-1] if get_origin(hint) is Annotated else None

@@ -7,6 +7,7 @@ four fields of such a row, and when its launcher was started.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import math
@@ -25,7 +26,7 @@ SIGTERM = 15  # signal(7)
 
 @dataclass(frozen=True)
 class Iteration:
-    """One iteration of a job; ``ended`` is None while it runs."""
+    """One iteration of a job; ``started`` and ``ended`` are Unix seconds, None: it runs."""
 
     job: str
     run: int
@@ -61,24 +62,14 @@ class Presence:
 
 def parse(text: str) -> list[Iteration]:
     """The rows of a ledger; a torn last line is passed over."""
-    found = []
+    iterations = []
     for row in csv.reader(io.StringIO(text)):
-        try:
+        with contextlib.suppress(ValueError):
             job, run, pid, started, ended, exit_code, signum = row
-            found.append(
-                Iteration(
-                    job,
-                    int(run),
-                    int(pid),
-                    float(started),
-                    float(ended),
-                    int(exit_code) if exit_code else None,
-                    int(signum) if signum else None,
-                )
-            )
-        except ValueError:
-            continue
-    return found
+            times = float(started), float(ended)
+            code, signal = (int(cell) if cell else None for cell in (exit_code, signum))
+            iterations.append(Iteration(job, int(run), int(pid), *times, code, signal))
+    return iterations
 
 
 def parse_running(text: str) -> tuple[Iteration, int] | None:
@@ -236,14 +227,12 @@ EVENTS = {
 
 def parse_operations(text: str) -> list[Operation]:
     """The rows of ``operators.csv`` (``time,job,event``); a torn last line is passed over."""
-    found = []
+    operations = []
     for row in csv.reader(io.StringIO(text[: text.rfind("\n") + 1])):
-        try:
+        with contextlib.suppress(ValueError):
             time, job, event = row
-            found.append(Operation(float(time), job, event))
-        except ValueError:
-            continue
-    return found
+            operations.append(Operation(float(time), job, event))
+    return operations
 
 
 def operator_warnings(operations: Iterable[Operation]) -> list[str]:
@@ -251,14 +240,14 @@ def operator_warnings(operations: Iterable[Operation]) -> list[str]:
     operations = list(operations)
     last_update = max((o.time for o in operations if o.event == "updated"), default=-math.inf)
     alike: dict[tuple[str, bool], list[str]] = {}
-    for done in operations:
-        if done.event != "stopped for update" or done.time > last_update:
-            key = EVENTS.get(done.event, done.event), not done.job
-            alike.setdefault(key, []).append(done.job)
-    return [_said(what, jobs) for (what, _), jobs in alike.items()]
+    for one in operations:
+        if one.event != "stopped for update" or one.time > last_update:
+            key = EVENTS.get(one.event, one.event), not one.job
+            alike.setdefault(key, []).append(one.job)
+    return [_line(what, jobs) for (what, _), jobs in alike.items()]
 
 
-def _said(what: str, jobs: list[str]) -> str:
+def _line(what: str, jobs: list[str]) -> str:
     names = list(dict.fromkeys(jobs))
     who = "background " + ", ".join(names[:3]) if names[0] else "the background"
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""

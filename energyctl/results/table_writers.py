@@ -145,8 +145,7 @@ def csv_cell(value: Any, wanted: Type) -> str:
 def _quoted(text: str) -> str:
     if text and text == text.strip() and not any(mark in text for mark in ',"\r\n'):
         return text
-    doubled = text.replace('"', '""')
-    return f'"{doubled}"'
+    return '"' + text.replace('"', '""') + '"'
 
 
 class ParquetSheet:

@@ -9,8 +9,6 @@ from energyctl.results.schema import PresenceJson
 # seconds is somebody else's. An assumption: the quickest of trainings need about this long.
 START_SECONDS = 3.0
 
-FIGURES = ("present_at_start", "gpu_percent_at_start", "gpu_percent", "gpu_idle_share")
-
 
 def judge(utilization: Samples, start: float, end: float) -> PresenceJson:
     """What the utilisation says.
@@ -20,32 +18,22 @@ def judge(utilization: Samples, start: float, end: float) -> PresenceJson:
     none. gpu_percent: means, of everything on the GPU. gpu_idle_share: share of the foreground's
     samples that saw no kernel at all.
     """
-    found: PresenceJson = {
-        "present_at_start": None,
-        "gpu_percent_at_start": None,
-        "gpu_percent": None,
-        "gpu_idle_share": None,
-        "missing": {},
+    samples = utilization if utilization.missing is None else Samples()
+    first = samples.inside(start, start + START_SECONDS - 2 * utilization.stamp_seconds)
+    every = samples.inside(start, end)
+    missing: dict[str, str] = {}
+    if not first:
+        why = utilization.missing or "no sample of the foreground's first seconds"
+        missing |= dict.fromkeys(("present_at_start", "gpu_percent_at_start"), why)
+    elif any(first) and not all(first):
+        missing["present_at_start"] = "the GPU was now busy, now idle, in the first seconds"
+    if not every:
+        why = utilization.missing or "no sample of the foreground's time"
+        missing |= dict.fromkeys(("gpu_percent", "gpu_idle_share"), why)
+    return {
+        "present_at_start": None if "present_at_start" in missing else all(first),
+        "gpu_percent_at_start": sum(first) / len(first) if first else None,
+        "gpu_percent": sum(every) / len(every) if every else None,
+        "gpu_idle_share": sum(not value for value in every) / len(every) if every else None,
+        "missing": missing,
     }
-    if utilization.missing is not None:
-        found["missing"] = dict.fromkeys(FIGURES, utilization.missing)
-        return found
-    first = utilization.inside(start, start + START_SECONDS - 2 * utilization.stamp_seconds)
-    whole = utilization.inside(start, end)
-    missing = found["missing"]
-    if first:
-        found["gpu_percent_at_start"] = sum(first) / len(first)
-        if all(first) or not any(first):
-            found["present_at_start"] = all(first)
-        else:
-            missing["present_at_start"] = "the GPU was now busy, now idle, in the first seconds"
-    else:
-        why = "no sample of the foreground's first seconds"
-        missing.update(dict.fromkeys(("present_at_start", "gpu_percent_at_start"), why))
-    if whole:
-        found["gpu_percent"] = sum(whole) / len(whole)
-        found["gpu_idle_share"] = sum(not value for value in whole) / len(whole)
-    else:
-        why = "no sample of the foreground's time"
-        missing.update(dict.fromkeys(("gpu_percent", "gpu_idle_share"), why))
-    return found

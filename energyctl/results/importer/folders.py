@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -143,8 +144,7 @@ def _name(run: OldRun, known: dict[str, Result], root: Path) -> tuple[str, Resul
     stamp = f"{run.span.local:%Y%m%d_%H%M%S}"
     name = f"{stamp}_{safe_name(run.facts['repository'])}_{safe_name(run.facts['model'])}"
     parallel = PARALLEL * run.parallel
-    number = 1
-    while True:
+    for number in itertools.count(1):
         experiment_id = f"{name}{f'_{number}' * (number > 1)}{parallel}"
         there = known.get(experiment_id)
         imported = there.get("imported") if there else None
@@ -152,7 +152,7 @@ def _name(run: OldRun, known: dict[str, Result], root: Path) -> tuple[str, Resul
             return experiment_id, there
         if there is None and not (root / f"{experiment_id}.json").exists():
             return experiment_id, None
-        number += 1
+    raise AssertionError("there is no end of names")
 
 
 def _text(path: Path) -> str | None:

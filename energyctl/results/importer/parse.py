@@ -91,14 +91,12 @@ def read_run(texts: Mapping[str, str | None]) -> OldRun:
     power = _samples(texts["power"], sampled_power.POWER, "power")
     utilization = _samples(texts["utilization"], sampled_power.UTILIZATION, "utilization")
     raw, summary = texts["raw"], texts["summary"]
-    output = (
-        perf_output.parse_perf(raw) if raw is not None else perf_output.PerfOutput(None, None, ())
-    )
+    output = perf_output.parse_perf(raw or "")
     span = _span(whole, facts, output, power)
     absent, source = None, perf_output.RAW_SOURCE
     readings = output.readings
     if raw is None:
-        readings = perf_output.parse_summary(summary) if summary is not None else ()
+        readings = perf_output.parse_summary(summary or "")
         source = perf_output.SUMMARY_SOURCE
         absent = None if readings else f"there is no {FILES['raw']}, nor figures in a summary of it"
     elif not readings:

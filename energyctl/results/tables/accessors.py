@@ -20,11 +20,11 @@ def of_schema(data: Any) -> Result:
 
     Raises NotOurs where it is no result at all, UnknownSchema where its schema is not ours.
     """
+    why = "no result of energyctl (it has no experiment_id or no schema)"
     if not isinstance(data, dict) or "experiment_id" not in data:
-        raise NotOurs("no result of energyctl (it has no experiment_id or no schema)")
+        raise NotOurs(why)
     schema = data.get("schema")
     if schema is None:
-        why = "no result of energyctl (it has no experiment_id or no schema)"
         raise UnknownSchema(why, schema)
     if schema != SCHEMA or isinstance(schema, bool):
         newer = isinstance(schema, int) and schema > SCHEMA

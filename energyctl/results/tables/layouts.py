@@ -9,6 +9,8 @@ _UNKNOWN = "not known"
 _UNMEASURED = "not measured, or a part of it is unknown"
 _SERIAL = "no background (mode is not parallel), or not known"
 _NOT_IMPORTED = "not imported"
+_AS_REPORTED = "as imported_gpu_joules_reported"
+_SHORT = f"shorter than 1 s, or {_UNMEASURED}"
 _NO_CLUSTER = "run by no cluster, or none was asked for"
 _NO_SERIES = "no GPU was metered, or its time series is not beside the result"
 
@@ -97,17 +99,12 @@ RUNS = Layout(
         _float("gpu_uncertainty_joules", "J", "its band", _UNMEASURED),
         _float("estimated_joules", "J", "part of the total that is an estimate", "no estimate"),
         *ADDED,
-        _float(
-            "idle_watts",
-            "W",
-            "total power while idle, before the attempt",
-            f"shorter than 1 s, or {_UNMEASURED}",
-        ),
+        _float("idle_watts", "W", "total power while idle, before the attempt", _SHORT),
         _float(
             "background_only_watts",
             "W",
             "total power under the background alone, before the attempt",
-            f"{_SERIAL}; shorter than 1 s, or {_UNMEASURED}",
+            f"{_SERIAL}; {_SHORT}",
         ),
         _text("energy_missing", "reason for each figure that is null", "none is"),
         _float("gpu_mean_watts", "W", "all GPUs: gpu_joules over seconds", _UNMEASURED),
@@ -152,17 +149,12 @@ RUNS = Layout(
             "what the old tool had reported; gpu_joules is the corrected figure",
             f"{_NOT_IMPORTED}, or the old tool had none",
         ),
-        _float(
-            "imported_gpu_joules_difference",
-            "J",
-            "gpu_joules less that",
-            "as imported_gpu_joules_reported",
-        ),
+        _float("imported_gpu_joules_difference", "J", "gpu_joules less that", _AS_REPORTED),
         _float(
             "imported_gpu_difference_percent",
             "%",
             "the difference as a share of what was reported",
-            "as imported_gpu_joules_reported",
+            _AS_REPORTED,
         ),
         _integer("seed", "of the drawn values", _UNKNOWN),
         _text("hostname", "of the machine", _UNKNOWN),
@@ -265,10 +257,7 @@ ITERATIONS = Layout(
         _instant("ended", "its end"),
         _float("seconds", "s", "its length"),
         _float(
-            "attempt_seconds",
-            "s",
-            "of these, within the foreground's last attempt",
-            "the foreground never ran",
+            "attempt_seconds", "s", "of these, within the foreground's last attempt", _NO_ENERGY
         ),
         _integer("exit_code", "its exit code", "ended by a signal"),
         _integer("signal", "that ended it; 15: it was asked to end", "it exited"),

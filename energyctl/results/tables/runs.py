@@ -47,10 +47,7 @@ def run_row(result: Part, file: str, gpu: GpuSeries = NO_SERIES) -> Row:
     started, ended = accessors.attempt_span(result)
     warnings = result.items("warnings")
     return {
-        "experiment_id": result.text("experiment_id"),
-        "campaign": result.text("campaign"),
-        "mode": result.text("mode"),
-        "status": result.text("status"),
+        **{name: result.text(name) for name in ("experiment_id", "campaign", "mode", "status")},
         "repository": training.text("repo"),
         "model": training.text("model"),
         "training_success": training.flag("success"),
@@ -82,7 +79,7 @@ def _gpu(result: Part, gpu: GpuSeries) -> GpuSeries:
 
 
 def _energy(result: Part) -> Row:
-    energy = result.part("energy")
+    energy, sampler = result.part("energy"), result.part("energy").part("sampler")
     seconds, joules = energy.number("seconds"), energy.number("total_joules")
     domains = energy.parts("domains")
     estimates = [
@@ -97,6 +94,10 @@ def _energy(result: Part) -> Row:
         "estimated_joules": total(estimates),
         **{name: energy.number(name) for name in accessors.ADDED},
         "gpu_mean_watts": accessors.watts(energy.number("gpu_joules"), seconds),
+        "sample_interval_seconds": sampler.number("interval_seconds"),
+        "samples": sampler.integer("samples"),
+        "samples_missed": sampler.integer("missed"),
+        "max_sample_gap_seconds": sampler.number("max_gap_seconds"),
         "energy_missing": result.text("energy_missing")
         or accessors.reasons(energy.part("missing")),
     }
@@ -109,16 +110,7 @@ def _energy(result: Part) -> Row:
         ]
         row[f"{name}_joules"] = figure
         row[f"{name}_uncertainty_joules"] = None if figure is None else total(bands)
-    return {**row, **_sampler(energy.part("sampler")), **_baselines(result)}
-
-
-def _sampler(sampler: Part) -> Row:
-    return {
-        "sample_interval_seconds": sampler.number("interval_seconds"),
-        "samples": sampler.integer("samples"),
-        "samples_missed": sampler.integer("missed"),
-        "max_sample_gap_seconds": sampler.number("max_gap_seconds"),
-    }
+    return {**row, **_baselines(result)}
 
 
 def _baselines(result: Part) -> Row:
@@ -195,21 +187,17 @@ def _environment(facts: Part) -> Row:
     run, gpus = facts.part("run"), list(facts.parts("gpus"))
     return {
         "run": run.integer("index"),
-        "experiment": run.integer("experiment"),
-        "repetition": run.integer("repetition"),
+        **{name: run.integer(name) for name in ("experiment", "repetition")},
         "mutated": accessors.joined(run.items("mutated"), ","),
         "seed": facts.integer("seed"),
-        "hostname": facts.text("hostname"),
+        **{name: facts.text(name) for name in ("hostname", "cpu", "kernel", "energyctl")},
         "node": facts.text("node") or facts.text("hostname"),
         "constraint": facts.part("slurm").text("constraint"),
         "slurm_job": facts.part("slurm").text("job_id"),
-        "cpu": facts.text("cpu"),
         "gpus": accessors.joined((gpu.text("name") for gpu in gpus), "; "),
         "gpu_driver": accessors.joined(dict.fromkeys(gpu.text("driver") for gpu in gpus), "; "),
         "gpu_power_limit_watts": accessors.joined(_limits(gpus), "; "),
         "governors": accessors.joined(facts.items("governors"), ","),
-        "kernel": facts.text("kernel"),
-        "energyctl": facts.text("energyctl"),
     }
 
 
