@@ -89,7 +89,7 @@ def export(
 
 def _growing(
     target: Target, kind: Format, staged: Staging, files: contextlib.ExitStack, stdout: TextIO
-) -> TableWriter | SummaryWriter:
+) -> TableWriter:
     layout = LAYOUTS[target.table]
     if kind == "parquet" and target.place is not None:
         return TableWriter(layout, files.enter_context(ParquetSheet(staged.begin(target.place))))

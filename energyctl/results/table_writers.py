@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from energyctl.errors import MachineError, SettingsError
+from energyctl.results.tables import LAYOUTS
 from energyctl.results.tables.columns import (
     Column,
     Layout,
@@ -232,17 +233,12 @@ class TableWriter:
         self._sheet.end()
 
 
-class SummaryWriter:
+class SummaryWriter(TableWriter):
     """The users' wide table on its way to its file, with the line ends that theirs have."""
 
     def __init__(self, file: TextIO) -> None:
-        self.rows, self.columns = 0, 0
+        super().__init__(LAYOUTS["runs"], CsvSheet(file))
         self._file = file
-        self._held: list[Row] = []
-
-    def add(self, rows: Sequence[Row]) -> None:
-        self.rows += len(rows)
-        self._held += rows
 
     def end(self) -> None:
         header, cells = summary(self._held)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 LATEST = 253402300799.0  # the year 9999, where dates end
 WHOLE = range(-(2**63), 2**63)
@@ -46,10 +48,7 @@ class Part:
         return list(self._data)
 
     def text(self, key: str) -> str | None:
-        value = self.raw(key)
-        if value is not None and not isinstance(value, str):
-            raise self._wrong(key, "text")
-        return value
+        return self._checked(key, str, "text")
 
     def number(self, key: str) -> float | None:
         """A finite number."""
@@ -82,10 +81,7 @@ class Part:
         return number
 
     def flag(self, key: str) -> bool | None:
-        value = self.raw(key)
-        if value is not None and not isinstance(value, bool):
-            raise self._wrong(key, "true or false")
-        return value
+        return self._checked(key, bool, "true or false")
 
     def part(self, key: str) -> Part:
         """The object there; an empty one for null."""
@@ -93,10 +89,7 @@ class Part:
 
     def items(self, key: str) -> Sequence[Any]:
         """The list there; an empty one for null."""
-        value = self.raw(key)
-        if value is not None and not isinstance(value, list):
-            raise self._wrong(key, "a list")
-        return value or []
+        return self._checked(key, list, "a list") or []
 
     def parts(self, key: str) -> list[Part]:
         return [
@@ -111,6 +104,12 @@ class Part:
 
     def place(self, key: str) -> str:
         return f"{self._where}.{key}" if self._where else key
+
+    def _checked(self, key: str, kind: type[T], words: str) -> T | None:
+        value = self.raw(key)
+        if value is not None and not isinstance(value, kind):
+            raise self._wrong(key, words)
+        return value
 
     def _wrong(self, key: str, wanted: str) -> NoResult:
         return NoResult(f"{self.place(key)} is {_shown(self.raw(key))}, not {wanted}")
