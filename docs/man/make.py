@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from energyctl.cli import group
+from energyctl.cli import group, main
 
 PAGE = Path(__file__).with_name("energyctl.1")
 
@@ -63,8 +63,7 @@ def page() -> str:
         ".SH COMMANDS",
     ]
     for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
+        command = main.command(name)
         if not command.hidden:
             lines += _command(command, click.Context(command, context, info_name=name))
     for title, entries in (

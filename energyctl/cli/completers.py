@@ -2,73 +2,76 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
+_Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def _completer(
+    names_of: Callable[[click.Context], Iterable[str]], *, or_files: bool = False
+) -> _Completer:
+    """What click asks for the values that begin like what is typed.
+
+    or_files: any file, where none of the names is meant.
+    """
+
+    def complete(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+        names = [name for name in sorted({*names_of(context)}) if name.startswith(begun)]
+        files = [CompletionItem(begun, type="file")] if or_files else []
+        return [CompletionItem(name) for name in names] or files
+
+    return complete
+
 
 def _root(context: click.Context) -> Path:
     return Path(context.find_root().params.get("folder") or ".")
 
 
-def _matching(names: Iterable[str], begun: str) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in sorted({*names}) if name.startswith(begun)]
-
-
-def _or_files(names: Iterable[str], begun: str) -> list[CompletionItem]:
-    """The names, or any file where none of them is meant."""
-    return _matching(names, begun) or [CompletionItem(begun, type="file")]
-
-
-def settings_files(
-    context: click.Context, parameter: click.Parameter, begun: str
-) -> list[CompletionItem]:
+@functools.partial(_completer, or_files=True)
+def settings_files(context: click.Context) -> Iterator[str]:
     root = _root(context)
-    found = [path.relative_to(root) for path in (root / "settings").glob("**/*.json")]
-    wanted = [str(path) for path in found if not path.name.startswith(("models_config", "."))]
-    return _or_files([name for name in wanted if ".schema." not in name], begun)
+    for path in (root / "settings").glob("**/*.json"):
+        if not path.name.startswith(("models_config", ".")) and ".schema." not in path.name:
+            yield str(path.relative_to(root))
 
 
-def runs(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+@functools.partial(_completer, or_files=True)
+def runs(context: click.Context) -> list[str]:
     """Result files of the workspace."""
-    root = _root(context)
-    found = [f"results/{path.name}" for path in (root / "results").glob("[!.]*.json")]
-    return _or_files([*found, "results"] if found else [], begun)
+    paths = (_root(context) / "results").glob("[!.]*.json")
+    names = [f"results/{path.name}" for path in paths]
+    return [*names, "results"] if names else []
 
 
-def campaigns(
-    context: click.Context, parameter: click.Parameter, begun: str
-) -> list[CompletionItem]:
-    return _matching(
-        [p.stem for p in (_root(context) / "results/campaigns").glob("*.jsonl")], begun
-    )
+@_completer
+def campaigns(context: click.Context) -> list[str]:
+    return [path.stem for path in (_root(context) / "results/campaigns").glob("*.jsonl")]
 
 
-def repositories(
-    context: click.Context, parameter: click.Parameter, begun: str
-) -> list[CompletionItem]:
-    return _matching(_registry(context), begun)
+@_completer
+def repositories(context: click.Context) -> Iterable[str]:
+    return _registry(context)
 
 
-def models(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+@_completer
+def models(context: click.Context) -> list[str]:
     """Those of --repo, where that is given."""
-    wanted = context.params.get("repo")
-    known = _registry(context)
-    return _matching(
-        [m for repo, models in known.items() if wanted in (None, repo) for m in models], begun
-    )
+    only = context.params.get("repo")
+    registry = _registry(context)
+    return [model for repo in registry if only in (None, repo) for model in registry[repo]]
 
 
-def trainings(
-    context: click.Context, parameter: click.Parameter, begun: str
-) -> list[CompletionItem]:
+@_completer
+def trainings(context: click.Context) -> list[str]:
     """REPO/MODEL."""
-    known = _registry(context)
-    return _matching([f"{repo}/{m}" for repo, models in known.items() for m in models], begun)
+    return [f"{repo}/{model}" for repo, names in _registry(context).items() for model in names]
 
 
 def _registry(context: click.Context) -> dict[str, list[str]]:
@@ -80,8 +83,8 @@ def _registry(context: click.Context) -> dict[str, list[str]]:
     for path in (Path(given), _root(context) / name, packaged() / name):
         if path.is_file() and path.suffix == ".json":
             try:
-                known: Any = json.loads(path.read_text(encoding="utf-8"))["models"]
-                return {str(repo): list(_names(entry)) for repo, entry in known.items()}
+                entries = json.loads(path.read_text(encoding="utf-8"))["models"].items()
+                return {str(repo): list(_names(entry)) for repo, entry in entries}
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue
     return {}

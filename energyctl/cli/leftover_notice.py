@@ -6,10 +6,11 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
+
+from energyctl.system.workspace import Workspace
 
 ENDING = ("run", "resume", "stop")
 """End what is left in their workspace, and say so themselves."""
@@ -24,8 +25,8 @@ def naming_leftovers(command: click.Command) -> Callable[..., Any]:
 
     @functools.wraps(callback)
     def named(*arguments: Any, **options: Any) -> Any:
-        own = click.get_current_context().find_object(Path)
-        _name_leftovers(str(own) if command.name in ENDING else None)
+        workspace: Workspace = click.get_current_context().obj
+        _name_leftovers(str(workspace.root) if command.name in ENDING else None)
         return callback(*arguments, **options)
 
     return named
@@ -41,11 +42,11 @@ def _name_leftovers(except_of: str | None) -> None:
         from energyctl.campaign import leftovers
         from energyctl.system.user import invoking_user
 
-        found = leftovers.find_leftovers(invoking_user())
-        lines = [left.sentence() for left in found if left.workspace != except_of or not except_of]
-        for line in lines[:MOST_LINES]:
-            print(f"energyctl: {line}", file=sys.stderr)
+        processes = leftovers.find_leftovers(invoking_user())
+        lines = [p.sentence() for p in processes if p.workspace != except_of or not except_of]
         if len(lines) > MOST_LINES:
-            print(f"energyctl: … and {len(lines) - MOST_LINES} more", file=sys.stderr)
+            lines[MOST_LINES:] = [f"… and {len(lines) - MOST_LINES} more"]
+        for line in lines:
+            print(f"energyctl: {line}", file=sys.stderr)
     except Exception:  # a look aside must not spoil what the user asked for
         return

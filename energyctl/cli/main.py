@@ -13,18 +13,16 @@ import io
 import keyword
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import shell_complete
 
 import energyctl
 from energyctl.cli.leftover_notice import naming_leftovers
 from energyctl.errors import EnergyctlError, Interrupted
-
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+from energyctl.system.workspace import Workspace
 
 COMMANDS = {
     "Run and look ahead": {
@@ -66,52 +64,28 @@ COMMANDS = {
 HIDDEN = {"run-task": "Do the runs of one task of a campaign on a cluster."}
 """Called by the jobs of `submit`."""
 
-
-class ReaderGone(Exception):
-    """Nobody reads our output any more (`energyctl plan … | head`); that is no failure."""
-
-
-@contextlib.contextmanager
-def _broken_pipes_raised() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError as error:
-        raise ReaderGone from error
+PROGRAM = "energyctl"
+COMPLETION = "_ENERGYCTL_COMPLETE"
+"""What a shell that completes a command line sets."""
 
 
 class LazyGroup(click.Group):
-    """Lists its commands by the table, and imports one when it is asked for.
-
-    Raises ReaderGone for a reader that has gone, where click itself would exit with 1.
-    """
+    """Lists its commands by the table, and imports one when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return command(cmd_name) if cmd_name in self.commands else None
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed and command(str(name)), rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(len(name) for lines in COMMANDS.values() for name in lines)
         for heading, lines in COMMANDS.items():
             with formatter.section(heading):
                 formatter.write_dl([(name.ljust(width), line) for name, line in lines.items()])
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        from click.shell_completion import CompletionItem
-
-        listed = [item for lines in COMMANDS.values() for item in lines.items()]
-        names = [CompletionItem(name, help=line) for name, line in listed]
-        names = [item for item in names if item.value.startswith(incomplete)]
-        return names + click.Command.shell_complete(self, ctx, incomplete)
-
-    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
-        with _broken_pipes_raised():
-            return super().make_context(*arguments, **extra)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        with _broken_pipes_raised():
-            return super().invoke(ctx)
 
 
 def module_of(name: str) -> str:
@@ -130,13 +104,17 @@ def command(name: str) -> click.Command:
 
 @click.group(
     cls=LazyGroup,
-    # What click suggests for a mistyped name; `get_command` imports the real ones.
-    commands=[click.Command(n) for lines in (*COMMANDS.values(), HIDDEN) for n in lines],
+    # What click completes, and suggests for a mistyped name; `command` imports the real ones.
+    commands=[
+        click.Command(name, short_help=line, hidden=name in HIDDEN)
+        for lines in (*COMMANDS.values(), HIDDEN)
+        for name, line in lines.items()
+    ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,
     subcommand_metavar="COMMAND [ARGS]...",
 )
-@click.version_option(energyctl.__version__, prog_name="energyctl")
+@click.version_option(energyctl.__version__, prog_name=PROGRAM)
 @click.option("-C", "folder", metavar="DIR", default=".", help="Work in this workspace.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
@@ -149,7 +127,7 @@ def group(context: click.Context, folder: str, debug: bool) -> None:
     """
     if not os.path.isdir(folder):
         raise click.UsageError(f"-C {folder}: no such folder")
-    context.obj = Path(folder).resolve()
+    context.obj = Workspace(Path(folder).resolve())
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -162,22 +140,21 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code: Any = group.main(list(arguments), prog_name="energyctl", standalone_mode=False)
-        _forget_unread()
-        return code if isinstance(code, int) else 0
+        code = _called(arguments)
     except click.exceptions.Exit as error:
-        return error.exit_code
+        code = error.exit_code
+    except BrokenPipeError:  # nobody reads our output any more (`… | head`): no failure
+        code = 0
     except click.ClickException as error:
         return _say(_one_line(error.format_message()), error.exit_code)
     except (click.Abort, KeyboardInterrupt, Interrupted) as error:
+        if isinstance(error, KeyboardInterrupt):
+            click.echo(err=True)  # behind the ^C that a terminal shows
         _debug(arguments, error)
         return Interrupted.exit_code
     except EnergyctlError as error:
         _debug(arguments, error)
         return _say(str(error), error.exit_code)
-    except ReaderGone:
-        _forget_unread()
-        return 0
     except OSError as error:
         _debug(arguments, error)
         place = f"{error.filename}: " if error.filename else ""
@@ -186,6 +163,17 @@ def run(arguments: Sequence[str]) -> int:
         _debug(arguments, error)
         text = f"internal error: {type(error).__name__}: {_one_line(str(error))}"
         return _say(f"{text}; run again with `energyctl --debug …` and report it", 1)
+    _forget_unread()
+    return code
+
+
+def _called(arguments: Sequence[str]) -> int:
+    """As `click.Command.main` does it, which would end the program where a pipe is broken."""
+    instruction = os.environ.get(COMPLETION)
+    if instruction:
+        return shell_complete(group, {}, PROGRAM, COMPLETION, instruction)
+    with group.make_context(PROGRAM, list(arguments)) as context:
+        return group.invoke(context) or 0
 
 
 def _open_closed_streams() -> None:

@@ -150,7 +150,7 @@ def test_an_option_of_one_meaning_is_one_everywhere() -> None:
             if isinstance(option, click.Option):
                 sentences.setdefault(option.opts[0], set()).add((option.metavar, option.help))
     several = {name: len(found) for name, found in sentences.items() if len(found) > 1}
-    # Where each command writes; what `meter` is told; the schema of results.
+    # Where each command writes; what `meter` is told; whose schema.
     assert several == {"--out": 5, "--json": 2, "--interval": 2, "--results": 2}
 
 

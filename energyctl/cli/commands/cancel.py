@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from energyctl.cli import options
+from energyctl.system.workspace import Workspace
 
 
 @click.command()
 @options.campaign
 @options.results
 @click.pass_obj
-def cancel(root: Path, campaign: str | None, folder: str | None) -> int:
+def cancel(workspace: Workspace, campaign: str | None, folder: str | None) -> int:
     """End a campaign on a cluster.
 
     Without CAMPAIGN, it takes the newest. It returns once nothing of it is left in the queue.
     """
     from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm import commands, find, finish
-    from energyctl.system.workspace import Workspace
 
-    journal = find(results_folder(Workspace(root), folder), campaign)
+    journal = find(results_folder(workspace, folder), campaign)
     commands.require()
     for line in finish.cancel(journal, lambda line: click.echo(line, err=True)):
         click.echo(line)

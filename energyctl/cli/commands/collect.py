@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from energyctl.cli import options
+from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @options.results
 @options.interval(5.0, 0.5)
 @click.pass_obj
-def collect(root: Path, campaign: str | None, folder: str | None, interval: float) -> int:
+def collect(workspace: Workspace, campaign: str | None, folder: str | None, interval: float) -> int:
     """Wait until a campaign on a cluster is over.
 
     Without CAMPAIGN, it takes the newest. At the end it shows what `run` would show, and exits as
@@ -36,9 +36,8 @@ def collect(root: Path, campaign: str | None, folder: str | None, interval: floa
     from energyctl.cli.output.slurm import advice, headline
     from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm import Overviews, commands, find, finish
-    from energyctl.system.workspace import Workspace
 
-    journal = find(results_folder(Workspace(root), folder), campaign)
+    journal = find(results_folder(workspace, folder), campaign)
     commands.require()
     overviews, console = Overviews(journal), make_console()
     follow_cluster(overviews, console, interval)

@@ -10,12 +10,12 @@ import click
 
 from energyctl.cli import completers, options
 from energyctl.errors import SettingsError
+from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
 
 if TYPE_CHECKING:
     from energyctl.analysis.compare import Groups, Study
     from energyctl.results.tables import Row
-    from energyctl.system.workspace import Workspace
 
 
 def _where(
@@ -61,7 +61,7 @@ def _where(
 @click.option("--latex", "as_latex", is_flag=True, help="Print a booktabs table for a paper.")
 @click.pass_obj
 def compare(
-    root: Path,
+    workspace: Workspace,
     results: tuple[str, ...],
     by: str | None,
     base: str | None,
@@ -81,7 +81,6 @@ def compare(
     training are compared with each other only. What is drawn at random is drawn with seed 0, if
     not with --seed. docs/compare.md says what each figure means.
     """
-    from energyctl.system.workspace import Workspace
 
     if as_json and as_latex:
         raise click.UsageError("--json and --latex are two outputs: choose one")
@@ -91,7 +90,7 @@ def compare(
         raise click.UsageError("--base goes with --by; A is the base otherwise")
     comparing = _library()
     problems: list[str] = []
-    groups, rows = _groups(Workspace(root), results, by, base, where, problems)
+    groups, rows = _groups(workspace, results, by, base, where, problems)
     measures = [comparing.check_measure(rows, name) for name in names] or [
         name
         for name in comparing.DEFAULT_MEASURES

@@ -14,6 +14,7 @@ from energyctl.cli import options
 from energyctl.cli.problems import say
 from energyctl.cli.progress import ProgressBar
 from energyctl.errors import SettingsError
+from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ TABLES = ("runs", "domains", "phases", "jobs", "iterations")
 @options.force
 @click.pass_obj
 def export(
-    root: Path,
+    workspace: Workspace,
     results: tuple[str, ...],
     folder: str | None,
     out: str,
@@ -66,9 +67,7 @@ def export(
     from energyctl.cli.result_arguments import result_paths
     from energyctl.results import export as exporting
     from energyctl.system.user import invoking_user
-    from energyctl.system.workspace import Workspace
 
-    workspace = Workspace(root)
     paths = result_paths(workspace, results, folder)
     user = invoking_user()
     form = _format(kind, out)

@@ -9,13 +9,14 @@ import click
 from energyctl.cli import options
 from energyctl.cli.problems import say
 from energyctl.cli.progress import ProgressBar
+from energyctl.system.workspace import Workspace
 
 
 @click.command("import")
 @click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
 @options.results
 @click.pass_obj
-def import_(root: Path, folders: tuple[str, ...], folder: str | None) -> int:
+def import_(workspace: Workspace, folders: tuple[str, ...], folder: str | None) -> int:
     """Make results of campaigns of the older tool.
 
     Each FOLDER is such a campaign. One result file per old run; importing twice changes nothing.
@@ -27,9 +28,8 @@ def import_(root: Path, folders: tuple[str, ...], folder: str | None) -> int:
     from energyctl.cli.output.live import make_console
     from energyctl.cli.result_arguments import results_folder
     from energyctl.results.importer.folders import import_folders
-    from energyctl.system.workspace import Workspace
 
-    results = results_folder(Workspace(root), folder)
+    results = results_folder(workspace, folder)
     done = []
     with ProgressBar("importing runs") as steps:
         for one in import_folders([Path(name) for name in folders], results, steps):

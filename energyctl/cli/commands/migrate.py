@@ -15,12 +15,12 @@ import click
 from energyctl.cli import options
 from energyctl.cli.problems import show_problems
 from energyctl.errors import SettingsError
+from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
 if TYPE_CHECKING:
     from energyctl.campaign.prepare import PreparedCampaign
     from energyctl.config.settings import Migration, Question
-    from energyctl.system.workspace import Workspace
 
 SHOWN_PLACES = 10
 STANDARD_OUTPUT = "-"
@@ -39,7 +39,7 @@ STANDARD_OUTPUT = "-"
 @options.models
 @click.pass_obj
 def migrate(
-    root: Path,
+    workspace: Workspace,
     file: str,
     out: str | None,
     write: bool,
@@ -51,11 +51,9 @@ def migrate(
     The difference is shown; it is written if asked to. The exit code is the one that `validate`
     has for the new file.
     """
-    from energyctl.system.workspace import Workspace
 
     if out is not None and write:
         raise click.UsageError("--out goes without --write")
-    workspace = Workspace(root)
     path = workspace.settings_file(file)
     old = _read(path)
     target = None if out in (None, STANDARD_OUTPUT) else _target(workspace, path, str(out))

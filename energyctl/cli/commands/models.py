@@ -6,17 +6,16 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from energyctl.cli import completers, options
+from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
 
 if TYPE_CHECKING:
     from energyctl.config.registry import Registry
-    from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
 )
 @click.pass_obj
 def models(
-    root: Path,
+    workspace: Workspace,
     models: str | None,
     as_json: bool,
     test: str | None,
@@ -56,9 +55,7 @@ def models(
     A training is a model of a repository, with its hyper-parameters.
     """
     from energyctl.config import registry
-    from energyctl.system.workspace import Workspace
 
-    workspace = Workspace(root)
     known = registry.read(workspace.given(models) if models else workspace.registry)
     if test is not None:
         return _try(known, workspace, test, seconds, values, as_json)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,11 +11,11 @@ import click
 from energyctl.cli import options
 from energyctl.cli.problems import show_problems
 from energyctl.errors import SettingsError
+from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
 
 if TYPE_CHECKING:
     from energyctl.campaign.prepare import PreparedCampaign
-    from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 @options.as_json
 @click.pass_obj
 def plan(
-    root: Path,
+    workspace: Workspace,
     file: str,
     seed: int | None,
     models: str | None,
@@ -39,9 +38,7 @@ def plan(
     The exit code is the one that `run` would begin with.
     """
     from energyctl.campaign.prepare import prepare_file
-    from energyctl.system.workspace import Workspace
 
-    workspace = Workspace(root)
     prepared = prepare_file(workspace, file, models, seed, folder)
     if as_json:
         click.echo(json_text(prepared.plan.to_json() if prepared.plan else _no_plan(prepared)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from energyctl.cli import options
+from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
     from energyctl.analysis.charts import Theme
@@ -84,7 +85,7 @@ def _length(_: click.Context, option: click.Parameter, given: str | None) -> flo
 @options.force
 @click.pass_obj
 def plot(
-    root: Path,
+    workspace: Workspace,
     results: tuple[str, ...],
     folder: str | None,
     out: str | None,
@@ -104,9 +105,7 @@ def plot(
     experiment ids, or folders of results (default: the results folder).
     """
     from energyctl.cli.result_arguments import load_runs
-    from energyctl.system.workspace import Workspace
 
-    workspace = Workspace(root)
     place = None if out is None else _place(workspace.given(out), force)
     runs = load_runs(workspace, results, folder)
     if not runs:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from energyctl.cli import options
 from energyctl.cli.problems import show_problems
 from energyctl.errors import SettingsError
+from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -21,7 +20,12 @@ from energyctl.errors import SettingsError
 @options.results
 @click.pass_obj
 def render(
-    root: Path, file: str, out: str, seed: int | None, models: str | None, folder: str | None
+    workspace: Workspace,
+    file: str,
+    out: str,
+    seed: int | None,
+    models: str | None,
+    folder: str | None,
 ) -> int:
     """Write the supervisord entries that `run` would use.
 
@@ -32,9 +36,7 @@ def render(
     from energyctl.campaign.run_state import rendered_token
     from energyctl.cli.result_arguments import results_folder
     from energyctl.results.paths import RunFiles
-    from energyctl.system.workspace import Workspace
 
-    workspace = Workspace(root)
     prepared = prepare_file(workspace, file, models, seed, folder)
     show_problems(prepared.name, prepared.problems)
     if prepared.settings is None or prepared.plan is None:

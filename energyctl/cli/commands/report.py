@@ -10,11 +10,11 @@ import click
 from energyctl.cli import options
 from energyctl.cli.progress import ProgressBar
 from energyctl.errors import MachineError, SettingsError
+from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
 if TYPE_CHECKING:
     from energyctl.results.api import Runs
-    from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @options.force
 @click.pass_obj
 def report(
-    root: Path,
+    workspace: Workspace,
     results: tuple[str, ...],
     folder: str | None,
     html: str | None,
@@ -39,9 +39,7 @@ def report(
     shows.
     """
     from energyctl.cli.result_arguments import load_runs
-    from energyctl.system.workspace import Workspace
 
-    workspace = Workspace(root)
     place = None if html is None else _place(workspace, html, force)
     if title is not None and html is None:
         raise click.UsageError("--title goes with --html")

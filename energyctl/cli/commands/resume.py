@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from energyctl.cli import options
 from energyctl.errors import SettingsError
+from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
     from energyctl.campaign.journal import Journal
     from energyctl.config.settings import Slurm
-    from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 @options.sbatch
 @click.pass_obj
 def resume(
-    root: Path,
+    workspace: Workspace,
     campaign: str | None,
     folder: str | None,
     no_progress: bool,
@@ -38,9 +37,7 @@ def resume(
     """
     from energyctl.campaign.journal import find_journal
     from energyctl.cli.result_arguments import results_folder
-    from energyctl.system.workspace import Workspace
 
-    workspace = Workspace(root)
     journal = find_journal(results_folder(workspace, folder), campaign)
     if journal.cluster is not None:
         return _submit_missing(workspace, journal, sbatch)

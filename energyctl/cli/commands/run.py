@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,10 +11,10 @@ import click
 from energyctl.cli import completers, options
 from energyctl.cli.problems import show_problems
 from energyctl.errors import SettingsError
+from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
     from energyctl.campaign.prepare import PreparedCampaign
-    from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
     "--runs", metavar="N", type=click.IntRange(min=1), help="Without FILE: how many runs to do."
 )
 @click.pass_obj
-def run(root: Path, /, file: str | None, **given: Any) -> int:
+def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     """Run every experiment of a settings file.
 
     Without FILE, train one model alone: --repo and --model name it.
@@ -65,9 +64,7 @@ def run(root: Path, /, file: str | None, **given: Any) -> int:
     from energyctl.cli.output.live import make_console
     from energyctl.cli.result_arguments import results_folder
     from energyctl.system.lock import refuse_if_held
-    from energyctl.system.workspace import Workspace
 
-    workspace = Workspace(root)
     prepared = _prepared(workspace, file, given)
     show_problems(prepared.name, prepared.problems)
     if prepared.settings is None or prepared.plan is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from energyctl.cli import options
 from energyctl.errors import Interrupted
+from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("index", type=click.IntRange(min=1))
 @options.results
 @click.pass_obj
-def run_task(root: Path, campaign: str, index: int, folder: str | None) -> int:
+def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None) -> int:
     """Do the runs of one task of a campaign on a cluster.
 
     The jobs of `submit` call it on their nodes. INDEX counts from 1.
@@ -32,9 +32,8 @@ def run_task(root: Path, campaign: str, index: int, folder: str | None) -> int:
     from energyctl.cli.output.live import Progress, make_console
     from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm import task
-    from energyctl.system.workspace import Workspace
 
-    workspace, console = Workspace(root), make_console()
+    console = make_console()
     results = results_folder(workspace, folder)
     with Progress(console, 0, 0, live=False) as progress:
         mine = task.load(workspace, results, campaign, index, progress)

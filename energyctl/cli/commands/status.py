@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from energyctl.cli import options
+from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
 
 
 @click.command()
 @options.as_json
 @click.pass_obj
-def status(root: Path, as_json: bool) -> int:
+def status(workspace: Workspace, as_json: bool) -> int:
     """Show the daemon, the background, the current run, the power.
 
     Of a campaign on a cluster it shows every run, where it is and how far.
@@ -23,9 +22,8 @@ def status(root: Path, as_json: bool) -> int:
     from energyctl.cli.output.status import status_text
     from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm import Overviews, newest
-    from energyctl.system.workspace import Workspace
 
-    here, journal = status_of(root), newest(results_folder(Workspace(root), None))
+    here, journal = status_of(workspace.root), newest(results_folder(workspace, None))
     across_nodes = None if journal is None else Overviews(journal).look()
     if as_json:
         cluster = None if across_nodes is None else across_nodes.to_json()

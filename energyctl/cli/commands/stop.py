@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from energyctl.errors import MachineError
+from energyctl.system.workspace import Workspace
 
 
 @click.command()
@@ -14,15 +13,14 @@ from energyctl.errors import MachineError
     "--job", metavar="ID", help="End what this job of Slurm left here, whatever the workspace."
 )
 @click.pass_obj
-def stop(root: Path, job: str | None) -> int:
+def stop(workspace: Workspace, job: str | None) -> int:
     """End every background job, and prove that nothing is left.
 
     The background jobs are those of this workspace.
     """
     from energyctl.campaign.stop import stop_everything, stop_job
-    from energyctl.system.workspace import Workspace
 
-    done, left = stop_job(job) if job else stop_everything(Workspace(root))
+    done, left = stop_job(job) if job else stop_everything(workspace)
     for line in done:
         click.echo(line)
     if left:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +10,7 @@ import click
 from energyctl.cli import options
 from energyctl.cli.problems import show_problems
 from energyctl.errors import MachineError, SettingsError
+from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
     from energyctl.config.settings import Settings, Slurm
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @options.models
 @options.rendered
 @click.pass_obj
-def submit(root: Path, /, file: str, **given: Any) -> int:
+def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
     """Run the experiments of a settings file on a Slurm cluster.
 
     Each run is a task of its own, alone on its node. Everything is checked as `run` does;
@@ -52,9 +52,7 @@ def submit(root: Path, /, file: str, **given: Any) -> int:
     )
     from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm import submit as slurm
-    from energyctl.system.workspace import Workspace
 
-    workspace = Workspace(root)
     prepared = prepare.prepare_file(
         workspace, file, given["models"], given["seed"], given["folder"]
     )

@@ -10,11 +10,11 @@ import click
 from energyctl.cli import completers, options
 from energyctl.cli.problems import say, show_problems
 from energyctl.errors import SettingsError
+from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
 if TYPE_CHECKING:
     from energyctl.config.jsonfile import Document
-    from energyctl.system.workspace import Workspace
 
 PROBLEMS = SettingsError.exit_code
 
@@ -23,16 +23,14 @@ PROBLEMS = SettingsError.exit_code
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=completers.settings_files)
 @options.models
 @click.pass_obj
-def validate(root: Path, files: tuple[str, ...], models: str | None) -> int:
+def validate(workspace: Workspace, files: tuple[str, ...], models: str | None) -> int:
     """Name all problems of settings files and of the registry.
 
     Each is named with its place and a suggestion. A FILE may be a registry itself. Without FILE,
     the registry alone is validated.
     """
     from energyctl.config import settings
-    from energyctl.system.workspace import Workspace
 
-    workspace = Workspace(root)
     path = workspace.registry if models is None else workspace.given(models)
     worst, checked = _registry(_opened(path), said=not files), {path.resolve()}
     usable = worst == 0

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import click
 
 from energyctl.cli import options
+from energyctl.system.workspace import Workspace
 
 
 @click.command()
 @click.option("--once", is_flag=True, help="Show it once, and end.")
 @options.interval(1.0, 0.2)
 @click.pass_obj
-def watch(root: Path, once: bool, interval: float) -> int:
+def watch(workspace: Workspace, once: bool, interval: float) -> int:
     """Watch the campaign that runs in this workspace.
 
     It shows phase, power, background, progress and queue; of a campaign on a cluster all runs,
@@ -27,10 +27,9 @@ def watch(root: Path, once: bool, interval: float) -> int:
     from energyctl.campaign.watcher import Watcher
     from energyctl.cli import follow
     from energyctl.slurm import Overviews
-    from energyctl.system.workspace import Workspace
 
     os.nice(10)
-    watcher = Watcher(Workspace(root))
+    watcher = Watcher(workspace)
     journal = watcher.journal_of_cluster()
     if journal is None:
         return follow.show_once(watcher) if once else follow.follow(watcher, interval)

@@ -188,7 +188,7 @@ SLOW = """
 import sys, time
 from energyctl.cli import progress
 progress.SHOWN_AFTER_SECONDS = progress.PLAIN_EVERY_SECONDS = {after}
-with progress.Steps("reading results") as steps:
+with progress.ProgressBar("reading results") as steps:
     for number in range(30):
         steps(number, 30)
         time.sleep(0.05)
