@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import time
 
-from rich.console import Console
-
 from energyctl.campaign import campaign as campaigns
 from energyctl.campaign.campaign import CampaignOutcome
 from energyctl.campaign.prepare import Campaign
 from energyctl.campaign.status_file import StatusFile
-from energyctl.cli.output.campaign import print_line, show_results
+from energyctl.cli.output.campaign import show_results
+from energyctl.cli.output.console import LineConsole
 from energyctl.cli.output.live import Progress
 from energyctl.errors import Interrupted
 
 
 def progress_of(
-    console: Console, total: int, planned: int, seconds: float | None, plain: bool
+    console: LineConsole, total: int, planned: int, seconds: float | None, plain: bool
 ) -> Progress:
     """*planned* of *total* runs are done now, in so many seconds where that is known."""
     ends = None if seconds is None else time.time() + seconds
@@ -38,13 +37,13 @@ def conduct(campaign: Campaign, progress: Progress) -> CampaignOutcome:
     return campaigns.conduct(campaign)
 
 
-def close(console: Console, outcome: CampaignOutcome, invalid: bool) -> int:
+def close(console: LineConsole, outcome: CampaignOutcome, invalid: bool) -> int:
     """The closing table and the exit code, which a terminal that is gone does not change."""
     with contextlib.suppress(OSError):
         show_results(console, outcome.results)
-        print_line(console, f"results: {outcome.journal.folder.root}")
+        console.print_line(f"results: {outcome.journal.folder.root}")
         if outcome.interrupted is not None:
-            print_line(console, f"interrupted; go on with: {outcome.journal.resume_command}")
+            console.print_line(f"interrupted; go on with: {outcome.journal.resume_command}")
     if outcome.interrupted is not None:
         return Interrupted.exit_code
     failed = any(result["status"] != "succeeded" for result in outcome.results)

@@ -17,7 +17,7 @@ from rich.live import Live
 from energyctl.campaign.watcher import Scene, Watcher
 from energyctl.cli.keys import KeyReader
 from energyctl.cli.output import slurm, watch
-from energyctl.cli.output.live import make_console
+from energyctl.cli.output.console import make_console
 from energyctl.slurm import Overview, Overviews
 
 PLAIN_EVERY_SECONDS = 60.0

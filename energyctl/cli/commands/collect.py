@@ -12,9 +12,8 @@ from energyctl.cli import options
 from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from energyctl.campaign.journal import Journal
+    from energyctl.cli.output.console import LineConsole
     from energyctl.results.schema import Result
     from energyctl.slurm import Overview, Overviews
 
@@ -31,8 +30,8 @@ def collect(workspace: Workspace, campaign: str | None, folder: str | None, inte
     `run` would.
     """
     from energyctl.cli.follow import follow_cluster
-    from energyctl.cli.output.campaign import print_line, show_results
-    from energyctl.cli.output.live import make_console
+    from energyctl.cli.output.campaign import show_results
+    from energyctl.cli.output.console import make_console
     from energyctl.cli.output.slurm import advice, headline
     from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm import Overviews, commands, find, finish
@@ -42,14 +41,14 @@ def collect(workspace: Workspace, campaign: str | None, folder: str | None, inte
     overviews, console = Overviews(journal), make_console()
     follow_cluster(overviews, console, interval)
     for line in finish.settle(journal):
-        print_line(console, line)
+        console.print_line(line)
     seen, results = _last_look(overviews), journal.results()
     show_results(console, results)
     _show_machines(console, journal, results)
-    print_line(console, f"results: {journal.folder.root}")
-    print_line(console, headline(seen))
+    console.print_line(f"results: {journal.folder.root}")
+    console.print_line(headline(seen))
     for line in advice(seen):
-        print_line(console, line, "yellow")
+        console.print_line(line, "yellow")
     return int(bool(seen.count("missing", "unknown")) or not journal.succeeded())
 
 
@@ -69,10 +68,9 @@ def _last_look(overviews: Overviews) -> Overview:
         time.sleep(2.0)
 
 
-def _show_machines(console: Console, journal: Journal, results: Sequence[Result]) -> None:
+def _show_machines(console: LineConsole, journal: Journal, results: Sequence[Result]) -> None:
     """What the nodes are, where there are several, and how far they differ."""
     from energyctl.analysis import machines
-    from energyctl.cli.output.campaign import print_line
     from energyctl.cli.output.machines import machines_table
     from energyctl.results import calibrations
     from energyctl.results.tables import Part, run_row
@@ -82,4 +80,4 @@ def _show_machines(console: Console, journal: Journal, results: Sequence[Result]
     if len(nodes) > 1 or any(node.calibration for node in nodes):
         console.print(machines_table(nodes))
     for spread in machines.spreads(rows):
-        print_line(console, machines.sentence(spread))
+        console.print_line(machines.sentence(spread))

@@ -167,6 +167,6 @@ def _print(study: Study, as_json: bool, as_latex: bool) -> None:
     elif as_latex:
         click.echo(latex(study))
     else:
-        from energyctl.cli.output.live import make_console
+        from energyctl.cli.output.console import make_console
 
         show(study, make_console())

@@ -20,7 +20,7 @@ def doctor(as_json: bool, udev: bool) -> int:
     if udev:
         return _udev_rule()
     from energyctl.campaign.doctor import examine
-    from energyctl.cli.output.live import make_console
+    from energyctl.cli.output.console import make_console
     from energyctl.cli.output.status import print_examination
 
     seen = examine()

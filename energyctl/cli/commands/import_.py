@@ -23,9 +23,8 @@ def import_(workspace: Workspace, folders: tuple[str, ...], folder: str | None) 
     Energies are computed anew from the recordings, with their uncertainty; the old figures stay
     beside them (docs/import.md).
     """
-    from energyctl.cli.output.campaign import print_line
+    from energyctl.cli.output.console import make_console
     from energyctl.cli.output.import_ import import_table
-    from energyctl.cli.output.live import make_console
     from energyctl.cli.result_arguments import results_folder
     from energyctl.results.importer.folders import import_folders
 
@@ -41,8 +40,7 @@ def import_(workspace: Workspace, folders: tuple[str, ...], folder: str | None) 
     if rows:
         console.print(import_table(rows))
     states, problems = [one.state for one in done], [one for one in done if one.problem]
-    print_line(
-        console,
+    console.print_line(
         f"{states.count('imported')} imported, {states.count('known')} imported before, "
         f"{len(problems)} with problems; {sum(one.series for one in done)} files of "
         f"samples written; results: {results.root}",

@@ -59,7 +59,7 @@ def models(
     known = registry.read(workspace.given(models) if models else workspace.registry)
     if test is not None:
         return _try(known, workspace, test, seconds, values, as_json)
-    from energyctl.cli.output.live import make_console
+    from energyctl.cli.output.console import make_console
     from energyctl.cli.output.models import models_json, models_view
 
     if as_json:

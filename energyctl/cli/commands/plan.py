@@ -60,7 +60,7 @@ def _show(workspace: Workspace, prepared: PreparedCampaign, folder: str | None) 
     from energyctl.campaign.training import interpreters, preflight
     from energyctl.campaign.training.invocations import Trainings
     from energyctl.cli.output import campaign
-    from energyctl.cli.output.live import make_console
+    from energyctl.cli.output.console import make_console
     from energyctl.cli.result_arguments import results_folder
 
     settings, plan, known = prepared.settings, prepared.plan, prepared.registry
@@ -75,4 +75,4 @@ def _show(workspace: Workspace, prepared: PreparedCampaign, folder: str | None) 
     python = interpreters.own_python(os.environ, sys.executable)
     trainings = Trainings(known, workspace.root, python, os.environ)
     for problem in preflight.check(plan.runs, trainings):
-        campaign.print_line(console, f"not ready: {problem}", "yellow")
+        console.print_line(f"not ready: {problem}", "yellow")

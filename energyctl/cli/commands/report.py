@@ -48,7 +48,7 @@ def report(
         raise SettingsError("no result could be read: nothing to report")
     if place is None:
         from energyctl.analysis.report import terminal
-        from energyctl.cli.output.live import make_console
+        from energyctl.cli.output.console import make_console
 
         terminal.show(runs, make_console())
     else:

@@ -51,7 +51,7 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
     from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.cli.conduct import close, conduct, progress_of
     from energyctl.cli.output import campaign as output
-    from energyctl.cli.output.live import make_console
+    from energyctl.cli.output.console import make_console
     from energyctl.system.lock import refuse_if_held
 
     refuse_if_held()
@@ -60,7 +60,7 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
         campaign, journal, runs = of_journal(workspace, journal, progress)
         left, settings = campaign.runs, campaign.settings
         done = f"{len(runs) - len(left)} of {len(runs)} runs are finished"
-        output.print_line(console, f"{journal.name}: {done}")
+        console.print_line(f"{journal.name}: {done}")
         if left:
             progress.total, progress.planned = len(runs), len(left)
             seconds = durations(journal.folder)
@@ -74,13 +74,12 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
     failed = not journal.succeeded()
     if outcome is not None:
         return close(console, outcome, failed)
-    output.print_line(console, "nothing is left to run")
+    console.print_line("nothing is left to run")
     return int(failed)
 
 
 def _submit_missing(workspace: Workspace, journal: Journal, given: Sequence[str]) -> int:
-    from energyctl.cli.output.campaign import print_line
-    from energyctl.cli.output.live import make_console
+    from energyctl.cli.output.console import make_console
     from energyctl.cli.output.submission import show_submitted
     from energyctl.slurm import commands, finish, submit, with_options
     from energyctl.text import count
@@ -97,13 +96,13 @@ def _submit_missing(workspace: Workspace, journal: Journal, given: Sequence[str]
     console = make_console()
     notes, runs, queue, submissions = finish.submit_missing(workspace, journal, changed)
     for line in notes:
-        print_line(console, line)
+        console.print_line(line)
     done, total = len(journal.finished()), len(journal.runs())
     waiting = f", {count(len(queue), 'task')} in the queue" if queue else ""
-    print_line(console, f"{journal.name}: {done} of {total} runs are finished{waiting}")
+    console.print_line(f"{journal.name}: {done} of {total} runs are finished{waiting}")
     if submissions:
         wanted = submit.options_of(journal)
         show_submitted(console, journal, submissions, len(runs), wanted)
         return 0
-    print_line(console, "nothing is left to submit")
+    console.print_line("nothing is left to submit")
     return 0 if queue else int(not journal.succeeded())

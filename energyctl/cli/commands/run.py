@@ -55,13 +55,12 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.cli.conduct import close, conduct, progress_of
     from energyctl.cli.output.campaign import (
-        print_line,
         show_end,
         show_meters,
         show_passed_over,
         show_plan,
     )
-    from energyctl.cli.output.live import make_console
+    from energyctl.cli.output.console import make_console
     from energyctl.cli.result_arguments import results_folder
     from energyctl.system.lock import refuse_if_held
 
@@ -86,7 +85,7 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
         show_meters(console, settings)
         if given["dry_run"]:
             prepare.check(campaign)
-            print_line(console, "dry run: nothing was started")
+            console.print_line("dry run: nothing was started")
             return int(prepared.invalid)
         outcome = conduct(campaign, progress)
     return close(console, outcome, prepared.invalid)

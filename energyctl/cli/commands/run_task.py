@@ -12,9 +12,8 @@ from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from energyctl.campaign.campaign import CampaignOutcome
+    from energyctl.cli.output.console import LineConsole
     from energyctl.slurm.task import Task
 
 
@@ -28,8 +27,9 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
 
     The jobs of `submit` call it on their nodes. INDEX counts from 1.
     """
-    from energyctl.cli.output.campaign import print_line, show_results
-    from energyctl.cli.output.live import Progress, make_console
+    from energyctl.cli.output.campaign import show_results
+    from energyctl.cli.output.console import make_console
+    from energyctl.cli.output.live import Progress
     from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm import task
 
@@ -40,7 +40,7 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
         start = f", start {mine.here.restarts + 1}" if mine.here.restarts else ""
         where = f"on {mine.here.node}, job {mine.here.job}{start}"
         todo = f"{mine.left} of {count(mine.runs, 'run')} to do"
-        print_line(console, f"task {index} of {mine.journal.name} {where}: {todo}")
+        console.print_line(f"task {index} of {mine.journal.name} {where}: {todo}")
         progress.total, progress.planned = len(mine.journal.runs()), mine.left
         if not mine.left:
             return 0
@@ -51,19 +51,17 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
     return int(any(result["status"] != "succeeded" for result in outcome.results))
 
 
-def _interrupted(mine: Task, outcome: CampaignOutcome, console: Console) -> int:
+def _interrupted(mine: Task, outcome: CampaignOutcome, console: LineConsole) -> int:
     """Back into the queue, where the time limit was near and something was done."""
-    from energyctl.cli.output.campaign import print_line
     from energyctl.slurm import commands, task
 
     if task.goes_on(mine, outcome):
-        print_line(
-            console, "the time limit is near: back into the queue, for the runs that are left"
+        console.print_line(
+            "the time limit is near: back into the queue, for the runs that are left"
         )
         commands.requeue(mine.here.job)
     elif outcome.interrupted == commands.WARNED:
-        print_line(
-            console,
+        console.print_line(
             "the time limit is near, and no run was finished within it: give the tasks more time "
             f"with: {mine.journal.resume_command} --sbatch time=…",
         )

@@ -43,7 +43,8 @@ def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
     from energyctl.campaign import prepare
     from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.cli.output.campaign import show_plan
-    from energyctl.cli.output.live import Progress, make_console
+    from energyctl.cli.output.console import make_console
+    from energyctl.cli.output.live import Progress
     from energyctl.cli.output.submission import (
         print_scripts,
         show_submitted,

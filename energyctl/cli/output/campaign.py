@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from energyctl.cli.output import tables
+from energyctl.cli.output.console import LineConsole
 from energyctl.config.plan import Run, SkippedValues
 from energyctl.config.settings import Settings
 from energyctl.meters import describe, open_meters
@@ -18,13 +17,8 @@ SHOWN_RUNS = 30
 """Rows of a plan, where not all are asked for."""
 
 
-def print_line(console: Console, text: str, style: str | None = None) -> None:
-    """A line as it is, however long and whatever brackets it holds."""
-    console.print(text, style=style, markup=False, soft_wrap=True)
-
-
 def show_plan(
-    console: Console,
+    console: LineConsole,
     settings: Settings,
     runs: Sequence[Run],
     estimates: Sequence[float | None],
@@ -36,14 +30,14 @@ def show_plan(
     if seed is not None and any(run.mutated for run in runs):
         title += f", values drawn with seed {seed}"
         title += "" if settings.seed is not None else f" (--seed {seed} repeats them)"
-    print_line(console, title)
+    console.print_line(title)
     console.print(tables.plan_table(runs, estimates, most))
     if len(runs) > most:
-        print_line(console, f"… and {len(runs) - most} more; energyctl plan shows all")
+        console.print_line(f"… and {len(runs) - most} more; energyctl plan shows all")
 
 
 def show_end(
-    console: Console, settings: Settings, estimates: Sequence[float | None]
+    console: LineConsole, settings: Settings, estimates: Sequence[float | None]
 ) -> float | None:
     """How long the runs take one after the other, in seconds; None where that is not known."""
     known = [seconds for seconds in estimates if seconds is not None]
@@ -51,19 +45,19 @@ def show_end(
         return None
     total = sum(known) + settings.cooldown_seconds * (len(known) - 1)
     ends = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + total))
-    print_line(console, f"about {duration(total)}, until {ends}")
+    console.print_line(f"about {duration(total)}, until {ends}")
     return total
 
 
 def show_passed_over(
-    console: Console, passed_over: Sequence[SkippedValues], most: int = SHOWN_RUNS
+    console: LineConsole, passed_over: Sequence[SkippedValues], most: int = SHOWN_RUNS
 ) -> None:
     """The values that are left out because they were run before."""
     for line in tables.passed_over_lines(passed_over, most):
-        print_line(console, line)
+        console.print_line(line)
 
 
-def show_meters(console: Console, settings: Settings) -> None:
+def show_meters(console: LineConsole, settings: Settings) -> None:
     """The meters of the campaign; they are opened for it, and closed."""
     meters, _ = open_meters(gpus=settings.gpus)
     try:
@@ -73,9 +67,9 @@ def show_meters(console: Console, settings: Settings) -> None:
             meter.close()
 
 
-def show_results(console: Console, results: Sequence[Result]) -> None:
+def show_results(console: LineConsole, results: Sequence[Result]) -> None:
     """The closing table, and each warning once."""
     if results:
         console.print(tables.closing_table(results))
     for text in tables.warnings_of(results):
-        print_line(console, f"warning: {text}", "yellow")
+        console.print_line(f"warning: {text}", "yellow")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from energyctl.analysis.compare import (
     Comparison,
@@ -19,28 +17,26 @@ from energyctl.analysis.compare import (
     name_of,
     p_text,
 )
+from energyctl.cli.output.console import LineConsole
+from energyctl.cli.output.tables import make_table
 from energyctl.text import ENERGY_UNITS, count, energy_unit, with_uncertainty
 
 
-def show(study: Study, console: Console) -> None:
+def show(study: Study, console: LineConsole) -> None:
     """A table per pair of groups and training, then what it all says."""
-    for inside in _tables(study.comparisons):
-        console.print(_comparison_table(inside))
+    tables: dict[tuple[str | None, str, str], list[Comparison]] = {}
+    for one in study.comparisons:
+        tables.setdefault((one.training, one.a.name, one.b.name), []).append(one)
+    for rows in tables.values():
+        console.print(_comparison_table(rows))
     if study.correlations:
         console.print(_correlation_table(study.correlations))
     for line in study.sentences():
-        console.print(Text(line))
+        console.print(line)
     if study.notes:
         console.print()
     for line in study.notes:
-        console.print(Text(f"note: {line}", style="dim"))
-
-
-def _tables(comparisons: Iterable[Comparison]) -> Iterator[list[Comparison]]:
-    together: dict[tuple[str | None, str, str], list[Comparison]] = {}
-    for one in comparisons:
-        together.setdefault((one.training, one.a.name, one.b.name), []).append(one)
-    yield from together.values()
+        console.print(f"note: {line}", style="dim")
 
 
 def _comparison_table(rows: list[Comparison]) -> Table:
@@ -59,18 +55,13 @@ def _comparison_table(rows: list[Comparison]) -> Table:
     for one in rows:
         scale = _scale(one.unit, rows)
         table.add_row(
-            *map(
-                Text,
-                (
-                    name_of(one.measure),
-                    _mean(one.a, scale, first.a.n),
-                    _mean(one.b, scale, first.b.n),
-                    _difference(one.difference, scale),
-                    _interval(one.ratio, "{:.3f}"),
-                    "too few" if one.verdict == "too few" else _p(one.p_adjusted),
-                    f"{one.delta.value:+.2f}",
-                ),
-            )
+            name_of(one.measure),
+            _mean(one.a, scale, first.a.n),
+            _mean(one.b, scale, first.b.n),
+            _difference(one.difference, scale),
+            _interval(one.ratio, "{:.3f}"),
+            "too few" if one.verdict == "too few" else _p(one.p_adjusted),
+            f"{one.delta.value:+.2f}",
         )
     return table
 
@@ -110,10 +101,14 @@ def _p(p: float) -> str:
 def _interval(estimate: Estimate, form: str) -> str:
     if estimate.value is None:
         return "–"
-    text = form.format(estimate.value)
-    if estimate.low is None or estimate.high is None:
-        return text
-    return f"{text}\n{form.format(estimate.low)} … {form.format(estimate.high)}"
+    bounds = _bounds(estimate, form)
+    return form.format(estimate.value) + (f"\n{' … '.join(bounds)}" if bounds else "")
+
+
+def _bounds(estimate: Estimate, form: str) -> list[str]:
+    """Both ends of its interval; none where one is not known."""
+    bounds = [value for value in (estimate.low, estimate.high) if value is not None]
+    return [form.format(value) for value in bounds] if len(bounds) == 2 else []
 
 
 def _difference(estimate: Estimate, scale: Scale) -> str:
@@ -129,20 +124,17 @@ def _signed(text: str) -> str:
 
 
 def _correlation_table(rows: Iterable[Correlation]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("training", overflow="fold")
-    table.add_column("", overflow="fold")
-    for name in ("runs", "rho", "p"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = make_table("training", "", figures=("runs", "rho", "p"))
     for one in rows:
+        pair = f"{name_of(one.measure)} against {one.name}"
         p = "–" if one.p is None else _p(one.p)
-        cells = (one.training or "all", f"{name_of(one.measure)} against {one.name}", str(one.n))
-        table.add_row(*map(Text, (*cells, _interval(one.rho, "{:+.2f}"), p)))
+        table.add_row(one.training or "all", pair, str(one.n), _interval(one.rho, "{:+.2f}"), p)
     return table
 
 
 # -- LaTeX ---------------------------------------------------------------------------------------
 
+_NEEDS = "% needs \\usepackage{booktabs}"
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -159,17 +151,12 @@ def latex(study: Study) -> str:
     """A booktabs table of the main measure: a row for each training and pair of groups."""
     main = study.measures[0]
     if study.correlations:
-        table = _latex_correlations([one for one in study.correlations if one.measure == main])
-        return "\n".join([*_notes(study), table])
+        return _latex_correlations(study)
     rows = [one for one in study.comparisons if one.measure == main]
     level = f"{100 * study.settings.confidence:g}\\,\\%"
     scale = _scale(rows[0].unit if rows else "", rows)
     mean = "mean $\\pm$ SD" + (f" ({escaped(scale.unit)})" if scale.unit else "")
     lines = [
-        "% needs \\usepackage{booktabs}; SD: standard deviation of runs; " + _plain(name_of(main)),
-        *_notes(study),
-        "\\begin{tabular}{lrrrrrr}",
-        "\\toprule",
         f"Training & $n$ & A, {mean} & B, {mean} & $B/A$ ({level} interval) & $p$ & "
         "Cliff's $\\delta$ \\\\",
         "\\midrule",
@@ -196,7 +183,13 @@ def latex(study: Study) -> str:
             p = "too few" if overall.verdict == "too few" else _latex_p(overall.p)
             name = f"All {overall.trainings} (geometric mean)"
             lines += ["\\midrule", f"{name} & & & & {ratio} & {p} & \\\\"]
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"])
+    needs = f"{_NEEDS}; SD: standard deviation of runs; {_plain(name_of(main))}"
+    return "\n".join([needs, *_notes(study), *_tabular("lrrrrrr", lines)])
+
+
+def _tabular(columns: str, lines: Sequence[str]) -> list[str]:
+    begin, end = f"\\begin{{tabular}}{{{columns}}}", "\\end{tabular}"
+    return [begin, "\\toprule", *lines, "\\bottomrule", end]
 
 
 def _notes(study: Study) -> list[str]:
@@ -204,19 +197,15 @@ def _notes(study: Study) -> list[str]:
     return [f"% note: {_plain(line)}" for line in study.notes]
 
 
-def _latex_correlations(rows: Iterable[Correlation]) -> str:
-    lines = [
-        "% needs \\usepackage{booktabs}",
-        "\\begin{tabular}{lrrr}",
-        "\\toprule",
-        "Training & $n$ & Spearman's $\\rho$ & $p$ \\\\",
-        "\\midrule",
-    ]
-    for one in rows:
+def _latex_correlations(study: Study) -> str:
+    lines = ["Training & $n$ & Spearman's $\\rho$ & $p$ \\\\", "\\midrule"]
+    for one in study.correlations:
+        if one.measure != study.measures[0]:
+            continue
         p = "--" if one.p is None else _latex_p(one.p)
         rho = _latex_interval(one.rho, "{:+.2f}")
         lines.append(f"{escaped(one.training or 'all')} & {one.n} & {rho} & {p} \\\\")
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"])
+    return "\n".join([*_notes(study), _NEEDS, *_tabular("lrrr", lines)])
 
 
 def _plain(text: str) -> str:
@@ -225,17 +214,14 @@ def _plain(text: str) -> str:
 
 
 def _latex_mean(side: Summary, scale: Scale) -> str:
-    figures = " \\pm ".join(_figures(side, scale))
-    return f"${figures}$"
+    return "$" + " \\pm ".join(_figures(side, scale)) + "$"
 
 
 def _latex_interval(estimate: Estimate, form: str) -> str:
     if estimate.value is None:
         return "--"
-    text = f"${form.format(estimate.value)}$"
-    if estimate.low is None or estimate.high is None:
-        return text
-    return f"{text} ($[{form.format(estimate.low)}, {form.format(estimate.high)}]$)"
+    bounds = _bounds(estimate, form)
+    return f"${form.format(estimate.value)}$" + (f" ($[{', '.join(bounds)}]$)" if bounds else "")
 
 
 def _latex_p(p: float) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -28,19 +26,6 @@ PLAIN_EVERY_SECONDS = 60.0
 LAST_LINES_SECONDS = 10.0
 ABOVE_LINES = 4
 """Lines of the terminal that stay free for what was printed last."""
-
-
-class SturdyConsole(Console):
-    """A console whose reader may go away: rich would end the whole program then."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
-
-
-def make_console() -> Console:
-    """Standard output: a terminal at its width, a file or pipe at 120 columns (COLUMNS wins)."""
-    plain = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return SturdyConsole(highlight=False, width=120 if plain else None)
 
 
 @dataclass

@@ -6,14 +6,19 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from energyctl.cli.output.tables import make_table
 from energyctl.config.registry import Hyperparameter, Metric, Registry, Repository, Step
 
 _COLUMNS = ("hyper-parameter", "type", "default", "mutated within", "valid", "reaches it by")
+_STEP_FIELDS = (
+    "name", "command", "train_script", "metered", "timeout_seconds", "accepted_exit_codes",
+    "roles", "values",
+)  # fmt: skip
+_METRIC_FIELDS = ("name", "pattern", "file", "select", "scale", "required")
 
 
 def models_view(registry: Registry) -> Group:
@@ -23,10 +28,7 @@ def models_view(registry: Registry) -> Group:
         heading = f"{repository.name}: {', '.join(repository.models)}"
         parts.append(Text(heading, style="bold"))
         parts += [Text(f"  {name}: {text}") for name, text in _facts(repository)]
-        if repository.hyperparameters:
-            parts.append(_parameters(repository))
-        else:
-            parts.append(Text(""))
+        parts.append(_parameters(repository) if repository.hyperparameters else Text(""))
     return Group(*parts)
 
 
@@ -89,18 +91,16 @@ def _metric(metric: Metric) -> str:
 
 
 def _parameters(repository: Repository) -> Table:
-    table = Table(*_COLUMNS, box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
-        column.overflow = "fold"
+    table = make_table(*_COLUMNS)
     for parameter in repository.hyperparameters.values():
-        table.add_row(*(Text(cell) for cell in _cells(parameter, repository)))
+        table.add_row(*_cells(parameter, repository))
         for model in repository.models:
             own = repository.parameters_of(model)[parameter.name]
             if parameter.unsupported is None and own != parameter:
                 cells = [f"  of {model}", "", _default(own), _within(own), "", ""]
                 if own.unsupported is not None:
                     cells = [f"  of {model}", "", "", "unsupported", "", own.unsupported]
-                table.add_row(*(Text(cell) for cell in cells))
+                table.add_row(*cells)
     return table
 
 
@@ -153,46 +153,28 @@ def _holds(element: str, parameter: Hyperparameter) -> bool:
 
 def _resolved(repository: Repository) -> dict[str, Any]:
     return {
-        "steps": [
-            {
-                "name": step.name,
-                "command": list(step.command) if step.command else None,
-                "train_script": step.train_script,
-                "metered": step.metered,
-                "timeout_seconds": step.timeout_seconds,
-                "accepted_exit_codes": list(step.accepted_exit_codes),
-                "roles": list(step.roles),
-                "values": dict(step.values),
-            }
-            for step in repository.steps
-        ],
-        "workspace": {"kind": repository.workspace, "writes": list(repository.writes)},
-        "metrics": [
-            {
-                "name": metric.name,
-                "pattern": metric.pattern,
-                "file": metric.file,
-                "select": metric.select,
-                "scale": metric.scale,
-                "required": metric.required,
-            }
-            for metric in repository.all_metrics
-        ],
+        "steps": [_fields(step, _STEP_FIELDS) for step in repository.steps],
+        "workspace": {"kind": repository.workspace, "writes": repository.writes},
+        "metrics": [_fields(metric, _METRIC_FIELDS) for metric in repository.all_metrics],
         "models": {model: _model(repository, model) for model in repository.models},
     }
+
+
+def _fields(entry: Step | Metric, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in names}
 
 
 def _model(repository: Repository, model: str) -> dict[str, Any]:
     own = repository.options_of(model)
     return {
-        "args": list(own.args),
-        "env": dict(own.env),
+        "args": own.args,
+        "env": own.env,
         "hyperparameters": {
             name: {
                 "type": one.type,
                 "default": one.default,
                 "range": None if one.low is None else [one.low, one.high],
-                "choices": list(one.choices) or None,
+                "choices": one.choices or None,
                 "bounds": None if one.least is None else [one.least, one.greatest],
                 "can_be_mutated": one.can_be_mutated,
                 "unsupported": one.unsupported,

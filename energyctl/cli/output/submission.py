@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
 
 from energyctl.campaign.journal import Journal
-from energyctl.cli.output.campaign import print_line
+from energyctl.cli.output.console import LineConsole
 from energyctl.cli.problems import say
 from energyctl.config.plan import Run
 from energyctl.config.registry import Registry
@@ -28,7 +27,7 @@ CALIBRATION_SECONDS = 30.0
 
 
 def show_submitted(
-    console: Console,
+    console: LineConsole,
     journal: Journal,
     submissions: Sequence[Submission],
     runs: int,
@@ -39,11 +38,11 @@ def show_submitted(
         tasks = submission.array.tasks
         at_once = f", at most {wanted.nodes_at_once} at once" if wanted.nodes_at_once else ""
         what = f"{count(len(tasks), 'task')} ({ranges(tasks)})"
-        print_line(console, f"submitted job {submission.job}: {what}{at_once}")
+        console.print_line(f"submitted job {submission.job}: {what}{at_once}")
     name = journal.name
-    print_line(console, f"{name}: {count(runs, 'run')}")
-    print_line(
-        console, f"next: energyctl status, energyctl collect {name}, or energyctl cancel {name}"
+    console.print_line(f"{name}: {count(runs, 'run')}")
+    console.print_line(
+        f"next: energyctl status, energyctl collect {name}, or energyctl cancel {name}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich import box
@@ -29,48 +30,49 @@ from energyctl.text import (
 _STATUS_STYLE = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
 
 
-def _table(*columns: str, title: str | None = None) -> Table:
-    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
-        column.overflow = "fold"
+def make_table(*columns: str, figures: Sequence[str] = ()) -> Table:
+    """Cells of *columns* are folded; those of *figures*, behind them, stand at the right."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for name in figures:
+        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 
 def plan_table(runs: Sequence[Run], estimates: Sequence[float | None], most: int) -> Table:
     """One row a run: what is trained with which values, and under which load."""
-    table = _table("run", "mode", "foreground", "values", "background", "takes")
+    table = make_table("run", "mode", "foreground", "values", "background", "takes")
     for run, seconds in list(zip(runs, estimates, strict=True))[:most]:
         training = run.foreground
-        shown = values(training.hyperparameters, run.mutated or None)
         load = ", ".join(
             f"{job.training.repo} / {job.training.model}" + f" x{job.copies}" * (job.copies > 1)
             for job in run.background
         )
-        takes = "?" if seconds is None else f"~{duration(seconds)}"
-        cells = [
+        table.add_row(
             str(run.index),
             run.mode,
             f"{training.repo} / {training.model}",
-            shown,
+            values(training.hyperparameters, run.mutated or None),
             load,
-            takes,
-        ]
-        table.add_row(*(Text(cell) for cell in cells))
+            "?" if seconds is None else f"~{duration(seconds)}",
+        )
     return table
 
 
-def passed_over_lines(found: Sequence[SkippedValues], most: int) -> list[str]:
+def passed_over_lines(skipped: Sequence[SkippedValues], most: int) -> list[str]:
     """What was not drawn again, and where it was run before; `most` of them one by one."""
-    if not found:
+    if not skipped:
         return []
-    lines = [f"passed over, since run before: {count(len(found), 'combination')} of values"]
-    for item in found[:most]:
+    lines = [f"passed over, since run before: {count(len(skipped), 'combination')} of values"]
+    for item in skipped[:most]:
         training = item.training
-        wanted = f"run {item.run}" if item.run else "no run left"
-        whole = ", ".join(f"{name} {value!r}" for name, value in training.hyperparameters.items())
-        lines.append(f"  {wanted}: {training.repo} / {training.model}  {whole}  ({item.source})")
-    if len(found) > most:
-        lines.append(f"  … and {len(found) - most} more; energyctl plan shows all")
+        name = f"{training.repo} / {training.model}"
+        instead_of = f"run {item.run}" if item.run else "no run left"
+        drawn = ", ".join(f"{key} {value!r}" for key, value in training.hyperparameters.items())
+        lines.append(f"  {instead_of}: {name}  {drawn}  ({item.source})")
+    if len(skipped) > most:
+        lines.append(f"  … and {len(skipped) - most} more; energyctl plan shows all")
     return lines
 
 
@@ -80,7 +82,7 @@ def meters_table(rows: Sequence[Row]) -> Group:
     updates every: the time between two steps of its counter, step: their size. not in total:
     measured, and not added, since another domain holds the same joules.
     """
-    table = _table("domain", "covers", "source", "state", "now", "updates every", "step")
+    table = make_table("domain", "covers", "source", "state", "now", "updates every", "step")
     table.collapse_padding = table.columns[0].no_wrap = True
     for row in rows:
         style = "" if row.readable and row.measured else "yellow" if row.needed else "dim"
@@ -90,9 +92,7 @@ def meters_table(rows: Sequence[Row]) -> Group:
             row.source.replace(" energy", ""),
             _state(row),
             "" if row.watts is None else power(row.watts),
-            ""
-            if row.update_seconds is None
-            else "≤ " * row.at_most + short_duration(row.update_seconds),
+            _update_words(row),
             "" if row.step_joules is None else small_energy(row.step_joules),
         ]
         table.add_row(*(Text(cell, style=style) for cell in cells))
@@ -102,6 +102,12 @@ def meters_table(rows: Sequence[Row]) -> Group:
             names.setdefault(row.cure, []).append(row.domain or row.source)
     cures = [Text(f"{', '.join(hit)}: {cure}") for cure, hit in names.items()]
     return Group(table, *cures)
+
+
+def _update_words(row: Row) -> str:
+    if row.update_seconds is None:
+        return ""
+    return "≤ " * row.at_most + short_duration(row.update_seconds)
 
 
 def _state(row: Row) -> str:
@@ -116,7 +122,7 @@ def _state(row: Row) -> str:
 
 def closing_table(results: Sequence[Result]) -> Table:
     """One row a run: how it ended, what it took, what it found."""
-    table = _table("run", "status", "took", "energy", "background", "metrics")
+    table = make_table("run", "status", "took", "energy", "background", "metrics")
     unit = energy_unit(reader.total_energy(result).joules for result in results)
     for result in results:
         status = str(result["status"])
@@ -127,8 +133,8 @@ def closing_table(results: Sequence[Result]) -> Table:
             Text(status, style=_STATUS_STYLE.get(status, "")),
             duration(training["duration"]),
             total_energy(result, unit),
-            Text(presence(result)),
-            Text(values(metrics)),
+            presence(result),
+            values(metrics),
         )
     return table
 
@@ -153,10 +159,7 @@ def presence(result: Result) -> str:
 
 def warnings_of(results: Sequence[Result]) -> list[str]:
     """Every warning of the results once, with the number of runs that have it."""
-    counts: dict[str, int] = {}
-    for result in results:
-        for text in dict.fromkeys(result["warnings"]):
-            counts[text] = counts.get(text, 0) + 1
+    counts = Counter(text for result in results for text in dict.fromkeys(result["warnings"]))
     most = len(results)
     return [
         one_line(text, 300) + (f" ({count} of {most} runs)" if most > 1 else "")
