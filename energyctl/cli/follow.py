@@ -18,7 +18,7 @@ from energyctl.campaign.watcher import Scene, Watcher
 from energyctl.cli.keys import KeyReader
 from energyctl.cli.output import slurm, watch
 from energyctl.cli.output.console import make_console
-from energyctl.slurm import Overview, Overviews
+from energyctl.slurm import Overview, Overviews, Tries
 
 PLAIN_EVERY_SECONDS = 60.0
 SLURM_SECONDS = 5.0
@@ -139,3 +139,17 @@ def _follow_plainly(overviews: Overviews, seen: Overview, interval: float) -> Ov
         time.sleep(interval)
         seen = overviews.look()
     return seen
+
+
+def look_until_settled(overviews: Overviews) -> Overview:
+    """Once the results are seen that other machines put into their place: a client of a shared
+    file system may believe for a while that they are not there."""
+    attempts = Tries(overviews.journal.folder, overviews.journal)
+    deadline = time.monotonic() + attempts.claims.stale_seconds
+    while True:
+        attempts.refresh()
+        seen = overviews.look()
+        done = {run.index for run in seen.runs if run.state in ("succeeded", "failed")}
+        if {*attempts.claims.decisions()} <= done or time.monotonic() > deadline:
+            return seen
+        time.sleep(2.0)

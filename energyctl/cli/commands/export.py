@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from energyctl.cli import options
+from energyctl.cli.out_files import refuse_existing
 from energyctl.cli.problems import say
 from energyctl.cli.progress import ProgressBar
 from energyctl.errors import SettingsError
@@ -117,19 +118,12 @@ def _targets(
         targets = [
             Target(n, out / f"{'summary' if kind == 'summary' else n}.{ending}") for n in chosen
         ]
-    _refuse([t.place for t in targets if t.place is not None], force)
+    for target in targets:
+        if target.place is not None:
+            refuse_existing(target.place, force)
     if several and out is not None:
         _make(out, user)
     return targets
-
-
-def _refuse(places: Sequence[Path], force: bool) -> None:
-    """Nothing that a user may have made is replaced unasked."""
-    for place in places:
-        if place.exists() and not place.is_file():
-            raise click.UsageError(f"{place} is no regular file: name another --out")
-        if place.exists() and not force:
-            raise click.UsageError(f"{place} is there already: --force replaces it")
 
 
 def _make(folder: Path, user: User) -> None:

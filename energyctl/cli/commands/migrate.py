@@ -6,7 +6,7 @@ import difflib
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,16 +115,16 @@ def _decided(path: Path, text: str, prefer: Sequence[str]) -> Migration:
                 return choice
         return None
 
-    migration = settings.migrate(text, str(path), preferred)
+    def decide(question: Question) -> str | None:
+        return answers.get(question.where) or preferred(question)
+
+    answers: dict[str, str] = {}
+    migration = settings.migrate(text, str(path), decide)
     while migration.questions and sys.stdin.isatty() and sys.stderr.isatty():
-        answers = _asked(path, migration.questions)
-        if answers is None:
+        more = _asked(path, migration.questions)
+        if more is None:
             break
-        known = answers
-
-        def decide(question: Question, answers: Mapping[str, str] = known) -> str | None:
-            return answers.get(question.where) or preferred(question)
-
+        answers.update(more)
         migration = settings.migrate(text, str(path), decide)
     return migration
 
@@ -139,15 +139,15 @@ def _asked(path: Path, questions: Iterable[Question]) -> dict[str, str] | None:
         click.echo(f"\n{topic}:", err=True)
         for line in _places(path, same):
             click.echo(f"  {line}", err=True)
-        wanted = click.prompt(
+        choice = click.prompt(
             f"which, for {count(len(same), 'place')}",
             type=click.Choice([*choices, "quit"]),
             default="quit",
             err=True,
         )
-        if wanted == "quit":
+        if choice == "quit":
             return None
-        answers |= {question.where: wanted for question in same}
+        answers |= {question.where: choice for question in same}
     return answers
 
 
@@ -180,9 +180,9 @@ def _say_changes(migration: Migration) -> None:
     lines: dict[str, list[int]] = {}
     for change in migration.changes:
         lines.setdefault(change.text, []).append(change.line)
-    for text, found in lines.items():
-        shown = ", ".join(map(str, found[:SHOWN_PLACES])) + ", …" * (len(found) > SHOWN_PLACES)
-        click.echo(f"{text} (line{'s' * (len(found) > 1)} {shown})", err=True)
+    for text, numbers in lines.items():
+        shown = ", ".join(map(str, numbers[:SHOWN_PLACES])) + ", …" * (len(numbers) > SHOWN_PLACES)
+        click.echo(f"{text} (line{'s' * (len(numbers) > 1)} {shown})", err=True)
 
 
 def _difference(path: Path, old: str, new: str) -> Iterator[str]:

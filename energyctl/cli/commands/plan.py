@@ -56,7 +56,6 @@ def _no_plan(prepared: PreparedCampaign) -> dict[str, Any]:
 
 def _show(workspace: Workspace, prepared: PreparedCampaign, folder: str | None) -> None:
     """Every run, and why trainings could not start here."""
-    from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.campaign.training import interpreters, preflight
     from energyctl.campaign.training.invocations import Trainings
     from energyctl.cli.output import campaign
@@ -67,12 +66,11 @@ def _show(workspace: Workspace, prepared: PreparedCampaign, folder: str | None) 
     if settings is None or plan is None:
         return
     console = make_console()
-    seconds = durations(results_folder(workspace, folder))
-    estimates = estimate_seconds(plan.runs, settings, known, seconds)
-    campaign.show_plan(console, settings, plan.runs, estimates, plan.seed, len(plan.runs))
+    results, runs = results_folder(workspace, folder), plan.runs
+    estimates = campaign.show_plan(console, results, settings, known, runs, plan.seed, len(runs))
     campaign.show_end(console, settings, estimates)
     campaign.show_passed_over(console, plan.passed_over, len(plan.passed_over))
     python = interpreters.own_python(os.environ, sys.executable)
     trainings = Trainings(known, workspace.root, python, os.environ)
-    for problem in preflight.check(plan.runs, trainings):
+    for problem in preflight.check(runs, trainings):
         console.print_line(f"not ready: {problem}", "yellow")

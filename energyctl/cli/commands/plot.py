@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from energyctl.cli import options
+from energyctl.cli.out_files import refuse_existing
 from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -124,11 +125,8 @@ def plot(
 
 
 def _place(place: Path, force: bool) -> Path:
-    """Nothing that a user may have made is replaced unasked. Raises UsageError."""
+    """Where the figure goes. Raises UsageError."""
     if place.suffix.lower() not in ENDINGS:
         raise click.UsageError(f"--out {place.name}: a figure ends in {', '.join(ENDINGS)}")
-    if place.exists() and not place.is_file():
-        raise click.UsageError(f"{place} is no regular file: name another --out")
-    if place.exists() and not force:
-        raise click.UsageError(f"{place} is there already: --force replaces it")
+    refuse_existing(place, force)
     return place

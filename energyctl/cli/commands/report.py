@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from energyctl.cli import options
+from energyctl.cli.out_files import refuse_existing
 from energyctl.cli.progress import ProgressBar
 from energyctl.errors import MachineError, SettingsError
 from energyctl.system.workspace import Workspace
@@ -63,8 +64,7 @@ def _place(workspace: Workspace, name: str, force: bool) -> Path:
         raise click.UsageError(f"--html {name} is a folder: name a file, as {name}/report.html")
     if place.exists() and not place.is_file():
         raise click.UsageError(f"--html {name} is no regular file")
-    if place.exists() and not force:
-        raise click.UsageError(f"{place} is there already: --force replaces it")
+    refuse_existing(place, force)
     return place
 
 

@@ -48,7 +48,6 @@ def resume(
 
 def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
     from energyctl.campaign.campaign import of_journal, tidy
-    from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.cli.conduct import close, conduct, progress_of
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.console import make_console
@@ -63,9 +62,8 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
         console.print_line(f"{journal.name}: {done}")
         if left:
             progress.total, progress.planned = len(runs), len(left)
-            seconds = durations(journal.folder)
-            estimates = estimate_seconds(left, settings, campaign.registry, seconds)
-            output.show_plan(console, settings, left, estimates)
+            folder, registry = journal.folder, campaign.registry
+            estimates = output.show_plan(console, folder, settings, registry, left)
             ends_in = output.show_end(console, settings, estimates)
             progress.ends = None if ends_in is None else time.time() + ends_in
             outcome = conduct(campaign, progress)

@@ -52,14 +52,8 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     Without FILE, train one model alone: --repo and --model name it.
     """
     from energyctl.campaign import prepare
-    from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.cli.conduct import close, conduct, progress_of
-    from energyctl.cli.output.campaign import (
-        show_end,
-        show_meters,
-        show_passed_over,
-        show_plan,
-    )
+    from energyctl.cli.output import campaign as output
     from energyctl.cli.output.console import make_console
     from energyctl.cli.result_arguments import results_folder
     from energyctl.system.lock import refuse_if_held
@@ -73,16 +67,14 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
         refuse_if_held()
     settings, plan = prepared.settings, prepared.plan
     folder, console = results_folder(workspace, given["folder"]), make_console()
-    seconds = durations(folder)
-    estimates = estimate_seconds(runs, settings, prepared.registry, seconds)
-    show_plan(console, settings, runs, estimates, plan.seed)
-    ends_in = show_end(console, settings, estimates)
-    show_passed_over(console, plan.passed_over)
+    estimates = output.show_plan(console, folder, settings, prepared.registry, runs, plan.seed)
+    ends_in = output.show_end(console, settings, estimates)
+    output.show_passed_over(console, plan.passed_over)
     total, plain = len(plan.runs), given["no_progress"]
     with progress_of(console, total, len(runs), ends_in, plain) as progress:
         rendered = given["rendered"] and workspace.given(given["rendered"])
         campaign = prepare.campaign_of(prepared, runs, folder, rendered, progress)
-        show_meters(console, settings)
+        output.show_meters(console, settings)
         if given["dry_run"]:
             prepare.check(campaign)
             console.print_line("dry run: nothing was started")

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from energyctl.cli import options
 from energyctl.errors import Interrupted
 from energyctl.system.workspace import Workspace
 from energyctl.text import count
-
-if TYPE_CHECKING:
-    from energyctl.campaign.campaign import CampaignOutcome
-    from energyctl.cli.output.console import LineConsole
-    from energyctl.slurm.task import Task
 
 
 @click.command("run-task", hidden=True)
@@ -31,7 +24,7 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.live import Progress
     from energyctl.cli.result_arguments import results_folder
-    from energyctl.slurm import task
+    from energyctl.slurm import commands, task
 
     console = make_console()
     results = results_folder(workspace, folder)
@@ -46,15 +39,8 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
             return 0
         outcome = task.carry_out(mine, progress, lambda: progress.ends)
     show_results(console, outcome.results)
-    if outcome.interrupted is not None:
-        return _interrupted(mine, outcome, console)
-    return int(any(result["status"] != "succeeded" for result in outcome.results))
-
-
-def _interrupted(mine: Task, outcome: CampaignOutcome, console: LineConsole) -> int:
-    """Back into the queue, where the time limit was near and something was done."""
-    from energyctl.slurm import commands, task
-
+    if outcome.interrupted is None:
+        return int(any(result["status"] != "succeeded" for result in outcome.results))
     if task.goes_on(mine, outcome):
         console.print_line(
             "the time limit is near: back into the queue, for the runs that are left"

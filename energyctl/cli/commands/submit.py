@@ -41,7 +41,6 @@ def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
     `collect` waits for the end, `cancel` ends it, `resume` submits what is missing.
     """
     from energyctl.campaign import prepare
-    from energyctl.campaign.estimates import durations, estimate_seconds
     from energyctl.cli.output.campaign import show_plan
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.live import Progress
@@ -73,9 +72,7 @@ def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
         return int(prepared.invalid)
     slurm.check(workspace, settings.experiment_name, wanted)
     folder.prepare()
-    seconds = durations(folder)
-    estimates = estimate_seconds(runs, settings, prepared.registry, seconds)
-    show_plan(console, settings, runs, estimates, seed)
+    estimates = show_plan(console, folder, settings, prepared.registry, runs, seed)
     warn_of_time_limit(runs, estimates, settings, wanted)
     warn_of_shared_clones(runs, prepared.registry, wanted)
     facts = slurm.cluster_facts(wanted)

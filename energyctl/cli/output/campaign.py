@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from energyctl.campaign.estimates import durations, estimate_seconds
 from energyctl.cli.output import tables
 from energyctl.cli.output.console import LineConsole
 from energyctl.config.plan import Run, SkippedValues
+from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings
 from energyctl.meters import describe, open_meters
+from energyctl.results.folder import ResultsFolder
 from energyctl.results.schema import Result
 from energyctl.text import count, duration
 
@@ -19,13 +22,15 @@ SHOWN_RUNS = 30
 
 def show_plan(
     console: LineConsole,
+    folder: ResultsFolder,
     settings: Settings,
+    registry: Registry,
     runs: Sequence[Run],
-    estimates: Sequence[float | None],
     seed: int | None = None,
     most: int = SHOWN_RUNS,
-) -> None:
-    """The plan's table. *estimates*: seconds that each run will take, where known."""
+) -> list[float | None]:
+    """The plan's table. Returns the seconds that each run will take, by results in *folder*."""
+    estimates = estimate_seconds(runs, settings, registry, durations(folder))
     title = f"{settings.experiment_name}: {count(len(runs), 'run')}"
     if seed is not None and any(run.mutated for run in runs):
         title += f", values drawn with seed {seed}"
@@ -34,6 +39,7 @@ def show_plan(
     console.print(tables.plan_table(runs, estimates, most))
     if len(runs) > most:
         console.print_line(f"… and {len(runs) - most} more; energyctl plan shows all")
+    return estimates
 
 
 def show_end(

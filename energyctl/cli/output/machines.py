@@ -6,7 +6,12 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from energyctl.analysis.machines import NAMES, Machine, calibration_words
+from energyctl.analysis.machines import NAMES, Machine, calibration_words, sentence, spreads
+from energyctl.analysis.machines import machines as machines_of
+from energyctl.campaign.journal import Journal
+from energyctl.cli.output.console import LineConsole
+from energyctl.results import calibrations, tables
+from energyctl.results.schema import Result
 
 
 def machines_table(machines: Sequence[Machine]) -> Table:
@@ -22,3 +27,13 @@ def machines_table(machines: Sequence[Machine]) -> Table:
             cells.append("" if one.calibration is None else calibration_words(one.calibration))
         table.add_row(*cells)
     return table
+
+
+def show_machines(console: LineConsole, journal: Journal, results: Sequence[Result]) -> None:
+    """What the nodes are, where there are several, and how far they differ."""
+    rows = [tables.run_row(tables.Part(dict(result), ""), "") for result in results]
+    nodes = machines_of(rows, calibrations.of_campaign(journal.folder.root, journal.name))
+    if len(nodes) > 1 or any(node.calibration for node in nodes):
+        console.print(machines_table(nodes))
+    for spread in spreads(rows):
+        console.print_line(sentence(spread))

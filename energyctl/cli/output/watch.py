@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
+from energyctl.campaign.observer import View
 from energyctl.campaign.watcher import STALE_SECONDS, CampaignProgress, Scene
 from energyctl.cli.output.run_view import job_words, phase, plain_line, progress
 from energyctl.config.plan import Run
@@ -22,8 +25,7 @@ ALONE = ("idle", "foreground")
 
 def screen(scene: Scene, width: int, height: int) -> Group:
     """The view of a terminal of that size, never larger than it."""
-    lines = list(_lines(scene, width, height))
-    return Group(*(_fitted(line, width) for line in lines[:height]))
+    return Group(*(_fitted(line, width) for line in islice(_lines(scene, width, height), height)))
 
 
 def _fitted(line: Text, width: int) -> Text:
@@ -45,15 +47,15 @@ def _lines(scene: Scene, width: int, height: int) -> Iterator[Text]:
         yield Text(died(scene), style="bold red")
     elif scene.age_seconds > STALE_SECONDS:
         yield Text(f"nothing new for {duration(scene.age_seconds)}", style="yellow")
-    yield Text(_where(scene))
+    yield Text(_where(scene, view))
     if scene.run is not None:
         yield Text(_training(scene.run), style="dim")
-    yield _strip(scene, width)
+    yield _strip(scene, view, width)
     yield Text("")
-    yield from _power(scene, width)
+    yield from _power(scene, view, width)
     yield Text("")
     room = height - 8 - len(scene.power) - (1 if scene.dead else 0)
-    jobs = list(_jobs(scene, width))
+    jobs = list(_jobs(view, width))
     few = max(1, min(len(jobs), room - 7))
     if jobs:
         yield from jobs[:few]
@@ -61,15 +63,13 @@ def _lines(scene: Scene, width: int, height: int) -> Iterator[Text]:
             yield Text(f"… and {len(jobs) - few} more background jobs", style="dim")
         yield Text("")
         room -= min(len(jobs), few + 1) + 1
-    yield from _foreground(scene, width)
+    yield from _foreground(scene, view, width)
     yield Text("")
     yield from _queue(scene, width)
 
 
-def _where(scene: Scene) -> str:
+def _where(scene: Scene, view: View) -> str:
     """Run k of n, and when all of it is expected to end."""
-    view = scene.view
-    assert view is not None
     total = scene.closed.total if scene.closed else "?"
     parts = [f"run {view.index} of {total}"]
     if scene.closed is not None:
@@ -86,14 +86,12 @@ def _where(scene: Scene) -> str:
 
 def _training(run: Run) -> str:
     what = f"{run.mode}: {run.foreground.repo} / {run.foreground.model}"
-    told = values(run.foreground.hyperparameters)
-    return what + (f", {told}" if told else "")
+    parameters = values(run.foreground.hyperparameters)
+    return what + (f", {parameters}" if parameters else "")
 
 
-def _strip(scene: Scene, width: int) -> Text:
+def _strip(scene: Scene, view: View, width: int) -> Text:
     """The phases of the run, and where it is; where that is too long, without the first ones."""
-    view = scene.view
-    assert view is not None
     kind = kind_of(view.phase)
     parallel = scene.run is None or scene.run.mode == "parallel"
     names = [*(PARALLEL if parallel else ALONE), "cooldown"]
@@ -108,9 +106,7 @@ def _strip(scene: Scene, width: int) -> Text:
     return strip
 
 
-def _power(scene: Scene, width: int) -> Iterator[Text]:
-    view = scene.view
-    assert view is not None
+def _power(scene: Scene, view: View, width: int) -> Iterator[Text]:
     if not scene.power:
         yield Text("power not known yet")
         return
@@ -146,10 +142,8 @@ def sparkline(readings: Sequence[float | None], width: int) -> str:
     return "".join(cells).rjust(width)
 
 
-def _jobs(scene: Scene, width: int) -> Iterator[Text]:
+def _jobs(view: View, width: int) -> Iterator[Text]:
     """Each job in a line, or in two where the terminal is narrow."""
-    view = scene.view
-    assert view is not None
     for job in view.jobs:
         line = Text(f"background {job.name}", style="bold" if job.running else "yellow")
         counts, presence = job_words(job)
@@ -160,22 +154,18 @@ def _jobs(scene: Scene, width: int) -> Iterator[Text]:
         yield from line.split("\n")
 
 
-def _foreground(scene: Scene, width: int) -> Iterator[Text]:
-    view = scene.view
-    assert view is not None
+def _foreground(scene: Scene, view: View, width: int) -> Iterator[Text]:
     if view.moving:
         yield Text(view.moving, style="yellow")
     if kind_of(view.phase) not in TRAINING:
         return
     if view.progress is not None:
-        yield _bar(scene, width)
+        yield _bar(scene, view, width)
     for line in scene.lines:
         yield Text(f"> {_clean(line)}", style="dim")
 
 
-def _bar(scene: Scene, width: int) -> Text:
-    view = scene.view
-    assert view is not None
+def _bar(scene: Scene, view: View, width: int) -> Text:
     assert view.progress is not None
     done, total = view.progress
     text = progress(view, scene.now)
@@ -198,9 +188,8 @@ def _clean(line: str) -> str:
 def _queue(scene: Scene, width: int) -> Iterator[Text]:
     unit = energy_unit(done.joules for done in scene.done)
     for done in list(scene.done)[-3:]:
-        line = Text(f"run {done.index} {done.status}", style="green")
-        if done.status != "succeeded":
-            line.stylize("red")
+        style = "green" if done.status == "succeeded" else "red"
+        line = Text(f"run {done.index} {done.status}", style=style)
         more = "  " + energy(
             done.joules, done.uncertainty_joules, measured=done.measured, unit=unit
         )
@@ -221,9 +210,7 @@ def _nothing(scene: Scene) -> Iterator[Text]:
 
 def closing(closed: CampaignProgress, now: float) -> str:
     """How a campaign ended."""
-    tally: dict[str, int] = {}
-    for status in closed.finished.values():
-        tally[status] = tally.get(status, 0) + 1
+    tally = Counter(closed.finished.values())
     counts = ", ".join(f"{number} {status}" for status, number in sorted(tally.items()))
     text = f"{closed.name}: {len(closed.finished)} of {closed.total} runs finished"
     text += f" ({counts})" if counts else ""
