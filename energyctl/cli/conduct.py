@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 
 from energyctl.campaign import campaign as campaigns
 from energyctl.campaign.campaign import CampaignOutcome
@@ -13,14 +12,6 @@ from energyctl.cli.output.campaign import show_results
 from energyctl.cli.output.console import LineConsole
 from energyctl.cli.output.live import Progress
 from energyctl.errors import Interrupted
-
-
-def progress_of(
-    console: LineConsole, total: int, planned: int, seconds: float | None, plain: bool
-) -> Progress:
-    """*planned* of *total* runs are done now, in so many seconds where that is known."""
-    ends = None if seconds is None else time.time() + seconds
-    return Progress(console, total, planned, live=console.is_terminal and not plain, ends=ends)
 
 
 def conduct(campaign: Campaign, progress: Progress) -> CampaignOutcome:

@@ -50,10 +50,10 @@ def follow(watcher: Watcher, interval: float) -> int:
     """Until the campaign ends, or q; 1 where it has died."""
     if not _is_terminal():
         return _lines(watcher, interval)
-    console, seen, scene = make_console(), False, watcher.look(LINES)
+    console, began, scene = make_console(), False, watcher.look(LINES)
     with KeyReader() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
-        while not (seen and _is_over(scene)):
-            seen = seen or scene.view is not None
+        while not (began and (scene.view is None or scene.dead)):
+            began = began or scene.view is not None
             size = console.size
             live.update(watch.screen(scene, size.width, size.height), refresh=True)
             if keys.wait(interval) == "q":
@@ -76,10 +76,6 @@ def _lines(watcher: Watcher, interval: float) -> int:
         time.sleep(interval)
 
 
-def _is_over(scene: Scene) -> bool:
-    return scene.view is None or scene.dead
-
-
 def _end(scene: Scene) -> int:
     """The last word, on a screen that stays."""
     if scene.dead:
@@ -91,10 +87,6 @@ def _end(scene: Scene) -> int:
 
 
 # -- on a cluster ------------------------------------------------------------------------------
-
-
-def show_cluster_once(overviews: Overviews) -> None:
-    click.echo("\n".join(slurm.status_lines(overviews.look())))
 
 
 def watch_cluster(overviews: Overviews, interval: float) -> None:
@@ -111,7 +103,7 @@ def follow_cluster(
     overviews: Overviews,
     console: Console,
     interval: float,
-    wait: Callable[[float], str | None] | None = None,
+    wait: Callable[[float], str | None] = time.sleep,
 ) -> Overview:
     """Until the campaign is over; *wait* returns a key that was pressed, and ``q`` ends it."""
     seen = overviews.look()
@@ -120,9 +112,7 @@ def follow_cluster(
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while not seen.over:
             live.update(slurm.screen(seen, console.size.height), refresh=True)
-            if wait is None:
-                time.sleep(interval)
-            elif wait(interval) == "q":
+            if wait(interval) == "q":
                 break
             seen = overviews.look()
     return seen

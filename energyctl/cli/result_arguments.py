@@ -27,8 +27,8 @@ def result_paths(
 
     Raises SettingsError where there is none.
     """
-    given = [*results, *([] if folder is None else [folder])]
-    places = [_place(workspace, name) for name in given] or [workspace.results]
+    names = [*results, *([] if folder is None else [folder])]
+    places = [_place(workspace, name) for name in names] or [workspace.results]
     return [path for place in places for path in reader.result_files(place)]
 
 
@@ -40,6 +40,6 @@ def load_runs(workspace: Workspace, results: Sequence[str], folder: str | None =
 
 def _place(workspace: Workspace, name: str) -> Path:
     """A file or folder; else the result of the run of that experiment id."""
-    found = workspace.given(name)
+    place = workspace.given(name)
     of_run = workspace.results / f"{name}.json"
-    return of_run if not found.exists() and of_run.is_file() else found
+    return of_run if not place.exists() and of_run.is_file() else place

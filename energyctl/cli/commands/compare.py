@@ -26,7 +26,7 @@ def _where(
     for name, sign, _ in pairs:
         if not sign or not name:
             raise click.BadParameter(f"{name!r}: write NAME=VALUE", context, parameter)
-    return [(name, wanted) for name, _, wanted in pairs]
+    return [(name, text) for name, _, text in pairs]
 
 
 @click.command()
@@ -131,7 +131,6 @@ def _groups(
 ) -> tuple[Groups | None, list[Row]]:
     """The groups, None for a trend; and all runs that are in question."""
     comparing = _library()
-
     if by is None:
         sides, notes = [], []
         for name in results:
@@ -144,11 +143,11 @@ def _groups(
         return groups, [*sides[0], *sides[1]]
     rows, notes = comparing.usable(_rows(workspace, results, problems))
     rows = comparing.filtered(rows, where)
-    found = comparing.by_name(rows, by)
-    if found is None:
+    groups = comparing.by_name(rows, by)
+    if groups is None:
         return None, rows
-    found.notes.extend(notes)
-    return comparing.based_on(found, base), rows
+    groups.notes.extend(notes)
+    return comparing.based_on(groups, base), rows
 
 
 def _rows(workspace: Workspace, names: Sequence[str], problems: list[str]) -> list[Row]:

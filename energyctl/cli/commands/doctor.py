@@ -23,11 +23,11 @@ def doctor(as_json: bool, udev: bool) -> int:
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.status import print_examination
 
-    seen = examine()
+    examination = examine()
     if as_json:
-        click.echo(json_text(seen))
+        click.echo(json_text(examination))
     else:
-        print_examination(seen, make_console())
+        print_examination(examination, make_console())
     return 0
 
 

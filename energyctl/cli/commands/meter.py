@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import Any
 
 import click
-
-if TYPE_CHECKING:
-    from energyctl.energy import Energy
 
 
 def _names(
@@ -78,8 +74,8 @@ def meter(
     )
 
 
-def _summary(energy: Energy, warnings: Sequence[str], stderr: TextIO | None) -> str:
+def _summary(*arguments: Any) -> str:
     """Nothing is imported for it before the command has ended."""
     from energyctl.cli.output.meter import summary
 
-    return summary(energy, warnings, stderr)
+    return summary(*arguments)

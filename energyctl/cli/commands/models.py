@@ -56,21 +56,21 @@ def models(
     """
     from energyctl.config import registry
 
-    known = registry.read(workspace.given(models) if models else workspace.registry)
+    entries = registry.read(workspace.given(models) if models else workspace.registry)
     if test is not None:
-        return _try(known, workspace, test, seconds, values, as_json)
+        return _try(entries, workspace, test, seconds, values, as_json)
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.models import models_json, models_view
 
     if as_json:
-        click.echo(json_text(models_json(known)))
+        click.echo(json_text(models_json(entries)))
     else:
-        make_console().print(models_view(known))
+        make_console().print(models_view(entries))
     return 0
 
 
 def _try(
-    known: Registry,
+    registry: Registry,
     workspace: Workspace,
     name: str,
     seconds: float,
@@ -87,15 +87,17 @@ def _try(
     repo, _, model = name.rpartition("/")
     user = invoking_user()
     python = interpreters.own_python(os.environ, sys.executable)
-    trainings = Trainings(known, workspace.root, python, user.environment(os.environ))
+    trainings = Trainings(registry, workspace.root, python, user.environment(os.environ))
     training = trial.values_of(trainings, repo, model, dict(_value(text) for text in values))
-    seen = trial.trial(trainings, training, user, seconds, lambda line: click.echo(line, err=True))
+    result = trial.trial(
+        trainings, training, user, seconds, lambda line: click.echo(line, err=True)
+    )
     if as_json:
-        click.echo(json_text(asdict(seen)))
+        click.echo(json_text(asdict(result)))
     else:
-        for line in seen.lines():
+        for line in result.lines():
             click.echo(line)
-    return 1 if seen.problems else 0
+    return 1 if result.problems else 0
 
 
 def _value(text: str) -> tuple[str, Any]:

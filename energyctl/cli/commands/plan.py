@@ -62,15 +62,15 @@ def _show(workspace: Workspace, prepared: PreparedCampaign, folder: str | None) 
     from energyctl.cli.output.console import make_console
     from energyctl.cli.result_arguments import results_folder
 
-    settings, plan, known = prepared.settings, prepared.plan, prepared.registry
+    settings, plan, registry = prepared.settings, prepared.plan, prepared.registry
     if settings is None or plan is None:
         return
     console = make_console()
     results, runs = results_folder(workspace, folder), plan.runs
-    estimates = campaign.show_plan(console, results, settings, known, runs, plan.seed, len(runs))
+    estimates = campaign.show_plan(console, results, settings, registry, runs, plan.seed, len(runs))
     campaign.show_end(console, settings, estimates)
     campaign.show_passed_over(console, plan.passed_over, len(plan.passed_over))
     python = interpreters.own_python(os.environ, sys.executable)
-    trainings = Trainings(known, workspace.root, python, os.environ)
+    trainings = Trainings(registry, workspace.root, python, os.environ)
     for problem in preflight.check(runs, trainings):
         console.print_line(f"not ready: {problem}", "yellow")

@@ -28,8 +28,8 @@ def _length(_: click.Context, option: click.Parameter, given: str | None) -> flo
     if given is None:
         return None
     text = given.strip().lower()
-    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)\s*(mm|cm|in|pt)", text)
-    size = float(found[1]) * MILLIMETRES[found[2]] if found else WIDTHS.get(text)
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)\s*(mm|cm|in|pt)", text)
+    size = float(match[1]) * MILLIMETRES[match[2]] if match else WIDTHS.get(text)
     if size is None:
         raise click.BadParameter(f"{given!r} is no length: 85mm, 3.3in, 240pt, single or double")
     if not 5 <= size <= 2000:
@@ -118,8 +118,8 @@ def plot(
     place = place or _place(workspace.given(f"{chosen}.pdf"), force)
     drawing = plots.KINDS[chosen](runs, plots.PlotOptions(x, y, maximise, height))
     form = figure_files.form_of(place)
-    made = figure_files.figure(drawing.chart, drawing.rows, form, width, theme, dpi)
-    figure_files.save(place, made, invoking_user())
+    figure = figure_files.figure(drawing.chart, drawing.rows, form, width, theme, dpi)
+    figure_files.save(place, figure, invoking_user())
     click.echo(f"wrote {place}: {chosen}, {width / POINTS_PER_MM:.0f} mm wide")
     return int(bool(runs.problems))
 

@@ -77,8 +77,8 @@ def _write(runs: Runs, place: Path, title: str | None) -> None:
     with staging(invoking_user()) as staged:
         fresh = staged.begin(place)
         with ProgressBar("drawing runs") as steps:
-            found = calibrations_of(runs)
-            text = page(runs, title, settings_of(runs), steps, calibrations=found)
+            calibrations = calibrations_of(runs)
+            text = page(runs, title, settings_of(runs), steps, calibrations=calibrations)
         try:
             fresh.write_text(text, encoding="utf-8")
         except OSError as error:

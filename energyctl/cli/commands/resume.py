@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -48,14 +47,15 @@ def resume(
 
 def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
     from energyctl.campaign.campaign import of_journal, tidy
-    from energyctl.cli.conduct import close, conduct, progress_of
+    from energyctl.cli.conduct import close, conduct
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.console import make_console
+    from energyctl.cli.output.live import Progress
     from energyctl.system.lock import refuse_if_held
 
     refuse_if_held()
     console, outcome = make_console(), None
-    with progress_of(console, 0, 0, None, plain) as progress:
+    with Progress(console, 0, 0, live=console.is_terminal and not plain) as progress:
         campaign, journal, runs = of_journal(workspace, journal, progress)
         left, settings = campaign.runs, campaign.settings
         done = f"{len(runs) - len(left)} of {len(runs)} runs are finished"
@@ -64,8 +64,7 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
             progress.total, progress.planned = len(runs), len(left)
             folder, registry = journal.folder, campaign.registry
             estimates = output.show_plan(console, folder, settings, registry, left)
-            ends_in = output.show_end(console, settings, estimates)
-            progress.ends = None if ends_in is None else time.time() + ends_in
+            progress.ends = output.show_end(console, settings, estimates)
             outcome = conduct(campaign, progress)
         else:
             tidy(workspace, journal.folder.user, progress)

@@ -52,9 +52,10 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     Without FILE, train one model alone: --repo and --model name it.
     """
     from energyctl.campaign import prepare
-    from energyctl.cli.conduct import close, conduct, progress_of
+    from energyctl.cli.conduct import close, conduct
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.console import make_console
+    from energyctl.cli.output.live import Progress
     from energyctl.cli.result_arguments import results_folder
     from energyctl.system.lock import refuse_if_held
 
@@ -68,10 +69,10 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     settings, plan = prepared.settings, prepared.plan
     folder, console = results_folder(workspace, given["folder"]), make_console()
     estimates = output.show_plan(console, folder, settings, prepared.registry, runs, plan.seed)
-    ends_in = output.show_end(console, settings, estimates)
+    ends = output.show_end(console, settings, estimates)
     output.show_passed_over(console, plan.passed_over)
-    total, plain = len(plan.runs), given["no_progress"]
-    with progress_of(console, total, len(runs), ends_in, plain) as progress:
+    total, live = len(plan.runs), console.is_terminal and not given["no_progress"]
+    with Progress(console, total, len(runs), live=live, ends=ends) as progress:
         rendered = given["rendered"] and workspace.given(given["rendered"])
         campaign = prepare.campaign_of(prepared, runs, folder, rendered, progress)
         output.show_meters(console, settings)

@@ -41,15 +41,10 @@ def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
     `collect` waits for the end, `cancel` ends it, `resume` submits what is missing.
     """
     from energyctl.campaign import prepare
+    from energyctl.cli.output import submission
     from energyctl.cli.output.campaign import show_plan
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.live import Progress
-    from energyctl.cli.output.submission import (
-        print_scripts,
-        show_submitted,
-        warn_of_shared_clones,
-        warn_of_time_limit,
-    )
     from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm import submit as slurm
 
@@ -68,13 +63,13 @@ def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
         campaign = prepare.campaign_of(prepared, runs, folder, rendered, progress)
         prepare.check(campaign)
     if given["dry_run"]:
-        print_scripts(workspace, settings.experiment_name, folder, runs, wanted)
+        submission.print_scripts(workspace, settings.experiment_name, folder, runs, wanted)
         return int(prepared.invalid)
     slurm.check(workspace, settings.experiment_name, wanted)
     folder.prepare()
     estimates = show_plan(console, folder, settings, prepared.registry, runs, seed)
-    warn_of_time_limit(runs, estimates, settings, wanted)
-    warn_of_shared_clones(runs, prepared.registry, wanted)
+    submission.warn_of_time_limit(runs, estimates, settings, wanted)
+    submission.warn_of_shared_clones(runs, prepared.registry, wanted)
     facts = slurm.cluster_facts(wanted)
     journal = prepare.new_journal(prepared, runs, folder, rendered, cluster=facts)
     try:
@@ -82,7 +77,7 @@ def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
     except MachineError:
         slurm.forget(journal)
         raise
-    show_submitted(console, journal, submissions, len(runs), wanted)
+    submission.show_submitted(console, journal, submissions, len(runs), wanted)
     return int(prepared.invalid)
 
 

@@ -32,7 +32,7 @@ def validate(workspace: Workspace, files: tuple[str, ...], models: str | None) -
     from energyctl.config import settings
 
     path = workspace.registry if models is None else workspace.given(models)
-    worst, checked = _registry(_opened(path), said=not files), {path.resolve()}
+    worst, checked = _registry(_opened(path), announce=not files), {path.resolve()}
     usable = worst == 0
     for file in files:
         path = workspace.settings_file(file)
@@ -41,7 +41,7 @@ def validate(workspace: Workspace, files: tuple[str, ...], models: str | None) -
             worst = PROBLEMS
         elif is_registry(document.data):
             if path.resolve() not in checked or usable:
-                worst = max(worst, _registry(document, said=True))
+                worst = max(worst, _registry(document, announce=True))
         elif usable:
             worst = max(worst, _planned(workspace, file, models))
         else:
@@ -65,21 +65,21 @@ def _opened(path: Path) -> Document | None:
         return None
 
 
-def _registry(document: Document | None, *, said: bool) -> int:
-    """The exit code for a registry; that it is fine is *said*, what is wrong in any case."""
+def _registry(document: Document | None, *, announce: bool) -> int:
+    """The exit code for a registry; what is wrong is said, and with *announce* that it is fine."""
     from energyctl.config import registry
 
     if document is None:
         return PROBLEMS
-    name, found = str(document.path), registry.problems(document.data, document)
-    show_problems(name, found)
-    if found:
+    name, problems = str(document.path), registry.problems(document.data, document)
+    show_problems(name, problems)
+    if problems:
         return PROBLEMS
-    if said:
-        known = registry.parse(document.data, name).repositories.values()
-        repositories = "repository" if len(known) == 1 else "repositories"
-        trained = count(sum(len(one.models) for one in known), "model")
-        click.echo(f"{name}: {len(known)} {repositories}, {trained}")
+    if announce:
+        entries = registry.parse(document.data, name).repositories.values()
+        repositories = "repository" if len(entries) == 1 else "repositories"
+        models = count(sum(len(one.models) for one in entries), "model")
+        click.echo(f"{name}: {len(entries)} {repositories}, {models}")
     return 0
 
 

@@ -26,6 +26,7 @@ def watch(workspace: Workspace, once: bool, interval: float) -> int:
     """
     from energyctl.campaign.watcher import Watcher
     from energyctl.cli import follow
+    from energyctl.cli.output import slurm
     from energyctl.slurm import Overviews
 
     os.nice(10)
@@ -35,7 +36,7 @@ def watch(workspace: Workspace, once: bool, interval: float) -> int:
         return follow.show_once(watcher) if once else follow.follow(watcher, interval)
     overviews = Overviews(journal)
     if once:
-        follow.show_cluster_once(overviews)
+        click.echo("\n".join(slurm.status_lines(overviews.look())))
     else:
         follow.watch_cluster(overviews, interval)
     return 0

@@ -45,14 +45,18 @@ def show_plan(
 def show_end(
     console: LineConsole, settings: Settings, estimates: Sequence[float | None]
 ) -> float | None:
-    """How long the runs take one after the other, in seconds; None where that is not known."""
+    """When the runs will have ended, one after the other; None where that is not known.
+
+    In Unix seconds.
+    """
     known = [seconds for seconds in estimates if seconds is not None]
     if not known or len(known) < len(estimates):
         return None
     total = sum(known) + settings.cooldown_seconds * (len(known) - 1)
-    ends = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + total))
-    console.print_line(f"about {duration(total)}, until {ends}")
-    return total
+    ends = time.time() + total
+    clock = time.strftime("%Y-%m-%d %H:%M", time.localtime(ends))
+    console.print_line(f"about {duration(total)}, until {clock}")
+    return ends
 
 
 def show_passed_over(

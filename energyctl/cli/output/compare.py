@@ -17,8 +17,7 @@ from energyctl.analysis.compare import (
     name_of,
     p_text,
 )
-from energyctl.cli.output.console import LineConsole
-from energyctl.cli.output.tables import make_table
+from energyctl.cli.output.console import LineConsole, make_table
 from energyctl.text import ENERGY_UNITS, count, energy_unit, with_uncertainty
 
 
@@ -124,7 +123,8 @@ def _signed(text: str) -> str:
 
 
 def _correlation_table(rows: Iterable[Correlation]) -> Table:
-    table = make_table("training", "", figures=("runs", "rho", "p"))
+    figures = ("runs", "rho", "p")
+    table = make_table("training", "", *figures, figures=figures)
     for one in rows:
         pair = f"{name_of(one.measure)} against {one.name}"
         p = "–" if one.p is None else _p(one.p)

@@ -1,11 +1,14 @@
-"""The console that commands print to."""
+"""The console that commands print to, and the tables on it."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 
 class LineConsole(Console):
@@ -27,3 +30,14 @@ def make_console() -> LineConsole:
     plain = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     width = 120 if plain else None
     return LineConsole(highlight=False, markup=False, emoji=False, width=width)
+
+
+def make_table(*columns: str, figures: Sequence[str] = ()) -> Table:
+    """With these columns: *figures* of them stand at the right, the others are folded."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        if name in figures:
+            table.add_column(name, justify="right", no_wrap=True)
+        else:
+            table.add_column(name, overflow="fold")
+    return table

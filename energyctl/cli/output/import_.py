@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from energyctl.cli.output.tables import make_table
+from energyctl.cli.output.console import make_table
 from energyctl.results.schema import Result
 from energyctl.text import duration, energy, energy_unit
 
@@ -21,7 +21,7 @@ def import_table(rows: Sequence[tuple[str, Result]]) -> Table:
     The total is of those runs alone of which both figures are known.
     """
     figures = ("took", "reported", "GPU, corrected", "differs", "load")
-    table = make_table("old run", figures=figures)
+    table = make_table("old run", *figures, figures=figures)
     unit = energy_unit(result["imported"]["gpu_joules_reported"] for _, result in rows)
     for state, result in rows:
         table.add_row(*_cells(state, result, unit))

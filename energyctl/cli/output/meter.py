@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TextIO
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from energyctl.cli.output.console import make_table
 from energyctl.energy import DomainEnergy, Energy
 from energyctl.text import energy as energy_words
 from energyctl.text import energy_unit, power
@@ -31,18 +31,10 @@ def summary(energy: Energy, warnings: Sequence[str], stderr: TextIO | None) -> s
 
 def energy_table(energy: Energy) -> Table:
     """One row a domain, and the total. The reasons of what is unknown are among the warnings."""
-    table = Table(
-        title=f"energyctl: {energy.seconds:.2f} s",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    table.add_column("domain", overflow="fold")
-    table.add_column("energy", justify="right", no_wrap=True)
-    table.add_column("mean power", justify="right", no_wrap=True)
-    table.add_column("source", overflow="fold")
-    table.add_column("note", overflow="fold")
+    figures = ("energy", "mean power")
+    table = make_table("domain", *figures, "source", "note", figures=figures)
+    table.title, table.title_style = f"energyctl: {energy.seconds:.2f} s", "bold"
+    table.title_justify = "left"
     unit = energy_unit([energy.total_joules, *(entry.joules for entry in energy.domains)])
     for entry in energy.domains:
         if entry.domain.in_total or entry.domain.missing is None:

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.cli.output.tables import make_table
+from energyctl.cli.output.console import make_table
 from energyctl.config.registry import Hyperparameter, Metric, Registry, Repository, Step
 
 _COLUMNS = ("hyper-parameter", "type", "default", "mutated within", "valid", "reaches it by")

@@ -126,11 +126,11 @@ def _cells(run: RunNow, unit: str) -> list[str]:
     return cells
 
 
-def table(seen: Overview, most: int) -> Table:
+def run_table(seen: Overview, most: int) -> Table:
     """The runs, one a row."""
-    made, unit = Table(box=None, pad_edge=False, show_edge=False), _unit(seen)
+    table, unit = Table(box=None, pad_edge=False, show_edge=False), _unit(seen)
     for name in ("run", "training", "state", "node", "phase or time", "energy or power"):
-        made.add_column(name, overflow="ellipsis", no_wrap=True)
+        table.add_column(name, overflow="ellipsis", no_wrap=True)
     for run in _chosen(seen, most):
         watts = [value for value in run.watts.values() if value is not None]
         figure, phase = "", duration(run.seconds) if run.seconds is not None else ""
@@ -142,15 +142,9 @@ def table(seen: Overview, most: int) -> Table:
         elif run.note:
             phase = one_line(run.note)
         state = run.state + (f" ({run.attempts})" if run.attempts > 1 else "")
-        made.add_row(
-            str(run.index),
-            Text(run.title),
-            Text(state, style=STYLES.get(run.state, "")),
-            Text(run.node or ""),
-            Text(phase),
-            Text(figure),
-        )
-    return made
+        styled = Text(state, style=STYLES.get(run.state, ""))
+        table.add_row(str(run.index), run.title, styled, run.node, phase, figure)
+    return table
 
 
 def screen(seen: Overview, height: int) -> Group:
@@ -168,9 +162,9 @@ def _screen(seen: Overview, height: int) -> Iterator[Text | Table]:
     if left is not None:
         line.append(f"  about {duration(left)} left", style="default")
     yield line
-    told = advice(seen)
-    yield table(seen, max(1, height - 4 - len(told)))
-    for text in told:
+    sentences = advice(seen)
+    yield run_table(seen, max(1, height - 4 - len(sentences)))
+    for text in sentences:
         yield Text(text, style="yellow")
 
 

@@ -14,16 +14,16 @@ from energyctl.results.phases import phase_words
 from energyctl.text import count, duration, one_line, powers, present
 
 
-def status_text(found: Mapping[str, Any]) -> str:
+def status_text(status: Mapping[str, Any]) -> str:
     """A few lines: who holds the machine, what runs, under which load, at which power."""
-    lines = [f"workspace   {found['workspace']}"]
-    daemon = found["daemon"]
+    lines = [f"workspace   {status['workspace']}"]
+    daemon = status["daemon"]
     lines.append("daemon      " + (f"pid {daemon['pid']}" if daemon else "not running"))
-    campaign, run = found["campaign"], found["run"]
+    campaign, run = status["campaign"], status["run"]
     if campaign is None:
         lines.append("campaign    none runs")
-        if found["unfinished"]:
-            lines.append(f"unfinished  {_unfinished(found['unfinished'])}")
+        if status["unfinished"]:
+            lines.append(f"unfinished  {_unfinished(status['unfinished'])}")
     else:
         lines.append(f"campaign    {_holder(campaign)}")
     if run is not None:
@@ -35,11 +35,11 @@ def status_text(found: Mapping[str, Any]) -> str:
             lines.append(f"load        {run['moving']}")
         if run["last_line"]:
             lines.append(f"says        {one_line(run['last_line'])}")
-    watts = powers(found["power_watts"] or {}, cpu_estimated=bool(found["power_estimated"]))
+    watts = powers(status["power_watts"] or {}, cpu_estimated=bool(status["power_estimated"]))
     if watts:
         lines.append(f"power       {watts}")
-    lines += [f"background  {_job_line(job)}" for job in found["jobs"]]
-    for left in found["leftovers"]:
+    lines += [f"background  {_job_line(job)}" for job in status["jobs"]]
+    for left in status["leftovers"]:
         pid = "" if left["pid"] is None else f"pid {left['pid']} "
         place = left["workspace"] or "an unknown workspace"
         lines.append(f"left over   {pid}{left['command']} ({left['why']}) in {place}")
@@ -79,38 +79,38 @@ def _job_line(job: Mapping[str, Any]) -> str:
     return f"{job['job']}  " + ", ".join(part for part in parts if part)
 
 
-def print_examination(found: Mapping[str, Any], console: Console) -> None:
+def print_examination(examination: Mapping[str, Any], console: Console) -> None:
     """The tables of ``doctor``."""
-    rows = [Row(**row) for row in found["meters"]]
+    rows = [Row(**row) for row in examination["meters"]]
     console.print(meters_table(rows))
-    told = [row.cure for row in rows if row.cure]
-    for warning in found["warnings"]:
-        if not any(cure in warning for cure in told):
+    cures = [row.cure for row in rows if row.cure]
+    for warning in examination["warnings"]:
+        if not any(cure in warning for cure in cures):
             console.print(f"warning: {warning}", markup=False)
     console.print()
-    console.print("\n".join(_facts(found)), markup=False, soft_wrap=True)
+    console.print("\n".join(_facts(examination)), markup=False, soft_wrap=True)
 
 
-def _facts(found: Mapping[str, Any]) -> list[str]:
-    facts, governor = found["machine"], found["governor"]
-    paranoid = found["perf_event_paranoid"]
+def _facts(examination: Mapping[str, Any]) -> list[str]:
+    facts, governor = examination["machine"], examination["governor"]
+    paranoid = examination["perf_event_paranoid"]
     lines = [
         f"cpu         {facts['cpu']}, {facts['logical_cpus']} logical CPUs",
-        *_gpu_lines(found),
+        *_gpu_lines(examination),
         f"governor    {', '.join(governor['now'] or ['none'])}",
         *([f"            {governor['problem']}"] if governor["problem"] else []),
         "perf        " + ("none" if paranoid is None else f"perf_event_paranoid {paranoid}"),
-        f"supervisord {found['supervisor'] or 'not installed: pip install supervisor'}",
+        f"supervisord {examination['supervisor'] or 'not installed: pip install supervisor'}",
         f"energyctl   {facts['energyctl']} on Python {facts['python']}, {facts['os']}",
     ]
-    if found["campaign"]:
-        lines.append(f"campaign    {found['campaign'].get('campaign')} is running")
+    if examination["campaign"]:
+        lines.append(f"campaign    {examination['campaign'].get('campaign')} is running")
     return lines
 
 
-def _gpu_lines(found: Mapping[str, Any]) -> list[str]:
+def _gpu_lines(examination: Mapping[str, Any]) -> list[str]:
     lines = []
-    for gpu in found["machine"]["gpus"] or []:
+    for gpu in examination["machine"]["gpus"] or []:
         limit, mode = gpu["power_limit_watts"], gpu["persistence_mode"]
         persistence = "unknown" if mode is None else "on" if mode else "off"
         lines += [
@@ -123,11 +123,11 @@ def _gpu_lines(found: Mapping[str, Any]) -> list[str]:
             lines.append("            sudo nvidia-smi -pm 1 keeps its driver, and counter, loaded")
         lines += [
             _process_line(process)
-            for process in found["gpu_processes"] or []
+            for process in examination["gpu_processes"] or []
             if process["gpu"] == gpu["index"]
         ]
-    if lines and found["gpu_processes_missing"]:
-        lines.append(f"            {found['gpu_processes_missing']}")
+    if lines and examination["gpu_processes_missing"]:
+        lines.append(f"            {examination['gpu_processes_missing']}")
     return lines
 
 

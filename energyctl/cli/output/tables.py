@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from energyctl.cli.output.console import make_table
 from energyctl.config.plan import Run, SkippedValues
 from energyctl.meters import Row
 from energyctl.results import reader
@@ -28,16 +28,6 @@ from energyctl.text import (
 )
 
 _STATUS_STYLE = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
-
-
-def make_table(*columns: str, figures: Sequence[str] = ()) -> Table:
-    """Cells of *columns* are folded; those of *figures*, behind them, stand at the right."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    for name in figures:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
 
 
 def plan_table(runs: Sequence[Run], estimates: Sequence[float | None], most: int) -> Table:
