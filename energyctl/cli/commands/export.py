@@ -15,12 +15,13 @@ from energyctl.cli.out_files import refuse_existing
 from energyctl.cli.problems import say
 from energyctl.cli.progress import ProgressBar
 from energyctl.errors import SettingsError
+from energyctl.system.files import Created
+from energyctl.system.user import User, invoking_user
 from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
 if TYPE_CHECKING:
     from energyctl.results.export import Target
-    from energyctl.system.user import User
 
 TABLES = ("runs", "domains", "phases", "jobs", "iterations")
 
@@ -67,7 +68,6 @@ def export(
     """
     from energyctl.cli.result_arguments import result_paths
     from energyctl.results import export as exporting
-    from energyctl.system.user import invoking_user
 
     paths = result_paths(workspace, results, folder)
     user = invoking_user()
@@ -100,35 +100,33 @@ def _targets(
 
     if out is not None and out.exists() and not out.is_file() and not out.is_dir():
         raise click.UsageError(f"{out} is no regular file; --out - is standard output")
-    several = out is not None and (out.is_dir() or out.suffix not in (".csv", ".parquet"))
+    one_file = out is None or (not out.is_dir() and out.suffix in (".csv", ".parquet"))
+    folder = None if one_file else out
     if kind == "summary":
         if set(names) - {"runs"}:
             raise click.UsageError("the format summary is a table of runs: leave --table out")
         chosen: tuple[str, ...] = ("runs",)
     else:
-        default = TABLES if several else ("runs",)
+        default = TABLES if folder else ("runs",)
         chosen = TABLES if "all" in names else tuple(dict.fromkeys(names)) or default
-    if not several:
+    if folder is None:
         if len(chosen) > 1:
             raise click.UsageError(f"{len(chosen)} tables need a folder: --out DIR")
         targets = [Target(chosen[0], out)]
     else:
-        assert out is not None
         ending = "parquet" if kind == "parquet" else "csv"
         targets = [
-            Target(n, out / f"{'summary' if kind == 'summary' else n}.{ending}") for n in chosen
+            Target(n, folder / f"{'summary' if kind == 'summary' else n}.{ending}") for n in chosen
         ]
     for target in targets:
         if target.place is not None:
             refuse_existing(target.place, force)
-    if several and out is not None:
-        _make(out, user)
+    if folder is not None:
+        _make(folder, user)
     return targets
 
 
 def _make(folder: Path, user: User) -> None:
-    from energyctl.system.files import Created
-
     created = Created(folder, ())
     try:
         with user.writing(folder.parent):

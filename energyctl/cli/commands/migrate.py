@@ -15,6 +15,8 @@ import click
 from energyctl.cli import options
 from energyctl.cli.problems import show_problems
 from energyctl.errors import SettingsError
+from energyctl.system.files import replace_text, write_atomic
+from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
@@ -200,13 +202,11 @@ def _check(workspace: Workspace, path: Path, old: str, new: str, models: str | N
     from energyctl.campaign.prepare import prepare
     from energyctl.config import settings
 
-    known = None if models is None else workspace.given(models)
-
-    def prepared(text: str) -> PreparedCampaign:
-        document = settings.parse(text, str(path))
-        return prepare(workspace, document, text, known, 0)
-
-    before, after = prepared(old), prepared(new)
+    registry = None if models is None else workspace.given(models)
+    before, after = (
+        prepare(workspace, settings.parse(text, str(path)), text, registry, 0)
+        for text in (old, new)
+    )
     show_problems(f"{path} (migrated)" if new != old else str(path), after.problems)
     click.echo(f"before: {_counts(before)}; now: {_counts(after)}", err=True)
     return SettingsError.exit_code if after.plan is None else int(after.invalid)
@@ -240,9 +240,6 @@ def _backup(path: Path) -> Path:
 
 
 def _overwrite(path: Path, text: str) -> None:
-    from energyctl.system.files import replace_text
-    from energyctl.system.user import invoking_user
-
     path = path.resolve()
     user, backup = invoking_user(), _backup(path)
     with user.writing(path.parent):
@@ -253,9 +250,6 @@ def _overwrite(path: Path, text: str) -> None:
 
 
 def _write_new(path: Path, text: str) -> None:
-    from energyctl.system.files import write_atomic
-    from energyctl.system.user import invoking_user
-
     user = invoking_user()
     with user.writing(path.parent):
         write_atomic(path, text, user.own)

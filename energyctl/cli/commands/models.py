@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from energyctl.cli import completers, options
+from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
 
@@ -82,7 +83,6 @@ def _try(
 
     from energyctl.campaign.training import interpreters, trial
     from energyctl.campaign.training.invocations import Trainings
-    from energyctl.system.user import invoking_user
 
     repo, _, model = name.rpartition("/")
     user = invoking_user()

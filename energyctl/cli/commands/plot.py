@@ -10,6 +10,7 @@ import click
 
 from energyctl.cli import options
 from energyctl.cli.out_files import refuse_existing
+from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -112,7 +113,6 @@ def plot(
     if not runs:
         raise click.UsageError("no result could be read: nothing was drawn")
     from energyctl.analysis.charts import figure_files, plots
-    from energyctl.system.user import invoking_user
 
     chosen = kind or ("power" if len(runs) == 1 else "energy")
     place = place or _place(workspace.given(f"{chosen}.pdf"), force)

@@ -11,6 +11,7 @@ from energyctl.cli import options
 from energyctl.cli.out_files import refuse_existing
 from energyctl.cli.progress import ProgressBar
 from energyctl.errors import MachineError, SettingsError
+from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
@@ -72,7 +73,6 @@ def _write(runs: Runs, place: Path, title: str | None) -> None:
     from energyctl.analysis.report import calibrations_of, settings_of
     from energyctl.analysis.report.page import page
     from energyctl.results.table_writers import staging
-    from energyctl.system.user import invoking_user
 
     with staging(invoking_user()) as staged:
         fresh = staged.begin(place)

@@ -9,6 +9,7 @@ import click
 
 from energyctl.cli import options
 from energyctl.errors import SettingsError
+from energyctl.system.lock import refuse_if_held
 from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.live import Progress
-    from energyctl.system.lock import refuse_if_held
 
     refuse_if_held()
     console, outcome = make_console(), None

@@ -11,6 +11,7 @@ import click
 from energyctl.cli import completers, options
 from energyctl.cli.problems import show_problems
 from energyctl.errors import SettingsError
+from energyctl.system.lock import refuse_if_held
 from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -57,7 +58,6 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.live import Progress
     from energyctl.cli.result_arguments import results_folder
-    from energyctl.system.lock import refuse_if_held
 
     prepared = _prepared(workspace, file, given)
     show_problems(prepared.name, prepared.problems)

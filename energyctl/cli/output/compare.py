@@ -8,22 +8,14 @@ from typing import NamedTuple
 from rich import box
 from rich.table import Table
 
-from energyctl.analysis.compare import (
-    Comparison,
-    Correlation,
-    Estimate,
-    Study,
-    Summary,
-    name_of,
-    p_text,
-)
+from energyctl.analysis import compare
 from energyctl.cli.output.console import LineConsole, make_table
 from energyctl.text import ENERGY_UNITS, count, energy_unit, with_uncertainty
 
 
-def show(study: Study, console: LineConsole) -> None:
+def show(study: compare.Study, console: LineConsole) -> None:
     """A table per pair of groups and training, then what it all says."""
-    tables: dict[tuple[str | None, str, str], list[Comparison]] = {}
+    tables: dict[tuple[str | None, str, str], list[compare.Comparison]] = {}
     for one in study.comparisons:
         tables.setdefault((one.training, one.a.name, one.b.name), []).append(one)
     for rows in tables.values():
@@ -38,7 +30,7 @@ def show(study: Study, console: LineConsole) -> None:
         console.print(f"note: {line}", style="dim")
 
 
-def _comparison_table(rows: list[Comparison]) -> Table:
+def _comparison_table(rows: list[compare.Comparison]) -> Table:
     first = rows[0]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", title_style="bold")
     table.title = f"{first.training or 'all'}: {first.b.name} against {first.a.name}"
@@ -54,7 +46,7 @@ def _comparison_table(rows: list[Comparison]) -> Table:
     for one in rows:
         scale = _scale(one.unit, rows)
         table.add_row(
-            name_of(one.measure),
+            compare.name_of(one.measure),
             _mean(one.a, scale, first.a.n),
             _mean(one.b, scale, first.b.n),
             _difference(one.difference, scale),
@@ -65,12 +57,12 @@ def _comparison_table(rows: list[Comparison]) -> Table:
     return table
 
 
-def _mean(side: Summary, scale: Scale, usual: int) -> str:
+def _mean(side: compare.Summary, scale: Scale, usual: int) -> str:
     text = f"{' ± '.join(_figures(side, scale))} {scale.unit}".strip()
     return text if side.n == usual else f"{text} (n = {side.n})"
 
 
-def _figures(side: Summary, scale: Scale) -> tuple[str, ...]:
+def _figures(side: compare.Summary, scale: Scale) -> tuple[str, ...]:
     """Mean and, where known, standard deviation."""
     spread = None if side.sd is None else side.sd / scale.factor
     return with_uncertainty(side.mean / scale.factor, spread)
@@ -83,7 +75,7 @@ class Scale(NamedTuple):
     factor: float
 
 
-def _scale(unit: str, comparisons: Iterable[Comparison]) -> Scale:
+def _scale(unit: str, comparisons: Iterable[compare.Comparison]) -> Scale:
     """One for both sides of all comparisons in that unit."""
     means = [side.mean for one in comparisons if one.unit == unit for side in (one.a, one.b)]
     if unit == "J":
@@ -94,23 +86,23 @@ def _scale(unit: str, comparisons: Iterable[Comparison]) -> Scale:
 
 
 def _p(p: float) -> str:
-    return p_text(p).removeprefix("p ").removeprefix("= ")
+    return compare.p_text(p).removeprefix("p ").removeprefix("= ")
 
 
-def _interval(estimate: Estimate, form: str) -> str:
+def _interval(estimate: compare.Estimate, form: str) -> str:
     if estimate.value is None:
         return "–"
     bounds = _bounds(estimate, form)
     return form.format(estimate.value) + (f"\n{' … '.join(bounds)}" if bounds else "")
 
 
-def _bounds(estimate: Estimate, form: str) -> list[str]:
+def _bounds(estimate: compare.Estimate, form: str) -> list[str]:
     """Both ends of its interval; none where one is not known."""
     bounds = [value for value in (estimate.low, estimate.high) if value is not None]
     return [form.format(value) for value in bounds] if len(bounds) == 2 else []
 
 
-def _difference(estimate: Estimate, scale: Scale) -> str:
+def _difference(estimate: compare.Estimate, scale: Scale) -> str:
     """In one unit with its interval, to the place of the second digit of the interval's half."""
     known = [v for v in (estimate.value, estimate.low, estimate.high) if v is not None]
     half = None if len(known) < 3 else (known[2] - known[1]) / 2 / scale.factor
@@ -122,11 +114,11 @@ def _signed(text: str) -> str:
     return text if text.startswith("-") else f"+{text}"
 
 
-def _correlation_table(rows: Iterable[Correlation]) -> Table:
+def _correlation_table(rows: Iterable[compare.Correlation]) -> Table:
     figures = ("runs", "rho", "p")
     table = make_table("training", "", *figures, figures=figures)
     for one in rows:
-        pair = f"{name_of(one.measure)} against {one.name}"
+        pair = f"{compare.name_of(one.measure)} against {one.name}"
         p = "–" if one.p is None else _p(one.p)
         table.add_row(one.training or "all", pair, str(one.n), _interval(one.rho, "{:+.2f}"), p)
     return table
@@ -147,7 +139,7 @@ def escaped(text: str) -> str:
     return "".join(_SPECIAL.get(c, c if c.isprintable() else " ") for c in text)
 
 
-def latex(study: Study) -> str:
+def latex(study: compare.Study) -> str:
     """A booktabs table of the main measure: a row for each training and pair of groups."""
     main = study.measures[0]
     if study.correlations:
@@ -183,7 +175,7 @@ def latex(study: Study) -> str:
             p = "too few" if overall.verdict == "too few" else _latex_p(overall.p)
             name = f"All {overall.trainings} (geometric mean)"
             lines += ["\\midrule", f"{name} & & & & {ratio} & {p} & \\\\"]
-    needs = f"{_NEEDS}; SD: standard deviation of runs; {_plain(name_of(main))}"
+    needs = f"{_NEEDS}; SD: standard deviation of runs; {_plain(compare.name_of(main))}"
     return "\n".join([needs, *_notes(study), *_tabular("lrrrrrr", lines)])
 
 
@@ -192,12 +184,12 @@ def _tabular(columns: str, lines: Sequence[str]) -> list[str]:
     return [begin, "\\toprule", *lines, "\\bottomrule", end]
 
 
-def _notes(study: Study) -> list[str]:
+def _notes(study: compare.Study) -> list[str]:
     """As comments: a table that is pasted elsewhere keeps what its figures leave out."""
     return [f"% note: {_plain(line)}" for line in study.notes]
 
 
-def _latex_correlations(study: Study) -> str:
+def _latex_correlations(study: compare.Study) -> str:
     lines = ["Training & $n$ & Spearman's $\\rho$ & $p$ \\\\", "\\midrule"]
     for one in study.correlations:
         if one.measure != study.measures[0]:
@@ -213,11 +205,11 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _latex_mean(side: Summary, scale: Scale) -> str:
+def _latex_mean(side: compare.Summary, scale: Scale) -> str:
     return "$" + " \\pm ".join(_figures(side, scale)) + "$"
 
 
-def _latex_interval(estimate: Estimate, form: str) -> str:
+def _latex_interval(estimate: compare.Estimate, form: str) -> str:
     if estimate.value is None:
         return "--"
     bounds = _bounds(estimate, form)

@@ -9,23 +9,12 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from energyctl import text
 from energyctl.cli.output.console import make_table
 from energyctl.config.plan import Run, SkippedValues
 from energyctl.meters import Row
 from energyctl.results import reader
 from energyctl.results.schema import Result
-from energyctl.text import (
-    count,
-    duration,
-    energy,
-    energy_unit,
-    one_line,
-    percent,
-    power,
-    short_duration,
-    small_energy,
-    values,
-)
 
 _STATUS_STYLE = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
 
@@ -43,9 +32,9 @@ def plan_table(runs: Sequence[Run], estimates: Sequence[float | None], most: int
             str(run.index),
             run.mode,
             f"{training.repo} / {training.model}",
-            values(training.hyperparameters, run.mutated or None),
+            text.values(training.hyperparameters, run.mutated or None),
             load,
-            "?" if seconds is None else f"~{duration(seconds)}",
+            "?" if seconds is None else f"~{text.duration(seconds)}",
         )
     return table
 
@@ -54,7 +43,7 @@ def passed_over_lines(skipped: Sequence[SkippedValues], most: int) -> list[str]:
     """What was not drawn again, and where it was run before; `most` of them one by one."""
     if not skipped:
         return []
-    lines = [f"passed over, since run before: {count(len(skipped), 'combination')} of values"]
+    lines = [f"passed over, since run before: {text.count(len(skipped), 'combination')} of values"]
     for item in skipped[:most]:
         training = item.training
         name = f"{training.repo} / {training.model}"
@@ -81,9 +70,9 @@ def meters_table(rows: Sequence[Row]) -> Group:
             row.covers,
             row.source.replace(" energy", ""),
             _state(row),
-            "" if row.watts is None else power(row.watts),
+            "" if row.watts is None else text.power(row.watts),
             _update_words(row),
-            "" if row.step_joules is None else small_energy(row.step_joules),
+            "" if row.step_joules is None else text.small_energy(row.step_joules),
         ]
         table.add_row(*(Text(cell, style=style) for cell in cells))
     names: dict[str, list[str]] = {}
@@ -97,7 +86,7 @@ def meters_table(rows: Sequence[Row]) -> Group:
 def _update_words(row: Row) -> str:
     if row.update_seconds is None:
         return ""
-    return "≤ " * row.at_most + short_duration(row.update_seconds)
+    return "≤ " * row.at_most + text.short_duration(row.update_seconds)
 
 
 def _state(row: Row) -> str:
@@ -113,7 +102,7 @@ def _state(row: Row) -> str:
 def closing_table(results: Sequence[Result]) -> Table:
     """One row a run: how it ended, what it took, what it found."""
     table = make_table("run", "status", "took", "energy", "background", "metrics")
-    unit = energy_unit(reader.total_energy(result).joules for result in results)
+    unit = text.energy_unit(reader.total_energy(result).joules for result in results)
     for result in results:
         status = str(result["status"])
         training, run = result["foreground_result"], result["environment"].get("run")
@@ -121,10 +110,10 @@ def closing_table(results: Sequence[Result]) -> Table:
         table.add_row(
             str(run["index"]) if run else "",
             Text(status, style=_STATUS_STYLE.get(status, "")),
-            duration(training["duration"]),
+            text.duration(training["duration"]),
             total_energy(result, unit),
             presence(result),
-            values(metrics),
+            text.values(metrics),
         )
     return table
 
@@ -132,7 +121,7 @@ def closing_table(results: Sequence[Result]) -> Table:
 def total_energy(result: Result, unit: str | None = None) -> str:
     """The energy of a result with its uncertainty, labelled where it is estimated."""
     total = reader.total_energy(result)
-    return energy(total.joules, total.uncertainty_joules, measured=total.measured, unit=unit)
+    return text.energy(total.joules, total.uncertainty_joules, measured=total.measured, unit=unit)
 
 
 def presence(result: Result) -> str:
@@ -143,15 +132,15 @@ def presence(result: Result) -> str:
     if not jobs:
         return ""
     iterations = sum(job["iterations"] or 0 for job in jobs)
-    share = "coverage unknown" if not covered else f"{percent(min(covered))} covered"
-    return f"{share}, {count(iterations, 'iteration')}"
+    share = "coverage unknown" if not covered else f"{text.percent(min(covered))} covered"
+    return f"{share}, {text.count(iterations, 'iteration')}"
 
 
 def warnings_of(results: Sequence[Result]) -> list[str]:
     """Every warning of the results once, with the number of runs that have it."""
-    counts = Counter(text for result in results for text in dict.fromkeys(result["warnings"]))
+    counts = Counter(line for result in results for line in dict.fromkeys(result["warnings"]))
     most = len(results)
     return [
-        one_line(text, 300) + (f" ({count} of {most} runs)" if most > 1 else "")
-        for text, count in counts.items()
+        text.one_line(line, 300) + (f" ({number} of {most} runs)" if most > 1 else "")
+        for line, number in counts.items()
     ]
