@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from energyctl.cli import group, main
+from energyctl.cli import group
 
 PAGE = Path(__file__).with_name("energyctl.1")
 
@@ -63,7 +63,8 @@ def page() -> str:
         ".SH COMMANDS",
     ]
     for name in group.list_commands(context):
-        command = main.command(name)
+        command = group.get_command(context, name)
+        assert command is not None
         if not command.hidden:
             lines += _command(command, click.Context(command, context, info_name=name))
     for title, entries in (

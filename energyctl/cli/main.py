@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from click.shell_completion import shell_complete
+from click.shell_completion import CompletionItem, shell_complete
 
 import energyctl
 from energyctl.cli.leftover_notice import naming_leftovers
@@ -75,17 +75,20 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name, listed, rest = super().resolve_command(ctx, args)
-        return name, listed and command(str(name)), rest
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return command(cmd_name) if cmd_name in self.commands else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(len(name) for lines in COMMANDS.values() for name in lines)
         for heading, lines in COMMANDS.items():
             with formatter.section(heading):
                 formatter.write_dl([(name.ljust(width), line) for name, line in lines.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        listed = [item for lines in COMMANDS.values() for item in lines.items()]
+        names = [CompletionItem(name, help=line) for name, line in listed]
+        names = [item for item in names if item.value.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
 
 def module_of(name: str) -> str:
@@ -104,12 +107,8 @@ def command(name: str) -> click.Command:
 
 @click.group(
     cls=LazyGroup,
-    # What click completes, and suggests for a mistyped name; `command` imports the real ones.
-    commands=[
-        click.Command(name, short_help=line, hidden=name in HIDDEN)
-        for lines in (*COMMANDS.values(), HIDDEN)
-        for name, line in lines.items()
-    ],
+    # What click suggests for a mistyped name; `get_command` imports the real ones.
+    commands=[click.Command(n) for lines in (*COMMANDS.values(), HIDDEN) for n in lines],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,
     subcommand_metavar="COMMAND [ARGS]...",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich.console import Group
 from rich.table import Table
@@ -149,11 +149,6 @@ def run_table(seen: Overview, most: int) -> Table:
 
 def screen(seen: Overview, height: int) -> Group:
     """For ``watch`` and ``collect`` on a terminal of that many lines."""
-    return Group(*_screen(seen, height))
-
-
-def _screen(seen: Overview, height: int) -> Iterator[Text | Table]:
-    yield Text(headline(seen), style="bold")
     total = len(seen.runs)
     done = seen.count("succeeded", "failed")
     full = round(40 * done / total) if total else 0
@@ -161,11 +156,9 @@ def _screen(seen: Overview, height: int) -> Iterator[Text | Table]:
     left = seconds_left(seen)
     if left is not None:
         line.append(f"  about {duration(left)} left", style="default")
-    yield line
-    sentences = advice(seen)
-    yield run_table(seen, max(1, height - 4 - len(sentences)))
-    for text in sentences:
-        yield Text(text, style="yellow")
+    sentences = [Text(sentence, style="yellow") for sentence in advice(seen)]
+    table = run_table(seen, max(1, height - 4 - len(sentences)))
+    return Group(Text(headline(seen), style="bold"), line, table, *sentences)
 
 
 def plain(seen: Overview) -> str:
