@@ -27,12 +27,12 @@ METER = """
 import sys
 from pathlib import Path
 from energyctl.errors import EnergyctlError
-from energyctl.meters.command import run
+from energyctl.meters.command import meter_command
 from energyctl.cli.output.meter import summary
 options, command = {options!r}, {command!r}
 paths = {{k: Path(v) for k, v in options.items() if k in ("out", "json_path")}}
 try:
-    sys.exit(run(command, **{{**options, **paths}}, stderr=sys.stderr, summary=summary))
+    sys.exit(meter_command(command, **{{**options, **paths}}, stderr=sys.stderr, summary=summary))
 except EnergyctlError as error:
     print("error:", error, file=sys.stderr)
     sys.exit(error.exit_code)
