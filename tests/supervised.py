@@ -111,7 +111,6 @@ class World:
             self.runtime,
             Workspace(self.root).templates,
             self.invocations_of,
-            marker,
             keep_logs="5,20,50",
         )
         made = BackgroundGroup(

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from energyctl.background.daemon import Daemon
+from energyctl.background.entries import Job, RenderedRun
 from energyctl.background.job_view import JobView
 from energyctl.background.ledger_reader import LedgerFile
 from energyctl.background.load_monitor import LoadMonitor
 from energyctl.background.protocol import GROUP_PREFIX
-from energyctl.background.templates import Job, RenderedRun
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.errors import BackgroundLost, RunError
 from energyctl.launchers import iteration, ledger_writer, subreaper

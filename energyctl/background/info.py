@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from energyctl.background import templates
+from energyctl.background import entries
 from energyctl.config.plan import Run
 from energyctl.results.background_load import unknown
 from energyctl.results.document import background_info, job_info
@@ -22,7 +22,7 @@ def planned_info(run: Run, why: str) -> BackgroundInfo:
     return background_info(
         [
             job_info(name, job.training.to_json(), unknown(why), why=why, error=why)
-            for name, job in zip(templates.job_names(run), copies, strict=True)
+            for name, job in zip(entries.job_names(run), copies, strict=True)
         ]
     )
 

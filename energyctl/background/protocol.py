@@ -19,8 +19,3 @@ JOB = "ENERGYCTL_JOB"
 """The variable that names its job to each process of a background."""
 
 LAUNCHER = Path(launchers.__file__).with_name("iterate.py")
-
-
-def launcher_command(python: str) -> list[str]:
-    """How the launcher of an iteration is started; its arguments follow."""
-    return [python, "-I", "-S", str(LAUNCHER)]

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from energyctl.background import entries
-from energyctl.background.templates import RenderedRun, render_template
+from energyctl.background.entries import RenderedRun
+from energyctl.background.templates import render_template
 from energyctl.campaign.journal import Journal, create_journal
 from energyctl.campaign.observer import Observer
-from energyctl.campaign.run_state import rendered_token
+from energyctl.campaign.rendering import render_run, token_files
 from energyctl.campaign.storage import Allocation, LocalStore, ResultStore
 from energyctl.campaign.training import interpreters, preflight
 from energyctl.campaign.training.invocations import Trainings
@@ -25,8 +25,6 @@ from energyctl.config.settings import Problem, Settings
 from energyctl.errors import EnergyctlError, SettingsError
 from energyctl.results.folder import ResultsFolder, read_text
 from energyctl.results.history import read_history
-from energyctl.results.paths import RunFiles
-from energyctl.system import processes
 from energyctl.system.private_folder import runtime_path
 from energyctl.system.workspace import Workspace
 
@@ -212,53 +210,29 @@ def check(campaign: Campaign) -> str:
     """
     python = interpreters.own_python(os.environ, sys.executable)
     environ = campaign.folder.user.environment(os.environ)
-    made = Trainings(campaign.registry, campaign.workspace.root, python, environ)
-    problems = preflight.check(campaign.runs, made)
+    trainings = Trainings(campaign.registry, campaign.workspace.root, python, environ)
+    problems = preflight.check(campaign.runs, trainings)
     if problems:
         raise SettingsError("\n".join(problems))
     templates, runtime = campaign.workspace.templates, campaign.runtime
     for run in campaign.runs:
         if run.background:
-            keep = campaign.settings.kept_logs
-            rendered = render_run(run, campaign.folder, runtime, templates, made, keep)
-            if campaign.rendered is not None:
-                token = rendered_token(run)
-                rendered = entries.edited(rendered, campaign.rendered, token, token)
+            files, keep = token_files(run, campaign.folder.root), campaign.settings.kept_logs
+            rendered = render_run(
+                run, files, runtime, templates, trainings, keep, campaign.rendered
+            )
             preflight.check_script(rendered.script, campaign.rendered or templates[1])
     render_template(campaign.workspace.daemon_template, {"runtime": str(runtime)}, script=False)
     return python
 
 
-def render_run(
-    run: Run,
-    folder: ResultsFolder,
-    runtime: Path,
-    templates: tuple[Path, Path],
-    trainings: Trainings,
-    keep_logs: str,
-) -> RenderedRun:
-    """The entries of *run* as ``render`` writes them: a token stands for the run's id."""
-    token, training = rendered_token(run), run.foreground
-    files = RunFiles(folder.root, token, token, token, training.repo, training.model)
-    marker = processes.marker(runtime.name, token, "background")
-    return entries.render(
-        run,
-        files,
-        runtime,
-        templates,
-        lambda training, job: trainings.background(training, files, job),
-        marker,
-        keep_logs=keep_logs,
-    )
-
-
 def render_only(
     workspace: Workspace, prepared: PreparedCampaign, folder: ResultsFolder, run: Run
 ) -> RenderedRun:
-    """The entries of *run*, for reading and editing."""
+    """The entries of *run*, for reading and editing: a token stands for the run's id."""
     python = interpreters.own_python(os.environ, sys.executable)
-    made = Trainings(prepared.registry, workspace.root, python, os.environ)
-    runtime = runtime_path(workspace.root, folder.user)
+    trainings = Trainings(prepared.registry, workspace.root, python, os.environ)
+    runtime, files = runtime_path(workspace.root, folder.user), token_files(run, folder.root)
     assert prepared.settings is not None
     keep = prepared.settings.kept_logs
-    return render_run(run, folder, runtime, workspace.templates, made, keep)
+    return render_run(run, files, runtime, workspace.templates, trainings, keep)

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from energyctl.background import entries
 from energyctl.background.group import BackgroundGroup
+from energyctl.campaign.rendering import render_run
 from energyctl.campaign.result_builder import make_result
-from energyctl.campaign.run_state import Context, RunState, rendered_token
+from energyctl.campaign.run_state import Context, RunState
 from energyctl.campaign.settle import settle
 from energyctl.campaign.training import foreground, foreground_process, workdirs
 from energyctl.campaign.training.foreground import Attempt
@@ -147,20 +147,16 @@ def idle(live: RunState) -> None:
 def bring_up(live: RunState) -> None:
     """Starts the background and waits until its load is steady; then that load alone."""
     run, files, context = live.run, live.files, live.context
-    marker = context.marker(files, "background")
-    rendered = entries.render(
+    rendered = render_run(
         run,
         files,
         context.runtime,
         context.templates,
-        lambda training, job: context.trainings.background(training, files, job),
-        marker,
-        keep_logs=context.settings.kept_logs,
+        context.trainings,
+        context.settings.kept_logs,
+        context.rendered,
     )
     if context.rendered is not None:
-        rendered = entries.edited(
-            rendered, context.rendered, rendered_token(run), files.experiment_id
-        )
         live.warnings.append(f"the background ran from rendered files in {context.rendered}")
     live.background = BackgroundGroup(
         context.daemon(),
@@ -168,7 +164,7 @@ def bring_up(live: RunState) -> None:
         files,
         context.folder,
         context.environment,
-        marker,
+        context.marker(files, "background"),
         context.cgroup,
     )
     with context.folder.user.acting():

@@ -31,7 +31,6 @@ from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.log_tail import last_line
-from energyctl.text import safe_name
 
 SHOW_SECONDS = 0.5
 
@@ -86,12 +85,6 @@ class Context:
     def marker(self, files: RunFiles, role: str) -> str:
         """What every process of the run's foreground or background carries."""
         return processes.marker(self.runtime.name, files.experiment_id, role)
-
-
-def rendered_token(run: Run) -> str:
-    """Stands for the run's id in files that ``render`` writes, before there is one."""
-    name = safe_name(f"{run.foreground.repo}_{run.foreground.model}")
-    return f"RUN{run.index}_{name}_parallel"
 
 
 @dataclass

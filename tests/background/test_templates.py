@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from supervisor.options import ServerOptions
 
-from energyctl.background import templates
-from energyctl.background.protocol import LAUNCHER, launcher_command
-from energyctl.background.templates import EntryPaths, Job, RenderedRun
+from energyctl.background import entries, templates
+from energyctl.background.entries import RenderedRun
+from energyctl.background.protocol import LAUNCHER, STOP_WAIT_SECONDS
 from energyctl.config import registry
 from energyctl.config.plan import BackgroundJob, Training
 from energyctl.config.registry import Invocation
 from energyctl.errors import SettingsError
 from energyctl.system.workspace import packaged
-from supervised import World, job, make_run, supervised
+from supervised import World, files_of, job, make_run, supervised
 
 TEMPLATES = (packaged() / "templates/background.conf.j2", packaged() / "templates/background.sh.j2")
 EXPERIMENT = "20300102_030405_front_small_parallel"
@@ -47,39 +47,31 @@ REGISTRY: dict[str, Any] = {
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> EntryPaths:
-    runtime = tmp_path / "private"
-    (runtime / "conf.d").mkdir(parents=True)
-    return EntryPaths(
-        runtime=runtime,
-        script=runtime / "background.sh",
-        logs=tmp_path / "results" / f"background_logs_{EXPERIMENT}",
-        environment_file=runtime / "environment",
-        clock=runtime / "clock",
-        python=sys.executable,
-        launcher=LAUNCHER,
+def runtime(tmp_path: Path) -> Path:
+    folder = tmp_path / "private"
+    (folder / "conf.d").mkdir(parents=True)
+    return folder
+
+
+def render(runtime: Path, *background: BackgroundJob, **invoked: Any) -> RenderedRun:
+    made = {"argv": ("./train.sh", "--lr", "0.1"), "cwd": "/repos/back", "env": {}, **invoked}
+    return entries.render(
+        make_run(*background),
+        files_of(runtime.parent / "results", EXPERIMENT),
+        runtime,
+        TEMPLATES,
+        lambda *_: (Invocation(**made),),
         keep_logs="5,20,50",
     )
 
 
-def jobs_of(places: EntryPaths, *background: BackgroundJob, **invoked: Any) -> tuple[Job, ...]:
-    made = {"argv": ("./train.sh", "--lr", "0.1"), "cwd": "/repos/back", "env": {}, **invoked}
-    return templates.make_jobs(
-        make_run(*background), EXPERIMENT, places, lambda *_: (Invocation(**made),), {"MARK": "m/1"}
-    )
-
-
-def render(places: EntryPaths, *background: BackgroundJob, **invoked: Any) -> RenderedRun:
-    return templates.render(EXPERIMENT, jobs_of(places, *background, **invoked), places, TEMPLATES)
-
-
-def parsed_by_supervisord(places: EntryPaths, entries: str) -> list[Any]:
+def parsed_by_supervisord(runtime: Path, entries: str) -> list[Any]:
     """The groups that supervisord itself reads from our configuration and these entries."""
-    values = {"runtime": str(places.runtime)}
-    configuration = places.runtime.parent / "supervisord.conf"
+    values = {"runtime": str(runtime)}
+    configuration = runtime.parent / "supervisord.conf"
     template = packaged() / "supervisord.conf.j2"
     configuration.write_text(templates.render_template(template, values, script=False))
-    (places.runtime / "conf.d" / "run.conf").write_text(entries)
+    (runtime / "conf.d" / "run.conf").write_text(entries)
     options = ServerOptions()
     try:
         options.realize(["-n", "-c", str(configuration)])
@@ -89,7 +81,7 @@ def parsed_by_supervisord(places: EntryPaths, entries: str) -> list[Any]:
     return groups
 
 
-def test_build_training_args(places: EntryPaths, tmp_path: Path) -> None:
+def test_build_training_args(runtime: Path, tmp_path: Path) -> None:
     values = {
         "epochs": 60,
         "learning_rate": 5.12e-06,
@@ -101,10 +93,10 @@ def test_build_training_args(places: EntryPaths, tmp_path: Path) -> None:
     }
     repository = registry.parse(REGISTRY, "registry.json").repositories["resnet"]
     where = registry.InvocationContext(tmp_path, registry.Interpreter(sys.executable), "background")
-    (made,) = templates.make_jobs(
+    (made,) = entries.make_jobs(
         make_run(BackgroundJob(Training("resnet", "resnet56", values))),
-        EXPERIMENT,
-        places,
+        files_of(tmp_path, EXPERIMENT),
+        runtime,
         lambda training, _: registry.invocations(
             repository, training.model, training.hyperparameters, where
         ),
@@ -119,52 +111,53 @@ def test_build_training_args(places: EntryPaths, tmp_path: Path) -> None:
     assert Path(made.directory) == tmp_path / "repos/resnet"
 
 
-def test_background_script_generation(places: EntryPaths) -> None:
+def test_background_script_generation(runtime: Path) -> None:
     rendered = render(
-        places,
+        runtime,
         job("large", copies=2, stagger_seconds=1.5),
         job("small", restart_delay_seconds=0.25),
         argv=("./train.sh", "--lr", "5.12e-06", "--note", "it's $(here)"),
         env={"MODE": "a b"},
     )
-    (group,) = parsed_by_supervisord(places, rendered.entries)
+    (group,) = parsed_by_supervisord(runtime, rendered.entries)
     assert group.name == rendered.group == f"energyctl-{EXPERIMENT}"
     names = ["back_large_1", "back_large_2", "back_small"]
     assert [process.name for process in group.process_configs] == names
     for process in group.process_configs:
         command = shlex.split(process.command)
-        end = ["--", "/bin/bash", str(places.script), process.name]
+        end = ["--", "/bin/bash", str(runtime / "background.sh"), process.name]
         assert command[-len(end) :] == end
-        start = launcher_command(places.python)
+        start = [sys.executable, "-I", "-S", str(LAUNCHER)]
         assert command[: len(start)] == start
         options = command[len(start) : -len(end)]
         assert dict(zip(options[::2], options[1::2], strict=True)) == {
             "--job": process.name,
-            "--logs": f"{places.runtime}/logs/{process.name}",
-            "--ledger": f"{places.runtime}/logs/iterations.csv",
+            "--logs": f"{runtime}/logs/{process.name}",
+            "--ledger": f"{runtime}/logs/iterations.csv",
             "--tail": process.stdout_logfile,
-            "--environment": str(places.environment_file),
-            "--clock": str(places.clock),
+            "--environment": str(runtime / "environment"),
+            "--clock": str(runtime / "clock"),
             "--keep-logs": "5,20,50",
             "--first-delay": "1.5" if process.name == "back_large_2" else "0.0",
             "--restart-delay": "0.25" if process.name == "back_small" else "0.0",
         }
-        assert process.stdout_logfile == str(places.runtime / f"{process.name}.out")
+        assert process.stdout_logfile == str(runtime / f"{process.name}.out")
         assert (process.autostart, process.startsecs, process.redirect_stderr) == (False, 0, True)
         assert (process.stopasgroup, process.killasgroup) == (True, True)
-        assert process.stopwaitsecs == templates.STOP_WAIT_SECONDS
+        assert process.stopwaitsecs == STOP_WAIT_SECONDS
 
-    script = places.runtime / "background.sh"
+    script = runtime / "background.sh"
     script.write_text(rendered.script)
     subprocess.run(["bash", "-n", script], check=True)
     assert rendered.script.count("    export 'MODE=a b'\n") == 3
-    assert rendered.script.count("    export MARK=m/1\n") == 3
+    marker = f"ENERGYCTL_RUN=private/{EXPERIMENT}/background"
+    assert rendered.script.count(f"    export {marker}\n") == 3
     assert rendered.script.count("        'it'\"'\"'s $(here)'\n") == 3
 
 
-def test_the_script_says_what_it_knows_where_it_is_given_no_job(places: EntryPaths) -> None:
-    script = places.runtime / "background.sh"
-    script.write_text(render(places, job("large"), job("small")).script)
+def test_the_script_says_what_it_knows_where_it_is_given_no_job(runtime: Path) -> None:
+    script = runtime / "background.sh"
+    script.write_text(render(runtime, job("large"), job("small")).script)
     done = subprocess.run(
         ["bash", script, "other"], capture_output=True, text=True, check=False, timeout=10
     )
@@ -184,26 +177,26 @@ def test_the_script_says_what_it_knows_where_it_is_given_no_job(places: EntryPat
     ],
 )
 def test_every_job_has_a_name_of_its_own(models: list[str], names: list[str]) -> None:
-    assert templates.job_names(make_run(*(job(model) for model in models))) == names
+    assert entries.job_names(make_run(*(job(model) for model in models))) == names
 
 
-def test_no_name_of_the_user_stands_in_the_entries(places: EntryPaths) -> None:
+def test_no_name_of_the_user_stands_in_the_entries(runtime: Path) -> None:
     hostile = "x]\n[program:evil]\ncommand=touch /tmp/evil ; %(here)s"
     run = BackgroundJob(Training(hostile, hostile, {}))
-    entries = render(places, run, argv=(hostile,), cwd=hostile, env={"A": hostile}).entries
-    (group,) = parsed_by_supervisord(places, entries)
+    entries = render(runtime, run, argv=(hostile,), cwd=hostile, env={"A": hostile}).entries
+    (group,) = parsed_by_supervisord(runtime, entries)
     assert len(group.process_configs) == 1
     assert "command=touch" not in entries
 
 
 @pytest.mark.parametrize("value", ["a b", "a;b", "50%", "#1", "it's", 'say "x"', "%(here)s", "é ü"])
-def test_a_quoted_value_reaches_supervisord_as_it_was(places: EntryPaths, value: str) -> None:
+def test_a_quoted_value_reaches_supervisord_as_it_was(runtime: Path, value: str) -> None:
     import shlex
 
-    template = places.runtime / "entry.j2"
+    template = runtime / "entry.j2"
     template.write_text("[program:p]\ncommand=/bin/echo {{ value | entry }}\n")
     entries = templates.render_template(template, {"value": value}, script=False)
-    (group,) = parsed_by_supervisord(places, entries)
+    (group,) = parsed_by_supervisord(runtime, entries)
     (process,) = group.process_configs
     assert shlex.split(process.command) == ["/bin/echo", value]
 
@@ -268,9 +261,9 @@ def test_a_value_that_an_edited_script_prints_bare_is_quoted_all_the_same(tmp_pa
     assert not (tmp_path / "evil").exists()
 
 
-def test_an_argument_with_a_nul_is_refused(places: EntryPaths) -> None:
+def test_an_argument_with_a_nul_is_refused(runtime: Path) -> None:
     with pytest.raises(SettingsError, match="NUL"):
-        render(places, job("large"), argv=("train", "a\0b"))
+        render(runtime, job("large"), argv=("train", "a\0b"))
 
 
 def test_a_missing_template_is_named(tmp_path: Path) -> None:

@@ -12,13 +12,11 @@ from pathlib import Path
 import pytest
 
 from bench import Bench, wait_for
-from energyctl.background import templates
-from energyctl.background.protocol import LAUNCHER
-from energyctl.background.templates import EntryPaths
+from energyctl.background import entries
 from energyctl.config.plan import BackgroundJob, Training
 from energyctl.config.registry import Invocation
 from energyctl.system.workspace import packaged
-from supervised import World, job, make_run, supervised
+from supervised import World, files_of, job, make_run, supervised
 
 TEMPLATES = (packaged() / "templates/background.conf.j2", packaged() / "templates/background.sh.j2")
 
@@ -60,31 +58,21 @@ def test_a_thousand_hostile_arguments_reach_the_training_unchanged(tmp_path: Pat
     chunks = [strings[start : start + 100] for start in range(0, 1000, 100)]
     folder = tmp_path / 'it\'s %(here)s; "a" #1 ü\n$(touch evil)'
     folder.mkdir()
-    places = EntryPaths(
-        runtime=tmp_path,
-        script=tmp_path / "background.sh",
-        logs=folder / "logs",
-        environment_file=tmp_path / "environment",
-        clock=tmp_path / "clock",
-        python=sys.executable,
-        launcher=LAUNCHER,
-        keep_logs="5,20,50",
-    )
 
     def invocations_of(training: Training, job: str) -> tuple[Invocation, ...]:
         number = int(training.model)
         argv = (sys.executable, "-S", "-c", ECHO, f"told {number}", *chunks[number])
-        return (Invocation(argv, str(folder), {"HOSTILE": "".join(strings[20:60])}),)
+        env = {"HOSTILE": "".join(strings[20:60]), "HOSTILE_NAME": "a=b\n'c'"}
+        return (Invocation(argv, str(folder), env),)
 
     background = [BackgroundJob(Training("r", str(number), {})) for number in range(10)]
-    marks = {"HOSTILE_NAME": "a=b\n'c'"}
-    jobs = templates.make_jobs(make_run(*background), "E", places, invocations_of, marks)
-    places.script.write_text(templates.render("E", jobs, places, TEMPLATES).script)
-    subprocess.run(["bash", "-n", places.script], check=True, timeout=30)
-    for number, made in enumerate(jobs):
-        done = subprocess.run(
-            ["bash", places.script, made.name], cwd=tmp_path, check=False, timeout=30
-        )
+    run, files = make_run(*background), files_of(folder, "E")
+    rendered = entries.render(run, files, tmp_path, TEMPLATES, invocations_of, keep_logs="all")
+    script = tmp_path / "background.sh"
+    script.write_text(rendered.script)
+    subprocess.run(["bash", "-n", script], check=True, timeout=30)
+    for number, made in enumerate(rendered.jobs):
+        done = subprocess.run(["bash", script, made.name], cwd=tmp_path, check=False, timeout=30)
         assert done.returncode == 0
         assert told(folder / f"told {number}") == [
             *chunks[number],

@@ -33,7 +33,7 @@ def render(
     `energyctl run FILE --rendered DIR`.
     """
     from energyctl.campaign.prepare import prepare_file, render_only
-    from energyctl.campaign.run_state import rendered_token
+    from energyctl.campaign.rendering import rendered_token
     from energyctl.cli.result_arguments import results_folder
     from energyctl.results.paths import RunFiles
 
