@@ -13,7 +13,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -157,24 +157,10 @@ def _lines(path: Path) -> Iterator[JournalLine]:
             yield cast(JournalLine, data)
 
 
-def create_journal(
-    folder: ResultsFolder,
-    name: str,
-    *,
-    settings_text: str,
-    settings_name: str,
-    registry: Mapping[str, Any],
-    runs: Sequence[Run],
-    seed: int,
-    rendered: Path | None,
-    workspace: Path,
-    invalid: bool = False,
-    cluster: Mapping[str, Any] | None = None,
-) -> Journal:
-    """A new journal with its first line. *name* is made safe for a file's name.
+def create_journal(folder: ResultsFolder, name: str, **head: Any) -> Journal:
+    """A new journal with its first line: the keys of :class:`JournalHead` are in *head*.
 
-    *invalid*: an experiment was left out, which the exit code of ``resume`` has to say, too.
-    *cluster*: how it runs on one.
+    *name* is made safe for a file's name.
     """
     stem = f"{time.strftime('%Y%m%d_%H%M%S')}_{safe_name(name)[:80]}"
     number, path = 1, folder.campaigns / f"{stem}.jsonl"
@@ -182,20 +168,7 @@ def create_journal(
         number += 1
         path = folder.campaigns / f"{stem}_{number}.jsonl"
     journal = Journal(path, folder)
-    journal.append(
-        "campaign",
-        schema=SCHEMA,
-        name=name,
-        seed=seed,
-        settings_name=settings_name,
-        settings=settings_text,
-        registry=registry,
-        rendered=str(rendered) if rendered else None,
-        workspace=str(workspace),
-        invalid=invalid,
-        **({} if cluster is None else {"cluster": dict(cluster)}),
-        runs=[run.to_json() for run in runs],
-    )
+    journal.append("campaign", schema=SCHEMA, name=name, **head)
     return journal
 
 

@@ -191,15 +191,15 @@ def new_journal(
     return create_journal(
         folder,
         prepared.settings.experiment_name,
-        settings_text=prepared.text,
-        settings_name=prepared.name,
-        registry=prepared.registry.raw,
-        runs=runs,
         seed=prepared.plan.seed,
-        rendered=rendered,
-        workspace=prepared.workspace.root,
+        settings_name=prepared.name,
+        settings=prepared.text,
+        registry=prepared.registry.raw,
+        rendered=str(rendered) if rendered else None,
+        workspace=str(prepared.workspace.root),
         invalid=prepared.invalid,
-        cluster=cluster,
+        **({} if cluster is None else {"cluster": dict(cluster)}),
+        runs=[run.to_json() for run in runs],
     )
 
 

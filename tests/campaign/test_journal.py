@@ -45,13 +45,13 @@ def folder(tmp_path: Path) -> ResultsFolder:
 
 def create(folder: ResultsFolder, name: str = "trial", **fields: Any) -> Journal:
     facts: dict[str, Any] = {
-        "settings_text": '{"experiments": []}',
+        "settings": '{"experiments": []}',
         "settings_name": "x.json",
         "registry": {"models": {}},
-        "runs": RUNS,
+        "runs": [run.to_json() for run in RUNS],
         "seed": 7,
         "rendered": None,
-        "workspace": folder.root.parent,
+        "workspace": str(folder.root.parent),
     }
     return create_journal(folder, name, **{**facts, **fields})
 
@@ -79,7 +79,7 @@ def test_the_first_line_holds_all_that_is_needed_to_go_on(folder: ResultsFolder)
     ],
 )
 def test_a_line_is_a_line_whatever_the_settings_hold(folder: ResultsFolder, separator: str) -> None:
-    made = create(folder, settings_text=f"a{separator}b")
+    made = create(folder, settings=f"a{separator}b")
     assert made.head()["settings"] == f"a{separator}b"
 
 

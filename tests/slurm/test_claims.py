@@ -273,8 +273,8 @@ def attempts(tmp_path: Path) -> Tries:
     folder = ResultsFolder(tmp_path / "results", invoking_user())
     folder.prepare()
     journal = create_journal(
-        folder, "study", settings_text="{}", settings_name="x.json", registry={}, runs=[RUN],
-        seed=1, rendered=None, workspace=tmp_path, cluster={"kind": "slurm"},
+        folder, "study", settings="{}", settings_name="x.json", registry={}, runs=[RUN.to_json()],
+        seed=1, rendered=None, workspace=str(tmp_path), cluster={"kind": "slurm"},
     )  # fmt: skip
     made = Tries(folder, journal)
     for place in (journal.parts, made.root):
