@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from energyctl.campaign.estimates import durations, estimate_seconds
+from energyctl.campaign.estimates import estimate_seconds
 from energyctl.cli.output import tables
 from energyctl.cli.output.console import LineConsole
 from energyctl.config.plan import Run, SkippedValues
@@ -30,7 +30,7 @@ def show_plan(
     most: int = SHOWN_RUNS,
 ) -> list[float | None]:
     """The plan's table. Returns the seconds that each run will take, by results in *folder*."""
-    estimates = estimate_seconds(runs, settings, registry, durations(folder))
+    estimates = estimate_seconds(runs, settings, registry, folder)
     title = f"{settings.experiment_name}: {count(len(runs), 'run')}"
     if seed is not None and any(run.mutated for run in runs):
         title += f", values drawn with seed {seed}"
