@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from energyctl.launchers.proc_stat import read_stat
-from energyctl.meters.base import GpuProcess, NotReported, ProcessUtilization, Source, Utilization
+from energyctl.meters.base import ProcessUtilization, Source, Utilization
+from energyctl.meters.capabilities import gpu_processes
 from energyctl.results import background_load
 from energyctl.results.background_load import (
     AnswerLine,
@@ -195,17 +196,11 @@ class LoadMonitor:
 
     def _ask_contexts(self) -> None:
         for meter in self._meters:
-            try:
-                seats: Sequence[GpuProcess] = meter.processes()
-            except NotReported as error:
-                seats = error.processes
-            except Exception:
-                seats = ()
-            for seat in seats:
-                job = self._job_of(seat.pid)
+            for process in gpu_processes(meter)[0]:
+                job = self._job_of(process.pid)
                 if job is not None:
                     with self._lock:
-                        self._jobs[job].gpus.setdefault(seat.gpu, GpuLine())
+                        self._jobs[job].gpus.setdefault(process.gpu, GpuLine())
 
     def _job_of(self, pid: int) -> str | None:
         """The job to which a process on a GPU belongs; remembers it."""

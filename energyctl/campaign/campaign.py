@@ -12,7 +12,7 @@ from energyctl.background.daemon import Daemon
 from energyctl.background.daemon_lifecycle import Daemons
 from energyctl.campaign import calibrate, leftovers
 from energyctl.campaign.facts import machine_facts
-from energyctl.campaign.foreign import Watch
+from energyctl.campaign.foreign.watch import Watch
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.observer import Observer
 from energyctl.campaign.prepare import Campaign, check

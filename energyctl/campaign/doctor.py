@@ -1,4 +1,4 @@
-"""Edge: what can be measured and controlled on this machine: ``energyctl doctor``."""
+"""What can be measured and controlled on this machine: ``energyctl doctor``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from energyctl.campaign.facts import machine_facts
 from energyctl.meters import GpuProcess, Row, Source, describe, open_meters, permissions
-from energyctl.meters.base import NotReported
-from energyctl.meters.capabilities import absent
+from energyctl.meters.capabilities import absent, gpu_processes
 from energyctl.meters.discovery import NotOpened, source_entry_points
 from energyctl.system.governor import governor_problem, governors
 from energyctl.system.host import process_facts
@@ -30,7 +29,6 @@ def examine() -> dict[str, Any]:
     not_asked = _not_asked(facts["gpus"], metered)
     if not_asked and not metered:
         on_gpus = on_gpus or None
-    current = sorted(set(governors().values()))
     return {
         "meters": [asdict(row) for row in rows],
         "warnings": warnings,
@@ -38,7 +36,7 @@ def examine() -> dict[str, Any]:
         "gpu_processes_missing": "; ".join([*unknown, *not_asked]) or None,
         "perf_event_paranoid": permissions.perf_event_paranoid(),
         "governor": {
-            "now": current or None,
+            "now": sorted(set(governors().values())) or None,
             "problem": governor_problem("performance"),
         },
         "supervisor": _supervisor_version(),
@@ -64,17 +62,12 @@ def _gpu_processes(
     found: list[GpuProcess] = []
     reasons = []
     for meter in meters:
-        try:
-            found += meter.processes()
-        except NotReported as error:
-            found += error.processes
-            reasons.append(str(error))
-        except Exception as error:
-            reasons.append(f"{meter.name}: {error or type(error).__name__}")
+        processes, reason = gpu_processes(meter)
+        found += processes
+        reasons += [reason] if reason else []
     if reasons and not found:
         return None, reasons
-    told = [{**p._asdict(), **process_facts(p.pid)} for p in found]
-    return told, reasons
+    return [{**p._asdict(), **process_facts(p.pid)} for p in found], reasons
 
 
 def _not_asked(

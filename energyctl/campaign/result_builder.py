@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from energyctl.background import info
 from energyctl.background.group import BackgroundGroup
-from energyctl.campaign.foreign import unknown
 from energyctl.campaign.run_state import RunState, SharedIdle
 from energyctl.config.plan import Run
 from energyctl.energy import Baseline, Energy, Recording, above, baseline_of, doubtful
 from energyctl.errors import MachineError
 from energyctl.meters import why_null, write_cpu_energy
 from energyctl.results import document, schema
+from energyctl.results.foreign_load import unknown
 from energyctl.results.ledger import operator_warnings
 from energyctl.results.paths import CPU_ENERGY, RunFiles
 from energyctl.results.phases import phase_words

@@ -13,7 +13,7 @@ from energyctl.background.daemon import Daemon
 from energyctl.background.group import BackgroundGroup
 from energyctl.background.job_view import JobView
 from energyctl.background.load_monitor import LoadMonitor
-from energyctl.campaign.foreign import ForeignLoad, Interval, Watch
+from energyctl.campaign.foreign.watch import Interval, Watch
 from energyctl.campaign.observer import Observer, View
 from energyctl.campaign.training import foreground
 from energyctl.campaign.training.foreground import Attempt
@@ -25,6 +25,7 @@ from energyctl.energy import Baseline, Domain
 from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
 from energyctl.results.folder import ResultsFolder
+from energyctl.results.foreign_load import ForeignLoad
 from energyctl.results.paths import RunFiles
 from energyctl.results.schema import SettleJson
 from energyctl.system import processes

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from energyctl.energy import Domain, Energy
-from energyctl.meters.base import Source
+from energyctl.meters.base import GpuProcess, NotReported, Source
 from energyctl.meters.probe import ProbedDomain, probe_sources
 
 # Several moves of a GPU's counter, the slowest there is.
@@ -72,6 +72,16 @@ def _why_none(meters: Sequence[Source], kind: str) -> str:
         if meter.name == name and meter.unavailable:
             return meter.unavailable
     return f"this machine has no counter for {kind}"
+
+
+def gpu_processes(meter: Source) -> tuple[Sequence[GpuProcess], str | None]:
+    """Who is on its GPUs now, and why not all of it is known, whatever a plug-in raises."""
+    try:
+        return meter.processes(), None
+    except NotReported as error:
+        return error.processes, str(error)
+    except Exception as error:
+        return (), f"{meter.name}: {str(error) or type(error).__name__}"
 
 
 def describe(meters: Sequence[Source], *, seconds: float = SURVEY_SECONDS) -> list[Row]:

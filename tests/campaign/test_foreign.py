@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bench import Bench, wait_for
-from energyctl.campaign.foreign import ForeignLoad, Watch, cpu_time, unknown
+from energyctl.campaign.foreign import cpu_time
 from energyctl.campaign.foreign.cpu_time import (
     CpuSnapshot,
     Entry,
@@ -22,12 +22,19 @@ from energyctl.campaign.foreign.cpu_time import (
     foreign_between,
 )
 from energyctl.campaign.foreign.gpu_processes import GpuLooks
+from energyctl.campaign.foreign.watch import Watch
 from energyctl.energy import Domain
 from energyctl.meters import GpuProcess as Seat
 from energyctl.meters import Reading, Source, bounded
 from energyctl.meters.base import NotReported
 from energyctl.results import foreign_load
-from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, GpuProcess
+from energyctl.results.foreign_load import (
+    MOST_PROCESSES,
+    CpuProcess,
+    ForeignLoad,
+    GpuProcess,
+    unknown,
+)
 from energyctl.system.processes import MARKER
 from hardware.nvml import build, environment
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from energyctl.meters.base import NotReported, Source
+from energyctl.meters.base import Source
+from energyctl.meters.capabilities import gpu_processes
 from energyctl.results.foreign_load import GpuProcess, user_and_command
 from energyctl.system.threads import start_thread
 
@@ -88,13 +89,9 @@ class GpuLooks:
 
     def _take(self) -> None:
         for meter in self._meters:
-            try:
-                found = meter.processes()
-            except NotReported as error:
-                found, self._reason = error.processes, str(error)
-            except Exception as error:
-                found, self._reason = (), f"{meter.name}: {error or type(error).__name__}"
-            for process in found:
+            processes, reason = gpu_processes(meter)
+            self._reason = reason or self._reason
+            for process in processes:
                 self._add(process.gpu, process.pid, process.memory_bytes)
 
     def _add(self, gpu: int, pid: int, memory: int | None) -> None:

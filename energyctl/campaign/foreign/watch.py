@@ -12,7 +12,8 @@ from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.campaign.foreign import cpu_time
 from energyctl.campaign.foreign.gpu_processes import GpuLooks, Seat, Whose
-from energyctl.meters.base import NotReported, Source
+from energyctl.meters.base import Source
+from energyctl.meters.capabilities import gpu_processes
 from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, ForeignLoad, user_and_command
 from energyctl.system.processes import MARKER, environment_value
 
@@ -90,14 +91,8 @@ class Watch:
 
     def _held(self) -> list[str]:
         lines = []
-        for meter in self._meters:
-            try:
-                found = meter.processes() if self._ours else ()
-            except NotReported as error:
-                found = error.processes
-            except Exception:
-                continue  # who is on it cannot be told
-            for process in found:
+        for meter in self._meters if self._ours else ():
+            for process in gpu_processes(meter)[0]:
                 alive = cpu_time.read_entry(process.pid) is not None
                 seen = (process.gpu, process.pid) in self._ours
                 if self.is_marked(process.pid) if alive else seen:
