@@ -1,4 +1,4 @@
-"""Edge: one supervisord over XML-RPC: adds, watches, stops and removes one group of it.
+"""One supervisord over XML-RPC: adds, watches, stops and removes one group of it.
 
 Every call has a time limit. Other groups of the daemon are never touched.
 """
@@ -40,6 +40,11 @@ class Program:
     state: str
     pid: int | None
     description: str
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is of a group that energyctl made."""
+        return self.group.startswith(GROUP_PREFIX)
 
 
 @dataclass
@@ -235,41 +240,38 @@ class Daemon:
 
     def ours(self) -> bool:
         """Whether energyctl started this daemon (and not an operator, by hand)."""
+        started = self.started()
         try:
-            found = processes.identify(self.pid())
+            return started is not None and started.pid == self.pid()
         except Unreachable:
             return False
-        return found is not None and self._started() == (found.pid, found.ticks)
 
     def kill(self) -> bool:
         """KILL to a daemon that does not answer, if energyctl started it; whether it did."""
         process = self.process()
-        if process is None or self._started() != (process.pid, process.ticks):
+        if process is None or process != self.started():
             return False
         process.signal(signal.SIGKILL)
         if self.child is not None:
             self.child.wait()
         return True
 
-    def _started(self) -> tuple[int, int] | None:
-        """Pid and start of the daemon that energyctl started here."""
+    def started(self) -> processes.ProcessInfo | None:
+        """The daemon that energyctl started here, while it is alive; asks it nothing."""
         try:
             pid, ticks = (self.runtime / STARTED).read_text().split()
-            return int(pid), int(ticks)
+            return processes.identify(int(pid), int(ticks))
         except (OSError, ValueError):
             return None
 
     def shut_down(self, limit_seconds: float = 15.0) -> None:
         """Ends the daemon, if energyctl started it and no group is left in it that is not ours."""
         try:
-            if not self.ours() or any(
-                not program.group.startswith(GROUP_PREFIX) for program in self.programs()
-            ):
+            if not self.ours() or not all(program.ours for program in self.programs()):
                 # Not before: killed in between, we would leave a daemon that nobody ends.
                 self._ask("energyctl.release")
                 return
-            pid = self.pid()
-            found = processes.identify(pid)
+            found = processes.identify(self.pid())
             self.call("supervisor.shutdown")
         except (Unreachable, xmlrpc.client.Fault):
             found = None

@@ -1,4 +1,4 @@
-"""Edge: the background group of one run: up, loaded, watched, down, and proof that it is gone."""
+"""The background group of one run: up, loaded, watched, down, and proof that it is gone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from energyctl.background.entries import Job, RenderedRun
 from energyctl.background.job_view import JobView
 from energyctl.background.ledger_reader import LedgerFile
 from energyctl.background.load_monitor import LoadMonitor
-from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.errors import BackgroundLost, RunError
 from energyctl.launchers import iteration, ledger_writer, subreaper
@@ -148,15 +147,10 @@ class BackgroundGroup:
         """What is alive of it: by its marker, its cgroup, its launchers' notes, and orphans."""
         parents = processes.living()
         found = {p.pid: p for p in processes.marked(lambda m: m == self.marker, parents)}
-        for process in processes.orphans(parents):
-            found[process.pid] = process
-        for process in self._ledger.launchers():
-            found[process.pid] = process
+        found |= {p.pid: p for p in processes.orphans(parents)}
+        found |= {p.pid: p for p in self._ledger.launchers()}
         members = self.cgroup.part("background").members() if self.cgroup else []
-        for pid in set(members) - self._others:
-            member = processes.identify(pid)
-            if member is not None:
-                found[pid] = member
+        found |= {p.pid: p for p in processes.identified(set(members) - self._others)}
         return list(found.values())
 
     def _move_daemon(self, part: str) -> bool:
@@ -172,7 +166,7 @@ class BackgroundGroup:
             programs = self.daemon.programs()
         except Unreachable:
             return set()
-        roots = {p.pid for p in programs if p.pid and not p.group.startswith(GROUP_PREFIX)}
+        roots = {p.pid for p in programs if p.pid and not p.ours}
         below = {found.pid for found in processes.descendants(roots)} if roots else set()
         child = {self.daemon.child.pid} if self.daemon.child else set()
         return roots | below | child
@@ -189,12 +183,10 @@ class BackgroundGroup:
         # Where it is lost, its launchers have ended with it.
         with contextlib.suppress(Unreachable), self.folder.user.acting():
             self.daemon.remove(self.rendered.group)
-        alive = {(p.pid, p.ticks) for p in trees}
 
         def look() -> list[processes.ProcessInfo]:
-            again = [processes.identify(pid) for pid, _ in alive]
-            still = [p for p in again if p is not None and (p.pid, p.ticks) in alive]
-            return [*still, *self.look()]
+            alive = [processes.identify(tree.pid, tree.ticks) for tree in trees]
+            return [*filter(None, alive), *self.look()]
 
         # All of the cgroup at once, unless there is someone else in it.
         alone = self.cgroup and not self._others & set(self.cgroup.part("background").members())

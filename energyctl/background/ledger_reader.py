@@ -1,4 +1,4 @@
-"""Edge: the ledger of a run's background, read as it grows."""
+"""The ledger of a run's background, read as it grows."""
 
 from __future__ import annotations
 
@@ -53,11 +53,7 @@ class LedgerFile:
     def _notes(self) -> Iterator[tuple[Iteration, processes.ProcessInfo | None]]:
         """Each note, and its launcher, where that is alive."""
         for path in sorted(self._folder.glob(".*.*.running")):
-            try:
-                noted = parse_running(path.read_text())
-                launcher = processes.identify(int(path.name.split(".")[-2]))
-            except (OSError, ValueError):
-                continue
-            if noted is not None:
-                iteration, ticks = noted
-                yield iteration, launcher if launcher and launcher.ticks == ticks else None
+            with contextlib.suppress(OSError, ValueError):
+                if noted := parse_running(path.read_text()):
+                    iteration, ticks = noted
+                    yield iteration, processes.identify(int(path.name.split(".")[-2]), ticks)

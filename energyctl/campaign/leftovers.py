@@ -1,4 +1,4 @@
-"""Edge: what a crash of energyctl and of supervisord left behind: found, named, ended.
+"""What a crash of energyctl and of supervisord left behind: found, named, ended.
 
 In each private folder of a user whose energyctl is dead: processes that carry the marker of its
 workspace, members of its cgroup, its supervisord, and the record of the CPUs' governors.
@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.background.daemon import Daemon
-from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.errors import MachineError
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.governor import abandoned_governors, governor_names, restore_abandoned
 from energyctl.system.lock import lock_holder
-from energyctl.system.owner import OWNER, read_owner
+from energyctl.system.owner import OWNER, Owner, read_owner
 from energyctl.system.private_folder import private_root
 from energyctl.system.processes import ProcessInfo
 from energyctl.system.user import User, invoking_user
@@ -79,29 +78,29 @@ def abandoned(user: User, workspace: Path) -> list[Path]:
 
     For whoever holds the machine: a live one of another pid namespace cannot be.
     """
-    return [task for task in of_tasks(user, workspace) if not owner_lives(task)]
+    return [task for task in of_tasks(user, workspace) if not owner_process(task)]
 
 
 def of_tasks(user: User, workspace: Path) -> list[Path]:
     """Private folders of a cluster's tasks of this workspace."""
-    owners = {runtime: read_owner(runtime) for runtime in _private_folders(user)}
-    return [
-        runtime
-        for runtime, owner in owners.items()
-        if owner and owner.job and owner.workspace == str(workspace)
-    ]
-
-
-def owner_lives(runtime: Path) -> bool:
-    """Whether the energyctl that made this private folder is a living process of this machine."""
-    owner = read_owner(runtime)
-    return owner is not None and owner.alive
+    return [r for r, o in _owned(user) if o.job and o.workspace == str(workspace)]
 
 
 def of_job(user: User, job: str) -> list[Path]:
     """Private folders of the tasks of a cluster's job."""
-    owners = {runtime: read_owner(runtime) for runtime in _private_folders(user)}
-    return [runtime for runtime, owner in owners.items() if owner and owner.job == job]
+    return [runtime for runtime, owner in _owned(user) if owner.job == job]
+
+
+def _owned(user: User) -> list[tuple[Path, Owner]]:
+    """Private folders, and the owner that each one names."""
+    folders = _private_folders(user)
+    return [(runtime, owner) for runtime in folders if (owner := read_owner(runtime))]
+
+
+def owner_process(runtime: Path) -> ProcessInfo | None:
+    """The energyctl that made this private folder, if it lives on this machine."""
+    owner = read_owner(runtime)
+    return owner.process if owner else None
 
 
 def _private_folders(user: User) -> list[Path]:
@@ -119,7 +118,7 @@ def is_alive(runtime: Path) -> bool:
     owner = read_owner(runtime)
     if owner is None:
         return False
-    if owner.alive:
+    if owner.process:
         return True
     try:  # it may be of another pid namespace
         holder = lock_holder() or {}
@@ -163,8 +162,7 @@ def _markers(names: set[str]) -> dict[str, list[ProcessInfo]]:
 def _members(runtime: Path) -> list[ProcessInfo]:
     """Living members of the campaign's cgroup."""
     cgroup = cgroup_of(runtime)
-    members = cgroup.members() if cgroup else []
-    return [found for pid in members if (found := processes.identify(pid)) is not None]
+    return processes.identified(cgroup.members()) if cgroup else []
 
 
 def cgroup_of(runtime: Path) -> Cgroup | None:
@@ -179,14 +177,9 @@ def cgroup_of(runtime: Path) -> Cgroup | None:
 
 
 def _daemon(runtime: Path) -> list[ProcessInfo]:
-    """The supervisord that energyctl started here, if it is alive; asks it nothing."""
-    try:
-        text = (runtime / "started-by-energyctl").read_text()
-        pid, ticks = (int(word) for word in text.split())
-    except (OSError, ValueError):
-        return []
-    found = processes.identify(pid)
-    return [found] if found is not None and found.ticks == ticks else []
+    """The supervisord that energyctl started here, if it is alive."""
+    daemon = Daemon(runtime).started()
+    return [daemon] if daemon else []
 
 
 def one_line(text: str) -> str:
@@ -241,9 +234,9 @@ def end(runtime: Path, say: Callable[[str], None]) -> list[str]:
 
 
 def _end_daemon(daemon: Daemon, say: Callable[[str], None]) -> None:
-    """Its groups of ours, and itself where it is ours alone."""
+    """Ends our groups; ends the daemon too if nothing else runs in it."""
     try:
-        members = [p for p in daemon.programs() if p.group.startswith(GROUP_PREFIX)]
+        members = [p for p in daemon.programs() if p.ours]
         for group in sorted({p.group for p in members}):
             daemon.remove(group)
         for program in members:

@@ -1,4 +1,4 @@
-"""Edge: a workspace and its machine, as they stand: ``energyctl status``."""
+"""A workspace and its machine, as they stand: ``energyctl status``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.background.daemon import Daemon, find_daemon
-from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.campaign import leftovers
 from energyctl.campaign.status_file import read_state
@@ -89,5 +88,5 @@ def _jobs_now(daemon: Daemon, state: Mapping[str, Any]) -> list[dict[str, Any]]:
             **{name: counts.get(program.name, {}).get(name) for name in COUNTS},
         }
         for program in programs
-        if program.group.startswith(GROUP_PREFIX)
+        if program.ours
     ]

@@ -1,4 +1,4 @@
-"""Edge: the end of what runs in a workspace, or for a job of a cluster: ``energyctl stop``."""
+"""The end of what runs in a workspace, or for a job of a cluster: ``energyctl stop``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.background.daemon import find_daemon
-from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.campaign import leftovers
 from energyctl.campaign.campaign import leave
 from energyctl.campaign.training import workdirs
 from energyctl.system import processes
 from energyctl.system.lock import lock_holder
-from energyctl.system.owner import read_owner
+from energyctl.system.owner import Owner, read_owner
 from energyctl.system.private_folder import others_with_folders, runtime_path
 from energyctl.system.user import User, invoking_user
 from energyctl.system.workspace import Workspace
@@ -43,10 +42,10 @@ def stop_everything(workspace: Workspace) -> tuple[list[str], list[str]]:
     done: list[str] = []
     left: list[str] = []
     tasks = leftovers.of_tasks(user, workspace.root)
-    held_by_task = any(leftovers.owner_lives(task) for task in tasks)
+    held_by_task = any(leftovers.owner_process(task) for task in tasks)
     for folder in (runtime, *tasks):
         held = folder == runtime and _is_held_by(workspace) and not held_by_task
-        if leftovers.owner_lives(folder) or held:
+        if leftovers.owner_process(folder) or held:
             running = _stop_background(folder, done)
             left += [f"pid {p.pid} {p.command}" for p in running]
         else:
@@ -65,11 +64,8 @@ def stop_job(job: str) -> tuple[list[str], list[str]]:
     done: list[str] = []
     left: list[str] = []
     for runtime in leftovers.of_job(invoking_user(), job):
-        owner = read_owner(runtime)
-        if owner is not None and owner.alive:
-            ended = processes.end(
-                partial(_living, owner.pid, owner.ticks), grace_seconds=STOP_GRACE_SECONDS
-            )
+        if owner := read_owner(runtime):
+            ended = processes.end(partial(_living, owner), grace_seconds=STOP_GRACE_SECONDS)
             done += [f"ended pid {p.pid} {p.command}" for p in ended.found]
         left += leftovers.end(runtime, done.append)
         leave(runtime)
@@ -82,9 +78,9 @@ def stop_job(job: str) -> tuple[list[str], list[str]]:
     return done, left
 
 
-def _living(pid: int, ticks: int) -> list[processes.ProcessInfo]:
-    found = processes.identify(pid)
-    return [found] if found is not None and found.ticks == ticks else []
+def _living(owner: Owner) -> list[processes.ProcessInfo]:
+    process = owner.process
+    return [process] if process else []
 
 
 def _stop_job_as(user: User, job: str) -> tuple[list[str], list[str]]:
@@ -135,7 +131,7 @@ def _stop_background(runtime: Path, done: list[str]) -> list[processes.ProcessIn
     """Ends the background of a campaign that is alive; a line for *done* each, and what is left."""
     daemon = find_daemon(runtime)
     if daemon is not None:
-        members = [p for p in daemon.programs() if p.group.startswith(GROUP_PREFIX)]
+        members = [p for p in daemon.programs() if p.ours]
         done += [f"ended {p.group}:{p.name}" for p in members if p.pid]
         with invoking_user().acting():
             for group in {p.group for p in members}:

@@ -40,9 +40,9 @@ class Owner:
     job: str | None = None
 
     @property
-    def alive(self) -> bool:
-        found = processes.identify(self.pid)
-        return found is not None and found.ticks == self.ticks
+    def process(self) -> processes.ProcessInfo | None:
+        """None where it has ended."""
+        return processes.identify(self.pid, self.ticks)
 
 
 @contextlib.contextmanager

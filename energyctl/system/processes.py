@@ -74,10 +74,17 @@ def _command(pid: int) -> str:
     return text.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
-def identify(pid: int) -> ProcessInfo | None:
-    """The process that has *pid* now, or None."""
+def identify(pid: int, ticks: int | None = None) -> ProcessInfo | None:
+    """The process that has *pid* now, or None; also where it did not start at *ticks*."""
     stat = _living(pid)
-    return None if stat is None else ProcessInfo(pid, stat.start_ticks, _command(pid))
+    if stat is None or ticks not in (None, stat.start_ticks):
+        return None
+    return ProcessInfo(pid, stat.start_ticks, _command(pid))
+
+
+def identified(pids: Iterable[int]) -> list[ProcessInfo]:
+    """Those of *pids* that live."""
+    return [process for pid in pids if (process := identify(pid)) is not None]
 
 
 def environment_value(pid: int, name: str) -> str | None:
@@ -108,8 +115,8 @@ def marked(matches: Callable[[str], bool], parents: Parents | None = None) -> li
         if pid != os.getpid():
             marker = environment_value(pid, MARKER)
             if marker is not None and matches(marker):
-                found.append(identify(pid))
-    return [process for process in found if process is not None]
+                found.append(pid)
+    return identified(found)
 
 
 def of_workspace(workspace: str, role: str = "") -> list[ProcessInfo]:
@@ -125,7 +132,7 @@ def descendants(roots: Iterable[int], parents: Parents | None = None) -> list[Pr
     while layer:
         layer = {pid for pid, parent in parents.items() if parent in layer} - found
         found |= layer
-    return [process for pid in found if (process := identify(pid)) is not None]
+    return identified(found)
 
 
 _before_adoption: set[int] | None = None
@@ -164,7 +171,7 @@ def orphans(parents: Parents | None = None) -> list[ProcessInfo]:
     if _before_adoption is None:
         return []
     adopted = _children(living() if parents is None else parents) - _own - _before_adoption
-    return [found for pid in adopted if not _of_us(pid) and (found := identify(pid)) is not None]
+    return identified(pid for pid in adopted if not _of_us(pid))
 
 
 def _of_us(pid: int) -> bool:

@@ -135,8 +135,7 @@ class DeadMan(InPoll):
                 members = set(cgroup.members())
             if os.getpid() not in members:
                 cgroup.kill()
-            others = members - {os.getpid()}
-            found += [alive for pid in others if (alive := processes.identify(pid))]
+            found += processes.identified(members - {os.getpid()})
         entries = _entries(self._supervisord.options.configfile)
         if entries is not None:
             experiments = [name.removeprefix(GROUP_PREFIX) for name in self._ending]

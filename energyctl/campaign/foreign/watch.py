@@ -8,7 +8,6 @@ import xmlrpc.client
 from collections.abc import Callable, Sequence
 
 from energyctl.background.daemon import Daemon
-from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.campaign.foreign import cpu_time
 from energyctl.campaign.foreign.gpu_processes import GpuLooks, Seat, Whose
@@ -110,7 +109,7 @@ class Watch:
                 self._roots.add(daemon.pid())
             except (Unreachable, xmlrpc.client.Fault):
                 return
-            others = {p.pid for p in programs if not p.group.startswith(GROUP_PREFIX)}
+            others = {p.pid for p in programs if not p.ours}
             self._others = {pid for pid in others if pid}
 
 
