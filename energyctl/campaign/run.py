@@ -25,12 +25,11 @@ from energyctl.campaign.training import foreground, foreground_process, workdirs
 from energyctl.campaign.training.foreground import Attempt
 from energyctl.campaign.training.invocations import background_name, foreground_name
 from energyctl.config.plan import Run
-from energyctl.config.registry import Invocation, Step
+from energyctl.config.registry import Step
 from energyctl.errors import BackgroundLost, Interrupted, RunError
 from energyctl.meters.sampler import Sampler
 from energyctl.results.paths import RunFiles
 from energyctl.results.schema import Result
-from energyctl.system import processes
 from energyctl.text import percent
 
 FREED_SECONDS = 10.0
@@ -224,7 +223,14 @@ def attempt_once(live: RunState, number: int) -> bool:
     invoked = context.trainings.foreground(run.foreground, files, name)
     wake = live.background.daemon_exit if live.background else None
     how = foreground.AttemptHooks(
-        prepare=partial(_prepare, live, attempt),
+        prepare=partial(
+            foreground_process.prepare,
+            environment=context.environment,
+            marker=context.marker(files, "foreground"),
+            log=attempt.log,
+            credentials=context.folder.user.credentials,
+            cgroup=context.cgroup.part("foreground") if context.cgroup else None,
+        ),
         window=AttemptMetering(live, folder, several=len(invoked) > 1),
         tick=live.tick,
         interrupts=context.interrupts,
@@ -242,25 +248,6 @@ def attempt_once(live: RunState, number: int) -> bool:
     attempt.warnings += [f"still running: pid {p.pid} {p.command}" for p in left]
     live.warnings += [f"attempt {number}: {text}" for text in attempt.warnings]
     return attempt.succeeded
-
-
-def _prepare(
-    live: RunState, attempt: Attempt, invoked: Invocation
-) -> foreground_process.ForegroundProcess:
-    """The launcher of a step."""
-    context = live.context
-    return foreground_process.prepare(
-        invoked.argv,
-        cwd=invoked.cwd,
-        env={
-            **context.environment,
-            **invoked.env,
-            processes.MARKER: context.marker(live.files, "foreground"),
-        },
-        log=attempt.log,
-        credentials=context.folder.user.credentials,
-        cgroup=context.cgroup.part("foreground") if context.cgroup else None,
-    )
 
 
 def take_outputs(live: RunState) -> None:

@@ -16,6 +16,7 @@ import pytest
 from bench import wait_for
 from energyctl.campaign.training import foreground_process
 from energyctl.campaign.training.foreground_process import CannotStart, ForegroundProcess
+from energyctl.config.registry import Invocation
 from energyctl.launchers import subreaper
 from energyctl.system import processes
 from energyctl.system.processes import ProcessInfo
@@ -34,9 +35,9 @@ def bed(tmp_path: Path) -> Iterator[Path]:
 
 
 def start(bed: Path, *argv: str, **fields: str) -> ForegroundProcess:
-    env = {**os.environ, processes.MARKER: f"{bed}/e1/foreground"}
+    invocation = Invocation(argv, fields.get("cwd", str(bed)), {})
     foreground = foreground_process.prepare(
-        argv, cwd=fields.get("cwd", str(bed)), env=env, log=bed / "log"
+        invocation, os.environ, f"{bed}/e1/foreground", bed / "log"
     )
     foreground.go()
     return foreground
@@ -127,12 +128,13 @@ def test_orphans_without_a_marker_are_found_by_a_subreaper(bed: Path) -> None:
 import os, sys, time
 from pathlib import Path
 from energyctl.campaign.training import foreground_process as launching
+from energyctl.config.registry import Invocation
 from energyctl.system import processes
 processes.adopt_orphans()
 bed = Path({str(bed)!r})
 hide = "(env -i /usr/bin/setsid /bin/sh -c 'echo $$ >> notes; exec /bin/sleep 1000' &); sleep 1000"
-foreground = launching.prepare(["/bin/sh", "-c", hide], cwd=str(bed), env=dict(os.environ),
-                               log=bed / "log")
+invocation = Invocation(("/bin/sh", "-c", hide), str(bed), {{}})
+foreground = launching.prepare(invocation, os.environ, "bed/e1/foreground", bed / "log")
 foreground.go()
 while not (bed / "notes").exists() or not (bed / "notes").read_text().strip():
     time.sleep(0.01)

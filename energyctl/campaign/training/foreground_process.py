@@ -1,7 +1,8 @@
-"""Edge: the foreground training, started and ended through its launcher (``measured``)."""
+"""The foreground training, started and ended through its launcher (``measured``)."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -17,6 +18,7 @@ from typing import Any
 
 from energyctl import launchers
 from energyctl.background import protocol
+from energyctl.config.registry import Invocation
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.processes import EndReport, ProcessInfo
@@ -41,8 +43,7 @@ class ForegroundProcess:
 
     launcher: subprocess.Popen[bytes]
     marker: str
-    argv: Sequence[str]
-    cwd: str
+    invocation: Invocation
     cgroup: Cgroup | None = None
     pid: int | None = None
     returncode: int | None = None
@@ -64,7 +65,7 @@ class ForegroundProcess:
             return
         self.end()
         if word.startswith("failed "):
-            raise CannotStart(_why(int(word.split()[1]), self.argv[0], self.cwd))
+            raise CannotStart(_why(int(word.split()[1]), self.invocation))
         raise CannotStart("the launcher of the training ended")
 
     def wait(self, seconds: float, wake: Sequence[int] = ()) -> int | None:
@@ -83,15 +84,12 @@ class ForegroundProcess:
         """What is alive of the foreground: its tree, its marker, its cgroup, orphans of it."""
         parents = processes.living()
         found = {p.pid: p for p in processes.descendants([self.launcher.pid], parents)}
-        for process in processes.marked(lambda marker: marker == self.marker, parents):
-            found[process.pid] = process
+        found |= {p.pid: p for p in processes.marked(lambda m: m == self.marker, parents)}
         for process in processes.orphans(parents):
             if not _of_background(process):
                 found[process.pid] = process
-        for pid in self.cgroup.members() if self.cgroup else ():
-            member = processes.identify(pid)
-            if member is not None and pid != self.launcher.pid:
-                found[pid] = member
+        members = self.cgroup.members() if self.cgroup else []
+        found |= {p.pid: p for p in processes.identified({*members} - {self.launcher.pid})}
         return list(found.values())
 
     def end(self, grace_seconds: float = TERM_GRACE_SECONDS) -> EndReport:
@@ -135,10 +133,8 @@ class ForegroundProcess:
         processes.forget(self.launcher.pid)
         for pipe in (self.launcher.stdin, self.launcher.stdout):
             if pipe is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):
                     pipe.close()
-                except BrokenPipeError:
-                    continue
         if self.pid is not None and self.returncode is None:
             # The launcher was killed, and its training with it (PR_SET_PDEATHSIG).
             self.returncode = -signal.SIGKILL
@@ -183,20 +179,21 @@ class ForegroundProcess:
 
 
 def prepare(
-    argv: Sequence[str],
-    *,
-    cwd: str,
-    env: Mapping[str, str],
+    invocation: Invocation,
+    environment: Mapping[str, str],
+    marker: str,
     log: Path,
     credentials: Mapping[str, Any] | None = None,
     cgroup: Cgroup | None = None,
 ) -> ForegroundProcess:
-    """A launcher that waits for :meth:`Foreground.go`; standard output and error go to *log*.
+    """A launcher that waits for :meth:`ForegroundProcess.go`; all output goes to *log*.
 
     It runs in a session of its own, with the credentials (``user``, ``group``, ``extra_groups``
     of Popen) of the invoking user, and ends its training when energyctl dies. The training reads
     nothing on standard input. Raises CannotStart.
     """
+    argv, cwd = invocation.argv, invocation.cwd
+    env = {**environment, **invocation.env, processes.MARKER: marker}
     if any("\0" in item for item in (*argv, *env, *env.values(), cwd)):
         raise CannotStart(f"cannot start {argv[0]}: a NUL character in an argument")
     command = [sys.executable, "-I", "-S", str(LAUNCHER)]
@@ -218,16 +215,14 @@ def prepare(
     finally:
         os.close(descriptor)
     processes.own(launcher.pid)
-    foreground = ForegroundProcess(launcher, env.get(processes.MARKER, ""), argv, cwd, cgroup)
+    foreground = ForegroundProcess(launcher, marker, invocation, cgroup)
     if cgroup is not None:
         cgroup.add(launcher.pid)
-    request = json.dumps({"argv": list(argv), "cwd": os.path.abspath(cwd), "env": dict(env)})
+    request = json.dumps({"argv": argv, "cwd": os.path.abspath(cwd), "env": env})
     assert launcher.stdin is not None
-    try:
+    with contextlib.suppress(OSError):  # the answer, or its lack, says so
         launcher.stdin.write(request.encode() + b"\n")
         launcher.stdin.flush()
-    except OSError:
-        pass  # the answer, or its lack, says so
     if foreground._next(READY_SECONDS) != "ready":
         foreground.end()
         raise CannotStart(f"the launcher of the training does not start; see {log}")
@@ -240,7 +235,8 @@ def _of_background(process: ProcessInfo) -> bool:
     return role.endswith("/background") or str(protocol.LAUNCHER) in process.command
 
 
-def _why(number: int, program: str, cwd: str) -> str:
+def _why(number: int, invocation: Invocation) -> str:
+    program, cwd = invocation.argv[0], invocation.cwd
     if number == errno.ENOENT and not os.path.isdir(cwd):
         return f"{cwd}: no such folder"
     if number == errno.ENOENT:

@@ -1,8 +1,10 @@
-"""Edge: which Python runs a repository's programs: a command, a path, a virtual environment, or
+"""Which Python runs a repository's programs: a command, a path, a virtual environment, or
 a conda environment by name."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -45,7 +47,8 @@ def interpreter_of(
         return _with_environment(Path(python), environ)
     if named.startswith(CONDA):
         name = named.removeprefix(CONDA)
-        prefix = _conda_environment(name, environ)
+        prefixes = _conda_candidates(name, environ)
+        prefix = next((p for p in prefixes if (p / "bin" / "python").exists()), None)
         if prefix is None:
             raise SettingsError(
                 f"{repository.name}: there is no conda environment {name!r}; "
@@ -77,27 +80,18 @@ def _with_environment(python: Path, environ: Mapping[str, str]) -> Interpreter:
     return Interpreter(str(python), {mark: str(prefix), "PATH": path})
 
 
-def _conda_environment(name: str, environ: Mapping[str, str]) -> Path | None:
-    """The folder of a conda environment, without asking conda, which takes seconds.
+def _conda_candidates(name: str, environ: Mapping[str, str]) -> Iterator[Path]:
+    """Where a conda environment may be, without asking conda, which takes seconds.
 
     conda lists every environment that it makes in ``~/.conda/environments.txt``; those of an
     installation are in its ``envs``, and ``base`` is the installation (conda documentation,
     "Managing environments", and `envs_dirs` in its configuration).
     """
-    for prefix in _conda_candidates(name, environ):
-        if (prefix / "bin" / "python").exists():
-            return prefix
-    return None
-
-
-def _conda_candidates(name: str, environ: Mapping[str, str]) -> Iterator[Path]:
     home = Path(environ.get("HOME") or os.path.expanduser("~"))
     listed: list[Path] = []
-    try:
+    with contextlib.suppress(OSError):
         lines = (home / ".conda" / "environments.txt").read_text().splitlines()
         listed = [Path(line.strip()) for line in lines if line.strip()]
-    except OSError:
-        pass
     roots = [path for path in listed if (path / "condabin").is_dir()]
     if executable := environ.get("CONDA_EXE"):
         roots.insert(0, Path(executable).parent.parent)
@@ -106,17 +100,19 @@ def _conda_candidates(name: str, environ: Mapping[str, str]) -> Iterator[Path]:
         return
     folders = [Path(entry) for entry in environ.get("CONDA_ENVS_PATH", "").split(":") if entry]
     folders += [root / "envs" for root in roots]
-    folders += [
-        home / kind / "envs" for kind in ("miniconda3", "anaconda3", "miniforge3", ".conda")
-    ]
+    folders += [home / installer / "envs" for installer in CONDA_FOLDERS]
     yield from (folder / name for folder in folders)
     yield from (path for path in listed if path.name == name)
 
 
+@functools.cache
 def imports_missing(
-    python: str, names: tuple[str, ...], cwd: str, env: Mapping[str, str]
+    python: str, names: tuple[str, ...], cwd: Path, env: tuple[tuple[str, str], ...]
 ) -> str | None:
-    """Why one of the modules cannot be imported; None where all can. Takes as long as they do."""
+    """Why one of the modules cannot be imported; None where all can.
+
+    Asked once for all models and roles: the import of a framework takes seconds.
+    """
     program = (
         "import importlib, json, sys\n"
         "for name in sys.argv[1:]:\n"
@@ -147,9 +143,9 @@ def imports_missing(
     try:
         found = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-        return f"{python} fails at the import of {', '.join(names)}: {said}"
+        last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        return f"{python} fails at the import of {', '.join(names)}: {last}"
     if not found:
         return None
-    name, kind, said = found
-    return f"{python} cannot import {name} ({kind}: {said})"
+    name, kind, message = found
+    return f"{python} cannot import {name} ({kind}: {message})"

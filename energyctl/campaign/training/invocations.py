@@ -1,4 +1,4 @@
-"""Edge: how the registry's trainings are started on this machine."""
+"""How the registry's trainings are started on this machine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from energyctl.campaign.training import interpreters, workdirs
 from energyctl.config.plan import Training
 from energyctl.config.registry import (
+    Interpreter,
     Invocation,
     InvocationContext,
     Registry,
@@ -36,6 +37,10 @@ class Trainings:
     def clone(self, training: Training) -> Path:
         return root_of(self.repository(training), self.root)
 
+    def interpreter(self, repository: Repository) -> Interpreter:
+        """Raises SettingsError where it is not there."""
+        return interpreters.interpreter_of(repository, self.root, self.python, self.environ)
+
     def workdir(self, training: Training, files: RunFiles, name: str) -> Path:
         """Where it works: a folder of the run, or the clone itself."""
         in_place = self.repository(training).workspace == "in_place"
@@ -60,9 +65,7 @@ class Trainings:
         repository = self.repository(training)
         where = InvocationContext(
             workspace=self.root,
-            interpreter=interpreters.interpreter_of(
-                repository, self.root, self.python, self.environ
-            ),
+            interpreter=self.interpreter(repository),
             role=role,
             workdir=self.workdir(training, files, name),
             run_id=run_id,

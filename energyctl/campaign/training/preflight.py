@@ -1,8 +1,7 @@
-"""Edge: what can be known wrong on this machine before a campaign starts."""
+"""What can be known wrong on this machine before a campaign starts."""
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 import subprocess
@@ -10,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from energyctl.campaign.training.interpreters import imports_missing, interpreter_of
+from energyctl.campaign.training.interpreters import imports_missing
 from energyctl.campaign.training.invocations import Trainings
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Invocation, InvocationContext, invocations
@@ -18,68 +17,54 @@ from energyctl.config.registry.model import Role
 from energyctl.errors import SettingsError
 
 
-def trainings(runs: Iterable[Run]) -> dict[tuple[str, str], Training]:
-    """One training of each (repo, model) in *runs*."""
-    found: dict[tuple[str, str], Training] = {}
-    for run in runs:
-        for training in (run.foreground, *(job.training for job in run.background)):
-            found.setdefault((training.repo, training.model), training)
-    return found
-
-
-def check(runs: Iterable[Run], made: Trainings) -> list[str]:
+def check(runs: Iterable[Run], trainings: Trainings) -> list[str]:
     """One line for each thing by which a training of *runs* cannot be started here."""
-    problems: list[str] = []
-    foregrounds = {(run.foreground.repo, run.foreground.model) for run in runs}
-    for key, training in trainings(runs).items():
-        roles: list[Role] = ["foreground"] if key in foregrounds else []
-        if any(_key(job.training) == key for run in runs for job in run.background):
-            roles.append("background")
-        for role in roles:
-            problems += [f"{training.repo}: {line}" for line in _check(training, role, made)]
-    return list(dict.fromkeys(problems))
+    uses: list[tuple[Role, Training]] = []
+    for run in runs:
+        uses.append(("foreground", run.foreground))
+        uses += [("background", job.training) for job in run.background]
+    kinds: dict[tuple[str, str], tuple[Training, set[Role]]] = {}
+    for role, training in uses:  # one of each repository and model stands for all
+        _, roles = kinds.setdefault((training.repo, training.model), (training, set()))
+        roles.add(role)
+    return list(
+        dict.fromkeys(
+            f"{training.repo}: {line}"
+            for training, roles in kinds.values()
+            for role in sorted(roles, reverse=True)
+            for line in _check(training, role, trainings)
+        )
+    )
 
 
-def _key(training: Training) -> tuple[str, str]:
-    return training.repo, training.model
-
-
-def _check(training: Training, role: Role, made: Trainings) -> Iterator[str]:
-    repository, clone = made.repository(training), made.clone(training)
+def _check(training: Training, role: Role, trainings: Trainings) -> Iterator[str]:
+    repository, clone = trainings.repository(training), trainings.clone(training)
     if repository.path is not None and not clone.is_dir():
         yield f"its clone is missing; put it at {clone}"
         return
-    if repository.data is not None and not (data := made.root / repository.data).exists():
+    if repository.data is not None and not (data := trainings.root / repository.data).exists():
         yield f"its data is missing; put it at {data}"
     try:
-        interpreter = interpreter_of(repository, made.root, made.python, made.environ)
-        where = InvocationContext(made.root, interpreter, role, None, "RUN")
+        interpreter = trainings.interpreter(repository)
+        where = InvocationContext(trainings.root, interpreter, role, None, "RUN")
         invoked = invocations(repository, training.model, training.hyperparameters, where)
     except SettingsError as error:
         yield str(error).removeprefix(f"{repository.name}: ")
         return
     for item in invoked:
-        path = item.env.get("PATH") or made.environ.get("PATH", os.defpath)
+        path = item.env.get("PATH") or trainings.environ.get("PATH", os.defpath)
         if repository.workspace == "empty":
             item = replace(item, cwd=str(clone))
         if problem := cannot_start(item, path):
             yield problem
-    data_folder = str(made.root / (repository.data or ""))
+    data_folder = str(trainings.root / (repository.data or ""))
     for name in repository.needed_files:
         if not (file := clone / name.replace("{data}", data_folder)).exists():
             yield f"{file} is missing (preflight)"
     if repository.needed_imports:
-        env = tuple(sorted({**made.environ, **invoked[0].env}.items()))
-        if problem := _imports_missing(interpreter.python, repository.needed_imports, clone, env):
+        env = tuple(sorted({**trainings.environ, **invoked[0].env}.items()))
+        if problem := imports_missing(interpreter.python, repository.needed_imports, clone, env):
             yield f"{problem} (preflight)"
-
-
-@functools.cache
-def _imports_missing(
-    python: str, names: tuple[str, ...], cwd: Path, env: tuple[tuple[str, str], ...]
-) -> str | None:
-    """Asked once for all models and roles: the import of a framework takes seconds."""
-    return imports_missing(python, names, str(cwd), dict(env))
 
 
 def cannot_start(invoked: Invocation, path: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Edge: the folder that a training works in, fresh for each run and role.
+"""The folder that a training works in, fresh for each run and role.
 
 A clone that two trainings share stays as it was cloned, and neither writes over the other: each
 gets a folder of links to the clone with real folders where the program writes (``links``), a copy
@@ -68,8 +68,7 @@ def sweep(results: Path) -> list[str]:
     for owner in sorted(results.glob(f"{WORK_FOLDERS}/{OWNER}")):
         try:
             pid, ticks, host = owner.read_text().split(maxsplit=2)
-            found = processes.identify(int(pid))
-            if host.strip() == _here() and (not found or found.ticks != int(ticks)):
+            if host.strip() == _here() and not processes.identify(int(pid), int(ticks)):
                 remove(owner.parent)
                 swept.append(f"removed {owner.parent}")
         except (OSError, ValueError):

@@ -61,8 +61,8 @@ def test_commands_and_paths_stay_what_they_are(tmp_path: Path) -> None:
 def test_imports_are_tried(tmp_path: Path) -> None:
     python = sys.executable
     (tmp_path / "broken.py").write_text("raise SystemExit('no GPU')\n")
-    env = {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
-    assert imports_missing(python, ("json", "os"), str(tmp_path), env) is None
-    found = imports_missing(python, ("json", "broken"), str(tmp_path), env)
+    env = (("PYTHONPATH", str(tmp_path)), ("PYTHONDONTWRITEBYTECODE", "1"))
+    assert imports_missing(python, ("json", "os"), tmp_path, env) is None
+    found = imports_missing(python, ("json", "broken"), tmp_path, env)
     assert found is not None
     assert "cannot import broken (SystemExit: no GPU)" in found
