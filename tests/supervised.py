@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,7 +122,7 @@ class World:
             environment=environment or {**os.environ, "WORLD": str(self.root)},
             marker=marker,
         )
-        made.write()
+        made.write(clock_offset=time.time() - time.monotonic())
         return made
 
 

@@ -1,4 +1,4 @@
-"""Edge: brings the supervisord of a workspace up, and up again where it was lost."""
+"""Brings the supervisord of a workspace up, and up again where it was lost."""
 
 from __future__ import annotations
 

@@ -64,14 +64,12 @@ class BackgroundGroup:
         self._said: dict[str, str] = {}
         self._others: set[int] = set()
 
-    def write(self, clock_offset: float | None = None) -> None:
+    def write(self, clock_offset: float) -> None:
         """Writes the entries, the script and the private environment; makes the log folders.
 
         *clock_offset*: Unix time less the monotonic clock, of the time line that the ledger is
-        on; by default that of now.
+        on.
         """
-        if clock_offset is None:
-            clock_offset = time.time() - time.monotonic()
         user, runtime = self.folder.user, self.daemon.runtime
         self.folder.write(self.files.script, self.rendered.script)
         self.folder.write(self.files.entries, self.rendered.entries)

@@ -1,4 +1,4 @@
-"""Edge: looks, about once a second, at how busy the processes of each background job are.
+"""Looks, about once a second, at how busy the processes of each background job are.
 
 The launchers say who they are (``.JOB.PID.running`` beside the ledger), and keep the CPU time of
 ended iterations (``.JOB.cpu``); that of the running one is read from its process tree.
@@ -18,14 +18,7 @@ from energyctl.launchers.proc_stat import read_stat
 from energyctl.meters.base import ProcessUtilization, Source, Utilization
 from energyctl.meters.capabilities import gpu_processes
 from energyctl.results import background_load
-from energyctl.results.background_load import (
-    AnswerLine,
-    BusyShare,
-    CpuLine,
-    FigureUnknown,
-    GpuLine,
-    JobLoad,
-)
+from energyctl.results.background_load import AnswerLine, CpuLine, FigureUnknown, GpuLine, JobLoad
 from energyctl.system.process_trees import Tree, TreeReader
 from energyctl.system.threads import start_thread
 
@@ -258,7 +251,7 @@ class LoadMonitor:
             missing=missing,
         )
 
-    def _on_gpus(self, job: _Job, start: float, end: float) -> BusyShare:
+    def _on_gpus(self, job: _Job, start: float, end: float) -> background_load.BusyShare:
         """Raises Unknown where it was on none, or where that is not told."""
         if not self._meters:
             raise FigureUnknown("no GPU is metered")

@@ -1,4 +1,4 @@
-"""Edge: one XML-RPC call over a unix socket, with a time limit."""
+"""One XML-RPC call over a unix socket, with a time limit."""
 
 from __future__ import annotations
 

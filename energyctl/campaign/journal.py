@@ -1,4 +1,4 @@
-"""Edge: the journal of a campaign, append-only, one JSON object a line, fsynced.
+"""The journal of a campaign, append-only, one JSON object a line, fsynced.
 
 The first line holds all that is needed to go on after any crash: the settings, the registry and
 every run with its drawn values. A torn last line is passed over.

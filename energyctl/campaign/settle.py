@@ -1,4 +1,4 @@
-"""Edge: waits until the background is loaded: every job in an iteration, its load steady."""
+"""Waits until the background is loaded: every job in an iteration, its load steady."""
 
 from __future__ import annotations
 

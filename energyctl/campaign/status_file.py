@@ -1,4 +1,4 @@
-"""Edge: the state of the running campaign, published for ``status`` and ``watch``."""
+"""The state of the running campaign, published for ``status`` and ``watch``."""
 
 from __future__ import annotations
 

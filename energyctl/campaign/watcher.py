@@ -1,4 +1,4 @@
-"""Edge: a running campaign looked at from outside, by its files alone.
+"""A running campaign looked at from outside, by its files alone.
 
 Nothing is locked, written or asked for: what reads here cannot disturb a measurement.
 """
@@ -124,25 +124,24 @@ class Watcher:
 
     def unfinished(self) -> CampaignProgress | None:
         """The newest campaign, where it neither runs nor ended; none of a cluster."""
-        journal = self._journal(None)
-        try:
-            if journal is None or journal.cluster is not None:
-                return None
-        except (SettingsError, OSError):
-            return None
-        closed = self._closed(journal)
+        journal = self._newest(of_cluster=False)
+        closed = None if journal is None else self._closed(journal)
         over = closed is None or (closed.ended is not None and not closed.interrupted)
         return None if over else closed
 
     def journal_of_cluster(self) -> Journal | None:
         """That of the newest campaign, where it is one of a cluster and none runs here."""
-        if read_state(self._runtime) is not None:
-            return None
+        running = read_state(self._runtime) is not None
+        return None if running else self._newest(of_cluster=True)
+
+    def _newest(self, *, of_cluster: bool) -> Journal | None:
+        """That of the newest campaign, where it is one of a cluster, or is not."""
         journal = self._journal(None)
         try:
-            return journal if journal is not None and journal.cluster is not None else None
+            right = journal is not None and (journal.cluster is not None) == of_cluster
         except (SettingsError, OSError):
             return None
+        return journal if right else None
 
     def _journal(self, state: Mapping[str, Any] | None) -> Journal | None:
         """That of the campaign: the one that was written to last."""

@@ -1,4 +1,4 @@
-"""Edge, inside supervisord: an extension of its RPC interface.
+"""Inside supervisord: an extension of its RPC interface.
 
 **Quick restarts.** supervisord alone leaves a gap of 1 to 2 s between two iterations; with this,
 some milliseconds (``restarts``). supervisord stays the one that restarts.

@@ -18,11 +18,11 @@ LOOK_SECONDS = 5.0
 _LAST_LOOK_SECONDS = 5.0
 
 Whose = Literal["ours", "foreign", "nobody"]
-Seat = tuple[int, int]  # GPU and pid
+GpuContext = tuple[int, int]  # GPU and pid
 
 
 @dataclass
-class _Seen:
+class _Sighting:
     process: GpuProcess
     looks: int = 1
 
@@ -40,13 +40,13 @@ class GpuLooks:
         self,
         meters: Sequence[Source],
         whose: Callable[[int], Whose],
-        strange: set[Seat],
-        ours: set[Seat],
+        strange: set[GpuContext],
+        ours: set[GpuContext],
         alone: bool,
     ) -> None:
         self._meters = [m for m in meters if any(d.kind == "gpu" for d in m.domains())]
         self._whose, self._strange, self._alone = whose, strange, alone
-        self._seen: dict[Seat, _Seen] = {}
+        self._sightings: dict[GpuContext, _Sighting] = {}
         self._ours = ours
         self._reason: str | None = None if self._meters else "no GPU is metered"
         self._thread: threading.Thread | None = None
@@ -70,14 +70,14 @@ class GpuLooks:
         self.wait()
         if self._busy():
             self._reason = "the driver has not answered the last look"
-        found = []
-        for seat, seen in sorted(self._seen.items()):
-            if seen.process.attributed or seen.looks > 1:
+        processes = []
+        for context, sighting in sorted(self._sightings.items()):
+            if sighting.process.attributed or sighting.looks > 1:
                 if self._alone:
-                    self._strange.add(seat)
-                known = seen.process.attributed or seat in self._strange
-                found.append(replace(seen.process, attributed=known))
-        return (None if self._reason and not found else found), self._reason
+                    self._strange.add(context)
+                attributed = sighting.process.attributed or context in self._strange
+                processes.append(replace(sighting.process, attributed=attributed))
+        return (None if self._reason and not processes else processes), self._reason
 
     def wait(self) -> None:
         """Until the look under way is done, for some seconds."""
@@ -95,10 +95,10 @@ class GpuLooks:
                 self._add(process.gpu, process.pid, process.memory_bytes)
 
     def _add(self, gpu: int, pid: int, memory: int | None) -> None:
-        seen = self._seen.get((gpu, pid))
+        sighting = self._sightings.get((gpu, pid))
         if (gpu, pid) in self._ours and self._whose(pid) != "foreign":
             return
-        if seen is None:
+        if sighting is None:
             whose = self._whose(pid)
             if whose == "ours":
                 self._ours.add((gpu, pid))
@@ -106,8 +106,10 @@ class GpuLooks:
                 there = whose == "foreign"
                 user, command = user_and_command(pid) if there else (None, None)
                 named = GpuProcess(gpu, pid, user, command, memory, attributed=there)
-                self._seen[gpu, pid] = _Seen(named)
+                self._sightings[gpu, pid] = _Sighting(named)
             return
-        most = max((m for m in (memory, seen.process.memory_bytes) if m is not None), default=None)
-        seen.process = replace(seen.process, memory_bytes=most)
-        seen.looks += 1
+        most = max(
+            (m for m in (memory, sighting.process.memory_bytes) if m is not None), default=None
+        )
+        sighting.process = replace(sighting.process, memory_bytes=most)
+        sighting.looks += 1

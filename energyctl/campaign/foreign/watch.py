@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from energyctl.background.daemon import Daemon
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.campaign.foreign import cpu_time
-from energyctl.campaign.foreign.gpu_processes import GpuLooks, Seat, Whose
+from energyctl.campaign.foreign.gpu_processes import GpuContext, GpuLooks, Whose
 from energyctl.meters.base import Source
 from energyctl.meters.capabilities import gpu_processes
 from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, ForeignLoad, user_and_command
@@ -32,8 +32,8 @@ class Watch:
         self, meters: Sequence[Source], workspace: str, daemon: Callable[[], Daemon | None]
     ) -> None:
         self._meters, self._prefix, self._daemon = meters, f"{workspace}/", daemon
-        self._strange: set[Seat] = set()
-        self._ours: set[Seat] = set()
+        self._strange: set[GpuContext] = set()
+        self._ours: set[GpuContext] = set()
         self._roots: set[int] = set()
         self._others: set[int] = set()
         own = os.getpid()
