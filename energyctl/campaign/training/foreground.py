@@ -1,4 +1,4 @@
-"""Edge: one attempt at the foreground training: its steps, from the first start to the metrics."""
+"""One attempt at the foreground training: its steps, from the first start to the metrics."""
 
 from __future__ import annotations
 
@@ -11,14 +11,8 @@ from typing import Any, Protocol
 
 from energyctl.campaign.training import workdirs
 from energyctl.campaign.training.foreground_process import CannotStart, ForegroundProcess
-from energyctl.config.registry import (
-    Invocation,
-    Metric,
-    Repository,
-    Step,
-    progress_of,
-    read_metrics,
-)
+from energyctl.config import registry
+from energyctl.config.registry import Invocation, Metric, Repository, Step
 from energyctl.results.document import process_end
 from energyctl.results.schema import AttemptJson, StepJson
 from energyctl.system import processes
@@ -186,7 +180,7 @@ def _run_step(
     if attempt.slack_seconds == 0.0:
         attempt.slack_seconds = time.monotonic() - began + processes.EXIT_SECONDS
     own = math.inf if run.step.timeout_seconds is None else began + run.step.timeout_seconds
-    code: int | None = None
+    code, accepted = None, False
     try:
         while code is None and time.monotonic() < min(limit, own):
             how.tick()
@@ -198,19 +192,18 @@ def _run_step(
             run.error = f"timeout after {seconds:g} s (timeout_seconds)"
     finally:
         if code is not None:
-            well = _accepted(run.step, code)
-            _end(attempt, run, how.window, close=last or not well, more=more and well)
+            accepted = code in run.step.accepted_exit_codes
+            _end(attempt, run, how.window, close=last or not accepted, more=more and accepted)
         ended = foreground.end()
         if code is None:
             _end(attempt, run, how.window, close=True)
-        attempt.end_of_tree = _together(attempt.end_of_tree, ended)
+        before = attempt.end_of_tree or processes.EndReport(0.0, (), ())
+        attempt.end_of_tree = processes.EndReport(
+            before.seconds + ended.seconds, before.found + ended.found, before.left + ended.left
+        )
         run.exit_code = foreground.returncode
-    if code is not None and not _accepted(run.step, code):
+    if code is not None and not accepted:
         run.error = describe_exit(code)
-
-
-def _accepted(step: Step, code: int) -> bool:
-    return code in step.accepted_exit_codes
 
 
 def _begin(attempt: Attempt, run: StepRun, window: MeteringHooks) -> None:
@@ -226,18 +219,6 @@ def _end(
     run.end = window.end(close=close and metering, more=more)
     if close and metering:
         attempt.end = run.end
-
-
-def _together(
-    before: processes.EndReport | None, ended: processes.EndReport
-) -> processes.EndReport:
-    if before is None:
-        return ended
-    return processes.EndReport(
-        before.seconds + ended.seconds,
-        (*before.found, *ended.found),
-        (*before.left, *ended.left),
-    )
 
 
 def _hand_on(step: Step, workdir: Path, began: float, values: dict[str, str]) -> str | None:
@@ -304,7 +285,7 @@ def _read(
     try:
         with open(path, "rb") as file:
             file.seek(begin)
-            return read_metrics(metrics, _lines(file, begin, end))
+            return registry.read_metrics(metrics, _lines(file, begin, end))
     except OSError as error:
         attempt.warnings.append(f"{path.name} cannot be read: {error.strerror}")
         return {}
@@ -326,4 +307,6 @@ def progress(
     *whole* attempt: the last that any did)."""
     if pattern is None or not attempt.steps:
         return None
-    return progress_of(pattern, tail(attempt.log, begin=0 if whole else attempt.steps[-1].offset))
+    return registry.progress_of(
+        pattern, tail(attempt.log, begin=0 if whole else attempt.steps[-1].offset)
+    )
