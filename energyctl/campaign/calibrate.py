@@ -1,4 +1,4 @@
-"""Edge: the quick start's training, measured once per campaign on each machine that it uses.
+"""The quick start's training, measured once per campaign on each machine that it uses.
 
 The same work everywhere, so its energy and time compare the machines. The figures are shown, and
 never applied to a result.
@@ -16,7 +16,6 @@ from pathlib import Path
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.run import carry_out
 from energyctl.campaign.run_state import Context
-from energyctl.campaign.training.invocations import Trainings
 from energyctl.config import registry, settings
 from energyctl.config.plan import Run, make
 from energyctl.errors import EnergyctlError
@@ -42,17 +41,12 @@ SETTINGS = json.dumps(
 """One core at work for some ten seconds, after ten idle ones."""
 
 
-def folder_of(journal: Journal) -> Path:
-    """Holds a folder per machine."""
-    return journal.own_folder / FOLDER
-
-
 def calibrate(context: Context, journal: Journal, node: str) -> list[str]:
     """Measures this machine, where the campaign has not yet; warnings about what went wrong.
 
     Raises Interrupted; whatever else is wrong does not keep the campaign from its runs.
     """
-    place = folder_of(journal) / safe_name(node)
+    place = journal.own_folder / FOLDER / safe_name(node)
     if place.is_dir():
         return []
     context.observer.say(f"calibration: the quick start's training on {node}")
@@ -75,18 +69,16 @@ def calibrate(context: Context, journal: Journal, node: str) -> list[str]:
 
 def _measured(context: Context, folder: Path) -> Result:
     """The result of the run, by the same code as any other."""
-    known = registry.read(packaged() / "settings" / "models_config.json")
+    models = registry.read(packaged() / "settings" / "models_config.json")
     document = settings.parse(SETTINGS, FOLDER)
     checked = settings.check(document).settings
     assert checked is not None
-    run: Run = make(checked, known, seed=1, document=document).runs[0]
-    own = context.trainings
+    run: Run = make(checked, models, seed=1, document=document).runs[0]
     changed = replace(
         context,
         campaign=FOLDER,
         settings=checked,
-        registry=known,
-        trainings=Trainings(known, own.root, own.python, own.environ),
+        trainings=replace(context.trainings, registry=models),
         folder=replace(context.folder, root=folder),
         shared_idle=None,
     )

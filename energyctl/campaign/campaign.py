@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from energyctl.background.daemon import Daemon
 from energyctl.background.daemon_lifecycle import Daemons
 from energyctl.campaign import calibrate, leftovers
 from energyctl.campaign.facts import machine_facts
@@ -21,17 +19,18 @@ from energyctl.campaign.run_state import Context, SharedIdle
 from energyctl.campaign.storage import Allocation, ResultStore
 from energyctl.campaign.training import workdirs
 from energyctl.campaign.training.invocations import Trainings
-from energyctl.config import registry, settings
+from energyctl.config import registry
+from energyctl.config import settings as settings_file
 from energyctl.config.plan import Run
 from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError, SettingsError
 from energyctl.meters import missing_kinds, open_meters
 from energyctl.results.schema import Result
 from energyctl.system import cgroups, processes
-from energyctl.system.governor import abandoned_governors, governor
+from energyctl.system.governor import governor
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.lock import lock
 from energyctl.system.owner import holding
-from energyctl.system.private_folder import remove_runtime_folder, runtime_folder, runtime_path
+from energyctl.system.private_folder import runtime_folder, runtime_path
 from energyctl.system.user import User
 from energyctl.system.workspace import Workspace
 from energyctl.text import duration
@@ -55,9 +54,9 @@ def conduct(campaign: Campaign) -> CampaignOutcome:
     Raises SettingsError or MachineError before anything is started; a signal ends the current
     run, which is written as interrupted, and is named in the outcome.
     """
-    python = check(campaign)
+    trainings = check(campaign)
     with ExitStack() as stack:
-        context, daemons = _take_machine(campaign, python, stack)
+        context, daemons = _take_machine(campaign, trainings, stack)
         if any(run.background for run in campaign.runs):
             daemons.get()
         problem = stack.enter_context(governor(campaign.settings.governor, context.runtime))
@@ -80,70 +79,63 @@ def conduct(campaign: Campaign) -> CampaignOutcome:
         return _run_all(campaign, context, journal, place)
 
 
-def _take_machine(campaign: Campaign, python: str, stack: ExitStack) -> tuple[Context, Daemons]:
+def _take_machine(
+    campaign: Campaign, trainings: Trainings, stack: ExitStack
+) -> tuple[Context, Daemons]:
     """Lock, results folder, meters and private folder; given back when *stack* closes."""
-    wanted, user, given = campaign.settings, campaign.folder.user, campaign.allocation
-    name, root = wanted.experiment_name, campaign.workspace.root
-    interrupts = stack.enter_context(Interrupts(given.signals))
-    stack.enter_context(lock(name, root, given.patience_seconds))
-    meters, meter_warnings = open_meters(gpus=wanted.gpus)
+    settings, user, allocation = campaign.settings, campaign.folder.user, campaign.allocation
+    name, root = settings.experiment_name, campaign.workspace.root
+    interrupts = stack.enter_context(Interrupts(allocation.signals))
+    stack.enter_context(lock(name, root, allocation.patience_seconds))
+    meters, meter_warnings = open_meters(gpus=settings.gpus)
     for meter in meters:
         stack.callback(meter.close)
-    missing = missing_kinds(meters, wanted.require)
-    if missing:
+    if missing := missing_kinds(meters, settings.require):
         raise MachineError("; ".join(missing))
     campaign.folder.prepare()
     processes.adopt_orphans()
-    runtime = runtime_folder(root, user, given.seat)
-    stack.callback(leave, runtime)
+    runtime = runtime_folder(root, user, allocation.seat)
+    stack.callback(leftovers.leave, runtime)
     left = _end_leftovers(runtime, user, campaign.observer)
-    if given.job:  # an earlier task of this node may have been killed with all that it knew of
+    if allocation.job:  # an earlier task of this node may have been killed with all that it knew of
         for other in set(leftovers.abandoned(user, root)) - {runtime}:
             left += _end_leftovers(other, user, campaign.observer)
-            leave(other)
+            leftovers.leave(other)
     with user.acting():
         left += workdirs.sweep(campaign.folder.root)
     cgroup = cgroups.make(runtime.name, user.own)
     if cgroup is not None:
         stack.callback(cgroup.remove, processes.reap)
-    own = None if cgroup is None else cgroup.folder
-    stack.enter_context(holding(runtime, user, name, root, own, given.job))
+    folder = None if cgroup is None else cgroup.folder
+    stack.enter_context(holding(runtime, user, name, root, folder, allocation.job))
     configuration = campaign.workspace.daemon_configuration
-    if given.seat:  # other machines use the workspace, too
+    if allocation.seat:  # other machines use the workspace, too
         configuration = runtime / configuration.name
     daemons = Daemons(campaign.workspace, user, runtime, cgroup, configuration)
     stack.callback(daemons.close)
-    watch = Watch(meters, runtime.name, lambda: daemons.daemon)
     context = Context(
         campaign=name,
-        settings=wanted,
-        registry=campaign.registry,
-        trainings=Trainings(
-            campaign.registry,
-            root,
-            python,
-            user.environment(os.environ),
-        ),
-        root=root,
+        settings=settings,
+        trainings=trainings,
         folder=campaign.folder,
         templates=campaign.workspace.templates,
         rendered=campaign.rendered,
         meters=meters,
         runtime=runtime,
         daemon=daemons.get,
-        environment=user.environment(os.environ),
+        environment=trainings.environ,
         cgroup=cgroup,
         facts={},
         warnings=(*campaign.problems, *meter_warnings, *left),
         interrupts=interrupts,
         observer=campaign.observer,
-        watch=watch,
-        shared_idle=SharedIdle() if given.share_idle else None,
+        watch=Watch(meters, runtime.name, lambda: daemons.daemon),
+        shared_idle=SharedIdle() if allocation.share_idle else None,
     )
     return context, daemons
 
 
-def _warn_of_foreign_load(context: Context, given: Allocation) -> None:
+def _warn_of_foreign_load(context: Context, allocation: Allocation) -> None:
     """Says who else was on the machine while energyctl was starting up; the results hold more.
 
     Where the allocation refuses them, it raises MachineError instead, if they do not leave soon:
@@ -151,14 +143,14 @@ def _warn_of_foreign_load(context: Context, given: Allocation) -> None:
     """
     try:
         lines = context.watch.before_the_start(context.interrupts.wait)
-        deadline = time.monotonic() + given.patience_seconds
-        while lines and given.refuse_foreign and time.monotonic() < deadline:
+        deadline = time.monotonic() + allocation.patience_seconds
+        while lines and allocation.refuse_foreign and time.monotonic() < deadline:
             interval = context.watch.begin(alone=True)
             context.interrupts.wait(FOREIGN_SECONDS)
             lines = interval.end().warnings("before the start")
     except Interrupted:
         return  # the first run asks again
-    if lines and given.refuse_foreign:
+    if lines and allocation.refuse_foreign:
         raise MachineError(f"this machine is not exclusive to this job: {'; '.join(lines)}")
     for line in lines:
         context.observer.say(f"warning: {line}")
@@ -184,7 +176,7 @@ def tidy(workspace: Workspace, user: User, observer: Observer) -> None:
     runtime = runtime_path(workspace.root, user)
     if not leftovers.is_alive(runtime):
         _end_leftovers(runtime, user, observer)
-        leave(runtime)
+        leftovers.leave(runtime)
 
 
 def _run_all(
@@ -263,31 +255,23 @@ def _run_one(
     carry_out(run, files, context, save, cooldown)
 
 
-def leave(runtime: Path) -> None:
-    """Removes the private folder, unless a daemon lives in it or a governor is not put back."""
-    if Daemon(runtime).state() is None and abandoned_governors(runtime) is None:
-        remove_runtime_folder(runtime)
-
-
 def of_journal(
     workspace: Workspace, journal: Journal, observer: Observer
-) -> tuple[Campaign, Journal, list[Run]]:
-    """The campaign of a journal, ready to go on; its journal; all of its runs, also the done ones.
+) -> tuple[Campaign, list[Run]]:
+    """The campaign of a journal, ready to go on; all of its runs, also the done ones.
 
     The settings, the registry and every value come from the journal, not from files that may
     have changed since. Raises SettingsError where it is no journal.
     """
     head = journal.head()
-    checked = settings.check(settings.parse(head["settings"], head["settings_name"]))
+    checked = settings_file.check(settings_file.parse(head["settings"], head["settings_name"]))
     if checked.settings is None:
         raise SettingsError(f"{journal.path}: its settings are not valid for this version")
-    known = registry.parse(head["registry"], f"{journal.path} (registry)")
-    runs = journal.runs()
-    done, rendered = journal.finished(), head.get("rendered")
+    runs, done, rendered = journal.runs(), journal.finished(), head.get("rendered")
     campaign = Campaign(
         workspace=workspace,
         settings=checked.settings,
-        registry=known,
+        registry=registry.parse(head["registry"], f"{journal.path} (registry)"),
         runs=[run for run in runs if run.index not in done],
         folder=journal.folder,
         journal=lambda: journal,
@@ -295,4 +279,4 @@ def of_journal(
         observer=observer,
         problems=tuple(p.message for p in checked.problems if p.severity == "warning"),
     )
-    return campaign, journal, runs
+    return campaign, runs

@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from energyctl.background.daemon import Daemon
 from energyctl.background.xmlrpc import Unreachable
@@ -21,8 +20,7 @@ from energyctl.system.cgroups import Cgroup
 from energyctl.system.governor import abandoned_governors, governor_names, restore_abandoned
 from energyctl.system.lock import lock_holder
 from energyctl.system.owner import OWNER, Owner, read_owner
-from energyctl.system.private_folder import private_root
-from energyctl.system.processes import ProcessInfo
+from energyctl.system.private_folder import private_root, remove_runtime_folder
 from energyctl.system.user import User, invoking_user
 
 COMMAND_CHARACTERS = 100
@@ -41,9 +39,6 @@ class Leftover:
     command: str
     workspace: str | None
     why: str
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
     def sentence(self) -> str:
         """One line: what, where, and what to do."""
@@ -97,7 +92,7 @@ def _owned(user: User) -> list[tuple[Path, Owner]]:
     return [(runtime, owner) for runtime in folders if (owner := read_owner(runtime))]
 
 
-def owner_process(runtime: Path) -> ProcessInfo | None:
+def owner_process(runtime: Path) -> processes.ProcessInfo | None:
     """The energyctl that made this private folder, if it lives on this machine."""
     owner = read_owner(runtime)
     return owner.process if owner else None
@@ -150,16 +145,16 @@ def _processes_in(runtimes: list[Path]) -> Iterator[Leftover]:
                 yield Leftover(found.pid, _shown(found.command), workspace, why)
 
 
-def _markers(names: set[str]) -> dict[str, list[ProcessInfo]]:
+def _markers(names: set[str]) -> dict[str, list[processes.ProcessInfo]]:
     """Processes by the workspace that their marker names; one look at all processes."""
-    by_name: dict[str, list[ProcessInfo]] = {}
+    by_name: dict[str, list[processes.ProcessInfo]] = {}
     for found in processes.marked(lambda marker: marker.partition("/")[0] in names):
         marker = processes.environment_value(found.pid, processes.MARKER) or ""
         by_name.setdefault(marker.partition("/")[0], []).append(found)
     return by_name
 
 
-def _members(runtime: Path) -> list[ProcessInfo]:
+def _members(runtime: Path) -> list[processes.ProcessInfo]:
     """Living members of the campaign's cgroup."""
     cgroup = cgroup_of(runtime)
     return processes.identified(cgroup.members()) if cgroup else []
@@ -176,7 +171,7 @@ def cgroup_of(runtime: Path) -> Cgroup | None:
     return cgroup if in_place and (folder / "cgroup.procs").exists() else None
 
 
-def _daemon(runtime: Path) -> list[ProcessInfo]:
+def _daemon(runtime: Path) -> list[processes.ProcessInfo]:
     """The supervisord that energyctl started here, if it is alive."""
     daemon = Daemon(runtime).started()
     return [daemon] if daemon else []
@@ -214,7 +209,7 @@ def end(runtime: Path, say: Callable[[str], None]) -> list[str]:
             _end_daemon(daemon, say)
     cgroup = cgroup_of(runtime)
 
-    def look() -> list[ProcessInfo]:
+    def look() -> list[processes.ProcessInfo]:
         hung = _daemon(runtime) if daemon.state() is None else []
         marked = processes.of_workspace(runtime.name)
         return list({f.pid: f for f in (*hung, *marked, *_members(runtime))}.values())
@@ -231,6 +226,12 @@ def end(runtime: Path, say: Callable[[str], None]) -> list[str]:
     if cgroup is not None:
         cgroup.remove()
     return problems + [f"pid {found.pid} {_shown(found.command)}" for found in ended.left]
+
+
+def leave(runtime: Path) -> None:
+    """Removes the private folder, unless a daemon lives in it or a governor is not put back."""
+    if Daemon(runtime).state() is None and abandoned_governors(runtime) is None:
+        remove_runtime_folder(runtime)
 
 
 def _end_daemon(daemon: Daemon, say: Callable[[str], None]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +15,7 @@ from energyctl.campaign.journal import Journal, create_journal
 from energyctl.campaign.observer import Observer
 from energyctl.campaign.rendering import render_run, token_files
 from energyctl.campaign.storage import Allocation, LocalStore, ResultStore
-from energyctl.campaign.training import interpreters, preflight
+from energyctl.campaign.training import preflight
 from energyctl.campaign.training.invocations import Trainings
 from energyctl.config import plan, registry, settings
 from energyctl.config.plan import Plan, Run
@@ -203,14 +202,13 @@ def new_journal(
     )
 
 
-def check(campaign: Campaign) -> str:
-    """Everything of the machine that can be known wrong now; returns the trainings' interpreter.
+def check(campaign: Campaign) -> Trainings:
+    """Everything of the machine that can be known wrong now; returns how trainings start here.
 
     Raises SettingsError with a line per problem. Starts nothing and writes nothing.
     """
-    python = interpreters.own_python(os.environ, sys.executable)
     environ = campaign.folder.user.environment(os.environ)
-    trainings = Trainings(campaign.registry, campaign.workspace.root, python, environ)
+    trainings = Trainings.here(campaign.registry, campaign.workspace.root, environ)
     problems = preflight.check(campaign.runs, trainings)
     if problems:
         raise SettingsError("\n".join(problems))
@@ -223,15 +221,14 @@ def check(campaign: Campaign) -> str:
             )
             preflight.check_script(rendered.script, campaign.rendered or templates[1])
     render_template(campaign.workspace.daemon_template, {"runtime": str(runtime)}, script=False)
-    return python
+    return trainings
 
 
 def render_only(
     workspace: Workspace, prepared: PreparedCampaign, folder: ResultsFolder, run: Run
 ) -> RenderedRun:
     """The entries of *run*, for reading and editing: a token stands for the run's id."""
-    python = interpreters.own_python(os.environ, sys.executable)
-    trainings = Trainings(prepared.registry, workspace.root, python, os.environ)
+    trainings = Trainings.here(prepared.registry, workspace.root, os.environ)
     runtime, files = runtime_path(workspace.root, folder.user), token_files(run, folder.root)
     assert prepared.settings is not None
     keep = prepared.settings.kept_logs

@@ -22,7 +22,6 @@ from energyctl.campaign.result_builder import make_result
 from energyctl.campaign.run_state import Context, RunState
 from energyctl.campaign.settle import settle
 from energyctl.campaign.training import foreground, foreground_process, workdirs
-from energyctl.campaign.training.foreground import Attempt
 from energyctl.campaign.training.invocations import background_name, foreground_name
 from energyctl.config.plan import Run
 from energyctl.config.registry import Step
@@ -123,7 +122,7 @@ def attempt_under_load(live: RunState, number: int) -> bool:
         return attempt_once(live, number)
     except BackgroundLost as error:
         if len(live.attempts) <= number:
-            live.attempts.append(Attempt(number, live.files.training_log(number)))
+            live.attempts.append(foreground.Attempt(number, live.files.training_log(number)))
         live.attempts[-1].error = str(error)
         live.warnings.append(f"attempt {number}: {error}")
         take_down(live)
@@ -215,7 +214,7 @@ def attempt_once(live: RunState, number: int) -> bool:
     run, files, context = live.run, live.files, live.context
     repository = context.trainings.repository(run.foreground)
     name = foreground_name(number)
-    attempt = Attempt(number, files.training_log(number))
+    attempt = foreground.Attempt(number, files.training_log(number))
     live.attempts.append(attempt)
     folder = context.folder.make(files.energy(number))
     with context.folder.user.acting():
@@ -267,7 +266,7 @@ def take_outputs(live: RunState) -> None:
         workdirs.remove(files.work)
 
 
-def judge_coverage(live: RunState, attempt: Attempt) -> None:
+def judge_coverage(live: RunState, attempt: foreground.Attempt) -> None:
     """An attempt whose background was away for longer than ``min_coverage`` allows, failed."""
     limit = live.context.settings.min_coverage
     if live.background is None or limit is None or attempt.error is not None:

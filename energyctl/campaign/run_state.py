@@ -16,10 +16,8 @@ from energyctl.background.load_monitor import LoadMonitor
 from energyctl.campaign.foreign.watch import Interval, Watch
 from energyctl.campaign.observer import Observer, View
 from energyctl.campaign.training import foreground
-from energyctl.campaign.training.foreground import Attempt
 from energyctl.campaign.training.invocations import Trainings
 from energyctl.config.plan import Run
-from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings
 from energyctl.energy import Baseline, Domain
 from energyctl.meters.base import Source
@@ -53,9 +51,7 @@ class Context:
 
     campaign: str
     settings: Settings
-    registry: Registry
     trainings: Trainings
-    root: Path
     folder: ResultsFolder
     templates: tuple[Path, Path]
     rendered: Path | None
@@ -71,11 +67,6 @@ class Context:
     watch: Watch
     shared_idle: SharedIdle | None = None
     """None: each run measures its own."""
-
-    @property
-    def estimated(self) -> bool:
-        """Whether a part of the power that is shown is an estimate."""
-        return any(not domain.measured for domain in self.in_total.values())
 
     @cached_property
     def in_total(self) -> Mapping[str, Domain]:
@@ -103,7 +94,7 @@ class RunState:
     ended_background: BackgroundGroup | None = None
     """The last one that was taken down."""
 
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[foreground.Attempt] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
     interrupted: bool = False
@@ -163,7 +154,7 @@ class RunState:
                 phase=latest.phase or "",
                 phase_since=latest.phase_since_unix or latest.time_unix,
                 watts={n: w for n, w in latest.watts.items() if n in self.context.in_total},
-                estimated=self.context.estimated,
+                estimated=not all(d.measured for d in self.context.in_total.values()),
                 jobs=self._jobs(),
                 last_line=last_line(attempt.log) if attempt else "",
                 moving=self.moving,

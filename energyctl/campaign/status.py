@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def status_of(root: Path) -> dict[str, Any]:
         "jobs": _jobs_now(daemon, state) if daemon else [],
         "power_watts": state.get("watts"),
         "power_estimated": state.get("estimated"),
-        "leftovers": [leftover.to_json() for leftover in leftovers.find_leftovers(user)],
+        "leftovers": [asdict(leftover) for leftover in leftovers.find_leftovers(user)],
     }
 
 

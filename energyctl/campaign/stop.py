@@ -12,7 +12,6 @@ from typing import Any
 
 from energyctl.background.daemon import find_daemon
 from energyctl.campaign import leftovers
-from energyctl.campaign.campaign import leave
 from energyctl.campaign.training import workdirs
 from energyctl.system import processes
 from energyctl.system.lock import lock_holder
@@ -50,7 +49,7 @@ def stop_everything(workspace: Workspace) -> tuple[list[str], list[str]]:
             left += [f"pid {p.pid} {p.command}" for p in running]
         else:
             left += leftovers.end(folder, done.append)
-            leave(folder)
+            leftovers.leave(folder)
     with user.acting():
         done += workdirs.sweep(workspace.results)
     return done, left
@@ -68,7 +67,7 @@ def stop_job(job: str) -> tuple[list[str], list[str]]:
             ended = processes.end(partial(_living, owner), grace_seconds=STOP_GRACE_SECONDS)
             done += [f"ended pid {p.pid} {p.command}" for p in ended.found]
         left += leftovers.end(runtime, done.append)
-        leave(runtime)
+        leftovers.leave(runtime)
     of = os.environ.get("SLURM_JOB_UID", "")  # in an epilog: whose job it was
     for user in others_with_folders():
         if of not in ("", str(user.uid)):

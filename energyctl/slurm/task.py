@@ -61,7 +61,7 @@ def load(
     if journal.cluster is None:
         raise SettingsError(f"{journal.name} runs on one machine, not on a cluster")
     options = options_of(journal)
-    whole, _, runs = of_journal(workspace, journal, observer)
+    whole, runs = of_journal(workspace, journal, observer)
     own = runs_of(number, options.runs_per_task)
     planned = sum(run.index in own for run in runs)
     if not planned:

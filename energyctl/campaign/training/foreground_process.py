@@ -21,7 +21,6 @@ from energyctl.background import protocol
 from energyctl.config.registry import Invocation
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
-from energyctl.system.processes import EndReport, ProcessInfo
 
 LAUNCHER = Path(launchers.__file__).with_name("foreground.py")
 READY_SECONDS = 30.0
@@ -47,7 +46,7 @@ class ForegroundProcess:
     cgroup: Cgroup | None = None
     pid: int | None = None
     returncode: int | None = None
-    _left: list[ProcessInfo] = field(default_factory=list)
+    _left: list[processes.ProcessInfo] = field(default_factory=list)
     _buffer: bytes = b""
     _ended: bool = False
 
@@ -80,7 +79,7 @@ class ForegroundProcess:
                 break
         return self.returncode
 
-    def look(self) -> list[ProcessInfo]:
+    def look(self) -> list[processes.ProcessInfo]:
         """What is alive of the foreground: its tree, its marker, its cgroup, orphans of it."""
         parents = processes.living()
         found = {p.pid: p for p in processes.descendants([self.launcher.pid], parents)}
@@ -92,7 +91,7 @@ class ForegroundProcess:
         found |= {p.pid: p for p in processes.identified({*members} - {self.launcher.pid})}
         return list(found.values())
 
-    def end(self, grace_seconds: float = TERM_GRACE_SECONDS) -> EndReport:
+    def end(self, grace_seconds: float = TERM_GRACE_SECONDS) -> processes.EndReport:
         """Ends all of it and returns when a look finds nothing: TERM, *grace_seconds*, KILL.
 
         Where the training has ended already: what it left running.
@@ -108,7 +107,7 @@ class ForegroundProcess:
         self._close()
         rest = processes.end(self.look, grace_seconds=0.5, kill=self._kill)
         met = {p.pid: p for p in (*self._left, *found, *rest.found)}
-        return EndReport(time.monotonic() - began, tuple(met.values()), rest.left)
+        return processes.EndReport(time.monotonic() - began, tuple(met.values()), rest.left)
 
     def _signal(self, signum: int) -> None:
         """To the launcher, which passes it on."""
@@ -164,7 +163,7 @@ class ForegroundProcess:
                 self.returncode = int(rest)
             elif word == "left":
                 pid, _, command = rest.partition(" ")
-                self._left.append(ProcessInfo(int(pid), 0, command))
+                self._left.append(processes.ProcessInfo(int(pid), 0, command))
         if self._ended and self.pid is not None and self.returncode is None:
             self.returncode = -signal.SIGKILL
         return self.returncode is not None
@@ -229,7 +228,7 @@ def prepare(
     return foreground
 
 
-def _of_background(process: ProcessInfo) -> bool:
+def _of_background(process: processes.ProcessInfo) -> bool:
     """Whether an orphan is one of the background's, whose supervisord was lost."""
     role = processes.environment_value(process.pid, processes.MARKER) or ""
     return role.endswith("/background") or str(protocol.LAUNCHER) in process.command

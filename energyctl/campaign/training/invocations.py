@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,11 @@ class Trainings:
     root: Path
     python: str
     environ: Mapping[str, str]
+
+    @classmethod
+    def here(cls, registry: Registry, root: Path, environ: Mapping[str, str]) -> Trainings:
+        """With the interpreter of the activated environment, else that of energyctl."""
+        return cls(registry, root, interpreters.own_python(os.environ, sys.executable), environ)
 
     def repository(self, training: Training) -> Repository:
         return self.registry.repositories[training.repo]

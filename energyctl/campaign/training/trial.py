@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.campaign.training import foreground, foreground_process, preflight
-from energyctl.campaign.training.foreground import Attempt, AttemptHooks
 from energyctl.campaign.training.invocations import Trainings, foreground_name
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Invocation, Step
@@ -118,7 +117,7 @@ def _run(
     say: Callable[[str], None],
 ) -> None:
     repository, name = trainings.repository(training), foreground_name(0)
-    attempt = Attempt(0, files.training_log(0))
+    attempt = foreground.Attempt(0, files.training_log(0))
     with user.acting():
         workdir = trainings.make_workdir(training, files, name)
     steps = trainings.foreground(training, files, name)
@@ -131,7 +130,7 @@ def _run(
             invoked, trainings.environ, marker, attempt.log, user.credentials
         )
 
-    how = AttemptHooks(
+    how = foreground.AttemptHooks(
         prepare, UnmeteredWindow(), lambda: None, interrupts, timeout_seconds=seconds
     )
     began = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -81,13 +80,12 @@ def _try(
     """0 where the entry is right, as far as the trial shows."""
     from dataclasses import asdict
 
-    from energyctl.campaign.training import interpreters, trial
+    from energyctl.campaign.training import trial
     from energyctl.campaign.training.invocations import Trainings
 
     repo, _, model = name.rpartition("/")
     user = invoking_user()
-    python = interpreters.own_python(os.environ, sys.executable)
-    trainings = Trainings(registry, workspace.root, python, user.environment(os.environ))
+    trainings = Trainings.here(registry, workspace.root, user.environment(os.environ))
     training = trial.values_of(trainings, repo, model, dict(_value(text) for text in values))
     result = trial.trial(
         trainings, training, user, seconds, lambda line: click.echo(line, err=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,7 +55,7 @@ def _no_plan(prepared: PreparedCampaign) -> dict[str, Any]:
 
 def _show(workspace: Workspace, prepared: PreparedCampaign, folder: str | None) -> None:
     """Every run, and why trainings could not start here."""
-    from energyctl.campaign.training import interpreters, preflight
+    from energyctl.campaign.training import preflight
     from energyctl.campaign.training.invocations import Trainings
     from energyctl.cli.output import campaign
     from energyctl.cli.output.console import make_console
@@ -70,7 +69,6 @@ def _show(workspace: Workspace, prepared: PreparedCampaign, folder: str | None) 
     estimates = campaign.show_plan(console, results, settings, registry, runs, plan.seed, len(runs))
     campaign.show_end(console, settings, estimates)
     campaign.show_passed_over(console, plan.passed_over, len(plan.passed_over))
-    python = interpreters.own_python(os.environ, sys.executable)
-    trainings = Trainings(registry, workspace.root, python, os.environ)
+    trainings = Trainings.here(registry, workspace.root, os.environ)
     for problem in preflight.check(runs, trainings):
         console.print_line(f"not ready: {problem}", "yellow")

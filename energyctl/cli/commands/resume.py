@@ -56,7 +56,7 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
     refuse_if_held()
     console, outcome = make_console(), None
     with Progress(console, 0, 0, live=console.is_terminal and not plain) as progress:
-        campaign, journal, runs = of_journal(workspace, journal, progress)
+        campaign, runs = of_journal(workspace, journal, progress)
         left, settings = campaign.runs, campaign.settings
         done = f"{len(runs) - len(left)} of {len(runs)} runs are finished"
         console.print_line(f"{journal.name}: {done}")
