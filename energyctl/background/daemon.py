@@ -39,7 +39,6 @@ class Program:
     name: str
     state: str
     pid: int | None
-    description: str
 
     @property
     def ours(self) -> bool:
@@ -118,7 +117,6 @@ class Daemon:
                 name=str(info["name"]),
                 state=str(info["statename"]),
                 pid=int(info["pid"]) or None,
-                description=str(info["description"]),
             )
             for info in self._insist("supervisor.getAllProcessInfo")
         ]

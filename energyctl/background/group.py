@@ -115,9 +115,15 @@ class BackgroundGroup:
                 raise
             raise BackgroundLost(f"the background was lost: {error}") from error
 
+    def is_lost(self) -> bool:
+        """Whether the daemon has ended under a group that is up."""
+        return self.daemon_exit is not None and bool(
+            select.select([self.daemon_exit], [], [], 0)[0]
+        )
+
     def check(self) -> None:
-        """Raises BackgroundLost where the daemon has ended under a group that is up."""
-        if self.daemon_exit is not None and select.select([self.daemon_exit], [], [], 0)[0]:
+        """Raises BackgroundLost where the daemon has ended."""
+        if self.is_lost():
             raise BackgroundLost("the background was lost: its supervisord ended during the run")
 
     def views(self, now: float, since: float | None = None) -> list[JobView]:
@@ -190,7 +196,7 @@ class BackgroundGroup:
         alone = self.cgroup and not self._others & set(self.cgroup.part("background").members())
         kill = self.cgroup.part("background").kill if self.cgroup and alone else lambda: None
         # Launchers whose daemon is gone end their trainings by themselves, and write their rows.
-        grace = subreaper.ABANDONED_GRACE_SECONDS + 1.0 if self._lost() else 2.0
+        grace = subreaper.ABANDONED_GRACE_SECONDS + 1.0 if self.is_lost() else 2.0
         ended = processes.end(look, grace_seconds=grace, kill=kill)
         self.added = False
         self.ended = processes.EndReport(time.monotonic() - began, ended.found, ended.left)
@@ -214,13 +220,6 @@ class BackgroundGroup:
                 ledger_writer.close_cut_off(
                     str(self.files.ledger), job.name, iteration.now(clock), job.logs
                 )
-
-    def _lost(self) -> bool:
-        try:
-            self.check()
-        except BackgroundLost:
-            return True
-        return False
 
     def _trees(self) -> list[processes.ProcessInfo]:
         """Every process under the group's programs now: some hide their marker and survive."""

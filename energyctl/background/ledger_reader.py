@@ -23,7 +23,9 @@ class LedgerFile:
 
     def look(self) -> Mapping[str, JobLedger]:
         """Each job's iterations so far, those that run now included; empty for any other name."""
-        running = [self._as_known(*note) for note in self._notes()]
+        # Where a launcher was killed, and its training with it, nobody knows how long that ran: it
+        # counts as a failure that covered nothing.
+        running = [i if alive else replace(i, ended=i.started) for i, alive in self._notes()]
         for row in self.new_rows():  # after the notes: one that ended meanwhile has its row
             self._jobs[row.job].add(row)
         for item in running:
@@ -40,11 +42,6 @@ class LedgerFile:
             whole = file.read().rpartition(b"\n")[0]
         self._offset += len(whole) + 1 if whole else 0
         return parse(whole.decode(errors="replace"))
-
-    def _as_known(self, iteration: Iteration, launcher: processes.ProcessInfo | None) -> Iteration:
-        """An iteration without a row. Where its launcher was killed, and its training with it,
-        nobody knows how long that ran: it counts as a failure that covered nothing."""
-        return iteration if launcher else replace(iteration, ended=iteration.started)
 
     def launchers(self) -> list[processes.ProcessInfo]:
         """The launchers that run an iteration now."""

@@ -73,6 +73,9 @@ class Journal:
         lines = [data for path in (self.path, *parts) for data in _lines(path)]
         return iter(sorted(lines, key=lambda data: float(data.get("time") or 0)))
 
+    def _of(self, *kinds: str) -> Iterator[JournalLine]:
+        return (event for event in self.events() if event.get("event") in kinds)
+
     def head(self) -> JournalHead:
         """The first line. Raises SettingsError where the file is no journal."""
         first = cast(dict[str, Any], next(_lines(self.path), {}))
@@ -88,13 +91,12 @@ class Journal:
 
         A crash between the result and its line in the journal loses neither.
         """
-        found: dict[int, str] = {}
-        for event in self.events():
-            if event.get("event") in ("started", "finished"):
-                result = self.folder.load(str(event["experiment_id"]))
-                if result is not None and result["status"] in FINISHED:
-                    found[int(event["run"])] = str(event["experiment_id"])
-        return found
+        experiments: dict[int, str] = {}
+        for event in self._of("started", "finished"):
+            result = self.folder.load(str(event["experiment_id"]))
+            if result is not None and result["status"] in FINISHED:
+                experiments[int(event["run"])] = str(event["experiment_id"])
+        return experiments
 
     def results(self) -> list[Result]:
         """The results of the finished runs, in the order of the plan."""
@@ -110,19 +112,12 @@ class Journal:
 
     def started(self) -> list[tuple[int, str]]:
         """Runs that were started, each time that they were: (index, experiment id)."""
-        return [
-            (int(event["run"]), str(event["experiment_id"]))
-            for event in self.events()
-            if event.get("event") == "started"
-        ]
+        begun = self._of("started")
+        return [(int(event["run"]), str(event["experiment_id"])) for event in begun]
 
     def last_finished(self, node: str | None = None) -> float | None:
         """Unix time of the last run's end, on that node; None where none has finished."""
-        times = [
-            event["time"]
-            for event in self.events()
-            if event.get("event") == "finished" and event.get("node") == node
-        ]
+        times = [event["time"] for event in self._of("finished") if event.get("node") == node]
         return float(times[-1]) if times else None
 
     def unfinished(self) -> list[tuple[int, str]]:
@@ -132,8 +127,8 @@ class Journal:
     @property
     def cluster(self) -> dict[str, Any] | None:
         """How the campaign runs on a cluster; None where it runs on one machine."""
-        found = self.head().get("cluster")
-        return found if isinstance(found, dict) else None
+        cluster = self.head().get("cluster")
+        return cluster if isinstance(cluster, dict) else None
 
     @property
     def resume_command(self) -> str:

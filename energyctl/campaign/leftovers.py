@@ -59,13 +59,13 @@ def find_leftovers(user: User) -> list[Leftover]:
     """
     recorded = [r for r in _private_folders(user) if os.path.lexists(r / OWNER)]
     abandoned = [runtime for runtime in recorded if not is_alive(runtime)]
-    found = list(_processes_in(abandoned))
+    left = list(_processes_in(abandoned))
     for runtime in abandoned:
         before = abandoned_governors(runtime)
         if before is not None:
             why = f"not put back to {_shown(governor_names(before))}"
-            found.append(Leftover(None, "the governor of the CPUs", _workspace(runtime), why))
-    return found
+            left.append(Leftover(None, "the governor of the CPUs", _workspace(runtime), why))
+    return left
 
 
 def abandoned(user: User, workspace: Path) -> list[Path]:
@@ -134,23 +134,23 @@ def _processes_in(runtimes: list[Path]) -> Iterator[Leftover]:
     """Each process once."""
     markers = _markers({runtime.name for runtime in runtimes})
     for runtime in runtimes:
-        workspace, met = _workspace(runtime), set[int]()
-        for found, why in (
-            *((found, DAEMON) for found in _daemon(runtime)),
-            *((found, MARKED) for found in markers.get(runtime.name, ())),
-            *((found, MEMBER) for found in _members(runtime)),
+        workspace, pids = _workspace(runtime), set[int]()
+        for process, why in (
+            *((process, DAEMON) for process in _daemon(runtime)),
+            *((process, MARKED) for process in markers.get(runtime.name, ())),
+            *((process, MEMBER) for process in _members(runtime)),
         ):
-            if found.pid not in met:
-                met.add(found.pid)
-                yield Leftover(found.pid, _shown(found.command), workspace, why)
+            if process.pid not in pids:
+                pids.add(process.pid)
+                yield Leftover(process.pid, _shown(process.command), workspace, why)
 
 
 def _markers(names: set[str]) -> dict[str, list[processes.ProcessInfo]]:
     """Processes by the workspace that their marker names; one look at all processes."""
     by_name: dict[str, list[processes.ProcessInfo]] = {}
-    for found in processes.marked(lambda marker: marker.partition("/")[0] in names):
-        marker = processes.environment_value(found.pid, processes.MARKER) or ""
-        by_name.setdefault(marker.partition("/")[0], []).append(found)
+    for process in processes.marked(lambda marker: marker.partition("/")[0] in names):
+        marker = processes.environment_value(process.pid, processes.MARKER) or ""
+        by_name.setdefault(marker.partition("/")[0], []).append(process)
     return by_name
 
 
@@ -212,20 +212,20 @@ def end(runtime: Path, say: Callable[[str], None]) -> list[str]:
     def look() -> list[processes.ProcessInfo]:
         hung = _daemon(runtime) if daemon.state() is None else []
         marked = processes.of_workspace(runtime.name)
-        return list({f.pid: f for f in (*hung, *marked, *_members(runtime))}.values())
+        return list({p.pid: p for p in (*hung, *marked, *_members(runtime))}.values())
 
     ended = processes.end(
         look,
         grace_seconds=GRACE_SECONDS,
         kill=cgroup.kill if cgroup is not None else lambda: None,
     )
-    left = {found.pid for found in ended.left}
-    for found in ended.found:
-        if found.pid not in left:
-            say(f"ended pid {found.pid} {_shown(found.command)}")
+    left = {process.pid for process in ended.left}
+    for process in ended.found:
+        if process.pid not in left:
+            say(f"ended pid {process.pid} {_shown(process.command)}")
     if cgroup is not None:
         cgroup.remove()
-    return problems + [f"pid {found.pid} {_shown(found.command)}" for found in ended.left]
+    return problems + [f"pid {process.pid} {_shown(process.command)}" for process in ended.left]
 
 
 def leave(runtime: Path) -> None:

@@ -64,25 +64,27 @@ def prepare(
 
     *results*: whose finished runs count as earlier ones, where deduplication is asked for.
     """
-    known = registry.read(models or workspace.registry)
+    repos = registry.read(models or workspace.registry)
     checked = settings.check(document)
     name = str(document.path)
     if checked.settings is None:
-        return PreparedCampaign(workspace, name, text, None, known, None, checked.problems)
+        return PreparedCampaign(workspace, name, text, None, repos, None, checked.problems)
     if seed is None:
         seed = checked.settings.seed
     if seed is None:
         seed = int.from_bytes(os.urandom(4), "big")
     history, warnings = read_history(checked.settings, workspace.root, results or workspace.results)
-    made = plan.make(
+    run_plan = plan.make(
         checked.settings,
-        known,
+        repos,
         seed=seed,
         document=document,
         problems=(*checked.problems, *warnings),
         history=history,
     )
-    return PreparedCampaign(workspace, name, text, checked.settings, known, made, made.problems)
+    return PreparedCampaign(
+        workspace, name, text, checked.settings, repos, run_plan, run_plan.problems
+    )
 
 
 def prepare_file(
@@ -99,8 +101,8 @@ def prepare_file(
     path = workspace.settings_file(name)
     document = settings.read(path)
     text = read_text(path, "the settings")
-    known, earlier = (name and workspace.given(name) for name in (models, results))
-    return prepare(workspace, document, text, known or None, seed, earlier or None)
+    models_file, results_folder = (name and workspace.given(name) for name in (models, results))
+    return prepare(workspace, document, text, models_file or None, seed, results_folder or None)
 
 
 def runs_to_start(
@@ -125,12 +127,12 @@ def select(runs: Sequence[Run], only: Iterable[int] | None) -> list[Run]:
     """The runs that ``--only`` names. Raises SettingsError for a number that is none."""
     if only is None:
         return list(runs)
-    wanted = set(only)
-    unknown = sorted(wanted - {run.index for run in runs})
+    indices = set(only)
+    unknown = sorted(indices - {run.index for run in runs})
     if unknown:
         last = runs[-1].index if runs else 0
         raise SettingsError(f"--only {unknown[0]}: the plan has the runs 1 to {last}")
-    return [run for run in runs if run.index in wanted]
+    return [run for run in runs if run.index in indices]
 
 
 @dataclass

@@ -185,7 +185,7 @@ class Watcher:
         """The last finished runs, newest last; each result is read once."""
         if journal is None or closed is None:
             return []
-        found = []
+        runs = []
         names = dict(journal.started())
         for index in list(closed.finished)[-5:]:
             name = names.get(index)
@@ -196,37 +196,37 @@ class Watcher:
                 if result is None:
                     continue
                 self._results[name] = finished_run(index, result)
-            found.append(self._results[name])
-        return found
+            runs.append(self._results[name])
+        return runs
 
     def _history(self, view: View, at: float) -> dict[str, list[float | None]]:
         """Power so far: of the attempt from its files, of the time before from earlier looks."""
         for domain, watts in view.watts.items():
-            seen = self._power.setdefault(domain, deque(maxlen=HISTORY))
-            if not seen or at > seen[-1][0]:
-                seen.append((at, watts))
+            readings = self._power.setdefault(domain, deque(maxlen=HISTORY))
+            if not readings or at > readings[-1][0]:
+                readings.append((at, watts))
         written = _samples(Path(view.series), view.watts) if view.series else {}
         history = {}
-        for domain, seen in self._power.items():
+        for domain, readings in self._power.items():
             if domain not in view.watts:
                 continue
-            own = written.get(domain, [])
-            before = [one for one in seen if not own or one[0] < own[0][0]]
-            history[domain] = [watts for _, watts in [*before, *own]][-HISTORY:]
+            samples = written.get(domain, [])
+            before = [reading for reading in readings if not samples or reading[0] < samples[0][0]]
+            history[domain] = [watts for _, watts in [*before, *samples]][-HISTORY:]
         return history
 
 
 def _view(state: Mapping[str, Any]) -> View | None:
     """What was published, as far as this version knows it."""
     try:
-        known = {name: state[name] for name in View.__dataclass_fields__ if name in state}
-        known["jobs"] = [
+        fields = {name: state[name] for name in View.__dataclass_fields__ if name in state}
+        fields["jobs"] = [
             JobView(**{k: v for k, v in job.items() if k in JobView.__dataclass_fields__})
             for job in state.get("jobs", ())
         ]
-        if known.get("progress") is not None:
-            known["progress"] = tuple(known["progress"])
-        return View(**known)
+        if fields.get("progress") is not None:
+            fields["progress"] = tuple(fields["progress"])
+        return View(**fields)
     except (AttributeError, TypeError):
         return None
 
@@ -249,7 +249,7 @@ def _samples(
     folder: Path, domains: Mapping[str, Any]
 ) -> dict[str, list[tuple[float, float | None]]]:
     """The last samples of each domain, from the files of an attempt that are being written."""
-    found: dict[str, list[tuple[float, float | None]]] = {}
+    samples: dict[str, list[tuple[float, float | None]]] = {}
     for name, prefix in ((CPU_POWER, ""), (GPU_POWER, "gpu-")):
         for line in tail(folder / name, SERIES_BYTES).split("\n")[1:-1]:
             cells = line.split(",")
@@ -258,8 +258,8 @@ def _samples(
                 watts = float(cells[2]) if cells[2] else None
             except (IndexError, ValueError):
                 continue
-            if watts is None and domain not in found:
+            if watts is None and domain not in samples:
                 continue  # the reading that a series begins with is no gap
             if domain in domains:
-                found.setdefault(domain, []).append((time, watts))
-    return found
+                samples.setdefault(domain, []).append((time, watts))
+    return samples

@@ -59,24 +59,21 @@ class Trainings:
 
     def foreground(self, training: Training, files: RunFiles, name: str) -> tuple[Invocation, ...]:
         """The steps of a foreground. Raises SettingsError."""
-        return self._invocations(training, "foreground", files, name, files.foreground_id)
+        workdir = self.workdir(training, files, name)
+        return self.invocations(training, "foreground", workdir, files.foreground_id)
 
     def background(self, training: Training, files: RunFiles, job: str) -> tuple[Invocation, ...]:
         """The steps of one iteration of a background job. Raises SettingsError."""
-        run_id = f"{files.foreground_id}_{job}"
-        return self._invocations(training, "background", files, background_name(job), run_id)
+        workdir = self.workdir(training, files, background_name(job))
+        return self.invocations(training, "background", workdir, f"{files.foreground_id}_{job}")
 
-    def _invocations(
-        self, training: Training, role: Role, files: RunFiles, name: str, run_id: str
+    def invocations(
+        self, training: Training, role: Role, workdir: Path | None, run_id: str
     ) -> tuple[Invocation, ...]:
+        """The steps in *workdir*; None: in the clone itself. Raises SettingsError."""
         repository = self.repository(training)
-        where = InvocationContext(
-            workspace=self.root,
-            interpreter=self.interpreter(repository),
-            role=role,
-            workdir=self.workdir(training, files, name),
-            run_id=run_id,
-        )
+        interpreter = self.interpreter(repository)
+        where = InvocationContext(self.root, interpreter, role, workdir, run_id)
         return invocations(repository, training.model, training.hyperparameters, where)
 
 

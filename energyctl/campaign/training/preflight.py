@@ -12,7 +12,7 @@ from pathlib import Path
 from energyctl.campaign.training.interpreters import imports_missing
 from energyctl.campaign.training.invocations import Trainings
 from energyctl.config.plan import Run, Training
-from energyctl.config.registry import Invocation, InvocationContext, invocations
+from energyctl.config.registry import Invocation
 from energyctl.config.registry.model import Role
 from energyctl.errors import SettingsError
 
@@ -46,8 +46,7 @@ def _check(training: Training, role: Role, trainings: Trainings) -> Iterator[str
         yield f"its data is missing; put it at {data}"
     try:
         interpreter = trainings.interpreter(repository)
-        where = InvocationContext(trainings.root, interpreter, role, None, "RUN")
-        invoked = invocations(repository, training.model, training.hyperparameters, where)
+        invoked = trainings.invocations(training, role, None, "RUN")
     except SettingsError as error:
         yield str(error).removeprefix(f"{repository.name}: ")
         return
