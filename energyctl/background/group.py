@@ -80,7 +80,7 @@ class BackgroundGroup:
             self._write_private(runtime, clock_offset)
 
     def _write_private(self, runtime: Path, clock_offset: float) -> None:
-        # Entries hold no path of the user's, see programs.
+        # Entries hold no path of the user's, see entries.
         targets = {"background.sh": self.files.script, "logs": self.files.background_logs}
         for name, target in targets.items():
             (runtime / name).unlink(missing_ok=True)

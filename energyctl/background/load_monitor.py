@@ -252,7 +252,7 @@ class LoadMonitor:
         )
 
     def _on_gpus(self, job: _Job, start: float, end: float) -> background_load.BusyShare:
-        """Raises Unknown where it was on none, or where that is not told."""
+        """Raises FigureUnknown where it was on none, or where that is not told."""
         if not self._meters:
             raise FigureUnknown("no GPU is metered")
         if not job.gpus:

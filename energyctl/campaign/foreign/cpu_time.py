@@ -91,7 +91,7 @@ def busy_ticks() -> int:
 def look(roots: Iterable[int], strangers: Collection[Key] = ()) -> CpuSnapshot:
     """A consistent look. roots: pids whose trees are ours, but for the trees of *strangers*.
 
-    Unsteady where processes of ours come and go too fast for it; OSError without /proc.
+    InconsistentSnapshot where processes of ours come and go too fast; OSError without /proc.
     """
     roots, deadline = list(roots), time.monotonic() + STEADY_SECONDS
     while True:
@@ -163,7 +163,7 @@ def foreign_between(
 
     The machine's busy time, less that of our trees and of kernel threads; at least what foreign
     processes that are still there have spent. *is_ours* is asked for active processes outside
-    our trees. Unsteady where a root of ours ended, so that its time is nowhere to be found.
+    our trees. InconsistentSnapshot where a root of ours ended: its time is nowhere to be found.
     """
     if not before.roots <= {entry.key for entry in after.table.values()}:
         raise InconsistentSnapshot(

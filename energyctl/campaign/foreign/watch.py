@@ -54,7 +54,7 @@ class Watch:
         return Interval(self, GpuLooks(self._meters, self.whose, self._strange, self._ours, alone))
 
     def look(self) -> cpu_time.CpuSnapshot:
-        """Raises table.Unsteady or OSError."""
+        """Raises InconsistentSnapshot or OSError."""
         others = {e.key for pid in self._others if (e := cpu_time.read_entry(pid)) is not None}
         return cpu_time.look(self._roots, self._strangers | others)
 
