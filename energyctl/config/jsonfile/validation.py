@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
+import inspect
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -110,14 +113,36 @@ def validated(
 
 def editor_schema(model: type[BaseModel]) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a file, for editors; a file may name it as `$schema`."""
-    made = model.model_json_schema(schema_generator=_Untitled)
-    made["properties"]["$schema"] = {"type": "string", "description": "Schema of this file."}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+    schema = model.model_json_schema(schema_generator=_EditorSchema)
+    schema["properties"]["$schema"] = {"type": "string", "description": "Schema of this file."}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-class _Untitled(GenerateJsonSchema):
+class _EditorSchema(GenerateJsonSchema):
+    """Without titles; the string behind a field in its class is its description.
+
+    pydantic has `use_attribute_docstrings` for that, but reads the sources at every start.
+    """
+
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        fields = super().model_schema(schema)
+        for owner in schema["cls"].__mro__:
+            if issubclass(owner, Strict):
+                for name, description in _field_docstrings(owner):
+                    fields["properties"][name].setdefault("description", description)
+        return fields
+
+
+def _field_docstrings(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    body = ast.parse(inspect.getsource(model)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    for pair in pairwise(body.body):
+        match pair:
+            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(text))):
+                yield name, text
 
 
 def sentences(error: ValidationError) -> Iterator[tuple[tuple[str | int, ...], str, str | None]]:

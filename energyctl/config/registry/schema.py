@@ -31,62 +31,52 @@ class HyperparameterFields(Strict):
     """A value that the training takes, and the one way by which it gets it: `flag`, `template`,
     `env_var`, `position`, or {NAME} in a command."""
 
-    flag: Name | None = Field(
-        default=None, description='Its option, as "--lr"; "--lr=" joins the value to it.'
-    )
-    false_flag: Name | None = Field(
-        default=None, description='Of a bool, beside flag: passed where false, as "--no-amp".'
-    )
-    template: Command | None = Field(
-        default=None, description='Arguments that hold {value}, as ["--opt", "lr={value}"].'
-    )
-    env_var: Name | None = Field(default=None, description="Environment variable that holds it.")
-    position: int | None = Field(
-        default=None, ge=0, description="Passed bare after all flags, in the order of positions."
-    )
-    unsupported: Reason | None = Field(
-        default=None,
-        description="True, or why: the program cannot take it. Refused in mutate, not passed else.",
-    )
-    type: Literal["int", "float", "str", "bool"] = Field(
-        description="A bool is its flag alone where true, nothing (or false_flag) where false."
-    )
-    default: Scalar | None = Field(
-        default=None, description="Passed where nothing else is said; without it, nothing is."
-    )
-    range: Pair | None = Field(
-        default=None, description="Least and greatest value that mutation draws, both included."
-    )
-    bounds: Pair | None = Field(
-        default=None, description="Least and greatest value that is valid at all, both included."
-    )
-    distribution: Literal["uniform", "log_uniform"] = Field(
-        default="uniform", description="How values are drawn; log_uniform needs a range above 0."
-    )
-    zero_probability: float = Field(
-        default=0.0, ge=0, le=1, description="Share of draws that are 0 instead."
-    )
+    flag: Name | None = None
+    """Its option, as "--lr"; "--lr=" joins the value to it."""
+    false_flag: Name | None = None
+    """Of a bool, beside flag: passed where false, as "--no-amp"."""
+    template: Command | None = None
+    """Arguments that hold {value}, as ["--opt", "lr={value}"]."""
+    env_var: Name | None = None
+    """Environment variable that holds it."""
+    position: int | None = Field(default=None, ge=0)
+    """Passed bare after all flags, in the order of positions."""
+    unsupported: Reason | None = None
+    """True, or why: the program cannot take it. Refused in mutate, not passed else."""
+    type: Literal["int", "float", "str", "bool"]
+    """A bool is its flag alone where true, nothing (or false_flag) where false."""
+    default: Scalar | None = None
+    """Passed where nothing else is said; without it, nothing is."""
+    range: Pair | None = None
+    """Least and greatest value that mutation draws, both included."""
+    bounds: Pair | None = None
+    """Least and greatest value that is valid at all, both included."""
+    distribution: Literal["uniform", "log_uniform"] = "uniform"
+    """How values are drawn; log_uniform needs a range above 0."""
+    zero_probability: float = Field(default=0.0, ge=0, le=1)
+    """Share of draws that are 0 instead."""
     choices: Annotated[tuple[Scalar, ...], Field(strict=False)] | None = Field(
-        default=None, min_length=1, description="Values that mutation draws from, for any type."
+        default=None, min_length=1
     )
+    """Values that mutation draws from, for any type."""
 
 
 class PatternFields(Strict):
     """One metric: where its number stands, and which of several counts."""
 
-    pattern: Text = Field(
-        description="Regular expression: {number}, or the first group, is the number."
-    )
+    pattern: Text
+    """Regular expression: {number}, or the first group, is the number."""
     file: Name | None = Field(
         default=None,
         description="Read from the newest file of this glob, relative to the run's folder; "
         "without it from the output.",
     )
-    select: Select = Field(default="last", description="Which of several matches counts.")
-    scale: Scale = Field(default=1.0, description="The number is multiplied by it.")
-    required: bool = Field(
-        default=False, description="An attempt without this metric counts as failed."
-    )
+    select: Select = "last"
+    """Which of several matches counts."""
+    scale: Scale = 1.0
+    """The number is multiplied by it."""
+    required: bool = False
+    """An attempt without this metric counts as failed."""
 
 
 class MetricFields(Strict):
@@ -103,36 +93,29 @@ class MetricFields(Strict):
         description="Regular expressions by metric; {number} or the first group is the number, "
         "the last match counts. Groups as ([0-9.]+) read numbers in any notation.",
     )
-    required: Texts = Field(
-        default=(), description="Metrics without which an attempt counts as failed."
-    )
+    required: Texts = ()
+    """Metrics without which an attempt counts as failed."""
 
 
 class StepFields(Strict):
     """One program of a run; it starts when the one before it has ended well."""
 
-    name: Name = Field(description="Names its phase and log: letters, digits and . _ -")
-    command: Command | None = Field(
-        default=None, description="As the repository's; {NAME} of a value handed on, too."
-    )
-    train_script: Name | None = Field(
-        default=None, description="Instead of command: gets model, args, required_args and flags."
-    )
-    metered: bool | None = Field(
-        default=None, description="Whether it counts as the foreground; by default the first does."
-    )
-    timeout_seconds: Seconds | None = Field(
-        default=None, description="A step that takes longer is ended, and the attempt has failed."
-    )
-    accepted_exit_codes: ExitCodes = Field(
-        default=(0,), description="Exit codes that count as success."
-    )
-    roles: Annotated[tuple[Role, ...], Field(strict=False, min_length=1)] = Field(
-        default=ROLES, description="In which roles it is run."
-    )
-    performance_metrics: MetricFields = Field(
-        default=MetricFields(), description="Metrics that are read from this step's output."
-    )
+    name: Name
+    """Names its phase and log: letters, digits and . _ -"""
+    command: Command | None = None
+    """As the repository's; {NAME} of a value handed on, too."""
+    train_script: Name | None = None
+    """Instead of command: gets model, args, required_args and flags."""
+    metered: bool | None = None
+    """Whether it counts as the foreground; by default the first does."""
+    timeout_seconds: Seconds | None = None
+    """A step that takes longer is ended, and the attempt has failed."""
+    accepted_exit_codes: ExitCodes = (0,)
+    """Exit codes that count as success."""
+    roles: Annotated[tuple[Role, ...], Field(strict=False, min_length=1)] = ROLES
+    """In which roles it is run."""
+    performance_metrics: MetricFields = MetricFields()
+    """Metrics that are read from this step's output."""
     values: dict[Name, Name] = Field(
         default_factory=dict,
         description="Handed on to later steps as {NAME}: the newest match of a glob, relative to "
@@ -143,17 +126,16 @@ class StepFields(Strict):
 class ModelFields(Strict):
     """What one model has of its own."""
 
-    args: Texts = Field(
-        default=(), description="Arguments: after the model's option, or at {args} in a command."
-    )
-    env: Environment = Field(default_factory=dict, description="Environment variables.")
-    defaults: dict[Name, Scalar] = Field(
-        default_factory=dict, description="Defaults by hyper-parameter."
-    )
-    ranges: dict[Name, Pair] = Field(default_factory=dict, description="Ranges by hyper-parameter.")
-    unsupported: dict[Name, Text] = Field(
-        default_factory=dict, description="Hyper-parameters that it cannot take, and why."
-    )
+    args: Texts = ()
+    """Arguments: after the model's option, or at {args} in a command."""
+    env: Environment = Field(default_factory=dict)
+    """Environment variables."""
+    defaults: dict[Name, Scalar] = Field(default_factory=dict)
+    """Defaults by hyper-parameter."""
+    ranges: dict[Name, Pair] = Field(default_factory=dict)
+    """Ranges by hyper-parameter."""
+    unsupported: dict[Name, Text] = Field(default_factory=dict)
+    """Hyper-parameters that it cannot take, and why."""
 
 
 class RoleEnvironments(Strict):
@@ -170,66 +152,59 @@ class WorkspaceFields(Strict):
         description="in_place: the clone itself; else fresh for each run and role: empty, links "
         "(links to the clone, but for `writes`) or copy."
     )
-    writes: Names = Field(
-        default=(), description="Folders in it that the program writes to: real and empty ones."
-    )
+    writes: Names = ()
+    """Folders in it that the program writes to: real and empty ones."""
 
 
 class OutputFields(Strict):
     """Files that the programs write, as globs relative to the run's folder."""
 
-    keep: Names = Field(default=(), description="Moved to results/outputs_E.")
-    delete: Names = Field(default=(), description="Removed after the run.")
+    keep: Names = ()
+    """Moved to results/outputs_E."""
+    delete: Names = ()
+    """Removed after the run."""
 
 
 class PreflightFields(Strict):
     """What must be there before a campaign starts."""
 
-    files: Names = Field(
-        default=(), description="Files or folders, relative to path, absolute, or {data}/…"
-    )
-    imports: Names = Field(
-        default=(), description="Python modules that the interpreter must be able to import."
-    )
+    files: Names = ()
+    """Files or folders, relative to path, absolute, or {data}/…"""
+    imports: Names = ()
+    """Python modules that the interpreter must be able to import."""
 
 
 class RepositoryFields(Strict):
     """A repository with models to train."""
 
-    path: Name | None = Field(
-        default=None, description="Folder of the clone, relative to the workspace."
-    )
-    models: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)] = Field(
-        description="Names of its models, as given to the script."
-    )
-    per_model: dict[Name, ModelFields] = Field(
-        default_factory=dict, description="What single models have of their own."
-    )
-    train_script: Name | None = Field(
-        default=None, description="Program relative to path; *.py is run by the interpreter."
-    )
+    path: Name | None = None
+    """Folder of the clone, relative to the workspace."""
+    models: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
+    """Names of its models, as given to the script."""
+    per_model: dict[Name, ModelFields] = Field(default_factory=dict)
+    """What single models have of their own."""
+    train_script: Name | None = None
+    """Program relative to path; *.py is run by the interpreter."""
     command: Command | None = Field(
         default=None,
         description="Instead of train_script: arguments with {python}, {repo} (the clone), {model},"
         " {workspace}, {workdir}, {data}, {run_id}, {role}, {NAME} of a hyper-parameter; {params} "
         "alone for all flags, {args} alone for those of the model.",
     )
-    steps: Annotated[tuple[StepFields, ...], Field(strict=False, min_length=1)] | None = Field(
-        default=None, description="Instead of command: several programs, in their order."
-    )
-    accepted_exit_codes: ExitCodes | None = Field(
-        default=None, description="Exit codes that count as success; without steps. By default 0."
-    )
+    steps: Annotated[tuple[StepFields, ...], Field(strict=False, min_length=1)] | None = None
+    """Instead of command: several programs, in their order."""
+    accepted_exit_codes: ExitCodes | None = None
+    """Exit codes that count as success; without steps. By default 0."""
     interpreter: Name | None = Field(
         default=None,
         description="Runs *.py scripts, and is {python}: a command, a path (relative to path), the "
         "folder of a virtual environment, or conda:NAME.",
     )
-    env: Environment = Field(
-        default_factory=dict, description="Environment variables; {repo}, {workdir}, … as above."
-    )
+    env: Environment = Field(default_factory=dict)
+    """Environment variables; {repo}, {workdir}, … as above."""
     role_env: RoleEnvironments = RoleEnvironments()
-    cwd: Name | None = Field(default=None, description="Working folder, relative to path.")
+    cwd: Name | None = None
+    """Working folder, relative to path."""
     workspace: Annotated[
         Annotated[WorkspaceKind, Tag("<word>")] | Annotated[WorkspaceFields, Tag("<object>")],
         Discriminator(shape),
@@ -238,9 +213,8 @@ class RepositoryFields(Strict):
         description="The folder that a run works in: the clone itself (in_place), or one that is "
         "fresh for each run and role: empty, links to the clone, or a copy.",
     )
-    data: Name | None = Field(
-        default=None, description="Folder of the data, relative to the workspace: {data}."
-    )
+    data: Name | None = None
+    """Folder of the data, relative to the workspace: {data}."""
     outputs: OutputFields = OutputFields()
     progress: Text | None = Field(
         default=None,
@@ -248,25 +222,22 @@ class RepositoryFields(Strict):
         "first two; {number} stands for a group.",
     )
     preflight: PreflightFields = PreflightFields()
-    model_flag: Name | None = Field(
-        default=None, description="Option that names the model; without it, none is passed."
-    )
-    required_args: dict[Text, Arguments] = Field(
-        default_factory=dict, description='Always passed, as {"dataset": "-d d2a"}.'
-    )
-    supported_hyperparams: dict[Name, HyperparameterFields] = Field(
-        default_factory=dict, description="Hyper-parameters by name, in the order of the flags."
-    )
+    model_flag: Name | None = None
+    """Option that names the model; without it, none is passed."""
+    required_args: dict[Text, Arguments] = Field(default_factory=dict)
+    """Always passed, as {"dataset": "-d d2a"}."""
+    supported_hyperparams: dict[Name, HyperparameterFields] = Field(default_factory=dict)
+    """Hyper-parameters by name, in the order of the flags."""
     performance_metrics: MetricFields = MetricFields()
-    duration_seconds: Durations | None = Field(
-        default=None, description="Typical duration, of all models or by model; for estimates."
-    )
+    duration_seconds: Durations | None = None
+    """Typical duration, of all models or by model; for estimates."""
 
 
 class File(Strict):
     """Repositories and models that energyctl can train. Fields not named here are free text."""
 
-    models: dict[Name, RepositoryFields] = Field(description="Repositories by name.")
+    models: dict[Name, RepositoryFields]
+    """Repositories by name."""
 
 
 def schema() -> dict[str, Any]:

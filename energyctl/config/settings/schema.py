@@ -89,27 +89,28 @@ Count = Annotated[int, Field(ge=0, le=1_000_000)]
 class BackgroundSpec(Strict):
     """A training that is repeated as load while the foreground is measured."""
 
-    repo: Name = Field(description="Repository, as named in the registry.")
-    model: Name = Field(description="One of the repository's models.")
+    repo: Name
+    """Repository, as named in the registry."""
+    model: Name
+    """One of the repository's models."""
     hyperparameters: Values = Field(default_factory=dict)
-    copies: int = Field(default=1, ge=1, le=1000, description="How many of it run side by side.")
-    stagger_seconds: Seconds = Field(
-        default=0.0, description="Time between the starts of the copies."
-    )
-    restart_delay_seconds: Seconds = Field(
-        default=0.0, description="Time between the end of one iteration and the start of the next."
-    )
+    copies: int = Field(default=1, ge=1, le=1000)
+    """How many of it run side by side."""
+    stagger_seconds: Seconds = 0.0
+    """Time between the starts of the copies."""
+    restart_delay_seconds: Seconds = 0.0
+    """Time between the end of one iteration and the start of the next."""
 
 
 class ForegroundFields(Strict):
     """The training that is measured. What it leaves out is taken from the experiment."""
 
-    repo: Name | None = Field(default=None, description="Repository, as named in the registry.")
-    model: Name | None = Field(default=None, description="One of the repository's models.")
-    mode: Literal["mutation", "default"] | None = Field(
-        default=None,
-        description="Whether values are drawn; without it: mutation where `mutate` is given.",
-    )
+    repo: Name | None = None
+    """Repository, as named in the registry."""
+    model: Name | None = None
+    """One of the repository's models."""
+    mode: Literal["mutation", "default"] | None = None
+    """Whether values are drawn; without it: mutation where `mutate` is given."""
     mutate: Mutate = ()
     hyperparameters: Values = Field(default_factory=dict)
     runs_per_config: Runs | None = None
@@ -123,13 +124,12 @@ def _shape(value: Any) -> str:
 class ExperimentFields(Strict):
     """One experiment. An entry with free text only is a separator."""
 
-    mode: Mode | None = Field(
-        default=None, description="Wins over the file's: parallel needs foreground and background."
-    )
-    repo: Name | None = Field(
-        default=None, description='Repository; "placeholder" under a foreground.'
-    )
-    model: Name | None = Field(default=None, description='Model; "placeholder" under a foreground.')
+    mode: Mode | None = None
+    """Wins over the file's: parallel needs foreground and background."""
+    repo: Name | None = None
+    """Repository; "placeholder" under a foreground."""
+    model: Name | None = None
+    """Model; "placeholder" under a foreground."""
     mutate: Mutate = ()
     hyperparameters: Values = Field(default_factory=dict)
     runs_per_config: Runs | None = None
@@ -144,102 +144,84 @@ class ExperimentFields(Strict):
             Discriminator(_shape),
         ]
         | None
-    ) = Field(default=None, description="One background training, or a list of them.")
+    ) = None
+    """One background training, or a list of them."""
 
 
 class Settle(Strict):
     """When the background counts as loaded: all in an iteration, and the load steady."""
 
-    timeout_seconds: Seconds = Field(default=300.0, description="How long to wait for that.")
-    seconds: Seconds = Field(
-        default=10.0, description="Over this time the load may no longer trend."
-    )
-    min_gpu_utilization: float | None = Field(
-        default=None, ge=0, le=100, description="Percent that the GPUs must be busy at least."
-    )
-    on_timeout: Literal["warn", "fail"] = Field(
-        default="warn", description="Go on with a warning, or count the run as failed."
-    )
+    timeout_seconds: Seconds = 300.0
+    """How long to wait for that."""
+    seconds: Seconds = 10.0
+    """Over this time the load may no longer trend."""
+    min_gpu_utilization: float | None = Field(default=None, ge=0, le=100)
+    """Percent that the GPUs must be busy at least."""
+    on_timeout: Literal["warn", "fail"] = "warn"
+    """Go on with a warning, or count the run as failed."""
 
 
 class KeepLogs(Strict):
     """Of how many iterations of each background job the log is kept; the ledger keeps all rows."""
 
-    first: Count = Field(default=5, description="The first ones.")
-    last: Count = Field(default=20, description="The newest ones.")
-    failed: Count = Field(default=50, description="The newest ones that failed.")
+    first: Count = 5
+    """The first ones."""
+    last: Count = 20
+    """The newest ones."""
+    failed: Count = 50
+    """The newest ones that failed."""
 
 
 class CampaignFields(Strict):
     """The fields of the file but for the experiments."""
 
-    experiment_name: Name | None = Field(
-        default=None, description="Name of the campaign; without it, the file's name."
-    )
-    description: Any = Field(default=None, description="Free text, as any other unknown field.")
-    mode: str = Field(
-        default="mutation",
-        description="Mode of the experiments that have none of their own.",
-        json_schema_extra={"enum": list(MODES)},
-    )
-    governor: Name | None = Field(
-        default=None,
-        description="CPU governor for the campaign, as performance; restored afterwards.",
-    )
+    experiment_name: Name | None = None
+    """Name of the campaign; without it, the file's name."""
+    description: Any = None
+    """Free text, as any other unknown field."""
+    mode: str = Field(default="mutation", json_schema_extra={"enum": list(MODES)})
+    """Mode of the experiments that have none of their own."""
+    governor: Name | None = None
+    """CPU governor for the campaign, as performance; restored afterwards."""
     runs_per_config: Runs = 1
-    max_retries: int = Field(
-        default=2, ge=0, le=1000, description="Further attempts after a failed one."
-    )
-    seed: int | None = Field(
-        default=None, ge=0, description="Makes the drawn values repeatable; --seed wins."
-    )
-    sample_interval_seconds: float = Field(
-        default=1.0, ge=0.05, le=60, description="Time between two samples of power and load."
-    )
-    cooldown_seconds: Seconds = Field(default=60.0, description="Idle time between two runs.")
-    cooldown_until_celsius: float | None = Field(
-        default=None, gt=0, description="Ends the cool-down once all GPUs are that cool."
-    )
-    idle_seconds: Seconds = Field(
-        default=10.0, description="Idle baseline measured before the background starts."
-    )
-    gpus: Annotated[tuple[Gpu, ...], Field(strict=False)] | None = Field(
-        default=None, description="GPUs to meter; without it CUDA_VISIBLE_DEVICES, else all."
-    )
-    require: Annotated[tuple[Literal["cpu", "dram", "gpu"], ...], Field(strict=False)] = Field(
-        default=(), description="What must be measurable: nothing starts where one of them is not."
-    )
-    min_coverage: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="A run counts as failed where a background ran a smaller share of the time.",
-    )
+    max_retries: int = Field(default=2, ge=0, le=1000)
+    """Further attempts after a failed one."""
+    seed: int | None = Field(default=None, ge=0)
+    """Makes the drawn values repeatable; --seed wins."""
+    sample_interval_seconds: float = Field(default=1.0, ge=0.05, le=60)
+    """Time between two samples of power and load."""
+    cooldown_seconds: Seconds = 60.0
+    """Idle time between two runs."""
+    cooldown_until_celsius: float | None = Field(default=None, gt=0)
+    """Ends the cool-down once all GPUs are that cool."""
+    idle_seconds: Seconds = 10.0
+    """Idle baseline measured before the background starts."""
+    gpus: Annotated[tuple[Gpu, ...], Field(strict=False)] | None = None
+    """GPUs to meter; without it CUDA_VISIBLE_DEVICES, else all."""
+    require: Annotated[tuple[Literal["cpu", "dram", "gpu"], ...], Field(strict=False)] = ()
+    """What must be measurable: nothing starts where one of them is not."""
+    min_coverage: float | None = Field(default=None, ge=0, le=1)
+    """A run counts as failed where a background ran a smaller share of the time."""
     settle: Settle = Settle()
     keep_logs: Annotated[
         Annotated[KeepLogs, Tag("<object>")] | Annotated[Literal["all"], Tag("<word>")],
         Discriminator(lambda value: "<word>" if isinstance(value, str) else "<object>"),
-    ] = Field(default=KeepLogs(), description="Of which iterations the logs are kept, per job.")
-    calibration: bool = Field(
-        default=False,
-        description="Measure the quick start's training on each machine, to compare machines.",
-    )
+    ] = KeepLogs()
+    """Of which iterations the logs are kept, per job."""
+    calibration: bool = False
+    """Measure the quick start's training on each machine, to compare machines."""
     slurm: Slurm = Slurm()
-    use_deduplication: bool = Field(
-        default=False,
-        description="Leave out combinations of values that historical_csvs or results hold.",
-    )
-    historical_csvs: Annotated[tuple[Name, ...], Field(strict=False)] = Field(
-        default=(), description="Tables of earlier runs, relative to the workspace."
-    )
+    use_deduplication: bool = False
+    """Leave out combinations of values that historical_csvs or results hold."""
+    historical_csvs: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    """Tables of earlier runs, relative to the workspace."""
 
 
 class File(CampaignFields):
     """Experiments of energyctl. Fields not named here are free text."""
 
-    experiments: list[ExperimentFields] = Field(
-        description="In the order in which they are run; an entry of free text is a separator."
-    )
+    experiments: list[ExperimentFields]
+    """In the order in which they are run; an entry of free text is a separator."""
 
 
 TOP = frozenset(File.model_fields) - {"description"}

@@ -94,33 +94,35 @@ def seconds_of(time: int | str) -> float | None:
 class Slurm(Strict):
     """How `submit` runs the campaign on a cluster; `--sbatch KEY=VALUE` wins."""
 
-    partition: Option | None = Field(default=None, description="Where the tasks run.")
-    account: Option | None = Field(default=None, description="Who is charged.")
-    qos: Option | None = Field(default=None, description="Quality of service.")
-    time: Option | None = Field(
-        default=None, description="Time limit of a task: all of its runs, with their phases."
-    )
-    gres: Option | None = Field(default=None, description='What to ask for, as "gpu:a100:2".')
-    constraint: Option | None = Field(default=None, description="Features that a node must have.")
-    nodelist: Option | None = Field(default=None, description="Only these nodes.")
-    exclude: Option | None = Field(default=None, description="Not these nodes.")
-    reservation: Option | None = Field(default=None, description="Name of a reservation.")
-    mem: Option | None = Field(default=None, description="Memory; without it, all of the node's.")
-    options: Annotated[dict[Text, Option], AfterValidator(_options)] = Field(
-        default_factory=dict, description="Any other option of sbatch, by its long name."
-    )
-    modules: Annotated[tuple[Name, ...], Field(strict=False)] = Field(
-        default=(), description="Environment modules to load before a task."
-    )
-    nodes_at_once: int | None = Field(
-        default=None, ge=1, description="So many tasks run at the same time at most."
-    )
-    runs_per_task: int = Field(
-        default=1, ge=1, le=100_000, description="So many runs one after another in each task."
-    )
-    shared_node: Literal["fail", "warn"] = Field(
-        default="fail", description="What a task does on a node that is not its own alone."
-    )
-    warning_seconds: int = Field(
-        default=60, ge=10, le=65_535, description="A task ends itself so long before its limit."
-    )
+    partition: Option | None = None
+    """Where the tasks run."""
+    account: Option | None = None
+    """Who is charged."""
+    qos: Option | None = None
+    """Quality of service."""
+    time: Option | None = None
+    """Time limit of a task: all of its runs, with their phases."""
+    gres: Option | None = None
+    """What to ask for, as "gpu:a100:2"."""
+    constraint: Option | None = None
+    """Features that a node must have."""
+    nodelist: Option | None = None
+    """Only these nodes."""
+    exclude: Option | None = None
+    """Not these nodes."""
+    reservation: Option | None = None
+    """Name of a reservation."""
+    mem: Option | None = None
+    """Memory; without it, all of the node's."""
+    options: Annotated[dict[Text, Option], AfterValidator(_options)] = Field(default_factory=dict)
+    """Any other option of sbatch, by its long name."""
+    modules: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    """Environment modules to load before a task."""
+    nodes_at_once: int | None = Field(default=None, ge=1)
+    """So many tasks run at the same time at most."""
+    runs_per_task: int = Field(default=1, ge=1, le=100_000)
+    """So many runs one after another in each task."""
+    shared_node: Literal["fail", "warn"] = "fail"
+    """What a task does on a node that is not its own alone."""
+    warning_seconds: int = Field(default=60, ge=10, le=65_535)
+    """A task ends itself so long before its limit."""
