@@ -3,55 +3,64 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from energyctl.config.jsonfile import Duplicate, intended_field, same_spelling, shown
 from energyctl.config.settings.schema import (
-    BACKGROUND,
-    EXPERIMENT,
-    FOREGROUND,
-    FREE_TEXT,
-    KEEP_LOGS,
-    LOOKALIKES,
     MODES,
-    OLD_LABELS,
-    OLD_MODES,
     OLD_NAMES,
-    SETTLE,
-    SLURM,
-    TOP,
+    BackgroundSpec,
+    ExperimentFields,
+    File,
+    ForegroundFields,
+    KeepLogs,
     Mode,
+    Settle,
 )
+from energyctl.config.settings.slurm import Slurm
+
+# Old names that change nothing of what is run.
+OLD_LABELS = {"session_name": "experiment_name"}
+# Words of older dialects for a mode, without case and punctuation.
+OLD_MODES: dict[str, Mode] = {
+    "nonparallel": "mutation",
+    "sequential": "default",
+    "single": "default",
+}
+# Free text, however near it comes to a field.
+FREE_TEXT = {
+    *("comment", "comments", "note", "notes", "description", "version", "created", "updated"),
+    *("author", "date", "title", "type", "tags", "label", "name", "reason", "node", "code"),
+    *("more", "made", "need", "speed", "experiment_id", "$schema", "first", "last", "failed"),
+}
+# Words that people use for a field, but also in notes: a warning, nothing more.
+LOOKALIKES = {
+    "params": "hyperparameters",
+    "parameters": "hyperparameters",
+    "mutation": "mutate",
+    "mutations": "mutate",
+    "runs": "runs_per_config",
+    "num_runs": "runs_per_config",
+    "repeats": "runs_per_config",
+    "repetitions": "runs_per_config",
+}
 
 
 class Level(enum.Enum):
-    """The objects of a file, by what they are called in a message."""
+    """The objects of a file: what a message calls them, and the names with a meaning there."""
 
-    TOP = "the file itself"
-    EXPERIMENT = "an experiment"
-    FOREGROUND = "foreground"
-    BACKGROUND = "background"
-    SETTLE = "settle"
-    KEEP_LOGS = "keep_logs"
-    SLURM = "slurm"
+    TOP = "the file itself", frozenset(File.model_fields) - {"description"}
+    EXPERIMENT = "an experiment", frozenset(ExperimentFields.model_fields)
+    FOREGROUND = "foreground", frozenset(ForegroundFields.model_fields)
+    BACKGROUND = "background", frozenset(BackgroundSpec.model_fields)
+    SETTLE = "settle", frozenset(Settle.model_fields)
+    KEEP_LOGS = "keep_logs", frozenset(KeepLogs.model_fields)
+    SLURM = "slurm", frozenset(Slurm.model_fields)
 
-    @property
-    def fields(self) -> Collection[str]:
-        """Names with a meaning at this level."""
-        return _FIELDS[self]
-
-
-_FIELDS = {
-    Level.TOP: TOP,
-    Level.EXPERIMENT: EXPERIMENT,
-    Level.FOREGROUND: FOREGROUND,
-    Level.BACKGROUND: BACKGROUND,
-    Level.SETTLE: SETTLE,
-    Level.KEEP_LOGS: KEEP_LOGS,
-    Level.SLURM: SLURM,
-}
+    def __init__(self, title: str, fields: frozenset[str]) -> None:
+        self.title, self.fields = title, fields
 
 
 @dataclass(frozen=True)
@@ -134,7 +143,7 @@ def _mistyped(name: str, level: Level, data: Mapping[str, Any]) -> NearMiss | No
 
 
 def _misplaced(name: str, homes: Iterable[Level]) -> NearMiss:
-    of = " and of ".join(home.value for home in homes)
+    of = " and of ".join(home.title for home in homes)
     return NearMiss(name, "has no effect here", f"it is a field of {of}", "warning")
 
 
@@ -164,7 +173,7 @@ def _acts(path: tuple[str | int, ...]) -> bool:
         if part == "experiments":
             level = Level.EXPERIMENT
         elif part in ("foreground", "background", "settle", "keep_logs", "slurm"):
-            level = Level(part)
+            level = Level[part.upper()]
         else:
             return depth == len(path) - 1
     return True

@@ -24,31 +24,6 @@ OLD_NAMES = {
     "hyperparams": "hyperparameters",
     "hparams": "hyperparameters",
 }
-# Those that change nothing of what is run.
-OLD_LABELS = {"session_name": "experiment_name"}
-# Words of older dialects for a mode, without case and punctuation.
-OLD_MODES: dict[str, Mode] = {
-    "nonparallel": "mutation",
-    "sequential": "default",
-    "single": "default",
-}
-# Free text, however near it comes to a field.
-FREE_TEXT = {
-    *("comment", "comments", "note", "notes", "description", "version", "created", "updated"),
-    *("author", "date", "title", "type", "tags", "label", "name", "reason", "node", "code"),
-    *("more", "made", "need", "speed", "experiment_id", "$schema", "first", "last", "failed"),
-}
-# Words that people use for a field, but also in notes: a warning, nothing more.
-LOOKALIKES = {
-    "params": "hyperparameters",
-    "parameters": "hyperparameters",
-    "mutation": "mutate",
-    "mutations": "mutate",
-    "runs": "runs_per_config",
-    "num_runs": "runs_per_config",
-    "repeats": "runs_per_config",
-    "repetitions": "runs_per_config",
-}
 
 
 def _gpu(value: Any) -> int | str:
@@ -224,20 +199,11 @@ class File(CampaignFields):
     """In the order in which they are run; an entry of free text is a separator."""
 
 
-TOP = frozenset(File.model_fields) - {"description"}
-EXPERIMENT = frozenset(ExperimentFields.model_fields)
-FOREGROUND = frozenset(ForegroundFields.model_fields)
-BACKGROUND = frozenset(BackgroundSpec.model_fields)
-SETTLE = frozenset(Settle.model_fields)
-KEEP_LOGS = frozenset(KeepLogs.model_fields)
-SLURM = frozenset(Slurm.model_fields)
-
-
 def schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the experiment file, for editors."""
-    made = editor_schema(File)
-    for level in (made["$defs"]["ExperimentFields"], made["$defs"]["ForegroundFields"]):
+    document = editor_schema(File)
+    for level in (document["$defs"]["ExperimentFields"], document["$defs"]["ForegroundFields"]):
         for old, name in OLD_NAMES.items():
             if name in level["properties"]:
                 level["properties"][old] = {"not": {}, "description": f"Write `{name}`."}
-    return made
+    return document

@@ -48,7 +48,7 @@ def _campaign(document: Document, problems: ProblemCollector) -> CampaignFields:
     top = {name: value for name, value in document.data.items() if name != "experiments"}
     problems.names(Level.TOP, (), document.data)
     for level in (Level.SETTLE, Level.KEEP_LOGS, Level.SLURM):
-        problems.names(level, (level.value,), top.get(level.value))
+        problems.names(level, (level.title,), top.get(level.title))
     campaign, faults = validated(CampaignFields, top)
     for path, message, suggestion in faults:
         problems.add(path, message, suggestion, "error")

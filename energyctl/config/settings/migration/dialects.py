@@ -53,7 +53,7 @@ class _Migrator(Renaming):
         data = self._document.data
         top = self.fields(Level.TOP, (), data)
         for level in (Level.SETTLE, Level.KEEP_LOGS):
-            self.fields(level, (level.value,), data.get(level.value))
+            self.fields(level, (level.title,), data.get(level.title))
         modeless = []
         for number, entry in enumerate(data["experiments"]):
             if isinstance(entry, dict) and not is_separator(entry):
