@@ -18,7 +18,8 @@ from energyctl.campaign.watcher import Scene, Watcher
 from energyctl.cli.keys import KeyReader
 from energyctl.cli.output import slurm, watch
 from energyctl.cli.output.console import make_console
-from energyctl.slurm import Overview, Overviews, Tries
+from energyctl.slurm.attempts import Tries
+from energyctl.slurm.overview import Overview, Overviews
 
 PLAIN_EVERY_SECONDS = 60.0
 SLURM_SECONDS = 5.0

@@ -14,7 +14,7 @@ import pytest
 
 from bench import wait_for
 from clustered import Lab, lab
-from energyctl.slurm import Tries
+from energyctl.slurm.attempts import Tries
 from slurm_cluster import Cluster, cluster, unavailable
 from supervised import living
 

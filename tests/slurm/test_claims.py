@@ -24,18 +24,18 @@ from energyctl.config.settings.slurm import OWN, seconds_of
 from energyctl.errors import RunError, SettingsError
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.paths import RunFiles
-from energyctl.slurm import (
+from energyctl.slurm import submit
+from energyctl.slurm.arrays import (
     Array,
-    ClaimingStore,
-    Claims,
-    Tries,
     arrays,
+    ranges,
     runs_of,
-    submit,
+    sbatch_options,
     task_of,
     with_options,
 )
-from energyctl.slurm.arrays import ranges, sbatch_options
+from energyctl.slurm.attempts import ClaimingStore, Tries
+from energyctl.slurm.claims import Claims
 from energyctl.slurm.commands import CurrentTask, expanded
 from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace

@@ -18,7 +18,8 @@ def cancel(workspace: Workspace, campaign: str | None, folder: str | None) -> in
     Without CAMPAIGN, it takes the newest. It returns once nothing of it is left in the queue.
     """
     from energyctl.cli.result_arguments import results_folder
-    from energyctl.slurm import commands, find, finish
+    from energyctl.slurm import commands, finish
+    from energyctl.slurm.overview import find
 
     journal = find(results_folder(workspace, folder), campaign)
     commands.require()

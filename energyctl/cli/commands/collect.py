@@ -25,7 +25,8 @@ def collect(workspace: Workspace, campaign: str | None, folder: str | None, inte
     from energyctl.cli.output.machines import show_machines
     from energyctl.cli.output.slurm import advice, headline
     from energyctl.cli.result_arguments import results_folder
-    from energyctl.slurm import Overviews, commands, find, finish
+    from energyctl.slurm import commands, finish
+    from energyctl.slurm.overview import Overviews, find
 
     journal = find(results_folder(workspace, folder), campaign)
     commands.require()

@@ -78,7 +78,8 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
 def _submit_missing(workspace: Workspace, journal: Journal, given: Sequence[str]) -> int:
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.submission import show_submitted
-    from energyctl.slurm import commands, finish, submit, with_options
+    from energyctl.slurm import commands, finish, submit
+    from energyctl.slurm.arrays import with_options
     from energyctl.text import count
 
     def changed(wanted: Slurm) -> Slurm:

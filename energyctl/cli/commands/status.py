@@ -21,7 +21,7 @@ def status(workspace: Workspace, as_json: bool) -> int:
     from energyctl.cli.output import slurm
     from energyctl.cli.output.status import status_text
     from energyctl.cli.result_arguments import results_folder
-    from energyctl.slurm import Overviews, newest
+    from energyctl.slurm.overview import Overviews, newest
 
     here, journal = status_of(workspace.root), newest(results_folder(workspace, None))
     across_nodes = None if journal is None else Overviews(journal).look()

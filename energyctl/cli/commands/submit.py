@@ -83,7 +83,7 @@ def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
 
 def _wanted(settings: Settings, given: Mapping[str, Any]) -> Slurm:
     """The settings' section `slurm` with the options over it."""
-    from energyctl.slurm import with_options
+    from energyctl.slurm.arrays import with_options
 
     options = list(given["sbatch"])
     if given["runs_per_task"] is not None:

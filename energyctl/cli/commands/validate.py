@@ -14,7 +14,7 @@ from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
 if TYPE_CHECKING:
-    from energyctl.config.jsonfile import Document
+    from energyctl.config.jsonfile.reader import Document
 
 PROBLEMS = SettingsError.exit_code
 
@@ -56,10 +56,10 @@ def is_registry(data: Any) -> bool:
 
 def _opened(path: Path) -> Document | None:
     """The file; None where it is none, which is said."""
-    from energyctl.config import jsonfile
+    from energyctl.config.jsonfile import reader
 
     try:
-        return jsonfile.read(path)
+        return reader.read(path)
     except SettingsError as error:
         say(str(error))
         return None

@@ -27,7 +27,7 @@ def watch(workspace: Workspace, once: bool, interval: float) -> int:
     from energyctl.campaign.watcher import Watcher
     from energyctl.cli import follow
     from energyctl.cli.output import slurm
-    from energyctl.slurm import Overviews
+    from energyctl.slurm.overview import Overviews
 
     os.nice(10)
     watcher = Watcher(workspace)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from energyctl.results.phases import phase_words
-from energyctl.slurm import LIMITED, Overview, RunNow
+from energyctl.slurm.overview import LIMITED, Overview, RunNow
 from energyctl.text import count, duration, energy, energy_unit, one_line, power
 
 STYLES = {"succeeded": "green", "failed": "red", "running": "bold", "missing": "yellow"}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from energyctl.config.jsonfile import Problem
+from energyctl.config.jsonfile.validation import Problem
 from energyctl.config.settings import Mode
 from energyctl.errors import SettingsError
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Literal
 
-from energyctl.config.jsonfile import Document, Problem, json_path, nearest, shown
+from energyctl.config.jsonfile.reader import Document, json_path
+from energyctl.config.jsonfile.validation import Problem, nearest, shown
 from energyctl.config.plan.deduplication import History, taken_combinations
 from energyctl.config.plan.model import BackgroundJob, Plan, Run, SkippedValues, Training
 from energyctl.config.plan.random_values import ValueDrawer

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
-from energyctl.config.jsonfile import shown, text
+from energyctl.config.jsonfile.validation import shown, text
 
 UNSUPPORTED = "the program has no way to take it"
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from energyctl.config import jsonfile
-from energyctl.config.jsonfile import Document, Problem
+from energyctl.config.jsonfile import reader as jsonfile
+from energyctl.config.jsonfile.reader import Document
+from energyctl.config.jsonfile.validation import Problem
 from energyctl.config.registry.model import (
     Hyperparameter,
     Metric,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from energyctl.config.jsonfile import Name, Scalar, Strict, Text, editor_schema
+from energyctl.config.jsonfile.validation import Name, Scalar, Strict, Text, editor_schema
 from energyctl.config.registry.field_types import (
     Arguments,
     Durations,

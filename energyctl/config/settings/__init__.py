@@ -7,7 +7,8 @@ migrate(text, name)            a file of an older dialect in today's words
 
 from __future__ import annotations
 
-from energyctl.config.jsonfile import Document, Problem
+from energyctl.config.jsonfile.reader import Document
+from energyctl.config.jsonfile.validation import Problem
 from energyctl.config.settings.migration.dialects import Migration, migrate
 from energyctl.config.settings.migration.renames import Question
 from energyctl.config.settings.model import Experiment, ForegroundSpec, Settings

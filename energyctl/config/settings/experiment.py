@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from energyctl.config.jsonfile import nearest, shown, validated
+from energyctl.config.jsonfile.validation import nearest, shown, validated
 from energyctl.config.settings.misspelled import Level, intended_mode, misread_names
 from energyctl.config.settings.model import Experiment, ForegroundSpec
 from energyctl.config.settings.problems import Path, ProblemCollector

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from energyctl.config.jsonfile import Duplicate, intended_field, same_spelling, shown
+from energyctl.config.jsonfile.reader import Duplicate
+from energyctl.config.jsonfile.validation import intended_field, same_spelling, shown
 from energyctl.config.settings.schema import (
     MODES,
     OLD_NAMES,

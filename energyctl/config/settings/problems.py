@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from energyctl.config.jsonfile import Document, Problem, json_path
+from energyctl.config.jsonfile.reader import Document, json_path
+from energyctl.config.jsonfile.validation import Problem
 from energyctl.config.settings.misspelled import Level, misread_names, repeated_names
 
 Severity = Literal["error", "invalid", "warning"]

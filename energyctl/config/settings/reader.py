@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from energyctl.config import jsonfile
-from energyctl.config.jsonfile import Document
+from energyctl.config.jsonfile import reader as jsonfile
+from energyctl.config.jsonfile.reader import Document
 from energyctl.errors import SettingsError
 
 

@@ -6,7 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
-from energyctl.config.jsonfile import Name, Scalar, Strict, Text, editor_schema, shown, text
+from energyctl.config.jsonfile.validation import (
+    Name,
+    Scalar,
+    Strict,
+    Text,
+    editor_schema,
+    shown,
+    text,
+)
 from energyctl.config.settings.slurm import Slurm
 
 Mode = Literal["parallel", "mutation", "default"]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
-from energyctl.config.jsonfile import Name, Strict, Text, shown, text
+from energyctl.config.jsonfile.validation import Name, Strict, Text, shown, text
 
 OWN = {
     "array": "energyctl makes the array",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from energyctl.config.jsonfile import Document, Problem, shown, validated
+from energyctl.config.jsonfile.reader import Document
+from energyctl.config.jsonfile.validation import Problem, shown, validated
 from energyctl.config.settings.experiment import is_separator, resolve
 from energyctl.config.settings.misspelled import Level
 from energyctl.config.settings.model import Experiment, Settings

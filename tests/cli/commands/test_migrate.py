@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from bench import Bench, wait_for
 from energyctl.config import settings
-from energyctl.config.jsonfile import Edits, parse
+from energyctl.config.jsonfile.editor import Edits
+from energyctl.config.jsonfile.reader import parse
 from energyctl.config.settings import Migration
 
 OLD = """{

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from energyctl.config import jsonfile, settings
+from energyctl.config import settings
+from energyctl.config.jsonfile import reader as jsonfile
+from energyctl.config.jsonfile.validation import intended_field
 from energyctl.errors import SettingsError
 
 TEXT = """{
@@ -134,4 +136,4 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 )
 def test_near_misses_of_field_names_are_told_from_free_text(name: str, field: str | None) -> None:
     known = [*settings.Settings.model_fields, "foreground", "background", "hyperparameters"]
-    assert jsonfile.intended_field(name, [*known, "timeout_seconds", "mutate"]) == field
+    assert intended_field(name, [*known, "timeout_seconds", "mutate"]) == field

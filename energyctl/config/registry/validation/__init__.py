@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from energyctl.config.jsonfile import Document, Problem, json_path, validated
+from energyctl.config.jsonfile.reader import Document, json_path
+from energyctl.config.jsonfile.validation import Problem, validated
 from energyctl.config.registry.schema import File
 from energyctl.config.registry.validation.faults import Fault
 from energyctl.config.registry.validation.traversal import faults_of, is_free_text

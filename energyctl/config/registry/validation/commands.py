@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator
 
-from energyctl.config.jsonfile import nearest, shown
+from energyctl.config.jsonfile.validation import nearest, shown
 from energyctl.config.registry.invocations import LISTS, PLACEHOLDERS, placeholders
 from energyctl.config.registry.model import ROLES
 from energyctl.config.registry.schema import RepositoryFields, StepFields

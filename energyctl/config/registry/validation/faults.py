@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from energyctl.config.jsonfile import nearest, shown
+from energyctl.config.jsonfile.validation import nearest, shown
 
 Path = tuple[str | int, ...]
 Fault = tuple[Path, str, str | None]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from energyctl.config.jsonfile import shown, validated
+from energyctl.config.jsonfile.validation import shown, validated
 from energyctl.config.registry.metrics import compiled
 from energyctl.config.registry.schema import PatternFields, RepositoryFields
 from energyctl.config.registry.validation.faults import Fault, Path, inside, written_as

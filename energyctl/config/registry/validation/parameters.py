@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from energyctl.config.jsonfile import shown
+from energyctl.config.jsonfile.validation import shown
 from energyctl.config.registry.model import Hyperparameter
 from energyctl.config.registry.schema import HyperparameterFields, ModelFields, RepositoryFields
 from energyctl.config.registry.validation.faults import Fault, Path, option, variable, written_as

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from energyctl.config.jsonfile import shown
+from energyctl.config.jsonfile.validation import shown
 from energyctl.config.registry.schema import RepositoryFields, WorkspaceFields
 from energyctl.config.registry.validation.faults import (
     Fault,

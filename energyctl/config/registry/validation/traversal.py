@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from energyctl.config.jsonfile import intended_field, shown, validated
+from energyctl.config.jsonfile.validation import intended_field, shown, validated
 from energyctl.config.registry.schema import (
     HyperparameterFields,
     MetricFields,

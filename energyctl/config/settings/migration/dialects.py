@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from energyctl.config.jsonfile import Edits, shown
+from energyctl.config.jsonfile.editor import Edits
+from energyctl.config.jsonfile.validation import shown
 from energyctl.config.settings.experiment import is_separator
 from energyctl.config.settings.migration.renames import (
     Change,

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from energyctl.config.jsonfile import Document, Edits, json_path, shown
+from energyctl.config.jsonfile.editor import Edits
+from energyctl.config.jsonfile.reader import Document, json_path
+from energyctl.config.jsonfile.validation import shown
 from energyctl.config.settings.misspelled import Level, NearMiss, misread_names
 
 Path = tuple[str | int, ...]
