@@ -8,7 +8,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -52,15 +52,7 @@ class Problem:
 
     def to_json(self) -> dict[str, Any]:
         """As `plan --json` and `validate --json` show it."""
-        return {
-            "where": self.where,
-            "message": self.message,
-            "suggestion": self.suggestion,
-            "severity": self.severity,
-            "experiment": self.experiment,
-            "line": self.line,
-            "column": self.column,
-        }
+        return asdict(self)
 
 
 class Strict(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ class EarlierRun:
 
 
 # (repository, model, whether in parallel mode) → the earlier runs.
-History = Mapping[tuple[str, str, bool], tuple[EarlierRun, ...]]
+History = Mapping[tuple[str, str, bool], Sequence[EarlierRun]]
 
 _PREFIX = "hyperparam_"
 
@@ -29,7 +30,7 @@ def history_from_rows(rows: Iterable[Mapping[str, str | None]], table: str = "ta
     A run was parallel where its `mode` says so or its `experiment_id` ends in `_parallel`. Runs
     that `training_success` calls failed do not count: their values may be drawn again.
     """
-    found: dict[tuple[str, str, bool], list[EarlierRun]] = {}
+    runs = defaultdict[tuple[str, str, bool], list[EarlierRun]](list)
     for number, row in enumerate(rows, 1):
         repo, model = _cell(row, "repository") or _cell(row, "repo"), _cell(row, "model")
         values = {
@@ -39,28 +40,28 @@ def history_from_rows(rows: Iterable[Mapping[str, str | None]], table: str = "ta
         }
         if repo and model and values and not _failed(row):
             earlier = EarlierRun(values, f"{table}, row {number}")
-            found.setdefault((repo, model, _was_parallel(row)), []).append(earlier)
-    return {key: tuple(runs) for key, runs in found.items()}
+            runs[repo, model, _was_parallel(row)].append(earlier)
+    return runs
 
 
 def history_from_results(results: Iterable[tuple[str, Mapping[str, Any]]]) -> History:
     """The succeeded ones of results, each with the name of its file. Imported ones count, too."""
-    found: dict[tuple[str, str, bool], list[EarlierRun]] = {}
+    runs = defaultdict[tuple[str, str, bool], list[EarlierRun]](list)
     for name, result in results:
         if result["status"] == "succeeded":
             training = result["foreground_result"]
             key = (training["repo"], training["model"], result["mode"] == "parallel")
-            found.setdefault(key, []).append(EarlierRun(training["hyperparameters"], name))
-    return {key: tuple(runs) for key, runs in found.items()}
+            runs[key].append(EarlierRun(training["hyperparameters"], name))
+    return runs
 
 
 def joined(histories: Iterable[History]) -> History:
     """All of them as one, in their order."""
-    found: dict[tuple[str, str, bool], tuple[EarlierRun, ...]] = {}
+    joint = defaultdict[tuple[str, str, bool], list[EarlierRun]](list)
     for history in histories:
         for key, runs in history.items():
-            found[key] = (*found.get(key, ()), *runs)
-    return found
+            joint[key] += runs
+    return joint
 
 
 def _cell(row: Mapping[str, str | None], name: str) -> str:
@@ -87,14 +88,14 @@ def taken_combinations(
     Each with the first run that had them. Runs in which one of them is missing or unreadable say
     nothing about the combination.
     """
-    found: dict[tuple[Any, ...], str] = {}
+    taken: dict[tuple[Any, ...], str] = {}
     for run in history.get((repo, model, parallel), ()):
         values = tuple(
             _typed(parameter, run.values.get(parameter.name)) for parameter in parameters
         )
         if None not in values:
-            found.setdefault(values, run.source)
-    return found
+            taken.setdefault(values, run.source)
+    return taken
 
 
 def _typed(parameter: Hyperparameter, value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from energyctl.config.jsonfile.validation import Problem
@@ -20,11 +20,7 @@ class Training:
     hyperparameters: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "repo": self.repo,
-            "model": self.model,
-            "hyperparameters": dict(self.hyperparameters),
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -37,12 +33,8 @@ class BackgroundJob:
     restart_delay_seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            **self.training.to_json(),
-            "copies": self.copies,
-            "stagger_seconds": self.stagger_seconds,
-            "restart_delay_seconds": self.restart_delay_seconds,
-        }
+        fields = asdict(self)
+        return {**fields.pop("training"), **fields}
 
 
 @dataclass(frozen=True)
@@ -142,19 +134,19 @@ class Plan:
     @property
     def errors(self) -> tuple[Problem, ...]:
         """Problems that are no mere warnings."""
-        return tuple(found for found in self.problems if found.severity != "warning")
+        return tuple(problem for problem in self.problems if problem.severity != "warning")
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        return tuple(found for found in self.problems if found.severity == "warning")
+        return tuple(problem for problem in self.problems if problem.severity == "warning")
 
     @property
     def invalid_experiments(self) -> frozenset[int]:
         """Numbers, from 0, of the experiments that are left out."""
         return frozenset(
-            found.experiment
-            for found in self.problems
-            if found.severity == "invalid" and found.experiment is not None
+            problem.experiment
+            for problem in self.problems
+            if problem.severity == "invalid" and problem.experiment is not None
         )
 
     def to_json(self) -> dict[str, Any]:

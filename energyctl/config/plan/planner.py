@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from functools import partial
-from typing import Any, Literal
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any
 
-from energyctl.config.jsonfile.reader import Document, json_path
+from energyctl.config.jsonfile.reader import Document
 from energyctl.config.jsonfile.validation import Problem, nearest, shown
 from energyctl.config.plan.deduplication import History, taken_combinations
 from energyctl.config.plan.model import BackgroundJob, Plan, Run, SkippedValues, Training
 from energyctl.config.plan.random_values import ValueDrawer
 from energyctl.config.registry import Hyperparameter, Registry, Repository
 from energyctl.config.settings import Experiment, Settings
+from energyctl.config.settings.problems import Path, ProblemList
 
-Path = tuple[str | int, ...]
 Parameters = Mapping[str, Hyperparameter]
 
 
@@ -32,7 +31,7 @@ def make(
     `problems` are those of the settings and become part of the plan's; `document` gives new ones
     their lines. `history` counts only where the settings ask for deduplication.
     """
-    report = _Report(document)
+    report = ProblemList(document)
     past = (history or {}) if settings.use_deduplication else {}
     runs: list[Run] = []
     passed_over: list[SkippedValues] = []
@@ -48,7 +47,7 @@ def make(
 
 
 def _check_names_of_invalid(
-    document: Document, valid: Container[int], registry: Registry, report: _Report
+    document: Document, valid: Container[int], registry: Registry, report: ProblemList
 ) -> None:
     """Repositories and models that even the invalid experiments name: all problems at once."""
     for number, entry in enumerate(document.data["experiments"]):
@@ -64,37 +63,13 @@ def _check_names_of_invalid(
             repo, model = names.get("repo"), names.get("model")
             if isinstance(repo, str) and repo != "placeholder":
                 known = model if isinstance(model, str) else None
-                _find_repository(path, repo, known, registry, partial(report.add, number))
-
-
-class _Report:
-    """The problems found so far, with their places in the file."""
-
-    def __init__(self, document: Document | None) -> None:
-        self.problems: list[Problem] = []
-        self.invalid: set[int] = set()
-        self._document = document
-
-    def add(
-        self,
-        experiment: int,
-        path: Path,
-        message: str,
-        suggestion: str | None = None,
-        severity: Literal["invalid", "warning"] = "invalid",
-    ) -> None:
-        line, column = self._document.locate(*path) if self._document else (None, None)
-        if severity == "invalid":
-            self.invalid.add(experiment)
-        self.problems.append(
-            Problem(json_path(*path), message, suggestion, severity, experiment, line, column)
-        )
+                _find_repository(path, repo, known, registry, report)
 
 
 class _Maker:
     """The runs of one experiment, or what in it does not fit the registry."""
 
-    def __init__(self, experiment: Experiment, registry: Registry, report: _Report) -> None:
+    def __init__(self, experiment: Experiment, registry: Registry, report: ProblemList) -> None:
         self._experiment, self._registry, self._report = experiment, registry, report
         self.passed_over: list[SkippedValues] = []
         root: Path = ("experiments", experiment.number)
@@ -131,14 +106,11 @@ class _Maker:
             for number, drawn in enumerate(draws)
         ]
 
-    def _wrong(self, path: Path, message: str, suggestion: str | None = None) -> None:
-        self._report.add(self._experiment.number, path, message, suggestion)
-
     def _warn(self, path: Path, message: str, suggestion: str | None = None) -> None:
-        self._report.add(self._experiment.number, path, message, suggestion, "warning")
+        self._report.add(path, message, suggestion, "warning")
 
     def _repository(self, path: Path, repo: str, model: str) -> Repository | None:
-        return _find_repository(path, repo, model, self._registry, self._wrong)
+        return _find_repository(path, repo, model, self._registry, self._report)
 
     def _fixed(
         self, path: Path, repo: str, parameters: Parameters, values: Mapping[str, Any]
@@ -159,7 +131,7 @@ class _Maker:
             try:
                 typed[name] = parameter.accept(value)
             except ValueError as error:
-                self._wrong(inside, f"{error}, not {shown(value)}")
+                self._report.add(inside, f"{error}, not {shown(value)}")
         return typed
 
     def _mutated(
@@ -174,17 +146,17 @@ class _Maker:
                 found |= {parameter.name: parameter for parameter in able}
                 if not able:
                     message = f"{shown(repo)} has no hyper-parameter to mutate"
-                    self._wrong(inside, message)
+                    self._report.add(inside, message)
             elif name not in parameters:
                 message = f"{shown(name)} is no hyper-parameter of {shown(repo)}"
-                self._wrong(inside, message, _like(name, parameters))
+                self._report.add(inside, message, _like(name, parameters))
             elif (reason := parameters[name].unsupported) is not None:
                 message = f"{shown(name)} cannot be mutated, {shown(repo)} does not support it: "
-                self._wrong(inside, message + reason, "remove it")
+                self._report.add(inside, message + reason, "remove it")
             elif not parameters[name].can_be_mutated:
                 wanted = "range" if parameters[name].type in ("int", "float") else "choices"
                 message = f"{shown(name)} cannot be mutated: the registry gives it no {wanted}"
-                self._wrong(inside, message, f'add "{wanted}" to it there')
+                self._report.add(inside, message, f'add "{wanted}" to it there')
             else:
                 found[name] = parameters[name]
         return list(found.values())
@@ -257,7 +229,7 @@ class _Maker:
             return
         if left == 0 and not earlier:
             hint = "widen its range in the registry"
-            self._wrong(path, f"{names}: there is no value but the default", hint)
+            self._report.add(path, f"{names}: there is no value but the default", hint)
             return
         besides = "the defaults and what was run before" if earlier else "the defaults"
         message = f"{names}: only {left} different values besides {besides}: "
@@ -270,16 +242,16 @@ def _find_repository(
     repo: str,
     model: str | None,
     registry: Registry,
-    wrong: Callable[[Path, str, str | None], None],
+    report: ProblemList,
 ) -> Repository | None:
-    """The repository of that name; an unknown one, or an unknown model of it, is *wrong*."""
+    """The repository of that name; an unknown one, or an unknown model of it, is reported."""
     repository = registry.repositories.get(repo)
     if repository is None:
         message = f"{shown(repo)} is no repository of the registry"
-        wrong((*path, "repo"), message, _like(repo, registry.repositories))
+        report.add((*path, "repo"), message, _like(repo, registry.repositories))
     elif model is not None and model not in repository.models:
         message = f"{shown(model)} is no model of {shown(repo)}"
-        wrong((*path, "model"), message, _like(model, repository.models))
+        report.add((*path, "model"), message, _like(model, repository.models))
     return repository
 
 

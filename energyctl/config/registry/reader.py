@@ -18,15 +18,13 @@ from energyctl.config.registry.model import (
     Registry,
     Repository,
     Step,
-    Value,
 )
 from energyctl.config.registry.schema import (
-    File,
     HyperparameterFields,
     MetricFields,
     ModelFields,
+    PatternFields,
     RepositoryFields,
-    WorkspaceFields,
 )
 from energyctl.config.registry.validation import checked
 from energyctl.errors import SettingsError
@@ -53,17 +51,13 @@ def problems(data: Any, document: Document | None = None) -> tuple[Problem, ...]
 
 
 def _registry(data: Any, name: str, document: Document | None) -> Registry:
-    file, found = checked(data, document)
+    file, problems = checked(data, document)
     if file is None:
-        shown = "\n".join(f"{name}: {problem}" for problem in found[:_MOST_SHOWN])
-        more = len(found) - _MOST_SHOWN
+        shown = "\n".join(f"{name}: {problem}" for problem in problems[:_MOST_SHOWN])
+        more = len(problems) - _MOST_SHOWN
         raise SettingsError(shown + (f"\n{name}: and {more} more" if more > 0 else ""))
-    return _typed(file, data)
-
-
-def _typed(file: File, data: dict[str, Any]) -> Registry:
-    made = {name: _repository(name, fields) for name, fields in file.models.items()}
-    return Registry(MappingProxyType(made), data)
+    repositories = {name: _repository(name, fields) for name, fields in file.models.items()}
+    return Registry(MappingProxyType(repositories), data)
 
 
 def _repository(name: str, fields: RepositoryFields) -> Repository:
@@ -76,7 +70,6 @@ def _repository(name: str, fields: RepositoryFields) -> Repository:
         for value in fields.required_args.values()
         for argument in (shlex.split(value) if isinstance(value, str) else value)
     ]
-    workspace = fields.workspace
     return Repository(
         name=name,
         path=fields.path,
@@ -99,8 +92,8 @@ def _repository(name: str, fields: RepositoryFields) -> Repository:
         ),
         hyperparameters=MappingProxyType(parameters),
         metrics=_metrics(fields.performance_metrics),
-        workspace=workspace.kind if isinstance(workspace, WorkspaceFields) else workspace,
-        writes=workspace.writes if isinstance(workspace, WorkspaceFields) else (),
+        workspace=fields.folder.kind,
+        writes=fields.folder.writes,
         keep=fields.outputs.keep,
         delete=fields.outputs.delete,
         progress=fields.progress,
@@ -133,22 +126,19 @@ def _steps(fields: RepositoryFields) -> tuple[Step, ...]:
 
 
 def _metrics(fields: MetricFields) -> tuple[Metric, ...]:
-    made = []
+    metrics = []
     for name, given in fields.log_patterns.items():
-        required = name in fields.required
-        if isinstance(given, str):
-            made.append(Metric(name, given, required=required))
-        else:
-            must = required or given.required
-            made.append(Metric(name, given.pattern, given.file, given.select, given.scale, must))
-    return tuple(made)
+        one = PatternFields(pattern=given) if isinstance(given, str) else given
+        required = one.required or name in fields.required
+        metrics.append(Metric(name, one.pattern, one.file, one.select, one.scale, required))
+    return tuple(metrics)
 
 
 def _options(fields: ModelFields, parameters: Mapping[str, Hyperparameter]) -> ModelOptions:
-    ranges = {}
-    for name, (low, high) in fields.ranges.items():
-        accept = parameters[name].accept
-        ranges[name] = (_number(accept(low)), _number(accept(high)))
+    ranges: dict[str, Any] = {
+        name: tuple(parameters[name].accept(bound) for bound in pair)
+        for name, pair in fields.ranges.items()
+    }
     return ModelOptions(
         args=fields.args,
         env=MappingProxyType(fields.env),
@@ -186,11 +176,6 @@ def _hyperparameter(name: str, fields: HyperparameterFields) -> Hyperparameter:
         position=fields.position,
         unsupported=fields.unsupported,
     )
-
-
-def _number(value: Value) -> int | float:
-    assert not isinstance(value, str)
-    return value
 
 
 def _durations(fields: RepositoryFields) -> Mapping[str, float]:

@@ -232,6 +232,12 @@ class RepositoryFields(Strict):
     duration_seconds: Durations | None = None
     """Typical duration, of all models or by model; for estimates."""
 
+    @property
+    def folder(self) -> WorkspaceFields:
+        """`workspace`, also where it is one word."""
+        word = self.workspace
+        return word if isinstance(word, WorkspaceFields) else WorkspaceFields(kind=word)
+
 
 class File(Strict):
     """Repositories and models that energyctl can train. Fields not named here are free text."""

@@ -16,21 +16,13 @@ OF_THE_FILE = (Level.TOP, Level.SETTLE, Level.KEEP_LOGS, Level.SLURM)
 """A name that is wrong there concerns all experiments."""
 
 
-class ProblemCollector:
-    """The problems found so far; knows the place of each in the file."""
+class ProblemList:
+    """The problems so far; knows the place of each in the file, where there is one."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document | None) -> None:
         self.problems: list[Problem] = []
         self.invalid: set[int] = set()
         self._document = document
-        for path in repeated_names(document.duplicates):
-            within = path[0] == "experiments" and len(path) > 2
-            self.add(
-                path,
-                "is given more than once, with different values",
-                "keep one of them",
-                "invalid" if within else "error",
-            )
 
     def add(
         self,
@@ -40,7 +32,7 @@ class ProblemCollector:
         severity: Severity = "invalid",
     ) -> None:
         """Notes one problem; which experiment it belongs to follows from the path."""
-        line, column = self._document.locate(*path)
+        line, column = self._document.locate(*path) if self._document else (None, None)
         number = path[1] if len(path) > 1 and path[0] == "experiments" else None
         assert not isinstance(number, str)
         if severity == "invalid" and number is not None:
@@ -48,6 +40,21 @@ class ProblemCollector:
         self.problems.append(
             Problem(json_path(*path), message, suggestion, severity, number, line, column)
         )
+
+
+class ProblemCollector(ProblemList):
+    """The problems of an experiment file as it is checked, its repeated and misspelled names."""
+
+    def __init__(self, document: Document) -> None:
+        super().__init__(document)
+        for path in repeated_names(document.duplicates):
+            within = path[0] == "experiments" and len(path) > 2
+            self.add(
+                path,
+                "is given more than once, with different values",
+                "keep one of them",
+                "invalid" if within else "error",
+            )
 
     def names(self, level: Level, path: Path, data: Any) -> set[str]:
         """Reports names that are no field; returns the fields that were meant by them."""

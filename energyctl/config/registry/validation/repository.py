@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from energyctl.config.jsonfile.validation import shown
-from energyctl.config.registry.schema import RepositoryFields, WorkspaceFields
+from energyctl.config.registry.schema import RepositoryFields
 from energyctl.config.registry.validation.faults import (
     Fault,
     Path,
@@ -55,9 +55,7 @@ def _environment(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
 
 
 def _workspace(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
-    given = fields.workspace
-    kind = given.kind if isinstance(given, WorkspaceFields) else given
-    writes = given.writes if isinstance(given, WorkspaceFields) else ()
+    kind, writes = fields.folder.kind, fields.folder.writes
     place = (*path, "workspace")
     yield from inside_folder((*place, "writes"), writes)
     for number, name in enumerate(writes):

@@ -43,6 +43,14 @@ _MEANT = {
     "regex": "pattern",
     "off_flag": "false_flag",
 }
+# The parts of a repository whose names are looked at with those of its entry.
+_PARTS: dict[tuple[str, ...], type[BaseModel]] = {
+    ("workspace",): WorkspaceFields,
+    ("outputs",): OutputFields,
+    ("preflight",): PreflightFields,
+    ("steps", "[]"): StepFields,
+    ("per_model", "*"): ModelFields,
+}
 
 
 def is_free_text(name: str | int) -> bool:
@@ -52,11 +60,7 @@ def is_free_text(name: str | int) -> bool:
 
 def faults_of(data: Any) -> Iterator[Fault]:
     """What types alone do not tell."""
-    repositories = data.get("models") if isinstance(data, dict) else None
-    for name, entry in repositories.items() if isinstance(repositories, dict) else ():
-        if not isinstance(entry, dict):
-            continue
-        path: Path = ("models", name)
+    for path, entry in _objects((), data, "models", "*"):
         yield from _misread_in_repository(path, entry)
         fields, _ = validated(RepositoryFields, entry)
         if fields is not None:
@@ -65,50 +69,30 @@ def faults_of(data: Any) -> Iterator[Fault]:
             yield from per_model(path, fields)
             yield from read_twice(path, fields)
             yield from progress((*path, "progress"), fields.progress)
-        yield from _metrics_in((*path, "performance_metrics"), entry.get("performance_metrics"))
-        for number, step in enumerate(_list(entry.get("steps"))):
-            inside = (*path, "steps", number, "performance_metrics")
-            yield from _metrics_in(inside, _object(step).get("performance_metrics"))
-        for inner, value in _object(entry.get("supported_hyperparams")).items():
-            if isinstance(value, dict):
-                yield from _parameter((*path, "supported_hyperparams", inner), inner, value)
-
-
-def _parameter(path: Path, name: str, data: Mapping[str, Any]) -> Iterator[Fault]:
-    yield from _misread(path, data, HyperparameterFields)
-    fields, _ = validated(HyperparameterFields, data)
-    if fields is not None:
-        yield from one_parameter(path, name, fields)
-
-
-def _metrics_in(path: Path, data: Any) -> Iterator[Fault]:
-    if not isinstance(data, dict):
-        return
-    yield from _misread(path, data, MetricFields)
-    for name, pattern in _object(data.get("log_patterns")).items():
-        yield from _misread((*path, "log_patterns", name), _object(pattern), PatternFields)
-    yield from metrics(path, data)
+        for keys in (("performance_metrics",), ("steps", "[]", "performance_metrics")):
+            for place, part in _objects(path, entry, *keys):
+                yield from _misread(place, part, MetricFields)
+                for inside, pattern in _objects(place, part, "log_patterns", "*"):
+                    yield from _misread(inside, pattern, PatternFields)
+                yield from metrics(place, part)
+        for place, part in _objects(path, entry, "supported_hyperparams", "*"):
+            yield from _misread(place, part, HyperparameterFields)
+            parameter, _ = validated(HyperparameterFields, part)
+            if parameter is not None:
+                yield from one_parameter(place, str(place[-1]), parameter)
 
 
 def _misread_in_repository(path: Path, entry: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _misread(path, entry, RepositoryFields)
-    parts: dict[str, type[BaseModel]] = {
-        "workspace": WorkspaceFields,
-        "outputs": OutputFields,
-        "preflight": PreflightFields,
-    }
-    for name, model in parts.items():
-        yield from _misread((*path, name), _object(entry.get(name)), model)
-    for number, step in enumerate(_list(entry.get("steps"))):
-        yield from _misread((*path, "steps", number), _object(step), StepFields)
-        yield from _misplaced((*path, "steps", number), _object(step), StepFields)
-    for name, own in _object(entry.get("per_model")).items():
-        yield from _misread((*path, "per_model", name), _object(own), ModelFields)
-        yield from _misplaced((*path, "per_model", name), _object(own), ModelFields)
-    for name in _object(entry.get("role_env")):
-        if name not in RoleEnvironments.model_fields and not is_free_text(name):
-            inside = (*path, "role_env", name)
-            yield inside, "is no role", 'roles are "foreground" and "background"'
+    for keys, model in _PARTS.items():
+        for place, part in _objects(path, entry, *keys):
+            yield from _misread(place, part, model)
+            if model in (StepFields, ModelFields):
+                yield from _misplaced(place, part, model)
+    for place, roles in _objects(path, entry, "role_env"):
+        for name in roles:
+            if name not in RoleEnvironments.model_fields and not is_free_text(name):
+                yield (*place, name), "is no role", 'roles are "foreground" and "background"'
 
 
 def _misread(path: Path, data: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Fault]:
@@ -131,9 +115,17 @@ def _misplaced(path: Path, data: Mapping[str, Any], model: type[BaseModel]) -> I
             yield (*path, name), "has no effect here", "write it into the repository's entry"
 
 
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _objects(path: Path, data: Any, *keys: str) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """The objects that the keys lead to, with their places; `*`: of each member, `[]`: item."""
+    if not keys:
+        if isinstance(data, dict):
+            yield path, data
+        return
+    key, *rest = keys
+    members: Mapping[Any, Any] = {}
+    if isinstance(data, dict):
+        members = data if key == "*" else {key: data[key]} if key in data else {}
+    elif isinstance(data, list) and key == "[]":
+        members = dict(enumerate(data))
+    for name, value in members.items():
+        yield from _objects((*path, name), value, *rest)
