@@ -134,7 +134,7 @@ def _field_docstrings(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
     for pair in pairwise(body.body):
         match pair:
             case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(text))):
-                yield name, text
+                yield name, " ".join(text.split())
 
 
 def sentences(error: ValidationError) -> Iterator[tuple[tuple[str | int, ...], str, str | None]]:

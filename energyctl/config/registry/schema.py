@@ -66,11 +66,9 @@ class PatternFields(Strict):
 
     pattern: Text
     """Regular expression: {number}, or the first group, is the number."""
-    file: Name | None = Field(
-        default=None,
-        description="Read from the newest file of this glob, relative to the run's folder; "
-        "without it from the output.",
-    )
+    file: Name | None = None
+    """Read from the newest file of this glob, relative to the run's folder; without it from the
+    output."""
     select: Select = "last"
     """Which of several matches counts."""
     scale: Scale = 1.0
@@ -88,11 +86,9 @@ class MetricFields(Strict):
             Annotated[Text, Tag("<word>")] | Annotated[PatternFields, Tag("<object>")],
             Discriminator(shape),
         ],
-    ] = Field(
-        default_factory=dict,
-        description="Regular expressions by metric; {number} or the first group is the number, "
-        "the last match counts. Groups as ([0-9.]+) read numbers in any notation.",
-    )
+    ] = Field(default_factory=dict)
+    """Regular expressions by metric; {number} or the first group is the number, the last match
+    counts. Groups as ([0-9.]+) read numbers in any notation."""
     required: Texts = ()
     """Metrics without which an attempt counts as failed."""
 
@@ -116,11 +112,9 @@ class StepFields(Strict):
     """In which roles it is run."""
     performance_metrics: MetricFields = MetricFields()
     """Metrics that are read from this step's output."""
-    values: dict[Name, Name] = Field(
-        default_factory=dict,
-        description="Handed on to later steps as {NAME}: the newest match of a glob, relative to "
-        "the run's folder.",
-    )
+    values: dict[Name, Name] = Field(default_factory=dict)
+    """Handed on to later steps as {NAME}: the newest match of a glob, relative to the run's
+    folder."""
 
 
 class ModelFields(Strict):
@@ -148,10 +142,9 @@ class RoleEnvironments(Strict):
 class WorkspaceFields(Strict):
     """The folder that a run works in."""
 
-    kind: WorkspaceKind = Field(
-        description="in_place: the clone itself; else fresh for each run and role: empty, links "
-        "(links to the clone, but for `writes`) or copy."
-    )
+    kind: WorkspaceKind
+    """in_place: the clone itself; else fresh for each run and role: empty, links (links to the
+    clone, but for `writes`) or copy."""
     writes: Names = ()
     """Folders in it that the program writes to: real and empty ones."""
 
@@ -185,21 +178,17 @@ class RepositoryFields(Strict):
     """What single models have of their own."""
     train_script: Name | None = None
     """Program relative to path; *.py is run by the interpreter."""
-    command: Command | None = Field(
-        default=None,
-        description="Instead of train_script: arguments with {python}, {repo} (the clone), {model},"
-        " {workspace}, {workdir}, {data}, {run_id}, {role}, {NAME} of a hyper-parameter; {params} "
-        "alone for all flags, {args} alone for those of the model.",
-    )
+    command: Command | None = None
+    """Instead of train_script: arguments with {python}, {repo} (the clone), {model}, {workspace},
+    {workdir}, {data}, {run_id}, {role}, {NAME} of a hyper-parameter; {params} alone for all flags,
+    {args} alone for those of the model."""
     steps: Annotated[tuple[StepFields, ...], Field(strict=False, min_length=1)] | None = None
     """Instead of command: several programs, in their order."""
     accepted_exit_codes: ExitCodes | None = None
     """Exit codes that count as success; without steps. By default 0."""
-    interpreter: Name | None = Field(
-        default=None,
-        description="Runs *.py scripts, and is {python}: a command, a path (relative to path), the "
-        "folder of a virtual environment, or conda:NAME.",
-    )
+    interpreter: Name | None = None
+    """Runs *.py scripts, and is {python}: a command, a path (relative to path), the folder of a
+    virtual environment, or conda:NAME."""
     env: Environment = Field(default_factory=dict)
     """Environment variables; {repo}, {workdir}, … as above."""
     role_env: RoleEnvironments = RoleEnvironments()
@@ -208,19 +197,15 @@ class RepositoryFields(Strict):
     workspace: Annotated[
         Annotated[WorkspaceKind, Tag("<word>")] | Annotated[WorkspaceFields, Tag("<object>")],
         Discriminator(shape),
-    ] = Field(
-        default="in_place",
-        description="The folder that a run works in: the clone itself (in_place), or one that is "
-        "fresh for each run and role: empty, links to the clone, or a copy.",
-    )
+    ] = "in_place"
+    """The folder that a run works in: the clone itself (in_place), or one that is fresh for each
+    run and role: empty, links to the clone, or a copy."""
     data: Name | None = None
     """Folder of the data, relative to the workspace: {data}."""
     outputs: OutputFields = OutputFields()
-    progress: Text | None = Field(
-        default=None,
-        description="Regular expression for epoch k of n: groups named done and total, or the "
-        "first two; {number} stands for a group.",
-    )
+    progress: Text | None = None
+    """Regular expression for epoch k of n: groups named done and total, or the first two; {number}
+    stands for a group."""
     preflight: PreflightFields = PreflightFields()
     model_flag: Name | None = None
     """Option that names the model; without it, none is passed."""
