@@ -31,7 +31,7 @@ if __name__ == "__main__":  # as a script in isolated mode it finds only the sta
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     sys.path.append(os.path.dirname(package))
 
-from energyctl.launchers import subreaper
+from energyctl.launchers import proc_stat, subreaper
 
 
 def answer(text: str) -> None:
@@ -76,18 +76,10 @@ def start(request: dict[str, Any]) -> tuple[int, int]:
     return pid, int(said or b"0")
 
 
-def command(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read(4096).replace(b"\0", b" ").decode(errors="replace").strip()
-    except OSError:
-        return ""
-
-
 def end_leftovers() -> None:
     """Names and ends what the training left running."""
     for pid in subreaper.descendants():
-        answer(f"left {pid} " + " ".join(command(pid).split()))
+        answer(f"left {pid} " + " ".join(proc_stat.command_of(pid).split()))
     subreaper.end_all(subreaper.LEFTOVER_GRACE_SECONDS)
     answer("gone")
 

@@ -1,4 +1,4 @@
-"""Edge, a process of its own: puts the CPUs' governors back when energyctl is gone.
+"""Puts the CPUs' governors back when energyctl is gone.
 
     python -I -S keeper.py RECORD ROOT PID TICKS    < pipe whose write end energyctl alone holds
 

@@ -114,44 +114,42 @@ def start(launch: Launch, log: int) -> int:
         os._exit(126)
 
 
-def complain(path: str, error: OSError) -> None:
-    """Into supervisord's log of the job: there is nowhere else to say it.
+class Complaining:
+    """An error in the block goes to supervisord's log of the job: there is nowhere else to say it.
 
-    A full disk must not end the load.
+    A full disk must not end the load. (Not by contextlib, which takes milliseconds to import.)
     """
-    sys.stderr.write(f"energyctl: cannot write {path}: {error}\n")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: object, trace: object) -> bool:
+        if isinstance(error, OSError):
+            sys.stderr.write(f"energyctl: cannot write {self.path}: {error}\n")
+        return isinstance(error, OSError)
 
 
 def past(launch: Launch) -> list[list[str]]:
     """The job's last rows, those of iterations that were cut off included."""
-    try:
+    with Complaining(launch.ledger):
         for run in ledger_writer.close_cut_off(
             launch.ledger, launch.job, launch.now(), launch.logs
         ):
             prune(launch, run, failed=True)
-    except OSError as error:
-        complain(launch.ledger, error)
     return ledger_writer.own_rows(launch.ledger, launch.job)
 
 
 def open_log(launch: Launch, before: list[list[str]]) -> tuple[int, int]:
     """The number and the log of this iteration. A load without a log is better than none."""
-    try:
+    with Complaining(launch.logs):
         number, log = iteration_logs.open_next(launch.logs, before)
-    except OSError as error:
-        complain(launch.logs, error)
-        return iteration_logs.next_number(before), os.open(os.devnull, os.O_WRONLY)
-    if launch.tail:
-        iteration_logs.link(launch.tail, os.path.join(launch.logs, f"run_{number}.log"))
-    return number, log
-
-
-def note(launch: Launch, begin: str) -> None:
-    """Notes the beginning of a row."""
-    try:
-        ledger_writer.note(launch.running, begin)
-    except OSError as error:
-        complain(launch.running, error)
+        if launch.tail:
+            iteration_logs.link(launch.tail, os.path.join(launch.logs, f"run_{number}.log"))
+        return number, log
+    return iteration_logs.next_number(before), os.open(os.devnull, os.O_WRONLY)
 
 
 def add_cpu_time(path: str) -> None:
@@ -167,19 +165,15 @@ def add_cpu_time(path: str) -> None:
             seconds += float(file.read().split()[0])
     except (OSError, ValueError, IndexError):
         pass  # the first
-    try:
+    with Complaining(path):
         iteration_logs.write_whole(path, f"{seconds:.6f} {os.getpid()}\n")
-    except OSError as error:
-        complain(path, error)
 
 
 def prune(launch: Launch, run: int, failed: bool) -> None:
     """Removes the logs that are not kept now that *run* has ended."""
     if launch.keep is not None:
-        try:
+        with Complaining(launch.kept):
             iteration_logs.prune(launch.kept, launch.logs, launch.keep, run, failed)
-        except OSError as error:
-            complain(launch.kept, error)
 
 
 def run(launch: Launch) -> int:
@@ -198,7 +192,8 @@ def run(launch: Launch) -> int:
     subreaper.pass_on_to(pid)
     begin = f"{launch.job},{number},{pid},{started:.6f}"
     try:
-        note(launch, begin)
+        with Complaining(launch.running):
+            ledger_writer.note(launch.running, begin)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, subreaper.STOP_SIGNALS)
         status = subreaper.wait_for(pid)
         ended = launch.now()
@@ -219,14 +214,10 @@ def write_end(launch: Launch, begin: str, ended: float, code: int) -> None:
     add_cpu_time(launch.cpu)
     died_of = str(-code) if code < 0 else ""
     exit_code = "" if code < 0 else str(code)
-    try:
+    with Complaining(launch.ledger):
         ledger_writer.append_row(launch.ledger, f"{begin},{ended:.6f},{exit_code},{died_of}\n")
-    except OSError as error:
-        complain(launch.ledger, error)
-    try:
+    with Complaining(launch.running):
         os.unlink(launch.running)  # also without a row: the next launcher would make up a false one
-    except OSError as error:
-        complain(launch.running, error)
 
 
 def main(arguments: list[str], parent: int) -> int:

@@ -1,4 +1,4 @@
-"""Edge, in the launcher: the logs of one job, ``run_N.log``, and which of them are kept.
+"""The logs of one job, ``run_N.log``, and which of them are kept.
 
 Standard library only. Of a job that has run 10,000 times the folder is not listed at each start:
 the ledger says which number is next, and a small file which logs there are.

@@ -1,4 +1,4 @@
-"""Edge, in the launcher: the ledger as it is written, and how long a job's past delays its start.
+"""The ledger as it is written, and how long a job's past delays its start.
 
 Standard library only. A row is ``job,run,pid,started,ended,exit_code,signal``, here the list of
 these fields. A note ``.JOB.PID.running`` beside the ledger is the beginning of the row of an

@@ -61,6 +61,12 @@ def read_file(path: str) -> bytes | None:
         os.close(descriptor)
 
 
+def command_of(pid: int) -> str:
+    """The command line of a process, its beginning; "" of a zombie, and of one that is gone."""
+    text = (read_file(f"/proc/{pid}/cmdline") or b"")[:4096]
+    return text.replace(b"\0", b" ").decode(errors="replace").strip()
+
+
 def pids() -> list[int]:
     """Of every process that can be seen. Raises OSError without /proc."""
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]

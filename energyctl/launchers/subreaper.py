@@ -1,4 +1,4 @@
-"""Edge, in processes of their own: what the launchers of trainings share. Standard library only.
+"""What the launchers of trainings share. Standard library only.
 
 A launcher stands above one training, and as the subreaper of all that it starts it stays the
 ancestor of daemons, too (PR_SET_CHILD_SUBREAPER, prctl(2)). So it can end all of it, and knows
@@ -34,7 +34,7 @@ PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
 PR_SET_PDEATHSIG = 1  # prctl(2)
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2), Linux 3.4
 
-_prctl = ctypes.CDLL(None).prctl
+prctl = ctypes.CDLL(None).prctl
 
 
 _asked: set[int] = set()
@@ -56,8 +56,8 @@ def stand_above() -> None:
         signal.signal(signum, signal.SIG_IGN)
     # Whoever starts a launcher by hand may have blocked them.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
-    _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def pass_on_to(pid: int) -> None:
@@ -82,7 +82,7 @@ def in_a_hurry() -> bool:
 
 def in_child(parent: int) -> None:
     """In the child between fork and exec: it dies with its launcher; default signals."""
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(128 + signal.SIGKILL)
     # Python itself ignores the last two (signal, "Miscellaneous").

@@ -88,13 +88,12 @@ def with_options(wanted: Slurm, given: Sequence[str]) -> Slurm:
             options[name.replace("_", "-")] = value
     merged = wanted.model_dump() | fields | {"options": options}
     try:
-        made = Slurm.model_validate(merged)
+        return Slurm.model_validate(merged)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         words = first.get("ctx", {}).get("error") or first["msg"]  # ours; else pydantic's own
         raise SettingsError(f"--sbatch {place}: {words}") from error
-    return made
 
 
 def sbatch_options(wanted: Slurm) -> list[tuple[str, str]]:

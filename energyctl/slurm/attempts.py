@@ -1,4 +1,4 @@
-"""Edge: the attempts of a cluster's tasks: made apart, moved into place when they count.
+"""The attempts of a cluster's tasks: made apart, moved into place when they count.
 
 results/campaigns/NAME/
 ├── attempts/E/      a run in the making, all of its files

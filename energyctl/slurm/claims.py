@@ -1,4 +1,4 @@
-"""Edge: which attempt at a run counts, agreed on by files of a shared file system.
+"""Which attempt at a run counts, agreed on by files of a shared file system.
 
 Each attempt claims its run by a file of the next higher number; an attempt that a higher claim
 stands above is superseded. What decides is one file more, ``runN.done``, that names the attempt
@@ -8,11 +8,12 @@ task that was started again and the orphan of a dead node that comes back never 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,6 @@ from typing import Any
 from energyctl.errors import MachineError, RunError
 from energyctl.system.files import create_atomic
 from energyctl.system.user import User
-
-_NAME = re.compile(r"run(\d+)\.(\d+|done)")
 
 
 @dataclass(frozen=True)
@@ -115,29 +114,18 @@ class Claims:
 
     def all(self, run: int | None = None) -> list[Claim]:
         """Every claim, or those to a run; those that cannot be read are passed over."""
-        found = []
-        for name in self._names():
-            match = _NAME.fullmatch(name)
-            if match is None or match[2] == "done" or run not in (None, int(match[1])):
-                continue
-            if (claim := self._read(name)) is not None:
-                found.append(claim)
-        return found
+        return list(self._matching(rf"run{run or '[0-9]+'}\.[0-9]+"))
 
     def decisions(self) -> dict[int, Claim]:
         """Run → the attempt that counts, of all runs that are done."""
-        found = {}
-        for name in self._names():
-            match = _NAME.fullmatch(name)
-            if match and match[2] == "done" and (claim := self._read(name)) is not None:
-                found[int(match[1])] = claim
-        return found
+        return {claim.run: claim for claim in self._matching(r"run[0-9]+\.done")}
 
-    def _names(self) -> list[str]:
-        try:
-            return sorted(os.listdir(self.folder))
-        except FileNotFoundError:
-            return []
+    def _matching(self, names: str) -> Iterator[Claim]:
+        """What can be read of the files with such names."""
+        with contextlib.suppress(FileNotFoundError):
+            for name in sorted(os.listdir(self.folder)):
+                if re.fullmatch(names, name) and (claim := self._read(name)) is not None:
+                    yield claim
 
     def _make(self, name: str, claim: Claim) -> bool:
         """Whether the file was made; it appears with all that is in it."""
@@ -145,22 +133,15 @@ class Claims:
             try:
                 create_atomic(self.folder / name, json.dumps(asdict(claim)), self.user.own)
             except FileExistsError:
-                return self._is(name, claim)
+                # It may be the one that we made: a repeated NFS call may fail after success.
+                return self._read(name) == claim
         return True
-
-    def _is(self, name: str, claim: Claim) -> bool:
-        """Whether the file is the one that we made: a repeated NFS call may fail after success."""
-        return self._read(name) == claim
 
     def _read(self, name: str) -> Claim | None:
         if name not in self._cache:
             try:
                 data = json.loads((self.folder / name).read_text(encoding="utf-8"))
-                self._cache[name] = _claim(data)
+                self._cache[name] = Claim(**{key: data[key] for key in Claim.__dataclass_fields__})
             except (OSError, ValueError, TypeError, KeyError):
                 return None
         return self._cache[name]
-
-
-def _claim(data: Mapping[str, Any]) -> Claim:
-    return Claim(**{name: data[name] for name in Claim.__dataclass_fields__})

@@ -1,4 +1,4 @@
-"""Edge: Slurm, by its own commands: submits, asks, cancels, requeues.
+"""Slurm, by its own commands: submits, asks, cancels, requeues.
 
 Slurm's libraries are bound to a version and its REST daemon is rarely there; the commands are
 always (sbatch(1), squeue(1), scontrol(1), scancel(1)).
@@ -58,6 +58,11 @@ class QueuedTask:
     node: str | None
     reason: str | None
     command: str
+
+    @property
+    def name(self) -> str:
+        """As Slurm's commands take it."""
+        return f"{self.array_job}_{self.index}"
 
     @property
     def held(self) -> bool:

@@ -1,4 +1,4 @@
-"""Edge: the end of a campaign on a cluster: cancelled, brought home, or gone on with."""
+"""The end of a campaign on a cluster: cancelled, brought home, or gone on with."""
 
 from __future__ import annotations
 
@@ -8,19 +8,9 @@ from energyctl.campaign.journal import Journal
 from energyctl.config.plan import Run
 from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError
-from energyctl.slurm import commands
+from energyctl.slurm import commands, submit
 from energyctl.slurm.attempts import Tries
-from energyctl.slurm.submit import (
-    CampaignTask,
-    Submission,
-    alive,
-    alone,
-    missing,
-    options_of,
-    queued,
-    submit,
-    wait_until_empty,
-)
+from energyctl.slurm.submit import CampaignTask, Submission, alone, queued
 from energyctl.system.workspace import Workspace
 
 CANCEL_SECONDS = 180.0
@@ -39,7 +29,7 @@ def _settle(journal: Journal) -> tuple[list[str], list[CampaignTask]]:
     attempts.refresh()
     present = attempts.present(journal.runs())
     queue = queued(journal)
-    return attempts.settle(present, alive(queue)), queue
+    return attempts.settle(present, submit.alive(queue)), queue
 
 
 def cancel(journal: Journal, say: Callable[[str], None]) -> list[str]:
@@ -50,14 +40,13 @@ def cancel(journal: Journal, say: Callable[[str], None]) -> list[str]:
     with alone(journal) as own:
         queue, done = queued(own), []
         if queue:
-            names = sorted({f"{one.task.array_job}_{one.task.index}" for one in queue})
+            names = sorted({one.task.name for one in queue})
             say(f"cancelling {len(names)} tasks")
             commands.cancel(sorted({one.task.array_job for one in queue}))
-            left = wait_until_empty(own, CANCEL_SECONDS)
+            left = submit.wait_until_empty(own, CANCEL_SECONDS)
             if left:
                 still = ", ".join(
-                    f"{one.task.array_job}_{one.task.index} ({one.task.state} on {one.task.node})"
-                    for one in left
+                    f"{one.task.name} ({one.task.state} on {one.task.node})" for one in left
                 )
                 raise MachineError(f"still in the queue after {CANCEL_SECONDS:.0f} s: {still}")
             own.append("cancelled", tasks=names)
@@ -71,12 +60,13 @@ def submit_missing(
     """What was settled, what was missing, what is in the queue, and what is submitted now."""
     with alone(journal) as own:
         said, queue = _settle(own)
-        held = [f"{one.task.array_job}_{one.task.index}" for one in queue if one.task.held]
+        held = [one.task.name for one in queue if one.task.held]
         if held:
             commands.release(held)
             said.append(f"released {', '.join(held)}, which Slurm held after a start that failed")
-        runs, made = missing(own, queue), []
+        runs, made = submit.missing(own, queue), []
         if runs:
             running = {one.task.array_job for one in queue}
-            made = submit(workspace, own, runs, change(options_of(own)), running)
+            options = change(submit.options_of(own))
+            made = submit.submit(workspace, own, runs, options, running)
         return said, runs, queue, made

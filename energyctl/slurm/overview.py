@@ -1,4 +1,4 @@
-"""Edge: a campaign across the nodes of a cluster, from its journal and from squeue."""
+"""A campaign across the nodes of a cluster, from its journal and from squeue."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from energyctl.campaign.journal import Journal, find_journal
 from energyctl.campaign.status_file import read_published
@@ -87,12 +87,11 @@ class Overview:
         return len({run.node for run in self.runs if run.state in ("running", "starting")})
 
     def to_json(self) -> dict[str, Any]:
-        states = ("succeeded", "failed", "running", "starting", "waiting", "missing", "unknown")
         return {
             "campaign": self.name,
             "journal": str(self.journal),
             "results": str(self.results),
-            "counts": {state: sum(run.state == state for run in self.runs) for state in states},
+            "counts": {state: self.count(state) for state in get_args(State)},
             "superseded": self.superseded,
             "jobs": list(self.jobs),
             "in_queue": self.in_queue,
@@ -187,7 +186,7 @@ class Overviews:
             state: State = "missing" if queue is not None else "unknown"
             node, note = seen.refused.get(task, (None, None))
             return RunNow(**facts, state=state, task=task, note=note, refused_by=node)
-        facts |= {"task": task, "job": f"{mine.array_job}_{mine.index}", "node": mine.node}
+        facts |= {"task": task, "job": mine.name, "node": mine.node}
         if not mine.runs:
             facts |= {"node": None, "held": mine.held}
             return RunNow(**facts, state="waiting", note=mine.reason)

@@ -1,9 +1,8 @@
-"""Edge: a campaign → arrays of tasks, in the hands of Slurm."""
+"""A campaign → arrays of tasks, in the hands of Slurm."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import sys
@@ -22,6 +21,7 @@ from energyctl.results.journal_schema import JournalLine
 from energyctl.slurm import commands
 from energyctl.slurm.arrays import Array, arrays, sbatch_options, task_of
 from energyctl.slurm.attempts import Tries
+from energyctl.system.lock import lock_within
 from energyctl.system.workspace import Workspace
 from energyctl.text import safe_name
 
@@ -68,19 +68,9 @@ def alone(journal: Journal) -> Iterator[Journal]:
             journal.parts / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644
         )
     try:
-        deadline = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise MachineError(
-                        f"another energyctl changes {journal.name} just now; try again"
-                    ) from None
-                time.sleep(0.1)
-            except OSError:
-                break  # this file system does not lock
+        with contextlib.suppress(OSError):  # a file system that does not lock
+            if not lock_within(descriptor, LOCK_SECONDS, look_seconds=0.1):
+                raise MachineError(f"another energyctl changes {journal.name} just now; try again")
         yield replace(journal, part=journal.parts / f"by_{host}_{os.getpid()}.jsonl")
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Edge: a task of a campaign on a cluster: its runs, on the node that Slurm gave it."""
+"""A task of a campaign on a cluster: its runs, on the node that Slurm gave it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from energyctl.results.schema import FINISHED
 from energyctl.slurm import commands
 from energyctl.slurm.arrays import runs_of
 from energyctl.slurm.attempts import ClaimingStore, Tries
-from energyctl.slurm.commands import WARNED, CurrentTask
 from energyctl.slurm.submit import options_of
 from energyctl.system.workspace import Workspace
 from energyctl.text import safe_name
@@ -36,7 +35,7 @@ STATE_SECONDS = 5.0
 class Task:
     """One task, ready to start. runs: how many runs are its own, finished ones included."""
 
-    here: CurrentTask
+    here: commands.CurrentTask
     number: int
     runs: int
     campaign: Campaign
@@ -74,7 +73,7 @@ def load(
     allocation = Allocation(
         job=here.job,
         node=here.node,
-        signals=(WARNED,),
+        signals=(commands.WARNED,),
         patience_seconds=PATIENCE_SECONDS,
         refuse_foreign=options.shared_node == "fail",
         share_idle=options.runs_per_task > 1,
@@ -105,11 +104,7 @@ def carry_out(task: Task, observer: Observer, ends: Callable[[], float | None]) 
         acting=campaign.folder.user.acting,
         ends=ends,
         every=STATE_SECONDS,
-        more={
-            "node": task.here.node,
-            "array_job": task.here.array_job,
-            "task": task.number,
-        },
+        more={"node": task.here.node, "array_job": task.here.array_job, "task": task.number},
     )
     with _refusals_noted(task.journal), _removed(state, task):
         options = options_of(task.journal)
@@ -123,7 +118,7 @@ def goes_on(task: Task, outcome: CampaignOutcome) -> bool:
     """Whether it was ended by its time limit with runs left, and did one: then the next start
     brings it further. A task that did none would be ended by its limit again and again."""
     done = [result for result in outcome.results if result["status"] in FINISHED]
-    return outcome.interrupted == WARNED and 0 < len(done) < task.left
+    return outcome.interrupted == commands.WARNED and 0 < len(done) < task.left
 
 
 @contextlib.contextmanager

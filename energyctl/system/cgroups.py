@@ -1,4 +1,4 @@
-"""Edge: control groups of a campaign, where the kernel and our rights allow any (cgroup v2).
+"""Control groups of a campaign, where the kernel and our rights allow any (cgroup v2).
 
 A process cannot leave its cgroup by forking, by a session of its own, or by clearing its
 environment, so a cgroup names what no other mark of ours finds. Folders, below the cgroup that

@@ -147,24 +147,25 @@ class _Kept:
 
 def abandoned_governors(runtime: Path) -> dict[str, str] | None:
     """What each CPU had before a crash that also took the keeper; None where there is no such."""
-    with _record(runtime) as (_, data):
-        return None if data is None else data["governors"]
+    with _abandoned(runtime) as left:
+        return None if left is None else left[1]
 
 
 def restore_abandoned(
     runtime: Path, say: Callable[[str], None], complain: Callable[[str], None]
 ) -> None:
     """Puts back what a crash left, and says so; where it cannot, complains and keeps the record."""
-    with _record(runtime) as (record, data):
-        if record is None or data is None:
+    with _abandoned(runtime) as left:
+        if left is None:
             return
-        failed = governor_keeper.put_back(data["governors"], str(_cpu_root()))
+        record, before = left
+        failed = governor_keeper.put_back(before, str(_cpu_root()))
         if failed:
             reason = next(iter(failed.values()))
             complain(f"the governor of {len(failed)} CPUs cannot be put back: {reason}; use sudo")
             return
         record.remove()
-        say(f"the governor of the CPUs was put back: {governor_names(data['governors'])}")
+        say(f"the governor of the CPUs was put back: {governor_names(before)}")
 
 
 def governor_names(before: Mapping[str, str]) -> str:
@@ -175,27 +176,23 @@ def governor_names(before: Mapping[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def _record(
+def _abandoned(
     runtime: Path,
-) -> Iterator[tuple[governor_keeper.GovernorRecord | None, dict[str, Any] | None]]:
-    """The record of a dead energyctl about the CPUs of this machine, locked in the block."""
+) -> Iterator[tuple[governor_keeper.GovernorRecord, dict[str, str]] | None]:
+    """The record of a dead energyctl about the CPUs of this machine, locked in the block, and what
+    each CPU had."""
     try:
         record = governor_keeper.GovernorRecord(str(runtime))
     except OSError:
-        yield None, None
+        yield None
         return
-    try:
-        taken = record.take()
-        if taken is None:
-            yield record, None
-            return
-        data, descriptor = taken
+    with contextlib.closing(record):
+        data, descriptor = record.take() or ({}, None)
         try:
-            yield record, data if _is_abandoned(data) else None
+            yield (record, data["governors"]) if _is_abandoned(data) else None
         finally:
-            os.close(descriptor)
-    finally:
-        record.close()
+            if descriptor is not None:
+                os.close(descriptor)
 
 
 def _is_abandoned(data: Mapping[str, Any]) -> bool:
@@ -204,5 +201,4 @@ def _is_abandoned(data: Mapping[str, Any]) -> bool:
         return False
     if not all(isinstance(name, str) for name in before.values()) or type(pid) is not int:
         return False
-    found = processes.identify(pid)
-    return found is None or found.ticks != data.get("ticks")
+    return not processes.is_alive(pid, data.get("ticks"))

@@ -44,26 +44,32 @@ def _holder(descriptor: int) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _take(descriptor: int, seconds: float) -> None:
-    """Takes the lock; asks for a moment, since :func:`lock_holder` holds it while it looks."""
+def lock_within(descriptor: int, seconds: float, look_seconds: float = 0.02) -> bool:
+    """Whether the lock was free within so long. Raises OSError where the file cannot be locked."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
         except BlockingIOError:
-            if time.monotonic() < deadline:
-                time.sleep(0.02)
-                continue
-        except OSError as error:
-            raise MachineError(
-                f"cannot lock {_lock_path()}: {error.strerror}; {ELSEWHERE}"
-            ) from error
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(look_seconds)
+
+
+def _take(descriptor: int, seconds: float) -> None:
+    """Takes the lock; asks for a moment, since :func:`lock_holder` holds it while it looks."""
+    try:
+        free = lock_within(descriptor, seconds)
+    except OSError as error:
+        raise MachineError(f"cannot lock {_lock_path()}: {error.strerror}; {ELSEWHERE}") from error
+    if not free:
         raise _held_by(_holder(descriptor))
 
 
 def _held_by(holder: Mapping[str, Any]) -> MachineError:
     """Any user may write the note, so nothing in it is taken for granted."""
-    said = {
+    note = {
         key: "".join(c if c.isprintable() else "?" for c in str(holder.get(key, "unknown")))
         for key in ("campaign", "user", "pid", "workspace")
     }
@@ -72,8 +78,8 @@ def _held_by(holder: Mapping[str, Any]) -> MachineError:
     except (KeyError, TypeError, ValueError, OverflowError, OSError):
         since = "an unknown time"
     return MachineError(
-        f"another campaign holds this machine: {said['campaign']!r} of {said['user']}, "
-        f"pid {said['pid']}, since {since}, in {said['workspace']}; "
+        f"another campaign holds this machine: {note['campaign']!r} of {note['user']}, "
+        f"pid {note['pid']}, since {since}, in {note['workspace']}; "
         "wait for it, since two would measure each other"
     )
 

@@ -1,4 +1,4 @@
-"""Edge: the process trees below some roots, with their CPU time, looked at cheaply.
+"""The process trees below some roots, with their CPU time, looked at cheaply.
 
 A process that ends hands its CPU time to the one that reaps it, and a launcher reaps all that its
 training leaves behind. So the time of its tree is conserved; a parent is read before its

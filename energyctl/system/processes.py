@@ -1,4 +1,4 @@
-"""Edge: finds and ends every process of a run.
+"""Finds and ends every process of a run.
 
 A run's processes are known by three marks, each of which misses some: a marker in their
 environment (missed where a program clears it), descent from a process that we started (missed
@@ -10,14 +10,14 @@ got the same pid.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from energyctl.launchers.proc_stat import ProcStat, pids, read_file, read_stat
+from energyctl.launchers import subreaper
+from energyctl.launchers.proc_stat import ProcStat, command_of, pids, read_file, read_stat
 
 EXIT_SECONDS = 0.002
 """The exit of a child is noticed within this, unless the machine is overloaded."""
@@ -31,11 +31,6 @@ def marker(workspace: str, experiment_id: str, role: str) -> str:
     return f"{workspace}/{experiment_id}/{role}"
 
 
-_PR_SET_PDEATHSIG = 1  # prctl(2)
-_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
 @dataclass(frozen=True)
 class ProcessInfo:
     """A living process: its pid, its start time in clock ticks since boot, its command."""
@@ -46,12 +41,10 @@ class ProcessInfo:
 
     def signal(self, signum: int) -> None:
         """Sends *signum*, unless the process is gone or its pid belongs to another by now."""
-        stat = _living(self.pid)
-        if stat is not None and stat.start_ticks == self.ticks:
-            try:
+        if is_alive(self.pid, self.ticks):
+            # Gone meanwhile, or of another user (set-user-ID).
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(self.pid, signum)
-            except (ProcessLookupError, PermissionError):  # gone, or of another user (set-user-ID)
-                return
 
 
 @dataclass(frozen=True)
@@ -69,22 +62,23 @@ def _living(pid: int) -> ProcStat | None:
     return stat if stat is not None and stat.is_alive else None
 
 
-def _command(pid: int) -> str:
-    text = (read_file(f"/proc/{pid}/cmdline") or b"")[:4096]
-    return text.replace(b"\0", b" ").decode(errors="replace").strip()
-
-
 def identify(pid: int, ticks: int | None = None) -> ProcessInfo | None:
     """The process that has *pid* now, or None; also where it did not start at *ticks*."""
     stat = _living(pid)
     if stat is None or ticks not in (None, stat.start_ticks):
         return None
-    return ProcessInfo(pid, stat.start_ticks, _command(pid))
+    return ProcessInfo(pid, stat.start_ticks, command_of(pid))
 
 
 def identified(pids: Iterable[int]) -> list[ProcessInfo]:
     """Those of *pids* that live."""
     return [process for pid in pids if (process := identify(pid)) is not None]
+
+
+def is_alive(pid: int, ticks: object) -> bool:
+    """Whether *pid* still is the process that began at *ticks* (since boot), and no zombie."""
+    stat = _living(pid)
+    return stat is not None and stat.start_ticks == ticks
 
 
 def environment_value(pid: int, name: str) -> str | None:
@@ -146,7 +140,7 @@ def adopt_orphans() -> None:
     """
     global _before_adoption
     _before_adoption = _children(living())
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    subreaper.prctl(subreaper.PR_SET_CHILD_SUBREAPER, 1)
 
 
 def _children(parents: Parents) -> set[int]:
@@ -254,7 +248,7 @@ def with_parent(signum: int) -> Callable[[], None]:
     parent = os.getpid()
 
     def tie() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signum)
+        subreaper.prctl(subreaper.PR_SET_PDEATHSIG, signum)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
 

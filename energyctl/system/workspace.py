@@ -1,4 +1,4 @@
-"""Edge: where the files of a workspace are, and the copies in the package behind them.
+"""Where the files of a workspace are, and the copies in the package behind them.
 
 A file of the workspace wins over the packaged one of the same name.
 """

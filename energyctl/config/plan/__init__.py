@@ -6,7 +6,6 @@ plan = make(settings, registry, seed=7, document=document, problems=checked.prob
 from __future__ import annotations
 
 from energyctl.config.plan.deduplication import (
-    EarlierRun,
     History,
     history_from_results,
     history_from_rows,
@@ -17,7 +16,6 @@ from energyctl.config.plan.planner import make
 
 __all__ = [
     "BackgroundJob",
-    "EarlierRun",
     "History",
     "Plan",
     "Run",

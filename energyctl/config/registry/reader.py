@@ -11,14 +11,7 @@ from typing import Any
 from energyctl.config.jsonfile import reader as jsonfile
 from energyctl.config.jsonfile.reader import Document
 from energyctl.config.jsonfile.validation import Problem
-from energyctl.config.registry.model import (
-    Hyperparameter,
-    Metric,
-    ModelOptions,
-    Registry,
-    Repository,
-    Step,
-)
+from energyctl.config.registry import model
 from energyctl.config.registry.schema import (
     HyperparameterFields,
     MetricFields,
@@ -34,13 +27,13 @@ TRAIN = "train"
 """The step of a repository that names none."""
 
 
-def read(path: Path) -> Registry:
+def read(path: Path) -> model.Registry:
     """Opens a registry file. Raises SettingsError, naming the file and every problem in it."""
     document = jsonfile.read(path)
     return _registry(document.data, str(path), document)
 
 
-def parse(data: Any, name: str) -> Registry:
+def parse(data: Any, name: str) -> model.Registry:
     """The same from JSON data; `name` stands for the file in messages."""
     return _registry(data, name, None)
 
@@ -50,17 +43,17 @@ def problems(data: Any, document: Document | None = None) -> tuple[Problem, ...]
     return checked(data, document)[1]
 
 
-def _registry(data: Any, name: str, document: Document | None) -> Registry:
+def _registry(data: Any, name: str, document: Document | None) -> model.Registry:
     file, problems = checked(data, document)
     if file is None:
         shown = "\n".join(f"{name}: {problem}" for problem in problems[:_MOST_SHOWN])
         more = len(problems) - _MOST_SHOWN
         raise SettingsError(shown + (f"\n{name}: and {more} more" if more > 0 else ""))
     repositories = {name: _repository(name, fields) for name, fields in file.models.items()}
-    return Registry(MappingProxyType(repositories), data)
+    return model.Registry(MappingProxyType(repositories), data)
 
 
-def _repository(name: str, fields: RepositoryFields) -> Repository:
+def _repository(name: str, fields: RepositoryFields) -> model.Repository:
     parameters = {
         inner: _hyperparameter(inner, value)
         for inner, value in fields.supported_hyperparams.items()
@@ -70,7 +63,7 @@ def _repository(name: str, fields: RepositoryFields) -> Repository:
         for value in fields.required_args.values()
         for argument in (shlex.split(value) if isinstance(value, str) else value)
     ]
-    return Repository(
+    return model.Repository(
         name=name,
         path=fields.path,
         models=fields.models,
@@ -88,7 +81,7 @@ def _repository(name: str, fields: RepositoryFields) -> Repository:
         model_flag=fields.model_flag,
         required_args=tuple(arguments),
         per_model=MappingProxyType(
-            {model: _options(own, parameters) for model, own in fields.per_model.items()}
+            {name: _options(own, parameters) for name, own in fields.per_model.items()}
         ),
         hyperparameters=MappingProxyType(parameters),
         metrics=_metrics(fields.performance_metrics),
@@ -103,14 +96,14 @@ def _repository(name: str, fields: RepositoryFields) -> Repository:
     )
 
 
-def _steps(fields: RepositoryFields) -> tuple[Step, ...]:
+def _steps(fields: RepositoryFields) -> tuple[model.Step, ...]:
     """Those of the file, or the one that `train_script` or `command` stand for."""
     if fields.steps is None:
         codes = fields.accepted_exit_codes or (0,)
-        return (Step(TRAIN, fields.command, fields.train_script, accepted_exit_codes=codes),)
+        return (model.Step(TRAIN, fields.command, fields.train_script, accepted_exit_codes=codes),)
     first = next((step for step in fields.steps if "foreground" in step.roles), None)
     return tuple(
-        Step(
+        model.Step(
             name=step.name,
             command=step.command,
             train_script=step.train_script,
@@ -125,21 +118,23 @@ def _steps(fields: RepositoryFields) -> tuple[Step, ...]:
     )
 
 
-def _metrics(fields: MetricFields) -> tuple[Metric, ...]:
+def _metrics(fields: MetricFields) -> tuple[model.Metric, ...]:
     metrics = []
     for name, given in fields.log_patterns.items():
         one = PatternFields(pattern=given) if isinstance(given, str) else given
         required = one.required or name in fields.required
-        metrics.append(Metric(name, one.pattern, one.file, one.select, one.scale, required))
+        metrics.append(model.Metric(name, one.pattern, one.file, one.select, one.scale, required))
     return tuple(metrics)
 
 
-def _options(fields: ModelFields, parameters: Mapping[str, Hyperparameter]) -> ModelOptions:
+def _options(
+    fields: ModelFields, parameters: Mapping[str, model.Hyperparameter]
+) -> model.ModelOptions:
     ranges: dict[str, Any] = {
         name: tuple(parameters[name].accept(bound) for bound in pair)
         for name, pair in fields.ranges.items()
     }
-    return ModelOptions(
+    return model.ModelOptions(
         args=fields.args,
         env=MappingProxyType(fields.env),
         defaults=MappingProxyType(
@@ -150,15 +145,15 @@ def _options(fields: ModelFields, parameters: Mapping[str, Hyperparameter]) -> M
     )
 
 
-def _hyperparameter(name: str, fields: HyperparameterFields) -> Hyperparameter:
-    bare = Hyperparameter(name, fields.flag, fields.type)
+def _hyperparameter(name: str, fields: HyperparameterFields) -> model.Hyperparameter:
+    bare = model.Hyperparameter(name, fields.flag, fields.type)
 
     def typed(pair: tuple[int | float, int | float] | None) -> tuple[Any, Any]:
         return (None, None) if pair is None else (bare.accept(pair[0]), bare.accept(pair[1]))
 
     low, high = typed(fields.range)
     least, greatest = typed(fields.bounds)
-    return Hyperparameter(
+    return model.Hyperparameter(
         name=name,
         flag=fields.flag,
         type=fields.type,
