@@ -29,7 +29,8 @@ def _settle(journal: Journal) -> tuple[list[str], list[CampaignTask]]:
     attempts.refresh()
     present = attempts.present(journal.runs())
     queue = queued(journal)
-    return attempts.settle(present, submit.alive(queue)), queue
+    alive = {(one.task.array_job, one.number) for one in queue}
+    return attempts.settle(present, alive), queue
 
 
 def cancel(journal: Journal, say: Callable[[str], None]) -> list[str]:

@@ -129,7 +129,8 @@ def submit(
     name = str(journal.head()["name"])
     for array in planned(runs, wanted):
         text = script(workspace, name, journal.path, array, wanted)
-        path = _script_path(journal)
+        number = 1 + len(list(journal.own_folder.glob("sbatch_*.sh")))
+        path = journal.own_folder / f"sbatch_{number}.sh"
         journal.folder.write(path, text)
         after: tuple[str, ...] = ()
         before = [made[-1].job] if made else sorted(running)
@@ -153,11 +154,6 @@ def submit(
         )
         made.append(Submission(job, array))
     return made
-
-
-def _script_path(journal: Journal) -> Path:
-    number = 1 + len(list(journal.own_folder.glob("sbatch_*.sh")))
-    return journal.own_folder / f"sbatch_{number}.sh"
 
 
 def _refused(said: str, journal: Journal, made: Sequence[Submission]) -> str:
@@ -211,11 +207,6 @@ def queued(
         if script.parent == journal.own_folder and script.name in asked:
             found.append(CampaignTask(asked[script.name] + task.index, task))
     return found
-
-
-def alive(queue: Collection[CampaignTask]) -> set[tuple[str, int]]:
-    """As :meth:`Attempts.settle` takes it."""
-    return {(one.task.array_job, one.number) for one in queue}
 
 
 def missing(journal: Journal, queue: Collection[CampaignTask]) -> list[Run]:

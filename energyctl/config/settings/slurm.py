@@ -82,13 +82,10 @@ def seconds_of(time: int | str) -> float | None:
     if match is None:
         return None
     days, *rest = match.groups()
-    first, second, third = (None if part is None else int(part) for part in rest)
-    assert first is not None
-    if days is not None:
-        return 86400.0 * int(days) + 3600 * first + 60 * (second or 0) + (third or 0)
-    if third is not None:
-        return 3600.0 * first + 60 * (second or 0) + third
-    return 60.0 * first + (second or 0)
+    parts = [int(part) for part in rest if part is not None]
+    units = (60, 1) if days is None and len(parts) < 3 else (3600, 60, 1)
+    seconds = sum(part * unit for part, unit in zip(parts, units, strict=False))
+    return 86400.0 * int(days or 0) + seconds
 
 
 class Slurm(Strict):

@@ -47,11 +47,9 @@ def progress(path: Path, source: str | None) -> Iterator[Fault]:
     """The pattern of the progress."""
     if source is None:
         return
-    yield from _pattern(path, source)
-    try:
-        groups = compiled(source).groupindex
-    except (re.error, OverflowError, RecursionError):
-        return
+    faults = list(_pattern(path, source))
+    yield from faults
+    groups = {} if faults else compiled(source).groupindex
     if "total" in groups and "done" not in groups:
         yield path, 'has a group "total", but none "done"', 'name the other one "done"'
 
