@@ -55,7 +55,7 @@ def read_line() -> bytes:
 def start(request: dict[str, Any]) -> tuple[int, int]:
     """Forks the training; (pid, errno of a program that could not be executed, else 0)."""
     parent = os.getpid()
-    told, tell = os.pipe()  # closed by a successful exec, like all that Python opens
+    reading, writing = os.pipe()  # closed by a successful exec, like all that Python opens
     environment = {os.fsencode(k): os.fsencode(v) for k, v in request["env"].items()}
     argv = [os.fsencode(item) for item in request["argv"]]
     pid = os.fork()
@@ -67,13 +67,13 @@ def start(request: dict[str, Any]) -> tuple[int, int]:
             os.chdir(os.fsencode(request["cwd"]))
             os.execvpe(argv[0], argv, environment)
         except OSError as error:
-            os.write(tell, str(error.errno).encode())
+            os.write(writing, str(error.errno).encode())
         finally:
             os._exit(126)
-    os.close(tell)
-    said = os.read(told, 32)
-    os.close(told)
-    return pid, int(said or b"0")
+    os.close(writing)
+    answer_text = os.read(reading, 32)
+    os.close(reading)
+    return pid, int(answer_text or b"0")
 
 
 def end_leftovers() -> None:

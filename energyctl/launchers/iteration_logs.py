@@ -76,11 +76,11 @@ def prune(notes: str, folder: str, keep: tuple[int, int, int], run: int, failed:
     """
     first, last, most = keep
     since, newest, *failures = _read(notes) or [run, run - 1]
-    known = {*failures, run} if failed else set(failures)
-    kept = set(sorted(known)[max(0, len(known) - most) :])
+    failed_runs = {*failures, run} if failed else set(failures)
+    kept = set(sorted(failed_runs)[max(0, len(failed_runs) - most) :])
     end = max(newest, run) - last + 1  # before the last ones
     left = range(max(since, newest - last + 1), end)
-    for number in sorted({*left, *known, run} - kept):
+    for number in sorted({*left, *failed_runs, run} - kept):
         if first < number < end:
             _remove(os.path.join(folder, f"run_{number}.log"))
     # Only now: what a crash or a full disk keeps from being removed or noted is seen again.

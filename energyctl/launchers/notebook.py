@@ -36,14 +36,14 @@ class ValueChange:
     """
 
     def __init__(self, text: str) -> None:
-        found = _CHANGE.fullmatch(text)
-        if found is None:
+        match = _CHANGE.fullmatch(text)
+        if match is None:
             raise NotebookError(f"--set {text}: write NAME=VALUE, CALLEE.KEYWORD=VALUE or CELL:…")
         self.text = text
-        self.cell = None if found[1] is None else int(found[1])
-        target: str = found[2]
+        self.cell = None if match[1] is None else int(match[1])
+        target: str = match[2]
         self.callee, _, self.name = target.rpartition(".")
-        self.value = value_of(found[3])
+        self.value = value_of(match[3])
         self.hits = 0
 
     def node(self, at: ast.AST) -> ast.expr:
@@ -143,11 +143,11 @@ def chosen(text: str | None, count: int) -> list[int]:
         return list(range(count))
     numbers: list[int] = []
     for part in text.split(","):
-        found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-        if found is None:
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if match is None:
             raise NotebookError(f"--cells {text}: write numbers and spans from 0, as 0-6,9")
-        first = int(found[1])
-        last = first if found[2] is None else int(found[2])
+        first = int(match[1])
+        last = first if match[2] is None else int(match[2])
         if last < first or last >= count:
             raise NotebookError(
                 f"--cells {text}: {part} is not in the {count} cells (0-{count - 1})"

@@ -115,12 +115,12 @@ def descendants() -> dict[int, int]:
     for pid in pids():
         if (stat := read_stat(pid)) is not None and stat.is_alive:
             parents[pid], groups[pid] = stat.parent, stat.group
-    found: dict[int, int] = {}
+    groups_below: dict[int, int] = {}
     layer = {os.getpid()}
     while layer:
         layer = {pid for pid, parent in parents.items() if parent in layer}
-        found.update((pid, groups[pid]) for pid in layer)
-    return found
+        groups_below.update((pid, groups[pid]) for pid in layer)
+    return groups_below
 
 
 def send(pids: list[int], signum: int) -> None:

@@ -64,13 +64,13 @@ def ranges(numbers: Iterable[int]) -> str:
     return ",".join("-".join(map(str, part)) for part in parts)
 
 
-def with_options(wanted: Slurm, given: Sequence[str]) -> Slurm:
+def with_options(section: Slurm, given: Sequence[str]) -> Slurm:
     """The section ``slurm`` with ``--sbatch KEY=VALUE`` over it. Raises SettingsError.
 
     KEY is a field of the section, or any long option of sbatch.
     """
     fields: dict[str, Any] = {}
-    options: dict[str, Any] = dict(wanted.options)
+    options: dict[str, Any] = dict(section.options)
     for text in given:
         key, sign, value = text.partition("=")
         name = key.strip().removeprefix("--").replace("-", "_")
@@ -86,7 +86,7 @@ def with_options(wanted: Slurm, given: Sequence[str]) -> Slurm:
             fields[name] = value
         else:
             options[name.replace("_", "-")] = value
-    merged = wanted.model_dump() | fields | {"options": options}
+    merged = section.model_dump() | fields | {"options": options}
     try:
         return Slurm.model_validate(merged)
     except ValidationError as error:
@@ -96,8 +96,8 @@ def with_options(wanted: Slurm, given: Sequence[str]) -> Slurm:
         raise SettingsError(f"--sbatch {place}: {words}") from error
 
 
-def sbatch_options(wanted: Slurm) -> list[tuple[str, str]]:
+def sbatch_options(section: Slurm) -> list[tuple[str, str]]:
     """Long options with their values: those of the section, then the others."""
-    named = [(name, getattr(wanted, name)) for name in NAMED]
+    named = [(name, getattr(section, name)) for name in NAMED]
     chosen = [(name, str(value)) for name, value in named if value is not None]
-    return chosen + [(name, str(value)) for name, value in wanted.options.items()]
+    return chosen + [(name, str(value)) for name, value in section.options.items()]

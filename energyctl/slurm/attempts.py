@@ -116,7 +116,7 @@ class Tries:
         *alive*: (array job, number of the task) of those that are still in the queue. What cannot
         be brought to its end is told, and keeps the others from nothing.
         """
-        said, claims = [], self.claims
+        lines, claims = [], self.claims
         for run, claim in present:
             if (claim.array_job, claim.task) in alive:
                 continue
@@ -127,10 +127,10 @@ class Tries:
                 line = None if error.errno in GONE else f"run {run.index}: not settled: {error}"
             except EnergyctlError as error:
                 line = f"run {run.index}: not settled: {error}"
-            said += [line] if line else []
+            lines += [line] if line else []
         if not alive:
             self._sweep()
-        return said
+        return lines
 
     def _settle(self, run: Run, claim: Claim, claims: Claims) -> str | None:
         files = self.files(claim.experiment_id)
@@ -269,12 +269,12 @@ class ClaimingStore:
 
         Raises RunError where an attempt counts whose result is lost.
         """
-        made = claims.of(run.index)
+        attempts = claims.of(run.index)
         counts = claims.decided(run.index)
-        if counts is None and made:
-            result = self.attempts.result(self.attempts.files(made[-1].experiment_id))
+        if counts is None and attempts:
+            result = self.attempts.result(self.attempts.files(attempts[-1].experiment_id))
             if result is not None and result["status"] in FINAL:
-                claims.decide(made[-1])
+                claims.decide(attempts[-1])
                 counts = claims.decided(run.index)
         if counts is None:
             return False

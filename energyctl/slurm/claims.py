@@ -25,7 +25,7 @@ from energyctl.system.user import User
 
 @dataclass(frozen=True)
 class Claim:
-    """An attempt at a run. number: 0 in a decision; task, job: of the cluster."""
+    """An attempt at a run. number: 0 in a decision; task, job: of the cluster; time: Unix."""
 
     run: int
     number: int

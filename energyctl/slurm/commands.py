@@ -129,8 +129,8 @@ def submit(script: Path, *options: str) -> str:
 
 def largest_index() -> int:
     """The highest index that an array may have here: MaxArraySize less one (slurm.conf(5))."""
-    found = _configured("MaxArraySize")
-    return max(0, int(found) - 1) if found and found.isdecimal() else 1000
+    size = _configured("MaxArraySize")
+    return max(0, int(size) - 1) if size and size.isdecimal() else 1000
 
 
 @lru_cache(1)
@@ -142,8 +142,8 @@ def cluster_name(patient: bool = True) -> str | None:
 def _configured(name: str, *, patient: bool = True) -> str | None:
     command = ["scontrol", "show", "config"]
     out = _call(command) if patient else _call_once(command, QUICK_SECONDS)
-    found = re.search(rf"^{name}\s*=\s*(\S+)", out, re.M)
-    return found[1] if found else None
+    match = re.search(rf"^{name}\s*=\s*(\S+)", out, re.M)
+    return match[1] if match else None
 
 
 def queue(users: Iterable[int], *, patient: bool = True) -> list[QueuedTask]:
@@ -168,14 +168,14 @@ def _tasks(line: str) -> Iterator[QueuedTask]:
 
 def expanded(indices: str) -> list[int]:
     """``1-3,7,10-20:5%2`` → 1, 2, 3, 7, 10, 15, 20; 0 where it is no array's."""
-    found: list[int] = []
+    numbers: list[int] = []
     for part in indices.partition("%")[0].split(","):
         match = re.fullmatch(r"(\d+)(?:-(\d+)(?::(\d+))?)?", part.strip())
         if match is not None:
             first, last, step = (None if word is None else int(word) for word in match.groups())
             assert first is not None
-            found += range(first, (first if last is None else last) + 1, step or 1)
-    return found or [0]
+            numbers += range(first, (first if last is None else last) + 1, step or 1)
+    return numbers or [0]
 
 
 def job_facts(job: str) -> dict[str, str]:
@@ -230,8 +230,8 @@ def _call_once(command: Sequence[str], limit_seconds: float = CALL_SECONDS) -> s
         raise Unreachable(f"{command[0]} did not answer within {limit_seconds:.0f} s") from error
     if done.returncode:
         lines = [" ".join(line.split()) for line in done.stderr.splitlines() if line.strip()]
-        told = [line.removeprefix(f"{command[0]}: ").removeprefix("error: ") for line in lines]
-        said = "; ".join(told) or f"exit code {done.returncode}"
-        kind = Unreachable if any(words in said for words in _NOT_THERE) else MachineError
-        raise kind(f"{command[0]}: {said}")
+        messages = [line.removeprefix(f"{command[0]}: ").removeprefix("error: ") for line in lines]
+        message = "; ".join(messages) or f"exit code {done.returncode}"
+        kind = Unreachable if any(words in message for words in _NOT_THERE) else MachineError
+        raise kind(f"{command[0]}: {message}")
     return done.stdout

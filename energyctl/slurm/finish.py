@@ -19,8 +19,8 @@ CANCEL_SECONDS = 180.0
 
 def settle(journal: Journal) -> list[str]:
     """Brings attempts of tasks that are gone to their end; a line for each."""
-    with alone(journal) as own:
-        return _settle(own)[0]
+    with alone(journal) as part:
+        return _settle(part)[0]
 
 
 def _settle(journal: Journal) -> tuple[list[str], list[CampaignTask]]:
@@ -38,36 +38,36 @@ def cancel(journal: Journal, say: Callable[[str], None]) -> list[str]:
 
     Raises MachineError that names what is left in the queue.
     """
-    with alone(journal) as own:
-        queue, done = queued(own), []
+    with alone(journal) as part:
+        queue, done = queued(part), []
         if queue:
             names = sorted({one.task.name for one in queue})
             say(f"cancelling {len(names)} tasks")
             commands.cancel(sorted({one.task.array_job for one in queue}))
-            left = submit.wait_until_empty(own, CANCEL_SECONDS)
+            left = submit.wait_until_empty(part, CANCEL_SECONDS)
             if left:
                 still = ", ".join(
                     f"{one.task.name} ({one.task.state} on {one.task.node})" for one in left
                 )
                 raise MachineError(f"still in the queue after {CANCEL_SECONDS:.0f} s: {still}")
-            own.append("cancelled", tasks=names)
+            part.append("cancelled", tasks=names)
             done.append(f"ended {len(names)} tasks")
-        return done + _settle(own)[0]
+        return done + _settle(part)[0]
 
 
 def submit_missing(
     workspace: Workspace, journal: Journal, change: Callable[[Slurm], Slurm]
 ) -> tuple[list[str], list[Run], list[CampaignTask], list[Submission]]:
     """What was settled, what was missing, what is in the queue, and what is submitted now."""
-    with alone(journal) as own:
-        said, queue = _settle(own)
+    with alone(journal) as part:
+        lines, queue = _settle(part)
         held = [one.task.name for one in queue if one.task.held]
         if held:
             commands.release(held)
-            said.append(f"released {', '.join(held)}, which Slurm held after a start that failed")
-        runs, made = submit.missing(own, queue), []
+            lines.append(f"released {', '.join(held)}, which Slurm held after a start that failed")
+        runs, submissions = submit.missing(part, queue), []
         if runs:
             running = {one.task.array_job for one in queue}
-            options = change(submit.options_of(own))
-            made = submit.submit(workspace, own, runs, options, running)
-        return said, runs, queue, made
+            options = change(submit.options_of(part))
+            submissions = submit.submit(workspace, part, runs, options, running)
+        return lines, runs, queue, submissions

@@ -31,7 +31,7 @@ class RunNow:
 
     age_seconds: since its task told of it. seconds: the training's duration, of a finished one.
     note: why it waits, or why its node refused; refused_by: which node that was.
-    held: by Slurm, after a start that failed.
+    held: by Slurm, after a start that failed. phase_since: Unix time.
     """
 
     index: int
@@ -116,18 +116,18 @@ class Overviews:
     def look(self) -> Overview:
         """How it stands now. Never raises for a Slurm that does not answer."""
         journal, events = self.journal, list(self.journal.events())
-        made = submissions(events)
+        arrays = submissions(events)
         queue: list[CampaignTask] | None
         problem = None
         try:
             queue = queued(journal, events, patient=False)
         except MachineError as error:
             queue, problem = None, str(error)
-        seen = _Seen.of(events)
+        history = _Seen.of(events)
         finished = self._finished(events)
         states = _states(journal)
         runs = [
-            self._run(run, task_of(run.index, self._size), finished, seen, states, queue)
+            self._run(run, task_of(run.index, self._size), finished, history, states, queue)
             for run in self._runs
         ]
         return Overview(
@@ -135,12 +135,12 @@ class Overviews:
             journal=journal.path,
             results=journal.folder.root,
             runs=runs,
-            jobs=list(made),
-            superseded=seen.superseded,
+            jobs=list(arrays),
+            superseded=history.superseded,
             seconds_of_runs=[
-                seen.ended[index] - seen.began[index]
+                history.ended[index] - history.began[index]
                 for index in finished
-                if index in seen.ended and index in seen.began
+                if index in history.ended and index in history.began
             ],
             in_queue=len(queue or ()),
             queue_problem=problem,
@@ -149,7 +149,7 @@ class Overviews:
 
     def _finished(self, events: Iterable[JournalLine]) -> dict[int, str]:
         """Run → id of its result, as :meth:`Journal.finished`; a result never changes."""
-        found = {}
+        results = {}
         for event in events:
             if event.get("event") in ("started", "finished"):
                 name = str(event["experiment_id"])
@@ -159,15 +159,15 @@ class Overviews:
                         continue
                     self._results[name] = _facts(result)
                 if self._results[name]["state"] in FINISHED:
-                    found[int(event["run"])] = name
-        return found
+                    results[int(event["run"])] = name
+        return results
 
     def _run(
         self,
         run: Run,
         task: int,
         finished: Mapping[int, str],
-        seen: _Seen,
+        history: _Seen,
         states: Mapping[tuple[int, str, str], Mapping[str, Any]],
         queue: Sequence[CampaignTask] | None,
     ) -> RunNow:
@@ -175,8 +175,8 @@ class Overviews:
         facts: dict[str, Any] = {
             "index": run.index,
             "title": title,
-            "attempts": seen.attempts.get(run.index, 0),
-            "tried": seen.tried.get(run.index),
+            "attempts": history.attempts.get(run.index, 0),
+            "tried": history.tried.get(run.index),
         }
         name = finished.get(run.index)
         if name is not None:
@@ -184,7 +184,7 @@ class Overviews:
         mine = next((one.task for one in queue or () if one.number == task), None)
         if mine is None:
             state: State = "missing" if queue is not None else "unknown"
-            node, note = seen.refused.get(task, (None, None))
+            node, note = history.refused.get(task, (None, None))
             return RunNow(**facts, state=state, task=task, note=note, refused_by=node)
         facts |= {"task": task, "job": mine.name, "node": mine.node}
         if not mine.runs:
@@ -192,7 +192,7 @@ class Overviews:
             return RunNow(**facts, state="waiting", note=mine.reason)
         now = states.get((run.index, mine.array_job, mine.node or ""))
         if now is None:
-            begun = seen.running.get(task)
+            begun = history.running.get(task)
             state = "starting" if begun in (None, run.index) else "waiting"
             return RunNow(**facts, state=state)
         return RunNow(
@@ -219,7 +219,10 @@ def _facts(result: Result) -> dict[str, Any]:
 
 @dataclass
 class _Seen:
-    """What the lines of the journal say. Keys are runs; of ``refused`` and ``running``, tasks."""
+    """What the lines of the journal say. Keys are runs; of ``refused`` and ``running``, tasks.
+
+    began, ended: Unix time.
+    """
 
     attempts: dict[int, int] = field(default_factory=dict)
     tried: dict[int, str] = field(default_factory=dict)
@@ -255,23 +258,23 @@ class _Seen:
 def _states(journal: Journal) -> dict[tuple[int, str, str], Mapping[str, Any]]:
     """(run, array job, node) → what its task published last; a killed one's stays, so the newest
     of each counts."""
-    found: dict[tuple[int, str, str], Mapping[str, Any]] = {}
+    newest: dict[tuple[int, str, str], Mapping[str, Any]] = {}
     for path in journal.parts.glob("*.state.json"):
         state = read_published(path)
         if state is None or not isinstance(state.get("index"), int):
             continue
         key = (state["index"], str(state.get("array_job")), str(state.get("node")))
-        if float(state.get("time") or 0) >= float(found.get(key, {}).get("time") or 0):
-            found[key] = state
-    return found
+        if float(state.get("time") or 0) >= float(newest.get(key, {}).get("time") or 0):
+            newest[key] = state
+    return newest
 
 
-def find(folder: ResultsFolder, wanted: str | None) -> Journal:
+def find(folder: ResultsFolder, name: str | None) -> Journal:
     """The journal of a campaign on a cluster, the newest where none is named.
 
     Raises SettingsError where there is none, or it runs on one machine.
     """
-    journal = find_journal(folder, wanted)
+    journal = find_journal(folder, name)
     if journal.cluster is None:
         raise SettingsError(
             f"{journal.name} runs on one machine, not on a cluster; energyctl status shows it"

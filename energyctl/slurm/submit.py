@@ -38,20 +38,20 @@ class Submission:
     array: Array
 
 
-def cluster_facts(wanted: Slurm) -> dict[str, Any]:
+def cluster_facts(section: Slurm) -> dict[str, Any]:
     """What the head of the journal holds of the cluster; the tasks go by it."""
-    return {"kind": "slurm", **wanted.model_dump(mode="json")}
+    return {"kind": "slurm", **section.model_dump(mode="json")}
 
 
 def options_of(journal: Journal) -> Slurm:
     """The section ``slurm`` that a campaign was submitted with last."""
-    found = journal.cluster or {}
+    section = journal.cluster or {}
     for event in journal.events():
         if event.get("event") == SUBMITTING and event.get("options"):
-            found = event["options"]
-    known = {name: value for name, value in found.items() if name in Slurm.model_fields}
-    known["modules"] = tuple(known.get("modules") or ())
-    return Slurm.model_validate(known)
+            section = event["options"]
+    fields = {name: value for name, value in section.items() if name in Slurm.model_fields}
+    fields["modules"] = tuple(fields.get("modules") or ())
+    return Slurm.model_validate(fields)
 
 
 @contextlib.contextmanager
@@ -76,18 +76,18 @@ def alone(journal: Journal) -> Iterator[Journal]:
         os.close(descriptor)
 
 
-def script(workspace: Workspace, name: str, journal: Path, array: Array, wanted: Slurm) -> str:
+def script(workspace: Workspace, name: str, journal: Path, array: Array, section: Slurm) -> str:
     """The script of one array, from the workspace's template. Raises SettingsError."""
     folder = journal.with_suffix("")
     values = {
         "campaign": name,
         "job_name": f"energyctl-{safe_name(name)}",
-        "array": array.spec(wanted.nodes_at_once),
+        "array": array.spec(section.nodes_at_once),
         "offset": array.offset,
-        "mem": wanted.mem or "mem-per-cpu" in wanted.options or "mem-per-gpu" in wanted.options,
-        "options": sbatch_options(wanted),
-        "modules": wanted.modules,
-        "warning_seconds": wanted.warning_seconds,
+        "mem": section.mem or "mem-per-cpu" in section.options or "mem-per-gpu" in section.options,
+        "options": sbatch_options(section),
+        "modules": section.modules,
+        "warning_seconds": section.warning_seconds,
         # A percent sign begins a replacement of sbatch's.
         "output": f"{str(folder).replace('%', '%%')}/slurm-%A_%a.out",
         "workspace": str(workspace.root),
@@ -97,15 +97,15 @@ def script(workspace: Workspace, name: str, journal: Path, array: Array, wanted:
     return templates.render_template(workspace.find(SCRIPT), values, script=True)
 
 
-def check(workspace: Workspace, name: str, wanted: Slurm) -> None:
+def check(workspace: Workspace, name: str, section: Slurm) -> None:
     """All of it that can be known wrong now. Raises Settings- or MachineError."""
-    script(workspace, name, workspace.root / "x.jsonl", Array(0, (1,)), wanted)
+    script(workspace, name, workspace.root / "x.jsonl", Array(0, (1,)), section)
     commands.require()
 
 
-def planned(runs: Collection[Run], wanted: Slurm) -> list[Array]:
+def planned(runs: Collection[Run], section: Slurm) -> list[Array]:
     """The arrays that would be submitted."""
-    tasks = {task_of(run.index, wanted.runs_per_task) for run in runs}
+    tasks = {task_of(run.index, section.runs_per_task) for run in runs}
     return arrays(tasks, commands.largest_index())
 
 
@@ -113,7 +113,7 @@ def submit(
     workspace: Workspace,
     journal: Journal,
     runs: Collection[Run],
-    wanted: Slurm,
+    section: Slurm,
     running: Collection[str] = (),
 ) -> list[Submission]:
     """Submits the tasks of these runs. Raises MachineError with sbatch's words.
@@ -122,45 +122,45 @@ def submit(
     *running*: array jobs of the campaign that are in the queue.
     """
     attempts = Tries(journal.folder, journal)
-    made: list[Submission] = []
+    submissions: list[Submission] = []
     for folder in (journal.parts, attempts.root):
         journal.folder.make(folder)
     attempts.claims.prepare()
     name = str(journal.head()["name"])
-    for array in planned(runs, wanted):
-        text = script(workspace, name, journal.path, array, wanted)
+    for array in planned(runs, section):
+        text = script(workspace, name, journal.path, array, section)
         number = 1 + len(list(journal.own_folder.glob("sbatch_*.sh")))
         path = journal.own_folder / f"sbatch_{number}.sh"
         journal.folder.write(path, text)
         after: tuple[str, ...] = ()
-        before = [made[-1].job] if made else sorted(running)
-        if before and wanted.nodes_at_once:  # the limit is of all arrays together
+        before = [submissions[-1].job] if submissions else sorted(running)
+        if before and section.nodes_at_once:  # the limit is of all arrays together
             after = (f"--dependency=afterany:{':'.join(before)}",)
         journal.append(
             SUBMITTING,
             script=path.name,
             offset=array.offset,
             tasks=list(array.tasks),
-            options=wanted.model_dump(mode="json"),
+            options=section.model_dump(mode="json"),
             cluster=commands.cluster_name(),
             by=os.uname().nodename,
         )
         try:
             job = commands.submit(path, *after)
         except MachineError as error:
-            raise MachineError(_refused(str(error), journal, made)) from error
+            raise MachineError(_refused(str(error), journal, submissions)) from error
         journal.append(
             "submitted", job=job, offset=array.offset, tasks=list(array.tasks), script=path.name
         )
-        made.append(Submission(job, array))
-    return made
+        submissions.append(Submission(job, array))
+    return submissions
 
 
-def _refused(said: str, journal: Journal, made: Sequence[Submission]) -> str:
-    if not made:
-        return f"{said}; nothing was submitted"
-    jobs = ", ".join(one.job for one in made)
-    return f"{said}; submitted so far: {jobs}; the rest: {journal.resume_command}"
+def _refused(reason: str, journal: Journal, submissions: Sequence[Submission]) -> str:
+    if not submissions:
+        return f"{reason}; nothing was submitted"
+    jobs = ", ".join(one.job for one in submissions)
+    return f"{reason}; submitted so far: {jobs}; the rest: {journal.resume_command}"
 
 
 def submissions(events: Iterable[JournalLine]) -> dict[str, Array]:
@@ -201,12 +201,12 @@ def queued(
             f"{journal.name} was submitted on the cluster {', '.join(sorted(clusters))}; "
             f"this machine speaks to {here}"
         )
-    found = []
+    campaign_tasks = []
     for task in tasks:
         script = Path(task.command)
         if script.parent == journal.own_folder and script.name in asked:
-            found.append(CampaignTask(asked[script.name] + task.index, task))
-    return found
+            campaign_tasks.append(CampaignTask(asked[script.name] + task.index, task))
+    return campaign_tasks
 
 
 def missing(journal: Journal, queue: Collection[CampaignTask]) -> list[Run]:

@@ -49,20 +49,20 @@ class Task:
 
 
 def load(
-    workspace: Workspace, folder: ResultsFolder, wanted: str, number: int, observer: Observer
+    workspace: Workspace, folder: ResultsFolder, name: str, number: int, observer: Observer
 ) -> Task:
     """The task of that number, with what is left of its runs.
 
     Raises SettingsError where there is none, and MachineError where this is no job of Slurm.
     """
     here = commands.here()
-    journal = find_journal(folder, wanted)
+    journal = find_journal(folder, name)
     if journal.cluster is None:
         raise SettingsError(f"{journal.name} runs on one machine, not on a cluster")
     options = options_of(journal)
     whole, runs = of_journal(workspace, journal, observer)
-    own = runs_of(number, options.runs_per_task)
-    planned = sum(run.index in own for run in runs)
+    numbers = runs_of(number, options.runs_per_task)
+    planned = sum(run.index in numbers for run in runs)
     if not planned:
         raise SettingsError(f"{journal.name} has no task {number}: there are {len(runs)} runs")
     # A controller that forgot a start counts none: the node tells two starts apart.
@@ -80,7 +80,7 @@ def load(
     )
     campaign = replace(
         whole,
-        runs=[run for run in whole.runs if run.index in own],
+        runs=[run for run in whole.runs if run.index in numbers],
         journal=lambda: mine,
         place=lambda folder, journal: ClaimingStore(Tries(folder, journal), here, number),
         allocation=allocation,
@@ -146,12 +146,12 @@ def _node_facts(task: Task, options: Slurm) -> tuple[dict[str, object], Sequence
     here = task.here
     warnings: list[str] = []
     try:
-        told = commands.job_facts(here.job)
+        facts = commands.job_facts(here.job)
     except MachineError as error:
-        told = {}
+        facts = {}
         warnings.append(f"whether this node is ours alone is not known: {error}")
     # NO: --exclusive. OK, YES: others may be given what is left of the node (scontrol(1)).
-    sharing = told.get("OverSubscribe")
+    sharing = facts.get("OverSubscribe")
     if sharing not in (None, "NO"):
         if options.shared_node == "fail":
             raise MachineError(
@@ -163,7 +163,7 @@ def _node_facts(task: Task, options: Slurm) -> tuple[dict[str, object], Sequence
             f"this node may be shared with other jobs (OverSubscribe={sharing}): their energy is "
             "in the counters"
         )
-    features = told.get("Features", "(null)")
+    features = facts.get("Features", "(null)")
     return {
         "node": here.node,
         "slurm": {
@@ -172,7 +172,7 @@ def _node_facts(task: Task, options: Slurm) -> tuple[dict[str, object], Sequence
             "array_job_id": here.array_job,
             "task": task.number,
             "restarts": here.restarts,
-            "partition": here.partition or told.get("Partition"),
+            "partition": here.partition or facts.get("Partition"),
             "constraint": None if features == "(null)" else features,
             "exclusive": None if sharing is None else sharing == "NO",
         },

@@ -46,11 +46,11 @@ class Cgroup:
 
     def members(self) -> list[int]:
         """Pids in it, and in the cgroups that trainings made below it; not those of zombies."""
-        found: list[int] = []
+        pids: list[int] = []
         for folder in self._tree():
             with contextlib.suppress(OSError):
-                found += [int(word) for word in (folder / "cgroup.procs").read_text().split()]
-        return [pid for pid in found if pid]  # 0: a process of another pid namespace
+                pids += [int(word) for word in (folder / "cgroup.procs").read_text().split()]
+        return [pid for pid in pids if pid]  # 0: a process of another pid namespace
 
     def kill(self) -> None:
         """KILL to every member at once, also to what is being forked (Linux 5.14)."""
@@ -107,18 +107,18 @@ def make(name: str, own: Callable[[Path], None]) -> Cgroup | None:
     above = own_folder()
     if above is None or not _may_hold(above):
         return None
-    made = Cgroup(above / f"energyctl-{name}")
+    cgroup = Cgroup(above / f"energyctl-{name}")
     try:
-        for folder in (made.folder, *(made.part(part).folder for part in PARTS)):
+        for folder in (cgroup.folder, *(cgroup.part(part).folder for part in PARTS)):
             folder.mkdir(exist_ok=True)
             for path in (folder, folder / "cgroup.procs", folder / "cgroup.kill"):
                 if path.exists():
                     own(path)
-        (made.part("foreground").folder / "cgroup.procs").read_text()
+        (cgroup.part("foreground").folder / "cgroup.procs").read_text()
     except OSError:
-        made.remove()
+        cgroup.remove()
         return None
-    return made
+    return cgroup
 
 
 def _may_hold(above: Path) -> bool:

@@ -67,9 +67,9 @@ class Created:
     """
 
     def __init__(self, folder: Path, names: Iterable[str]) -> None:
-        whole = Path(os.path.abspath(folder))
-        self._folders = [p for p in (whole, *whole.parents) if not os.path.lexists(p)]
-        self._files = [whole / name for name in names if not os.path.lexists(whole / name)]
+        absolute = Path(os.path.abspath(folder))
+        self._folders = [p for p in (absolute, *absolute.parents) if not os.path.lexists(p)]
+        self._files = [absolute / name for name in names if not os.path.lexists(absolute / name)]
 
     def own(self, user: User) -> None:
         """Gives it to `user`, where root made it for them."""

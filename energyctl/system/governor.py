@@ -32,11 +32,11 @@ def _cpu_root() -> Path:
 
 def governors() -> dict[Path, str]:
     """The scaling governor of each CPU by its file; empty where the kernel offers none."""
-    found = {}
+    names = {}
     for path in sorted(_cpu_root().glob("cpu[0-9]*/cpufreq/scaling_governor")):
         with contextlib.suppress(OSError):
-            found[path] = path.read_text().strip()
-    return found
+            names[path] = path.read_text().strip()
+    return names
 
 
 def governor_problem(name: str) -> str | None:
@@ -91,13 +91,13 @@ class _Kept:
     """The record of *before* (CPU → governor), and a keeper that waits for our end."""
 
     def __init__(self, runtime: Path, before: Mapping[str, str]) -> None:
-        own = processes.identify(os.getpid())
-        assert own is not None
+        us = processes.identify(os.getpid())
+        assert us is not None
         self._path = runtime / NAME
-        record = {"pid": own.pid, "ticks": own.ticks, "root": str(_cpu_root()), "governors": before}
+        record = {"pid": us.pid, "ticks": us.ticks, "root": str(_cpu_root()), "governors": before}
         with invoking_user().acting():
             write_atomic(self._path, json.dumps(record) + "\n")
-        arguments = [str(self._path), str(_cpu_root()), str(own.pid), str(own.ticks)]
+        arguments = [str(self._path), str(_cpu_root()), str(us.pid), str(us.ticks)]
         try:
             self._keeper = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(Path(governor_keeper.__file__)), *arguments],

@@ -55,11 +55,11 @@ def holding(
     job: str | None = None,
 ) -> Iterator[None]:
     """The record stands in *runtime* while the block runs. Raises MachineError."""
-    own = processes.identify(os.getpid())
-    assert own is not None
+    process = processes.identify(os.getpid())
+    assert process is not None
     owner = Owner(
-        pid=own.pid,
-        ticks=own.ticks,
+        pid=process.pid,
+        ticks=process.ticks,
         user=user.name,
         workspace=str(workspace),
         campaign=campaign,

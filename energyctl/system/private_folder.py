@@ -39,7 +39,7 @@ def others_with_folders() -> list[User]:
     """For root: the other users who have private folders on this machine."""
     if os.getuid() != 0:
         return []
-    found = []
+    users = []
     for folder in sorted(node_local().glob("energyctl-*")):
         uid = folder.name.removeprefix("energyctl-")
         if uid.isdigit() and int(uid) != invoking_user().uid:
@@ -48,8 +48,8 @@ def others_with_folders() -> list[User]:
                 if folder.lstat().st_uid == entry.pw_uid:
                     groups = tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
                     user = (entry.pw_uid, entry.pw_gid, entry.pw_name, entry.pw_dir, groups)
-                    found.append(User(*user, switched=False))
-    return found
+                    users.append(User(*user, switched=False))
+    return users
 
 
 def runtime_path(workspace: Path, user: User, seat: str = "") -> Path:
@@ -70,12 +70,12 @@ def runtime_folder(workspace: Path, user: User, seat: str = "") -> Path:
         try:
             with user.acting(), contextlib.suppress(FileExistsError):
                 path.mkdir(mode=0o700)
-            found = path.lstat()
+            status = path.lstat()
         except OSError as error:
             raise MachineError(
                 f"cannot make the private folder {path}: {error.strerror}"
             ) from error
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != user.uid or found.st_mode & 0o077:
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != user.uid or status.st_mode & 0o077:
             raise MachineError(f"{path} is not a private folder of {user.name}; remove it")
     return folder
 

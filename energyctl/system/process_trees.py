@@ -47,8 +47,8 @@ class TreeReader:
     """
 
     def __init__(self) -> None:
-        own = f"/proc/self/task/{threading.get_native_id()}/children"
-        self._listed = os.path.exists(own)
+        path = f"/proc/self/task/{threading.get_native_id()}/children"
+        self._listed = os.path.exists(path)
         self._scans = not self._listed
 
     def look(self, roots: Iterable[int]) -> list[Tree]:
@@ -62,11 +62,11 @@ class TreeReader:
 
 
 def _look(root: int, children: Callable[[int, int], Sequence[int]], tries: int) -> Tree | None:
-    own = read_stat(root)
-    if own is None:
+    stat_of_root = read_stat(root)
+    if stat_of_root is None:
         return None
-    tree, whole = Tree(root, own.start_ticks), True
-    layer: list[ProcStat] = [own]
+    tree, complete = Tree(root, stat_of_root.start_ticks), True
+    layer: list[ProcStat] = [stat_of_root]
     while layer:
         stat = layer.pop()
         tree.members[stat.pid] = stat.start_ticks
@@ -75,9 +75,9 @@ def _look(root: int, children: Callable[[int, int], Sequence[int]], tries: int) 
         for child in children(stat.pid, stat.threads):
             if child not in tree.members:
                 below = read_stat(child)
-                whole = whole and below is not None
+                complete = complete and below is not None
                 layer += [below] if below is not None else []
-    return tree if whole or tries == 1 else _look(root, children, tries - 1)
+    return tree if complete or tries == 1 else _look(root, children, tries - 1)
 
 
 def _children(pid: int, threads: int) -> list[int]:

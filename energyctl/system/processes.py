@@ -104,13 +104,13 @@ def living() -> Parents:
 
 def marked(matches: Callable[[str], bool], parents: Parents | None = None) -> list[ProcessInfo]:
     """Every process on the machine whose marker *matches*; this process itself excepted."""
-    found = []
+    matching = []
     for pid in living() if parents is None else parents:
         if pid != os.getpid():
             marker = environment_value(pid, MARKER)
             if marker is not None and matches(marker):
-                found.append(pid)
-    return identified(found)
+                matching.append(pid)
+    return identified(matching)
 
 
 def of_workspace(workspace: str, role: str = "") -> list[ProcessInfo]:
@@ -122,11 +122,11 @@ def of_workspace(workspace: str, role: str = "") -> list[ProcessInfo]:
 def descendants(roots: Iterable[int], parents: Parents | None = None) -> list[ProcessInfo]:
     """Every living descendant of *roots*, without the roots."""
     parents = living() if parents is None else parents
-    layer, found = set(roots), set[int]()
+    layer, below = set(roots), set[int]()
     while layer:
-        layer = {pid for pid, parent in parents.items() if parent in layer} - found
-        found |= layer
-    return identified(found)
+        layer = {pid for pid, parent in parents.items() if parent in layer} - below
+        below |= layer
+    return identified(below)
 
 
 _before_adoption: set[int] | None = None

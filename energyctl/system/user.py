@@ -92,9 +92,9 @@ class User:
     def _give(self, path: Path | str, folder: int | None = None) -> None:
         descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         try:
-            found = os.fstat(descriptor)
-            single = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
-            if found.st_uid == 0 and (single or stat.S_ISDIR(found.st_mode)):
+            status = os.fstat(descriptor)
+            single = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+            if status.st_uid == 0 and (single or stat.S_ISDIR(status.st_mode)):
                 os.chown(f"/proc/self/fd/{descriptor}", self.uid, self.gid)
         finally:
             os.close(descriptor)
@@ -102,11 +102,11 @@ class User:
 
 def _is_roots(folder: Path) -> bool:
     """Whether only root can change what this path leads to; a link in it may be anyone's."""
-    whole = Path(os.path.abspath(folder))
-    if os.path.realpath(whole) != str(whole):
+    absolute = Path(os.path.abspath(folder))
+    if os.path.realpath(absolute) != str(absolute):
         return False
     try:
-        found = [path.lstat() for path in (whole, *whole.parents)]
+        statuses = [path.lstat() for path in (absolute, *absolute.parents)]
     except OSError:
         return False
     sticky, others = stat.S_ISVTX, stat.S_IWGRP | stat.S_IWOTH
@@ -114,7 +114,7 @@ def _is_roots(folder: Path) -> bool:
         stat.S_ISDIR(one.st_mode)
         and one.st_uid == 0
         and (not one.st_mode & others or one.st_mode & sticky)
-        for one in found
+        for one in statuses
     )
 
 

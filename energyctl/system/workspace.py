@@ -44,12 +44,12 @@ class Workspace:
 
     def settings_file(self, name: str) -> Path:
         """The settings file that a user means by *name*: also a bare name in ``settings/``."""
-        found = self.given(name)
+        named = self.given(name)
         inner = name.removeprefix("settings/")
-        for candidate in (found, self.root / "settings" / inner, packaged() / "settings" / inner):
+        for candidate in (named, self.root / "settings" / inner, packaged() / "settings" / inner):
             if candidate.is_file():
                 return candidate
-        return found  # whoever opens it says that it is missing
+        return named  # whoever opens it says that it is missing
 
     @property
     def registry(self) -> Path:

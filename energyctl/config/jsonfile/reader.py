@@ -38,9 +38,9 @@ class Document:
     def locate(self, *path: str | int) -> tuple[int, int]:
         """Line and column of a path; of what encloses it where the path does not exist."""
         for length in range(len(path), 0, -1):
-            found = self.positions.get(json_path(*path[:length]))
-            if found:
-                return found
+            position = self.positions.get(json_path(*path[:length]))
+            if position:
+                return position
         return self.positions[""]
 
 
@@ -163,11 +163,11 @@ class JsonWalk:
 
     def _inside(self, path: tuple[str | int, ...], opening: str) -> int:
         """Walks the members of an object or a list."""
-        own: dict[str | int, Member] = {}
+        members: dict[str | int, Member] = {}
         while (token := next(self._tokens))[1] not in ("}", "]"):
             if token[1] == ",":
                 continue
-            key, key_end, value = len(own), token.start(1), token
+            key, key_end, value = len(members), token.start(1), token
             if opening == "{":
                 key, key_end = json.loads(token[1]), token.end(1)
                 next(self._tokens)
@@ -176,9 +176,9 @@ class JsonWalk:
             self.positions[json_path(*inside)] = self._position(token.start(1))
             end = self._value(inside, value)
             member = Member(inside, token.start(), token.start(1), key_end, value.start(1), end)
-            if key in own:
-                self.duplicates.append(Duplicate(inside, self._differ(own[key], member)))
-            own[key] = member
+            if key in members:
+                self.duplicates.append(Duplicate(inside, self._differ(members[key], member)))
+            members[key] = member
             self.members.append(member)
         return token.end(1)
 

@@ -201,11 +201,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
+def nearest(name: str, names: Iterable[str]) -> str | None:
     """The known value that was probably meant."""
-    folded = {item.casefold(): item for item in known}
-    found = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    return folded[found[0]] if found else None
+    folded = {item.casefold(): item for item in names}
+    matches = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[matches[0]] if matches else None
 
 
 _UNITS = ("seconds", "celsius")
@@ -245,11 +245,11 @@ def _plain(name: str) -> str:
 
 def _slips(name: str, field: str) -> int | None:
     """How many slips turn the field into the name; None where it is another word."""
-    words, wanted = name.casefold().split("_"), field.casefold().split("_")
-    if len(words) != len(wanted):
+    words, field_words = name.casefold().split("_"), field.casefold().split("_")
+    if len(words) != len(field_words):
         return 1 if len(field) > 4 and _distance(_plain(name), _plain(field)) == 1 else None
     total = 0
-    for word, right in zip(words, wanted, strict=True):
+    for word, right in zip(words, field_words, strict=True):
         slips = _distance(word, right)
         if slips > (2 if len(right) >= 7 else 1) or (
             slips and len(right) <= 4 and word[:1] != right[:1]

@@ -103,8 +103,8 @@ def _typed(parameter: Hyperparameter, value: Any) -> Any:
     if parameter.type == "str":
         return value if isinstance(value, str) else None
     if parameter.type == "bool":
-        known = {"true": True, "1": True, "false": False, "0": False}
-        return known.get(str(value).casefold())
+        truth = {"true": True, "1": True, "false": False, "0": False}
+        return truth.get(str(value).casefold())
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -42,8 +42,8 @@ def make(
     if document is not None:
         valid = {experiment.number for experiment in settings.experiments}
         _check_names_of_invalid(document, valid, registry, report)
-    known = sorted([*problems, *report.problems], key=lambda found: found.line or 0)
-    return Plan(tuple(runs), tuple(known), settings.separators, seed, tuple(passed_over))
+    all_problems = sorted([*problems, *report.problems], key=lambda found: found.line or 0)
+    return Plan(tuple(runs), tuple(all_problems), settings.separators, seed, tuple(passed_over))
 
 
 def _check_names_of_invalid(
@@ -62,8 +62,8 @@ def _check_names_of_invalid(
             names = training if isinstance(training, dict) else {}
             repo, model = names.get("repo"), names.get("model")
             if isinstance(repo, str) and repo != "placeholder":
-                known = model if isinstance(model, str) else None
-                _find_repository(path, repo, known, registry, report)
+                named_model = model if isinstance(model, str) else None
+                _find_repository(path, repo, named_model, registry, report)
 
 
 class _Maker:
@@ -139,11 +139,11 @@ class _Maker:
     ) -> list[Hyperparameter]:
         """The parameters to draw, each once; of a wrong name is reported what is wrong."""
         able = [parameter for parameter in parameters.values() if parameter.can_be_mutated]
-        found: dict[str, Hyperparameter] = {}
+        chosen: dict[str, Hyperparameter] = {}
         for number, name in enumerate(names):
             inside = (*self._path, "mutate", number)
             if name == "all" and "all" not in parameters:
-                found |= {parameter.name: parameter for parameter in able}
+                chosen |= {parameter.name: parameter for parameter in able}
                 if not able:
                     message = f"{shown(repo)} has no hyper-parameter to mutate"
                     self._report.add(inside, message)
@@ -154,12 +154,12 @@ class _Maker:
                 message = f"{shown(name)} cannot be mutated, {shown(repo)} does not support it: "
                 self._report.add(inside, message + reason, "remove it")
             elif not parameters[name].can_be_mutated:
-                wanted = "range" if parameters[name].type in ("int", "float") else "choices"
-                message = f"{shown(name)} cannot be mutated: the registry gives it no {wanted}"
-                self._report.add(inside, message, f'add "{wanted}" to it there')
+                field = "range" if parameters[name].type in ("int", "float") else "choices"
+                message = f"{shown(name)} cannot be mutated: the registry gives it no {field}"
+                self._report.add(inside, message, f'add "{field}" to it there')
             else:
-                found[name] = parameters[name]
-        return list(found.values())
+                chosen[name] = parameters[name]
+        return list(chosen.values())
 
     def _warn_of_fixed_and_mutated(self, mutated: Iterable[Hyperparameter]) -> None:
         for parameter in mutated:
@@ -255,12 +255,12 @@ def _find_repository(
     return repository
 
 
-def _like(name: str, known: Iterable[str]) -> str | None:
-    known = list(known)
-    like = nearest(name, known)
+def _like(name: str, names: Iterable[str]) -> str | None:
+    names = list(names)
+    like = nearest(name, names)
     if like is not None:
         return f"did you mean {shown(like)}?"
-    return f"known: {', '.join(known[:10])}" + (", …" if len(known) > 10 else "")
+    return f"known: {', '.join(names[:10])}" + (", …" if len(names) > 10 else "")
 
 
 def _training(repository: Repository, model: str, values: Mapping[str, Any]) -> Training:

@@ -61,8 +61,8 @@ class ValueDrawer:
 
         All of it, some for no repetition, where no combination is left.
         """
-        known = self.earlier if self.left <= 0 else tuple(self._passed_over)
-        for combination in known:
+        combinations = self.earlier if self.left <= 0 else tuple(self._passed_over)
+        for combination in combinations:
             yield self._named(combination), self._passed_over.get(combination), sources[combination]
 
     def _named(self, combination: Combination) -> dict[str, Any]:

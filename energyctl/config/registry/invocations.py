@@ -118,12 +118,12 @@ def invocations(
     }
     env = _environment(repository, model, values, where, names)
     cwd = str(workdir / (repository.cwd or ""))
-    made, later = [], dict[str, str]()
+    programs, later = [], dict[str, str]()
     for step in repository.steps_of(where.role):
         argv = _argv(repository, step, model, values, where, names, later)
-        made.append(Invocation(tuple(argv), cwd, MappingProxyType(env), step, str(workdir)))
+        programs.append(Invocation(tuple(argv), cwd, MappingProxyType(env), step, str(workdir)))
         later |= {name: f"\ue000{name}\ue001" for name in step.values}
-    return tuple(made)
+    return tuple(programs)
 
 
 def _argv(
@@ -153,18 +153,18 @@ def _environment(
     where: InvocationContext,
     names: Mapping[str, str],
 ) -> dict[str, str]:
-    told = {
+    templates = {
         **repository.env,
         **repository.role_env.get(where.role, {}),
         **repository.options_of(model).env,
     }
-    own = {
+    parameters = {
         parameter.env_var: written(parameter, values[name])
         for name, parameter in repository.parameters_of(model).items()
         if parameter.env_var and not parameter.unsupported and values.get(name) is not None
     }
-    filled = {name: _filled(text, names) for name, text in told.items()}
-    return {**_ENVIRONMENT, **where.interpreter.env, **filled, **own}
+    filled = {name: _filled(text, names) for name, text in templates.items()}
+    return {**_ENVIRONMENT, **where.interpreter.env, **filled, **parameters}
 
 
 def _filled(text: str, names: Mapping[str, str]) -> str:

@@ -51,15 +51,15 @@ def read_metrics(metrics: Iterable[Metric], lines: Iterable[str]) -> dict[str, f
     Where each comes from (`file`) is the caller's business. Of several with one name that match,
     the later one counts.
     """
-    wanted = tuple(metrics)
-    found: dict[int, float] = {}
-    if wanted:
+    patterns = tuple(metrics)
+    values: dict[int, float] = {}
+    if patterns:
         for window in _windows(lines):
-            for place, metric in enumerate(wanted):
-                chosen = _chosen(metric, window, found.get(place))
+            for place, metric in enumerate(patterns):
+                chosen = _chosen(metric, window, values.get(place))
                 if chosen is not None:
-                    found[place] = chosen
-    return {wanted[place].name: found[place] * wanted[place].scale for place in sorted(found)}
+                    values[place] = chosen
+    return {patterns[place].name: values[place] * patterns[place].scale for place in sorted(values)}
 
 
 def progress_of(pattern: str, text: str) -> tuple[float, float | None] | None:

@@ -169,14 +169,14 @@ class Repository:
 
     def parameters_of(self, model: str) -> Mapping[str, Hyperparameter]:
         """The hyper-parameters with the defaults and ranges that *model* has of its own."""
-        own = self.options_of(model)
-        made = {}
+        options = self.options_of(model)
+        result = {}
         for name, parameter in self.hyperparameters.items():
-            low, high = own.ranges.get(name, (parameter.low, parameter.high))
-            default = own.defaults.get(name, parameter.default)
-            why = own.unsupported.get(name, parameter.unsupported)
-            made[name] = replace(parameter, low=low, high=high, default=default, unsupported=why)
-        return MappingProxyType(made)
+            low, high = options.ranges.get(name, (parameter.low, parameter.high))
+            default = options.defaults.get(name, parameter.default)
+            why = options.unsupported.get(name, parameter.unsupported)
+            result[name] = replace(parameter, low=low, high=high, default=default, unsupported=why)
+        return MappingProxyType(result)
 
     def steps_of(self, role: Role) -> tuple[Step, ...]:
         return tuple(step for step in self.steps if role in step.roles)

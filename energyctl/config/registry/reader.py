@@ -81,7 +81,7 @@ def _repository(name: str, fields: RepositoryFields) -> model.Repository:
         model_flag=fields.model_flag,
         required_args=tuple(arguments),
         per_model=MappingProxyType(
-            {name: _options(own, parameters) for name, own in fields.per_model.items()}
+            {name: _options(options, parameters) for name, options in fields.per_model.items()}
         ),
         hyperparameters=MappingProxyType(parameters),
         metrics=_metrics(fields.performance_metrics),

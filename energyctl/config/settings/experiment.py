@@ -53,22 +53,22 @@ def _mode(
     path: Path, entry: dict[str, Any], campaign: CampaignFields, problems: ProblemCollector
 ) -> Mode | None:
     """The entry's mode, else the file's; None, and reported, where it is none of the three."""
-    own = entry.get("mode")
-    wanted = campaign.mode if own is None else own
+    written = entry.get("mode")
+    name = campaign.mode if written is None else written
     for mode in MODES:
-        if wanted == mode:
+        if name == mode:
             return mode
-    if own is None:
+    if written is None:
         problems.add(
             path,
-            f"has no mode of its own, and the file's {shown(wanted)} is not a mode",
+            f"has no mode of its own, and the file's {shown(name)} is not a mode",
             'add "mode": "parallel", "mutation" or "default"',
         )
         return None
-    meant = intended_mode(own) or nearest(own, MODES) if isinstance(own, str) else None
+    meant = intended_mode(written) or nearest(written, MODES) if isinstance(written, str) else None
     problems.add(
         (*path, "mode"),
-        f'must be "parallel", "mutation" or "default", not {shown(own)}',
+        f'must be "parallel", "mutation" or "default", not {shown(written)}',
         f'write "{meant}" if that is meant' if meant else None,
     )
     return None
@@ -112,9 +112,9 @@ def _inherited(entry: Mapping[str, Any], foreground: Mapping[str, Any]) -> dict[
         for name in _INHERITED
         if entry.get(name) is not None and entry[name] != "placeholder"
     }
-    whole = above | {name: value for name, value in foreground.items() if value is not None}
-    whole.setdefault("mode", "mutation" if whole.get("mutate") else "default")
-    return whole
+    complete = above | {name: value for name, value in foreground.items() if value is not None}
+    complete.setdefault("mode", "mutation" if complete.get("mutate") else "default")
+    return complete
 
 
 def _warn_of_unused(

@@ -105,8 +105,8 @@ def misread_names(level: Level, data: Mapping[str, Any]) -> Iterator[NearMiss]:
 
 
 def _old(name: str, level: Level) -> NearMiss | None:
-    known = [old for old, field in OLD_NAMES.items() if field in level.fields]
-    old = intended_field(name, known, beginnings=False)
+    old_names = [old for old, field in OLD_NAMES.items() if field in level.fields]
+    old = intended_field(name, old_names, beginnings=False)
     if old is None:
         return None
     field = OLD_NAMES[old]

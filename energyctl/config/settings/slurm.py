@@ -41,10 +41,10 @@ _OF_ENERGYCTL = ("modules", "nodes_at_once", "runs_per_task", "shared_node", "wa
 
 def _option(value: Any) -> int | str:
     if isinstance(value, str):
-        found = text(value)
-        if not found.strip() or not found.isprintable():
+        line = text(value)
+        if not line.strip() or not line.isprintable():
             raise ValueError("must be one line of printable text, and not empty")
-        return found
+        return line
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise ValueError(f"must be a string or a whole number, not {shown(value)}")
@@ -57,19 +57,19 @@ Option = Annotated[
 
 def _options(given: dict[str, int | str]) -> dict[str, int | str]:
     """The same by the names that sbatch has. Raises ValueError for what cannot be given there."""
-    found = {}
+    options = {}
     for key, value in given.items():
         name = key.removeprefix("--").replace("_", "-")
         field = name.replace("-", "_")
-        own = next((one for one in sorted(OWN) if one.startswith(name)), None)
-        if own is not None and name not in NAMED:  # sbatch takes abbreviations, too
-            raise ValueError(f"the option {own} cannot be given: {OWN[own]}")
+        fixed = next((one for one in sorted(OWN) if one.startswith(name)), None)
+        if fixed is not None and name not in NAMED:  # sbatch takes abbreviations, too
+            raise ValueError(f"the option {fixed} cannot be given: {OWN[fixed]}")
         if name in NAMED or field in _OF_ENERGYCTL:
             raise ValueError(f'write "{field}" beside "options", not in it')
         if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
             raise ValueError(f"{key!r} is no long option of sbatch")
-        found[name] = value
-    return found
+        options[name] = value
+    return options
 
 
 def seconds_of(time: int | str) -> float | None:

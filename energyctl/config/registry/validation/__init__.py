@@ -22,9 +22,9 @@ def checked(data: Any, document: Document | None) -> tuple[File | None, tuple[Pr
             for duplicate in document.duplicates
             if duplicate.differs and not is_free_text(duplicate.path[-1])
         ]
-    found = [_problem(fault, document) for fault in faults]
-    if found:
-        return None, tuple(sorted(found, key=lambda problem: problem.line or 0))
+    problems = [_problem(fault, document) for fault in faults]
+    if problems:
+        return None, tuple(sorted(problems, key=lambda problem: problem.line or 0))
     return file, ()
 
 

@@ -80,7 +80,7 @@ def _order(path: Path, steps: tuple[StepFields, ...]) -> Iterator[Fault]:
 def _values_handed_on(
     path: Path, fields: RepositoryFields, steps: tuple[StepFields, ...]
 ) -> Iterator[Fault]:
-    known: set[str] = set()
+    earlier: set[str] = set()
     for number, step in enumerate(steps):
         for name, pattern in step.values.items():
             place = (*path, "steps", number, "values", name)
@@ -88,9 +88,9 @@ def _values_handed_on(
                 yield place, "must be a name of letters, digits and _", None
             if name in PLACEHOLDERS or name in fields.supported_hyperparams:
                 yield place, f"cannot be told from the other {{{name}}}", "rename it"
-            if name in known:
+            if name in earlier:
                 yield place, "is handed on by an earlier step already", "rename it"
-            known.add(name)
+            earlier.add(name)
             yield from inside(place, pattern)
 
 
@@ -151,13 +151,13 @@ def _handed(path: Path, name: str, fields: RepositoryFields, step: StepFields) -
 
 def _names(step: StepFields) -> set[str]:
     """All placeholders of a step; none of a wrong command, which is reported elsewhere."""
-    found: set[str] = set()
+    names: set[str] = set()
     for element in step.command or ():
         try:
-            found |= set(placeholders(element))
+            names |= set(placeholders(element))
         except ValueError:
             continue
-    return found
+    return names
 
 
 def _script(path: Path, fields: RepositoryFields, steps: list[StepFields]) -> Iterator[Fault]:
@@ -181,8 +181,8 @@ def _script(path: Path, fields: RepositoryFields, steps: list[StepFields]) -> It
             hint = "add {args} to a command, as an element of its own"
             yield (*path, "per_model", model, "args"), "never reach the command", hint
     own_of = [fields.per_model.get(model) for model in fields.models]
-    told = {(own.args, tuple(own.env.items())) if own else ((), ()) for own in own_of}
-    if len(told) == len(set(fields.models)) or "model" in names or (scripts and fields.model_flag):
+    ways = {(own.args, tuple(own.env.items())) if own else ((), ()) for own in own_of}
+    if len(ways) == len(set(fields.models)) or "model" in names or (scripts and fields.model_flag):
         return
     if scripts:
         yield path, "has several models, but no option that names one", 'add "model_flag"'

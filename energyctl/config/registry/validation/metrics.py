@@ -15,8 +15,8 @@ from energyctl.config.registry.validation.faults import Fault, Path, inside, wri
 def metrics(path: Path, data: Mapping[str, Any]) -> Iterator[Fault]:
     """Those of one list of patterns; each is looked at where its own types are right."""
     patterns = data.get("log_patterns")
-    known = patterns if isinstance(patterns, dict) else {}
-    for name, given in known.items():
+    sources = patterns if isinstance(patterns, dict) else {}
+    for name, given in sources.items():
         place = (*path, "log_patterns", name)
         if isinstance(given, str):
             yield from _pattern(place, given)
@@ -27,20 +27,20 @@ def metrics(path: Path, data: Mapping[str, Any]) -> Iterator[Fault]:
                 yield from inside((*place, "file"), fields.file or "")
     required = data.get("required")
     for number, name in enumerate(required if isinstance(required, list) else ()):
-        if isinstance(name, str) and name not in known:
+        if isinstance(name, str) and name not in sources:
             message = f"{shown(name)} has no pattern in log_patterns"
-            yield (*path, "required", number), message, written_as(name, known)
+            yield (*path, "required", number), message, written_as(name, sources)
 
 
 def read_twice(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
     """Metrics of one name in several steps: which of them would count?"""
-    known = set(fields.performance_metrics.log_patterns)
+    names = set(fields.performance_metrics.log_patterns)
     for number, step in enumerate(fields.steps or ()):
         for name in step.performance_metrics.log_patterns:
-            if name in known:
+            if name in names:
                 place = (*path, "steps", number, "performance_metrics", "log_patterns", name)
                 yield place, "is read elsewhere, too", "give it another name"
-            known.add(name)
+            names.add(name)
 
 
 def progress(path: Path, source: str | None) -> Iterator[Fault]:

@@ -97,12 +97,12 @@ def _misread_in_repository(path: Path, entry: Mapping[str, Any]) -> Iterator[Fau
 
 def _misread(path: Path, data: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Fault]:
     """Near misses of a field's name."""
-    known: Collection[str] = model.model_fields
+    fields: Collection[str] = model.model_fields
     for name in data:
-        if name in known or is_free_text(name):
+        if name in fields or is_free_text(name):
             continue
         meant = _MEANT.get(name)
-        field = meant if meant in known else intended_field(name, known)
+        field = meant if meant in fields else intended_field(name, fields)
         if field is not None and field not in data:
             hint = f'write "{field}", or {shown(f"_{name}")} for free text'
             yield (*path, name), "is not a field", hint
