@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from energyctl.analysis.charts.themes import FRONT
 from energyctl.errors import SettingsError
 
 try:
@@ -34,6 +35,16 @@ def layered(layers: list[Any], width: Width, height: Any, **more: Any) -> alt.La
     return chart
 
 
+def level(runs: alt.Chart, value: float) -> alt.Chart:
+    """A dashed line at a value, over all *runs*."""
+    line: alt.Chart = (
+        runs.transform_aggregate(runs="count()")
+        .mark_rule(strokeDash=[3, 2], color=FRONT)
+        .encode(y=alt.datum(value))
+    )
+    return line
+
+
 def stacked(charts: list[alt.LayerChart]) -> alt.VConcatChart:
     """One under the other with one x axis, named under the last."""
     for chart in charts[:-1]:
@@ -45,4 +56,4 @@ def stacked(charts: list[alt.LayerChart]) -> alt.VConcatChart:
     return whole
 
 
-__all__ = ["TEXT", "Width", "alt", "columns", "layered", "stacked"]
+__all__ = ["TEXT", "Width", "alt", "columns", "layered", "level", "stacked"]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl.analysis.charts.downsample import gaps_marked, thinned
+from energyctl.analysis.charts.themes import KINDS, MODES, kind_of
 from energyctl.results.phases import phase_words
 from energyctl.results.tables import Row
 from energyctl.results.time_series import dataframes
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 BUCKETS = 600
 """Of a time series: about one a pixel of a wide page."""
 
+LOG_RANGE = 50
+"""Values above 0 that span more than this factor are drawn on a logarithmic axis."""
+
 LEAST_SECONDS = 1.0
 """A shorter phase tells next to nothing of the power."""
 
@@ -30,7 +34,6 @@ def run_rows(runs: Sequence[Run]) -> list[Row]:
 
 def _run_row(run: Run, number: int) -> Row:
     of, joules = run.row, finite(run.row.get("total_joules"))
-    low, high = band(joules, finite(of.get("total_uncertainty_joules")))
     started = finite(of.get("started"))
     return {
         "experiment_id": run.experiment_id,
@@ -42,8 +45,7 @@ def _run_row(run: Run, number: int) -> Row:
         "started": None if started is None else round(started * 1000),
         "seconds": finite(of.get("energy_seconds")),
         "joules": joules,
-        "low": low,
-        "high": high,
+        **band(joules, finite(of.get("total_uncertainty_joules"))),
         "watts": finite(of.get("total_watts")),
         "coverage": finite(of.get("background_min_coverage")),
         "max_gap_seconds": finite(of.get("background_max_gap_seconds")),
@@ -67,13 +69,7 @@ def domain_rows(runs: Sequence[Run]) -> list[Row]:
             "domain": one.name,
             "kind": one.kind,
             "joules": finite(one.joules),
-            **dict(
-                zip(
-                    ("low", "high"),
-                    band(finite(one.joules), finite(one.uncertainty_joules)),
-                    strict=True,
-                )
-            ),
+            **band(finite(one.joules), finite(one.uncertainty_joules)),
             "measured": one.measured,
         }
         for number, run in enumerate(runs, 1)
@@ -91,9 +87,9 @@ def power_rows(run: Run, buckets: int = BUCKETS, domains: Iterable[str] | None =
     """
     pl = dataframes()
     frame = run.power()
-    wanted = None if domains is None else list(domains)
-    if wanted is not None:
-        frame = frame.filter(pl.col("domain").is_in(wanted))
+    chosen = None if domains is None else list(domains)
+    if chosen is not None:
+        frame = frame.filter(pl.col("domain").is_in(chosen))
     origin = _origin(run, frame)
     few = thinned(gaps_marked(_begun(frame), "domain", ["watts"]), "domain", ["watts"], buckets)
     rows: list[Row] = [
@@ -102,7 +98,7 @@ def power_rows(run: Run, buckets: int = BUCKETS, domains: Iterable[str] | None =
     ]
     spans = few.group_by("domain").agg(first=pl.min("timestamp"), last=pl.max("timestamp"))
     sampled = {domain: (first, last) for domain, first, last in spans.iter_rows()}
-    return rows + _levels(run.phases, sampled, origin, wanted)
+    return rows + _levels(run.phases, sampled, origin, chosen)
 
 
 def _begun(frame: polars.DataFrame) -> polars.DataFrame:
@@ -123,7 +119,7 @@ def _levels(
     phases: Iterable[RunPhase],
     sampled: Mapping[str, tuple[float, float]],
     origin: float,
-    wanted: Sequence[str] | None,
+    chosen: Sequence[str] | None,
 ) -> list[Row]:
     """The mean power of each phase that is not short and in which a domain has no sample."""
     rows: list[Row] = []
@@ -135,11 +131,12 @@ def _levels(
             first, last = sampled.get(domain, (math.inf, -math.inf))
             if first <= middle <= last:
                 continue
-            if finite(watts) is None or (wanted is not None and domain not in wanted):
+            if finite(watts) is None or (chosen is not None and domain not in chosen):
                 continue
-            for time, value in ((phase.start, watts), (phase.end, watts), (phase.end, None)):
-                row = {"seconds": time - origin, "domain": domain, "watts": value, "mean": True}
-                rows.append(row)
+            rows += [
+                {"seconds": time - origin, "domain": domain, "watts": value, "mean": True}
+                for time, value in ((phase.start, watts), (phase.end, watts), (phase.end, None))
+            ]
     return rows
 
 
@@ -152,10 +149,9 @@ def gpu_rows(run: Run, buckets: int = BUCKETS) -> list[Row]:
     both = both.sort("timestamp", maintain_order=True).select("timestamp", "gpu", *values)
     origin = _origin(run, both)
     few = thinned(gaps_marked(both, "gpu", values), "gpu", values, buckets)
-    names = ("seconds", "gpu", *values)
-    return [
-        dict(zip(names, (time - origin, *others), strict=True)) for time, *others in few.iter_rows()
-    ]
+    seconds = dataframes().col("timestamp") - origin
+    rows: list[Row] = few.select(seconds.alias("seconds"), "gpu", *values).to_dicts()
+    return rows
 
 
 def phase_rows(run: Run) -> list[Row]:
@@ -197,14 +193,37 @@ def _origin(run: Run, frame: polars.DataFrame | None) -> float:
     return run.started or 0.0
 
 
+def total_domains(run: Run) -> tuple[list[str], list[str]]:
+    """The domains that are part of its total, and all that are estimates."""
+    domains = run.energy.domains if run.energy else ()
+    counted = [one.name for one in domains if one.in_total]
+    return counted, [one.name for one in domains if one.measured is False]
+
+
+def jobs_of(rows: Iterable[Row]) -> list[str]:
+    """The jobs of `iterations` rows."""
+    return sorted({str(row["job"]) for row in rows})
+
+
+def modes_of(rows: Iterable[Row]) -> list[str]:
+    """The modes of `runs` rows or points, in the order of the legend."""
+    modes = {row["mode"] or "not recorded" for row in rows}
+    return [mode for mode in MODES if mode in modes]
+
+
+def axis_of(values: Sequence[Any]) -> str:
+    """How a hyper-parameter is drawn: on a linear or log axis as numbers, or as names."""
+    if any(isinstance(value, str | bool) for value in values):
+        return "names"
+    return "log" if min(values) > 0 and max(values) > LOG_RANGE * min(values) else "linear"
+
+
 def domain_names(rows: Iterable[Row]) -> list[str]:
     """The domains of `power` or `domains` rows, in the order of the legend."""
     return sorted({str(row["domain"]) for row in rows}, key=_domain_order)
 
 
 def _domain_order(name: str) -> tuple[int, str, int]:
-    from energyctl.analysis.charts.themes import KINDS, kind_of
-
     base, _, number = name.partition("-")
     return KINDS.index(kind_of(name)), base, int(number) if number.isdigit() else 99
 
@@ -215,9 +234,11 @@ def label(run: Run, number: int) -> str:
     return f"{number} {named or run.model or 'run'}{' †' if run.row.get('imported') else ''}"
 
 
-def band(value: float | None, half: float | None) -> tuple[float | None, float | None]:
-    """Low and high of an energy, which is never below 0; null where either is not known."""
-    return (None, None) if value is None or half is None else (max(0.0, value - half), value + half)
+def band(value: float | None, half: float | None) -> dict[str, float | None]:
+    """low and high of an energy, which is never below 0; null where either is not known."""
+    if value is None or half is None:
+        return {"low": None, "high": None}
+    return {"low": max(0.0, value - half), "high": value + half}
 
 
 def finite(value: Any) -> float | None:

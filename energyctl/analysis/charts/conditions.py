@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from energyctl.analysis.charts import themes
-from energyctl.analysis.charts.altair import Width, alt, layered, stacked
+from energyctl.analysis.charts.altair import Width, alt, layered, level, stacked
 from energyctl.analysis.charts.energy_charts import modes, run_axis, run_tooltip
 
 
 def coverage(width: Width = "container", height: float = 70) -> alt.LayerChart:
     """Share of the foreground in which the background's job that was there least ran."""
     # 99 % is where a result begins to warn.
-    line = (
-        alt.Chart(alt.NamedData("runs"))
-        .transform_aggregate(runs="count()")
-        .mark_rule(strokeDash=[3, 2], color=themes.FRONT)
-        .encode(y=alt.datum(0.99))
-    )
-    dots = _dots("coverage", "Coverage", alt.Scale(zero=False), ".1~%")
-    return layered([line, dots], width, height)
+    line = level(alt.Chart(alt.NamedData("runs")), 0.99)
+    return layered([line, _dots("coverage", "Coverage", False, ".1~%")], width, height)
 
 
 def max_gap(width: Width = "container", height: float = 70) -> alt.LayerChart:
     """Longest time without an iteration of some job."""
-    dots = _dots("max_gap_seconds", "Longest gap (s)", alt.Scale(zero=True), "~r")
-    return layered([dots], width, height)
+    return layered([_dots("max_gap_seconds", "Longest gap (s)")], width, height)
 
 
 def settle(width: Width = "container", height: float = 70) -> alt.LayerChart:
     """Time until the background was loaded and steady."""
-    dots = _dots("settle_seconds", "Settling (s)", alt.Scale(zero=True), "~r")
-    return layered([dots], width, height)
+    return layered([_dots("settle_seconds", "Settling (s)")], width, height)
 
 
 def presence(width: Width = 600, height: float = 70) -> alt.VConcatChart:
@@ -39,12 +30,11 @@ def presence(width: Width = 600, height: float = 70) -> alt.VConcatChart:
 
 def foreign(width: Width = "container", height: float = 90) -> alt.LayerChart:
     """CPU time of processes that were neither the campaign's nor energyctl's, in mean cores."""
-    dots = _dots("foreign_cores", "Foreign load (cores)", alt.Scale(zero=True), "~r")
-    return layered([dots], width, height)
+    return layered([_dots("foreign_cores", "Foreign load (cores)")], width, height)
 
 
-def _dots(field: str, title: str, scale: alt.Scale, form: str) -> alt.Chart:
-    axis = alt.Axis(tickCount=3, format=form)
+def _dots(field: str, title: str, zero: bool = True, form: str = "~r") -> alt.Chart:
+    scale, axis = alt.Scale(zero=zero), alt.Axis(tickCount=3, format=form)
     dots: alt.Chart = (
         alt.Chart(alt.NamedData("runs"))
         .transform_filter(f"isValid(datum.{field})")

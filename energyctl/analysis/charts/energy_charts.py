@@ -12,6 +12,8 @@ from energyctl.analysis.charts.pareto_fronts import minimised
 from energyctl.text import ENERGY_UNITS
 
 _MODE = "datum.mode || 'not recorded'"
+# One object: layers of the same data then name it once.
+_POINTS = alt.Chart(alt.NamedData("points"))
 
 
 def energy_by_run(
@@ -61,15 +63,11 @@ def energy_by_run(
     )
     layers.append(
         totals.transform_filter("datum.status != 'succeeded'")
-        .mark_text(text="✕", color=themes.FAILED, **_beyond(horizontal))
+        .mark_text(text="✕", color=themes.FAILED, **({"dx": 9} if horizontal else {"dy": -9}))
         .encode(**{energy: _energy(energy, "joules:Q", unit)}, tooltip=run_tooltip())
     )
     tall = height or (alt.Step(11) if horizontal else 220)
     return layered(layers, width, tall)
-
-
-def _beyond(horizontal: bool) -> dict[str, Any]:
-    return {"dx": 9} if horizontal else {"dy": -9}
 
 
 def run_axis(axis: str) -> Any:
@@ -123,10 +121,16 @@ def _domain_tooltip() -> list[alt.Tooltip]:
     return [
         alt.Tooltip("label:N", title="run"),
         alt.Tooltip("domain:N", title="domain"),
+        *_band_tooltip(),
+        alt.Tooltip("measured:N", title="measured"),
+    ]
+
+
+def _band_tooltip() -> list[alt.Tooltip]:
+    return [
         alt.Tooltip("joules:Q", title="energy (J)", format=",.5~g"),
         alt.Tooltip("low:Q", title="at least (J)", format=",.5~g"),
         alt.Tooltip("high:Q", title="at most (J)", format=",.5~g"),
-        alt.Tooltip("measured:N", title="measured"),
     ]
 
 
@@ -136,9 +140,7 @@ def run_tooltip() -> list[alt.Tooltip]:
         alt.Tooltip("experiment_id:N", title="id"),
         alt.Tooltip("mode:N", title="mode"),
         alt.Tooltip("status:N", title="status"),
-        alt.Tooltip("joules:Q", title="energy (J)", format=",.5~g"),
-        alt.Tooltip("low:Q", title="at least (J)", format=",.5~g"),
-        alt.Tooltip("high:Q", title="at most (J)", format=",.5~g"),
+        *_band_tooltip(),
         alt.Tooltip("imported:N", title="imported"),
     ]
 
@@ -156,10 +158,9 @@ def energy_against(
 ) -> alt.LayerChart:
     """Energy with its band over x, of points(…, x, "joules"); data `points`."""
     x = _x(x_title, log_x, numeric)
-    base = alt.Chart(alt.NamedData("points"))
-    bands = base.mark_rule().encode(x=x, y=_energy("y", "low:Q", unit), y2="high:Q")
-    look = shown_modes, columns(["a model name"], width, text) if models else None
-    marks = _points(base, x, _y_energy(unit), x_title, "energy (J)", look)
+    bands = _POINTS.mark_rule().encode(x=x, y=_energy("y", "low:Q", unit), y2="high:Q")
+    legends = shown_modes, _model_legend(models, width, text)
+    marks = _points(x, _energy("y", "y:Q", unit), x_title, "energy (J)", *legends)
     return layered([bands, *marks], width, height)
 
 
@@ -175,10 +176,8 @@ def metric_against(
     models: bool = True,
 ) -> alt.LayerChart:
     """A metric over x, of points(…, x, "metric_NAME"); data `points`."""
-    x, base = _x(x_title, log_x, numeric), alt.Chart(alt.NamedData("points"))
-    look = shown_modes, columns(["a model name"], width, text) if models else None
-    marks = _points(base, x, _y_metric(metric), x_title, metric, look)
-    return layered(marks, width, height)
+    x, legends = _x(x_title, log_x, numeric), (shown_modes, _model_legend(models, width, text))
+    return layered(_points(x, _y_metric(metric), x_title, metric, *legends), width, height)
 
 
 def metric_against_energy(
@@ -195,11 +194,11 @@ def metric_against_energy(
 
     maximise: whether more of it is better (None: by its name); the title says which.
     """
-    base, x = alt.Chart(alt.NamedData("points")), _energy("x", "x:Q", unit)
-    bands = base.mark_rule().encode(x=_energy("x", "low:Q", unit), x2="high:Q", y="y:Q")
+    x = _energy("x", "x:Q", unit)
+    bands = _POINTS.mark_rule().encode(x=_energy("x", "low:Q", unit), x2="high:Q", y="y:Q")
     # Between two runs of the front nothing is known: the border goes in steps.
     front = (
-        base.transform_filter("datum.front")
+        _POINTS.transform_filter("datum.front")
         .transform_calculate(mode=_MODE)
         .mark_line(interpolate="step-after", strokeDash=[3, 2])
         .encode(x=x, y=_y_metric(metric), detail="group:N", color=modes(shown_modes))
@@ -207,15 +206,15 @@ def metric_against_energy(
     more = not minimised(metric) if maximise is None else maximise
     better = "more" if more else "less"
     title = alt.Title(_wrapped("Pareto front (dashed):", f"less energy, {better} {metric}", width))
-    look = shown_modes, columns(["a model name"], width, text) if models else None
-    marks = _points(base, x, _y_metric(metric), "energy (J)", metric, look)
+    legends = shown_modes, _model_legend(models, width, text)
+    marks = _points(x, _y_metric(metric), "energy (J)", metric, *legends)
     return layered([front, bands, *marks], width, height, title=title)
 
 
 def _wrapped(first: str, second: str, width: Width) -> str | list[str]:
     """One line, or two where the plot is narrower, or may be."""
-    whole = f"{first} {second}"
-    return [first, second] if isinstance(width, str) or 5 * len(whole) > width else whole
+    line = f"{first} {second}"
+    return [first, second] if isinstance(width, str) or 5 * len(line) > width else line
 
 
 def _x(title: str, log: bool, numeric: bool) -> alt.X:
@@ -225,31 +224,32 @@ def _x(title: str, log: bool, numeric: bool) -> alt.X:
     return alt.X("x:Q", title=title, scale=scale, axis=alt.Axis(format=".6~g", tickCount=5))
 
 
-def _y_energy(unit: str) -> alt.Y:
-    found: alt.Y = _energy("y", "y:Q", unit)
-    return found
-
-
 def _y_metric(metric: str) -> alt.Y:
     return alt.Y("y:Q", title=metric, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
 
 
-def _points(
-    base: alt.Chart, x: alt.X, y: alt.Y, x_name: str, y_name: str, look: tuple[Any, Any]
-) -> list[Any]:
-    """Colour by mode, shape by model; † imported, est.: with an estimate.
+def _model_legend(models: bool, width: Width, text: float) -> alt.Legend | None:
+    return (
+        alt.Legend(title=None, columns=columns(["a model name"], width, text)) if models else None
+    )
 
-    look: modes in the legend; columns of the legend of models, None: no such legend.
-    """
-    shown, wide = look
-    models = None if wide is None else alt.Legend(title=None, columns=wide)
+
+def _points(
+    x: alt.X,
+    y: alt.Y,
+    x_name: str,
+    y_name: str,
+    shown_modes: Sequence[str],
+    models: alt.Legend | None,
+) -> list[Any]:
+    """Colour by mode, shape by model; † imported, est.: with an estimate."""
     marks = (
-        base.transform_calculate(mode=_MODE)
+        _POINTS.transform_calculate(mode=_MODE)
         .mark_point(filled=True, opacity=0.9)
         .encode(
             x=x,
             y=y,
-            color=modes(shown),
+            color=modes(shown_modes),
             shape=alt.Shape("model:N", legend=models),
             tooltip=[
                 alt.Tooltip("label:N", title="run"),
@@ -261,7 +261,7 @@ def _points(
             ],
         )
     )
-    signs = base.transform_calculate(
+    signs = _POINTS.transform_calculate(
         sign="(datum.imported ? '†' : '') + (datum.measured === false ? ' est.' : '')"
     ).mark_text(align="left", dx=4, dy=-4)
     return [marks, signs.encode(x=x, y=y, text="sign:N")]

@@ -1,4 +1,4 @@
-"""Edge: a chart and its rows → a figure for print: SVG, PDF or PNG, by vl-convert, without network.
+"""A chart and its rows → a figure for print: SVG, PDF or PNG, by vl-convert, without network.
 
 Lengths are in points (1/72 inch), the unit of the specification; a PDF's are points, too.
 """
@@ -55,15 +55,14 @@ def figure(
     """
     from energyctl.analysis.charts import config
 
-    convert = _converter()
+    convert = converter("figures need")
     specification = _fitted(convert, chart, rows, width_points, config(theme, in_print=True))
     try:
         if form == "svg":
             return _svg(convert, specification).encode()
         if form == "pdf":
             return _ordered(convert.vegalite_to_pdf(specification, vl_version=VEGA_LITE))
-        made = convert.vegalite_to_png(specification, vl_version=VEGA_LITE, ppi=float(dpi))
-        return bytes(made)
+        return bytes(convert.vegalite_to_png(specification, vl_version=VEGA_LITE, ppi=float(dpi)))
     except ValueError as error:
         raise MachineError(f"the figure cannot be drawn: {error}") from error
 
@@ -124,19 +123,20 @@ def _ordered(pdf: bytes) -> bytes:
     the lines of a dictionary are as long in any order.
     """
 
-    def ordered(found: re.Match[bytes]) -> bytes:
-        return found[1] + b"".join(sorted(found[2].splitlines(keepends=True)))
+    def ordered(entries: re.Match[bytes]) -> bytes:
+        return entries[1] + b"".join(sorted(entries[2].splitlines(keepends=True)))
 
     return re.sub(rb"(<<\n)((?: +/\w+ \d+ 0 R\n)+)", ordered, pdf)
 
 
 def _width(svg: str) -> float:
-    found = re.search(r'<svg[^>]* width="([\d.]+)"', svg)
-    return float(found[1]) if found else 0.0
+    width = re.search(r'<svg[^>]* width="([\d.]+)"', svg)
+    return float(width[1]) if width else 0.0
 
 
-def _converter() -> Any:
+def converter(need: str) -> Any:
+    """vl-convert. need: who needs it, as the SettingsError says where it is not installed."""
     try:
         return importlib.import_module("vl_convert")
     except ImportError as error:
-        raise SettingsError("figures need vl-convert: pip install 'energyctl[report]'") from error
+        raise SettingsError(f"{need} vl-convert: pip install 'energyctl[report]'") from error

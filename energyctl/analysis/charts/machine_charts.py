@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from energyctl.analysis.charts import themes
-from energyctl.analysis.charts.altair import Width, alt, layered
+from energyctl.analysis.charts.altair import Width, alt, layered, level
 from energyctl.analysis.charts.energy_charts import modes, run_tooltip
 
 
@@ -44,9 +44,4 @@ def energy_by_machine(
             alt.Tooltip("mean(relative):Q", title="mean over the mean", format=".4f"),
         ],
     )
-    line = (
-        runs.transform_aggregate(runs="count()")
-        .mark_rule(strokeDash=[3, 2], color=themes.FRONT)
-        .encode(y=alt.datum(1.0))
-    )
-    return layered([line, dots, means], width, height)
+    return layered([level(runs, 1.0), dots, means], width, height)

@@ -61,29 +61,30 @@ def points(rows: Iterable[Row], x: str, y: str, maximise_y: bool | None = None) 
     runs of the same group (repository; alone or parallel), with less x, and more y or less as
     *maximise_y* says (None: by its name).
     """
-    made = [_point(row, x, y) for row in rows if _known(row, x) and _known(row, y)]
+    drawn = [_point(row, x, y) for row in rows if row.get(x) is not None and row.get(y) is not None]
     better = not minimised(y) if maximise_y is None else maximise_y
     groups: dict[str, list[Row]] = {}
-    for point in made:
+    for point in drawn:
         groups.setdefault(point["group"], []).append(point)
     for members in groups.values():
         if all(isinstance(member[axis], int | float) for member in members for axis in "xy"):
             for member, on in zip(members, pareto(members, True, better), strict=True):
                 member["front"] = on
-    return made
+    return drawn
 
 
-def _known(row: Row, name: str) -> bool:
-    return row.get(name) is not None
+def group_of(row: Row) -> str:
+    """What is compared only with its like: the repository, alone or beside a background."""
+    load = "parallel" if row["mode"] == "parallel" else "alone"
+    return f"{row['repository'] or '?'}, {load}"
 
 
 def _point(row: Row, x: str, y: str) -> Row:
     banded = "joules" in (x, y)
-    load = "parallel" if row["mode"] == "parallel" else "alone"
     return {
         **{name: row[name] for name in ("experiment_id", "number", "label", "mode")},
         **{name: row[name] for name in ("repository", "model", "imported", "measured")},
-        "group": f"{row['repository'] or '?'}, {load}",
+        "group": group_of(row),
         "x": row[x],
         "y": row[y],
         "low": row["low"] if banded else None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from energyctl.analysis.charts import chart_data as rows
-from energyctl.analysis.charts import conditions, energy_charts, pareto_fronts, themes, timeline
+from energyctl.analysis.charts import conditions, energy_charts, pareto_fronts, timeline
 from energyctl.analysis.charts.altair import alt
 from energyctl.errors import SettingsError
 from energyctl.results.tables import Row
@@ -20,8 +20,6 @@ TEXT = 3.7
 """Mean width of a character of 7 points."""
 NAMED_RUNS = 40
 """So many runs still get a line with their name each."""
-LOG_RANGE = 50
-"""Values of one sign that span more than this factor are drawn on a logarithmic axis."""
 
 
 @dataclass(frozen=True)
@@ -45,56 +43,53 @@ class Plot:
     rows: dict[str, list[Row]] = field(repr=False)
 
 
-def power(runs: Sequence[Run], wanted: PlotOptions) -> Plot:
+def power(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """Power by domain with phases; under it the background's iterations."""
-    run = _one(runs, "power")
-    data, domains, estimated = _power(run)
-    jobs = sorted({str(row["job"]) for row in data["iterations"]})
-
-    def chart(width: float) -> Any:
-        height = wanted.height or width * 0.45
-        drawn = timeline.run_overview(
-            domains, jobs, width=width, height=height, text=TEXT, estimated=estimated
-        )
-        return _noted(drawn, runs)
-
-    return Plot(chart, data)
+    data, domains, estimated = _power(_one(runs, "power"))
+    return _over_time(runs, options, data, domains, estimated, share=0.45)
 
 
-def overview(runs: Sequence[Run], wanted: PlotOptions) -> Plot:
+def overview(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """The same with temperature and utilisation of the GPUs."""
     run = _one(runs, "overview")
     data, domains, estimated = _power(run)
     data["gpu"] = rows.gpu_rows(run)
-    jobs = sorted({str(row["job"]) for row in data["iterations"]})
-    gpu = bool(data["gpu"])
+    return _over_time(runs, options, data, domains, estimated, share=0.4)
+
+
+def _over_time(
+    runs: Sequence[Run],
+    options: PlotOptions,
+    data: dict[str, list[Row]],
+    domains: Sequence[str],
+    estimated: Sequence[str],
+    share: float,
+) -> Plot:
+    """share: of the width, the height where none was asked for."""
+    jobs, gpu = rows.jobs_of(data["iterations"]), bool(data.get("gpu"))
 
     def chart(width: float) -> Any:
-        height = wanted.height or width * 0.4
-        drawn = timeline.run_overview(
+        height = options.height or width * share
+        return timeline.run_overview(
             domains, jobs, gpu, width=width, height=height, text=TEXT, estimated=estimated
         )
-        return _noted(drawn, runs)
 
-    return Plot(chart, data)
+    return _plot(runs, chart, data)
 
 
-def gpu(runs: Sequence[Run], wanted: PlotOptions) -> Plot:
+def gpu(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """Temperature and utilisation of each GPU."""
     run = _one(runs, "gpu")
     data = {"gpu": rows.gpu_rows(run), "phases": rows.phase_rows(run)}
     if not data["gpu"]:
         raise SettingsError(f"{run.experiment_id}: no samples of a GPU lie beside its result")
     names = [f"gpu-{name}" for name in sorted({str(row["gpu"]) for row in data["gpu"]})]
-
-    def chart(width: float) -> Any:
-        drawn = timeline.run_gpu(width, wanted.height or width * 0.25, names)
-        return _noted(drawn, runs)
-
-    return Plot(chart, data)
+    return _plot(
+        runs, lambda width: timeline.run_gpu(width, options.height or width * 0.25, names), data
+    )
 
 
-def energy(runs: Sequence[Run], wanted: PlotOptions) -> Plot:
+def energy(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """Energy by run and domain, with its uncertainty."""
     data = {"runs": rows.run_rows(runs), "domains": rows.domain_rows(runs)}
     if not any(row["joules"] is not None for row in data["domains"]):
@@ -103,81 +98,76 @@ def energy(runs: Sequence[Run], wanted: PlotOptions) -> Plot:
     estimates = any(row["measured"] is False for row in data["domains"])
 
     def chart(width: float) -> Any:
-        drawn = energy_charts.energy_by_run(
+        return energy_charts.energy_by_run(
             domains,
             width,
-            wanted.height,
+            options.height,
             energy_unit(row["joules"] for row in data["runs"]),
             estimates,
             horizontal=len(runs) <= NAMED_RUNS,
-            shown_modes=_modes(data["runs"]),
+            shown_modes=rows.modes_of(data["runs"]),
             text=TEXT,
         )
-        return _noted(drawn, runs)
 
-    return Plot(chart, data)
+    return _plot(runs, chart, data)
 
 
-def hyperparameter(runs: Sequence[Run], wanted: PlotOptions) -> Plot:
+def hyperparameter(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """Energy, or the metric *y*, over the hyper-parameter *x*."""
     table = rows.run_rows(runs)
-    x = _column(table, "hyperparam_", wanted.x, "hyper-parameter", "--x")
+    x = _column(table, "hyperparam_", options.x, "hyper-parameter", "--x")
     y = "joules"
-    if wanted.y not in (None, "energy"):
-        y = _column(table, "metric_", wanted.y, "metric", "--y")
+    if options.y not in (None, "energy"):
+        y = _column(table, "metric_", options.y, "metric", "--y")
     data = _points(pareto_fronts.point_rows(runs, x, y), x, y)
-    values = [row["x"] for row in data]
-    numeric = not any(isinstance(value, str | bool) for value in values)
-    log = numeric and min(values) > 0 and max(values) > LOG_RANGE * min(values)
-    title, shown, models = x.removeprefix("hyperparam_"), _modes(data), _several_models(data)
+    axis = rows.axis_of([row["x"] for row in data])
+    log, numeric = axis == "log", axis != "names"
+    title, shown = x.removeprefix("hyperparam_"), rows.modes_of(data)
 
     def chart(width: float) -> Any:
-        height = wanted.height or width * 0.6
+        height = options.height or width * 0.6
         if y == "joules":
             unit = energy_unit(row["y"] for row in data)
-            drawn = energy_charts.energy_against(
-                title, log, width, height, unit, numeric, shown, TEXT, models
+            return energy_charts.energy_against(
+                title, log, width, height, unit, numeric, shown, TEXT, _several_models(data)
             )
-            return _noted(drawn, runs)
         metric = y.removeprefix("metric_")
-        drawn = energy_charts.metric_against(
+        return energy_charts.metric_against(
             title, metric, log, width, height, numeric, shown, text=TEXT
         )
-        return _noted(drawn, runs)
 
-    return Plot(chart, {"points": data})
+    return _plot(runs, chart, {"points": data})
 
 
-def front(runs: Sequence[Run], wanted: PlotOptions) -> Plot:
+def front(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """The metric *y* over energy, with the runs that no other beats in both."""
-    if wanted.x not in (None, "energy"):
+    if options.x not in (None, "energy"):
         raise SettingsError("--kind pareto draws energy along x: leave --x out")
-    y = _column(rows.run_rows(runs), "metric_", wanted.y, "metric", "--y")
-    data = _points(pareto_fronts.point_rows(runs, "joules", y, wanted.maximise), "energy", y)
-    shown, unit = _modes(data), energy_unit(row["x"] for row in data)
+    y = _column(rows.run_rows(runs), "metric_", options.y, "metric", "--y")
+    data = _points(pareto_fronts.point_rows(runs, "joules", y, options.maximise), "energy", y)
+    unit = energy_unit(row["x"] for row in data)
 
     def chart(width: float) -> Any:
-        drawn = energy_charts.metric_against_energy(
+        return energy_charts.metric_against_energy(
             y.removeprefix("metric_"),
             width,
-            wanted.height or width * 0.6,
+            options.height or width * 0.6,
             unit,
-            wanted.maximise,
-            shown,
+            options.maximise,
+            rows.modes_of(data),
             TEXT,
             _several_models(data),
         )
-        return _noted(drawn, runs)
 
-    return Plot(chart, {"points": data})
+    return _plot(runs, chart, {"points": data})
 
 
-def presence(runs: Sequence[Run], wanted: PlotOptions) -> Plot:
+def presence(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """Coverage, longest gap and settle time of the background by run."""
     data = {"runs": rows.run_rows(runs)}
     if not any(row["coverage"] is not None for row in data["runs"]):
         raise SettingsError("of none of these runs is the background's coverage known")
-    return Plot(lambda width: conditions.presence(width, wanted.height or width * 0.25), data)
+    return Plot(lambda width: conditions.presence(width, options.height or width * 0.25), data)
 
 
 KINDS: dict[str, Callable[[Sequence[Run], PlotOptions], Plot]] = {
@@ -202,9 +192,7 @@ def _power(run: Run) -> tuple[dict[str, list[Row]], list[str], list[str]]:
 
     With the names of those domains, and of those of them that are estimates.
     """
-    known = run.energy.domains if run.energy else ()
-    counted = [one.name for one in known if one.in_total]
-    estimated = [one.name for one in known if one.measured is False]
+    counted, estimated = rows.total_domains(run)
     data = {
         "power": rows.power_rows(run, domains=counted or None),
         "phases": rows.phase_rows(run),
@@ -247,14 +235,12 @@ def _points(points: list[Row], x: str, y: str) -> list[Row]:
     return points
 
 
-def _modes(table: Iterable[Row]) -> list[str]:
-    """Those of them that occur, in the order of the legend."""
-    there = {row["mode"] or "not recorded" for row in table}
-    return [mode for mode in themes.MODES if mode in there]
-
-
 def _several_models(points: Iterable[Row]) -> bool:
     return len({row["model"] for row in points}) > 1
+
+
+def _plot(runs: Sequence[Run], chart: Callable[[float], Any], data: dict[str, list[Row]]) -> Plot:
+    return Plot(lambda width: _noted(chart(width), runs), data)
 
 
 def _noted(chart: Any, runs: Sequence[Run]) -> Any:

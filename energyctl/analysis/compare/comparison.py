@@ -11,20 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
-from energyctl.analysis.compare.statistics import (
-    CompareOptions,
-    Estimate,
-    Summary,
-    bootstrap,
-    cliffs_delta,
-    difference_of_means,
-    mann_whitney,
-    ratio_of_means,
-    runs_for_rank_test,
-    runs_for_t_test,
-    smallest_p,
-    summary,
-)
+from energyctl.analysis.compare import statistics
+from energyctl.analysis.compare.statistics import CompareOptions, Estimate, Summary
 
 Verdict = Literal["different", "not shown", "too few"]
 ARRANGEMENTS = 20_000
@@ -32,6 +20,13 @@ ARRANGEMENTS = 20_000
 
 SHARES = (0.05, 0.1)
 """Differences, as a share of A's mean, for which the runs needed are told."""
+
+
+def verdict(smallest_p: float, p: float, alpha: float) -> Verdict:
+    """smallest_p: what a test of so few values could give at the least."""
+    if smallest_p > alpha:
+        return "too few"
+    return "different" if p <= alpha else "not shown"
 
 
 @dataclass(frozen=True)
@@ -71,9 +66,7 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        if self.smallest_p > self.alpha:
-            return "too few"
-        return "different" if self.p_adjusted <= self.alpha else "not shown"
+        return verdict(self.smallest_p, self.p_adjusted, self.alpha)
 
     @property
     def beyond_meters(self) -> bool | None:
@@ -92,10 +85,13 @@ def compare(
     training: str | None = None,
 ) -> Comparison:
     """One measure of two groups, each with a value at least."""
-    first, second = summary(a.name, a.values, a.bands), summary(b.name, b.values, b.bands)
-    p, method = mann_whitney(a.values, b.values)
-    delta = cliffs_delta(a.values, b.values, settings)
-    pair = (a.values, b.values)
+    first, second = (
+        statistics.summary(a.name, a.values, a.bands),
+        statistics.summary(b.name, b.values, b.bands),
+    )
+    p, method = statistics.mann_whitney(a.values, b.values)
+    delta = statistics.cliffs_delta(a.values, b.values, settings)
+    pair = a.values, b.values
     meter = None if first.band is None or second.band is None else first.band + second.band
     return Comparison(
         training=training,
@@ -103,15 +99,15 @@ def compare(
         unit=unit,
         a=first,
         b=second,
-        difference=bootstrap(pair, difference_of_means, settings),
+        difference=statistics.bootstrap(pair, statistics.difference_of_means, settings),
         ratio=_ratio(pair, settings),
         p=p,
         p_method=method,
         p_adjusted=p,
-        smallest_p=smallest_p(first.n, second.n),
+        smallest_p=statistics.smallest_p(first.n, second.n),
         delta=delta,
         meter=meter,
-        needed_observed=runs_for_rank_test(delta.value or 0.0, settings),
+        needed_observed=statistics.runs_for_rank_test(delta.value or 0.0, settings),
         needed_shares=_needed_shares(first, second, settings),
         alpha=settings.alpha,
     )
@@ -120,7 +116,7 @@ def compare(
 def _ratio(pair: tuple[Sequence[float], Sequence[float]], settings: CompareOptions) -> Estimate:
     if min(map(min, pair)) <= 0:
         return Estimate(None, missing="there are values that are not above 0")
-    return bootstrap(pair, ratio_of_means, settings)
+    return statistics.bootstrap(pair, statistics.ratio_of_means, settings)
 
 
 def _needed_shares(a: Summary, b: Summary, settings: CompareOptions) -> dict[float, int | None]:
@@ -128,7 +124,7 @@ def _needed_shares(a: Summary, b: Summary, settings: CompareOptions) -> dict[flo
     if a.sd is None or b.sd is None or min(a.n, b.n) < 3:
         return dict.fromkeys(SHARES)
     pooled = math.sqrt(((a.n - 1) * a.sd**2 + (b.n - 1) * b.sd**2) / (a.n + b.n - 2))
-    return {share: runs_for_t_test(pooled, share * a.mean, settings) for share in SHARES}
+    return {share: statistics.runs_for_t_test(pooled, share * a.mean, settings) for share in SHARES}
 
 
 def holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -164,9 +160,7 @@ class Overall:
 
     @property
     def verdict(self) -> Verdict:
-        if self.smallest_p > self.alpha:
-            return "too few"
-        return "different" if self.p <= self.alpha else "not shown"
+        return verdict(self.smallest_p, self.p, self.alpha)
 
 
 def compare_strata(
@@ -176,7 +170,7 @@ def compare_strata(
     usable = [pair for pair in pairs if min(min(pair[0].values), min(pair[1].values)) > 0]
     if len(usable) < 2:
         return None
-    logs = [float(np.log(ratio_of_means(a.values, b.values))) for a, b in usable]
+    logs = [float(np.log(statistics.ratio_of_means(a.values, b.values))) for a, b in usable]
     p, method, least = van_elteren([(a.values, b.values) for a, b in usable], settings)
     return Overall(
         measure=measure,
@@ -217,22 +211,25 @@ def van_elteren(
     distribution under no difference is that of all arrangements within strata, or of random ones.
     """
     strata = [(stats.rankdata([*x, *y]) / (len(x) + len(y) + 1), len(y)) for x, y in pairs]
-    seen = sum(float(ranks[len(ranks) - m :].sum()) for ranks, m in strata)
+    observed = sum(float(ranks[len(ranks) - m :].sum()) for ranks, m in strata)
     centre = sum(float(ranks.mean()) * m for ranks, m in strata)
     count = math.prod(math.comb(len(ranks), m) for ranks, m in strata)
-    if count <= ARRANGEMENTS:
-        sums, method = _all_arrangements(strata), "exact"
-        hits = int(np.sum(np.abs(sums - centre) >= abs(seen - centre) - 1e-9))
-        return hits / len(sums), method, min(1.0, 2.0 / count)
-    rng = np.random.default_rng(settings.seed)
-    sums = sum(
+    exact, smallest = count <= ARRANGEMENTS, min(1.0, 2.0 / count)
+    sums = _all_arrangements(strata) if exact else _random_arrangements(strata, settings.seed)
+    hits = int(np.sum(np.abs(sums - centre) >= abs(observed - centre) - 1e-9))
+    if exact:
+        return hits / len(sums), "exact", smallest
+    # Phipson and Smyth 2010: a p of drawn arrangements is never 0.
+    p = (hits + 1) / (ARRANGEMENTS + 1)
+    return p, f"{ARRANGEMENTS} random arrangements", smallest
+
+
+def _random_arrangements(strata: Sequence[tuple[Any, int]], seed: int) -> Any:
+    rng = np.random.default_rng(seed)
+    return sum(
         rng.permuted(np.tile(ranks, (ARRANGEMENTS, 1)), axis=1)[:, :m].sum(axis=1)
         for ranks, m in strata
     )
-    hits = int(np.sum(np.abs(sums - centre) >= abs(seen - centre) - 1e-9))
-    # Phipson and Smyth 2010: a p of drawn arrangements is never 0.
-    p = (hits + 1) / (ARRANGEMENTS + 1)
-    return p, f"{ARRANGEMENTS} random arrangements", min(1.0, 2.0 / count)
 
 
 def _all_arrangements(strata: Sequence[tuple[Any, int]]) -> Any:

@@ -11,26 +11,24 @@ from energyctl.analysis.compare.comparison import GroupValues
 from energyctl.errors import SettingsError
 from energyctl.results.tables import LAYOUTS, Row
 
-DEFAULT_MEASURES = (
-    "total_joules",
-    "cpu_package_joules",
-    "cpu_dram_joules",
-    "gpu_joules",
-    "duration_seconds",
-    "total_watts",
-)
+MEASURES = {
+    "total_joules": "total energy",
+    "cpu_package_joules": "energy of the CPU packages",
+    "cpu_dram_joules": "energy of the memory",
+    "gpu_joules": "energy of the GPUs",
+    "duration_seconds": "duration",
+    "total_watts": "mean power",
+}
+"""What is compared where nothing else is asked for → its name in words."""
+DEFAULT_MEASURES = tuple(MEASURES)
 MOST_GROUPS = 6
 """Numbers of more values than these are no groups: they are a trend."""
 
 ALONE, BESIDE = "alone", "beside a background"
 
 _BANDS = {
-    "total_joules": "total_uncertainty_joules",
-    "cpu_package_joules": "cpu_package_uncertainty_joules",
-    "cpu_dram_joules": "cpu_dram_uncertainty_joules",
-    "gpu_joules": "gpu_uncertainty_joules",
-    "above_idle_joules": "above_idle_uncertainty_joules",
-    "marginal_joules": "marginal_uncertainty_joules",
+    f"{name}_joules": f"{name}_uncertainty_joules"
+    for name in ("total", "cpu_package", "cpu_dram", "gpu", "above_idle", "marginal")
 }
 _UNITS = {column.name: column.unit for column in LAYOUTS["runs"].columns}
 _NUMBERS = {c.name for c in LAYOUTS["runs"].columns if c.type in ("float", "integer")}
@@ -78,24 +76,16 @@ def divided(rows: Sequence[Row], measures: Sequence[str], per: str) -> tuple[lis
     Raises SettingsError where NAME is no number above 0 of any run.
     """
     numbers = [(row, value_of(row, per)) for row in rows]
-    good = [
-        (row, float(n))
-        for row, n in numbers
-        if isinstance(n, int | float) and not isinstance(n, bool) and n > 0
-    ]
+    good = [(row, float(n)) for row, n in numbers if _is_number(n) and n > 0]
     if not good:
         names = ", ".join(known_names(rows))
         raise SettingsError(f"--per {per}: no run has it as a number above 0; there are {names}")
-    made = []
-    for row, number in good:
-        more = {f"{m} per {per}": row[m] / number for m in measures if row.get(m) is not None}
-        bands = {
-            f"{_BANDS[m]} per {per}": row[_BANDS[m]] / number
-            for m in measures
-            if m in _BANDS and row.get(_BANDS[m]) is not None
-        }
-        made.append({**row, **more, **bands})
-    return made, [f"{m} per {per}" for m in measures]
+    columns = [*measures, *(_BANDS[m] for m in measures if m in _BANDS)]
+    quotients = [
+        {**row, **{f"{c} per {per}": row[c] / n for c in columns if row.get(c) is not None}}
+        for row, n in good
+    ]
+    return quotients, [f"{m} per {per}" for m in measures]
 
 
 def check_measure(rows: Sequence[Row], measure: str) -> str:
@@ -122,9 +112,9 @@ def usable(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     return good, notes
 
 
-def filtered(rows: Sequence[Row], wanted: Sequence[tuple[str, str]]) -> list[Row]:
+def filtered(rows: Sequence[Row], where: Sequence[tuple[str, str]]) -> list[Row]:
     """Rows that have each of these values, as text. Raises SettingsError for an unknown name."""
-    for name, value in wanted:
+    for name, value in where:
         if rows and not any(value_of(row, name) is not None for row in rows):
             names = ", ".join(known_names(rows))
             raise SettingsError(f"--where {name}={value}: no run has {name}; there are {names}")
@@ -162,7 +152,7 @@ def by_name(rows: Sequence[Row], name: str) -> Groups | None:
         hint = "; --by background tells alone from beside one" if name == "mode" else ""
         one = _text(values.pop())
         raise SettingsError(f"--by {name}: all runs have {one}{rest}: no two groups{hint}")
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    numbers = all(map(_is_number, values))
     if numbers and (len(values) > MOST_GROUPS or len(values) == len(known)):
         return None
     ordered = sorted(values) if numbers else sorted(values, key=_text)
@@ -204,44 +194,31 @@ def pairs(
     stratum, notes = stratum_of(by), list[str]()
     sides: list[dict[str | None, list[Row]]] = [{}, {}]
     for side, name in zip(sides, (a, b), strict=True):
-        without = 0
-        for row in groups.rows[name]:
-            if row.get(measure) is None:
-                without += 1
-            else:
-                side.setdefault(stratum(row), []).append(row)
-        if without:
+        rows = [row for row in groups.rows[name] if row.get(measure) is not None]
+        for row in rows:
+            side.setdefault(stratum(row), []).append(row)
+        if without := len(groups.rows[name]) - len(rows):
             notes.append(f"{measure}: left out {without} of {name} without that figure")
     both = [key for key in sides[0] if key in sides[1]]
     if not both and all(len(side) == 1 for side in sides):
         (first,), (second,) = sides
         notes.append(f"different trainings are compared: {first} and {second}")
-        return [(None, *_both(sides, first, second, (a, b), measure))], notes
+        pair = values(a, sides[0][first], measure), values(b, sides[1][second], measure)
+        return [(None, *pair)], notes
     for side, name, other in ((sides[0], a, b), (sides[1], b, a)):
         lone = [key for key in side if key not in both]
         if lone:
             what = ", ".join(f"{key} ({len(side[key])})" for key in lone)
             notes.append(LeftOut(f"left out of {name}, not in {other}: {what}"))
-    return [(key, *_both(sides, key, key, (a, b), measure)) for key in both], notes
-
-
-def _both(
-    sides: Sequence[Mapping[str | None, list[Row]]],
-    first: str | None,
-    second: str | None,
-    names: tuple[str, str],
-    measure: str,
-) -> tuple[GroupValues, GroupValues]:
-    return (
-        values(names[0], sides[0][first], measure),
-        values(names[1], sides[1][second], measure),
-    )
+    return [
+        (key, values(a, sides[0][key], measure), values(b, sides[1][key], measure)) for key in both
+    ], notes
 
 
 def values(name: str, rows: Sequence[Row], measure: str) -> GroupValues:
-    whole, per, name_of_unit = measure.partition(" per ")
-    band = None if whole not in _BANDS else _BANDS[whole] + per + name_of_unit
-    bands = [None if band is None else row.get(band) for row in rows]
+    figure, per, name_of_unit = measure.partition(" per ")
+    band = _BANDS[figure] + per + name_of_unit if figure in _BANDS else ""
+    bands = [row.get(band) for row in rows]
     return GroupValues(name, [float(row[measure]) for row in rows], bands)
 
 
@@ -268,6 +245,10 @@ def _spread(rows: Sequence[Row], name: str) -> bool:
     """Whether values of that column are of single runs, as drawn ones are."""
     known = [row[name] for row in rows if row.get(name) is not None]
     return len(set(map(_text, known))) > max(2, len(known) // 2)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _listed(texts: set[str]) -> str:

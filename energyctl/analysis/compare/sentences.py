@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from energyctl.analysis.compare.comparison import Comparison, Overall
 from energyctl.analysis.compare.correlation import Correlation
+from energyctl.analysis.compare.grouping import MEASURES
 from energyctl.analysis.compare.statistics import Estimate, size_word
-
-NAMES = {
-    "total_joules": "total energy",
-    "cpu_package_joules": "energy of the CPU packages",
-    "cpu_dram_joules": "energy of the memory",
-    "gpu_joules": "energy of the GPUs",
-    "duration_seconds": "duration",
-    "total_watts": "mean power",
-}
 
 
 def name_of(measure: str) -> str:
     """In words; of ``MEASURE per NAME`` too."""
-    whole, per, unit = measure.partition(" per ")
-    return NAMES.get(whole, whole.removeprefix("metric_")) + per + unit
+    figure, per, unit = measure.partition(" per ")
+    return MEASURES.get(figure, figure.removeprefix("metric_")) + per + unit
 
 
 def p_text(p: float) -> str:

@@ -69,18 +69,14 @@ def summary(name: str, values: Sequence[float], bands: Sequence[float | None]) -
     )
 
 
-def mean(x: Any, axis: int = -1) -> Any:
-    return np.mean(x, axis=axis)
-
-
 def difference_of_means(x: Any, y: Any, axis: int = -1) -> Any:
     """Of y and x."""
-    return mean(y, axis) - mean(x, axis)
+    return np.mean(y, axis=axis) - np.mean(x, axis=axis)
 
 
 def ratio_of_means(x: Any, y: Any, axis: int = -1) -> Any:
     """Of y to x."""
-    return mean(y, axis) / mean(x, axis)
+    return np.mean(y, axis=axis) / np.mean(x, axis=axis)
 
 
 def bootstrap(

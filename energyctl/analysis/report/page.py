@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import energyctl
 from energyctl.analysis import charts
 from energyctl.analysis import machines as nodes
+from energyctl.analysis.charts import chart_data, figure_files, pareto_fronts
+from energyctl.analysis.charts.plots import NAMED_RUNS
 from energyctl.analysis.report import run_tables
 from energyctl.analysis.report.run_data import packed
 from energyctl.analysis.report.summary import glance
-from energyctl.errors import SettingsError
 from energyctl.results.calibrations import Calibration
 from energyctl.results.tables import Row
 from energyctl.text import count, duration, energy, energy_unit
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 X, Y = "\ue000x\ue001", "\ue000y\ue001"
 """Stand in a chart for what is chosen on the page."""
-
-NAMED_RUNS = 40
-DARK = "#16181d"
 
 
 def page(
@@ -51,7 +48,6 @@ def page(
         step(number, len(runs))
         blobs.append(packed(run))
     names = list(seen.campaigns) or ["energyctl"]
-    words = {"count": count, "duration": duration, "energy": energy}
     machines = nodes.machines([run.row for run in runs], calibrations or ())
     html: str = template.render(
         title=title or (names[0] if len(names) == 1 else f"{len(names)} campaigns"),
@@ -71,7 +67,9 @@ def page(
         spreads=[nodes.sentence(one) for one in nodes.spreads([run.row for run in runs])],
         version=energyctl.__version__,
         made=time.strftime("%Y-%m-%d %H:%M", time.localtime(now)),
-        **words,
+        count=count,
+        duration=duration,
+        energy=energy,
     )
     return html
 
@@ -87,11 +85,7 @@ def _template() -> Any:
 
 def _libraries() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script."""
-    try:
-        convert = importlib.import_module("vl_convert")
-    except ImportError as error:
-        raise SettingsError("a page needs vl-convert: pip install 'energyctl[report]'") from error
-    bundle: str = convert.javascript_bundle()
+    bundle: str = figure_files.converter("a page needs").javascript_bundle()
     return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
@@ -104,23 +98,23 @@ def embedded(value: Any) -> str:
 def data(runs: Sequence[Run]) -> dict[str, Any]:
     """What the script draws from: rows of all runs, specifications of all charts."""
     rows, domains = charts.run_rows(runs), charts.domain_rows(runs)
-    numbers = {name for row in rows for name in row if name.startswith("hyperparam_")}
-    measures = {name for row in rows for name in row if name.startswith("metric_")}
     for row, run in zip(rows, runs, strict=True):
-        load = "parallel" if row["mode"] == "parallel" else "alone"
-        row["group"] = f"{row['repository'] or '?'}, {load}"
+        row["group"] = pareto_fronts.group_of(row)
         row["node"] = run.row.get("node")
         row["error"] = run.row.get("error")
     _relate(rows)
     shapes, specs = _run_charts(runs)
-    hyperparameters, metrics = _by_runs(numbers, rows), _by_runs(measures, rows)
+    hyperparameters, metrics = _by_runs("hyperparam_", rows), _by_runs("metric_", rows)
     columns = run_tables.columns(hyperparameters, metrics)
     run_tables.describe(rows, runs, [column["key"] for column in columns])
     return {
         "runs": rows,
         "columns": columns,
         "domains": domains,
-        "hyperparameters": [_axis(name, rows) for name in hyperparameters],
+        "hyperparameters": [
+            {"name": name, "kind": chart_data.axis_of(_values(name, rows))}
+            for name in hyperparameters
+        ],
         "metrics": [{"name": name, "less": charts.minimised(name)} for name in metrics],
         "shapes": shapes,
         "runCharts": specs,
@@ -141,29 +135,22 @@ def _relate(rows: Sequence[Row]) -> None:
         row["relative"] = row["joules"] / (sum(values) / len(values)) if known else None
 
 
-def _by_runs(names: Iterable[str], rows: Sequence[Row]) -> list[str]:
-    """Those of several values, the ones that most runs have first."""
-    counts = {name: sum(row.get(name) is not None for row in rows) for name in names}
-    varying = [
-        name
-        for name in counts
-        if len({str(row[name]) for row in rows if row.get(name) is not None}) > 1
-    ]
-    return sorted(varying, key=lambda name: (-counts[name], name))
+def _by_runs(prefix: str, rows: Sequence[Row]) -> list[str]:
+    """Columns of that prefix and several values, the ones that most runs have first."""
+    names = {name for row in rows for name in row if name.startswith(prefix)}
+    values = {name: _values(name, rows) for name in names}
+    varying = [name for name in names if len(set(map(str, values[name]))) > 1]
+    return sorted(varying, key=lambda name: (-len(values[name]), name))
 
 
-def _axis(name: str, rows: Iterable[Row]) -> dict[str, Any]:
-    """How a hyper-parameter is drawn: as numbers, on a logarithmic axis, or as names."""
-    values = [row[name] for row in rows if row.get(name) is not None]
-    numeric = not any(isinstance(value, str | bool) for value in values)
-    log = numeric and min(values) > 0 and max(values) > 50 * min(values)
-    return {"name": name, "kind": "log" if log else "linear" if numeric else "names"}
+def _values(name: str, rows: Iterable[Row]) -> list[Any]:
+    return [row[name] for row in rows if row.get(name) is not None]
 
 
 def _charts(rows: Sequence[Row], domains: Sequence[Row]) -> dict[str, Any]:
     """The charts over runs; where X and Y stand, the page puts names."""
     unit = energy_unit(row["joules"] for row in rows)
-    modes = [mode for mode in charts.MODES if mode in {r["mode"] or "not recorded" for r in rows}]
+    modes = chart_data.modes_of(rows)
     few = len(rows) <= NAMED_RUNS
     estimates = any(row["measured"] is False for row in domains)
     energies = charts.energy_by_run(
@@ -172,23 +159,22 @@ def _charts(rows: Sequence[Row], domains: Sequence[Row]) -> dict[str, Any]:
     )  # fmt: skip
     if few:
         energies.height = {"step": 16}
-    made = {"energy": energies, "foreign": charts.foreign()}
-    made |= {"machines": charts.energy_by_machine(shown_modes=modes)}
-    made |= {"coverage": charts.coverage(), "gap": charts.max_gap(), "settle": charts.settle()}
-    for kind, log, numeric in (
-        ("linear", False, True), ("log", True, True), ("names", False, False),
-    ):  # fmt: skip
-        made[f"energy {kind}"] = charts.energy_against(
+    drawn = {"energy": energies, "foreign": charts.foreign()}
+    drawn |= {"machines": charts.energy_by_machine(shown_modes=modes)}
+    drawn |= {"coverage": charts.coverage(), "gap": charts.max_gap(), "settle": charts.settle()}
+    for kind in ("linear", "log", "names"):
+        log, numeric = kind == "log", kind != "names"
+        drawn[f"energy {kind}"] = charts.energy_against(
             X, log, unit=unit, numeric=numeric, shown_modes=modes
         )
-        made[f"metric {kind}"] = charts.metric_against(
+        drawn[f"metric {kind}"] = charts.metric_against(
             X, Y, log, numeric=numeric, shown_modes=modes
         )
     for less in (False, True):
-        made[f"front {'less' if less else 'more'}"] = charts.metric_against_energy(
+        drawn[f"front {'less' if less else 'more'}"] = charts.metric_against_energy(
             Y, unit=unit, maximise=not less, shown_modes=modes
         )
-    return {name: _spec(chart) for name, chart in made.items()}
+    return {name: _spec(chart) for name, chart in drawn.items()}
 
 
 def _run_charts(runs: Sequence[Run]) -> tuple[list[int], list[dict[str, Any]]]:
@@ -196,9 +182,7 @@ def _run_charts(runs: Sequence[Run]) -> tuple[list[int], list[dict[str, Any]]]:
     numbers: dict[tuple[Any, ...], int] = {}
     specs, shapes = list[dict[str, Any]](), list[int]()
     for run in runs:
-        known = run.energy.domains if run.energy else ()
-        domains = tuple(one.name for one in known if one.in_total)
-        estimated = tuple(one.name for one in known if one.measured is False)
+        domains, estimated = map(tuple, chart_data.total_domains(run))
         shape = (domains, estimated, tuple(job.name for job in run.jobs))
         if shape not in numbers:
             numbers[shape] = len(specs)
@@ -211,13 +195,13 @@ def _of_shape(
     domains: Sequence[str], estimated: Sequence[str], jobs: Sequence[str]
 ) -> dict[str, Any]:
     ordered = charts.domain_names([{"domain": name} for name in domains])
-    made = {
+    drawn = {
         "power": charts.run_power(ordered, title="Time in the run (s)", estimated=estimated),
         "iterations": charts.run_iterations(jobs, title="", y_title="\u00a0", letters=9),
         "temperature": charts.run_temperature(title=""),
         "utilization": charts.run_utilization(title=""),
     }
-    return {name: _spec(chart) for name, chart in made.items()}
+    return {name: _spec(chart) for name, chart in drawn.items()}
 
 
 def _spec(chart: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl.analysis import charts
+from energyctl.analysis.charts.chart_data import total_domains
 from energyctl.analysis.report.run_tables import facts
 from energyctl.results.tables import Row
 
@@ -32,16 +33,16 @@ def packed(run: Run) -> str:
 
 def content(run: Run) -> dict[str, Any]:
     """The series of a run, and its facts in words and figures."""
-    domains = [one.name for one in run.energy.domains if one.in_total] if run.energy else None
+    domains = total_domains(run)[0] if run.energy else None
+    power, gpu = charts.power_rows(run, BUCKETS, domains), charts.gpu_rows(run, GPU_BUCKETS)
     return {
-        "power": series(
-            charts.power_rows(run, BUCKETS, domains), "domain", ("watts",), flags=("mean",)
-        ),
-        "gpu": series(
-            charts.gpu_rows(run, GPU_BUCKETS), "gpu", ("celsius", "percent", "memory_percent")
-        ),
+        "power": series(power, "domain", ("watts",), flags=("mean",)),
+        "gpu": series(gpu, "gpu", ("celsius", "percent", "memory_percent")),
         "phases": charts.phase_rows(run),
-        "iterations": _iterations(charts.iteration_rows(run)),
+        "iterations": [
+            {**row, "start": round(row["start"], 2), "end": round(row["end"], 2)}
+            for row in charts.iteration_rows(run)
+        ],
         "facts": facts(run),
     }
 
@@ -73,7 +74,3 @@ def _columns(rows: Sequence[Row], values: Sequence[str], flags: Sequence[str]) -
         if any(row[name] for row in rows):
             columns[name] = [int(bool(row[name])) for row in rows]
     return columns
-
-
-def _iterations(rows: Iterable[Row]) -> list[Row]:
-    return [{**row, "start": round(row["start"], 2), "end": round(row["end"], 2)} for row in rows]

@@ -1,4 +1,4 @@
-"""Edge: what lies beside the results of campaigns: settings in journals, calibrations."""
+"""What lies beside the results of campaigns: settings in journals, calibrations."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 def calibrations_of(runs: Iterable[Run]) -> list[Calibration]:
     """Of each machine the newest one, of the campaigns of these runs."""
-    found: dict[str, Calibration] = {}
+    newest: dict[str, Calibration] = {}
     for place, journal in sorted(
         {(run.path.parent, str(run.environment.get("journal"))) for run in runs}
     ):
         if "/" not in journal:
-            found |= {one.node: one for one in of_campaign(place, journal)}
-    return [found[name] for name in sorted(found)]
+            newest |= {one.node: one for one in of_campaign(place, journal)}
+    return [newest[name] for name in sorted(newest)]
 
 
 def settings_of(runs: Iterable[Run]) -> dict[str, str]:
     """Campaign → its settings as they stood, where its journal is there and can be read."""
-    found: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for run in runs:
         journal, name = run.environment.get("journal"), run.campaign or "campaign"
-        if not isinstance(journal, str) or name in found or "/" in journal:
+        if not isinstance(journal, str) or name in settings or "/" in journal:
             continue
         try:
             path = run.path.parent / "campaigns" / f"{journal}.jsonl"
             with open(path, encoding="utf-8") as file:
                 head = json.loads(file.readline())
-            found[name] = str(head["settings"])
+            settings[name] = str(head["settings"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
-    return found
+    return settings

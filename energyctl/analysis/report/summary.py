@@ -73,8 +73,7 @@ class Glance:
 
 def glance(runs: Sequence[Run]) -> Glance:
     """All runs at a glance."""
-    with_energy = [run for run in runs if run.energy and run.energy.total_joules is not None]
-    energies = [run.energy for run in with_energy if run.energy]
+    energies = [run.energy for run in runs if run.energy and run.energy.total_joules is not None]
     return Glance(
         campaigns=tuple(dict.fromkeys(run.campaign for run in runs if run.campaign)),
         runs=len(runs),
@@ -98,34 +97,28 @@ def grouped(lines: Sequence[tuple[str, str]]) -> tuple[WarningGroup, ...]:
     together: dict[str, list[tuple[str, str]]] = {}
     for run, text in lines:
         together.setdefault(re.sub(r"[\d.]+", "#", text.partition(":")[0]), []).append((run, text))
-    found = [
-        WarningGroup(
-            members[0][1], len({run for run, _ in members}), _named(members), _same(members)
-        )
-        for members in together.values()
-    ]
-    return tuple(sorted(found, key=lambda one: -one.runs))
+    groups = [_group(*zip(*members, strict=True)) for members in together.values()]
+    return tuple(sorted(groups, key=lambda one: -one.runs))
 
 
-def _same(members: Sequence[tuple[str, str]]) -> bool:
-    return len({text for _, text in members}) == 1
-
-
-def _named(members: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(run for run, _ in members))[:MOST_RUNS]
+def _group(runs: Sequence[str], texts: Sequence[str]) -> WarningGroup:
+    named = tuple(dict.fromkeys(runs))
+    return WarningGroup(texts[0], len(named), named[:MOST_RUNS], len(set(texts)) == 1)
 
 
 def _fact(name: str, runs: Sequence[Run]) -> Fact:
-    counts = Counter(told(run.environment.get(name)) for run in runs)
+    counts = Counter(fact_words(run.environment.get(name)) for run in runs)
     return Fact(name, tuple(counts.most_common(8)))
 
 
-def told(value: Any) -> str:
+def fact_words(value: Any) -> str:
     """A fact in words; "not known" for null."""
     if value is None:
         return UNKNOWN
     if isinstance(value, list):
-        return "; ".join(told(one.get("name") if isinstance(one, dict) else one) for one in value)
+        return "; ".join(
+            fact_words(one.get("name") if isinstance(one, dict) else one) for one in value
+        )
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
     return str(value)

@@ -57,20 +57,15 @@ def _table(runs: Runs) -> Table:
 
 
 def _cells(run: Run, unit: str) -> list[Text]:
-    found, row = run.energy, run.row
-    mutated = tuple(name for name in str(row.get("mutated") or "").split(",") if name)
-    told = values(run.hyperparameters, tuple(n for n in mutated if n in run.hyperparameters))
-    training = f"{run.repository} / {run.model}" + (f"\n{told}" if told else "")
-    coverage = row.get("background_min_coverage")
-    figures = (
-        duration(None if found is None else found.seconds),
-        UNKNOWN
-        if found is None
-        else energy(
-            found.total_joules, found.uncertainty_joules, measured=found.measured, unit=unit
-        ),
-        "" if coverage is None else percent(coverage),
-    )
+    mutated = str(run.row.get("mutated") or "").split(",")
+    drawn = values(run.hyperparameters, tuple(n for n in mutated if n in run.hyperparameters))
+    training = f"{run.repository} / {run.model}" + (f"\n{drawn}" if drawn else "")
+    coverage = run.row.get("background_min_coverage")
+    seconds, joules = None, UNKNOWN
+    if (of := run.energy) is not None:
+        seconds = of.seconds
+        joules = energy(of.total_joules, of.uncertainty_joules, measured=of.measured, unit=unit)
+    figures = (duration(seconds), joules, "" if coverage is None else percent(coverage))
     name = Text(run.experiment_id + ("" if run.status == "succeeded" else f"\n{run.status}"))
     name.stylize(_STYLES.get(run.status, ""))
     return [name, Text(training), *map(Text, figures)]
