@@ -62,7 +62,7 @@ def _over(one: Calibration, base: Calibration | None) -> Calibration:
     if one.measured != base.measured:
         return replace(one, no_factor="an estimate and a measurement do not compare")
     if sorted(one.domains) != sorted(base.domains):
-        return replace(one, no_factor=f"metered are {_kinds(one)}, there {_kinds(base)}")
+        return replace(one, no_factor=f"metered are {_domains(one)}, there {_domains(base)}")
     factor = one.joules / base.joules
     bands = [
         c.uncertainty_joules / c.joules for c in (one, base) if c.uncertainty_joules and c.joules
@@ -71,7 +71,7 @@ def _over(one: Calibration, base: Calibration | None) -> Calibration:
     return replace(one, factor=factor, factor_uncertainty=0.0 if one is base else wide)
 
 
-def _kinds(one: Calibration) -> str:
+def _domains(one: Calibration) -> str:
     return ", ".join(sorted({*one.domains})) or "no domains"
 
 
@@ -81,20 +81,20 @@ def machines(rows: Iterable[Row], calibrations: Sequence[Calibration] = ()) -> l
     for row in rows:
         if row.get("node") is not None:
             of[str(row["node"])].append(row)
-    known = {one.node: one for one in factors(calibrations)}
+    calibrated = {one.node: one for one in factors(calibrations)}
     return [
-        Machine(name, len(of[name]), _facts(of[name]), known.get(name))
-        for name in sorted({*of, *known})
+        Machine(name, len(of[name]), _facts(of[name]), calibrated.get(name))
+        for name in sorted({*of, *calibrated})
     ]
 
 
 def _facts(rows: Sequence[Row]) -> dict[str, str]:
-    found = {}
+    facts = {}
     for name in NAMES:
         values = dict.fromkeys(str(row[name]) for row in rows if row.get(name) is not None)
         if values:
-            found[name] = " or ".join(values)
-    return found
+            facts[name] = " or ".join(values)
+    return facts
 
 
 def spreads(rows: Iterable[Row]) -> list[Spread]:

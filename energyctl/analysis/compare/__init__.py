@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from energyctl.analysis.compare.comparison import Comparison, Overall
+from energyctl.analysis.compare.comparison import Comparison
 from energyctl.analysis.compare.correlation import Correlation
 from energyctl.analysis.compare.grouping import (
     DEFAULT_MEASURES,
@@ -17,7 +17,7 @@ from energyctl.analysis.compare.grouping import (
     usable,
 )
 from energyctl.analysis.compare.sentences import name_of, p_text
-from energyctl.analysis.compare.statistics import CompareOptions, Estimate, Summary, size_word
+from energyctl.analysis.compare.statistics import CompareOptions, Estimate, Summary
 from energyctl.analysis.compare.study import Study, compare_groups, correlate_rows
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "Correlation",
     "Estimate",
     "Groups",
-    "Overall",
     "Study",
     "Summary",
     "based_on",
@@ -39,7 +38,6 @@ __all__ = [
     "filtered",
     "name_of",
     "p_text",
-    "size_word",
     "two_groups",
     "usable",
 ]

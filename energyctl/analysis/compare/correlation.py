@@ -43,18 +43,14 @@ def correlate(
     Wright 2000, Psychometrika 65:23-28].
     """
     n, alpha = len(xs), settings.alpha
-    missing = None
-    if n < LEAST:
-        missing = f"fewer than {LEAST} runs tell nothing of a trend"
-    elif len(set(xs)) == 1 or len(set(ys)) == 1:
-        missing = "all values are equal"
-    if missing:
-        nothing = Estimate(None, missing=missing)
+    if n < LEAST or len(set(xs)) == 1 or len(set(ys)) == 1:
+        few = f"fewer than {LEAST} runs tell nothing of a trend"
+        nothing = Estimate(None, missing=few if n < LEAST else "all values are equal")
         return Correlation(training, name, measure, n, nothing, None, None, alpha)
     rho = float(stats.spearmanr(xs, ys).statistic)
     exact = n <= 7
     ranks = stats.rankdata(ys)
-    found = stats.permutation_test(
+    test = stats.permutation_test(
         (stats.rankdata(xs),),
         lambda x, axis: _pearson(x, ranks, axis),
         permutation_type="pairings",
@@ -64,7 +60,7 @@ def correlate(
         rng=np.random.default_rng(settings.seed),
     )
     p_method = "all orders" if exact else "9999 random orders"
-    interval, p = _interval(rho, n, settings), float(found.pvalue)
+    interval, p = _interval(rho, n, settings), float(test.pvalue)
     return Correlation(training, name, measure, n, interval, p, p_method, alpha)
 
 

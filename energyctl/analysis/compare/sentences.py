@@ -28,19 +28,20 @@ def sentence(found: Comparison) -> str:
     """What one comparison says, and from how many runs."""
     sizes = f"{found.b.n} against {found.a.n} runs"
     if found.verdict == "too few":
-        return f"Too few runs to say anything: {_seen(found)} ({sizes}), but {_smallest(found)}"
-    evidence = f"{sizes}; Mann-Whitney {p_text(found.p)}{_adjusted(found)}; {_delta(found)}"
+        least = f"{_least_p(found)}{_more(found)}"
+        return f"Too few runs to say anything: {_change_of(found)} ({sizes}), but {least}"
+    delta = found.delta.value or 0.0
+    test = f"Mann-Whitney {p_text(found.p)}{_adjusted(found)}"
+    evidence = f"{sizes}; {test}; Cliff's delta {delta:+.2f}, {size_word(delta)}"
+    text = f"{_change_of(found)}{_interval(found)} ({evidence})."
     if found.verdict == "not shown":
-        return (
-            f"No difference is shown: {_seen(found)}{_interval(found)} ({evidence}).{_more(found)}"
-        )
-    text = f"{_seen(found)}{_interval(found)} ({evidence})."
+        return f"No difference is shown: {text}{_more(found)}"
     if found.beyond_meters is False:
         text += " But it is within what the meters may be off by, at the worst."
     return text[0].upper() + text[1:]
 
 
-def _seen(found: Comparison) -> str:
+def _change_of(found: Comparison) -> str:
     if found.ratio.value is not None:
         much = percent(found.ratio.value)
         return f"{found.b.name}: {much} {name_of(found.measure)} than {found.a.name}"
@@ -70,13 +71,8 @@ def _adjusted(found: Comparison) -> str:
     return "" if same else f", with Holm's correction {p_text(found.p_adjusted)}"
 
 
-def _delta(found: Comparison) -> str:
-    value = found.delta.value or 0.0
-    return f"Cliff's delta {value:+.2f}, {size_word(value)}"
-
-
-def _smallest(found: Comparison) -> str:
-    return f"with so few no rank test can give less than p = {found.smallest_p:.2g}.{_more(found)}"
+def _least_p(found: Comparison | Overall) -> str:
+    return f"with so few no rank test can give less than p = {found.smallest_p:.2g}."
 
 
 def _more(found: Comparison) -> str:
@@ -100,16 +96,13 @@ def _more(found: Comparison) -> str:
 def overall_sentence(found: Overall) -> str:
     """What the trainings say together."""
     ratio = found.ratio.value or 1.0
-    seen = f"{found.b}: {percent(ratio)} {name_of(found.measure)} than {found.a}"
+    change = f"{found.b}: {percent(ratio)} {name_of(found.measure)} than {found.a}"
     basis = f"in these {found.trainings} trainings, each compared with itself"
     ratios = f"ratios {found.least:.3g} to {found.most:.3g}"
     if found.verdict == "too few":
-        return (
-            f"Too few runs to say anything: {seen} {basis} ({ratios}), but with so few no rank "
-            f"test can give less than p = {found.smallest_p:.2g}."
-        )
+        return f"Too few runs to say anything: {change} {basis} ({ratios}), but {_least_p(found)}"
     test = f"van Elteren's rank test {p_text(found.p)}"
-    text = f"{seen} {basis} ({ratios}; {test}){_for_others(found.ratio, found.alpha)}."
+    text = f"{change} {basis} ({ratios}; {test}){_for_others(found.ratio, found.alpha)}."
     if found.verdict == "not shown":
         return f"No difference is shown: {text}"
     return text[0].upper() + text[1:]

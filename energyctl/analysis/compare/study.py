@@ -100,7 +100,9 @@ def compare_groups(
         lacking = [note for note in study.notes if isinstance(note, grouping.LeftOut)]
         why = "; ".join(dict.fromkeys(lacking or study.notes)) or "no run has these figures"
         raise SettingsError(f"nothing can be compared: {why}")
-    study.comparisons = _corrected(study.comparisons, measures)
+    # Holm's correction is over the comparisons of each measure.
+    by_measure = [[c for c in study.comparisons if c.measure == measure] for measure in measures]
+    study.comparisons = [c for comparisons in by_measure for c in holm(comparisons)]
     if any(c.ratio.low is not None and min(c.a.n, c.b.n) < ENOUGH for c in study.comparisons):
         study.notes.append(
             f"bootstrap intervals from fewer than {ENOUGH} runs in a group are too narrow: "
@@ -114,14 +116,6 @@ def compare_groups(
 def _bare(estimate: Estimate) -> bool:
     """A figure without an interval, for a reason."""
     return estimate.value is not None and estimate.missing is not None
-
-
-def _corrected(comparisons: Sequence[Comparison], measures: Sequence[str]) -> list[Comparison]:
-    """Holm's correction over the comparisons of each measure."""
-    done: list[Comparison] = []
-    for measure in measures:
-        done += holm([one for one in comparisons if one.measure == measure])
-    return done
 
 
 def correlate_rows(
