@@ -184,6 +184,19 @@ Opener = Callable[[OpenRequest], Source | None]
 """What an entry point of the group `energyctl.meters` names: opens a source; or None."""
 
 
+def timed_reading(
+    domain: str, failure: str, read: Callable[[], float], *errors: type[Exception]
+) -> Reading:
+    """Joules or watts by `read`, whose *errors* make it a failed reading, with that reason."""
+    value, reason, before = None, None, time.monotonic()
+    try:
+        value = read()
+    except errors as error:
+        reason = f"{failure}: {error}"
+    after = time.monotonic()
+    return Reading(domain, (before + after) / 2, value, reason, after - before)
+
+
 def readings_of(source: Source) -> Sequence[Reading]:
     """What it reads, each value None or a finite number.
 

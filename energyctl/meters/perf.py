@@ -16,15 +16,13 @@ import os
 import platform
 import re
 import sys
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from energyctl.energy import Domain, count_once
 from energyctl.meters import permissions, topology
-from energyctl.meters.base import OpenRequest, Reading, Source
-from energyctl.meters.powercap import RESOLUTION_JOULES, UPDATE_SECONDS
+from energyctl.meters.base import OpenRequest
+from energyctl.meters.kernel_counters import RESOLUTION_JOULES, UPDATE_SECONDS, KernelCounters
 
 # The numbers of perf_event_open: arch/x86/entry/syscalls/syscall_64.tbl and, for the others,
 # include/uapi/asm-generic/unistd.h.
@@ -107,7 +105,7 @@ class _Event:
     place: str  # "0", or "0-die-1": behind the name, as powercap has it
 
 
-class PerfSource(Source):
+class PerfSource(KernelCounters):
     """One descriptor per event and package. No such events: `unavailable` says so.
 
     root: holds a folder per PMU; the CPUs' topology is read beside it, from the same /sys.
@@ -115,13 +113,10 @@ class PerfSource(Source):
     """
 
     name = "perf"
-    quick = True
+    failure = "reading the power event of {} failed"
 
     def __init__(self, root: Path, denied: str) -> None:
-        self.unavailable: str | None = None
-        self._denied = denied
-        self._domains: list[Domain] = []
-        self._open: list[tuple[str, int, float]] = []
+        super().__init__(denied)
         try:
             kind, events = _events(root)
         except FileNotFoundError:
@@ -146,28 +141,10 @@ class PerfSource(Source):
             missing = f"the power event {event.file} cannot be opened: {error.strerror}"
             domain = replace(domain, missing=missing)
         else:
-            self._open.append((domain.name, descriptor, event.joules))
+            self._open.append(
+                (domain.name, descriptor, lambda: read_count(descriptor) * event.joules)
+            )
         self._domains.append(domain)
-
-    def domains(self) -> Sequence[Domain]:
-        return tuple(self._domains)
-
-    def read(self) -> Sequence[Reading]:
-        readings = []
-        for name, descriptor, joules in self._open:
-            value, reason, before = None, None, time.monotonic()
-            try:
-                value = read_count(descriptor) * joules
-            except OSError as error:
-                reason = f"reading the power event of {name} failed: {error}"
-            after = time.monotonic()
-            readings.append(Reading(name, (before + after) / 2, value, reason, after - before))
-        return readings
-
-    def close(self) -> None:
-        for _, descriptor, _ in self._open:
-            os.close(descriptor)
-        self._open.clear()
 
 
 def _events(root: Path) -> tuple[int, list[_Event]]:
@@ -208,10 +185,10 @@ def _places(pmu: Path, cpu_root: Path) -> dict[int, str]:
 
 def _config(text: str) -> int:
     """Of "event=0x02", which the PMU's format puts into config:0-7."""
-    found = re.fullmatch(r"event=(0x[0-9a-fA-F]+|\d+)", text.strip())
-    if found is None:
+    event = re.fullmatch(r"event=(0x[0-9a-fA-F]+|\d+)", text.strip())
+    if event is None:
         raise ValueError(f"an event of an unknown form: {text.strip()}")
-    return int(found[1], 0)
+    return int(event[1], 0)
 
 
 def _joules(path: Path) -> float:
@@ -226,13 +203,12 @@ def _domain(event: _Event) -> Domain:
     package = f"package-{event.place}"
     name = "psys" if event.label == "psys" else f"{event.label}-{event.place}"
     key = name if event.label in ("package", "psys") else f"{package}/{event.label}"
-    in_total = event.label in ("package", "dram")
     kind = {"package": "cpu", "dram": "dram"}.get(event.label, "other")
     return Domain(
         name=name,
         kind=kind,  # type: ignore[arg-type]
         source="perf",
-        in_total=in_total,
+        in_total=kind != "other",
         resolution_joules=max(event.joules, RESOLUTION_JOULES),
         update_seconds=UPDATE_SECONDS,
         part=topology.part(key, topology.counts_whole_packages()),

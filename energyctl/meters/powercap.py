@@ -12,20 +12,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from energyctl.energy import Domain, count_once
 from energyctl.meters import permissions, topology
-from energyctl.meters.base import OpenRequest, Reading, Source
+from energyctl.meters.base import OpenRequest
+from energyctl.meters.kernel_counters import RESOLUTION_JOULES, UPDATE_SECONDS, KernelCounters
 
 ZONE = re.compile(r"(intel-rapl|intel-rapl-mmio):(\d+)(?::(\d+))?")
-# Intel SDM vol. 3B, "RAPL interfaces": the energy status registers move about each millisecond.
-UPDATE_SECONDS = 0.001
-# The default unit, 2^-14 J (Intel SDM, MSR_RAPL_POWER_UNIT).
-RESOLUTION_JOULES = 2.0**-14
 # Where no limit is stated (AMD): twice what the largest packages of today draw, and what a dozen
 # of memory modules do.
 MAX_WATTS = 1000.0
@@ -45,20 +40,17 @@ def open_source(request: OpenRequest) -> PowercapSource:
     return PowercapSource(request.powercap_root, denied)
 
 
-class PowercapSource(Source):
+class PowercapSource(KernelCounters):
     """One open descriptor per zone, each read a single pread. No zones: `unavailable` says so.
 
     denied: the reason for what may not be read.
     """
 
     name = "powercap"
-    quick = True
+    failure = "reading energy_uj failed"
 
     def __init__(self, root: Path, denied: str = "only root may read it: run with sudo") -> None:
-        self.unavailable: str | None = None
-        self._denied = denied
-        self._domains: list[Domain] = []
-        self._open: list[tuple[str, int]] = []
+        super().__init__(denied)
         zones = _zones(root)
         for zone in zones:
             self._add(zone)
@@ -74,7 +66,7 @@ class PowercapSource(Source):
         descriptor = None
         try:
             descriptor = os.open(zone.path / "energy_uj", os.O_RDONLY | os.O_CLOEXEC)
-            _microjoules(descriptor)
+            _joules(descriptor)
         except (OSError, ValueError) as error:
             refused = isinstance(error, PermissionError)
             missing = f"reading {zone.path / 'energy_uj'} failed: {error}"
@@ -82,37 +74,17 @@ class PowercapSource(Source):
             if descriptor is not None:
                 os.close(descriptor)
         else:
-            self._open.append((domain.name, descriptor))
+            self._open.append((domain.name, descriptor, lambda: _joules(descriptor)))
         self._domains.append(domain)
 
-    def domains(self) -> Sequence[Domain]:
-        return tuple(self._domains)
 
-    def read(self) -> Sequence[Reading]:
-        readings = []
-        for name, descriptor in self._open:
-            before = time.monotonic()
-            try:
-                value, reason = _microjoules(descriptor) / 1e6, None
-            except (OSError, ValueError) as error:
-                value, reason = None, f"reading energy_uj failed: {error}"
-            after = time.monotonic()
-            readings.append(Reading(name, (before + after) / 2, value, reason, after - before))
-        return readings
-
-    def close(self) -> None:
-        for _, descriptor in self._open:
-            os.close(descriptor)
-        self._open.clear()
-
-
-def _microjoules(descriptor: int) -> int:
-    return int(os.pread(descriptor, 32, 0))
+def _joules(descriptor: int) -> float:
+    return int(os.pread(descriptor, 32, 0)) / 1e6
 
 
 def _zones(root: Path) -> list[_Zone]:
     """All zones: MSR before MMIO, packages before their parts."""
-    found = []
+    zones = []
     try:
         names = os.listdir(root)
     except OSError:
@@ -122,13 +94,8 @@ def _zones(root: Path) -> list[_Zone]:
         path = root / match[0]
         label = _text(path / "name") or match[0]
         parent = _text(root / f"{match[1]}:{match[2]}" / "name") if match[3] else None
-        found.append(_Zone(path, match[1], label, parent))
-    return found
-
-
-def _key(zone: _Zone) -> str:
-    """Names the physical thing, whatever the interface: "package-0", "package-0/dram"."""
-    return f"{zone.parent}/{zone.label}" if zone.parent else zone.label
+        zones.append(_Zone(path, match[1], label, parent))
+    return zones
 
 
 def _domain(zone: _Zone, taken: set[str]) -> Domain:
@@ -142,6 +109,8 @@ def _domain(zone: _Zone, taken: set[str]) -> Domain:
         name, source = f"{name}-mmio", "powercap mmio"
     if name in taken:
         name = f"{name}-{zone.path.name}"
+    # The physical thing, whatever the interface: "package-0", "package-0/dram".
+    key = f"{zone.parent}/{zone.label}" if zone.parent else zone.label
     kind = ("cpu" if is_package else "dram") if in_total else "other"
     return Domain(
         name=name,
@@ -152,7 +121,7 @@ def _domain(zone: _Zone, taken: set[str]) -> Domain:
         max_watts=_max_watts(zone),
         resolution_joules=RESOLUTION_JOULES,
         update_seconds=UPDATE_SECONDS,
-        part=topology.part(_key(zone), topology.counts_whole_packages()),
+        part=topology.part(key, topology.counts_whole_packages()),
     )
 
 

@@ -18,19 +18,26 @@ from typing import Any
 import pynvml
 
 from energyctl.energy import Domain
-from energyctl.meters.base import GpuState, Reading
+from energyctl.meters.base import GpuState, Reading, timed_reading
 
 # Steps of 20 to 100 ms have been seen; the sampler measures the real ones.
-COUNTER_UPDATE_SECONDS = 0.1
-COUNTER_RESOLUTION_JOULES = 0.001
+COUNTER = Domain("gpu", "gpu", "nvml energy counter", resolution_joules=0.001, update_seconds=0.1)
 # Power readings of all GPUs since Volta move every 20 to 100 ms (Yang, Adamek, Armour,
-# "Part-time Power Measurements: nvidia-smi's Lack of Attention", 2023).
-POWER_UPDATE_SECONDS = 0.1
-# NVML documents +/- 5 % for the power reading of Fermi and Kepler and nothing for later ones.
-POWER_UNCERTAINTY = 0.05
+# "Part-time Power Measurements: nvidia-smi's Lack of Attention", 2023). NVML documents +/- 5 % for
+# those of Fermi and Kepler and nothing for later ones.
+POWER = Domain(
+    "gpu",
+    "gpu",
+    "nvml power",
+    quantity="power",
+    resolution_watts=0.001,
+    update_seconds=0.1,
+    relative_uncertainty=0.05,
+)
 # nvmlDeviceGetPowerUsage, NVML API reference: "on Ampere (except GA100) or newer GPUs, the API
 # returns power averaged over 1 sec interval", before that the instant power.
 AVERAGE_SECONDS = 1.0
+NEVER = (pynvml.NVML_ERROR_NOT_SUPPORTED, pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
 GA100_DEVICES = range(0x2080, 0x2100)  # PCI device ids (pci.ids: A100, A30, A800)
 
 
@@ -63,17 +70,8 @@ class Gpu:
         return readings
 
     def _reading(self, domain: Domain, ask: Callable[[Any], float]) -> Reading:
-        value, reason, before = None, None, time.monotonic()
-        try:
-            value = ask(self.handle)
-        except pynvml.NVMLError as error:
-            reason = f"GPU {self.index} ({self.name}): {error}"
-        after = time.monotonic()
-        return Reading(domain.name, (before + after) / 2, value, reason, after - before)
-
-    def _power(self) -> float | None:
-        watts: float | None = self.ask("power", average_watts)
-        return watts
+        failure = f"GPU {self.index} ({self.name})"
+        return timed_reading(domain.name, failure, lambda: ask(self.handle), pynvml.NVMLError)
 
     def ask(self, fact: str, ask: Callable[[Any], Any]) -> Any:
         """None where the GPU does not tell; not asked again where it never will."""
@@ -82,10 +80,7 @@ class Gpu:
         try:
             return ask(self.handle)
         except pynvml.NVMLError as error:
-            if error.value in (
-                pynvml.NVML_ERROR_NOT_SUPPORTED,
-                pynvml.NVML_ERROR_FUNCTION_NOT_FOUND,
-            ):
+            if error.value in NEVER:
                 self.absent.add(fact)
             return None
 
@@ -100,7 +95,7 @@ class Gpu:
             memory_temperature_celsius=self.ask("memory temperature", _memory_temperature),
             utilization_percent=None if utilization is None else float(utilization.gpu),
             memory_utilization_percent=None if utilization is None else float(utilization.memory),
-            power_watts=self._power(),
+            power_watts=self.ask("power", average_watts),
         )
 
 
@@ -122,11 +117,13 @@ def open_gpu(index: int, uuid: str) -> Gpu:
         return Gpu(index, name, uuid, None, Domain(label, "gpu", "nvml", missing=missing), None)
     mig = tuple(handle for handle, _ in mig_devices(handle))
     failure: Exception | None = None
-    most, averaging = _most_watts(handle), _averaging_seconds(handle)
-    instant = _power_domain(label, uuid, 0.0, most)
-    average = _power_domain(label, uuid, averaging, most)
+    averaging = _averaging_seconds(handle)
+    part = f"gpu/{uuid}" if uuid else None
+    counter = replace(COUNTER, name=label, part=part, max_watts=_most_watts(handle))
+    instant = replace(POWER, name=label, part=part, max_watts=counter.max_watts)
+    average = replace(instant, averaging_seconds=averaging)
     for domain, value in (
-        (_counter_domain(label, uuid, most), _joules),
+        (counter, _joules),
         (instant, _instant_watts),
         (average, average_watts),
     ):
@@ -138,7 +135,7 @@ def open_gpu(index: int, uuid: str) -> Gpu:
         gpu = Gpu(index, name, uuid, handle, domain, value, mig)
         return _checked(gpu, average) if domain is instant and averaging else gpu
     missing = f"GPU {index} ({name}) reports neither energy nor power: {failure}; {cure}"
-    domain = Domain(label, "gpu", "nvml", part=_part(uuid), missing=missing)
+    domain = Domain(label, "gpu", "nvml", part=part, missing=missing)
     return Gpu(index, name, uuid, handle, domain, None, mig)
 
 
@@ -177,37 +174,6 @@ def mig_devices(handle: Any) -> Iterator[tuple[Any, str]]:
         with contextlib.suppress(pynvml.NVMLError):  # most places are empty
             device = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, place)
             yield device, text(pynvml.nvmlDeviceGetUUID(device))
-
-
-def _part(uuid: str) -> str | None:
-    return f"gpu/{uuid}" if uuid else None
-
-
-def _counter_domain(label: str, uuid: str, most: float | None) -> Domain:
-    return Domain(
-        label,
-        "gpu",
-        "nvml energy counter",
-        max_watts=most,
-        resolution_joules=COUNTER_RESOLUTION_JOULES,
-        update_seconds=COUNTER_UPDATE_SECONDS,
-        part=_part(uuid),
-    )
-
-
-def _power_domain(label: str, uuid: str, averaging_seconds: float, most: float | None) -> Domain:
-    return Domain(
-        label,
-        "gpu",
-        "nvml power",
-        quantity="power",
-        max_watts=most,
-        resolution_watts=0.001,
-        update_seconds=POWER_UPDATE_SECONDS,
-        averaging_seconds=averaging_seconds,
-        relative_uncertainty=POWER_UNCERTAINTY,
-        part=_part(uuid),
-    )
 
 
 def _averaging_seconds(handle: Any) -> float:

@@ -86,13 +86,13 @@ def _other_order(known: Sequence[VisibleGpu], value: str, indices: set[int]) -> 
     ]
 
 
-def _find(known: Sequence[VisibleGpu], wanted: str) -> list[int]:
+def _find(known: Sequence[VisibleGpu], name: str) -> list[int]:
     """Indices of those with this index or beginning of a UUID, their own or a MIG device's."""
-    if wanted.isdecimal():
-        return [card.index for card in known if card.index == int(wanted)]
-    if wanted.startswith("MIG-GPU-"):  # before driver 470: MIG-<UUID of the GPU>/<gi>/<ci>
-        wanted = wanted.removeprefix("MIG-").partition("/")[0]
-    exact = [card.index for card in known if wanted in (card.uuid, *card.mig)]
-    if exact or not wanted.startswith(("GPU-", "MIG-")):
+    if name.isdecimal():
+        return [card.index for card in known if card.index == int(name)]
+    if name.startswith("MIG-GPU-"):  # before driver 470: MIG-<UUID of the GPU>/<gi>/<ci>
+        name = name.removeprefix("MIG-").partition("/")[0]
+    exact = [card.index for card in known if name in (card.uuid, *card.mig)]
+    if exact or not name.startswith(("GPU-", "MIG-")):
         return exact
-    return [c.index for c in known if any(u.startswith(wanted) for u in (c.uuid, *c.mig))]
+    return [c.index for c in known if any(u.startswith(name) for u in (c.uuid, *c.mig))]

@@ -1,0 +1,45 @@
+"""RAPL counters of the kernel, read through descriptors: what powercap and perf have in common."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+from energyctl.energy import Domain
+from energyctl.meters.base import Reading, Source, timed_reading
+
+# Intel SDM vol. 3B, "RAPL interfaces": the energy status registers move about each millisecond.
+UPDATE_SECONDS = 0.001
+# The default unit, 2^-14 J (Intel SDM, MSR_RAPL_POWER_UNIT).
+RESOLUTION_JOULES = 2.0**-14
+
+
+class KernelCounters(Source):
+    """An open descriptor for each domain that can be read.
+
+    denied: the reason for what may not be opened. failure: of a read; ``{}`` is the domain's name.
+    """
+
+    quick = True
+    failure: str
+
+    def __init__(self, denied: str) -> None:
+        self.unavailable: str | None = None
+        self._denied = denied
+        self._domains: list[Domain] = []
+        # Name of the domain, its descriptor, and what reads joules from that.
+        self._open: list[tuple[str, int, Callable[[], float]]] = []
+
+    def domains(self) -> Sequence[Domain]:
+        return tuple(self._domains)
+
+    def read(self) -> Sequence[Reading]:
+        return [
+            timed_reading(name, self.failure.format(name), joules, OSError, ValueError)
+            for name, _, joules in self._open
+        ]
+
+    def close(self) -> None:
+        for _, descriptor, _ in self._open:
+            os.close(descriptor)
+        self._open.clear()
