@@ -55,8 +55,7 @@ def baseline_of(recording: Recording, name: str, before: float) -> Baseline:
     By how much its power moved, from its first half to its second, it may have moved further: that
     is part of the uncertainty.
     """
-    phases = [p for p in recording.phases if p.name == name and p.end <= before]
-    phases = [p for p in phases if p.end > p.start]
+    phases = [p for p in recording.phases if p.name == name and p.start < p.end <= before]
     seconds = sum(phase.end - phase.start for phase in phases)
     if not phases:
         return Baseline({}, f"there is no phase {name} before it")
@@ -114,29 +113,25 @@ def _power(recording: Recording, domain: str, phases: Sequence[Phase]) -> Power:
     for span in spans:
         if span.joules is None:
             return Power(None, None, f"its baseline is unknown: {span.missing}")
-    rest = sum(phase.end - phase.start for phase in phases)
-    watts = sum(span.joules or 0.0 for span in spans) / rest
-    doubt = sum(span.uncertainty_joules or 0.0 for span in spans) / rest
+    seconds = sum(phase.end - phase.start for phase in phases)
+    watts = sum(span.joules or 0.0 for span in spans) / seconds
+    doubt = sum(span.uncertainty_joules or 0.0 for span in spans) / seconds
     longest = max(phases, key=lambda phase: phase.end - phase.start)
     middle = (longest.start + longest.end) / 2
-    halves = [
-        series.between(longest.start, middle).joules,
-        series.between(middle, longest.end).joules,
-    ]
-    if halves[0] is not None and halves[1] is not None:
-        doubt += abs(halves[1] - halves[0]) / (middle - longest.start) / 2
+    first = series.between(longest.start, middle).joules
+    second = series.between(middle, longest.end).joules
+    if first is not None and second is not None:
+        doubt += abs(second - first) / (middle - longest.start) / 2
     return Power(watts, doubt)
 
 
 def _total(parts: Sequence[EnergyAboveBaseline]) -> EnergyAboveBaseline:
+    if not parts:
+        return EnergyAboveBaseline(None, None, "nothing was metered")
     joules = uncertainty = 0.0
     for part in parts:
         if part.joules is None or part.uncertainty_joules is None:
             return EnergyAboveBaseline(None, None, part.missing)
         joules += part.joules
         uncertainty += part.uncertainty_joules
-    return (
-        EnergyAboveBaseline(joules, uncertainty)
-        if parts
-        else EnergyAboveBaseline(None, None, "nothing was metered")
-    )
+    return EnergyAboveBaseline(joules, uncertainty)

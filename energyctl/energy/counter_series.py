@@ -19,7 +19,7 @@ from typing import NamedTuple
 from energyctl.energy.counter_steps import LocatedSteps, StepInterval
 from energyctl.energy.counter_unwrap import CounterReading, Unwrapper
 from energyctl.energy.domain import Domain
-from energyctl.energy.series import REACH_SECONDS, Series, Span, unknown
+from energyctl.energy.series import REACH_SECONDS, Series, Span
 
 # The power is taken to be at most this much above the highest mean seen: of a wide step, since a
 # burst that is shorter shows only in part; of a fine one, since means are seen over many of them.
@@ -131,14 +131,14 @@ class CounterSeries(Series):
     def between(self, start: float, end: float) -> Span:
         reason = self._counter.unknown(start, end)
         if reason is not None:
-            return unknown(reason)
+            return Span(None, missing=reason)
         short = self.stepped and end - start < FEW_STEPS * self.steps.seconds
         most = inf if short else self._most_watts()
         edges = []
         for time in (start, end):
             at = self._at(time, most)
             if at is None:
-                return unknown(self._why_unknown(time))
+                return Span(None, missing=self._why_unknown(time))
             edges.append(at)
         joules = max(0.0, edges[1].joules - edges[0].joules)
         budget = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Literal, cast
 
 from energyctl.energy.schema import DomainFigures, EnergyFigures, Kind, SamplerJson
 from energyctl.text import duration, number, percent
@@ -67,15 +67,15 @@ def count_once(domains: Sequence[Domain]) -> list[Domain]:
         if domain.part and domain.in_total and domain.missing is None:
             counted.setdefault(domain.part, domain)
     estimated = any(d.in_total and not d.measured for d in domains)
-    told = []
+    labelled = []
     for domain in domains:
         double = domain.part in counted and counted[domain.part] is not domain
         if domain.in_total and double:
             domain = replace(domain, in_total=False, kind="other")
         elif domain.missing and estimated and domain.kind in ("cpu", "dram"):
             domain = replace(domain, in_total=False)
-        told.append(domain)
-    return told
+        labelled.append(domain)
+    return labelled
 
 
 @dataclass(frozen=True)
@@ -180,13 +180,7 @@ class SamplerStatistics:
     cpu_seconds: float = 0.0
 
     def to_json(self) -> SamplerJson:
-        return {
-            "interval_seconds": self.interval_seconds,
-            "samples": self.samples,
-            "missed": self.missed,
-            "max_gap_seconds": self.max_gap_seconds,
-            "cpu_seconds": self.cpu_seconds,
-        }
+        return cast("SamplerJson", asdict(self))
 
 
 @dataclass(frozen=True)
@@ -215,7 +209,7 @@ class Energy:
         return [d for d in self.domains if d.domain.in_total]
 
     def _measured(self, kind: Kind) -> float | None:
-        of_kind = [d for d in self.domains if d.domain.kind == kind and d.domain.in_total]
+        of_kind = [d for d in self._in_total() if d.domain.kind == kind]
         if any(not d.domain.measured for d in of_kind):
             return None
         return _sum(d.joules for d in of_kind)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import median
 
 from energyctl.energy.domain import Domain
-from energyctl.energy.series import REACH_SECONDS, Series, Span, unknown
+from energyctl.energy.series import REACH_SECONDS, Series, Span
 
 # Watts between two readings further apart than this (and than five usual distances) are unknown.
 MAX_GAP_SECONDS = 10.0
@@ -53,13 +53,13 @@ class PowerSeries(Series):
         for time in (start, end):
             watts = self._watts_at(time)
             if watts is None:
-                return unknown(self._why_unknown(time))
+                return Span(None, missing=self._why_unknown(time))
             points.append((time, watts))
         inside = range(bisect_right(self.times, start), bisect_right(self.times, end))
         points[1:1] = [(self.times[i], self.values[i]) for i in inside]
         unseen = self._unseen([time for time, _ in points])
         if unseen is not None:
-            return unknown(unseen)
+            return Span(None, missing=unseen)
         joules = switching = 0.0
         pace = self._pace(len(self.times))
         for (t0, w0), (t1, w1) in pairwise(points):

@@ -30,10 +30,6 @@ class Span:
         return None if self.joules is None else sum(self.budget.values())
 
 
-def unknown(reason: str) -> Span:
-    return Span(None, missing=reason)
-
-
 class Series(ABC):
     """What one domain's source told, in time order. Time stamps are Unix seconds."""
 
