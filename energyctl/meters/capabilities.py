@@ -57,13 +57,13 @@ def missing_kinds(meters: Sequence[Source], require: Sequence[str]) -> list[str]
 def why_null(energy: Energy, meters: Sequence[Source]) -> dict[str, str]:
     """The reason for each figure that is null in the "energy" object of a result."""
     kinds = {"cpu_package_joules": "cpu", "cpu_dram_joules": "dram", "gpu_joules": "gpu"}
-    found = {}
+    reasons = {}
     for key, kind in kinds.items():
         if getattr(energy, key) is None:
             lines = missing_kinds(meters, [kind])
             broken = [d.missing for d in energy.domains if d.domain.kind == kind and d.missing]
-            found[key] = (lines or broken or ["a part of it is unknown"])[0]
-    return found
+            reasons[key] = (lines or broken or ["a part of it is unknown"])[0]
+    return reasons
 
 
 def _why_none(meters: Sequence[Source], kind: str) -> str:

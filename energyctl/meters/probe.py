@@ -72,9 +72,9 @@ class ProbedDomain:
 
 def probe_sources(sources: Sequence[Source], seconds: float) -> dict[str, ProbedDomain]:
     """Reads all sources densely for `seconds`, each in a thread of its own; by domain's name."""
-    found = {d.name: ProbedDomain(d) for s in sources for d in s.domains() if d.missing is None}
+    probed = {d.name: ProbedDomain(d) for s in sources for d in s.domains() if d.missing is None}
     threads = [
-        threading.Thread(target=_look, args=(source, found, seconds), name=f"probe-{source.name}")
+        threading.Thread(target=_look, args=(source, probed, seconds), name=f"probe-{source.name}")
         for source in sources
         if any(d.missing is None for d in source.domains())
     ]
@@ -82,13 +82,13 @@ def probe_sources(sources: Sequence[Source], seconds: float) -> dict[str, Probed
         thread.start()
     for thread in threads:
         thread.join()
-    return found
+    return probed
 
 
-def _look(source: Source, found: dict[str, ProbedDomain], seconds: float) -> None:
+def _look(source: Source, probed: dict[str, ProbedDomain], seconds: float) -> None:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         for reading in readings_of(source):
-            if reading.domain in found:
-                found[reading.domain].add(reading)
+            if reading.domain in probed:
+                probed[reading.domain].add(reading)
         time.sleep(LOOK_SECONDS)

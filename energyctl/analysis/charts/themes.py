@@ -51,15 +51,15 @@ def kind_of(domain: str) -> str:
 def colours_of(domains: Sequence[str]) -> list[str]:
     """A colour for each: by its kind and number, the same in every chart."""
     others: dict[str, int] = {}
-    found = []
+    colours = []
     for domain in domains:
         kind, number = kind_of(domain), domain.rpartition("-")[2]
         if kind == "other":
             place = others.setdefault(domain, len(others))
         else:
             place = int(number) if number.isdigit() else 0
-        found.append(COLOURS[kind][place % len(COLOURS[kind])])
-    return found
+        colours.append(COLOURS[kind][place % len(COLOURS[kind])])
+    return colours
 
 
 INKS = {

@@ -51,7 +51,7 @@ def run_power(
     lines = alt.Chart(alt.NamedData("power")).mark_line(interpolate="step-before", clip=True)
     encoded = {"x": _time("seconds:Q", title), "y": y, "color": colour, "tooltip": tooltip}
     sampled = lines.encode(**encoded)
-    layers: list[Any] = [*_shading(title), sampled.transform_filter("!datum.mean")]
+    layers: list[Any] = [_shading(title), sampled.transform_filter("!datum.mean")]
     if levels:
         means = lines.encode(**encoded, strokeDash=alt.value([2, 2]))
         layers.append(means.transform_filter("datum.mean"))
@@ -98,8 +98,8 @@ def run_iterations(
         .then(alt.value(0.95))
         .otherwise(alt.value(0.55)),
     )
-    names = {"step": 15} if isinstance(width, str) else {"step": 9}
-    return layered([*_shading(title), bars], width, alt.Step(**names))
+    step = alt.Step(15 if isinstance(width, str) else 9)
+    return layered([_shading(title), bars], width, step)
 
 
 def run_temperature(
@@ -159,8 +159,8 @@ def _ending(letters: int | None) -> dict[str, Any]:
 def _naming(estimated: Sequence[str]) -> dict[str, Any]:
     if not estimated:
         return {}
-    known = f"indexof({json.dumps(list(estimated))}, datum.label) < 0"
-    return {"labelExpr": f"{known} ? datum.label : datum.label + ' (estimate)'"}
+    measured = f"indexof({json.dumps(list(estimated))}, datum.label) < 0"
+    return {"labelExpr": f"{measured} ? datum.label : datum.label + ' (estimate)'"}
 
 
 def _time(field: str, title: str) -> alt.X:
@@ -172,9 +172,9 @@ def _time(field: str, title: str) -> alt.X:
     )
 
 
-def _shading(title: str) -> list[alt.Chart]:
+def _shading(title: str) -> alt.Chart:
     """The phases behind the data."""
-    shade = (
+    shade: alt.Chart = (
         alt.Chart(alt.NamedData("phases"))
         .mark_rect(opacity=themes.PHASE_OPACITY, clip=True)
         .encode(
@@ -194,7 +194,7 @@ def _shading(title: str) -> list[alt.Chart]:
             ],
         )
     )
-    return [shade]
+    return shade
 
 
 def _phase_names(text: float) -> alt.Chart:
@@ -244,7 +244,7 @@ def _gpu(
             ],
         )
     )
-    return layered([*_shading(title), lines], width, height)
+    return layered([_shading(title), lines], width, height)
 
 
 _GPUS = tuple(f"gpu-{number}" for number in range(16))
