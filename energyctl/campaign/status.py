@@ -13,6 +13,7 @@ from energyctl.background.xmlrpc import Unreachable
 from energyctl.campaign import leftovers
 from energyctl.campaign.status_file import read_state
 from energyctl.campaign.watcher import Watcher
+from energyctl.results.schema import FINISHED
 from energyctl.system.lock import lock_holder
 from energyctl.system.private_folder import runtime_path
 from energyctl.system.user import invoking_user
@@ -54,7 +55,7 @@ def _unfinished(root: Path) -> dict[str, Any] | None:
     return {
         "campaign": closed.name,
         "runs": closed.total,
-        "finished": len(closed.finished),
+        "finished": sum(status in FINISHED for status in closed.finished.values()),
         "interrupted": closed.interrupted,
         "resume": closed.resume,
     }

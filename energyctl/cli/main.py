@@ -55,7 +55,7 @@ COMMANDS = {
         "doctor": "Show what can be measured and controlled here.",
         "models": "Show the registered trainings, or try one.",
         "migrate": "Put a settings file of an older dialect into today's words.",
-        "schema": "Print the JSON Schema of the settings file.",
+        "schema": "Print the JSON Schema of settings, registry or results.",
         "completion": "Print the script that completes command lines in a shell.",
     },
 }

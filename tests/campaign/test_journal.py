@@ -218,6 +218,7 @@ def test_status_names_the_unfinished_campaign_and_how_to_go_on(
     assert "campaign    none runs" in text
     assert "unfinished  trial died, 1 of 3 runs finished; go on with: energyctl" in text
     assert "resume" in text
+    made.append("finished", run=2, experiment_id="E2", status="interrupted")  # is to be done again
     made.append("interrupted")
     assert "trial was interrupted, 1 of 3" in status_text(status_of(tmp_path))
     made.append("ended")

@@ -13,7 +13,7 @@ import click
 )
 @click.option("--results", "of", flag_value="results", help="Print that of a result file instead.")
 def schema(of: str | None) -> int:
-    """Print the JSON Schema of the settings file.
+    """Print the JSON Schema of settings, registry or results.
 
     It is for editors and programs.
     """

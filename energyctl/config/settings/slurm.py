@@ -104,7 +104,7 @@ class Slurm(Strict):
     constraint: Option | None = None
     """Features that a node must have."""
     nodelist: Option | None = None
-    """Only these nodes."""
+    """Run on these nodes alone."""
     exclude: Option | None = None
     """Not these nodes."""
     reservation: Option | None = None
