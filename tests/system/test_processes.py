@@ -217,8 +217,10 @@ def test_a_training_dies_with_energyctl(bed: Path) -> None:
     code = (
         "import os, sys, time; from pathlib import Path\n"
         "from energyctl.campaign.training import foreground_process as launching\n"
-        "argv = ['/bin/sh', '-c', 'echo $$ >> notes; exec sleep 1000']\n"
-        "f = launching.prepare(argv, cwd='.', env=os.environ, log=Path('log')); f.go();"
+        "from energyctl.config.registry import Invocation\n"
+        "argv = ('/bin/sh', '-c', 'echo $$ >> notes; exec sleep 1000')\n"
+        "step = Invocation(argv, '.', {})\n"
+        "f = launching.prepare(step, os.environ, 'bed/e1/foreground', Path('log')); f.go();"
         "time.sleep(1000)"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=bed) as parent:
