@@ -26,7 +26,7 @@ COUNTS = ("iterations", "failures", "coverage", "max_gap_seconds", "load")
 def status_of(root: Path) -> dict[str, Any]:
     """Daemon, background jobs, the campaign's current run and phase, power now.
 
-    ``campaign`` is None where none runs on this machine, ``run`` where none runs in this
+    ``campaign`` is None where none is running on this machine, ``run`` where none runs in this
     workspace; ``unfinished``: the newest campaign here, where it was interrupted or died.
     """
     user = invoking_user()

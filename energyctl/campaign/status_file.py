@@ -66,7 +66,7 @@ class StatusFile:
 
 
 def read_state(runtime: Path) -> dict[str, Any] | None:
-    """What the campaign published last; None where none runs."""
+    """What the campaign published last; None where none is running."""
     return read_published(runtime / "state.json")
 
 

@@ -130,7 +130,7 @@ class Watcher:
         return None if over else closed
 
     def journal_of_cluster(self) -> Journal | None:
-        """That of the newest campaign, where it is one of a cluster and none runs here."""
+        """That of the newest campaign, where it is one of a cluster and none is running here."""
         running = read_state(self._runtime) is not None
         return None if running else self._newest(of_cluster=True)
 

@@ -215,7 +215,7 @@ def test_status_names_the_unfinished_campaign_and_how_to_go_on(
     made.append("finished", run=1, experiment_id="E1", status="succeeded")
     found = status_of(tmp_path)
     text = status_text(found)
-    assert "campaign    none runs" in text
+    assert "campaign    none is running" in text
     assert "unfinished  trial died, 1 of 3 runs finished; go on with: energyctl" in text
     assert "resume" in text
     made.append("finished", run=2, experiment_id="E2", status="interrupted")  # is to be done again

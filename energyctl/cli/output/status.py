@@ -21,7 +21,7 @@ def status_text(status: Mapping[str, Any]) -> str:
     lines.append("daemon      " + (f"pid {daemon['pid']}" if daemon else "not running"))
     campaign, run = status["campaign"], status["run"]
     if campaign is None:
-        lines.append("campaign    none runs")
+        lines.append("campaign    none is running")
         if status["unfinished"]:
             lines.append(f"unfinished  {_unfinished(status['unfinished'])}")
     else:
