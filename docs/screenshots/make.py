@@ -52,7 +52,7 @@ SETTINGS = {
             "repo": "digits",
             "model": "mlp",
             "mutate": ["learning_rate"],
-            "hyperparameters": {"epochs": 30},
+            "hyperparameters": {"epochs": 70},
             "runs_per_config": 2,
         },
         {
@@ -60,7 +60,7 @@ SETTINGS = {
                 "repo": "digits",
                 "model": "mlp",
                 "mutate": ["learning_rate"],
-                "hyperparameters": {"epochs": 30},
+                "hyperparameters": {"epochs": 70},
             },
             "background": {
                 "repo": "digits",
@@ -180,7 +180,7 @@ def in_foreground(terminals: Terminals, ended: Path, number: int) -> bool:
     if ended.exists():
         raise SystemExit(f"the campaign ended too soon:\n{terminals.screen('run')}")
     screen = terminals.screen("run")
-    return f"run {number} of 5" in screen and "foreground" in screen
+    return f"run {number} of 5" in screen and "[training" in screen
 
 
 def last_table(ansi: str) -> str:
