@@ -27,12 +27,16 @@ import sys
 import time
 
 from energyctl.launchers import iteration_logs, ledger_writer, subreaper
+from energyctl.launchers.proc_stat import read_stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
 else:  # its core alone: the module imports enum, a quarter of what a launcher takes to start
     import _signal as signal
+
+SUPERVISORD = "ENERGYCTL_SUPERVISORD"
+"""The variable in which the guard in supervisord tells its pid to each launcher."""
 
 
 class Launch:
@@ -225,12 +229,22 @@ def write_end(launch: Launch, begin: str, ended: float, code: int) -> None:
         os.unlink(launch.running)  # also without a row: the next launcher would make up a false one
 
 
+def supervisord_lives() -> bool:
+    """Whether the supervisord that forked this process is still there.
+
+    It may be killed while Python starts: whoever is asked for the parent then is already another.
+    """
+    pid = os.environ.pop(SUPERVISORD, "")
+    stat = read_stat(int(pid)) if pid.isdigit() else None
+    return not pid.isdigit() or (stat is not None and stat.is_alive)
+
+
 def main(arguments: list[str], parent: int) -> int:
     """Runs one iteration; returns its exit code. *parent*: the process that started this one."""
     try:
         subreaper.stand_above()
         launch = Launch(arguments, parent)
-        if os.getppid() != parent:
+        if os.getppid() != parent or not supervisord_lives():
             return 128 + signal.SIGTERM
         return run(launch)
     except subreaper.Stop:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from bench import DEADLINE_SECONDS, Bench, open_way, python_for, wait_for
+from energyctl.launchers.iteration import SUPERVISORD
 from energyctl.system import processes
 
 RESULT_KEYS = {
@@ -128,18 +129,29 @@ def test_the_time_series_holds_exactly_the_foreground(bench: Bench) -> None:
 def test_supervisorctl_shows_the_background_job_in_the_workspace(bench: Bench) -> None:
     popen = bench.start("run", bench.parallel(foreground={"hyperparameters": {"seconds": 30.0}}))
     wait_for(lambda: any(t["role"] == "foreground" for t in bench.trials), "the foreground")
-    shown = subprocess.run(
-        [Path(sys.executable).parent / "supervisorctl", "status"],
-        cwd=bench.root,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS,
-        check=False,
-    )
-    assert ":back_large" in shown.stdout
-    assert "RUNNING" in shown.stdout
+
+    def shown() -> str:
+        return subprocess.run(
+            [Path(sys.executable).parent / "supervisorctl", "status"],
+            cwd=bench.root,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_SECONDS,
+            check=False,
+        ).stdout
+
+    assert ":back_large" in shown()
+    wait_for(lambda: "RUNNING" in shown(), "the job to be past its start")  # STARTING between two
+    (daemon,) = [p for p in processes.descendants([popen.pid]) if "supervisord" in p.command]
     status = json.loads(bench.run("status", "--json").stdout)
     assert status["run"]["phase"] == "foreground"
+
+    def supervisords() -> set[str | None]:
+        launchers = [p for p in processes.descendants([daemon.pid]) if "iterate.py" in p.command]
+        return {processes.environment_value(p.pid, SUPERVISORD) for p in launchers} - {None}
+
+    # A launcher whose supervisord was killed while it started must not go on.
+    assert wait_for(supervisords, "a launcher") == {str(daemon.pid)}
     assert [job["job"] for job in status["jobs"]] == ["back_large"]
     popen.send_signal(signal.SIGTERM)
     assert popen.wait(DEADLINE_SECONDS) == 130

@@ -18,6 +18,7 @@ from bench import Bench, wait_for
 from energyctl.background.protocol import LAUNCHER
 from energyctl.launchers import iteration, ledger_writer
 from energyctl.launchers import iteration_logs as logs
+from energyctl.launchers.iteration import SUPERVISORD
 from energyctl.results.ledger import Iteration, parse
 from energyctl.system import processes
 from supervised import job, living, supervised
@@ -111,6 +112,22 @@ def test_a_training_that_a_signal_killed_has_it_in_its_row(bed: Bed) -> None:
     (row,) = bed.rows
     assert (row.exit_code, row.signal) == (None, signal.SIGSEGV)
     assert row.failed
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_without_its_supervisord_an_iteration_does_not_begin(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch, lives: bool
+) -> None:
+    with subprocess.Popen(["sleep", "1000"]) as supervisord:
+        try:
+            if not lives:
+                supervisord.kill()  # and a zombie from here on
+                os.waitid(os.P_PID, supervisord.pid, os.WEXITED | os.WNOWAIT)
+            monkeypatch.setenv(SUPERVISORD, str(supervisord.pid))
+            code = bed.shell(f"echo begun >notes; echo ${SUPERVISORD} >>notes")
+            assert (code, bed.notes) == ((0, ["begun"]) if lives else (128 + signal.SIGTERM, []))
+        finally:
+            supervisord.kill()
 
 
 def test_logs_are_numbered_on_over_gaps_and_no_number_is_used_twice(bed: Bed) -> None:

@@ -8,6 +8,7 @@ the one that restarts.
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from supervisor.states import ProcessStates, SupervisorStates
 
 from energyctl.background.guard.wakeup import BEAT_SECONDS, Wake, send
 from energyctl.background.protocol import GROUP_PREFIX
+from energyctl.launchers.iteration import SUPERVISORD
 
 FAST_FAILURE_SECONDS, SHORTEST_GOOD_SECONDS = 1.0, 0.1
 
@@ -43,7 +45,12 @@ class Restarts:
         self._wake = wake
 
     def install(self) -> None:
+        events.subscribe(events.ProcessStateStartingEvent, self.starting)
         events.subscribe(events.ProcessStateExitedEvent, self.exited)
+
+    def starting(self, event: Any) -> None:
+        """Before each fork: the launcher is told whose child it is (`supervisord_lives`)."""
+        os.environ[SUPERVISORD] = str(os.getpid())
 
     def exited(self, event: Any) -> None:
         """Has the next iteration start at once, or after BRAKE_SECONDS."""
