@@ -235,8 +235,10 @@ def supervisord_lives() -> bool:
     It may be killed while Python starts: whoever is asked for the parent then is already another.
     """
     pid = os.environ.pop(SUPERVISORD, "")
-    stat = read_stat(int(pid)) if pid.isdigit() else None
-    return not pid.isdigit() or (stat is not None and stat.is_alive)
+    if not pid.isdigit():
+        return True  # a daemon without our guard tells nothing
+    stat = read_stat(int(pid))
+    return stat is not None and stat.is_alive
 
 
 def main(arguments: list[str], parent: int) -> int:

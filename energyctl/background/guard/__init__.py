@@ -8,7 +8,7 @@ what an operator did is recorded, and rows of killed launchers are written (``op
 
 **Dead-man's switch.** ``energyctl.watch(PID)`` has it end the background when that process ends,
 however it ends: the whole daemon where energyctl started it for itself alone, else the groups of
-energyctl and no other (``deadman``).
+energyctl and no other (``dead_man``).
 
 It is loaded by ``[rpcinterface:energyctl]`` in ``supervisord.conf``.
 """

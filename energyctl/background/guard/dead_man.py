@@ -13,7 +13,6 @@ A daemon that energyctl started ends with that; in one of an operator, groups of
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import time
@@ -25,13 +24,12 @@ from supervisor.states import SupervisorStates
 from energyctl.background.guard.operators import Operators
 from energyctl.background.guard.wakeup import InPoll, Wake, above, send
 from energyctl.background.protocol import GROUP_PREFIX, STARTED_BY_ENERGYCTL
+from energyctl.launchers import subreaper
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 
 QUIT_SECONDS, KILL_SECONDS, GIVE_UP_SECONDS = 2.5, 3.5, 15.0
 LAST_LOOK_SECONDS = 1.0
-
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class DeadMan(InPoll):
@@ -61,7 +59,7 @@ class DeadMan(InPoll):
         self._watched = above(self._lowest, descriptor)
         self._socket_map[self._watched] = self
         # So far the kernel's own switch bridged the time, which ends the daemon and all in it.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, 0)
+        subreaper.prctl(subreaper.PR_SET_PDEATHSIG, 0)
         return True
 
     def release(self) -> None:
