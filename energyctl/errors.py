@@ -12,9 +12,12 @@ from __future__ import annotations
 
 
 class EnergyctlError(Exception):
-    """Base of every error that is shown to the user as one line, without a traceback."""
+    """Base of every error that is shown to the user without a traceback: a line each argument."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return "\n".join(str(line) for line in self.args)
 
 
 class SettingsError(EnergyctlError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 ENERGY_UNITS = {"J": 1.0, "kJ": 1e3, "MJ": 1e6, "GJ": 1e9}
@@ -13,6 +13,10 @@ ENERGY_UNITS = {"J": 1.0, "kJ": 1e3, "MJ": 1e6, "GJ": 1e9}
 
 UNKNOWN = "unknown"
 MOST_DECIMALS = 9
+
+_STYLING = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # of a terminal: ECMA-48, 5.4
+# Control characters, what ends a line, and what turns the direction of writing.
+_NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def duration(seconds: float | None) -> str:
@@ -110,6 +114,11 @@ def powers(watts: Mapping[str, float | None], *, cpu_estimated: bool = False) ->
     return "  ".join([*known, "(CPU estimated)"] if known and cpu_estimated else known)
 
 
+def megabytes(size: float) -> str:
+    """Bytes as ``65 MB``; with one decimal below ten."""
+    return f"{size / 1e6:,.{0 if size >= 9.95e6 else 1}f} MB"
+
+
 def percent(share: float | None, decimals: int = 1) -> str:
     """0.9971 → ``99.7 %``."""
     return UNKNOWN if share is None else f"{100 * share:.{decimals}f} %"
@@ -141,9 +150,23 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
+def first_of(names: Sequence[str], most: int) -> str:
+    """``a, b and 3 more``: so many of *names* at most."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def printable(text: str) -> str:
+    """*text* as a terminal may show it, whoever wrote it: one line, which does nothing but stand
+    there. Colours are left out, white space is a space, any other control character ``?``."""
+    if text.isprintable():
+        return text
+    return _NOT_SHOWN.sub(lambda c: " " if c[0].isspace() else "?", _STYLING.sub("", text))
+
+
 def one_line(text: str, width: int = 100) -> str:
-    """*text* without control characters, cut to *width*."""
-    clean = "".join(c if c.isprintable() else " " for c in text)
+    """:func:`printable`, cut to *width*."""
+    clean = printable(text)
     return clean if len(clean) <= width else clean[: width - 1] + "…"
 
 
@@ -167,9 +190,22 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", text)[:80] or "_"
 
 
+def is_file_name(text: str) -> bool:
+    """Whether it can be a name that :func:`safe_name` had a part in: no path, nothing hidden."""
+    return re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,249}", text) is not None
+
+
 def json_text(data: Any, *, ascii_only: bool = False) -> str:
-    """Indented JSON that any reader takes: what is no finite number, JSON has no word for: null."""
-    return json.dumps(_finite(data), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    """Indented JSON that any reader takes: what is no finite number, JSON has no word for: null.
+
+    What a terminal would not show (:func:`printable`) is escaped, so that it stays as it is.
+    """
+    text = json.dumps(_finite(data), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    return "\n".join(_NOT_SHOWN.sub(_escaped, line) for line in text.split("\n"))
+
+
+def _escaped(character: re.Match[str]) -> str:
+    return f"\\u{ord(character[0]):04x}"
 
 
 def _finite(data: Any) -> Any:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
 from bench import wait_for
 from energyctl.background import daemon_lifecycle, entries, templates
@@ -22,6 +23,9 @@ from energyctl.system import processes
 from energyctl.system.private_folder import remove_runtime_folder, runtime_folder
 from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
+
+NONCE = processes.new_nonce()
+"""The secret of the campaign."""
 
 QUIET = Training("quiet", "model", {})
 
@@ -78,7 +82,7 @@ class World:
 
     @property
     def results(self) -> ResultsFolder:
-        return ResultsFolder(self.root / "results", invoking_user())
+        return ResultsFolder(self.root / "results")
 
     def lines(self) -> list[str]:
         """The whole lines of ``notes``."""
@@ -91,12 +95,11 @@ class World:
         values = {"runtime": str(self.runtime)}
         self.configuration.write_text(templates.render_template(template, values, script=False))
         (self.runtime / "conf.d").mkdir(exist_ok=True)
-        self.daemon = daemon_lifecycle.ensure(
-            self.configuration, self.runtime, env={**os.environ, "WORLD": str(self.root)}
-        )
+        with patch.dict(os.environ, WORLD=str(self.root)):
+            self.daemon = daemon_lifecycle.ensure(self.configuration, self.runtime, NONCE)
         return self.daemon
 
-    def invocations_of(self, training: Training, job: str) -> tuple[Invocation, ...]:
+    def invocations_of(self, training: Training, *_: object) -> tuple[Invocation, ...]:
         return (Invocation(tuple(self.commands[training.model]), str(self.root), {}),)
 
     def background(
@@ -105,7 +108,7 @@ class World:
         """A group that is written, but not yet started."""
         daemon = self.daemon or self.ensure()
         files = files_of(self.results.root, experiment_id)
-        marker = processes.marker(self.runtime.name, experiment_id, "background")
+        marker = processes.marker(NONCE, experiment_id, "background")
         rendered = entries.render(
             make_run(*jobs),
             files,

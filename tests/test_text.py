@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from energyctl.text import (
     duration,
     energy,
     energy_unit,
+    json_text,
     number,
     percent,
     powers,
     present,
+    printable,
     short_duration,
     values,
     with_uncertainty,
@@ -109,3 +114,26 @@ def test_powers_name_estimates_and_are_nothing_where_nothing_is_known() -> None:
     assert powers({"package-0": 121.44, "gpu-0": None}) == "package-0 121.4 W"
     assert powers({"cpu": 4.0}, cpu_estimated=True) == "cpu 4.0 W  (CPU estimated)"
     assert powers({"cpu": None}, cpu_estimated=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("loss 0.1", "loss 0.1"),
+        ("名称\u3000é\u00a0ß 👩\u200d💻", "名称\u3000é\u00a0ß 👩\u200d💻"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07", "?]0;title?"),
+        ("a\nb\tc\r\u2028d\x85e", "a b c  d e"),
+        ("\x9b2J\x7f\x00", "?2J??"),
+        ("\u202egpj.exe\u2066", "?gpj.exe?"),
+    ],
+)
+def test_a_terminal_is_told_nothing_by_a_text(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@given(st.text())
+def test_json_is_exact_and_commands_no_terminal(text: str) -> None:
+    document = json_text({text: [text]})
+    assert json.loads(document) == {text: [text]}
+    assert all(printable(line) == line for line in document.split("\n"))

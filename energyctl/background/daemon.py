@@ -20,10 +20,12 @@ from energyctl.background.protocol import GROUP_PREFIX, STOP_WAIT_SECONDS
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.errors import RunError
 from energyctl.system import processes
+from energyctl.system.files import read_regular
 
 CALL_SECONDS = 10.0
-STARTED = "started-by-energyctl"
-"""File in the private folder: pid and start (clock ticks) of the daemon that energyctl started."""
+LOOK_SECONDS = 2.0
+NONCE = "daemon-nonce"
+"""File in the private folder: the secret that the daemon which energyctl started carries."""
 
 RELOAD_SECONDS = STOP_WAIT_SECONDS + 5.0
 
@@ -63,7 +65,11 @@ class Daemon:
         return rpc.call(self.socket, CALL_SECONDS, method, *arguments)
 
     def pid(self) -> int:
-        return int(self.call("supervisor.getPID"))
+        """For looking at alone. By its socket, else (it went to the background after it had bound
+        that) by its own word. Raises Unreachable."""
+        told = int(self.call("supervisor.getPID"))
+        bound = rpc.peer_pid(self.socket)
+        return bound if processes.identify(bound) else told
 
     def state(self) -> str | None:
         """RUNNING, SHUTDOWN, …; None where nothing answers."""
@@ -79,13 +85,17 @@ class Daemon:
         """Whether it answers, or does so after a reload."""
         deadline = time.monotonic() + RELOAD_SECONDS
         while not self.answers():
-            if self.process() is None or time.monotonic() > deadline:
+            # Nothing can answer where the folder of its socket has become a link, or is gone.
+            there = os.path.isdir(self.runtime) and not os.path.islink(self.runtime)
+            if not there or self.process() is None or time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
         return True
 
     def process(self) -> processes.ProcessInfo | None:
         """The daemon, once known; it keeps its process through a reload. None: it has ended."""
+        if self._process is None:
+            self._process = self.started()
         if self._process is None:
             with contextlib.suppress(Unreachable, xmlrpc.client.Fault):
                 self._process = processes.identify(self.pid())
@@ -127,14 +137,20 @@ class Daemon:
     # -- a group's life ------------------------------------------------------------------
 
     def add(
-        self, group: str, entries: Path, logs: Path, clock: Path, cgroup: Path | None = None
+        self,
+        group: str,
+        entries: Path,
+        logs: Path,
+        clock: Path,
+        cgroup: Path | None = None,
+        marker: str = "",
     ) -> None:
         """Makes the group of *entries* known and starts it.
 
         The file is linked into ``conf.d``, so an operator's edit of it works with
         ``supervisorctl update``. *logs* is the folder of the ledger, *clock* the file with the
-        offset of the run's time line, *cgroup* what all its processes are in. Raises RunError with
-        supervisord's own words.
+        offset of the run's time line, *cgroup* what all its processes are in, *marker* what they
+        carry. Raises RunError with supervisord's own words.
         """
         link = self._entry(group)
         link.parent.mkdir(exist_ok=True)
@@ -143,7 +159,7 @@ class Daemon:
         fresh.symlink_to(entries)
         fresh.rename(link)
         try:
-            self._ask("energyctl.begin", group, str(logs), str(clock), str(cgroup or ""))
+            self._ask("energyctl.begin", group, str(logs), str(clock), str(cgroup or ""), marker)
             self._insist("supervisor.reloadConfig")
             try:
                 self._insist("supervisor.addProcessGroup", group)
@@ -185,9 +201,8 @@ class Daemon:
         if time.monotonic() < not_before:
             return
         for program in self.group(group):
-            if program.state == "STOPPING" and program.pid:
-                with contextlib.suppress(OSError):
-                    os.killpg(program.pid, signal.SIGTERM)
+            if program.state == "STOPPING":
+                self._ask("supervisor.signalProcess", f"{group}:{program.name}", "TERM")
         time.sleep(0.2)
 
     def _entry(self, group: str) -> Path:
@@ -239,15 +254,12 @@ class Daemon:
     def ours(self) -> bool:
         """Whether energyctl started this daemon (and not an operator, by hand)."""
         started = self.started()
-        try:
-            return started is not None and started.pid == self.pid()
-        except Unreachable:
-            return False
+        return started is not None and started.pid == rpc.peer_pid(self.socket)
 
     def kill(self) -> bool:
         """KILL to a daemon that does not answer, if energyctl started it; whether it did."""
-        process = self.process()
-        if process is None or process != self.started():
+        process = self.started()
+        if process is None:
             return False
         process.signal(signal.SIGKILL)
         if self.child is not None:
@@ -256,11 +268,30 @@ class Daemon:
 
     def started(self) -> processes.ProcessInfo | None:
         """The daemon that energyctl started here, while it is alive; asks it nothing."""
+        if self.child is not None and self.child.returncode is None:
+            return processes.identify(self.child.pid)
         try:
-            pid, ticks = (self.runtime / STARTED).read_text().split()
-            return processes.identify(int(pid), int(ticks))
+            nonce = read_regular(self.runtime / NONCE, 100).decode(errors="replace")
         except (OSError, ValueError):
             return None
+        mark = processes.daemon_marker(nonce)
+        found = processes.marked(lambda marker: marker == mark)
+        # Without our guard, its programs inherit the marker; they are no leaders of a session.
+        return next((one for one in found if processes.leads_session(one.pid)), None)
+
+    def is_shared(self) -> bool:
+        """Whether programs of others are in it; False also where it does not say."""
+        try:
+            known = rpc.call(self.socket, LOOK_SECONDS, "supervisor.getAllProcessInfo")
+            return not all(str(info["group"]).startswith(GROUP_PREFIX) for info in known)
+        except (Unreachable, xmlrpc.client.Fault):
+            return False
+
+    def strangers(self, nonce: str) -> set[int]:
+        """It, and what it runs that is not of the campaign, with all below: none of ours."""
+        daemon = self.process()
+        ours = processes.trainings_of(nonce)
+        return processes.strangers(daemon.pid, ours) if daemon is not None else set()
 
     def shut_down(self, limit_seconds: float = 15.0) -> None:
         """Ends the daemon, if energyctl started it and no group is left in it that is not ours."""
@@ -269,7 +300,7 @@ class Daemon:
                 # Not before: killed in between, we would leave a daemon that nobody ends.
                 self._ask("energyctl.release")
                 return
-            found = processes.identify(self.pid())
+            found = self.started()
             self.call("supervisor.shutdown")
         except (Unreachable, xmlrpc.client.Fault):
             found = None
@@ -283,8 +314,9 @@ class Daemon:
             self.child.wait()
         if self.child is not None:
             processes.forget(self.child.pid)
-        for name in (STARTED, "supervisor.sock", "supervisord.pid"):
-            (self.runtime / name).unlink(missing_ok=True)
+        for name in (NONCE, "supervisor.sock", "supervisord.pid"):
+            with contextlib.suppress(OSError):
+                (self.runtime / name).unlink()
 
 
 def find_daemon(runtime: Path) -> Daemon | None:

@@ -9,19 +9,25 @@ supervisord's own quoting cannot hold every string (``%``, `` ;``, newlines…),
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from energyctl.background.protocol import GROUP_PREFIX, JOB, LAUNCHER, STOP_WAIT_SECONDS
 from energyctl.background.templates import render_template
+from energyctl.config.places import Place, Placed
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Invocation
 from energyctl.errors import SettingsError
 from energyctl.results.folder import read_text
 from energyctl.results.paths import LEDGER, RunFiles
-from energyctl.system import processes
 from energyctl.text import safe_name
+
+InvocationsOf = Callable[[Training, str, Place], tuple[Invocation, ...]]
+"""The steps of a training in a job of that name, at that place."""
+
+CPUS = "--cpus"
+"""The launcher's option; templates of earlier versions do without it."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,15 @@ class Job:
     def arguments(self) -> tuple[str, ...]:
         """Of its first step, in most cases the only one."""
         return self.invocations[0].argv
+
+    @property
+    def placed(self) -> Placed:
+        return self.invocations[0].placed
+
+    @property
+    def cpus(self) -> str:
+        """CPUs that it may use, as ``0-7``; empty: all."""
+        return self.placed.cpus or ""
 
     @property
     def workdir(self) -> str:
@@ -123,19 +138,17 @@ def make_jobs(
     run: Run,
     files: RunFiles,
     runtime: Path,
-    invocations_of: Callable[[Training, str], tuple[Invocation, ...]],
-    environment: Mapping[str, str],
+    invocations_of: InvocationsOf,
 ) -> tuple[Job, ...]:
-    """The jobs of *run*, by what *invocations_of* says of a training and a job's name;
-    *environment* is added to what that sets."""
+    """The jobs of *run*, by what *invocations_of* says of them."""
     names = job_names(run)
     jobs: list[Job] = []
     for background in run.background:
         for copy in range(background.copies):
             name = names[len(jobs)]
             folder = name if len(names) > 1 else ""
-            invocations = invocations_of(background.training, name)
-            merged = {**invocations[0].env, **environment, JOB: name}
+            invocations = invocations_of(background.training, name, background.place(copy))
+            merged = {**invocations[0].env, JOB: name}
             jobs.append(
                 Job(
                     name=name,
@@ -158,17 +171,17 @@ def render(
     files: RunFiles,
     runtime: Path,
     templates: tuple[Path, Path],
-    invocations_of: Callable[[Training, str], tuple[Invocation, ...]],
+    invocations_of: InvocationsOf,
     *,
     keep_logs: str,
 ) -> RenderedRun:
     """The entries and the script of *run*, from the *templates* of both.
 
-    *keep_logs* is ``FIRST,LAST,FAILED`` or ``all``. The private folder *runtime* has a path of
-    safe characters only; its ``logs`` is a link to the run's folder, which may hold any.
+    *keep_logs* is ``FIRST,LAST,FAILED,MEBIBYTES`` or ``all``. The private folder *runtime* has a
+    path of safe characters only; its ``logs`` is a link to the run's folder, which may hold any.
+    Raises SettingsError where a template is wrong, or leaves out the CPUs of a place.
     """
-    marker = processes.marker(runtime.name, files.experiment_id, "background")
-    jobs = make_jobs(run, files, runtime, invocations_of, {processes.MARKER: marker})
+    jobs = make_jobs(run, files, runtime, invocations_of)
     group = f"{GROUP_PREFIX}{files.experiment_id}"
     values = {
         "experiment_id": files.experiment_id,
@@ -184,12 +197,14 @@ def render(
         "launcher": str(LAUNCHER),
         "stop_wait_seconds": STOP_WAIT_SECONDS,
     }
-    return RenderedRun(
-        group=group,
-        jobs=jobs,
-        entries=render_template(templates[0], values, script=False),
-        script=render_template(templates[1], values, script=True),
-    )
+    entries = render_template(templates[0], values, script=False)
+    if CPUS not in entries and any(job.cpus for job in jobs):
+        raise SettingsError(
+            f"{templates[0]}: hands on no CPUs, which a job has by its place; write "
+            f"{{% if job.cpus %}}{CPUS} {{{{ job.cpus }}}}{{% endif %}} before the -- there"
+        )
+    script = render_template(templates[1], values, script=True)
+    return RenderedRun(group, jobs, entries, script)
 
 
 def edited(rendered: RenderedRun, folder: Path, token: str, experiment_id: str) -> RenderedRun:

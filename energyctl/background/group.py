@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import time
@@ -12,13 +13,16 @@ from pathlib import Path
 
 from energyctl.background.daemon import Daemon
 from energyctl.background.entries import Job, RenderedRun
+from energyctl.background.epochs import EpochWatch
 from energyctl.background.job_view import JobView
 from energyctl.background.ledger_reader import LedgerFile
 from energyctl.background.load_monitor import LoadMonitor
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.errors import BackgroundLost, RunError
 from energyctl.launchers import iteration, ledger_writer, subreaper
+from energyctl.launchers.regular_files import open_regular
 from energyctl.results.background_load import unknown
+from energyctl.results.cycles import BETWEEN_SECONDS, Cycle, typical_seconds, whole_cycles
 from energyctl.results.document import NOT_COUNTED, background_info, job_info, process_end
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.ledger import JobLedger, Operation, parse_operations
@@ -26,8 +30,10 @@ from energyctl.results.paths import RunFiles
 from energyctl.results.schema import BackgroundInfo, GroupEndJson, JobInfo, LedgerFigures
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
-from energyctl.system.files import write_atomic
-from energyctl.system.log_tail import last_line
+from energyctl.system.files import naming, write_atomic
+from energyctl.system.logs import last_line
+from energyctl.system.private_folder import if_full
+from energyctl.system.process_trees import Tree
 
 KEPT = ("STARTING", "RUNNING", "BACKOFF", "EXITED")
 """States of a program that supervisord starts again (BACKOFF: between two iterations)."""
@@ -63,6 +69,8 @@ class BackgroundGroup:
         self._ledger = LedgerFile(self.files.background_logs)
         self._said: dict[str, str] = {}
         self._others: set[int] = set()
+        self._epochs: dict[str, EpochWatch] = {}
+        self.kin = processes.Kin(lambda marker: marker == self.marker)
 
     def write(self, clock_offset: float) -> None:
         """Writes the entries, the script and the private environment; makes the log folders.
@@ -70,14 +78,13 @@ class BackgroundGroup:
         *clock_offset*: Unix time less the monotonic clock, of the time line that the ledger is
         on.
         """
-        user, runtime = self.folder.user, self.daemon.runtime
+        runtime = self.daemon.runtime
         self.folder.write(self.files.script, self.rendered.script)
         self.folder.write(self.files.entries, self.rendered.entries)
         self.folder.make(self.files.background_logs)
         for job in self.rendered.jobs:
             self.folder.make(Path(job.logs))
-        with user.acting():
-            self._write_private(runtime, clock_offset)
+        self._write_private(runtime, clock_offset)
 
     def _write_private(self, runtime: Path, clock_offset: float) -> None:
         # Entries hold no path of the user's, see entries.
@@ -85,11 +92,13 @@ class BackgroundGroup:
         for name, target in targets.items():
             (runtime / name).unlink(missing_ok=True)
             (runtime / name).symlink_to(target)
+        # Here, not in the script, which stays in the results: the marker is a secret.
+        environment = {**self.environment, processes.MARKER: self.marker}
         private = runtime / "environment"
         private.unlink(missing_ok=True)
         descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(b"\0".join(os.fsencode(f"{k}={v}") for k, v in self.environment.items()))
+        with naming(private), open(descriptor, "wb") as file:
+            file.write(b"\0".join(os.fsencode(f"{k}={v}") for k, v in environment.items()))
         began = time.monotonic() + clock_offset
         write_atomic(runtime / "clock", f"{clock_offset!r} {began!r}\n")
 
@@ -101,15 +110,16 @@ class BackgroundGroup:
         self.added = True
         self.daemon_exit = self.daemon.exit_descriptor()
         inside = self._move_daemon("background")
+        self._others = self._strangers()
         try:
-            with self.folder.user.acting():
-                self.daemon.add(
-                    self.rendered.group,
-                    self.files.entries,
-                    self.files.background_logs,
-                    self.daemon.runtime / "clock",
-                    self.cgroup.part("background").folder if self.cgroup and inside else None,
-                )
+            self.daemon.add(
+                self.rendered.group,
+                self.files.entries,
+                self.files.background_logs,
+                self.daemon.runtime / "clock",
+                self.cgroup.part("background").folder if self.cgroup and inside else None,
+                self.marker,
+            )
         except RunError as error:
             if self.daemon.answers():
                 raise
@@ -124,7 +134,10 @@ class BackgroundGroup:
     def check(self) -> None:
         """Raises BackgroundLost where the daemon has ended."""
         if self.is_lost():
-            raise BackgroundLost("the background was lost: its supervisord ended during the run")
+            why = if_full(self.daemon.runtime)
+            raise BackgroundLost(
+                f"the background was lost: its supervisord ended during the run{why}"
+            )
 
     def views(self, now: float, since: float | None = None) -> list[JobView]:
         """Each job now; how present it was from *since* to *now* (Unix seconds)."""
@@ -140,6 +153,7 @@ class BackgroundGroup:
                     iterations=own.iterations,
                     failures=own.failures,
                     running=running,
+                    began=own.latest_start,
                     away_seconds=0.0 if running else max(0.0, now - last),
                     coverage=span.coverage if span else None,
                     max_gap_seconds=span.max_gap_seconds if span else None,
@@ -148,14 +162,19 @@ class BackgroundGroup:
         return views
 
     def look(self) -> list[processes.ProcessInfo]:
-        """What is alive of it: by its marker, its cgroup, its launchers' notes, and orphans."""
-        parents = processes.living()
-        found = {p.pid: p for p in processes.marked(lambda m: m == self.marker, parents)}
-        found |= {p.pid: p for p in processes.orphans(parents)}
-        found |= {p.pid: p for p in self._ledger.launchers()}
+        """What is alive of it: by its marker, its cgroup, what was seen below, and orphans."""
         members = self.cgroup.part("background").members() if self.cgroup else []
-        found |= {p.pid: p for p in processes.identified(set(members) - self._others)}
-        return list(found.values())
+        orphans = [orphan.pid for orphan in processes.orphans()]
+        return self.kin.look({*members, *orphans} - self._others)
+
+    def saw(self, trees: Sequence[Tree]) -> None:
+        """Remembers what is below its launchers; any process may have written the notes by which
+        these were found."""
+        members = dict[int, int]()
+        for tree in trees:
+            carried = processes.environment_value(tree.root, processes.MARKER)
+            members |= tree.members if carried == self.marker else {}
+        self.kin.saw(members)
 
     def _move_daemon(self, part: str) -> bool:
         """Whether the daemon is in that part of the cgroup now; one of an operator never is."""
@@ -165,49 +184,38 @@ class BackgroundGroup:
         )
 
     def _strangers(self) -> set[int]:
-        """The daemon, and programs in it that are not ours, with all below them."""
-        try:
-            programs = self.daemon.programs()
-        except Unreachable:
-            return set()
-        roots = {p.pid for p in programs if p.pid and not p.ours}
-        below = {found.pid for found in processes.descendants(roots)} if roots else set()
-        child = {self.daemon.child.pid} if self.daemon.child else set()
-        return roots | below | child
+        """The daemon, and what else it runs; empty where it is gone."""
+        return self.daemon.strangers(self.marker.partition("/")[0])
 
     def stop(self) -> processes.EndReport:
         """Ends the group, then whatever is left of it; returns when a look finds nothing."""
         if not self.added:
             return processes.EndReport(0.0, (), ())
         began = time.monotonic()
-        trees, self._others = self._trees(), self._strangers()
+        self._others = self._strangers() or self._others
         self._move_daemon("daemon")
+        self.look()  # while all of it has its parents
         if not self.daemon.answers_soon() and self.daemon.process() is not None:
             self.hung = self.daemon.kill()
         # Where it is lost, its launchers have ended with it.
-        with contextlib.suppress(Unreachable), self.folder.user.acting():
+        with contextlib.suppress(Unreachable):
             self.daemon.remove(self.rendered.group)
-
-        def look() -> list[processes.ProcessInfo]:
-            alive = [processes.identify(tree.pid, tree.ticks) for tree in trees]
-            return [*filter(None, alive), *self.look()]
 
         # All of the cgroup at once, unless there is someone else in it.
         alone = self.cgroup and not self._others & set(self.cgroup.part("background").members())
         kill = self.cgroup.part("background").kill if self.cgroup and alone else lambda: None
         # Launchers whose daemon is gone end their trainings by themselves, and write their rows.
         grace = subreaper.ABANDONED_GRACE_SECONDS + 1.0 if self.is_lost() else 2.0
-        ended = processes.end(look, grace_seconds=grace, kill=kill)
+        ended = processes.end(self.look, grace_seconds=grace, kill=kill)
         self.added = False
         self.ended = processes.EndReport(time.monotonic() - began, ended.found, ended.left)
-        self._said = {job.name: last_line(Path(job.tail)) for job in self.rendered.jobs}
+        self._said = {job.name: _last_words(Path(job.tail)) for job in self.rendered.jobs}
         if self.daemon_exit is not None:
             os.close(self.daemon_exit)
             self.daemon_exit = None
-        with self.folder.user.acting():
-            self._close_rows()
-            for name in PRIVATE:
-                (self.daemon.runtime / name).unlink(missing_ok=True)
+        self._close_rows()
+        for name in PRIVATE:
+            (self.daemon.runtime / name).unlink(missing_ok=True)
         return self.ended
 
     def _close_rows(self) -> None:
@@ -220,14 +228,6 @@ class BackgroundGroup:
                 ledger_writer.close_cut_off(
                     str(self.files.ledger), job.name, iteration.now(clock), job.logs
                 )
-
-    def _trees(self) -> list[processes.ProcessInfo]:
-        """Every process under the group's programs now: some hide their marker and survive."""
-        try:
-            pids = [program.pid for program in self.daemon.group(self.rendered.group)]
-        except Unreachable:
-            return []
-        return processes.descendants([pid for pid in pids if pid])
 
     def is_up(self) -> bool:
         """Whether supervisord keeps every job: nobody has stopped or removed one."""
@@ -247,10 +247,43 @@ class BackgroundGroup:
             shares[job.name] = there / total if total > 0 else 0.0
         return shares
 
+    def watch_epochs(self, patterns: Mapping[str, str | None]) -> None:
+        """From now on, of jobs whose training says how far it is: job → the registry's pattern."""
+        self._epochs = {job: EpochWatch(of) for job, of in patterns.items() if of is not None}
+
+    def look_at_epochs(self, now: float) -> None:
+        """At the logs of the iterations that run; *now*: Unix seconds on the ledger's line."""
+        ledger = self._ledger.look() if self._epochs else {}
+        for job in self.rendered.jobs:
+            for item in ledger[job.name].running if job.name in self._epochs else ():
+                log = Path(job.logs) / f"run_{item.run}.log"
+                self._epochs[job.name].look(log, item, now)
+
+    def cycles(self, longest_seconds: float = math.inf) -> dict[str, Sequence[Cycle]]:
+        """The whole cycles of each job so far: its iterations, or, of those whose iterations take
+        longer than *longest_seconds*, and whose log tells of them, its epochs."""
+        return {job: cycles for job, (cycles, _) in self.cycles_in_units(longest_seconds).items()}
+
+    def cycles_in_units(self, longest_seconds: float) -> dict[str, tuple[Sequence[Cycle], str]]:
+        """The same, and for each job what they are: "iteration" or "epoch"."""
+        ledger, cycles = self._ledger.look(), dict[str, tuple[Sequence[Cycle], str]]()
+        for job in self.rendered.jobs:
+            between = BETWEEN_SECONDS + job.restart_delay_seconds
+            iterations = whole_cycles(ledger[job.name], between)
+            cycles[job.name] = iterations, "iteration"
+            epochs = self._epochs.get(job.name)
+            seconds = typical_seconds(iterations) or (epochs.expected_seconds if epochs else 0.0)
+            if epochs is not None and seconds > longest_seconds:
+                cycles[job.name] = list(epochs.cycles), "epoch"
+        return cycles
+
     def operations(self) -> list[Operation]:
         """What operators did to the group."""
         try:
-            text = self.files.operators.read_text(errors="replace")
+            with open(
+                self.files.operators, encoding="utf-8", errors="replace", opener=open_regular
+            ) as file:
+                text = file.read()
         except OSError:
             return []
         return parse_operations(text)
@@ -287,8 +320,15 @@ class BackgroundGroup:
             why=why,
             logs=os.path.relpath(job.logs, self.files.folder),
             error=None if own.iterations else self._never_started(job.name),
+            placed=job.placed,
         )
 
     def _never_started(self, job: str) -> str:
         said = self._said.get(job)
         return "no iteration ever started" + (f": {said}" if said else "")
+
+
+def _last_words(tail: Path) -> str:
+    """The last line of what `supervisorctl tail` reads: the daemon's own log of a job, or a link
+    of the launcher's to that of the latest iteration."""
+    return last_line(tail.readlink() if tail.is_symlink() else tail)

@@ -9,9 +9,6 @@ from energyctl import launchers
 GROUP_PREFIX = "energyctl-"
 """Begins the name of every group of ours; no other group is ever touched."""
 
-STARTED_BY_ENERGYCTL = "ENERGYCTL_DAEMON"
-"""Set in the environment of a daemon that energyctl started."""
-
 STOP_WAIT_SECONDS = 10
 """From TERM to KILL, for a job of a group."""
 

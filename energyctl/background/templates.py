@@ -7,6 +7,7 @@ misread is an error unless it went through the filter ``entry``.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -124,7 +125,10 @@ def render_template(path: Path, values: Mapping[str, Any], *, script: bool) -> s
     try:
         return environment.get_template(path.name).render(values)
     except jinja2.TemplateNotFound as error:
-        raise SettingsError(f"{path.parent / str(error.name)}: no such template") from error
+        missing = path.parent / str(error.name)
+        if os.path.lexists(missing):
+            raise SettingsError(f"{missing}: the template cannot be read") from error
+        raise SettingsError(f"{missing}: no such template") from error
     except jinja2.TemplateSyntaxError as error:
         raise SettingsError(f"{path}, line {error.lineno}: {error.message}") from error
     except SettingsError as error:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import http.client
 import socket
+import struct
 import xmlrpc.client
 from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
+
+PEER_SECONDS = 1.0
+"""For a listener with no room left in its queue."""
 
 
 class Unreachable(Exception):
@@ -30,6 +34,22 @@ def call(path: Path, limit_seconds: float, method: str, *arguments: Any) -> Any:
         raise Unreachable(f"supervisord at {path}: {reason}") from error
     finally:
         transport.close()
+
+
+def peer_pid(path: Path) -> int:
+    """The process that listens at *path*, as the kernel tells it (SO_PEERCRED, unix(7)).
+
+    0 where nobody does, or it is of another pid namespace.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(PEER_SECONDS)
+            connection.connect(str(path))
+            ids = struct.Struct("3i")
+            told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, ids.size)
+            return int(ids.unpack(told)[0])
+    except OSError:
+        return 0
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.background.daemon import find_daemon
+from energyctl.background.xmlrpc import Unreachable
 from energyctl.campaign import leftovers
 from energyctl.campaign.training import workdirs
 from energyctl.system import processes
 from energyctl.system.lock import lock_holder
 from energyctl.system.owner import Owner, read_owner
 from energyctl.system.private_folder import others_with_folders, runtime_path
-from energyctl.system.user import User, invoking_user
+from energyctl.system.user import User, invoking_user, user_of
 from energyctl.system.workspace import Workspace
+from energyctl.text import printable
 
 STOP_GRACE_SECONDS = 20.0
 """For an energyctl to end its trainings and to write what there is."""
@@ -36,6 +39,7 @@ def stop_everything(workspace: Workspace) -> tuple[list[str], list[str]]:
     Also what a crashed energyctl left behind, the foreground and the CPUs' governors included;
     the foreground of a campaign that is alive is left to it.
     """
+    processes.require()
     user = invoking_user()
     runtime = runtime_path(workspace.root, user)
     done: list[str] = []
@@ -45,13 +49,11 @@ def stop_everything(workspace: Workspace) -> tuple[list[str], list[str]]:
     for folder in (runtime, *tasks):
         held = folder == runtime and _is_held_by(workspace) and not held_by_task
         if leftovers.owner_process(folder) or held:
-            running = _stop_background(folder, done)
-            left += [f"pid {p.pid} {p.command}" for p in running]
+            left += _stop_background(folder, done)
         else:
             left += leftovers.end(folder, done.append)
             leftovers.leave(folder)
-    with user.acting():
-        done += workdirs.sweep(workspace.results)
+    done += workdirs.sweep(workspace.results)
     return done, left
 
 
@@ -60,11 +62,12 @@ def stop_job(job: str) -> tuple[list[str], list[str]]:
 
     For an epilog of Slurm: the job is over, so an energyctl of it that still lives ends, too.
     """
+    processes.require()
     done: list[str] = []
     left: list[str] = []
-    for runtime in leftovers.of_job(invoking_user(), job):
+    for runtime in leftovers.of_job(invoking_user() if os.getuid() else user_of(0), job):
         if owner := read_owner(runtime):
-            ended = processes.end(partial(_living, owner), grace_seconds=STOP_GRACE_SECONDS)
+            ended = processes.end(partial(_living, owner, job), grace_seconds=STOP_GRACE_SECONDS)
             done += [f"ended pid {p.pid} {p.command}" for p in ended.found]
         left += leftovers.end(runtime, done.append)
         leftovers.leave(runtime)
@@ -77,9 +80,11 @@ def stop_job(job: str) -> tuple[list[str], list[str]]:
     return done, left
 
 
-def _living(owner: Owner) -> list[processes.ProcessInfo]:
+def _living(owner: Owner, job: str) -> list[processes.ProcessInfo]:
+    """The energyctl of a job, if it lives: any process may be named in a record."""
     process = owner.process
-    return [process] if process else []
+    of_job = process and processes.environment_value(process.pid, "SLURM_JOB_ID") == job
+    return [process] if process and of_job else []
 
 
 def _stop_job_as(user: User, job: str) -> tuple[list[str], list[str]]:
@@ -94,7 +99,7 @@ def _stop_job_as(user: User, job: str) -> tuple[list[str], list[str]]:
             cwd="/",
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             env={
                 "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
@@ -114,11 +119,11 @@ def _stop_job_as(user: User, job: str) -> tuple[list[str], list[str]]:
         return _lines(said), [f"as {user.name}: {line}" for line in _lines(left)]
     except (ValueError, TypeError, RecursionError):  # it failed, and says why in its last line
         why = (done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1]
-        return [], [f"as {user.name}: {leftovers.one_line(why)}"]
+        return [], [f"as {user.name}: {printable(why)}"]
 
 
 def _lines(said: Any) -> list[str]:
-    return [leftovers.one_line(str(line)) for line in said]
+    return [printable(str(line)) for line in said]
 
 
 def _is_held_by(workspace: Workspace) -> bool:
@@ -126,16 +131,19 @@ def _is_held_by(workspace: Workspace) -> bool:
     return holder is not None and holder.get("workspace") == str(workspace.root)
 
 
-def _stop_background(runtime: Path, done: list[str]) -> list[processes.ProcessInfo]:
+def _stop_background(runtime: Path, done: list[str]) -> list[str]:
     """Ends the background of a campaign that is alive; a line for *done* each, and what is left."""
-    daemon = find_daemon(runtime)
+    owner, daemon = read_owner(runtime), find_daemon(runtime)
+    ours = processes.trainings_of(owner.nonce, "background") if owner else lambda marker: False
+    kin = processes.Kin(ours)
+    kin.look()  # while all of it has its parents
     if daemon is not None:
-        members = [p for p in daemon.programs() if p.ours]
-        done += [f"ended {p.group}:{p.name}" for p in members if p.pid]
-        with invoking_user().acting():
+        with contextlib.suppress(Unreachable):  # it ends meanwhile: the look finds what stays
+            members = [p for p in daemon.programs() if p.ours]
+            done += [f"ended {p.group}:{p.name}" for p in members if p.pid]
             for group in {p.group for p in members}:
                 daemon.note(group, "ended")
                 daemon.remove(group)
-    ended = processes.end(lambda: processes.of_workspace(runtime.name, "background"))
-    done += [f"ended pid {p.pid} {p.command}" for p in ended.found]
-    return list(ended.left)
+    ended = processes.end(kin.look)
+    done += [f"ended pid {p.pid} {p.command}" for p in ended.found if p not in ended.left]
+    return leftovers.not_ended(runtime, ended.left)

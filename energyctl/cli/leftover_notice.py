@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from energyctl.cli.output.lines import say
 from energyctl.system.workspace import Workspace
 
 ENDING = ("run", "resume", "stop")
@@ -34,19 +34,23 @@ def naming_leftovers(command: click.Command) -> Callable[..., Any]:
 
 def _name_leftovers(except_of: str | None) -> None:
     """Costs next to nothing where there is no private folder; never fails."""
-    uids = {str(os.getuid()), os.environ.get("SUDO_UID", "0")}
+    if os.getuid() == 0 and "SUDO_UID" in os.environ:
+        return  # `meter` stays root, which opens no file of the user's
     place = os.environ.get("ENERGYCTL_PRIVATE") or "/tmp"
-    if not any(os.path.lexists(f"{place}/energyctl-{uid}") for uid in uids):
-        return
     try:
+        folders = (f"{place}/energyctl-{os.getuid()}", "/run/energyctl")
+        if not any(os.path.isdir(folder) and os.listdir(folder) for folder in folders):
+            return
         from energyctl.campaign import leftovers
         from energyctl.system.user import invoking_user
 
         processes = leftovers.find_leftovers(invoking_user())
-        lines = [p.sentence() for p in processes if p.workspace != except_of or not except_of]
+        if except_of:
+            processes = [p for p in processes if p.pid and p.workspace != except_of]
+        lines = [process.sentence() for process in processes]
         if len(lines) > MOST_LINES:
             lines[MOST_LINES:] = [f"… and {len(lines) - MOST_LINES} more"]
         for line in lines:
-            print(f"energyctl: {line}", file=sys.stderr)
+            say(line)
     except Exception:  # a look aside must not spoil what the user asked for
         return

@@ -14,6 +14,7 @@ import ctypes
 import os
 import time
 
+from energyctl.launchers.cpu_list import cpus_of
 from energyctl.launchers.proc_stat import pids, read_stat
 
 TYPE_CHECKING = False
@@ -98,6 +99,16 @@ def in_child(parent: int) -> None:
     os.dup2(null, 0)
 
 
+def pin(cpus: str | None) -> None:
+    """Keeps this process, and all that it starts, to CPUs in the form ``0-7,16``. Raises OSError
+    where none of them may be used."""
+    if cpus:
+        try:
+            os.sched_setaffinity(0, cpus_of(cpus))
+        except OSError as error:
+            raise OSError(error.errno, f"it may not use the CPUs {cpus}") from error
+
+
 def wait_for(pid: int) -> int:
     """Waits for a child and returns its wait status; meanwhile orphans are reaped, too.
 
@@ -128,12 +139,17 @@ def descendants() -> dict[int, int]:
     return groups_below
 
 
-def send(pids: list[int], signum: int) -> None:
+def send(pids: list[int], signum: int) -> bool:
+    """False where each of them refuses it: it is another user's, by a set-user-ID program."""
+    refused = 0
     for pid in pids:
         try:
             os.kill(pid, signum)
+        except PermissionError:
+            refused += 1
         except OSError:
             continue
+    return not pids or refused < len(pids)
 
 
 def reap() -> bool:
@@ -151,8 +167,9 @@ def reap() -> bool:
 def end_all(grace_seconds: float) -> None:
     """TERM to every descendant, *grace_seconds*, then KILL until nothing is left.
 
-    What cannot be ended within KILL_SECONDS (uninterruptible sleep, another user's) is left to
-    whoever looks next. A QUIT ends the grace. Each gets one TERM, also what is forked meanwhile.
+    What cannot be ended, within KILL_SECONDS (uninterruptible sleep) or at all (another user's), is
+    left to whoever looks next. A QUIT ends the grace. Each gets one TERM, also what is forked
+    meanwhile.
     """
     deadline = time.monotonic() + grace_seconds
     termed: set[int] = set()
@@ -171,7 +188,8 @@ def end_all(grace_seconds: float) -> None:
     while not reap() and time.monotonic() < limit:
         alive = descendants()
         kill_groups(set(alive.values()))
-        send(list(alive), signal.SIGKILL)
+        if not send(list(alive), signal.SIGKILL):
+            return
         until = time.monotonic() + 0.05
         while not reap() and time.monotonic() < until:
             time.sleep(0.002)

@@ -6,43 +6,70 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from energyctl.system.user import User
+from energyctl.launchers.regular_files import open_regular
+from energyctl.system.user import give_to_caller
 
 # Of making a file beside the old one, or of giving it the old one's owner.
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
 
 
+def regular(path: str, flags: int) -> int:
+    """An opener (as of :func:`open`) of regular files, and of links to such. Raises OSError."""
+    return open_regular(path, flags, follow=True)
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """What a regular file of no more than *most* bytes holds. Raises OSError."""
+    with open(regular(str(path), os.O_RDONLY), "rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most / 2**20:g} MiB", str(path))
+    return content
+
+
 @contextlib.contextmanager
-def _complete(path: Path, text: str, own: Callable[[Path], None]) -> Iterator[Path]:
+def naming(path: Path) -> Iterator[None]:
+    """An OSError in the block that names no file is of *path*: so is that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextlib.contextmanager
+def _complete(path: Path, text: str, like: os.stat_result | None = None) -> Iterator[Path]:
     """A file beside *path* with *text*, on the disk; whatever is left of it at the end is removed.
 
-    *own* may hand it to its user.
+    It gets owner and mode of *like*.
     """
     # Random: several machines, with pids of their own, may write the same file.
     fresh = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     try:
         # O_EXCL: root may write into a user's folder, and must not be led through a link.
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        with open(descriptor, "w", encoding="utf-8") as file:
+        with naming(path), open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        own(fresh)
+        if like is not None:
+            _give(fresh, like)
         yield fresh
     finally:
         with contextlib.suppress(OSError):
             fresh.unlink()
 
 
-def write_atomic(path: Path, text: str, own: Callable[[Path], None] = lambda path: None) -> None:
+def write_atomic(path: Path, text: str, like: os.stat_result | None = None) -> None:
     """Writes *text* so that *path* is either as before or whole, also after a crash.
 
-    *own* may hand the new file to its user. Raises OSError.
+    The new file gets owner and mode of *like*. Raises OSError.
     """
-    with _complete(path, text, own) as fresh:
+    with _complete(path, text, like) as fresh:
         os.replace(fresh, path)
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
@@ -51,12 +78,12 @@ def write_atomic(path: Path, text: str, own: Callable[[Path], None] = lambda pat
         os.close(descriptor)
 
 
-def create_atomic(path: Path, text: str, own: Callable[[Path], None]) -> None:
+def create_atomic(path: Path, text: str) -> None:
     """Makes a file that was not there, whole; of several who try, one succeeds, on NFS, too.
 
     Raises FileExistsError, in rare cases on NFS also where it was this call that made it.
     """
-    with _complete(path, text, own) as fresh:
+    with _complete(path, text) as fresh:
         os.link(fresh, path)
 
 
@@ -71,11 +98,10 @@ class Created:
         self._folders = [p for p in (absolute, *absolute.parents) if not os.path.lexists(p)]
         self._files = [absolute / name for name in names if not os.path.lexists(absolute / name)]
 
-    def own(self, user: User) -> None:
-        """Gives it to `user`, where root made it for them."""
+    def give_to_caller(self) -> None:
+        """Gives it to who called sudo, where root made it for them."""
         for path in (*self._folders, *self._files):
-            with contextlib.suppress(OSError):  # a file system without owners
-                user.own(path)
+            give_to_caller(path)
 
     def remove(self) -> None:
         """Files, and folders that are empty then."""
@@ -87,20 +113,20 @@ class Created:
                 folder.rmdir()
 
 
-def replace_text(path: Path, text: str, own: Callable[[Path], None]) -> None:
+def replace_text(path: Path, text: str) -> None:
     """Writes a regular file whole or not at all; one that is there keeps its owner and mode.
 
     Where that cannot be (no new file may be made beside it, it has a second name, its owner cannot
-    be given), it is written in its place. own: for a file that is new. OSError.
+    be given), it is written in its place. OSError.
     """
     try:
         before = path.stat()
     except FileNotFoundError:
-        write_atomic(path, text, own)
+        write_atomic(path, text)
         return
     if before.st_nlink == 1:
         try:
-            write_atomic(path, text, lambda fresh: _like(fresh, before))
+            write_atomic(path, text, before)
         except OSError as error:
             if error.errno not in REFUSED:
                 raise
@@ -112,7 +138,7 @@ def replace_text(path: Path, text: str, own: Callable[[Path], None]) -> None:
         os.fsync(file.fileno())
 
 
-def _like(fresh: Path, before: os.stat_result) -> None:
+def _give(fresh: Path, before: os.stat_result) -> None:
     now = fresh.stat()
     if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
         os.chown(fresh, before.st_uid, before.st_gid)

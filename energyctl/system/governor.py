@@ -1,41 +1,33 @@
-"""The governor of the CPUs, put back whatever crashes.
+"""The governor of the CPUs, set for a campaign and put back whatever crashes.
 
-A record of what each CPU had is on disk before anything is changed, and a keeper, a process of
-its own, waits for the end of energyctl. If it is killed, too, the record is left for the next
-``run``, ``resume`` or ``stop``.
+The helper writes down what each CPU had before it changes anything, and puts it back when
+energyctl is gone. If it is killed, too, the next one does.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import select
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from energyctl.launchers import governor_keeper
-from energyctl.system import processes
-from energyctl.system.files import write_atomic
+from energyctl.errors import MachineError
+from energyctl.launchers import privileged_helper
+from energyctl.system import privileges
+from energyctl.system.helper import cpu_root
 from energyctl.system.user import invoking_user
 
-NAME = "governor.json"
-KEEPER_SECONDS = 10.0
-
-
-def _cpu_root() -> Path:
-    return Path(os.environ.get("ENERGYCTL_CPUFREQ", "/sys/devices/system/cpu"))
+CURE = "sudo energyctl stop"
+"""Of what a crash has left changed: also without sudo where that was the user's own to change."""
 
 
 def governors() -> dict[Path, str]:
     """The scaling governor of each CPU by its file; empty where the kernel offers none."""
     names = {}
-    for path in sorted(_cpu_root().glob("cpu[0-9]*/cpufreq/scaling_governor")):
+    for path in sorted(cpu_root().glob("cpu[0-9]*/cpufreq/scaling_governor")):
         with contextlib.suppress(OSError):
-            names[path] = path.read_text().strip()
+            names[path] = path.read_text(encoding="utf-8").strip()
     return names
 
 
@@ -47,158 +39,92 @@ def governor_problem(name: str) -> str | None:
     for path in now:
         available = path.with_name("scaling_available_governors")
         with contextlib.suppress(OSError):
-            names = available.read_text().split()
+            names = available.read_text(encoding="utf-8").split()
             if name not in names:
                 return f"the governor {name!r} is not offered here; there are {', '.join(names)}"
-        if now[path] != name and not os.access(path, os.W_OK):
+        if now[path] != name and not privileges.given_up() and not os.access(path, os.W_OK):
             return f"the governor {name!r} cannot be set without root; use sudo"
     return None
 
 
+def require_governor(name: str | None) -> None:
+    """Raises MachineError where it cannot be set."""
+    if name is not None and (problem := governor_problem(name)):
+        raise _refusal(problem)
+
+
+def _refusal(problem: str) -> MachineError:
+    return MachineError(f'{problem}; to measure with what is set, leave "governor" out')
+
+
 @contextlib.contextmanager
-def governor(name: str | None, runtime: Path) -> Iterator[str | None]:
-    """Sets the governor of all CPUs, and puts back what each had; yields why it could not.
+def governor(name: str | None, say: Callable[[str], None]) -> Iterator[None]:
+    """Sets the governor of all CPUs, and puts back what each had.
 
-    *runtime*: the private folder, for the record.
+    Raises MachineError where it cannot be set: then none is changed. *say* is told of a helper
+    that was killed meanwhile, and whether another one could put everything back.
     """
-    problem = governor_problem(name) if name else None
-    if name is None or problem is not None:
-        yield problem
+    if name is None:
+        yield
         return
-    before = {path.parent.parent.name: now for path, now in governors().items()}
+    require_governor(name)
+    if problem := privileges.problem():
+        raise _refusal(f"the governor could not be set: {problem}")
     try:
-        kept = _Kept(runtime, before)
-    except (OSError, subprocess.SubprocessError) as error:
-        yield f"the governor could not be set, since nothing would put it back: {error}"
-        return
+        helper = privileges.helper() or privileges.start_helper()
+    except OSError as error:
+        raise _refusal(f"the governor is not set: nothing would put it back: {error}") from error
     try:
-        yield _set(name)
+        if problem := helper.ask("governor", name):
+            raise _refusal(f"the governor could not be set: {problem}")
+        yield
     finally:
-        governor_keeper.put_back(before, str(_cpu_root()))
-        kept.close()
-
-
-def _set(name: str) -> str | None:
-    for path in governors():
-        try:
-            governor_keeper.write(str(path), name)
-        except OSError as error:
-            return f"the governor could not be set: {path}: {error.strerror}"
-    return None
-
-
-class _Kept:
-    """The record of *before* (CPU → governor), and a keeper that waits for our end."""
-
-    def __init__(self, runtime: Path, before: Mapping[str, str]) -> None:
-        us = processes.identify(os.getpid())
-        assert us is not None
-        self._path = runtime / NAME
-        record = {"pid": us.pid, "ticks": us.ticks, "root": str(_cpu_root()), "governors": before}
-        with invoking_user().acting():
-            write_atomic(self._path, json.dumps(record) + "\n")
-        arguments = [str(self._path), str(_cpu_root()), str(us.pid), str(us.ticks)]
-        try:
-            self._keeper = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(Path(governor_keeper.__file__)), *arguments],
-                cwd="/",
-                env={},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except OSError:
-            self._forget()
-            raise
-        processes.own(self._keeper.pid)
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self.close()
-            raise
-
-    def _wait_until_ready(self) -> None:
-        assert self._keeper.stdout is not None
-        ready = select.select([self._keeper.stdout], [], [], KEEPER_SECONDS)[0]
-        if not ready or not self._keeper.stdout.readline():
-            raise OSError(f"{governor_keeper.__file__} does not start with {sys.executable}")
-
-    def close(self) -> None:
-        """Takes both back; the governors are as they were."""
-        self._forget()
-        for pipe in (self._keeper.stdin, self._keeper.stdout):
-            if pipe is not None:
-                pipe.close()
-        try:
-            self._keeper.wait(KEEPER_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._keeper.kill()
-            self._keeper.wait()
-        processes.forget(self._keeper.pid)
-
-    def _forget(self) -> None:
-        with invoking_user().acting(), contextlib.suppress(OSError):
-            self._path.unlink()
+        lost = helper.ask("restore")
+        if helper is not privileges.helper():
+            helper.close()
+        if lost:
+            say(f"warning: {lost}")
+            restore_abandoned(say, say)
 
 
 # -- after a crash -------------------------------------------------------------------------
 
 
-def abandoned_governors(runtime: Path) -> dict[str, str] | None:
-    """What each CPU had before a crash that also took the keeper; None where there is no such."""
-    with _abandoned(runtime) as left:
-        return None if left is None else left[1]
+def abandoned() -> list[str]:
+    """What crashes that also took the helper have left changed: the names of what was before."""
+    names: set[str] = set()
+    for folder in {privileges.ROOTS_RECORDS, privileges.records(invoking_user())}:
+        for _, data in _records(folder):
+            names |= {*map(str, data["governors"].values()), *data["limits"], *data["clocks"]}
+    return sorted(names)
 
 
-def restore_abandoned(
-    runtime: Path, say: Callable[[str], None], complain: Callable[[str], None]
-) -> None:
-    """Puts back what a crash left, and says so; where it cannot, complains and keeps the record."""
-    with _abandoned(runtime) as left:
-        if left is None:
-            return
-        record, before = left
-        failed = governor_keeper.put_back(before, str(_cpu_root()))
-        if failed:
-            reason = next(iter(failed.values()))
-            complain(f"the governor of {len(failed)} CPUs cannot be put back: {reason}; use sudo")
-            return
-        record.remove()
-        say(f"the governor of the CPUs was put back: {governor_names(before)}")
-
-
-def governor_names(before: Mapping[str, str]) -> str:
-    """Governors by name alone."""
-    return ", ".join(
-        sorted({name for name in before.values() if governor_keeper.GOVERNOR.fullmatch(name)})
-    )
-
-
-@contextlib.contextmanager
-def _abandoned(
-    runtime: Path,
-) -> Iterator[tuple[governor_keeper.GovernorRecord, dict[str, str]] | None]:
-    """The record of a dead energyctl about the CPUs of this machine, locked in the block, and what
-    each CPU had."""
+def _records(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     try:
-        record = governor_keeper.GovernorRecord(str(runtime))
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
-        yield None
-        return
-    with contextlib.closing(record):
-        data, descriptor = record.take() or ({}, None)
-        try:
-            yield (record, data["governors"]) if _is_abandoned(data) else None
-        finally:
-            if descriptor is not None:
-                os.close(descriptor)
+        return []
+    try:
+        return privileged_helper.abandoned(descriptor, str(cpu_root()))
+    finally:
+        os.close(descriptor)
 
 
-def _is_abandoned(data: Mapping[str, Any]) -> bool:
-    before, pid = data.get("governors"), data.get("pid")
-    if data.get("root") != str(_cpu_root()) or not isinstance(before, dict):
-        return False
-    if not all(isinstance(name, str) for name in before.values()) or type(pid) is not int:
-        return False
-    return not processes.is_alive(pid, data.get("ticks"))
+def restore_abandoned(say: Callable[[str], None], complain: Callable[[str], None]) -> None:
+    """Puts back what crashes left, and says so; where it cannot, complains, and it stays."""
+    kept = privileges.helper()
+    helpers = [kept] if kept is not None and kept.child.poll() is None else []
+    with contextlib.ExitStack() as stack:
+        if _records(privileges.records(invoking_user())):
+            with contextlib.suppress(OSError):
+                helpers.append(started := privileges.start_helper())
+                stack.callback(started.close)
+        for helper in helpers:
+            if helper.restored:
+                say(f"the governor of the CPUs was put back: {', '.join(helper.restored)}")
+                helper.restored = ()
+            if helper.problem:
+                complain(f"the governor of the CPUs cannot be put back: {helper.problem}")
+    if _records(privileges.ROOTS_RECORDS):
+        left = ", ".join(abandoned())
+        complain(f"the governor of the CPUs is not put back to {left}; use sudo")

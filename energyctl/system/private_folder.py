@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import pwd
 import re
 import shutil
 import stat
 from pathlib import Path
 
 from energyctl.errors import MachineError
-from energyctl.system.user import User, invoking_user
+from energyctl.system.user import User, user_of
+
+ELSEWHERE = "choose another place for private folders: ENERGYCTL_PRIVATE=DIR"
 
 
 def private_root(user: User) -> Path:
@@ -42,23 +43,30 @@ def others_with_folders() -> list[User]:
     users = []
     for folder in sorted(node_local().glob("energyctl-*")):
         uid = folder.name.removeprefix("energyctl-")
-        if uid.isdigit() and int(uid) != invoking_user().uid:
+        if uid.isdigit() and int(uid) != os.getuid():
             with contextlib.suppress(OSError, KeyError):
-                entry = pwd.getpwuid(int(uid))
-                if folder.lstat().st_uid == entry.pw_uid:
-                    groups = tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
-                    user = (entry.pw_uid, entry.pw_gid, entry.pw_name, entry.pw_dir, groups)
-                    users.append(User(*user, switched=False))
+                if folder.lstat().st_uid == int(uid):
+                    users.append(user_of(int(uid)))
     return users
+
+
+def inode_of(folder: Path) -> str:
+    """What tells it from another folder of the same path; "" where there is none."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return ""
+    return f"{status.st_dev} {status.st_ino}"
 
 
 def runtime_path(workspace: Path, user: User, seat: str = "") -> Path:
     """Where the private folder of *workspace*'s daemon is; *seat* names a task of a cluster.
 
-    Short even for a deep workspace (a unix socket's path holds 107 characters, unix(7)), and made
-    of letters, digits and dashes only.
+    By its path and its inode: two containers may have the same path, and share /tmp. Short even
+    for a deep workspace (a unix socket's path holds 107 characters, unix(7)), and made of letters
+    and digits only.
     """
-    of = os.fsencode(workspace.resolve()) + (f"\0{seat}".encode() if seat else b"")
+    of = b"\0".join((os.fsencode(workspace.resolve()), inode_of(workspace).encode(), seat.encode()))
     digest = hashlib.sha256(of).hexdigest()[:12]
     return private_root(user) / digest
 
@@ -68,21 +76,40 @@ def runtime_folder(workspace: Path, user: User, seat: str = "") -> Path:
     folder = runtime_path(workspace, user, seat)
     for path in (folder.parent, folder):
         try:
-            with user.acting(), contextlib.suppress(FileExistsError):
+            with contextlib.suppress(FileExistsError):
                 path.mkdir(mode=0o700)
             status = path.lstat()
         except OSError as error:
+            raise unusable(path, error) from error
+        if status.st_uid != user.uid:
             raise MachineError(
-                f"cannot make the private folder {path}: {error.strerror}"
-            ) from error
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != user.uid or status.st_mode & 0o077:
+                f"{path} belongs to another user (uid {status.st_uid}): {ELSEWHERE}, or ask the "
+                "administrator to remove it"
+            )
+        if not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o077:
             raise MachineError(f"{path} is not a private folder of {user.name}; remove it")
     return folder
 
 
+def unusable(path: Path, error: OSError) -> MachineError:
+    """Of something in the private folder that cannot be made or written."""
+    return MachineError(
+        f"the private folder cannot be used: {path}: {error.strerror}; make room there, or "
+        f"{ELSEWHERE}"
+    )
+
+
+def if_full(folder: Path) -> str:
+    """What to add to the news that a program of the private folder has failed, where it is full."""
+    with contextlib.suppress(OSError):
+        now = os.statvfs(folder)
+        if now.f_bavail == 0 or (now.f_files and now.f_favail == 0):
+            return f"; the private folder {folder} is full: make room there, or {ELSEWHERE}"
+    return ""
+
+
 def remove_runtime_folder(folder: Path) -> None:
     """Removes the private folder once no daemon uses it; the daemon's log goes with it."""
-    with invoking_user().acting():
-        shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            folder.parent.rmdir()
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()

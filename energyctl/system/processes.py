@@ -1,10 +1,10 @@
 """Finds and ends every process of a run.
 
-A run's processes are known by three marks, each of which misses some: a marker in their
-environment (missed where a program clears it), descent from a process that we started (missed
-after a double fork), and, since energyctl makes itself the subreaper, adoption of orphans.
-A process is only ever signalled after its start time was compared, so never a stranger that
-got the same pid.
+A process is ours by a secret of its campaign in its environment (missed where a program clears
+it), by its cgroup, or by descent from one of ours that was seen: :class:`Kin` remembers what it
+saw. Orphans come to energyctl, the subreaper, and count where nobody else's can be among them.
+Never by a path, a name, or a pid that a file holds. A process is only ever signalled after its
+start time was compared, so never a stranger that got the same pid.
 """
 
 from __future__ import annotations
@@ -16,19 +16,40 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from energyctl.errors import MachineError
 from energyctl.launchers import subreaper
 from energyctl.launchers.proc_stat import ProcStat, command_of, pids, read_file, read_stat
 
 EXIT_SECONDS = 0.002
 """The exit of a child is noticed within this, unless the machine is overloaded."""
 
+REFUSED_SECONDS = 0.5
+"""After the KILL, for what refuses our signals: its cgroup may end it."""
+
 MARKER = "ENERGYCTL_RUN"
-"""The variable that every process of a run inherits: ``WORKSPACE/EXPERIMENT/ROLE``."""
+"""The variable that every process of a campaign inherits: ``NONCE/EXPERIMENT/ROLE``."""
 
 
-def marker(workspace: str, experiment_id: str, role: str) -> str:
+def new_nonce() -> str:
+    """The secret of a campaign, by which its processes are known."""
+    return os.urandom(16).hex()
+
+
+def marker(nonce: str, experiment_id: str, role: str) -> str:
     """The value of the marker; *role* is ``foreground`` or ``background``."""
-    return f"{workspace}/{experiment_id}/{role}"
+    return f"{nonce}/{experiment_id}/{role}"
+
+
+DAEMON = "daemon"
+"""The role of a supervisord that energyctl started."""
+
+
+def daemon_marker(nonce: str) -> str:
+    return marker(nonce, "", DAEMON)
+
+
+Key = tuple[int, int]
+"""A process: its pid, and its start in clock ticks since boot."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +60,38 @@ class ProcessInfo:
     ticks: int
     command: str
 
-    def signal(self, signum: int) -> None:
-        """Sends *signum*, unless the process is gone or its pid belongs to another by now."""
-        if is_alive(self.pid, self.ticks):
-            # Gone meanwhile, or of another user (set-user-ID).
-            with contextlib.suppress(ProcessLookupError, PermissionError):
+    @property
+    def key(self) -> Key:
+        return self.pid, self.ticks
+
+    @property
+    def age_seconds(self) -> float:
+        """Since it was started."""
+        since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+        return max(0.0, since_boot - self.ticks / os.sysconf("SC_CLK_TCK"))
+
+    def signal(self, signum: int) -> bool:
+        """Sends *signum*, unless the process is gone or its pid belongs to another by now.
+
+        False where that is not allowed: it is another user's (by a set-user-ID program).
+        """
+        try:
+            if is_alive(self.pid, self.ticks):
                 os.kill(self.pid, signum)
+        except ProcessLookupError:
+            pass
+        except PermissionError:
+            return False
+        return True
+
+
+def require() -> None:
+    """Raises MachineError where processes cannot be seen: what runs could not be found or ended."""
+    if identify(os.getpid()) is None:
+        raise MachineError(
+            "no /proc here, by which energyctl finds and ends processes; "
+            "mount it: mount -t proc proc /proc"
+        )
 
 
 @dataclass(frozen=True)
@@ -75,6 +122,12 @@ def identified(pids: Iterable[int]) -> list[ProcessInfo]:
     return [process for pid in pids if (process := identify(pid)) is not None]
 
 
+def leads_session(pid: int) -> bool:
+    """Whether it began a session of its own (setsid(2))."""
+    stat = _living(pid)
+    return stat is not None and stat.session == pid
+
+
 def is_alive(pid: int, ticks: object) -> bool:
     """Whether *pid* still is the process that began at *ticks* (since boot), and no zombie."""
     stat = _living(pid)
@@ -93,19 +146,26 @@ def environment_value(pid: int, name: str) -> str | None:
     return None
 
 
-Parents = Mapping[int, int]
-"""The parent of each living process."""
+Table = Mapping[int, ProcStat]
+"""Each living process, by pid."""
 
 
-def living() -> Parents:
+def living() -> Table:
     """One look at all processes; zombies are none."""
-    return {pid: stat.parent for pid in pids() if (stat := _living(pid)) is not None}
+    return {pid: stat for pid in pids() if (stat := _living(pid)) is not None}
 
 
-def marked(matches: Callable[[str], bool], parents: Parents | None = None) -> list[ProcessInfo]:
+def trainings_of(nonce: str, *roles: str) -> Callable[[str], bool]:
+    """Tells the markers of a campaign's trainings, by default of both roles; its supervisord's is
+    none of them."""
+    wanted, prefix = roles or ("foreground", "background"), f"{nonce}/"
+    return lambda mark: mark.startswith(prefix) and mark.rpartition("/")[2] in wanted
+
+
+def marked(matches: Callable[[str], bool], among: Iterable[int] | None = None) -> list[ProcessInfo]:
     """Every process on the machine whose marker *matches*; this process itself excepted."""
     matching = []
-    for pid in living() if parents is None else parents:
+    for pid in pids() if among is None else among:
         if pid != os.getpid():
             marker = environment_value(pid, MARKER)
             if marker is not None and matches(marker):
@@ -113,38 +173,80 @@ def marked(matches: Callable[[str], bool], parents: Parents | None = None) -> li
     return identified(matching)
 
 
-def of_workspace(workspace: str, role: str = "") -> list[ProcessInfo]:
-    """Every process that carries the marker of *workspace*, of *role* only where one is given."""
-    mine = f"{workspace}/"
-    return marked(lambda marker: marker.startswith(mine) and marker.endswith(role))
-
-
-def descendants(roots: Iterable[int], parents: Parents | None = None) -> list[ProcessInfo]:
+def descendants(roots: Iterable[int], table: Table | None = None) -> list[ProcessInfo]:
     """Every living descendant of *roots*, without the roots."""
-    parents = living() if parents is None else parents
-    layer, below = set(roots), set[int]()
+    return identified(below(roots, living() if table is None else table))
+
+
+def below(roots: Iterable[int], table: Table) -> set[int]:
+    """The descendants of *roots* in *table*."""
+    layer, found = set(roots), set[int]()
     while layer:
-        layer = {pid for pid, parent in parents.items() if parent in layer} - below
-        below |= layer
-    return identified(below)
+        layer = {pid for pid, stat in table.items() if stat.parent in layer} - found
+        found |= layer
+    return found
 
 
-_before_adoption: set[int] | None = None
+def strangers(daemon: int, ours: Callable[[str], bool]) -> set[int]:
+    """A supervisord, and what it runs whose marker is none of *ours*, with all below."""
+    table = living()
+    children = {pid for pid, stat in table.items() if stat.parent == daemon}
+    others = children - {process.pid for process in marked(ours, children)}
+    return {daemon} | others | below(others, table)
+
+
+class Kin:
+    """Processes of ours: what carries a marker that *matches*, and all below them.
+
+    What was seen stays known, by pid and start, though it then hides its marker, loses its parent,
+    or becomes another user's.
+    """
+
+    def __init__(self, matches: Callable[[str], bool]) -> None:
+        self._matches = matches
+        self._seen: dict[int, int] = {}
+
+    def look(self, roots: Iterable[int] = ()) -> list[ProcessInfo]:
+        """All of them that live, *roots* (known by other means) and all below those included."""
+        table = living()
+        known = {p.pid for p in marked(self._matches, table)} | {*roots} & table.keys()
+        for pid, ticks in list(self._seen.items()):
+            if pid in table and table[pid].start_ticks == ticks:
+                known.add(pid)
+        known |= below(known, table)
+        known.discard(os.getpid())
+        self._seen = {pid: table[pid].start_ticks for pid in known}
+        return identified(known)
+
+    def saw(self, members: Mapping[int, int]) -> None:
+        """Takes in processes (pid → start) of a tree of ours; forgets those that have ended."""
+        before = {pid: ticks for pid, ticks in self._seen.items() if pid not in members}
+        alive = {pid: ticks for pid, ticks in before.items() if is_alive(pid, ticks)}
+        self._seen = {**alive, **members}
+
+    def knows(self, process: ProcessInfo) -> bool:
+        return self._seen.get(process.pid) == process.ticks
+
+
+_adopts = False
+_all_ours = False
 _own: set[int] = set()
+_unendable: set[Key] = set()
 
 
 def adopt_orphans() -> None:
     """Makes this process the subreaper: a run's orphans become its children (Linux 3.4).
 
-    Children that it has already (a shell may have started some before its ``exec``) are none.
+    They are ours only where no others can come: a shell may have started some processes before
+    its ``exec``, and whatever is orphaned in a pid namespace goes to its first process.
     """
-    global _before_adoption
-    _before_adoption = _children(living())
+    global _adopts, _all_ours
+    if not _adopts:
+        table = living()
+        before = below([os.getpid()], table) - _own - below(_own, table)
+        _all_ours = os.getpid() != 1 and not before
+    _adopts = True
     subreaper.prctl(subreaper.PR_SET_CHILD_SUBREAPER, 1)
-
-
-def _children(parents: Parents) -> set[int]:
-    return {pid for pid, parent in parents.items() if parent == os.getpid()}
 
 
 def own(pid: int) -> None:
@@ -157,15 +259,21 @@ def forget(pid: int) -> None:
     _own.discard(pid)
 
 
-def orphans(parents: Parents | None = None) -> list[ProcessInfo]:
+def unendable() -> frozenset[Key]:
+    """What :func:`end` could not end: it is nobody's from then on."""
+    return frozenset(_unendable)
+
+
+def orphans() -> list[ProcessInfo]:
     """Adopted processes: children of this process beside its :func:`own`.
 
-    Empty unless :func:`adopt_orphans` was called.
+    Empty unless :func:`adopt_orphans` was called, and where some may be others'.
     """
-    if _before_adoption is None:
+    if not _all_ours:
         return []
-    adopted = _children(living() if parents is None else parents) - _own - _before_adoption
-    return identified(pid for pid in adopted if not _of_us(pid))
+    children = {pid for pid, stat in living().items() if stat.parent == os.getpid()}
+    adopted = identified(pid for pid in children - _own if not _of_us(pid))
+    return [process for process in adopted if process.key not in _unendable]
 
 
 def _of_us(pid: int) -> bool:
@@ -184,7 +292,7 @@ def reap() -> None:
 
     One would keep its cgroup from being removed.
     """
-    if _before_adoption is None:
+    if not _adopts:
         return
     try:
         if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
@@ -213,28 +321,31 @@ def end(
 
     *look* is asked again and again, since a process may fork while it is being ended. What is
     still there *limit_seconds* after the first KILL is named in ``left`` (a process in
-    uninterruptible sleep cannot be ended by anyone).
+    uninterruptible sleep cannot be ended by anyone); what refuses our signals, soon after it.
     """
     began = time.monotonic()
-    seen: dict[tuple[int, int], ProcessInfo] = {}
-    termed: set[tuple[int, int]] = set()
+    seen: dict[Key, ProcessInfo] = {}
+    termed: set[Key] = set()
     while True:
         alive = list(look())
         elapsed = time.monotonic() - began
-        if not alive or elapsed > grace_seconds + limit_seconds:
-            reap()
-            return EndReport(elapsed, tuple(seen.values()), tuple(alive))
-        if elapsed >= grace_seconds:
+        since_kill = elapsed - grace_seconds
+        if alive and since_kill >= 0:
             kill()
+        refused = 0
         for process in alive:
-            key = (process.pid, process.ticks)
-            seen.setdefault(key, process)
-            if elapsed >= grace_seconds:
-                process.signal(signal.SIGKILL)
-            elif key not in termed:
-                termed.add(key)
+            seen.setdefault(process.key, process)
+            if since_kill >= 0:
+                refused += not process.signal(signal.SIGKILL)
+            elif process.key not in termed:
+                termed.add(process.key)
                 process.signal(signal.SIGTERM)
                 process.signal(signal.SIGCONT)  # a stopped process acts on TERM once continued
+        hopeless = refused == len(alive) and since_kill > REFUSED_SECONDS
+        if not alive or hopeless or since_kill > limit_seconds:
+            reap()
+            _unendable.update(process.key for process in alive)
+            return EndReport(elapsed, tuple(seen.values()), tuple(alive))
         time.sleep(0.005 if elapsed < 0.5 else 0.05)
         reap()
 

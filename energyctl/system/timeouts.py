@@ -10,10 +10,8 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
-from queue import SimpleQueue
-from typing import Any, TypeVar
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar, cast
 
 from energyctl.system.threads import start_thread
 
@@ -37,6 +35,51 @@ class CallTimeout(Exception):
         self.seconds = seconds
 
 
+class _Call:
+    """A call under way, and what came of it."""
+
+    def __init__(self, function: Callable[[], Any], discard: Callable[[Any], object]) -> None:
+        self._function, self._discard = function, discard
+        self._outcome: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+        self._abandoned = False
+        self.returned = False
+
+    def make(self) -> None:
+        outcome: tuple[Any, BaseException | None]
+        try:
+            outcome = self._function(), None
+        except BaseException as error:
+            outcome = None, error
+        self.returned = True
+        self._outcome.put(outcome)
+        if self._abandoned:
+            self._drop()
+
+    def outcome(self, seconds: float) -> tuple[Any, BaseException | None]:
+        """Result and error. Raises Empty where there is none within `seconds`.
+
+        Waits in short parts: a signal in the instant before a wait begins does not interrupt it,
+        and Python looks at it only once that wait is over.
+        """
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > PART_SECONDS:
+            with contextlib.suppress(Empty):
+                return self._outcome.get(timeout=PART_SECONDS)
+        return self._outcome.get(timeout=max(0.0, left))
+
+    def abandon(self) -> None:
+        """Nobody waits any more: what comes, or has just come, is discarded."""
+        self._abandoned = True
+        self._drop()
+
+    def _drop(self) -> None:
+        """In whichever thread finds it."""
+        with contextlib.suppress(Empty):
+            result, error = self._outcome.get_nowait()
+            if error is None:
+                self._discard(result)
+
+
 class TimeLimitedCaller:
     """Makes one call at a time in a thread of its own, which lives until :meth:`close`.
 
@@ -46,25 +89,21 @@ class TimeLimitedCaller:
     def __init__(self, name: str) -> None:
         self._name = name
         self.cpu_seconds = 0.0
-        self._calls: SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = SimpleQueue()
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._turn = threading.Lock()  # one call at a time: the next one waits for its answer
-        self._answer: Future[Any] | None = None  # to the last call
+        self._last: _Call | None = None
         self._called_monotonic = 0.0
         start_thread(self._serve, f"{name}-call")
 
     def _serve(self) -> None:
         while (call := self._calls.get()) is not None:
-            function, answer = call
-            try:
-                answer.set_result(function())
-            except BaseException as error:
-                answer.set_exception(error)
+            call.make()
             self.cpu_seconds = time.thread_time()
 
     @property
     def hangs(self) -> bool:
         """Whether the last call has not returned."""
-        return self._answer is not None and not self._answer.done()
+        return self._last is not None and not self._last.returned
 
     def call(
         self, function: Callable[[], T], seconds: float, discard: Callable[[T], object] = _ignore
@@ -78,30 +117,24 @@ class TimeLimitedCaller:
             if self.hangs:
                 waited = time.monotonic() - self._called_monotonic
                 raise CallTimeout(f"{self._name} has not answered for {waited:.0f} s", waited)
-            answer: Future[T] = Future()
-            self._answer, self._called_monotonic = answer, time.monotonic()
-            self._calls.put((function, answer))
+            self._last, self._called_monotonic = _Call(function, discard), time.monotonic()
+            self._calls.put(self._last)
             try:
-                if not _done(answer, seconds):
-                    raise CallTimeout(f"{self._name} has not answered for {seconds:g} s", seconds)
+                result, error = self._last.outcome(seconds)
+            except Empty:
+                self._last.abandon()
+                text = f"{self._name} has not answered for {seconds:g} s"
+                raise CallTimeout(text, seconds) from None
             except BaseException:
-                answer.add_done_callback(lambda late: late.exception() or discard(late.result()))
+                self._last.abandon()
                 raise
-            return answer.result()
+            if error is not None:
+                raise error
+            return cast(T, result)
 
     def close(self) -> None:
         """Ends the thread, once the call in it returns."""
         self._calls.put(None)
-
-
-def _done(answer: Future[Any], seconds: float) -> bool:
-    """Waits in short parts: a signal in the instant before a wait begins does not interrupt it,
-    and Python looks at it only once that wait is over."""
-    deadline = time.monotonic() + seconds
-    while not answer.done() and (left := deadline - time.monotonic()) > 0:
-        with contextlib.suppress(FutureTimeout):
-            answer.exception(min(PART_SECONDS, left))
-    return answer.done()
 
 
 _hanging: dict[str, TimeLimitedCaller] = {}

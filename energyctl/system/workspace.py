@@ -5,6 +5,7 @@ A file of the workspace wins over the packaged one of the same name.
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,11 @@ def packaged() -> Path:
     return share if share.is_dir() else _PACKAGE.parent
 
 
+def _is_there(path: Path) -> bool:
+    """Whether there is something but a folder; whoever opens it says that it cannot be read."""
+    return os.path.lexists(path) and not os.path.isdir(path)
+
+
 @dataclass(frozen=True)
 class Workspace:
     """A folder that energyctl works in; ``root`` is absolute."""
@@ -30,7 +36,7 @@ class Workspace:
     def find(self, name: str) -> Path:
         """``root/name``, else the packaged file of that name. Raises SettingsError for neither."""
         for folder in (self.root, packaged()):
-            if (folder / name).is_file():
+            if _is_there(folder / name):
                 return folder / name
         raise SettingsError(f"{self.root / name}: no such file, in the workspace or the package")
 
@@ -40,14 +46,14 @@ class Workspace:
         A name that neither has is one from the workspace, as with ``git -C`` and ``make -C``.
         """
         inside, here = self.root / name, Path(name)
-        return here.resolve() if here.exists() and not inside.exists() else inside
+        return here.resolve() if os.path.exists(here) and not os.path.lexists(inside) else inside
 
     def settings_file(self, name: str) -> Path:
         """The settings file that a user means by *name*: also a bare name in ``settings/``."""
         named = self.given(name)
         inner = name.removeprefix("settings/")
         for candidate in (named, self.root / "settings" / inner, packaged() / "settings" / inner):
-            if candidate.is_file():
+            if _is_there(candidate):
                 return candidate
         return named  # whoever opens it says that it is missing
 

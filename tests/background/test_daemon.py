@@ -23,11 +23,12 @@ from energyctl.background import daemon_lifecycle
 from energyctl.background.daemon import Daemon, Program
 from energyctl.background.group import BackgroundGroup
 from energyctl.background.xmlrpc import Unreachable
+from energyctl.campaign import status
 from energyctl.errors import MachineError, RunError
 from energyctl.system import processes
 from energyctl.system.private_folder import runtime_path
 from energyctl.system.user import invoking_user
-from supervised import FROZEN, KINDS, STUBBORN, World, job, living, supervised
+from supervised import FROZEN, KINDS, NONCE, STUBBORN, World, job, living, supervised
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_the_daemon_starts_on_demand_and_is_found_the_second_time(world: World) 
     assert first.ours()
     assert first.child is not None
     assert first.pid() == first.child.pid
-    second = daemon_lifecycle.ensure(world.configuration, world.runtime)
+    second = daemon_lifecycle.ensure(world.configuration, world.runtime, NONCE)
     assert second.child is None
     assert second.pid() == first.pid()
     assert first.call("energyctl.version")
@@ -90,7 +91,7 @@ def test_a_broken_configuration_is_refused_with_its_reason(world: World) -> None
     text = world.configuration.read_text()
     world.configuration.write_text(text.replace("loglevel=info", "loglevel=chatty"))
     with pytest.raises(MachineError, match="does not come up with") as caught:
-        daemon_lifecycle.ensure(world.configuration, world.runtime)
+        daemon_lifecycle.ensure(world.configuration, world.runtime, NONCE)
     message = str(caught.value)
     assert "bad logging level name 'chatty'" in message
     assert "\n" not in message
@@ -124,7 +125,7 @@ def test_the_daemon_of_an_operator_is_used_and_not_shut_down(
             lambda: supervisor.find_daemon(world.runtime), "the operator's daemon", 10
         )
         assert not daemon.ours()
-        world.daemon = daemon_lifecycle.ensure(world.configuration, world.runtime)
+        world.daemon = daemon_lifecycle.ensure(world.configuration, world.runtime, NONCE)
         assert world.daemon.pid() == popen.pid
         world.commands["large"] = ("sleep", "1000")
         background = world.background("e1", job("large"))
@@ -135,7 +136,7 @@ def test_the_daemon_of_an_operator_is_used_and_not_shut_down(
         assert world.daemon.answers()
         monkeypatch.setattr(daemon_lifecycle, "__version__", "99.0")
         with pytest.raises(MachineError, match=r"started with energyctl .*, this is 99\.0; .*down"):
-            daemon_lifecycle.ensure(world.configuration, world.runtime)
+            daemon_lifecycle.ensure(world.configuration, world.runtime, NONCE)
     finally:
         popen.terminate()
         popen.wait(10)
@@ -155,12 +156,20 @@ def add_foreign_group(world: World) -> tuple[Daemon, int | None]:
 
 
 def test_the_daemon_is_kept_while_a_group_of_someone_else_is_in_it(world: World) -> None:
-    world.ensure()
-    daemon, mine = add_foreign_group(world)
+    first = world.ensure()
+    _, mine = add_foreign_group(world)
+    assert mine is not None
+    assert processes.environment_value(mine, processes.MARKER) is None
+    assert {first.pid(), mine} <= first.strangers(NONCE)
+    first.shut_down()
+    nonce = processes.new_nonce()  # of the next campaign
+    daemon = daemon_lifecycle.ensure(world.configuration, world.runtime, nonce)
+    assert daemon.is_shared()
     daemon.shut_down()
     assert daemon.group("mine")[0].pid == mine
     daemon.call("supervisor.stopProcessGroup", "mine")
     daemon.call("supervisor.removeProcessGroup", "mine")
+    assert not daemon.is_shared()
     daemon.shut_down()
     assert not daemon.answers()
 
@@ -169,7 +178,8 @@ CONTROLLER = """
 import sys, time
 from pathlib import Path
 from energyctl.background import daemon_lifecycle as daemons
-daemon = daemons.ensure(Path(sys.argv[1]), Path(sys.argv[2]))
+from energyctl.system import processes
+daemon = daemons.ensure(Path(sys.argv[1]), Path(sys.argv[2]), processes.new_nonce())
 if sys.argv[3:]:
     entries = Path(sys.argv[3])
     daemon.add("energyctl-watched", entries, entries.parent, entries.parent / "clock")
@@ -387,7 +397,7 @@ def test_background_process_termination(world: World) -> None:
     wait_for(world.lines, "the other group")
     (kept,) = programs(other)
     assert kept.pid is not None
-    kept_tree = processes.descendants([kept.pid])
+    kept_tree = [process.key for process in processes.descendants([kept.pid])]
 
     background = world.background("e1", job("stubborn"), job("frozen"))
     background.start()
@@ -406,11 +416,11 @@ def test_background_process_termination(world: World) -> None:
     alive = {kind for pid, kind in noted.items() if processes.identify(pid) == before[pid]}
     assert alive == set()
     assert background.daemon.group(background.rendered.group) == []
-    mine = {process.pid for process in kept_tree} | {kept.pid, background.daemon.pid()}
+    mine = {pid for pid, _ in kept_tree} | {kept.pid, background.daemon.pid()}
     assert {process.pid for process in living(world.root)} <= mine
     (still,) = programs(other)
     assert (still.pid, still.state) == (kept.pid, "RUNNING")
-    assert processes.descendants([kept.pid]) == kept_tree
+    assert [process.key for process in processes.descendants([kept.pid])] == kept_tree
     assert other.stop().left == ()
     assert ended.seconds < 20
 
@@ -523,3 +533,7 @@ def test_the_private_folder_belongs_to_the_workspace(tmp_path: Path) -> None:
     one, two = (runtime_path(tmp_path / name, user) for name in ("one", "two"))
     assert one != two
     assert one.parent == two.parent
+
+
+def test_a_daemon_that_ends_while_it_is_asked_for_is_none(tmp_path: Path) -> None:
+    assert status._daemon_now(Daemon(tmp_path)) is None

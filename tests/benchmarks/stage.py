@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import json
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -22,9 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench import python_for
 from energyctl.system import workspace
 from energyctl.system.private_folder import remove_runtime_folder, runtime_path
-from energyctl.system.user import invoking_user
+from energyctl.system.user import User, invoking_user, user_of
 from hardware.compiled import program
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
@@ -91,6 +93,8 @@ class Stage:
     folder: Path
     name: str
     env: dict[str, str]
+    python: str = sys.executable
+    user: User = field(default_factory=invoking_user)
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
     strangers: set[int] = field(default_factory=set)
 
@@ -104,7 +108,7 @@ class Stage:
 
     @property
     def runtime(self) -> Path:
-        return runtime_path(self.root, invoking_user())
+        return runtime_path(self.root, self.user)
 
     def settings(self, foreground: Any, background: Any, **fields: Any) -> str:
         """Writes parallel experiments with quick phases; returns the file's name.
@@ -134,7 +138,7 @@ class Stage:
 
     def start(self, *arguments: str, shell: str = "") -> subprocess.Popen[bytes]:
         """Starts ``energyctl …`` in the workspace; *shell*: through a script that ends in it."""
-        command = [sys.executable, "-m", "energyctl", *arguments]
+        command = [self.python, "-m", "energyctl", *arguments]
         if shell:
             command = ["/bin/sh", "-c", shell, "sh", *command]
         number = len(self.started)
@@ -198,10 +202,10 @@ class Stage:
         return process.name == self.name
 
     def cgroups(self) -> list[str]:
-        """Control groups that are named after this workspace."""
-        root = Path("/sys/fs/cgroup")
-        found = [Path(at, name) for at, names, _ in os.walk(root) for name in names]
-        return sorted(str(path) for path in found if self.runtime.name in path.name)
+        """Control groups that are named after this workspace, or made under sudo."""
+        root, names = Path("/sys/fs/cgroup"), (self.runtime.name, "energyctl-sudo-")
+        found = [Path(at, name) for at, below, _ in os.walk(root) for name in below]
+        return sorted(str(path) for path in found if any(name in path.name for name in names))
 
 
 def _read(pid: int, name: str) -> str:
@@ -219,10 +223,12 @@ def _link(pid: int, name: str) -> str:
 
 
 @contextlib.contextmanager
-def stage(keep: Callable[[], bool] = lambda: False) -> Iterator[Stage]:
+def stage(keep: Callable[[], bool] = lambda: False, sudo: bool = False) -> Iterator[Stage]:
     """A stage in a folder of its own; at the end all of it is killed and removed.
 
-    *keep* says at the end whether the folder stays, for whoever wants to look.
+    *keep* says at the end whether the folder stays, for whoever wants to look. With *sudo*
+    energyctl is started as sudo does it, by root for another user; there must be a Python that
+    this user can start.
     """
     token = secrets.token_hex(4)
     folder = Path(tempfile.gettempdir(), f"stage-{token}")
@@ -242,6 +248,8 @@ def stage(keep: Callable[[], bool] = lambda: False) -> Iterator[Stage]:
     made = Stage(folder, f"ec{token}", env)
     try:
         _furnish(made)
+        if sudo:
+            _lend(made)
         yield made
     finally:
         _clear(made)
@@ -282,6 +290,15 @@ def _furnish(made: Stage) -> None:
         shutil.copy(program("training"), folder / made.name)
     registry = made.root / "settings" / "models_config.json"
     registry.write_text(json.dumps({"models": models}))
+
+
+def _lend(made: Stage) -> None:
+    """The workspace, and all else that is written, is the user's."""
+    nobody = pwd.getpwnam("nobody")
+    made.python, made.user = python_for(nobody, made.env), user_of(nobody.pw_uid)
+    made.env |= {"SUDO_UID": str(nobody.pw_uid), "SUDO_GID": str(nobody.pw_gid)}
+    for path in (made.folder, *made.folder.rglob("*")):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
 
 
 def _clear(made: Stage) -> None:

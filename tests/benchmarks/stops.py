@@ -51,6 +51,8 @@ KINDS = (
 )  # fmt: skip
 STOPS = 4
 """Runs of a campaign of one kind, each with a part of the trials."""
+ENDLESS = {"seconds": 0.1, "timeout_seconds": 1}
+"""No iteration ends while anybody waits for it."""
 
 missed: list[str] = []
 
@@ -85,7 +87,7 @@ class Watcher(threading.Thread):
 
     def _of_a_run(self, process: Process) -> bool:
         """Not what lives as long as the campaign: energyctl, supervisord, what keeps a governor."""
-        words = "-m energyctl", "supervisor.supervisord", "governor_keeper.py"
+        words = "-m energyctl", "supervisor.supervisord", "privileged_helper.py"
         return not any(word in process.command for word in words)
 
     def stop(self) -> None:
@@ -113,6 +115,7 @@ def measure_time(what: str, kind: str, left: str, jobs: int, repeats: int, bar: 
             cooldown_seconds=0.5,
             idle_seconds=0.5,
             max_retries=0,
+            settle=ENDLESS,
         )
         watcher = Watcher(place)
         watcher.start()
@@ -190,10 +193,9 @@ def strangers(place: Stage, kind: str) -> Iterator[Strangers]:
     """Those who stand beside energyctl; its brothers and children are started with it."""
     made = Strangers(place.folder / "strangers")
     digest = place.runtime.name
-    other = "0123456789ab" if digest != "0123456789ab" else "ba9876543210"
     marks = {
-        "of another workspace": f"{other}/20260101_000000_front_m_parallel/background",
-        "of a workspace whose name begins alike": f"{digest}0/20260101_000000_x/background",
+        "of another campaign": f"{'0123456789abcdef' * 2}/20260101_000000_x/background",
+        "that names our private folder": f"{digest}/20260101_000000_x/background",
         "whose marker lacks the run": digest,
     }
     base = ["--kind", "stranger", "--notes", str(made.notes)]
@@ -288,7 +290,8 @@ def try_kind(kind: str, trials: int) -> Trial:
     if kind == "between":
         fronts = [fronts[0], {"hyperparameters": {**front, "seconds": 1.0}}]
     with stage() as place, strangers(place, kind) as others:
-        name = place.settings(fronts, jobs, runs_per_config=stops // 2, max_retries=0)
+        each_twice = {"runs_per_config": stops // 2, "max_retries": 0, "settle": ENDLESS}
+        name = place.settings(fronts, jobs, **each_twice)
         command = "run", name, "--no-progress"
         popen = place.start(*command, shell=beside(others, place))
         for who in ("that the shell started which became energyctl", "of the same shell's"):

@@ -12,15 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import DEADLINE_SECONDS, Bench, wait_for
+from bench import DEAD, DEADLINE_SECONDS, NONCE, Bench, wait_for, write_owner
 from energyctl.campaign import leftovers
-from energyctl.system import cgroups, processes
+from energyctl.system import cgroups, governor, processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.owner import read_owner
 from energyctl.system.private_folder import remove_runtime_folder, runtime_folder, runtime_path
 from energyctl.system.user import invoking_user
-
-DEAD = 2**22 + 1  # above pid_max (proc(5))
 
 
 @pytest.fixture
@@ -46,7 +44,7 @@ def running(bench: Bench, **fields: object) -> subprocess.Popen[str]:
 
 
 def keepers(popen: subprocess.Popen[str]) -> list[processes.ProcessInfo]:
-    return [p for p in processes.descendants([popen.pid]) if "governor_keeper.py" in p.command]
+    return [p for p in processes.descendants([popen.pid]) if "privileged_helper.py" in p.command]
 
 
 def children(popen: subprocess.Popen[str]) -> list[int]:
@@ -72,6 +70,7 @@ def kill(popen: subprocess.Popen[str]) -> None:
 # -- the governor ----------------------------------------------------------------------------
 
 
+@pytest.mark.alone  # records of governors are the machine's
 def test_a_killed_energyctl_leaves_no_governor_behind(bench: Bench, cpu: Path) -> None:
     popen = running(bench, governor="performance")
     assert cpu.read_text() == "performance"
@@ -81,10 +80,11 @@ def test_a_killed_energyctl_leaves_no_governor_behind(bench: Bench, cpu: Path) -
     kill(popen)
     wait_for(lambda: cpu.read_text() == "powersave", "the governor", 5)
     wait_for(lambda: processes.identify(keeper.pid) != keeper, "the keeper to end", 5)
-    assert not (bench.runtime / "governor.json").exists()
+    assert governor.abandoned() == []
     assert bench.run("stop").returncode == 0
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("command", ["resume", "stop"])
 def test_where_the_keeper_was_killed_too_the_next_command_puts_the_governor_back(
     bench: Bench, cpu: Path, command: str
@@ -95,8 +95,8 @@ def test_where_the_keeper_was_killed_too_the_next_command_puts_the_governor_back
     kill(popen)
     assert cpu.read_text() == "performance"
     named = bench.run("models", "--json")
-    assert f"energyctl -C {bench.root} stop" in named.stderr
     assert "governor" in named.stderr
+    assert "sudo energyctl stop" in named.stderr
     assert cpu.read_text() == "performance"
     done = bench.run(command)
     assert done.returncode == 0, done.stderr
@@ -107,6 +107,7 @@ def test_where_the_keeper_was_killed_too_the_next_command_puts_the_governor_back
     assert str(bench.root) not in bench.run("models").stderr
 
 
+@pytest.mark.alone
 def test_a_campaign_that_ends_leaves_neither_keeper_nor_records(bench: Bench, cpu: Path) -> None:
     popen = running(bench, governor="performance")
     (keeper,) = keepers(popen)
@@ -141,21 +142,20 @@ def process(name: str = "sleep", **environment: str) -> Iterator[subprocess.Pope
 def crashed(bench: Bench, cgroup: Cgroup | None = None, pid: int = DEAD, ticks: int = 1) -> Path:
     """The private folder of an energyctl that is dead."""
     runtime = runtime_folder(bench.root, invoking_user())
-    record = {"pid": pid, "ticks": ticks, "user": "me", "workspace": str(bench.root)}
-    record |= {"campaign": "night", "since": 0.0, "cgroup": str(cgroup.folder) if cgroup else None}
-    (runtime / "owner.json").write_text(json.dumps(record))
+    folder = str(cgroup.folder) if cgroup else None
+    write_owner(runtime, bench.root, pid=pid, ticks=ticks, cgroup=folder)
     return runtime
 
 
 def of(runtime: Path) -> list[leftovers.Leftover]:
     """What is left in one private folder; others on this machine may have some, too."""
-    marked = {p.pid for p in processes.of_workspace(runtime.name)}
+    marked = {p.pid for p in processes.marked(lambda marker: marker.startswith(NONCE))}
     return [left for left in leftovers.find_leftovers(invoking_user()) if left.pid in marked]
 
 
 def test_every_command_names_what_is_left_and_stop_ends_it(bench: Bench) -> None:
-    runtime = crashed(bench)
-    marker, other = f"{runtime.name}/E/background", "0123456789ab/E/background"
+    crashed(bench)
+    marker, other = f"{NONCE}/E/background", f"{NONCE[:-1]}/E/background"
     plan = bench.settings(experiments=[{"mode": "default", "repo": "front", "model": "small"}])
     with process(ENERGYCTL_RUN=marker) as left, process(ENERGYCTL_RUN=other) as stranger:
         line = f"pid {left.pid} sleep 1000 (it carries the marker of a run)"
@@ -174,6 +174,7 @@ def test_every_command_names_what_is_left_and_stop_ends_it(bench: Bench) -> None
                 "command": "sleep 1000",
                 "workspace": str(bench.root),
                 "why": "it carries the marker of a run",
+                "cure": None,
             }
         ]
         assert f"pid {left.pid} sleep 1000" in bench.run("status").stdout
@@ -209,9 +210,9 @@ def test_what_outlives_energyctl_supervisord_and_launchers_is_named_and_ended(
 
 
 def test_a_start_ends_what_is_left_and_says_so(bench: Bench) -> None:
-    runtime = crashed(bench)
+    crashed(bench)
     name = bench.settings(experiments=[{"mode": "default", "repo": "front", "model": "small"}])
-    with process(ENERGYCTL_RUN=f"{runtime.name}/E/foreground") as left:
+    with process(ENERGYCTL_RUN=f"{NONCE}/E/foreground") as left:
         done = bench.run("run", name)
         assert left.wait(10) == -signal.SIGTERM
     assert done.returncode == 0
@@ -225,16 +226,20 @@ def test_what_a_campaign_that_lives_has_running_is_no_leftover(bench: Bench) -> 
     own = processes.identify(os.getpid())
     assert own is not None
     runtime = crashed(bench, pid=own.pid, ticks=own.ticks)
-    with process(ENERGYCTL_RUN=f"{runtime.name}/E/background"):
+    with process(ENERGYCTL_RUN=f"{NONCE}/E/background"):
         assert of(runtime) == []
         crashed(bench, pid=own.pid, ticks=own.ticks + 1)  # another had this pid before
+        assert len(of(runtime)) == 1
+        write_owner(runtime, bench.root, pid=own.pid, ticks=own.ticks, boot="of yesterday")
+        assert len(of(runtime)) == 1
+        write_owner(runtime, bench.root, pid=own.pid, ticks=own.ticks, namespace="pid:[1]")
         assert len(of(runtime)) == 1
     remove_runtime_folder(runtime)
 
 
 def test_a_process_that_hides_its_marker_is_found_by_its_cgroup(bench: Bench) -> None:
     name = runtime_path(bench.root, invoking_user()).name
-    cgroup = cgroups.make(name, lambda path: None)
+    cgroup = cgroups.make(cgroups.named(name))
     if cgroup is None:
         pytest.skip("no cgroup can be made here")
     crashed(bench, cgroup)
@@ -256,32 +261,35 @@ def test_a_process_that_hides_its_marker_is_found_by_its_cgroup(bench: Bench) ->
         '{"pid": "1", "ticks": 1}',
         '{"pid": 1, "ticks": null, "workspace": 5}',
         '{"pid": -1, "ticks": 1, "user": "", "workspace": "", "campaign": "", "since": 0}',
+        '{"pid": 1, "ticks": 1, "user": "", "workspace": "", "campaign": "", "nonce": ""}',
         "[" * 100_000,
     ],
 )
 def test_a_damaged_record_of_the_owner_spoils_no_command(bench: Bench, record: str) -> None:
     runtime = crashed(bench)
     (runtime / "owner.json").write_text(record)
-    with process(ENERGYCTL_RUN=f"{runtime.name}/E/background") as left:
-        (found,) = of(runtime)
-        assert (found.pid, found.workspace) == (left.pid, None)
-        assert f"kill {left.pid}" in found.sentence()
-    remove_runtime_folder(runtime)
+    with process(ENERGYCTL_RUN=f"{NONCE}/E/background") as stranger:
+        with process(ENERGYCTL_RUN="/E/background") as other:
+            assert of(runtime) == []
+            assert bench.run("stop").stdout == "nothing is running\n"
+            assert other.poll() is None
+        assert stranger.poll() is None
+    assert not runtime.exists()
 
 
 def test_the_cgroup_in_a_record_must_be_one_of_ours(bench: Bench) -> None:
     runtime = crashed(bench, Cgroup(Path("/sys/fs/cgroup")))
     assert leftovers.cgroup_of(runtime) is None
-    crashed(bench, Cgroup(Path(f"/sys/fs/cgroup/../../../tmp/energyctl-{runtime.name}")))
+    crashed(bench, Cgroup(Path(f"/sys/fs/cgroup/../../../tmp/energyctl-{runtime.name}-1")))
     assert leftovers.cgroup_of(runtime) is None
     remove_runtime_folder(runtime)
 
 
 def test_a_name_cannot_play_tricks_on_the_terminal(bench: Bench) -> None:
     runtime = crashed(bench)
-    marker = f"{runtime.name}/E/background"
+    marker = f"{NONCE}/E/background"
     with process("\x1b[2Jsleep\r\n", ENERGYCTL_RUN=marker):
-        wait_for(lambda: processes.of_workspace(runtime.name), "the process")
+        wait_for(lambda: of(runtime), "the process")
         (found,) = of(runtime)
         assert found.sentence().isprintable()
     remove_runtime_folder(runtime)

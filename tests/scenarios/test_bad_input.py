@@ -231,6 +231,13 @@ def test_stop_and_status_say_that_nothing_runs(bench: Bench) -> None:
     assert "not running" in bench.run("status").stdout
 
 
+def test_a_folder_that_was_removed_is_named(tmp_path: Path) -> None:
+    command = f"rmdir {tmp_path}; {sys.executable} -m energyctl meter -- true"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    said = "energyctl: the current folder was removed; cd to one that is there\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
 def test_init_makes_a_workspace_that_runs_and_keeps_what_is_there(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "energyctl", "init", str(tmp_path / "new")]
     subprocess.run(command, check=True, capture_output=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,9 +38,9 @@ def test_a_results_folder_that_vanishes_ends_the_campaign_with_what_happened(ben
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
+def small_disk(folder: Path, size: str = "size=600k") -> Iterator[None]:
     folder.mkdir(exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)]
     if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a small file system may not be mounted here")
     try:
@@ -72,6 +74,49 @@ def test_a_full_disk_ends_the_campaign_and_resume_goes_on_once_there_is_room(ben
         assert resumed.returncode == 0, resumed.stderr
         found = [(r["environment"]["run"]["index"], r["status"]) for r in bench.results()]
         assert sorted(found) == [(1, "interrupted"), (1, "succeeded"), (2, "succeeded")]
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder for private ones: a socket's path is short."""
+    folder = Path(tempfile.mkdtemp(prefix="private-", dir="/tmp"))
+    yield folder
+    folder.rmdir()
+
+
+@pytest.mark.parametrize("size", ["size=64k", "size=600k,nr_inodes=3"])
+def test_a_full_private_folder_is_named_before_anything_starts(
+    bench: Bench, short: Path, size: str
+) -> None:
+    with small_disk(short, size):
+        fill(short / "filler")
+        env = {"ENERGYCTL_PRIVATE": str(short)}
+        refused = bench.run("run", three_seconds(bench), env=env)
+        assert refused.returncode == 3
+        (line,) = refused.stderr.splitlines()
+        assert f"the private folder cannot be used: {short}/energyctl-" in line
+        assert "No space left on device; make room there, or" in line
+        assert "ENERGYCTL_PRIVATE=DIR" in line
+        assert bench.trials == []
+        assert bench.run("stop", env=env).returncode == 0
+
+
+def test_a_private_folder_that_fills_up_is_what_failures_are_blamed_on(
+    bench: Bench, short: Path
+) -> None:
+    with small_disk(short):
+        env = {"ENERGYCTL_PRIVATE": str(short)}
+        running = bench.start("run", three_seconds(bench, runs_per_config=2), env=env)
+        wait_for_foreground(bench)
+        fill(short / "filler")
+        out, err = running.communicate(timeout=60)
+        assert running.returncode == 1
+        # Whether energyctl or supervisord is the first to find no room.
+        said = f"(the private folder cannot be used: {short}|the private folder {short}/.* is full)"
+        assert re.search(said, out + err), out + err
+        assert f"{bench.root / 'results'}:" not in err
+        (short / "filler").unlink()
+        assert bench.run("resume", env=env).returncode in (0, 1)
 
 
 @pytest.mark.parametrize("seconds", [3600, -3600])

@@ -59,7 +59,7 @@ def test_a_thousand_hostile_arguments_reach_the_training_unchanged(tmp_path: Pat
     folder = tmp_path / 'it\'s %(here)s; "a" #1 ü\n$(touch evil)'
     folder.mkdir()
 
-    def invocations_of(training: Training, job: str) -> tuple[Invocation, ...]:
+    def invocations_of(training: Training, *_: object) -> tuple[Invocation, ...]:
         number = int(training.model)
         argv = (sys.executable, "-S", "-c", ECHO, f"told {number}", *chunks[number])
         env = {"HOSTILE": "".join(strings[20:60]), "HOSTILE_NAME": "a=b\n'c'"}

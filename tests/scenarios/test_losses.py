@@ -33,7 +33,7 @@ def kill_daemon_in(bench: Bench, name: str) -> None:
     os.kill(daemon_of(bench), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("when", ["background_only", "foreground"])
+@pytest.mark.parametrize("when", ["background_start", "foreground"])
 def test_a_lost_supervisord_costs_an_attempt_and_is_started_anew(bench: Bench, when: str) -> None:
     name = bench.parallel(
         foreground={"hyperparameters": {"seconds": 1.5}},
@@ -54,6 +54,21 @@ def test_a_lost_supervisord_costs_an_attempt_and_is_started_anew(bench: Bench, w
     (job,) = result["background_info"]["jobs"]
     assert job["coverage"] > 0.5
     assert [p["name"] for p in result["phases"]].count("background_start") == 2
+
+
+def test_a_supervisord_lost_after_the_training_costs_it_nothing(bench: Bench) -> None:
+    settle = {"seconds": 3, "timeout_seconds": 30}
+    running = bench.start("run", bench.parallel(settle=settle))
+    wait_for(lambda: phase(bench) == "foreground", "the training")
+    kill_daemon_in(bench, "background_only")
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 0, err
+    (result,) = bench.results()
+    assert result["status"] == "succeeded"
+    assert result["foreground_result"]["retries"] == 0
+    assert any("not watched to its end" in line for line in result["warnings"])
+    baseline = result["energy"]["baselines"]["background_only"]
+    assert baseline["after"] < baseline["before"]
 
 
 def test_without_a_retry_left_a_lost_supervisord_fails_the_run_with_that_reason(

@@ -12,16 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from bench import DEADLINE_SECONDS, Bench, open_way, python_for, wait_for
+import energyctl
+from bench import (
+    DEADLINE_SECONDS,
+    NONCE,
+    Bench,
+    open_way,
+    python_for,
+    wait_for,
+    write_owner,
+)
 from energyctl.background import templates
-from energyctl.campaign.journal import Journal
-from energyctl.campaign.observer import Observer, View
-from energyctl.campaign.status_file import StatusFile
 from energyctl.campaign.stop import stop_job
-from energyctl.errors import SettingsError
-from energyctl.results.folder import ResultsFolder
+from energyctl.errors import MachineError, SettingsError
 from energyctl.system import processes
-from energyctl.system.private_folder import remove_runtime_folder, runtime_folder
+from energyctl.system.private_folder import remove_runtime_folder, runtime_path
 from energyctl.system.user import User, invoking_user
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can act for another user")
@@ -93,32 +98,19 @@ def lent(bench: Bench, home: Path, tmp_path: Path, user: User) -> Bench:
     folder.mkdir(parents=True)
     (folder / "scaling_available_governors").write_text("performance powersave\n")
     (folder / "scaling_governor").write_text("powersave\n")
-    bench.env |= {**SUDO, "ENERGYCTL_CPUFREQ": str(tmp_path / "cpus")}
+    lock = home / "lock"
+    bench.env |= {**SUDO, "ENERGYCTL_CPUFREQ": str(tmp_path / "cpus"), "ENERGYCTL_LOCK": str(lock)}
     return bench
 
 
-def test_all_that_a_campaign_makes_and_starts_is_the_users(lent: Bench, user: User) -> None:
-    foreground = {"hyperparameters": {"seconds": 5.0}}
-    popen = lent.start("run", lent.parallel(foreground=foreground, governor="performance"))
-    wait_for(lambda: any(t["role"] == "foreground" for t in lent.trials), "the foreground")
-    below = processes.descendants([popen.pid])
-    (keeper,) = [p for p in below if "governor_keeper.py" in p.command]
-    assert status_of(keeper.pid, "Uid") == [0] * 4
-    others = [p for p in below if p != keeper]
-    assert any("supervisord" in p.command for p in others)
-    for process in others:
-        assert status_of(process.pid, "Uid") == [user.uid] * 4, process.command
-        assert status_of(process.pid, "Gid") == [user.gid] * 4, process.command
-        assert set(status_of(process.pid, "Groups")) <= {user.gid, *user.groups}
-    private = list(lent.runtime.rglob("*"))
-    assert {"owner.json", "governor.json", "supervisor.sock", "environment"} <= {
-        path.name for path in private
-    }
-    assert {owner(path) for path in (lent.runtime.parent, lent.runtime, *private)} == {user.uid}
-    shown = subprocess.run(
-        [lent.python, "-m", "supervisor.supervisorctl", "status"],
+def without_sudo(
+    lent: Bench, user: User, module: str, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """`python -m MODULE …`, called by that user."""
+    return subprocess.run(
+        [lent.python, "-m", module, *arguments],
         cwd=lent.root,
-        env={k: v for k, v in lent.env.items() if k not in SUDO},
+        env={name: value for name, value in lent.env.items() if name not in SUDO},
         user=user.uid,
         group=user.gid,
         extra_groups=[],
@@ -126,7 +118,26 @@ def test_all_that_a_campaign_makes_and_starts_is_the_users(lent: Bench, user: Us
         text=True,
         check=False,
     )
-    assert "back_large" in shown.stdout
+
+
+def test_all_that_a_campaign_makes_and_starts_is_the_users(lent: Bench, user: User) -> None:
+    foreground = {"hyperparameters": {"seconds": 5.0}}
+    popen = lent.start("run", lent.parallel(foreground=foreground, governor="performance"))
+    wait_for(lambda: any(t["role"] == "foreground" for t in lent.trials), "the foreground")
+    below = processes.descendants([popen.pid])
+    (helper,) = [p for p in below if "privileged_helper.py" in p.command]
+    assert status_of(helper.pid, "Uid") == [0] * 4
+    others = [p for p in below if p != helper]
+    assert any("supervisord" in p.command for p in others)
+    for process in (processes.identify(popen.pid), *others):
+        assert process is not None
+        assert status_of(process.pid, "Uid") == [user.uid] * 4, process.command
+        assert status_of(process.pid, "Gid") == [user.gid] * 4, process.command
+        assert set(status_of(process.pid, "Groups")) <= {user.gid, *user.groups}
+    private = list(lent.runtime.rglob("*"))
+    assert {"owner.json", "supervisor.sock", "environment"} <= {path.name for path in private}
+    assert {owner(path) for path in (lent.runtime.parent, lent.runtime, *private)} == {user.uid}
+    assert "back_large" in without_sudo(lent, user, "supervisor.supervisorctl", "status").stdout
     out, err = popen.communicate(timeout=DEADLINE_SECONDS)
     assert popen.returncode == 0, out + err
     made = [lent.root / "supervisord.conf", *(lent.root / "results").rglob("*")]
@@ -154,13 +165,19 @@ def test_working_folders_are_made_and_kept_as_the_user(lent: Bench, user: User) 
     assert list((lent.root / "results").glob("work_*")) == []
 
 
-@pytest.mark.alone
+def private(lent: Bench, user: User, job: str = "") -> Path:
+    """The private folder of that user, as an energyctl of theirs makes it."""
+    runtime = runtime_path(lent.root, user, job)
+    for folder in (runtime.parent, runtime):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        os.chown(folder, user.uid, user.gid)
+    return runtime
+
+
 def test_stop_ends_what_is_left_of_the_user(lent: Bench, user: User) -> None:
-    runtime = runtime_folder(lent.root, user)
-    record = {"pid": 2**22 + 1, "ticks": 1, "user": user.name, "workspace": str(lent.root)}
-    record |= {"campaign": "night", "since": 0.0, "cgroup": None}
-    (runtime / "owner.json").write_text(json.dumps(record))
-    environment = {**os.environ, "ENERGYCTL_RUN": f"{runtime.name}/E/foreground"}
+    runtime = private(lent, user)
+    write_owner(runtime, lent.root)
+    environment = {**os.environ, "ENERGYCTL_RUN": f"{NONCE}/E/foreground"}
     with subprocess.Popen(
         ["sleep", "1000"], env=environment, user=user.uid, group=user.gid, extra_groups=[]
     ) as left:
@@ -178,10 +195,8 @@ def test_an_epilog_ends_a_job_of_each_user_with_that_users_rights(
     lent: Bench, home: Path, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = f"9{os.getpid()}"
-    runtime = runtime_folder(lent.root, user, job)
-    record = {"pid": 2**22 + 1, "ticks": 1, "user": user.name, "workspace": str(lent.root)}
-    record |= {"campaign": "night", "since": 0.0, "cgroup": None, "job": job}
-    (runtime / "owner.json").write_text(json.dumps(record))
+    runtime = private(lent, user, job)
+    write_owner(runtime, lent.root, job=job)
     python = home / "python"  # one that has energyctl in isolated mode, too
     path = lent.env.get("PYTHONPATH", "")
     python.write_text(f'#!/bin/sh\nshift; PYTHONPATH={path} exec {lent.python} "$@"\n')
@@ -189,7 +204,7 @@ def test_an_epilog_ends_a_job_of_each_user_with_that_users_rights(
     monkeypatch.setattr(sys, "executable", str(python))
     for name in SUDO:
         monkeypatch.delenv(name)
-    environment = {**os.environ, "ENERGYCTL_RUN": f"{runtime.name}/E/foreground"}
+    environment = {**os.environ, "ENERGYCTL_RUN": f"{NONCE}/E/foreground"}
     with subprocess.Popen(
         ["sleep", "1000"], env=environment, user=user.uid, group=user.gid, extra_groups=[]
     ) as left:
@@ -200,55 +215,106 @@ def test_an_epilog_ends_a_job_of_each_user_with_that_users_rights(
             left.kill()
     assert not runtime.exists()
     python.write_text("#!/bin/sh\necho ended pid 1; echo no way >&2; exit 1\n")
-    runtime_folder(lent.root, user, job)
+    private(lent, user, job)
     try:
         assert stop_job(job) == ([], [f"as {user.name}: no way"])
     finally:
         remove_runtime_folder(runtime)
 
 
-# -- links that the user planted --------------------------------------------------------------
+def test_a_lock_that_the_user_may_not_make_is_told(lent: Bench, tmp_path: Path) -> None:
+    lent.env["ENERGYCTL_LOCK"] = str(tmp_path / "lock")
+    done = lent.run("run", lent.parallel())
+    assert done.returncode == MachineError.exit_code
+    assert f"cannot open the lock {tmp_path / 'lock'}: Permission denied" in done.stderr
 
 
-class Quiet(Observer):
-    def view(self, view: View) -> None:
-        pass
-
-
-def test_root_is_not_led_through_a_link_in_a_folder_of_the_user(
-    home: Path, victim: Path, user: User
+def test_counters_of_root_are_read_though_root_was_given_up(
+    lent: Bench, tmp_path: Path, user: User
 ) -> None:
-    folder = ResultsFolder(home, user)
-    for name in (f".E.json.{os.getpid()}.tmp", "journal.jsonl", "state.new"):
-        (home / name).symlink_to(victim)
-    folder.write(home / "E.json", "{}")
-    assert owner(home / "E.json") == user.uid
-    with pytest.raises(PermissionError):
-        Journal(home / "journal.jsonl", folder).append("started")
-    view = View(1, "E", "t", 1, "idle", 0.0, {}, False, (), "")
-    StatusFile(Quiet(), home / "state.json", 1, home, user.acting).view(view)
-    assert not (home / "state.json").exists()
+    zone = tmp_path / "powercap" / "intel-rapl:0"
+    zone.mkdir(parents=True)
+    for name, text in (("name", "package-0"), ("energy_uj", "5"), ("max_energy_range_uj", "9")):
+        (zone / name).write_text(text)
+    (zone / "energy_uj").chmod(0o400)
+    lent.env["ENERGYCTL_POWERCAP"] = str(tmp_path / "powercap")
+    done = lent.run("doctor", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["meters"]
+    (row,) = [row for row in rows if row["source"] == "powercap"]
+    assert row["readable"]
+    told = without_sudo(lent, user, "energyctl", "doctor", "--json")
+    assert told.returncode == 0, told.stderr
+    (row,) = [row for row in json.loads(told.stdout)["meters"] if row["source"] == "powercap"]
+    assert not row["readable"]
 
 
-def test_root_is_not_led_into_a_folder_that_the_user_put_in_the_place_of_another(
-    home: Path, victim: Path, user: User
-) -> None:
-    (home / "results").symlink_to(victim.parent)
-    victim.parent.chmod(0o755)
-    with pytest.raises(PermissionError):
-        ResultsFolder(home / "results", user).write(home / "results" / "victim", "{}")
-    with pytest.raises(PermissionError):
-        ResultsFolder(home / "results", user).make(home / "results" / "new")
-    user.own_all(home)
-    assert owner(victim.parent) == 0
+# -- for good ---------------------------------------------------------------------------------
+
+BECOME = """
+import json, os, sys
+from energyctl.system import privileges
+privileges.give_up(control=True, before=lambda: open(sys.argv[1]).close())
+refused = []
+for attempt in (
+    lambda: os.setuid(0), lambda: os.setresuid(0, 0, 0), lambda: os.setgroups([0]),
+    lambda: open(sys.argv[1]), lambda: os.kill(int(sys.argv[2]), 0),
+):
+    try:
+        attempt()
+    except PermissionError:
+        refused.append(True)
+print(json.dumps({
+    "refused": len(refused), "ids": [*os.getresuid(), *os.getresgid()],
+    "groups": os.getgroups(), "sudo": [n for n in os.environ if n.startswith("SUDO")],
+    "home": os.environ["HOME"], "helper": privileges.helper().ask("governor", "../x"),
+    "capabilities": [
+        line for line in open("/proc/self/status")
+        if line.startswith(("CapPrm", "CapEff", "CapAmb"))
+    ],
+}))
+"""
 
 
-def test_where_only_root_can_write_it_writes_and_gives_the_file_away(
-    tmp_path: Path, user: User
-) -> None:
-    tmp_path.chmod(0o700)
-    ResultsFolder(tmp_path, user).write(tmp_path / "E.json", "{}")
-    assert owner(tmp_path / "E.json") == user.uid
+def test_what_was_given_up_cannot_be_had_again(victim: Path, home: Path, user: User) -> None:
+    open_way(victim.parent)
+    env = dict(os.environ)
+    python = python_for(NOBODY, env)
+    done = subprocess.run(
+        [python, "-c", BECOME, victim, str(os.getpid())], env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["refused"] == 5
+    assert said["ids"] == [user.uid] * 3 + [user.gid] * 3
+    assert set(said["groups"]) == set(user.groups)
+    assert said["sudo"] == []
+    assert said["home"] == user.home
+    assert said["helper"] == "not understood"
+    assert {line.split()[1] for line in said["capabilities"]} == {"0" * 16}
+
+
+def test_root_writes_nothing_into_the_installation(tmp_path: Path, user: User) -> None:
+    """What root would compile there could be cut off by limits of the user's."""
+    env = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path / "compiled")}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [sys.executable, "-m", "energyctl", "--version"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    written = {path.name.partition(".")[0] for path in tmp_path.rglob("energyctl/**/*.pyc")}
+    assert written <= {"__init__", "__main__"}  # compiled before any code of ours runs
+
+
+def test_an_installation_that_the_user_cannot_read_is_told(tmp_path: Path, user: User) -> None:
+    (tmp_path / "hidden").mkdir(mode=0o700)
+    (tmp_path / "hidden" / "energyctl").symlink_to(Path(energyctl.__file__).parent)
+    open_way(tmp_path)
+    env = {**os.environ, "PYTHONPATH": str(tmp_path / "hidden")}
+    command = [sys.executable, "-m", "energyctl", "plan", "x.json"]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == MachineError.exit_code
+    assert done.stderr.count("\n") == 1
+    assert "install it where all users can read it" in done.stderr
 
 
 @pytest.mark.parametrize("trick", ["''.__class__.__mro__", "cycler.__init__.__globals__.os"])
@@ -257,14 +323,3 @@ def test_a_template_of_the_user_runs_no_code(tmp_path: Path, trick: str) -> None
     template.write_text(f"{{{{ {trick} }}}}")
     with pytest.raises(SettingsError, match="unsafe"):
         templates.render_template(template, {}, script=True)
-
-
-def test_acting_as_the_user_ends_with_its_block(home: Path, victim: Path, user: User) -> None:
-    with pytest.raises(PermissionError), user.acting():
-        victim.read_text()
-    with user.acting(), user.acting():
-        pass
-    assert victim.read_text() == "root's\n"
-    with user.acting():
-        (home / "mine").touch()
-    assert owner(home / "mine") == user.uid

@@ -16,7 +16,7 @@ from energyctl.system.cgroups import Cgroup
 
 @pytest.fixture
 def group() -> Iterator[Cgroup]:
-    made = cgroups.make(f"test-{os.getpid()}", lambda path: None)
+    made = cgroups.make(cgroups.named(f"test-{os.getpid()}"))
     if made is None:
         pytest.skip("no cgroup may be made here")
     yield made
@@ -50,9 +50,12 @@ def test_members_of_groups_below_are_found_and_the_groups_removed(group: Cgroup)
     assert sleeper.wait(10) == -9
 
 
-def test_what_was_left_by_a_crash_is_taken_over(group: Cgroup) -> None:
-    again = cgroups.make(group.folder.name.removeprefix("energyctl-"), lambda path: None)
-    assert again == group
+def test_a_campaign_never_shares_a_group_with_another(group: Cgroup) -> None:
+    other = cgroups.make(cgroups.named(f"test-{os.getpid()}"))
+    assert other is not None
+    other.remove()
+    assert other != group
+    assert group.part("daemon").folder.exists()
 
 
 def test_a_process_that_is_gone_cannot_be_added(group: Cgroup) -> None:

@@ -15,17 +15,9 @@ import pytest
 from bench import wait_for
 from energyctl.campaign.facts import machine_facts
 from energyctl.errors import MachineError
-from energyctl.launchers import governor_keeper
-from energyctl.system import processes
-from energyctl.system.governor import (
-    abandoned_governors,
-    governor,
-    governor_problem,
-    restore_abandoned,
-)
 from energyctl.system.lock import lock, lock_holder, refuse_if_held
 from energyctl.system.private_folder import remove_runtime_folder, runtime_folder
-from energyctl.system.user import User, invoking_user
+from energyctl.system.user import give_to_caller, invoking_user, sudo_caller
 
 NOBODY = pwd.getpwnam("nobody")
 ME = invoking_user()
@@ -167,170 +159,6 @@ def private(tmp_path: Path) -> Iterator[Path]:
     assert not folder.exists()
 
 
-# -- governor --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def cpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    files = []
-    for number, now in enumerate(["powersave", "powersave", "ondemand"]):
-        folder = tmp_path / "cpus" / f"cpu{number}" / "cpufreq"
-        folder.mkdir(parents=True)
-        (folder / "scaling_available_governors").write_text("performance powersave ondemand\n")
-        (folder / "scaling_governor").write_text(f"{now}\n")
-        files.append(folder / "scaling_governor")
-    monkeypatch.setenv("ENERGYCTL_CPUFREQ", str(tmp_path / "cpus"))
-    return files
-
-
-def texts(cpus: list[Path]) -> list[str]:
-    return [path.read_text().strip() for path in cpus]
-
-
-def test_each_cpu_gets_its_own_governor_back_also_after_an_error(
-    cpus: list[Path], private: Path
-) -> None:
-    seen: list[object] = []
-
-    def fail_under(name: str) -> None:
-        with governor(name, private) as problem:
-            seen.extend([problem, *texts(cpus)])
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail_under("performance")
-    assert seen == [None, "performance", "performance", "performance"]
-    assert texts(cpus) == ["powersave", "powersave", "ondemand"]
-    assert list(private.iterdir()) == []
-
-
-def test_no_governor_asked_for_is_no_governor_touched(cpus: list[Path], private: Path) -> None:
-    before = [path.stat().st_mtime_ns for path in cpus]
-    with governor(None, private) as problem:
-        assert problem is None
-        assert list(private.iterdir()) == []
-    assert [path.stat().st_mtime_ns for path in cpus] == before
-
-
-def test_an_unknown_governor_is_told_with_those_that_there_are(
-    cpus: list[Path], private: Path
-) -> None:
-    with governor("perfomance", private) as problem:
-        assert problem is not None
-        assert "performance, powersave, ondemand" in problem
-        assert texts(cpus) == ["powersave", "powersave", "ondemand"]
-
-
-def test_a_governor_that_fails_half_way_is_put_back_and_told(
-    cpus: list[Path], private: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write = governor_keeper.write
-
-    def refuse(path: str, text: str) -> None:
-        if path == str(cpus[1]) and text == "performance":
-            raise OSError(22, "Invalid argument")
-        write(path, text)
-
-    monkeypatch.setattr(governor_keeper, "write", refuse)
-    with governor("performance", private) as problem:
-        assert problem == f"the governor could not be set: {cpus[1]}: Invalid argument"
-    assert texts(cpus) == ["powersave", "powersave", "ondemand"]
-
-
-def test_a_governor_is_not_set_where_nothing_would_put_it_back(
-    cpus: list[Path], private: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    with governor("performance", private) as problem:
-        assert problem is not None
-        assert "nothing would put it back" in problem
-        assert texts(cpus) == ["powersave", "powersave", "ondemand"]
-    assert list(private.iterdir()) == []
-
-
-def left_by_a_crash(private: Path, governors: object, **fields: object) -> Path:
-    """A record of an energyctl that is dead."""
-    record = {"pid": 2**22 + 1, "ticks": 1, "root": os.environ["ENERGYCTL_CPUFREQ"]}
-    path = private / "governor.json"
-    path.write_text(json.dumps({**record, "governors": governors, **fields}))
-    return path
-
-
-def restored(private: Path) -> tuple[list[str], list[str]]:
-    done: list[str] = []
-    problems: list[str] = []
-    restore_abandoned(private, done.append, problems.append)
-    return done, problems
-
-
-def test_a_crash_that_took_the_keeper_too_is_made_good_later(
-    cpus: list[Path], private: Path
-) -> None:
-    record = left_by_a_crash(private, {"cpu0": "ondemand", "cpu2": "performance"})
-    assert abandoned_governors(private) == {"cpu0": "ondemand", "cpu2": "performance"}
-    assert restored(private) == (
-        ["the governor of the CPUs was put back: ondemand, performance"],
-        [],
-    )
-    assert texts(cpus) == ["ondemand", "powersave", "performance"]
-    assert not record.exists()
-
-
-def test_the_record_of_an_energyctl_that_lives_is_left_to_it(
-    cpus: list[Path], private: Path
-) -> None:
-    own = processes.identify(os.getpid())
-    assert own is not None
-    record = left_by_a_crash(private, {"cpu0": "ondemand"}, pid=own.pid, ticks=own.ticks)
-    assert abandoned_governors(private) is None
-    assert restored(private) == ([], [])
-    assert record.exists()
-    assert texts(cpus)[0] == "powersave"
-
-
-@pytest.mark.parametrize(
-    "governors",
-    [
-        {"../cpus/cpu0": "ondemand", "cpu0/../cpu0": "ondemand", "": "ondemand", "cpu": "ondemand"},
-        {"cpu0": "conservative", "cpu1": "performance powersave", "cpu2": "../x"},
-        {"cpu0": 5},
-        ["cpu0"],
-        None,
-    ],
-)
-def test_a_record_that_was_tampered_with_changes_nothing(
-    cpus: list[Path], private: Path, governors: object
-) -> None:
-    left_by_a_crash(private, governors)
-    restored(private)
-    assert texts(cpus) == ["powersave", "powersave", "ondemand"]
-    assert sorted(path.name for path in cpus[0].parent.iterdir()) == [
-        "scaling_available_governors",
-        "scaling_governor",
-    ]
-
-
-def test_a_link_or_a_pipe_in_the_place_of_the_record_is_passed_over(
-    cpus: list[Path], private: Path, tmp_path: Path
-) -> None:
-    record = left_by_a_crash(private, {"cpu0": "ondemand"})
-    record.rename(tmp_path / "elsewhere")
-    record.symlink_to(tmp_path / "elsewhere")
-    assert restored(private) == ([], [])
-    record.unlink()
-    os.mkfifo(record)
-    assert restored(private) == ([], [])
-    record.unlink()
-    assert texts(cpus)[0] == "powersave"
-
-
-def test_a_machine_without_frequency_control_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ENERGYCTL_CPUFREQ", str(tmp_path / "none"))
-    assert "no CPU frequency control" in str(governor_problem("performance"))
-
-
 # -- the private folder ----------------------------------------------------------------------
 
 
@@ -363,7 +191,7 @@ def test_a_link_in_the_place_of_the_private_folder_is_refused(
 @as_root
 def test_a_private_folder_of_someone_else_is_refused(private: Path, tmp_path: Path) -> None:
     os.chown(private, NOBODY.pw_uid, NOBODY.pw_gid)
-    with pytest.raises(MachineError, match="remove it"):
+    with pytest.raises(MachineError, match=r"another user .*ENERGYCTL_PRIVATE=DIR, or ask"):
         runtime_folder(tmp_path, ME)
 
 
@@ -383,30 +211,31 @@ def test_removing_the_private_folder_follows_no_link(tmp_path: Path) -> None:
 
 
 @as_root
+@as_root
 def test_under_sudo_the_user_is_who_called_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_UID", str(NOBODY.pw_uid))
     monkeypatch.setenv("SUDO_GID", str(NOBODY.pw_gid))
     user = invoking_user()
-    assert (user.uid, user.gid, user.name, user.switched) == (
-        *(NOBODY.pw_uid, NOBODY.pw_gid, "nobody", True),
-    )
-    env = user.environment({"HOME": "/root", "SUDO_UID": "1", "PATH": "/bin"})
-    assert env == {"HOME": NOBODY.pw_dir, "USER": "nobody", "LOGNAME": "nobody", "PATH": "/bin"}
+    assert user == sudo_caller()
+    assert (user.uid, user.gid, user.name) == (NOBODY.pw_uid, NOBODY.pw_gid, "nobody")
+    assert user.home == NOBODY.pw_dir
+    assert NOBODY.pw_gid in user.groups
 
 
 @pytest.mark.parametrize("uid", ["", "0", "x", "-1"])
-def test_without_sudo_nothing_is_switched(monkeypatch: pytest.MonkeyPatch, uid: str) -> None:
+def test_without_sudo_the_user_is_the_one_of_this_process(
+    monkeypatch: pytest.MonkeyPatch, uid: str
+) -> None:
     monkeypatch.setenv("SUDO_UID", uid)
-    user = invoking_user()
-    assert not user.switched
-    assert user.uid == os.getuid()
-    assert user.credentials == {}
-    assert user.environment({"HOME": "/x"}) == {"HOME": "/x"}
+    assert sudo_caller() is None
+    assert invoking_user().uid == os.getuid()
 
 
 @as_root
-def test_files_are_given_to_the_user_but_never_through_a_link(tmp_path: Path) -> None:
-    user = User(NOBODY.pw_uid, NOBODY.pw_gid, "nobody", "/", (NOBODY.pw_gid,), True)
+def test_files_are_given_to_the_caller_but_never_through_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_UID", str(NOBODY.pw_uid))
     victim = tmp_path / "victim"
     victim.write_text("root's")
     folder = tmp_path / "folder"
@@ -414,8 +243,8 @@ def test_files_are_given_to_the_user_but_never_through_a_link(tmp_path: Path) ->
     (folder / "link").symlink_to(victim)
     os.link(victim, folder / "hard")
     (folder / "mine").write_text("x")
-    user.own_all(folder)
-    user.own(folder / "gone")
+    for path in (folder, *folder.iterdir(), folder / "gone"):
+        give_to_caller(path)
     assert victim.stat().st_uid == 0
     assert (folder / "mine").stat().st_uid == folder.stat().st_uid == NOBODY.pw_uid
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from energyctl.campaign.training.foreground_process import CannotStart, Foregrou
 from energyctl.config.registry import Invocation
 from energyctl.launchers import subreaper
 from energyctl.system import processes
+from energyctl.system.logs import OutputLog
 from energyctl.system.processes import ProcessInfo
 from supervised import living
 
@@ -36,9 +38,9 @@ def bed(tmp_path: Path) -> Iterator[Path]:
 
 def start(bed: Path, *argv: str, **fields: str) -> ForegroundProcess:
     invocation = Invocation(argv, fields.get("cwd", str(bed)), {})
-    foreground = foreground_process.prepare(
-        invocation, os.environ, f"{bed}/e1/foreground", bed / "log"
-    )
+    with closing(OutputLog(bed / "log")) as log:
+        log.make()
+        foreground = foreground_process.prepare(invocation, os.environ, f"{bed}/e1/foreground", log)
     foreground.go()
     return foreground
 
@@ -130,11 +132,14 @@ from pathlib import Path
 from energyctl.campaign.training import foreground_process as launching
 from energyctl.config.registry import Invocation
 from energyctl.system import processes
+from energyctl.system.logs import OutputLog
 processes.adopt_orphans()
 bed = Path({str(bed)!r})
 hide = "(env -i /usr/bin/setsid /bin/sh -c 'echo $$ >> notes; exec /bin/sleep 1000' &); sleep 1000"
 invocation = Invocation(("/bin/sh", "-c", hide), str(bed), {{}})
-foreground = launching.prepare(invocation, os.environ, "bed/e1/foreground", bed / "log")
+log = OutputLog(bed / "log")
+log.make()
+foreground = launching.prepare(invocation, os.environ, "bed/e1/foreground", log)
 foreground.go()
 while not (bed / "notes").exists() or not (bed / "notes").read_text().strip():
     time.sleep(0.01)
@@ -218,9 +223,11 @@ def test_a_training_dies_with_energyctl(bed: Path) -> None:
         "import os, sys, time; from pathlib import Path\n"
         "from energyctl.campaign.training import foreground_process as launching\n"
         "from energyctl.config.registry import Invocation\n"
+        "from energyctl.system.logs import OutputLog\n"
         "argv = ('/bin/sh', '-c', 'echo $$ >> notes; exec sleep 1000')\n"
         "step = Invocation(argv, '.', {})\n"
-        "f = launching.prepare(step, os.environ, 'bed/e1/foreground', Path('log')); f.go();"
+        "log = OutputLog(Path('log')); log.make()\n"
+        "f = launching.prepare(step, os.environ, 'bed/e1/foreground', log); f.go();"
         "time.sleep(1000)"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=bed) as parent:

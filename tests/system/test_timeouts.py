@@ -14,9 +14,9 @@ import pytest
 from energyctl.campaign.facts import machine_facts
 from energyctl.energy import Domain
 from energyctl.meters import discovery, missing_kinds, open_meters
+from energyctl.meters import gpu_facts as facts
 from energyctl.meters.base import NotReported
-from energyctl.meters.nvml import facts
-from energyctl.system.timeouts import CallTimeout, call_within
+from energyctl.system.timeouts import CallTimeout, TimeLimitedCaller, call_within
 from hardware.meter import ScriptedMeter
 
 
@@ -82,6 +82,21 @@ def test_what_comes_too_late_is_given_back(released: threading.Event) -> None:
     assert late == []
     released.set()
     wait_until(lambda: late == ["True"])
+
+
+def test_what_comes_in_the_instant_of_giving_up_is_had_by_one_side_and_once() -> None:
+    caller = TimeLimitedCaller("quick")
+    taken: list[int] = []
+    given_back: list[int] = []
+    calls = range(100)
+    for number in calls:
+        try:
+            taken.append(caller.call(lambda value=number: value, 0.0, given_back.append))
+        except CallTimeout:
+            wait_until(lambda: not caller.hangs)
+    caller.close()
+    wait_until(lambda: len(taken) + len(given_back) >= len(calls))
+    assert sorted(taken + given_back) == list(calls)
 
 
 def test_a_wait_can_be_interrupted(released: threading.Event) -> None:

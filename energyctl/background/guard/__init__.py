@@ -15,6 +15,7 @@ It is loaded by ``[rpcinterface:energyctl]`` in ``supervisord.conf``.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from energyctl.background.guard.dead_man import DeadMan
 from energyctl.background.guard.operators import LiveGroup, Operators
 from energyctl.background.guard.restarts import Restarts, StopRetry
 from energyctl.background.guard.wakeup import Wake
+from energyctl.system.processes import DAEMON, MARKER
 
 
 class Guard:
@@ -33,8 +35,10 @@ class Guard:
         self._wake = Wake(lowest, self._step)
         self._restarts = Restarts(self._wake)
         self._stops = StopRetry(self._wake)
+        # Not for its programs: what an operator runs in it is none of ours.
+        role = os.environ.pop(MARKER, "").rpartition("/")[2]
         self._operators = Operators()
-        self._dead_man = DeadMan(lowest, self._wake, self._operators)
+        self._dead_man = DeadMan(lowest, self._wake, self._operators, role == DAEMON)
 
     def _install(self, supervisord: Any) -> None:
         """At the start and at each reload, which clears the poll and the subscriptions."""
@@ -70,13 +74,16 @@ class Guard:
         self._dead_man.release()
         return True
 
-    def begin(self, group: str, folder: str, clock: str, cgroup: str = "") -> bool:
+    def begin(
+        self, group: str, folder: str, clock: str, cgroup: str = "", marker: str = ""
+    ) -> bool:
         """Says that *group* is, or is about to be, that of a run in progress.
 
         *folder*: of its ledger. *clock*: the file with the offset of the run's time line.
-        *cgroup*: the folder that all its processes are in; empty where there is none.
+        *cgroup*: the folder that all its processes are in; empty where there is none. *marker*:
+        what they carry.
         """
-        self._operators.begin(group, LiveGroup(Path(folder), clock, cgroup))
+        self._operators.begin(group, LiveGroup(Path(folder), clock, cgroup, marker))
         return True
 
     def note(self, group: str, event: str) -> bool:

@@ -21,11 +21,11 @@ from typing import Any
 
 from supervisor.states import SupervisorStates
 
-from energyctl.background.guard.operators import Operators
+from energyctl.background.guard.operators import LiveGroup, Operators
 from energyctl.background.guard.wakeup import InPoll, Wake, above, send
-from energyctl.background.protocol import GROUP_PREFIX, STARTED_BY_ENERGYCTL
+from energyctl.background.protocol import GROUP_PREFIX
 from energyctl.launchers import subreaper
-from energyctl.system import processes
+from energyctl.system import containers, processes
 from energyctl.system.cgroups import Cgroup
 
 QUIT_SECONDS, KILL_SECONDS, GIVE_UP_SECONDS = 2.5, 3.5, 15.0
@@ -35,13 +35,14 @@ LAST_LOOK_SECONDS = 1.0
 class DeadMan(InPoll):
     """In the poll with a pidfd of the process that it watches."""
 
-    def __init__(self, lowest: int, wake: Wake, operators: Operators) -> None:
-        self._lowest, self._wake, self._operators = lowest, wake, operators
+    def __init__(self, lowest: int, wake: Wake, operators: Operators, ours: bool) -> None:
+        """*ours*: energyctl started this daemon."""
+        self._lowest, self._wake, self._operators, self._ours = lowest, wake, operators, ours
         self._watched: int | None = None
         self._since = 0.0
         self._stepping = False
-        self._ending: dict[str, str] = {}
-        """Groups that are being ended, and their cgroups."""
+        self._ending: dict[str, LiveGroup | None] = {}
+        """Groups that are being ended; None: of no run in progress."""
         self._supervisord: Any = None
         self._socket_map: dict[int, Any] = {}
 
@@ -75,11 +76,10 @@ class DeadMan(InPoll):
         self._supervisord.options.logger.warn("energyctl is gone: its background is ended")
         groups = self._supervisord.process_groups
         for name in [name for name in groups if name.startswith(GROUP_PREFIX)]:
-            live = self._operators.live.get(name)
-            self._ending[name] = live.cgroup if live else ""
+            self._ending[name] = self._operators.live.get(name)
             self._operators.finish(name)
         self._since = time.monotonic()
-        if STARTED_BY_ENERGYCTL in os.environ and len(self._ending) == len(groups):
+        if self._ours and len(self._ending) == len(groups):
             self._supervisord.options.mood = SupervisorStates.SHUTDOWN
         self._wake.beat(True)
         self.step()
@@ -118,31 +118,36 @@ class DeadMan(InPoll):
             time.sleep(0.005)  # the daemon's last moments: it has nothing else to do
         if left and not self._ends() and elapsed < GIVE_UP_SECONDS:
             return True
-        if left:
-            self._supervisord.options.logger.critical(f"energyctl cannot end {left}")
+        if named := [*left, *self._end_containers()]:
+            self._supervisord.options.logger.critical(f"energyctl cannot end {named}")
         self._forget()
         return False
 
     def _kill_what_is_left(self) -> list[processes.ProcessInfo]:
         """KILL to what outlived its launcher, which was killed before; what there was of it."""
-        found = []
-        for cgroup in (Cgroup(Path(folder)) for folder in self._ending.values() if folder):
-            members = set(cgroup.members())
-            if os.getpid() in members:  # so that all that we started was born there
+        groups = [live for live in self._ending.values() if live is not None]
+        markers = {live.marker for live in groups if live.marker}
+        found = processes.marked(lambda marker: marker in markers)
+        for cgroup in (Cgroup(Path(live.cgroup)) for live in groups if live.cgroup):
+            # All that we start is born there while a group is up, also what operators have added.
+            others = processes.strangers(os.getpid(), lambda marker: marker in markers)
+            if os.getpid() in cgroup.members():
                 Cgroup(cgroup.folder.parent).part("daemon").add(os.getpid())
-                members = set(cgroup.members())
-            if os.getpid() not in members:
+            members = set(cgroup.members())
+            if not members & others:
                 cgroup.kill()
-            found += processes.identified(members - {os.getpid()})
-        entries = _entries(self._supervisord.options.configfile)
-        if entries is not None:
-            experiments = [name.removeprefix(GROUP_PREFIX) for name in self._ending]
-            workspace = entries.parent.name
-            markers = [processes.marker(workspace, name, "background") for name in experiments]
-            found += processes.marked(lambda marker: marker in markers)
+            found += processes.identified(members - others)
         for process in found:
             process.signal(signal.SIGKILL)
         return found
+
+    def _end_containers(self) -> list[str]:
+        """Of launchers that had no time to end theirs; what cannot be ended."""
+        entries = _entries(self._supervisord.options.configfile)
+        runtimes = set() if entries is None else containers.runtimes_noted(entries.parent)
+        markers = {live.marker for live in self._ending.values() if live and live.marker}
+        nonces = {marker.partition("/")[0] for marker in markers} if runtimes else set()
+        return [line for nonce in nonces for line in containers.end(runtimes, nonce)[1]]
 
     def _forget(self) -> None:
         """Removes the groups, and their links, so that ``update`` does not bring them back."""
@@ -171,7 +176,7 @@ def _press(pid: int, elapsed: float) -> None:
 
 def _entries(configuration: str) -> Path | None:
     """The folder of the live entries, in the private folder of the workspace."""
-    for line in Path(configuration).read_text().splitlines():
+    for line in Path(configuration).read_text(encoding="utf-8").splitlines():
         if line.startswith("files=") and line.endswith("/conf.d/*.conf"):
             return Path(line.removeprefix("files=")).parent
     return None

@@ -20,7 +20,7 @@ from supervisor import events
 from supervisor.states import ProcessStates, SupervisorStates
 
 from energyctl.background.guard.wakeup import send
-from energyctl.background.protocol import GROUP_PREFIX, JOB
+from energyctl.background.protocol import JOB
 from energyctl.launchers import iteration, ledger_writer
 from energyctl.results.paths import LEDGER, OPERATORS
 from energyctl.system import processes
@@ -41,6 +41,8 @@ class LiveGroup:
     folder: Path
     clock: str
     cgroup: str
+    marker: str
+    """Of all its processes; its launchers get it here, and hand over another's environment."""
     config: Any = None
     """The entry, as supervisord has it now; None before the group was added."""
     ending: bool = False
@@ -126,6 +128,12 @@ class Operators:
         self._close(event.process)
 
     def _starting(self, event: Any) -> None:
+        """Before each fork."""
+        known = self._of(event.process)
+        if known is not None and known.marker:
+            os.environ[processes.MARKER] = known.marker
+        else:
+            os.environ.pop(processes.MARKER, None)
         live = self._touched(event.process)
         job = event.process.config.name
         if live and job in live.held | live.updated:
@@ -139,9 +147,7 @@ class Operators:
         if live is None or not process.pid:
             return
         send(-process.pid, signal.SIGKILL)  # its process group
-        experiment = process.group.config.name.removeprefix(GROUP_PREFIX)
-        marker = processes.marker(Path(live.clock).parent.name, experiment, "background")
-        for found in processes.marked(lambda mark: mark == marker):
+        for found in processes.marked(lambda mark: mark == live.marker):
             if processes.environment_value(found.pid, JOB) == job:
                 found.signal(signal.SIGKILL)
 
@@ -212,7 +218,7 @@ class Operators:
     def _record(self, live: LiveGroup, job: str, event: str) -> None:
         path = live.folder / OPERATORS
         try:
-            with open(path, "a") as file:
+            with open(path, "a", encoding="utf-8") as file:
                 header = "" if file.tell() else HEADER
                 file.write(f"{header}{live.now():.6f},{job},{event}\n")
         except OSError as error:

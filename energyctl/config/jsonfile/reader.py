@@ -8,10 +8,12 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from energyctl.errors import SettingsError
+from energyctl.launchers.regular_files import open_regular
 
 # Only ever applied to text that the json module has accepted.
 TOKEN = re.compile(r'\s*("[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+)', re.DOTALL)
@@ -77,7 +79,8 @@ def read(path: Path) -> Document:
     Raises SettingsError, naming the file, the place and a remedy.
     """
     try:
-        raw = path.read_bytes()
+        with open(path, "rb", opener=partial(open_regular, follow=True)) as file:
+            raw = file.read()
     except FileNotFoundError:
         raise SettingsError(f"{path}: no such file") from None
     except IsADirectoryError:

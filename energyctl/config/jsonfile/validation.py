@@ -142,7 +142,7 @@ def sentences(error: ValidationError) -> Iterator[tuple[tuple[str | int, ...], s
     for fault in error.errors(include_url=False):
         path = tuple(part for part in fault["loc"] if part not in _NO_PLACE)
         message = _message(fault["type"], fault.get("ctx", {}), fault["input"], fault["msg"])
-        yield path, message, _remedy(fault["type"], fault["input"])
+        yield path, message, _remedy(fault["type"], fault.get("ctx", {}), fault["input"])
 
 
 # Tags of unions, and pydantic's own mark for a fault in a key.
@@ -177,7 +177,10 @@ def _message(kind: str, limits: Mapping[str, Any], value: Any, otherwise: str) -
     return f"{wanted}, not {shown(value)}"
 
 
-def _remedy(kind: str, value: Any) -> str | None:
+def _remedy(kind: str, limits: Mapping[str, Any], value: Any) -> str | None:
+    if kind == "literal_error" and isinstance(value, str):
+        like = nearest(value, re.findall("'([^']*)'", limits["expected"]))
+        return f"write {shown(like)}" if like else None
     if kind in ("int_type", "float_type") and isinstance(value, str):
         try:
             return f"write {json.loads(value) + 0} without quotes"

@@ -144,7 +144,7 @@ def test_a_launcher_that_hangs_is_killed_with_all_below_it_and_gets_its_row(
 def test_what_only_its_cgroup_names_ends_too(
     world: World, watched: subprocess.Popen[bytes]
 ) -> None:
-    cgroup = cgroups.make(f"test-{os.getpid()}", lambda path: None)
+    cgroup = cgroups.make(cgroups.named(f"test-{os.getpid()}"))
     if cgroup is None:
         pytest.skip("no cgroup can be made here")
     try:

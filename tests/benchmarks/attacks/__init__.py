@@ -1,0 +1,1 @@
+"""Hostile trainings, clones, folders and strangers. Standard library only."""
