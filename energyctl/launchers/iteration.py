@@ -2,13 +2,13 @@
 
     python -I -S iterate.py --job NAME --logs DIR --ledger FILE
         [--environment FILE] [--tail LINK] [--first-delay S] [--restart-delay S]
-        [--clock FILE] [--keep-logs FIRST,LAST,FAILED | all]
+        [--clock FILE] [--cpus 0-7,16] [--keep-logs FIRST,LAST,FAILED[,MEBIBYTES] | all[,MEBIBYTES]]
         -- PROGRAM [ARGUMENT]…
 
 It opens the next free ``run_N.log``, starts the training with its output straight to that log,
-waits, ends whatever the training left behind, appends one row to the ledger, removes the logs
-that are not kept, and exits with the training's own code (128 + n for signal n). supervisord is
-the one that starts it again.
+waits (and cuts that log where it grows too long), ends whatever the training left behind, appends
+one row to the ledger, removes the logs that are not kept, and exits with the training's own code
+(128 + n for signal n). supervisord is the one that starts it again.
 
 Standard library only, and little of it: it starts in milliseconds. It outlives a crash of
 energyctl, so the ledger is true without energyctl: a row is written when an iteration ends.
@@ -26,14 +26,18 @@ import os
 import sys
 import time
 
-from energyctl.launchers import iteration_logs, ledger_writer, subreaper
+from energyctl.launchers import container, iteration_logs, ledger_writer, subreaper
 from energyctl.launchers.proc_stat import read_stat
+from energyctl.launchers.regular_files import open_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
 else:  # its core alone: the module imports enum, a quarter of what a launcher takes to start
     import _signal as signal
+
+LARGEST_ENVIRONMENT = 1 << 24
+"""Bytes; the kernel takes less with a program (execve(2), "Limits on size of arguments")."""
 
 SUPERVISORD = "ENERGYCTL_SUPERVISORD"
 """The variable in which the guard in supervisord tells its pid to each launcher."""
@@ -54,15 +58,18 @@ class Launch:
         self.ledger = options["--ledger"]
         self.environment_file = options.get("--environment")
         self.tail = options.get("--tail")
+        private = os.path.dirname(self.environment_file or "")
+        self.notes = container.notes_of_launcher(os.path.join(private, container.FOLDER))
         self.first_delay = float(options.get("--first-delay", "0"))
         self.restart_delay = float(options.get("--restart-delay", "0"))
+        self.cpus = options.get("--cpus")
         self.offset, self.began = read_clock(options.get("--clock"))
         try:
-            self.keep = iteration_logs.parse_keep(
+            self.keep, self.most_bytes = iteration_logs.parse_keep(
                 kept := options.get("--keep-logs", iteration_logs.KEEP)
             )
         except ValueError:
-            sys.exit(f"energyctl: --keep-logs {kept}: must be FIRST,LAST,FAILED or all")
+            sys.exit(f"energyctl: --keep-logs {kept}: must be FIRST,LAST,FAILED,MEBIBYTES or all")
         self.parent = parent
         beside = os.path.join(os.path.dirname(self.ledger), f".{self.job}.")
         self.running = ledger_writer.note_path(self.ledger, self.job, os.getpid())
@@ -80,9 +87,16 @@ class Launch:
         """
         if self.environment_file is None or not os.path.exists(self.environment_file):
             return dict(os.environb)
-        with open(self.environment_file, "rb") as file:
-            pairs = [item.partition(b"=") for item in file.read().split(b"\0") if item]
-        return {key: value for key, _, value in pairs}
+        try:
+            with open(self.environment_file, "rb", opener=open_regular) as file:
+                items = file.read(LARGEST_ENVIRONMENT).split(b"\0")
+        except OSError as error:
+            sys.exit(f"energyctl: {self.environment_file}: {error.strerror}")
+        pairs = [item.partition(b"=") for item in items if item]
+        environment = {key: value for key, _, value in pairs}
+        if container.NOTES.encode() in environment:
+            environment[container.NOTES.encode()] = os.fsencode(self.notes)
+        return environment
 
 
 def read_clock(clock: str | None) -> tuple[float, float]:
@@ -90,8 +104,8 @@ def read_clock(clock: str | None) -> tuple[float, float]:
     line, and when the group was brought up; without it, or where it is not whole, the offset of
     this machine's clock now, and 0."""
     try:
-        with open(clock or "") as file:
-            text = file.read()
+        with open(clock or "", encoding="utf-8", opener=open_regular) as file:
+            text = file.read(200)
         if text.endswith("\n"):
             offset, began, *_ = [*text.split(), "0"]
             return float(offset), float(began)
@@ -115,6 +129,7 @@ def start(launch: Launch, log: int) -> int:
         subreaper.in_child(parent)
         os.dup2(log, 1)
         os.dup2(log, 2)
+        subreaper.pin(launch.cpus)
         os.execvpe(launch.argv[0], launch.argv, launch.environment())
     except OSError as error:
         os.write(2, f"energyctl: cannot start {launch.argv[0]!r}: {error}\n".encode())
@@ -170,7 +185,7 @@ def add_cpu_time(path: str) -> None:
         used = resource.getrusage(whose)
         seconds += used.ru_utime + used.ru_stime
     try:
-        with open(path) as file:
+        with open(path, encoding="utf-8", opener=open_regular) as file:
             seconds += float(file.read().split()[0])
     except (OSError, ValueError, IndexError):
         pass  # the first
@@ -182,7 +197,9 @@ def prune(launch: Launch, run: int, failed: bool) -> None:
     """Removes the logs that are not kept now that *run* has ended."""
     if launch.keep is not None:
         with Complaining(launch.kept):
-            iteration_logs.prune(launch.kept, launch.logs, launch.keep, run, failed)
+            iteration_logs.prune(
+                launch.kept, launch.logs, launch.keep, launch.most_bytes, run, failed
+            )
 
 
 def run(launch: Launch) -> int:
@@ -197,7 +214,8 @@ def run(launch: Launch) -> int:
     # A signal between the fork and the row must not lose the row.
     signal.pthread_sigmask(signal.SIG_BLOCK, subreaper.STOP_SIGNALS)
     pid = start(launch, log)
-    os.close(log)
+    most = launch.most_bytes // iteration_logs.LOGS_OF_FULL_SIZE
+    iteration_logs.keep_within(log, most)
     subreaper.pass_on_to(pid)
     begin = f"{launch.job},{number},{pid},{started:.6f}"
     try:
@@ -210,12 +228,24 @@ def run(launch: Launch) -> int:
         code = os.waitstatus_to_exitcode(status)
         if not subreaper.reap():
             subreaper.end_all(subreaper.LEFTOVER_GRACE_SECONDS)
+        end_containers(launch, code)
     except subreaper.Stop:
         subreaper.end_all(subreaper.grace(launch.parent))
+        end_containers(launch, -signal.SIGTERM)
         ended, code = launch.now(), -signal.SIGTERM
     write_end(launch, begin, ended, code)
+    with Complaining(launch.logs):
+        iteration_logs.close(log, most)
     prune(launch, number, failed=code not in (0, -signal.SIGTERM))
     return 128 - code if code < 0 else code
+
+
+def end_containers(launch: Launch, code: int) -> None:
+    """Those that the training has started, where its exit does not say that they have ended."""
+    if code == 0:
+        container.forget(launch.notes)
+    elif container.noted(launch.notes):
+        container.end_noted(launch.notes, launch.environment(), subreaper.in_a_hurry())
 
 
 def write_end(launch: Launch, begin: str, ended: float, code: int) -> None:

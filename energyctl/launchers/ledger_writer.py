@@ -13,6 +13,7 @@ import os
 import time
 
 from energyctl.launchers.proc_stat import read_stat
+from energyctl.launchers.regular_files import open_regular
 
 HEADER = "job,run,pid,started,ended,exit_code,signal\n"
 
@@ -64,7 +65,7 @@ def note_path(ledger: str, job: str, launcher: int) -> str:
 
 def note(path: str, begin: str) -> None:
     """Notes the beginning of a row of this launcher. Raises OSError."""
-    with open(path, "w") as file:
+    with open(path, "w", encoding="utf-8", opener=open_regular) as file:
         stat = read_stat(os.getpid())
         file.write(f"{begin},{stat.start_ticks if stat else ''}")
 
@@ -84,7 +85,7 @@ def close_cut_off(ledger: str, job: str, now: float, logs: str = "") -> list[int
         if noted != job or not pid.isdecimal():
             continue
         path = os.path.join(folder, name)
-        with open(path) as file:
+        with open(path, encoding="utf-8", opener=open_regular) as file:
             fields = file.read().split(",")
         stat = read_stat(int(pid))
         if stat is not None and stat.is_alive and str(stat.start_ticks) == fields[-1]:
@@ -116,7 +117,7 @@ def own_rows(ledger: str, job: str) -> list[list[str]]:
     thousands of rows during one iteration of another.
     """
     try:
-        with open(ledger, "rb") as file:
+        with open(ledger, "rb", opener=open_regular) as file:
             size, reach = os.fstat(file.fileno()).st_size, 4096
             while True:
                 start = max(0, size - reach)

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,18 @@ def test_an_iteration_leaves_its_log_its_row_and_its_exit_code(bed: Bed) -> None
     assert before <= row.started <= row.ended <= time.time()
     assert not list((bed.root / "logs").glob(".*.running"))
     assert not list((bed.root / "logs").glob(".*.*.*"))
+
+
+def test_an_iteration_runs_on_the_cpus_that_it_is_given(bed: Bed) -> None:
+    cpu = min(os.sched_getaffinity(0))
+    show = "import os; print(os.sched_getaffinity(0))"
+    assert bed.run("--cpus", str(cpu), argv=(sys.executable, "-S", "-c", show)) == 0
+    assert bed.log() == f"{{{cpu}}}\n"
+
+
+def test_cpus_that_it_may_not_use_are_named_in_its_log(bed: Bed) -> None:
+    assert bed.run("--cpus", "4095", argv=("/bin/true",)) == 126
+    assert "it may not use the CPUs 4095" in bed.log()
 
 
 def test_a_training_that_a_signal_killed_has_it_in_its_row(bed: Bed) -> None:
@@ -249,7 +262,9 @@ def test_a_stopped_training_is_continued_so_that_it_can_end(bed: Bed) -> None:
 
 def test_a_killed_launcher_takes_its_training_with_it(bed: Bed) -> None:
     popen = bed.start(argv=("/bin/sh", "-c", SLEEPER.format(notes="notes")), quick=False)
-    wait_for(lambda: bed.notes, "the training")
+    folder = bed.root / "logs"
+    # Without the note, of the first milliseconds, nobody knows of the iteration.
+    wait_for(lambda: bed.notes and list(folder.glob(".*.running")), "the training and its note")
     popen.kill()
     popen.wait(5)
     wait_for(lambda: processes.identify(int(bed.notes[0])) is None, "the training's end", 5)
@@ -258,7 +273,7 @@ def test_a_killed_launcher_takes_its_training_with_it(bed: Bed) -> None:
     assert (first.run, first.exit_code, first.signal) == (1, None, signal.SIGKILL)
     assert first.ended is not None
     assert first.started <= first.ended <= second.started
-    assert not list((bed.root / "logs").glob(".*.running"))
+    assert not list(folder.glob(".*.running"))
 
 
 def test_the_launcher_ends_with_its_parent(bed: Bed) -> None:
@@ -458,11 +473,11 @@ def kept(folder: Path) -> list[int]:
 
 
 def iterate(folder: Path, keep: str, runs: Iterable[int], failed: Callable[[int], bool]) -> None:
-    limits = logs.parse_keep(keep)
+    limits, most = logs.parse_keep(keep)
     assert limits is not None
     for run in runs:
         (folder / f"run_{run}.log").touch()
-        logs.prune(str(folder / ".j.kept"), str(folder), limits, run, failed(run))
+        logs.prune(str(folder / ".j.kept"), str(folder), limits, most, run, failed(run))
 
 
 @pytest.mark.parametrize(
@@ -487,7 +502,7 @@ def test_the_first_the_last_and_the_failed_logs_are_kept(
     assert kept(tmp_path) == wanted
 
 
-@pytest.mark.parametrize("text", [None, "", "1 10", "x\n", "1\n"])
+@pytest.mark.parametrize("text", [None, "", "1 10", "x\n", "1\n", "1 10\n", "1 10\n7"])
 def test_what_is_kept_survives_notes_that_are_torn_or_gone(
     tmp_path: Path, text: str | None
 ) -> None:
@@ -505,6 +520,41 @@ def test_logs_that_nobody_noted_go_with_their_neighbours(tmp_path: Path) -> None
         (tmp_path / f"run_{run}.log").touch()
     iterate(tmp_path, "2,3,2", range(16, 30), lambda run: False)
     assert kept(tmp_path) == [1, 2, 27, 28, 29]
+
+
+def sized(folder: Path, most: int, sizes: dict[int, int], failed: Container[int] = ()) -> None:
+    """Iterations that each wrote so many bytes; *most*: of all together."""
+    for run, size in sizes.items():
+        (folder / f"run_{run}.log").write_bytes(b"x" * size)
+        logs.prune(str(folder / ".j.kept"), str(folder), (2, 3, 2), most, run, run in failed)
+
+
+def test_the_oldest_of_the_kept_logs_go_where_they_are_too_large_together(tmp_path: Path) -> None:
+    sized(tmp_path, 1000, dict.fromkeys(range(1, 11), 200), failed=(4,))
+    assert kept(tmp_path) == [2, 4, 8, 9, 10]
+    sized(tmp_path, 1000, {11: 500})
+    assert kept(tmp_path) == [9, 10, 11]
+    sized(tmp_path, 1000, {12: 5000})
+    assert kept(tmp_path) == [12]
+    sized(tmp_path, 1000, dict.fromkeys(range(13, 20), 10))
+    assert kept(tmp_path) == [17, 18, 19]
+    assert (tmp_path / ".j.kept").read_text() == "1 19 4\n30\n"
+
+
+def test_what_lies_in_place_of_logs_and_notes_is_not_opened(tmp_path: Path) -> None:
+    sized(tmp_path, 1000, dict.fromkeys(range(1, 6), 100))
+    other = tmp_path / "other"
+    other.write_text("others'")
+    for run, make in ((3, os.mkfifo), (4, lambda path: path.symlink_to(other))):
+        (tmp_path / f"run_{run}.log").unlink()
+        make(tmp_path / f"run_{run}.log")
+    sized(tmp_path, 1000, dict.fromkeys(range(6, 10), 100))
+    assert kept(tmp_path) == [1, 2, 7, 8, 9]
+    assert other.read_text() == "others'"
+    (tmp_path / ".j.kept").unlink()
+    os.mkfifo(tmp_path / ".j.kept")
+    with pytest.raises(OSError, match="No such device"):
+        sized(tmp_path, 1000, {10: 100})
 
 
 def test_pruning_lists_no_folder_and_keeps_its_notes_short(tmp_path: Path) -> None:
@@ -535,6 +585,52 @@ def test_the_launcher_keeps_the_logs_that_it_is_told_to(bed: Bed) -> None:
     assert kept(bed.root / "logs") == [1, 2, 4, 5, 6]
     assert bed.shell("true", "--keep-logs", "few") == 1
     assert len(bed.rows) == 6
+
+
+def test_a_log_that_grows_too_long_keeps_its_beginning_and_its_end(bed: Bed) -> None:
+    """Meanwhile, too: it never has much more than its 64 KiB."""
+    text = "echo begin; while [ ! -e stop ]; do echo $i; i=$((i+1)); done; echo end"
+    popen = bed.start("--keep-logs", "1,1,1,1", argv=("/bin/bash", "-c", text))
+    log = bed.root / "logs" / "run_1.log"
+    wait_for(lambda: log.exists() and b"energyctl: the output went on" in log.read_bytes(), "a cut")
+    sizes = [wait_for(lambda: log.stat().st_size, "the log") for _ in range(50)]
+    assert max(sizes) < 32 * 2**20
+    (bed.root / "stop").touch()
+    assert popen.wait(20) == 0
+    lines = log.read_text().splitlines()
+    assert (lines[0], lines[-1]) == ("begin", "end")
+    assert log.stat().st_size <= 64 * 1024 + 200
+    at = lines.index(logs.CUT.decode().strip())
+    assert at > 1000
+    numbers = [int(line) for line in lines[at + 1 : -1]]
+    assert numbers == sorted(set(numbers))
+    breaks = sum(after - before > 1 for before, after in pairwise(numbers))
+    assert breaks <= 2  # what was written in the instant of a cut
+    assert len(numbers) > 500
+
+
+def test_a_quiet_log_is_not_touched(bed: Bed) -> None:
+    text = "echo begin; sleep 0.5; head -c 60000 /dev/zero; sleep 0.5"
+    assert bed.shell(text, "--keep-logs", "1,1,1,1") == 0
+    assert (bed.root / "logs" / "run_1.log").read_bytes() == b"begin\n" + bytes(60_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("5,20,50", ((5, 20, 50), 256 << 20)),
+        ("0,1,0,3", ((0, 1, 0), 3 << 20)),
+        ("all", (None, 256 << 20)),
+        ("all,1", (None, 1 << 20)),
+        *((text, None) for text in ("", "1,2", "1,2,3,4,5", "1,2,3,0", "-1,2,3", "all,x", "few")),
+    ],
+)
+def test_what_is_kept_is_told_in_a_word(text: str, meant: object) -> None:
+    if meant is None:
+        with pytest.raises(ValueError, match=r"invalid literal|values to unpack|^$"):
+            logs.parse_keep(text)
+    else:
+        assert logs.parse_keep(text) == meant
 
 
 def test_the_log_of_an_iteration_that_runs_is_not_removed(bed: Bed) -> None:
