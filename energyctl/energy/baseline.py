@@ -1,17 +1,19 @@
-"""What the foreground added to the machine: its energy less that of a baseline phase.
+"""What the foreground added to the machine: its energy less that of a baseline around it.
 
     added = joules(foreground) - watts(baseline) x seconds(foreground)
 
-Of whole domains, as everything here: the difference holds whatever changed between the two phases,
-the foreground first of all, but also the machine's own work, its fans and its temperature.
+Of whole domains, as everything here: the difference holds whatever else changed meanwhile, the
+machine's own work, its fans and its temperature. So a baseline is taken before the foreground and
+after it, as far as there is one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from energyctl.energy.domain import WIDE, DomainEnergy, Phase
+from energyctl.energy.block_power import Block, BlockPower, Power, block_power, joined, mean_power
+from energyctl.energy.domain import WIDE, Domain, DomainEnergy
 from energyctl.energy.recording import Recording
 from energyctl.text import energy
 
@@ -33,96 +35,111 @@ class EnergyAboveBaseline:
 
 
 @dataclass(frozen=True)
-class Power:
-    """Mean power of a domain over a baseline, with its half-width; or the reason for none."""
-
-    watts: float | None
-    uncertainty_watts: float | None
-    missing: str | None = None
-
-
-@dataclass(frozen=True)
 class Baseline:
-    """Power by domain; `missing`: why it is none of any."""
+    """Power by domain, before a foreground and after it; `missing`: why it is none of any.
 
-    power: Mapping[str, Power]
+    unknown: domains without a figure before it → the reason. One without a figure after it has
+    that of before.
+    """
+
+    before: Mapping[str, BlockPower] = field(default_factory=dict)
+    after: Mapping[str, BlockPower] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
     missing: str | None = None
 
+    def power(self, domain: str, start: float, end: float) -> Power:
+        """What the domain would have drawn from *start* to *end* (Unix seconds)."""
+        if domain not in self.before:
+            why = self.unknown.get(domain, "it was not metered")
+            return Power(None, None, f"its baseline is unknown: {why}")
+        return mean_power(self.before[domain], self.after.get(domain), start, end)
 
-def baseline_of(recording: Recording, name: str, before: float) -> Baseline:
-    """Mean power in all phases of that name that ended before an instant (Unix seconds).
+    def with_after(self, recording: Recording, after: Sequence[Block]) -> Baseline:
+        """The same with other blocks after it, of another recording."""
+        return replace(self, after=_powers(recording, after)[0])
 
-    By how much its power moved, from its first half to its second, it may have moved further: that
-    is part of the uncertainty.
-    """
-    phases = [p for p in recording.phases if p.name == name and p.start < p.end <= before]
-    seconds = sum(phase.end - phase.start for phase in phases)
-    if not phases:
-        return Baseline({}, f"there is no phase {name} before it")
+    def watts(self, domains: Sequence[Domain], start: float, end: float) -> float | None:
+        """What the total would have drawn meanwhile; None: not known."""
+        counted = [domain.name for domain in domains if domain.in_total]
+        watts = [self.power(name, start, end).watts for name in counted]
+        known = [one for one in watts if one is not None]
+        return sum(known) if known and len(known) == len(watts) else None
+
+    def drift(self, domains: Sequence[Domain]) -> float | None:
+        """By what share of it the total's power rose from before to after; None: not known."""
+        names = [domain.name for domain in domains if domain.in_total]
+        if not all(name in self.before and name in self.after for name in names):
+            return None
+        before = sum(self.before[name].mean for name in names)
+        after = sum(self.after[name].mean for name in names)
+        return 2 * (after - before) / (after + before) if after + before else None
+
+
+def baseline_of(
+    recording: Recording, before: Sequence[Block], after: Sequence[Block] = ()
+) -> Baseline:
+    """That of whole courses of the load (or of any stretches of idle), in their order."""
+    seconds = sum(end - start for start, end in before)
     if seconds < LEAST_SECONDS:
-        why = f"the phase {name} before it lasted {seconds:.1f} s, too short for a baseline"
-        return Baseline({}, why)
-    return Baseline({domain: _power(recording, domain, phases) for domain in recording.series})
+        return Baseline(missing=f"its {seconds:.1f} s are too short for a baseline")
+    powers, unknown = _powers(recording, before)
+    return Baseline(powers, _powers(recording, after)[0], unknown)
+
+
+def _powers(
+    recording: Recording, blocks: Sequence[Block]
+) -> tuple[dict[str, BlockPower], dict[str, str]]:
+    powers, unknown = dict[str, BlockPower](), dict[str, str]()
+    long_enough = joined(blocks)
+    for name, series in recording.series.items() if long_enough else ():
+        power = block_power(series, long_enough)
+        if isinstance(power, BlockPower):
+            powers[name] = power
+        else:
+            unknown[name] = power
+    return powers, unknown
 
 
 def above(
-    recording: Recording, baseline: str | Baseline, start: float, end: float
+    recording: Recording, baseline: Baseline, start: float, end: float
 ) -> tuple[EnergyAboveBaseline, dict[str, EnergyAboveBaseline]]:
-    """(total, by domain) of what flowed from `start` to `end` (Unix seconds) above a baseline, or
-    above the phases of that name before it. The baseline's uncertainty counts for all that time.
+    """(total, by domain) of what flowed from `start` to `end` (Unix seconds) above a baseline. The
+    baseline's uncertainty counts for all that time.
     """
-    if isinstance(baseline, str):
-        baseline = baseline_of(recording, baseline, start)
     energy = recording.energy(start, end)
     if baseline.missing is not None:
         nothing = EnergyAboveBaseline(None, None, baseline.missing)
         return nothing, {d.domain.name: nothing for d in energy.domains}
-    domains = {entry.domain.name: _above(entry, baseline, end - start) for entry in energy.domains}
+    domains = {one.domain.name: _above(one, baseline, start, end) for one in energy.domains}
     parts = [domains[d.domain.name] for d in energy.domains if d.domain.in_total]
     return _total(parts), domains
 
 
-def doubtful(name: str, added: EnergyAboveBaseline, total_joules: float | None) -> str | None:
-    """A line where a figure is uncertain by a tenth of itself, and by 1 % of the foreground."""
+def doubtful(
+    name: str, added: EnergyAboveBaseline, total_joules: float | None, why: str
+) -> str | None:
+    """A line where a figure is uncertain by a tenth of itself, and by 1 % of the foreground; *why*,
+    and what to do."""
     joules, uncertainty = added.joules, added.uncertainty_joules
     if joules is None or uncertainty is None or total_joules is None:
         return None
     if uncertainty <= max(WIDE_SHARE * abs(joules), WIDE * total_joules):
         return None
-    return (
-        f"{name} is {energy(joules, uncertainty)}: its baseline was too short, or power varied; "
-        "a longer one helps (idle_seconds, settle.seconds)"
-    )
+    return f"{name} is {energy(joules, uncertainty)}: {why}"
 
 
-def _above(entry: DomainEnergy, baseline: Baseline, seconds: float) -> EnergyAboveBaseline:
+def _above(
+    entry: DomainEnergy, baseline: Baseline, start: float, end: float
+) -> EnergyAboveBaseline:
     if entry.joules is None or entry.uncertainty_joules is None:
         return EnergyAboveBaseline(None, None, entry.missing)
-    power = baseline.power.get(entry.domain.name) or Power(None, None, "its baseline is unknown")
+    power, seconds = baseline.power(entry.domain.name, start, end), end - start
     if power.watts is None or power.uncertainty_watts is None:
         return EnergyAboveBaseline(None, None, power.missing)
     return EnergyAboveBaseline(
         entry.joules - power.watts * seconds,
         entry.uncertainty_joules + power.uncertainty_watts * seconds,
     )
-
-
-def _power(recording: Recording, domain: str, phases: Sequence[Phase]) -> Power:
-    series = recording.series[domain]
-    spans = [series.between(phase.start, phase.end) for phase in phases]
-    for span in spans:
-        if span.joules is None:
-            return Power(None, None, f"its baseline is unknown: {span.missing}")
-    seconds = sum(phase.end - phase.start for phase in phases)
-    watts = sum(span.joules or 0.0 for span in spans) / seconds
-    doubt = sum(span.uncertainty_joules or 0.0 for span in spans) / seconds
-    longest = max(phases, key=lambda phase: phase.end - phase.start)
-    middle = (longest.start + longest.end) / 2
-    first = series.between(longest.start, middle).joules
-    second = series.between(middle, longest.end).joules
-    if first is not None and second is not None:
-        doubt += abs(second - first) / (middle - longest.start) / 2
-    return Power(watts, doubt)
 
 
 def _total(parts: Sequence[EnergyAboveBaseline]) -> EnergyAboveBaseline:

@@ -13,13 +13,15 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
 from dataclasses import replace
-from math import floor, inf
+from math import floor, inf, isfinite, sqrt
 from typing import NamedTuple
 
+from energyctl.energy.checks import Band
 from energyctl.energy.counter_steps import LocatedSteps, StepInterval
 from energyctl.energy.counter_unwrap import CounterReading, Unwrapper
 from energyctl.energy.domain import Domain
 from energyctl.energy.series import REACH_SECONDS, Series, Span
+from energyctl.energy.step_energies import StepEnergies
 
 # The power is taken to be at most this much above the highest mean seen: of a wide step, since a
 # burst that is shorter shows only in part; of a fine one, since means are seen over many of them.
@@ -28,6 +30,11 @@ HEADROOM, FINE_HEADROOM = 1.5, 4.0
 FEW_STEPS = 3
 # Of the reads that are not kept, those this far apart are remembered until the next edge.
 TRAIL_SECONDS, TRAIL_LENGTH = 0.04, 5
+# How late a GPU's counter shows energy is not told by its maker: where it was not measured, it is
+# taken to be up to a step and this.
+ASSUMED_DELAY_SECONDS = 0.1
+# Of a sensor that looks a part of the time: so many standard errors of the steps' mean power.
+ATTENTION = 3.0
 # An instant among failed reads is unknown where good ones are further apart than this.
 MAX_GAP_SECONDS = 3.0
 
@@ -50,6 +57,7 @@ class CounterSeries(Series):
         self._counter = Unwrapper(domain)
         self._peak_watts = 0.0  # the highest mean power of a step,
         self._floor_watts = inf  # and the lowest
+        self._energies = StepEnergies() if domain.part_time else None
         self._trail: deque[tuple[float, float, float]] = deque(maxlen=TRAIL_LENGTH)
 
     @property
@@ -61,6 +69,11 @@ class CounterSeries(Series):
     def follow_seconds(self) -> float:
         """It must be read this often, so that no wrap is missed."""
         return self._counter.follow_seconds
+
+    @property
+    def delay_seconds(self) -> float:
+        """How late it shows energy, as far as that is known."""
+        return self.domain.delay_seconds or 0.0
 
     def append(
         self, time: float, value: float | None, reason: str | None = None, seconds: float = 0.0
@@ -91,6 +104,8 @@ class CounterSeries(Series):
     def _keep(self, time: float, joules: float, seconds: float) -> None:
         self.times.append(time)
         self.values.append(joules)
+        if self._energies is not None:
+            self._energies.keep(time)
         self.read_seconds.append(seconds)
 
     def _advance(self, read: CounterReading) -> bool | None:
@@ -109,6 +124,8 @@ class CounterSeries(Series):
         if not taken.continuous:
             return False
         self._see_extremes(taken.delta, taken.gap)
+        if self._energies is not None and taken.delta > 0 and taken.gap <= self.steps.seconds:
+            self._energies.add(taken.delta)
         after = taken.before + taken.delta
         middle = read.time_unix - taken.gap / 2
         return taken.delta > 0 and self.steps.add(middle, taken.gap, taken.before, after)
@@ -121,6 +138,15 @@ class CounterSeries(Series):
             self._peak_watts = max(self._peak_watts, delta / ((steps + 1) * step))
             self._floor_watts = min(self._floor_watts, delta / (max(1, steps) * step))
 
+    @property
+    def seen_watts(self) -> Band | None:
+        """Between the lowest and the highest mean power of its steps so far."""
+        return Band(self._floor_watts, self._peak_watts) if self._peak_watts else None
+
+    def spikes_between(self, start: float, end: float) -> int:
+        """How many impossible readings were set aside."""
+        return self._counter.spikes_between(start, end)
+
     def joules_at_last(self) -> float:
         return self.values[-1] if self.values else 0.0
 
@@ -129,9 +155,46 @@ class CounterSeries(Series):
         return len(self._counter.breaks)
 
     def between(self, start: float, end: float) -> Span:
-        reason = self._counter.unknown(start, end)
-        if reason is not None:
-            return Span(None, missing=reason)
+        start, end = start + self.delay_seconds, end + self.delay_seconds
+        span = self._shown(start, end)
+        if span.joules is None:
+            return span
+        attention = self._attention_budget(span.joules, start, end)
+        return Span(span.joules, {**span.budget, **self._delay_budget(start, end), **attention})
+
+    def _attention_budget(self, joules: float, start: float, end: float) -> dict[str, float]:
+        """What a sensor did not look at that sees a part of each step, and takes that for all."""
+        if self._energies is None or not self.stepped:
+            return {}
+        deviation = self._energies.deviation(start, end)
+        steps = (end - start) / self.steps.seconds
+        return {"attention": joules if deviation is None else ATTENTION * deviation * sqrt(steps)}
+
+    def _delay_budget(self, start: float, end: float) -> dict[str, float]:
+        """Of what the counter showed between two instants: how late that may have been."""
+        step = self.steps.seconds
+        if self.domain.delay_seconds is not None:
+            off = self.domain.delay_within_seconds
+            changes = (
+                self._joules_shown(time + step / 2, step)
+                - self._joules_shown(time - 1.5 * step, step)
+                for time in (start, end)
+            )
+            return {"delay": sum(abs(joules) for joules in changes) / step * off} if step else {}
+        if self.domain.kind != "gpu" or not self.stepped:
+            return {}
+        late = step + ASSUMED_DELAY_SECONDS
+        ends = [self._joules_shown(time - late, late) for time in (start, end)]
+        return {"assumed_delay": abs(ends[1] - ends[0])}
+
+    def _joules_shown(self, start: float, seconds: float) -> float:
+        return self._shown(start, start + seconds).joules or 0.0
+
+    def _shown(self, start: float, end: float) -> Span:
+        """What it showed between two instants, however late that was."""
+        unknown = self._counter.unknown(start, end)
+        if unknown is not None:
+            return Span(None, missing=unknown.words, reason=unknown.reason)
         short = self.stepped and end - start < FEW_STEPS * self.steps.seconds
         most = inf if short else self._most_watts()
         edges = []
@@ -179,13 +242,27 @@ class CounterSeries(Series):
         if steps.adjacent(following - 1):
             begins, blurred = steps.times[following - 1], steps.widths[following - 1] / 2
             before = steps.watts(following - 2)
+        earliest = latest = None
         if update is not None and (begins is None or blurred > unsharp + jitter):
             # Counted back from its end it is known better, and reads tell between which it was.
-            begins, blurred = self._bounded(ends - update, unsharp + jitter, joules)
+            saw_less, saw_it = self._reads_around(joules)
+            counted, blurred = ends - update, unsharp + jitter
+            begins = max(saw_less, min(counted, saw_it))
+            if not steps.even or abs(begins - counted) > blurred:
+                # Before the first read nothing tells: one update may have been left out.
+                earliest = saw_less if isfinite(saw_less) else counted - update
+                latest = min(saw_it, ends)
         if begins is None or max(blurred, unsharp) > (ends - begins) / 4:
             return None
         unsharp = max(blurred, unsharp)
-        step = StepInterval(begins, ends, steps.after[following] - joules, unsharp_seconds=unsharp)
+        step = StepInterval(
+            begins,
+            ends,
+            steps.after[following] - joules,
+            unsharp_seconds=unsharp,
+            earliest=earliest,
+            latest=latest,
+        )
         after = steps.watts(following)
         if before is None and update is not None:
             before = self._watts_before(step, joules, update)
@@ -193,15 +270,13 @@ class CounterSeries(Series):
             before = self._likely_before(step, joules, after)
         return replace(step, watts_before=before, watts_after=after)
 
-    def _bounded(self, time: float, unsharp: float, joules: float) -> tuple[float, float]:
-        """The instant at which the counter came to `joules`, and how sharply it is known."""
+    def _reads_around(self, joules: float) -> tuple[float, float]:
+        """Between which reads the counter came to `joules`: the last one that saw fewer, and the
+        first one after it, where that saw no more."""
         i = bisect_left(self.values, joules)
-        earliest = self.times[i - 1] if i else -inf
-        latest = self.times[i] if i < len(self.times) and self.values[i] == joules else inf
-        bounded = max(earliest, min(time, latest))
-        if bounded != time:
-            unsharp = min((latest - earliest) / 2, unsharp + abs(time - bounded))
-        return bounded, unsharp
+        saw_less = self.times[i - 1] if i else -inf
+        saw_it = self.times[i] if i < len(self.times) and self.values[i] == joules else inf
+        return saw_less, saw_it
 
     def _watts_before(self, step: StepInterval, joules: float, update: float) -> float | None:
         """Mean power up to *step*, from the last read that saw fewer joules, where that is near."""
@@ -247,7 +322,7 @@ class CounterSeries(Series):
         if nearest is None:
             return None
         away = time - nearest[0]
-        if abs(away) > max(REACH_SECONDS, 1.5 * step):
+        if abs(away) > max(REACH_SECONDS, 1.5 * step) + self.delay_seconds:
             return None
         return _At(nearest[1] + _watts(knots) * away, around * abs(away), sharp)
 

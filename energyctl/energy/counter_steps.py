@@ -9,15 +9,25 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from dataclasses import dataclass
-from math import floor
+from math import ceil, floor, inf, isfinite
 from statistics import median
+
+from energyctl.energy.step_chain import MISSED_PERIODS, SeenStep, StepChain
 
 # A step seen between two reads further apart than this is not located.
 SHARP_SECONDS = 0.03
+# Within so much of a period there is one step at most.
+BLURRED = 0.5
 # Counters that move more often than this need no interpolation between their steps.
 STEPPED_SECONDS = 0.005
 # The period of a counter's steps is that of so many around an instant.
 PERIODS = 21
+# A step `MISSED_PERIODS` times as long as usual is two: the update between them did not come. That
+# none is left out is believed after so many periods without.
+ENOUGH_PERIODS = 80
+# A foreseen step that has not come by this share of a period was missed, or came before it was
+# looked for.
+STUDY_LATE = 0.25
 
 
 class LocatedSteps:
@@ -32,12 +42,29 @@ class LocatedSteps:
         self.after = array("d")  # and after it
         self._period_ends = array("d")  # of steps that followed each other: the second one
         self._periods = array("d")  # and their distance
-        self.usual_seconds: float | None = None
+        self._usual_seconds: float | None = None
+        self._sharp: SeenStep | None = None  # the last one that two reads located
+        self._seen: SeenStep | None = None  # the last one that was seen at all
+        self._chain = StepChain()
+        self._told_by_chain = False  # when a step was
+        self._range_seconds = inf  # half of that of the last periods,
+        self._varies_seconds = 0.0  # and by how much the next one may differ
+        self._misses = False
 
     @property
     def wide(self) -> bool:
         """The counter moves so seldom that the instants of its steps matter."""
         return self._stated_seconds >= STEPPED_SECONDS
+
+    @property
+    def usual_seconds(self) -> float | None:
+        """Usual time between two steps, as seen."""
+        return self._chain.period_seconds if self._by_chain else self._usual_seconds
+
+    @property
+    def _by_chain(self) -> bool:
+        """Two reads locate its steps less well."""
+        return self._told_by_chain and self._chain.varies_seconds < self._range_seconds
 
     @property
     def seconds(self) -> float:
@@ -46,35 +73,90 @@ class LocatedSteps:
 
     def add(self, time: float, gap: float, before: float, after: float) -> bool:
         """Adds a step between two reads that were `gap` seconds apart, around `time`; False where
-        that is too far apart to locate it."""
-        if not self.wide or gap > min(SHARP_SECONDS, self.seconds / 4):
+        that is too far apart to locate it, unless a later one does."""
+        step = SeenStep(time, gap, before, after)
+        if not self.wide:
             return False
-        if self.after and self.after[-1] == before:
-            self._period_ends.append(time)
-            self._periods.append(time - self.times[-1])
-            self.usual_seconds = median(self._periods[-PERIODS:])
-        self.times.append(time)
-        self.widths.append(gap)
-        self.before.append(before)
-        self.after.append(after)
-        return True
+        if gap > BLURRED * self.seconds:
+            self._chain.end()
+            return False
+        self._seen = step
+        self._chain.add(step, self.usual_seconds)
+        sharp = min(SHARP_SECONDS, self.seconds / 4)
+        if gap <= sharp:
+            self._measure_period(step)
+            self._insert(step)
+        for located in self._chain.sharpened(sharp):
+            self._told_by_chain = True
+            self._insert(located)
+        return bool(self.after) and self.after[-1] == after
+
+    def _measure_period(self, step: SeenStep) -> None:
+        if self._sharp is not None and self._sharp.after == step.before:
+            self._period_ends.append(step.time)
+            self._periods.append(step.time - self._sharp.time)
+            near = self._periods[-PERIODS:]
+            self._usual_seconds = median(near)
+            self._range_seconds = (max(near) - min(near)) / 2 if near[1:] else inf
+            self._misses |= self._periods[-1] > MISSED_PERIODS * self._usual_seconds
+            _, self._varies_seconds = self.period(step.time)
+        self._sharp = step
+
+    def _insert(self, step: SeenStep) -> None:
+        """Adds it in its place, or makes it sharper."""
+        index = bisect_left(self.after, step.after)
+        if index == len(self.after) or self.after[index] != step.after:
+            self.times.insert(index, step.time)
+            self.widths.insert(index, step.gap)
+            self.before.insert(index, step.before)
+            self.after.insert(index, step.after)
+        elif step.gap < self.widths[index]:
+            self.times[index], self.widths[index] = step.time, step.gap
+
+    @property
+    def studied(self) -> bool:
+        """Whether updates are left out is known."""
+        return self._left_out or self._chain.followed >= ENOUGH_PERIODS
+
+    @property
+    def even(self) -> bool:
+        """No update is left out."""
+        return self.studied and not self._left_out
+
+    @property
+    def _left_out(self) -> bool:
+        return self._misses or self._chain.missed
 
     def period(self, time: float) -> tuple[float | None, float]:
         """(usual seconds between two steps around `time`, half the range of what was seen)."""
+        if self._by_chain:
+            return self._chain.period_seconds, self._chain.varies_seconds
         at = bisect_left(self._period_ends, time)
         near = self._periods[max(0, at - PERIODS // 2) : at + PERIODS // 2 + 1]
         if not near:
             return None, 0.0
+        usual = median(near)
         # A few tell less of how it varies than it does.
-        unseen = 0.02 * median(near) / len(near)
-        return median(near), (max(near) - min(near)) / 2 + unseen
+        unseen = (0.02 * usual + self.widths[-1] / 2) / len(near)
+        longest = max(seconds for seconds in near if seconds <= MISSED_PERIODS * usual)
+        return usual, (longest - min(near)) / 2 + unseen
 
     def next_after(self, time: float) -> float | None:
         """About when (Unix) the counter moves next, where its last steps make that predictable."""
-        usual = self.usual_seconds
-        if usual is None or time - self.times[-1] > 5 * usual:
+        last, usual = self._seen, self.usual_seconds
+        if last is None or usual is None or time - last.time > 5 * usual:
             return None
-        return self.times[-1] + usual * max(1, floor((time - self.times[-1]) / usual))
+        return last.begins + usual * max(1, floor((time - last.begins) / usual))
+
+    def study_after(self, time: float) -> float | None:
+        """When (Unix) to begin to look for its next step that can be foreseen, to learn how even
+        its steps are; a step that did not come when it was foreseen is given up."""
+        last, usual = self._seen, self.usual_seconds
+        if last is None or usual is None or time - last.time > 5 * usual:
+            return None
+        varies = self._chain.varies_seconds if self._by_chain else self._varies_seconds
+        steps = max(1, ceil((time - last.ends - varies) / usual - STUDY_LATE))
+        return last.begins + steps * usual - varies
 
     def adjacent(self, first: int) -> bool:
         """Whether the step after `first` is located, too: none lies between the two."""
@@ -94,7 +176,7 @@ class StepInterval:
 
     begins, ends: seconds of one clock. watts_before, watts_after: mean power of the intervals
     beside it; None: not seen. unsharp_seconds: how far its ends may be from where they were
-    located.
+    located. earliest, latest: between which it may have begun, where that is not just so.
     """
 
     begins: float
@@ -103,6 +185,8 @@ class StepInterval:
     watts_before: float | None = None
     watts_after: float | None = None
     unsharp_seconds: float = 0.0
+    earliest: float | None = None
+    latest: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -135,9 +219,13 @@ class StepInterval:
         is furthest from what `joules_until` assumes.
         """
         most = max(most_watts, self.watts)
-        elapsed = min(self.seconds, max(0.0, time - self.begins))
-        rest = self.seconds - elapsed
+        begins = self.begins if self.earliest is None else self.earliest
+        inside = min(self.ends, max(begins, time))
+        elapsed, rest = inside - begins, self.ends - inside
         highest = min(self.joules, most * elapsed) if elapsed else 0.0
         lowest = max(0.0, self.joules - most * rest) if rest else self.joules
+        if self.latest is not None and time < self.latest:
+            # Where power has no bound, what a step holds is one.
+            lowest = -most * (self.latest - time) if isfinite(most) else -self.joules
         taken = self.joules_until(time)
         return max(highest - taken, taken - lowest, 0.0)

@@ -6,6 +6,7 @@ from math import inf
 from typing import NamedTuple
 
 from energyctl.energy.domain import Domain
+from energyctl.energy.schema import CheckReason
 
 # A counter cannot have made more than so many times its highest power for the gap and this, or two
 # steps. Many, since a stated limit need not be in force; what is too much to be likely after a wrap
@@ -26,6 +27,15 @@ class CounterReading(NamedTuple):
     raw: float
     seconds: float
     kept: bool
+
+
+class Unknown(NamedTuple):
+    """The counter was lost from sight between two instants: why, as a code and in words."""
+
+    since: float
+    until: float
+    reason: CheckReason
+    words: str
 
 
 class CounterDelta(NamedTuple):
@@ -52,10 +62,11 @@ class Unwrapper:
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
         self.joules = 0.0
-        self.breaks: list[tuple[float, float, str]] = []  # energy unknown: from, to, why
+        self.breaks: list[Unknown] = []
         self.stills: list[tuple[float, float]] = []  # it did not move: from, to
         self.wraps: list[tuple[float, float, float]] = []  # time, joules folded, over how long
         self.refused = ""  # why the last reading was set aside
+        self.spikes: list[float] = []  # when readings were set aside
         self.proved: CounterReading | None = None  # a reading set aside that turned out to be true
         self._aside: CounterReading | None = None
         self._time: float | None = None
@@ -79,7 +90,8 @@ class Unwrapper:
         delta = self._since(self._raw, read, self._time)
         if delta is None:
             if not self._proves_aside(read):
-                self.refused, self._aside = self._why_refused(read), read
+                (_, self.refused), self._aside = self._why_refused(read), read
+                self.spikes.append(read.time_unix)
                 return None
             delta = self._since(self._raw, read, self._time) or 0.0
         self._aside = None
@@ -99,18 +111,19 @@ class Unwrapper:
         allowed = read.time_unix - time + max(BURST_SECONDS, 2 * self._domain.update_seconds)
         return delta if 0 <= delta <= (IMPOSSIBLE * watts * allowed if watts else inf) else None
 
-    def _why_refused(self, read: CounterReading) -> str:
+    def _why_refused(self, read: CounterReading) -> tuple[CheckReason, str]:
         back = self._raw - read.raw
         if back > 0:
-            return f"the counter went back by {back:.0f} J: it was reset"
-        return f"the counter jumped by {-back:.0f} J, more than the device can draw"
+            return "back", f"the counter went back by {back:.0f} J: it was reset"
+        return "jumped", f"the counter jumped by {-back:.0f} J, more than the device can draw"
 
     def _proves_aside(self, read: CounterReading) -> bool:
         """Whether the reading set aside was true; then the counter was reset before it."""
         aside, last = self._aside, self._time
         if aside is None or last is None or self._since(aside.raw, read, aside.time_unix) is None:
             return False
-        self.breaks.append((last, aside.time_unix, self._why_refused(aside)))
+        self.spikes.pop()
+        self.breaks.append(Unknown(last, aside.time_unix, *self._why_refused(aside)))
         self._begin(aside)
         self.proved = aside
         return True
@@ -124,7 +137,7 @@ class Unwrapper:
         self._see_stillness(delta, read.time_unix)
         if wrap and watts and gap * watts >= wrap:
             why = f"not read for {gap:.1f} s, and the counter may have started over meanwhile"
-            self.breaks.append((last, read.time_unix, why))
+            self.breaks.append(Unknown(last, read.time_unix, "gap", why))
             return CounterDelta(gap, before, delta, continuous=False)
         if wrapped:
             self.wraps.append((read.time_unix, delta, gap))
@@ -143,16 +156,22 @@ class Unwrapper:
                 self.stills.pop()
             self.stills.append((self._moved, time))
 
-    def unknown(self, start: float, end: float) -> str | None:
+    def unknown(self, start: float, end: float) -> Unknown | None:
         """Why the energy between two instants is unknown; None: nothing speaks against it."""
-        for since, until, reason in self.breaks:
-            if since < end and start < until:
-                return reason
+        for one in self.breaks:
+            if one.since < end and start < one.until:
+                return one
         for since, until in self.stills:
             if since < end and start < until:
-                seconds = until - since
-                return f"the counter stood still for {seconds:.1f} s: it is broken, or emulated"
+                words = (
+                    f"the counter stood still for {until - since:.1f} s: it is broken, or emulated"
+                )
+                return Unknown(since, until, "still", words)
         return None
+
+    def spikes_between(self, start: float, end: float) -> int:
+        """How many readings were set aside."""
+        return sum(start <= time <= end for time in self.spikes)
 
     def wrap_doubt(self, start: float, end: float, peak_watts: float) -> float:
         """Joules by which wraps may have come early: what no power seen elsewhere explains."""

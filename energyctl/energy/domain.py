@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from math import inf
 from typing import Literal, cast
 
+from energyctl.energy.acceptance import Acceptance
+from energyctl.energy.checks import Check
 from energyctl.energy.schema import DomainFigures, EnergyFigures, Kind, SamplerJson
 from energyctl.text import duration, number, percent
 
@@ -29,12 +32,17 @@ class Domain:
     update_seconds: the figure moves about this often (0: at once); of a counter the samples may
         tell better.
     averaging_seconds: a power reading is the mean over this long before it.
+    delay_seconds: a counter shows what had flowed so long before, give or take
+        delay_within_seconds; None: not known.
+    part_time: whether the sensor sees only a part of the time; None: not known.
+    acceptance: what `doctor --accept` found of it; None: it is not a domain to be accepted.
     relative_uncertainty: the stated share by which all its figures may be off.
     part: the physical thing, whatever the source: "package-0", "package-0/dram", "gpu/UUID". Of
         several domains with one part a single one is in the total. None: nothing else shows it.
     check: the name of a domain that shows the same power in another way; what the two disagree by
         is uncertain.
     missing: why it cannot be read and what to do; None: it can.
+    checks: what came of trying it when its source was opened.
     """
 
     name: str
@@ -49,10 +57,24 @@ class Domain:
     resolution_watts: float = 0.0
     update_seconds: float = 0.0
     averaging_seconds: float = 0.0
+    delay_seconds: float | None = None
+    delay_within_seconds: float = 0.0
+    part_time: bool | None = None
+    acceptance: Acceptance | None = None
     relative_uncertainty: float = 0.0
     part: str | None = None
     check: str | None = None
     missing: str | None = None
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def always_draws(self) -> bool:
+        """Packages, memory and GPUs do; a part of one may be off, and so may other devices."""
+        return self.measured and self.in_total and self.kind != "other"
+
+    def believes(self, watts: float) -> bool:
+        """Whether a counter of it can be held against a power reading beside it."""
+        return 0 < watts <= (self.max_watts or inf)
 
 
 def count_once(domains: Sequence[Domain]) -> list[Domain]:
@@ -92,6 +114,7 @@ class DomainEnergy:
     """Joules of one domain over one interval; None with the reason in `missing`.
 
     budget: what `uncertainty_joules` consists of, joules by cause (see `CAUSES`).
+    checks: whether the figure can be right; one that is refused is None.
     """
 
     domain: Domain
@@ -99,14 +122,31 @@ class DomainEnergy:
     uncertainty_joules: float | None
     missing: str | None = None
     budget: Mapping[str, float] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def common_joules(self) -> float | None:
+        """Of the uncertainty, what runs that begin and end alike have in common."""
+        return None if self.joules is None else common_joules(self.budget)
+
+    @property
+    def own_joules(self) -> float | None:
+        """The rest of it."""
+        return _less(self.uncertainty_joules, self.common_joules)
 
     @property
     def no_energy(self) -> str:
         """The warning where it has none."""
         return f"{self.domain.name}: no energy: {self.missing}"
 
+    @property
+    def doubts(self) -> list[str]:
+        """A warning for each check over this interval that it did not pass."""
+        doubted = [check for check in self.checks if check.verdict == "doubted"]
+        return [f"{self.domain.name}: its energy is doubtful: {c.words}" for c in doubted]
+
     def to_json(self) -> DomainFigures:
-        return {
+        figures: DomainFigures = {
             "name": self.domain.name,
             "kind": self.domain.kind,
             "source": self.domain.source,
@@ -114,9 +154,15 @@ class DomainEnergy:
             "in_total": self.domain.in_total,
             "joules": self.joules,
             "uncertainty_joules": self.uncertainty_joules,
+            "own_joules": self.own_joules,
+            "common_joules": self.common_joules,
             "budget": dict(self.budget),
+            "checks": [check.to_json() for check in (*self.domain.checks, *self.checks)],
             "missing": self.missing,
         }
+        if self.domain.acceptance is not None:
+            figures["acceptance"] = self.domain.acceptance.to_json()
+        return figures
 
 
 @dataclass(frozen=True)
@@ -124,11 +170,13 @@ class Cause:
     """Of an uncertainty: what it is, and what to do about it.
 
     fades: it stays the same in joules however long the run, so a longer run makes it matter less.
+    common: runs on one machine that begin and end alike are off by the same.
     """
 
     why: str
     cure: str = "measure a longer run"
     fades: bool = True
+    common: bool = False
 
 
 CAUSES = {
@@ -136,7 +184,19 @@ CAUSES = {
         "the counter moves in steps, so the energy at the run's two ends is uncertain"
     ),
     "location": Cause("the time of the counter's last step is known to some milliseconds only"),
-    "window": Cause("metering begins and ends some milliseconds outside of the program"),
+    "delay": Cause("how late the counter shows energy is known to some milliseconds", common=True),
+    "assumed_delay": Cause(
+        "how late the counter shows energy is not known, and power differs between the run's ends",
+        common=True,
+    ),
+    "attention": Cause(
+        "the counter's sensor sees a part of the time only, and power varied",
+        "measure a longer run, or several, and no load whose iterations take as long as the sensor",
+        fades=False,
+    ),
+    "window": Cause(
+        "metering begins and ends some milliseconds outside of the program", common=True
+    ),
     "wraps": Cause(
         "the counter started over before the end of its stated range",
         "use another source, or see what the kernel says about the counter (dmesg)",
@@ -164,9 +224,15 @@ CAUSES = {
         "this source is no more accurate than that",
         "use an energy counter (see energyctl doctor)",
         fades=False,
+        common=True,
     ),
 }
 """By their names in `DomainEnergy.budget`."""
+
+
+def common_joules(budget: Mapping[str, float]) -> float:
+    """Of an uncertainty's budget, what runs on one machine that begin and end alike share."""
+    return sum((joules for cause, joules in budget.items() if CAUSES[cause].common), 0.0)
 
 
 @dataclass(frozen=True)
@@ -225,6 +291,16 @@ class Energy:
         return _sum(d.uncertainty_joules for d in self._in_total())
 
     @property
+    def common_joules(self) -> float | None:
+        """Of the uncertainty, what runs that begin and end alike have in common."""
+        return _sum(d.common_joules for d in self._in_total())
+
+    @property
+    def own_joules(self) -> float | None:
+        """The rest of it."""
+        return _less(self.uncertainty_joules, self.common_joules)
+
+    @property
     def cpu_package_joules(self) -> float | None:
         """Sum of the measured packages; None where they are estimated or unknown."""
         return self._measured("cpu")
@@ -244,9 +320,14 @@ class Energy:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One line for each reason why a sum is None, or uncertain by more than 1 %."""
+        """One line for each reason why a sum is None, may be wrong, or is uncertain by 1 %."""
         unknown = [entry.no_energy for entry in self._in_total() if entry.joules is None]
-        return (*unknown, *self.total_warnings)
+        return (*unknown, *self.doubts, *self.total_warnings)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """One line for each figure of the total that may be wrong, with what speaks against it."""
+        return tuple(line for entry in self._in_total() for line in entry.doubts)
 
     @property
     def total_warnings(self) -> tuple[str, ...]:
@@ -282,6 +363,8 @@ class Energy:
             "seconds": self.seconds,
             "total_joules": self.total_joules,
             "uncertainty_joules": self.uncertainty_joules,
+            "own_joules": self.own_joules,
+            "common_joules": self.common_joules,
             "cpu_package_joules": self.cpu_package_joules,
             "cpu_dram_joules": self.cpu_dram_joules,
             "gpu_joules": self.gpu_joules,
@@ -299,3 +382,7 @@ def _sum(figures: Iterable[float | None]) -> float | None:
             return None
         total = figure if total is None else total + figure
     return total
+
+
+def _less(whole: float | None, part: float | None) -> float | None:
+    return None if whole is None or part is None else max(0.0, whole - part)

@@ -14,6 +14,8 @@ MAX_GAP_SECONDS = 10.0
 # And between those further apart than this (and than three usual distances) it may have been any
 # that was seen.
 LONG_GAP_SECONDS = 1.0
+# A reading this many times above the highest power is none that the hardware made.
+IMPOSSIBLE = 2.0
 
 
 class PowerSeries(Series):
@@ -27,7 +29,7 @@ class PowerSeries(Series):
     def append(
         self, time: float, value: float | None, reason: str | None = None, seconds: float = 0.0
     ) -> None:
-        if value is None:
+        if value is None or (reason := self._why_impossible(value)):
             self._fail(time, reason or "the read failed")
             return
         if self.times and time <= self.times[-1]:
@@ -40,6 +42,15 @@ class PowerSeries(Series):
                 self._joules += gap * (value + self.values[-1]) / 2
         self.times.append(time)
         self.values.append(value)
+
+    def _why_impossible(self, watts: float) -> str | None:
+        """Why the device cannot have drawn that; None: it can."""
+        most = self.domain.max_watts
+        if most and watts > IMPOSSIBLE * most:
+            return f"it read {watts:.0f} W, more than the device can draw"
+        if watts < 0 or (watts == 0 and self.domain.always_draws):
+            return f"it read {watts:.0f} W, and the device always draws some power"
+        return None
 
     def joules_at_last(self) -> float:
         return self._joules

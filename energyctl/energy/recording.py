@@ -7,12 +7,24 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 
+from energyctl.energy.checks import (
+    Band,
+    Check,
+    against_limit,
+    against_power,
+    broken,
+    refusal,
+    spikes,
+)
 from energyctl.energy.counter_series import CounterSeries
+from energyctl.energy.device_states import DeviceStates
 from energyctl.energy.domain import Domain, DomainEnergy, Energy, Phase, SamplerStatistics
 from energyctl.energy.power_series import PowerSeries
 from energyctl.energy.schema import PhaseJson
-from energyctl.energy.series import Series
+from energyctl.energy.series import Series, Span
+from energyctl.energy.told_power import ToldPower
 
 # The reading of an edge lies this close to it.
 EDGE_SECONDS = 0.02
@@ -68,6 +80,8 @@ class Recording:
     series: one entry for each domain that could be read at the start.
     phases: without holes; the last one may end where the recording stood when it was taken.
     warnings: what went wrong beside the samples, a line each.
+    told: the power that devices told beside their counters, by the domains' names.
+    states: of GPUs and CPUs, beside the samples.
     """
 
     domains: tuple[Domain, ...]
@@ -76,6 +90,8 @@ class Recording:
     interval_seconds: float
     ticks: Ticks = field(default_factory=Ticks)
     warnings: tuple[str, ...] = ()
+    told: Mapping[str, ToldPower] = field(default_factory=dict)
+    states: DeviceStates = field(default_factory=DeviceStates)
 
     @property
     def statistics(self) -> SamplerStatistics:
@@ -102,8 +118,11 @@ class Recording:
         if domain.missing is not None or series is None:
             return DomainEnergy(domain, None, None, domain.missing or "it was not sampled")
         span = series.between(start, end)
-        if span.joules is None:
-            return DomainEnergy(domain, None, None, span.missing)
+        checks = self._checks(series, span, start, end)
+        refused = refusal(checks)
+        if span.joules is None or refused is not None:
+            missing = span.missing if refused is None else refused.words
+            return DomainEnergy(domain, None, None, missing, checks=checks)
         budget = dict(span.budget)
         other = self.series.get(domain.check or "")
         if other is not None:
@@ -111,11 +130,41 @@ class Recording:
             budget["disagreement"] = span.joules if joules is None else abs(span.joules - joules)
         if slack and end > start:
             budget["window"] = span.joules * min(1.0, slack / (end - start))
-        return DomainEnergy(domain, span.joules, sum(budget.values()), None, budget)
+        return DomainEnergy(domain, span.joules, sum(budget.values()), None, budget, checks)
+
+    def _checks(self, series: Series, span: Span, start: float, end: float) -> tuple[Check, ...]:
+        """Whether what a counter told of an interval can be right."""
+        if not isinstance(series, CounterSeries):
+            return ()
+        if span.joules is None or span.uncertainty_joules is None:
+            return (broken(span.reason, span.missing),) if span.reason else ()
+        seconds, most = end - start, series.domain.max_watts
+        checks = [
+            against_limit(span.joules, seconds, most),
+            spikes(series.spikes_between(start, end)),
+        ]
+        told = self.told.get(series.domain.name)
+        mean = told.mean(start, end, _up_to(series.seen_watts, most)) if told else None
+        if mean is not None:
+            watts = span.joules / seconds
+            counted = Band.around(watts, span.uncertainty_joules / seconds)
+            checks.append(against_power("run", counted, mean[1], watts, mean[0]))
+        return tuple(check for check in checks if check is not None)
 
     def phases_json(self) -> list[PhaseJson]:
         """The "phases" list of a result file."""
-        return [phase_json(p.name, self.energy(p.start, p.end)) for p in self.phases]
+        return [
+            {
+                **phase_json(p.name, self.energy(p.start, p.end)),
+                "state": self.states.between(p.start, p.end),
+            }
+            for p in self.phases
+        ]
+
+
+def _up_to(seen: Band | None, most: float | None) -> Band | None:
+    """As far as the device can draw it: a counter that is wrong may have seen more."""
+    return Band(seen.low, min(seen.high, most or inf)) if seen else None
 
 
 def phase_json(name: str, energy: Energy) -> PhaseJson:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from energyctl.energy.domain import Domain
+from energyctl.energy.domain import Domain, common_joules
+from energyctl.energy.schema import CheckReason
 
 # An instant this far outside the readings still counts as covered by the nearest one.
 REACH_SECONDS = 0.05
@@ -19,15 +20,23 @@ class Span:
     """Energy of an interval with its uncertainty budget, or the reason why there is none.
 
     budget: joules by cause; their sum is the half-width of the band.
+    reason: that of `missing` as a code, where the counter itself is to blame.
     """
 
     joules: float | None
     budget: Mapping[str, float] = field(default_factory=dict)
     missing: str | None = None
+    reason: CheckReason | None = None
 
     @property
     def uncertainty_joules(self) -> float | None:
         return None if self.joules is None else sum(self.budget.values())
+
+    @property
+    def own_joules(self) -> float | None:
+        """Of the uncertainty, what is this interval's own: see `common_joules`."""
+        whole = self.uncertainty_joules
+        return None if whole is None else whole - common_joules(self.budget)
 
 
 class Series(ABC):

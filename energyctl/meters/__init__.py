@@ -17,7 +17,14 @@ from energyctl.meters.base import (
     Source,
     Utilization,
 )
-from energyctl.meters.capabilities import Row, describe, missing_kinds, why_null
+from energyctl.meters.capabilities import (
+    Row,
+    Together,
+    describe,
+    missing_kinds,
+    together,
+    why_null,
+)
 from energyctl.meters.csv_files import write_cpu_energy
 from energyctl.meters.discovery import open_meters
 
@@ -35,11 +42,13 @@ __all__ = [
     "Reading",
     "Row",
     "Source",
+    "Together",
     "Utilization",
     "Wanted",
     "describe",
     "missing_kinds",
     "open_meters",
+    "together",
     "why_null",
     "write_cpu_energy",
 ]

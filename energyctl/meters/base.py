@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
-from energyctl.energy import Domain
+from energyctl.energy import Domain, Limit
+
+CLOCKS_SECONDS = 3.0
+"""How often clocks, and what holds them down, are asked for at most: questions cost CPU time."""
 
 
 class Reading(NamedTuple):
@@ -29,7 +33,12 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class GpuState:
-    """Facts about one GPU now; None where the device does not tell. time: time.monotonic()."""
+    """Facts about one GPU now; None where the device does not tell. time: time.monotonic().
+
+    power_watts is the mean over averaging_seconds before that; 0: it is of that instant.
+    performance_state: 0 for P0, the fastest. limits: what holds its clocks down. Clocks and what
+    follows them may be told at some looks only.
+    """
 
     gpu: int
     name: str
@@ -39,6 +48,11 @@ class GpuState:
     utilization_percent: float | None = None
     memory_utilization_percent: float | None = None
     power_watts: float | None = None
+    averaging_seconds: float = 0.0
+    sm_mhz: float | None = None
+    memory_mhz: float | None = None
+    performance_state: int | None = None
+    limits: tuple[Limit, ...] | None = None
 
 
 class GpuProcess(NamedTuple):
@@ -52,14 +66,16 @@ class GpuProcess(NamedTuple):
 class ProcessUtilization(NamedTuple):
     """How busy one process kept the SMs of one GPU of late.
 
-    time: time.monotonic() of the driver's last sample in which it was busy; sm_percent: its mean
-    since the call before.
+    time: time.monotonic() of the driver's sample. sm_percent: its mean over the `seconds` before
+    that. seconds: None where the driver has one answer for each process, the mean since the call
+    before; time is then of the last sample in which it was busy.
     """
 
     gpu: int
     pid: int
     time: float
     sm_percent: float
+    seconds: float | None = None
 
 
 class Utilization(NamedTuple):
@@ -86,8 +102,8 @@ class NotReported(Exception):
 
 class Source(ABC):
     """A source of energy figures. One call of each method is made at a time, but `read`,
-    `environment`, `processes` and `utilization` may be called beside each other from several
-    threads.
+    `environment`, `processes`, `unmetered_processes` and `utilization` may be called beside each
+    other from several threads.
 
     name: as in the entry point. unavailable: why it has no domains here, and what to do; None: it
     has some, or has nothing to do with this machine. warnings: what else a reader of its figures
@@ -112,6 +128,11 @@ class Source(ABC):
     def read(self) -> Sequence[Reading]:
         """One reading of each readable domain. A failed read is a Reading with its reason."""
 
+    def read_of(self, names: Set[str]) -> Sequence[Reading]:
+        """Readings of these domains at least. A source that has to ask for each by itself leaves
+        out the others: where its calls are slow, the time of each is known the better."""
+        return self.read()
+
     def environment(self) -> Sequence[GpuState]:
         """State of its GPUs now; empty for other sources."""
         return ()
@@ -120,6 +141,10 @@ class Source(ABC):
         """Who is on its GPUs now; empty for other sources. NotReported where it cannot tell."""
         if any(domain.kind == "gpu" for domain in self.domains()):
             raise NotReported(f"{self.name} does not report the processes on its GPUs")
+        return ()
+
+    def unmetered_processes(self) -> Sequence[GpuProcess]:
+        """Who is on those GPUs that it could meter and was not asked to, as far as they tell."""
         return ()
 
     def utilization(self) -> Utilization:
@@ -151,17 +176,27 @@ class SourceWrapper(Source):
     def read(self) -> Sequence[Reading]:
         return self.source.read()
 
+    def read_of(self, names: Set[str]) -> Sequence[Reading]:
+        return self.source.read_of(names)
+
     def environment(self) -> Sequence[GpuState]:
         return self.source.environment()
 
     def processes(self) -> Sequence[GpuProcess]:
         return self.source.processes()
 
+    def unmetered_processes(self) -> Sequence[GpuProcess]:
+        return self.source.unmetered_processes()
+
     def utilization(self) -> Utilization:
         return self.source.utilization()
 
     def close(self) -> None:
         self.source.close()
+
+
+HIDDEN = ("-1", "none", "void", "NoDevFiles")
+"""Ways to say in CUDA_VISIBLE_DEVICES that CUDA shall see no GPU."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +213,14 @@ class OpenRequest:
     powercap_root: Path
     perf_root: Path
     measured: frozenset[str] = frozenset()
+
+    @property
+    def no_gpu(self) -> bool:
+        """Whether it asks for no GPU at all."""
+        if self.gpus is not None:
+            return not self.gpus
+        shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+        return shown is not None and shown.split(",")[0].strip() in ("", *HIDDEN)
 
 
 Opener = Callable[[OpenRequest], Source | None]
@@ -197,13 +240,13 @@ def timed_reading(
     return Reading(domain, (before + after) / 2, value, reason, after - before)
 
 
-def readings_of(source: Source) -> Sequence[Reading]:
-    """What it reads, each value None or a finite number.
+def readings_of(source: Source, names: Set[str] | None = None) -> Sequence[Reading]:
+    """What it reads, of the domains *names* at least, each value None or a finite number.
 
     A source that raises, or returns what is none, gives failed readings, so that the others go on.
     """
     try:
-        readings = source.read()
+        readings = source.read() if names is None else source.read_of(names)
         return readings if source.quick else [_checked(source, r) for r in readings]
     except Exception as error:
         reason, now = f"{source.name}: {error or type(error).__name__}", time.monotonic()

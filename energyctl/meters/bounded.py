@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import TypeVar
 
 from energyctl.energy import Domain
@@ -37,23 +37,32 @@ class TimeLimitedSource(SourceWrapper):
         self._domains = tuple(source.domains())
         self._source_cpu_seconds = 0.0
         # A thread for each method: they may be called beside each other.
-        methods = "read", "environment", "processes", "utilization"
+        methods = "read", "environment", "processes", "unmetered_processes", "utilization"
         self._callers = {method: TimeLimitedCaller(source.name) for method in methods}
 
     def domains(self) -> Sequence[Domain]:
         return self._domains
 
     def read(self) -> Sequence[Reading]:
+        return self._within_limit(self._domains, self.source.read)
+
+    def read_of(self, names: Set[str]) -> Sequence[Reading]:
+        asked = [d for d in self._domains if d.name in names]
+        return self._within_limit(asked, lambda: self.source.read_of(names))
+
+    def _within_limit(
+        self, asked: Sequence[Domain], read: Callable[[], Sequence[Reading]]
+    ) -> Sequence[Reading]:
+        def with_cpu_seconds() -> Sequence[Reading]:
+            with contextlib.suppress(Exception):  # of a plug-in: it costs no reading
+                self._source_cpu_seconds = self.source.cpu_seconds
+            return read()
+
         try:
-            return self._call("read", self._read)
+            return self._call("read", with_cpu_seconds)
         except NotReported as error:
             now, reason = time.monotonic(), str(error)
-            return [Reading(d.name, now, None, reason) for d in self._domains if d.missing is None]
-
-    def _read(self) -> Sequence[Reading]:
-        with contextlib.suppress(Exception):  # of a plug-in: it costs no reading
-            self._source_cpu_seconds = self.source.cpu_seconds
-        return self.source.read()
+            return [Reading(d.name, now, None, reason) for d in asked if d.missing is None]
 
     def environment(self) -> Sequence[GpuState]:
         try:
@@ -63,6 +72,9 @@ class TimeLimitedSource(SourceWrapper):
 
     def processes(self) -> Sequence[GpuProcess]:
         return self._call("processes", self.source.processes)
+
+    def unmetered_processes(self) -> Sequence[GpuProcess]:
+        return self._call("unmetered_processes", self.source.unmetered_processes)
 
     def utilization(self) -> Utilization:
         return self._call("utilization", self.source.utilization)

@@ -8,10 +8,11 @@ from statistics import median
 
 from energyctl.energy import Domain, Energy
 from energyctl.meters.base import GpuProcess, NotReported, Source
-from energyctl.meters.probe import ProbedDomain, probe_sources
+from energyctl.meters.probe import ProbedDomain, is_stepped, probe_sources
 
 # Several moves of a GPU's counter, the slowest there is.
 SURVEY_SECONDS = 1.0
+MINUTE = 60.0
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class Row:
     As measured now: update_seconds: how often it moves, where at_most is set not less often than
     that (it could not be looked at more closely); step_joules and smallest_step_joules: by how
     much a counter moves usually and at least; watts: power. None: unknown.
+    uncertainty_1_min, uncertainty_10_min: half-width of the band of a typical run of that length,
+    as a share of its energy; typical_watts: its mean power; round_seconds: that reading all such
+    counters takes one after the other. None: no energy can be told.
     cure: why it cannot be read, or not well, and what to do. needed: False for a source that was
     left closed, because another one measures what it would.
     """
@@ -37,7 +41,33 @@ class Row:
     step_joules: float | None = None
     smallest_step_joules: float | None = None
     watts: float | None = None
+    uncertainty_1_min: float | None = None
+    uncertainty_10_min: float | None = None
+    typical_watts: float | None = None
+    round_seconds: float | None = None
     cure: str | None = None
+
+
+@dataclass(frozen=True)
+class Together:
+    """Of several rows: their power now, and the uncertainties of their sum; see `Row`."""
+
+    watts: float | None = None
+    uncertainty_1_min: float | None = None
+    uncertainty_10_min: float | None = None
+
+
+def together(rows: Sequence[Row]) -> Together:
+    """Bands of a sum add up. Where one of them is not known, nothing is known of the sum."""
+    typical = [row.typical_watts for row in rows]
+    whole = sum(watts for watts in typical if watts)
+    if not whole or None in typical:
+        return Together()
+    return Together(
+        sum(row.watts or 0.0 for row in rows),
+        sum((row.uncertainty_1_min or 0.0) * (row.typical_watts or 0.0) for row in rows) / whole,
+        sum((row.uncertainty_10_min or 0.0) * (row.typical_watts or 0.0) for row in rows) / whole,
+    )
 
 
 def missing_kinds(meters: Sequence[Source], require: Sequence[str]) -> list[str]:
@@ -67,6 +97,9 @@ def why_null(energy: Energy, meters: Sequence[Source]) -> dict[str, str]:
 
 
 def _why_none(meters: Sequence[Source], kind: str) -> str:
+    modules = [d.name for m in meters for d in m.domains() if (d.part or "").startswith("module/")]
+    if modules and kind != "gpu":
+        return f"it is a part of {', '.join(modules)}, and not told apart"
     name = "nvml" if kind == "gpu" else "powercap"
     for meter in meters:
         if meter.name == name and meter.unavailable:
@@ -84,14 +117,33 @@ def gpu_processes(meter: Source) -> tuple[Sequence[GpuProcess], str | None]:
         return (), f"{meter.name}: {str(error) or type(error).__name__}"
 
 
-def describe(meters: Sequence[Source], *, seconds: float = SURVEY_SECONDS) -> list[Row]:
-    """A row per domain, watched for `seconds`, and one per absent source."""
+def unmetered_processes(meter: Source) -> Sequence[GpuProcess]:
+    """Who is on the GPUs that it does not meter, as far as that is to be had."""
+    try:
+        return meter.unmetered_processes()
+    except Exception:
+        return ()
+
+
+def describe(
+    meters: Sequence[Source], *, seconds: float = SURVEY_SECONDS, how_well: bool = False
+) -> list[Row]:
+    """A row per domain, watched for `seconds`, and one per absent source.
+
+    how_well: with the uncertainty that is typical of each, which takes seconds of computing.
+    """
     probed = probe_sources(meters, seconds)
     rows = []
     for meter in meters:
         if meter.unavailable and not meter.domains():
             rows.append(absent(meter.name, meter.unavailable))
-        rows += [_row(domain, probed.get(domain.name), seconds) for domain in meter.domains()]
+        stepped = sum(d.missing is None and is_stepped(d) for d in meter.domains())
+        for domain in meter.domains():
+            found = probed.get(domain.name)
+            row = _row(domain, found, seconds)
+            if how_well and found is not None and row.readable and row.watts is not None:
+                row = _with_uncertainty(row, found, stepped if is_stepped(domain) else 1)
+            rows.append(row)
     return rows
 
 
@@ -117,8 +169,36 @@ def _row(domain: Domain, probed: ProbedDomain | None, seconds: float) -> Row:
         return replace(row, readable=False, cure=probed.reason or "it was not read")
     counter = domain.quantity == "energy"
     if counter and domain.measured and row.watts is None:
-        row = replace(row, cure=f"its counter did not move for {seconds:g} s")
+        return _with_steps(replace(row, cure=_still(domain, seconds)), probed)
     return _with_steps(row, probed) if domain.measured else row
+
+
+def _with_uncertainty(row: Row, probed: ProbedDomain, count: int) -> Row:
+    """count: of the domains that are read one after the other around their steps."""
+    from energyctl.meters.typical import typical_energy  # no other command takes the time
+
+    domain, took = probed.paced(), probed.read_seconds()
+    minute, ten = (
+        typical_energy(domain, seconds, watts_now=row.watts, read_seconds=took, count=count)
+        for seconds in (MINUTE, 10 * MINUTE)
+    )
+    return replace(
+        row,
+        round_seconds=count * took,
+        uncertainty_1_min=minute.share,
+        uncertainty_10_min=ten.share,
+        typical_watts=ten.joules / (10 * MINUTE),
+    )
+
+
+def _still(domain: Domain, seconds: float) -> str:
+    if not domain.in_total:
+        return f"its counter did not move for {seconds:g} s"
+    return (
+        f"its counter did not move for {seconds:g} s; where it never does, every total is unknown "
+        f'until it is left out: "leave_out": ["{domain.name}"] in the settings, or '
+        f"meter --leave-out {domain.name}"
+    )
 
 
 def _with_steps(row: Row, probed: ProbedDomain) -> Row:
@@ -143,6 +223,8 @@ def _covers(domain: Domain) -> str:
         return "package"
     if domain.kind == "dram" or part.endswith("/dram"):
         return "memory"
+    if part.startswith("module/"):
+        return "module"
     if domain.kind == "gpu" or part.startswith("gpu/"):
         return "GPU"
     return "package part" if part.startswith("package-") else "see its source"

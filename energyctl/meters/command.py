@@ -24,7 +24,7 @@ from energyctl.errors import MachineError, SettingsError
 from energyctl.meters.meter import Meter
 from energyctl.system.files import replace_text
 from energyctl.system.processes import EXIT_SECONDS
-from energyctl.system.user import invoking_user
+from energyctl.system.user import give_to_caller
 from energyctl.text import json_text
 
 PASSED_ON = (
@@ -52,6 +52,7 @@ def meter_command(
     interval_seconds: float = 1.0,
     gpus: Sequence[int | str] | None = None,
     require: Sequence[str] = (),
+    leave_out: Sequence[str] = (),
     out: Path | None = None,
     json_path: Path | None = None,
     stderr: TextIO | None,
@@ -68,7 +69,7 @@ def meter_command(
         raise SettingsError("no command: energyctl meter [options] -- COMMAND [ARGUMENT…]")
     if json_path is not None:
         _check_target(json_path, out)
-    meter = Meter(interval_seconds, gpus=gpus, require=require, out=out)
+    meter = Meter(interval_seconds, gpus=gpus, require=require, leave_out=leave_out, out=out)
     failures: list[MachineError] = []
     try:
         _check_program(argv[0])
@@ -230,6 +231,10 @@ def _write(path: Path, text: str, failures: list[MachineError]) -> None:
             with open(path, "a", encoding="utf-8") as file:
                 file.write(text)
         else:
-            replace_text(Path(os.path.realpath(path)), text, invoking_user().own)
+            target = Path(os.path.realpath(path))
+            new = not target.exists()
+            replace_text(target, text)
+            if new:
+                give_to_caller(target)
     except OSError as error:
         failures.append(MachineError(f"cannot write {path}: {error}"))

@@ -7,13 +7,14 @@ are opened after them, by name, and the estimate last, since it is for what nobo
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence, Set
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from energyctl.energy import Domain, count_once
-from energyctl.errors import EnergyctlError
+from energyctl.errors import EnergyctlError, MachineError
+from energyctl.meters import nvml_module
 from energyctl.meters.base import (
     GpuProcess,
     NotReported,
@@ -24,6 +25,7 @@ from energyctl.meters.base import (
     SourceWrapper,
 )
 from energyctl.meters.bounded import TimeLimitedSource
+from energyctl.meters.kernel_counters import keeping
 from energyctl.system.timeouts import DRIVER_SECONDS, CallTimeout, call_within
 
 GROUP = "energyctl.meters"
@@ -49,24 +51,42 @@ class NotOpened(str):
         return warning
 
 
-def open_meters(*, gpus: Sequence[int | str] | None = None) -> tuple[list[Source], list[str]]:
+def open_meters(
+    *, gpus: Sequence[int | str] | None = None, leave_out: Sequence[str] = ()
+) -> tuple[list[Source], list[str]]:
     """All sources of this machine, and a warning for each thing that cannot be measured.
 
     gpus: indices or UUIDs; None: those in CUDA_VISIBLE_DEVICES, without it all. SettingsError
-    for one that does not exist. CPU power is estimated only where no package can be measured.
-    The environment variables ENERGYCTL_POWERCAP and ENERGYCTL_PERF take the places of
-    /sys/class/powercap and /sys/bus/event_source/devices (for containers that see the host's /sys
-    elsewhere). The caller closes the sources.
+    for one that does not exist, MachineError where the module `pynvml` is another one. leave_out:
+    names of domains that no figure shall have. CPU power is estimated only where no package can
+    be measured. The environment variables ENERGYCTL_POWERCAP and ENERGYCTL_PERF take the places
+    of /sys/class/powercap and /sys/bus/event_source/devices (for containers that see the host's
+    /sys elsewhere). The caller closes the sources.
     """
+    failures: list[str] = []
+    sources = _counted_once(_opened(source_entry_points(), gpus, failures), leave_out)
+    return sources, failures + _warnings(sources) + _not_there(sources, leave_out)
+
+
+def open_counters() -> None:
+    """Opens what root alone may open, for :func:`open_meters` when we are not root any more."""
+    points = [point for point in source_entry_points() if point.name in ("powercap", "perf")]
+    with keeping():
+        for source in _opened(points, None, []):
+            source.close()
+
+
+def _opened(
+    points: Sequence[EntryPoint], gpus: Sequence[int | str] | None, failures: list[str]
+) -> list[Source]:
     request = OpenRequest(
         gpus=gpus,
         powercap_root=Path(os.environ.get("ENERGYCTL_POWERCAP") or "/sys/class/powercap"),
         perf_root=Path(os.environ.get("ENERGYCTL_PERF") or "/sys/bus/event_source/devices"),
     )
     sources: list[Source] = []
-    failures: list[str] = []
     try:
-        for point in source_entry_points():
+        for point in points:
             source = _open(point, request, failures)
             if source is not None:
                 sources.append(source)
@@ -76,8 +96,7 @@ def open_meters(*, gpus: Sequence[int | str] | None = None) -> tuple[list[Source
         for source in sources:
             source.close()
         raise
-    sources = _counted_once(sources)
-    return sources, failures + _warnings(sources)
+    return sources
 
 
 def source_entry_points() -> list[EntryPoint]:
@@ -93,6 +112,10 @@ def source_entry_points() -> list[EntryPoint]:
 
 def _open(point: EntryPoint, request: OpenRequest, failures: list[str]) -> Source | None:
     """The source behind *point*; one that is not ours and breaks is told and left out."""
+    if point.name == "nvml" and (problem := nvml_module.problem()):
+        if request.no_gpu:
+            return None
+        raise MachineError(problem)
     try:
         if point.name in QUICK:
             return _load(point, request)
@@ -127,10 +150,9 @@ class HangingDriver(Source):
     name = "nvml"
 
     def __init__(self, request: OpenRequest, reason: str) -> None:
-        gpus = os.environ.get("CUDA_VISIBLE_DEVICES") if request.gpus is None else request.gpus
         self.unavailable = reason
         self._domains: tuple[Domain, ...] = ()
-        if gpus is None or len(gpus) > 0:
+        if not request.no_gpu:
             self._domains = (Domain("gpu", "gpu", "nvml", missing=reason),)
 
     def domains(self) -> Sequence[Domain]:
@@ -143,10 +165,10 @@ class HangingDriver(Source):
         raise NotReported(self.unavailable or "")
 
 
-def _counted_once(sources: Sequence[Source]) -> list[Source]:
+def _counted_once(sources: Sequence[Source], leave_out: Collection[str]) -> list[Source]:
     """*sources* whose domains, all together, have different names and count each joule once."""
     domains = [d for source in sources for d in source.domains()]
-    labels = iter(_named_apart(count_once(domains)))
+    labels = iter(_without(_named_apart(count_once(domains)), leave_out))
     result: list[Source] = []
     for source in sources:
         own = list(source.domains())
@@ -169,22 +191,52 @@ def _named_apart(domains: Sequence[Domain]) -> list[Domain]:
     return [replace(domain, name=named[index]) for index, domain in enumerate(domains)]
 
 
+def _without(domains: Sequence[Domain], leave_out: Collection[str]) -> list[Domain]:
+    """*domains*, those of *leave_out* without a place in the total and not read."""
+    why = 'left out by "leave_out"; no total has it'
+    return [
+        replace(domain, in_total=False, missing=why, part=None)
+        if domain.name in leave_out
+        else domain
+        for domain in domains
+    ]
+
+
+def _not_there(sources: Sequence[Source], leave_out: Sequence[str]) -> list[str]:
+    names = [d.name for source in sources for d in source.domains()]
+    return [
+        f'"leave_out": there is no {name} on this machine; it has {", ".join(names) or "nothing"}'
+        for name in leave_out
+        if name not in names
+    ]
+
+
 class RelabelledSource(SourceWrapper):
     """*source*, whose domains are described and named anew by *domains*, in the same order."""
 
     def __init__(self, source: Source, domains: Sequence[Domain]) -> None:
         super().__init__(source)
         self._domains = tuple(domains)
-        self._names = {
-            own.name: domain.name for own, domain in zip(source.domains(), domains, strict=True)
-        }
+        named = list(zip(source.domains(), domains, strict=True))
+        self._names = {own.name: domain.name for own, domain in named}
+        self._left_out = {own.name for own, domain in named if domain.missing and not own.missing}
 
     def domains(self) -> Sequence[Domain]:
         return self._domains
 
     def read(self) -> Sequence[Reading]:
-        readings = self.source.read()
-        return [r._replace(domain=self._names.get(r.domain, r.domain)) for r in readings]
+        return self._relabelled(self.source.read())
+
+    def read_of(self, names: Set[str]) -> Sequence[Reading]:
+        own = {own for own, name in self._names.items() if name in names}
+        return self._relabelled(self.source.read_of(own))
+
+    def _relabelled(self, readings: Sequence[Reading]) -> Sequence[Reading]:
+        return [
+            r._replace(domain=self._names.get(r.domain, r.domain))
+            for r in readings
+            if r.domain not in self._left_out
+        ]
 
 
 def _warnings(sources: Sequence[Source]) -> list[str]:
@@ -200,7 +252,7 @@ def _warnings(sources: Sequence[Source]) -> list[str]:
         f"not measured: {', '.join(names.values())}: {reason}" for reason, names in unread.items()
     ]
     lines += [line for source in sources for line in source.warnings]
-    if any(not d.measured for d in domains):
+    if any(not d.measured and d.missing is None for d in domains):
         reasons = [s.unavailable for s in sources if s.name == "powercap" and s.unavailable]
         unreadable = any(d.measured and d.kind == "cpu" for d in domains)
         reason = "no CPU package can be read" if unreadable or not reasons else reasons[0]

@@ -28,8 +28,9 @@ USER, NICE, SYSTEM, IRQ, SOFTIRQ = 0, 1, 2, 5, 6
 
 
 def open_source(request: OpenRequest) -> CpuEstimate | None:
-    """None where a CPU package is measured."""
-    return None if any(p.startswith("package-") for p in request.measured) else CpuEstimate()
+    """None where a CPU package is measured, or a module with its CPU."""
+    measured = any(part.startswith(("package-", "module/")) for part in request.measured)
+    return None if measured else CpuEstimate()
 
 
 class CpuEstimate(Source):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from energyctl.energy import Domain
 from energyctl.meters.base import Reading, Source, timed_reading
@@ -12,6 +13,31 @@ from energyctl.meters.base import Reading, Source, timed_reading
 UPDATE_SECONDS = 0.001
 # The default unit, 2^-14 J (Intel SDM, MSR_RAPL_POWER_UNIT).
 RESOLUTION_JOULES = 2.0**-14
+
+
+_kept: dict[object, int] = {}
+_keeping = False
+
+
+@contextlib.contextmanager
+def keeping() -> Iterator[None]:
+    """What :func:`open_once` opens in the block stays open: for when we may not any more."""
+    global _keeping
+    _keeping = True
+    try:
+        yield
+    finally:
+        _keeping = False
+
+
+def open_once(key: object, opener: Callable[[], int]) -> int:
+    """A descriptor of what *key* stands for: one of before, or a new one. Raises OSError."""
+    if key in _kept:
+        return os.dup(_kept[key])
+    descriptor = opener()
+    if _keeping:
+        _kept[key] = os.dup(descriptor)
+    return descriptor
 
 
 class KernelCounters(Source):

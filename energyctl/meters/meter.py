@@ -47,8 +47,8 @@ class Meter:
     """Energy of the whole machine while it runs. One meter measures once.
 
     interval_seconds: between two samples, 0.05 to 60. gpus: indices or UUIDs; None: those in
-    CUDA_VISIBLE_DEVICES, without it all. require: of "cpu", "dram", "gpu". out: folder for the
-    samples as CSV files.
+    CUDA_VISIBLE_DEVICES, without it all. require: of "cpu", "dram", "gpu". leave_out: names
+    of domains that no figure shall have. out: folder for the samples as CSV files.
 
     SettingsError for arguments that cannot work. Methods and properties may be used from any
     thread, but not in a process that was forked off meanwhile (RuntimeError).
@@ -60,11 +60,13 @@ class Meter:
         *,
         gpus: Sequence[int | str] | None = None,
         require: Sequence[str] = (),
+        leave_out: Sequence[str] = (),
         out: str | os.PathLike[str] | None = None,
     ) -> None:
         self._interval = checked_interval(interval_seconds)
         self._gpus = (gpus,) if isinstance(gpus, str) else gpus
         self._require = (require,) if isinstance(require, str) else tuple(require)
+        self._leave_out = (leave_out,) if isinstance(leave_out, str) else tuple(leave_out)
         for kind in self._require:
             if kind not in KINDS:
                 raise SettingsError(f"require: {kind!r} is none of {', '.join(KINDS)}")
@@ -103,7 +105,9 @@ class Meter:
         """
         if self._session is not None:
             raise RuntimeError("a Meter measures once: make another one")
-        session = MeteringSession(self._interval, self._gpus, self._require, self._out)
+        session = MeteringSession(
+            self._interval, self._gpus, self._require, self._out, self._leave_out
+        )
         # Of a meter that is never stopped, nothing shall go on for longer than the meter itself.
         self._unstopped = weakref.finalize(self, session.abandon)
         self._session = session
@@ -231,7 +235,9 @@ class Meter:
         unknown = [d for d in energy.domains if d.joules is None]
         # What could not be read from the beginning is among the notes, with all that it hits.
         lines += [d.no_energy for d in unknown if d.domain.missing is None]
-        return list(dict.fromkeys((*lines, *energy.total_warnings, *recording.warnings)))
+        return list(
+            dict.fromkeys((*lines, *energy.doubts, *energy.total_warnings, *recording.warnings))
+        )
 
     def _span(self, start: float, end: float | None) -> Energy:
         """Energy between two edges; end None: up to now."""

@@ -20,9 +20,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from energyctl.energy import Domain, count_once
+from energyctl.launchers.cpu_list import cpus_of
 from energyctl.meters import permissions, topology
 from energyctl.meters.base import OpenRequest
-from energyctl.meters.kernel_counters import RESOLUTION_JOULES, UPDATE_SECONDS, KernelCounters
+from energyctl.meters.kernel_counters import (
+    RESOLUTION_JOULES,
+    UPDATE_SECONDS,
+    KernelCounters,
+    open_once,
+)
 
 # The numbers of perf_event_open: arch/x86/entry/syscalls/syscall_64.tbl and, for the others,
 # include/uapi/asm-generic/unistd.h.
@@ -134,7 +140,8 @@ class PerfSource(KernelCounters):
     def _add(self, kind: int, event: _Event) -> None:
         domain = _domain(event)
         try:
-            descriptor = open_event(kind, event.config, event.cpu)
+            what = (kind, event.config, event.cpu)
+            descriptor = open_once(what, lambda: open_event(*what))
         except PermissionError:
             domain = replace(domain, missing=self._denied)
         except OSError as error:
@@ -150,14 +157,14 @@ class PerfSource(KernelCounters):
 def _events(root: Path) -> tuple[int, list[_Event]]:
     """The PMU's type, and its energy events on each CPU that stands for a package or die."""
     pmu = root / "power"
-    kind = int((pmu / "type").read_text())
+    kind = int((pmu / "type").read_text(encoding="utf-8"))
     places = _places(pmu, root.parent.parent.parent / "devices" / "system" / "cpu")
     events = []
     for file, label in EVENTS.items():
         path = pmu / "events" / file
         if not path.exists():
             continue
-        config, joules = _config(path.read_text()), _joules(path)
+        config, joules = _config(path.read_text(encoding="utf-8")), _joules(path)
         # The platform is one, whichever package tells of it.
         on = list(places.items())[:1] if label == "psys" else places.items()
         events += [_Event(label, file, config, joules, cpu, place) for cpu, place in on]
@@ -169,7 +176,7 @@ def _places(pmu: Path, cpu_root: Path) -> dict[int, str]:
 
     Without a topology the packages are numbered in the order of their CPUs.
     """
-    cpus = topology.cpu_list((pmu / "cpumask").read_text())
+    cpus = cpus_of((pmu / "cpumask").read_text(encoding="utf-8"))
     numbers = {cpu: topology.number(cpu_root, cpu, "physical_package_id") for cpu in cpus}
     if None in numbers.values():
         return {cpu: str(index) for index, cpu in enumerate(cpus)}
@@ -193,10 +200,10 @@ def _config(text: str) -> int:
 
 def _joules(path: Path) -> float:
     """One count of the event in joules, by its .scale and .unit."""
-    unit = path.with_name(f"{path.name}.unit").read_text().strip()
+    unit = path.with_name(f"{path.name}.unit").read_text(encoding="utf-8").strip()
     if unit != "Joules":
         raise ValueError(f"{path.name} counts {unit}, not Joules")
-    return float(path.with_name(f"{path.name}.scale").read_text())
+    return float(path.with_name(f"{path.name}.scale").read_text(encoding="utf-8"))
 
 
 def _domain(event: _Event) -> Domain:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from energyctl.system import privileges
+
 PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
 GROUP = "energy"
 
@@ -38,7 +40,7 @@ SUBSYSTEM=="powercap", ACTION=="add|change", KERNEL=="intel-rapl*:*", \\
 def perf_event_paranoid() -> int | None:
     """kernel.perf_event_paranoid; None where the kernel has no perf events."""
     try:
-        return int(PARANOID.read_text())
+        return int(PARANOID.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
@@ -49,7 +51,7 @@ def denied(powercap_root: Path, perf_root: Path) -> str:
     Documentation/admin-guide/sysctl/kernel.rst: from perf_event_paranoid 1 on, events of a whole
     CPU need CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8).
     """
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 or privileges.given_up():
         cures = ["this root lacks CAP_PERFMON: start its container with --cap-add PERFMON"]
     else:
         cures = ["run with sudo"]

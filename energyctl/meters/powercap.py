@@ -18,9 +18,19 @@ from pathlib import Path
 from energyctl.energy import Domain, count_once
 from energyctl.meters import permissions, topology
 from energyctl.meters.base import OpenRequest
-from energyctl.meters.kernel_counters import RESOLUTION_JOULES, UPDATE_SECONDS, KernelCounters
+from energyctl.meters.kernel_counters import (
+    RESOLUTION_JOULES,
+    UPDATE_SECONDS,
+    KernelCounters,
+    open_once,
+)
 
 ZONE = re.compile(r"(intel-rapl|intel-rapl-mmio):(\d+)(?::(\d+))?")
+# Names that the kernel gives: drivers/powercap/intel_rapl_common.c. Where each die has a zone, it
+# is "package-0-die-1", so no name comes twice in one place; but for the platform's.
+PACKAGES = re.compile(r"package-\d+(-die-\d+)?")
+PLATFORM = re.compile(r"psys(-\d+)?")
+PARTS = ("core", "uncore", "dram")
 # Where no limit is stated (AMD): twice what the largest packages of today draw, and what a dozen
 # of memory modules do.
 MAX_WATTS = 1000.0
@@ -31,8 +41,9 @@ MAX_DRAM_WATTS = 250.0
 class _Zone:
     path: Path
     interface: str
-    label: str  # "package-0", "dram", …
+    label: str  # "package-0", "dram", …; without a readable name that of its folder
     parent: str | None  # the label of the package around it
+    doubt: str | None = None  # why it is not understood
 
 
 def open_source(request: OpenRequest) -> PowercapSource:
@@ -51,6 +62,9 @@ class PowercapSource(KernelCounters):
 
     def __init__(self, root: Path, denied: str = "only root may read it: run with sudo") -> None:
         super().__init__(denied)
+        self.unavailable = _masked(root)
+        if self.unavailable:
+            return
         zones = _zones(root)
         for zone in zones:
             self._add(zone)
@@ -63,9 +77,14 @@ class PowercapSource(KernelCounters):
 
     def _add(self, zone: _Zone) -> None:
         domain = _domain(zone, {d.name for d in self._domains})
+        if zone.doubt:
+            cure = f'if it does not matter, "leave_out": ["{domain.name}"] in the settings'
+            self._domains.append(replace(domain, missing=f"{zone.doubt}; {cure}"))
+            return
         descriptor = None
         try:
-            descriptor = os.open(zone.path / "energy_uj", os.O_RDONLY | os.O_CLOEXEC)
+            path = zone.path / "energy_uj"
+            descriptor = open_once(path, lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC))
             _joules(descriptor)
         except (OSError, ValueError) as error:
             refused = isinstance(error, PermissionError)
@@ -82,36 +101,78 @@ def _joules(descriptor: int) -> float:
     return int(os.pread(descriptor, 32, 0)) / 1e6
 
 
+def _masked(root: Path) -> str | None:
+    """What to do where all zones are links to nothing.
+
+    Container runtimes hide /sys/devices/virtual/powercap (Docker since 24.0.7: advisory
+    GHSA-jq35-85cj-fj4p).
+    """
+    zones = [zone for zone in root.glob("*") if ZONE.fullmatch(zone.name)]
+    if not zones or any(zone.exists() for zone in zones):
+        return None
+    return (
+        f"the zones under {root} lead nowhere: the container runtime hides them; start the "
+        "container with --security-opt systempaths=unconfined (Podman: --security-opt unmask=ALL), "
+        "or mount the host's /sys and name it: ENERGYCTL_POWERCAP=/host/sys/class/powercap"
+    )
+
+
 def _zones(root: Path) -> list[_Zone]:
     """All zones: MSR before MMIO, packages before their parts."""
-    zones = []
+    zones: list[_Zone] = []
     try:
         names = os.listdir(root)
     except OSError:
         return []
     matches = [m for m in map(ZONE.fullmatch, names) if m]
     for match in sorted(matches, key=lambda m: (m[1], int(m[2]), int(m[3] or -1))):
-        path = root / match[0]
+        path, around = root / match[0], f"{match[1]}:{match[2]}"
         label = _text(path / "name") or match[0]
-        parent = _text(root / f"{match[1]}:{match[2]}" / "name") if match[3] else None
-        zones.append(_Zone(path, match[1], label, parent))
+        parent = (_text(root / around / "name") or around) if match[3] else None
+        zone = _Zone(path, match[1], label, parent)
+        zones.append(replace(zone, doubt=_doubt(zone, zones)))
     return zones
+
+
+def _doubt(zone: _Zone, before: list[_Zone]) -> str | None:
+    """Why it is not understood: it may be a package, or memory, that nothing else shows."""
+    why = f"{zone.path} has the name {zone.label}, which the kernel gives to no zone there"
+    if zone.label == zone.path.name:
+        why = f"{zone.path} has no readable name"
+    known = PACKAGES.fullmatch(zone.label) or _is_platform(zone)
+    if zone.label in PARTS if zone.parent else known:
+        twins = [
+            other.path.name
+            for other in before
+            if (other.interface, other.parent, other.label)
+            == (zone.interface, zone.parent, zone.label)
+        ]
+        if not twins or _is_platform(zone):
+            return None
+        why = f"{zone.path} has the name {zone.label}, and so has {twins[0]}"
+    elif zone.interface == "intel-rapl-mmio" and any(z.interface == "intel-rapl" for z in before):
+        return None  # at most a package that was seen before, once more
+    return f"it is not known what this counts: {why}"
+
+
+def _is_platform(zone: _Zone) -> bool:
+    return zone.parent is None and PLATFORM.fullmatch(zone.label) is not None
 
 
 def _domain(zone: _Zone, taken: set[str]) -> Domain:
     """Its name, kind and constants."""
     package = (zone.parent or zone.label).removeprefix("package-")
-    is_package = zone.parent is None and zone.label.startswith("package-")
+    is_package = zone.parent is None and PACKAGES.fullmatch(zone.label) is not None
     name = zone.label if zone.parent is None else f"{zone.label}-{package}"
     source = "powercap"
-    in_total = is_package or zone.label == "dram"
+    in_total = is_package or zone.label == "dram" or zone.doubt is not None
     if zone.interface == "intel-rapl-mmio":
         name, source = f"{name}-mmio", "powercap mmio"
     if name in taken:
         name = f"{name}-{zone.path.name}"
     # The physical thing, whatever the interface: "package-0", "package-0/dram".
     key = f"{zone.parent}/{zone.label}" if zone.parent else zone.label
-    kind = ("cpu" if is_package else "dram") if in_total else "other"
+    kind = ("cpu" if zone.parent is None else "dram") if in_total else "other"
     return Domain(
         name=name,
         kind=kind,  # type: ignore[arg-type]
@@ -121,7 +182,7 @@ def _domain(zone: _Zone, taken: set[str]) -> Domain:
         max_watts=_max_watts(zone),
         resolution_joules=RESOLUTION_JOULES,
         update_seconds=UPDATE_SECONDS,
-        part=topology.part(key, topology.counts_whole_packages()),
+        part=None if zone.doubt else topology.part(key, topology.counts_whole_packages()),
     )
 
 

@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from pathlib import Path
 
-from energyctl.energy import CounterSeries, Phase, Recording, Ticks, series_for
+from energyctl.energy import CounterSeries, Domain, Phase, Recording, Ticks, series_for
 from energyctl.errors import SettingsError
-from energyctl.meters.base import GpuState, Reading, Source, readings_of, states_of
+from energyctl.meters.base import GpuState, Reading, Source, readings_of
 from energyctl.meters.csv_files import CsvFiles
 from energyctl.meters.points import MeanPower, Point
+from energyctl.meters.probe import domains_as_seen
 from energyctl.meters.schedule import ReadSchedule
+from energyctl.meters.state_looks import StateLooks
+from energyctl.meters.told_powers import ToldPowers
 from energyctl.system.threads import start_thread
 
 # An edge that took longer to read than this brackets the quick sources with a second reading.
@@ -58,15 +61,10 @@ class Sampler:
             raise SettingsError(f"the sampling interval must be above 0 s, not {interval_seconds}")
         self._meters = tuple(meters)
         self._interval = interval_seconds
-        self._domains = tuple(d for meter in self._meters for d in meter.domains())
-        self._series = {d.name: series_for(d) for d in self._domains if d.missing is None}
-        self._counters = {
-            name: s for name, s in self._series.items() if isinstance(s, CounterSeries)
-        }
         self._quick = [meter for meter in self._meters if meter.quick]
         self._slow = [meter for meter in self._meters if not meter.quick]
         self._names = [(meter, {d.name for d in meter.domains()}) for meter in self._meters]
-        self._schedule = ReadSchedule(self._series, (names for _, names in self._names))
+        self._measure(tuple(d for meter in self._meters for d in meter.domains()))
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -74,9 +72,9 @@ class Sampler:
         self._offset = 0.0
         self._edges: list[tuple[str, float]] = []  # phase, Unix time of its begin
         self._ended_unix: float | None = None
-        self._power = {d.name: MeanPower(d) for d in self._domains}
         self._watts: dict[str, float | None] = {}
         self._states: tuple[GpuState, ...] = ()
+        self._looks = StateLooks(self._meters)
         self._files: CsvFiles | None = None
         self._next_files: CsvFiles | None = None
         self._states_due = False  # somebody needs them before the next sample
@@ -86,6 +84,18 @@ class Sampler:
         self._missed = 0  # deadlines passed over since the last sample
         self._cpu_seconds = 0.0
 
+    def _measure(self, domains: tuple[Domain, ...]) -> None:
+        """Of these domains there are no samples yet."""
+        self._domains = domains
+        self._series = {d.name: series_for(d) for d in domains if d.missing is None}
+        self._counters = {
+            name: s for name, s in self._series.items() if isinstance(s, CounterSeries)
+        }
+        gpus = [s.domain for s in self._counters.values() if s.domain.kind == "gpu"]
+        self._told = ToldPowers(gpus, self._interval)
+        self._schedule = ReadSchedule(self._series, (names for _, names in self._names))
+        self._power = {d.name: MeanPower(d) for d in domains}
+
     # -- the time line --------------------------------------------------------------------------
 
     def now(self) -> float:
@@ -93,9 +103,14 @@ class Sampler:
         return time.monotonic() + self._offset
 
     def start(self) -> None:
-        """Takes the first sample and starts the thread. A sampler starts once."""
+        """Looks how often fine counters move, takes the first sample and starts the thread.
+
+        A sampler starts once.
+        """
         if self._thread is not None:
             raise RuntimeError("the sampler was started before")
+        self._measure(domains_as_seen(self._meters))
+        self._looks.begin()
         self._offset = _unix_offset()
         self._read_all()
         self._schedule.edge(time.monotonic(), START_STEPS, START_WATCH_SECONDS)
@@ -113,6 +128,7 @@ class Sampler:
             if after_reading:
                 edge = self.now()
             self._edges.append((name, edge))
+            self._told.edge(time.monotonic())
             if self._next_files is not None:
                 self._files, self._next_files = self._next_files, None
                 self._files.add(points)
@@ -142,6 +158,7 @@ class Sampler:
             self._done.wait()
             self._thread.join()
         self.record_to(None)
+        self._looks.end()
         return self.recording()
 
     def recording(self) -> Recording:
@@ -159,14 +176,17 @@ class Sampler:
                 interval_seconds=self._interval,
                 ticks=self._ticks.copy(),
                 warnings=tuple(self._warnings),
+                told=self._told.so_far(),
+                states=self._looks.so_far(),
             )
 
     def wait_until_located(self) -> None:
         """Waits until the counters' steps after the last edge, or the start, are located.
 
-        At most 0.4 s; where no counter moves in wide steps it returns at once.
+        At most 0.4 s, and as much longer as a counter is late; where no counter moves in wide steps
+        it returns at once.
         """
-        deadline = time.monotonic() + EDGE_WATCH_SECONDS
+        deadline = time.monotonic() + EDGE_WATCH_SECONDS + self._schedule.late_seconds
         while self._schedule.watching and time.monotonic() < deadline:
             time.sleep(0.01)
 
@@ -221,10 +241,11 @@ class Sampler:
                 poll = self._schedule.next_due(time.monotonic(), self.now())
                 rows_due = inf if self._files is None else flushed + LATEST_FLUSH_SECONDS
                 next_sample = inf if self._stopping else deadline
-                wake = min(poll, next_sample, rows_due)
+                next_look = inf if self._stopping else self._told.due
+                wake = min(poll, next_sample, rows_due, next_look)
                 self._changed.wait(max(0.0, wake - time.monotonic()))
                 now = time.monotonic()
-                names = self._schedule.due(now) if now >= poll else set()
+                names = self._schedule.due(now, self.now()) if now >= poll else set()
                 due = now >= next_sample and not self._stopping
                 if due:
                     late = int((now - deadline) / self._interval)
@@ -234,9 +255,10 @@ class Sampler:
                 self._poll(names)
             if due:
                 self._regular_sample()
-            if self._states_due or (due and now - self._states_taken >= 0.9 * STATES_SECONDS):
+            stale = now - self._states_taken >= 0.9 * max(self._interval, STATES_SECONDS)
+            if self._states_due or now >= next_look or (due and stale):
                 self._states_due, self._states_taken = False, now
-                self._take_states()
+                self._take_states(told=now >= next_look)
             if now >= rows_due or (due and now - flushed >= FLUSH_SECONDS):
                 flushed = now
                 self._flush()
@@ -246,7 +268,7 @@ class Sampler:
         for source, names in self._names:
             if not names & due:
                 continue
-            readings = readings_of(source)
+            readings = readings_of(source, names & due)
             with self._changed:
                 for reading in readings:
                     self._poll_one(reading, due)
@@ -305,7 +327,10 @@ class Sampler:
         series, unix = self._series[reading.domain], self._unix(reading)
         series.append(unix, reading.value, reading.reason, reading.seconds)
         known = reading.value is not None
-        watts = reading.value if series.domain.quantity == "power" else None
+        watts = None
+        if series.domain.quantity == "power":
+            known = bool(series.times) and series.times[-1] == unix  # else it was impossible
+            watts = reading.value if known else None
         joules = series.joules_at_last() if known else None
         return Point(reading.domain, unix, joules, watts, series.stretch)
 
@@ -314,13 +339,18 @@ class Sampler:
 
     # -- beside the samples, without the lock -----------------------------------------------------
 
-    def _take_states(self) -> None:
-        """GPU temperatures and utilization: slow on some drivers, and never at an edge."""
-        states = tuple(state for meter in self._meters for state in states_of(meter))
+    def _take_states(self, *, told: bool = False) -> None:
+        """States of GPUs and CPUs: slow on some drivers, and never at an edge.
+
+        told: the power in them is to be held against the counters.
+        """
+        states = self._looks.take(self._offset)
         with self._changed:
             self._states = states
             if self._files is not None:
                 self._files.add_states(states, self._offset)
+            if told:
+                self._told.add(states, self._offset, time.monotonic())
 
     def _flush(self) -> None:
         """Has the rows written by a thread of its own: a disk may be slow."""

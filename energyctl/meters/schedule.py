@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Set
-from math import inf
+from math import ceil, inf
 
 from energyctl.energy import CounterSeries, Series
 
@@ -17,24 +17,49 @@ POWER_SECONDS = 0.1
 # A counter that moves in wide steps is read this often while a phase is young: more often than most
 # of them move.
 TRACE_SECONDS, YOUNG_SECONDS = 0.09, 3.0
+TRACE_SHARE = 0.9  # of a step
+# So long may the reads of one round take. Counters that were never seen to move take turns of so
+# long until they were.
+ROUND_SECONDS, TURN_SECONDS = 0.008, 0.35
+# Where all of them take longer, so many rounds more are looked at, which tell together when each
+# counter moved (`LocatedSteps`); a round of this length tells nothing.
+SLOW_ROUNDS, LONGEST_ROUND_SECONDS = 10, 0.1
+# From the first edge on, its steps are followed for this long, to learn whether it leaves any out.
+STUDY_SECONDS = 12.0
+
+
+def longer_seconds(round_seconds: float, new: float = 1.0) -> float:
+    """How much longer to watch, where reading all stepped counters takes `round_seconds`; new: the
+    share of them that were never seen to move twice."""
+    if round_seconds <= ROUND_SECONDS:
+        return 0.0
+    return (SLOW_ROUNDS + new * TURN_SECONDS / ROUND_SECONDS) * round_seconds
 
 
 class ReadSchedule:
-    """Domains that are read beside the samples, for four reasons.
+    """Domains that are read beside the samples, for five reasons.
 
-    Counters in wide steps are watched until they have moved so often, and traced while a phase is
-    young; counters that wrap are followed; power is read often enough to be integrated.
+    Counters in wide steps are watched until they have moved so often, traced while a phase is
+    young, and studied at the beginning; counters that wrap are followed; power is read often enough
+    to be integrated.
+
+    Each is read by itself, around the step that is foreseen of it: where calls are slow, reading
+    them all takes longer than a step is sharp.
     """
 
     def __init__(self, series: Mapping[str, Series], sources: Iterable[Set[str]]) -> None:
         """sources: the names of the domains that are read together."""
         self._counters = {n: s for n, s in series.items() if isinstance(s, CounterSeries)}
-        self._stepped = {n for n, s in self._counters.items() if s.stepped}
+        self._stepped = {n: s for n, s in self._counters.items() if s.stepped}
+        self._wrapping = {n for n, s in self._counters.items() if s.follow_seconds < inf}
         self._follow_seconds = min((c.follow_seconds for c in self._counters.values()), default=inf)
-        self._followed = self._traced = 0.0
+        self._followed = 0.0
+        self._round_seconds = 0.0  # that reading all of the stepped ones takes
+        self._traced = dict.fromkeys(self._stepped, 0.0)  # when each was read last
         self._young_until = 0.0
         self._watched: dict[str, int] = {}  # steps still to see
         self._watch_until = 0.0
+        self._study_until: float | None = None
         self._pace: dict[frozenset[str], float] = {}
         for names in sources:
             powers = frozenset(names & (series.keys() - self._counters.keys()))
@@ -48,12 +73,28 @@ class ReadSchedule:
         return bool(self._watched)
 
     def edge(self, now: float, steps: int, seconds: float) -> None:
-        """A phase begins: steps of the counters are to be located, for at most so long."""
-        for name in self._stepped:
-            self._counters[name].keep_trail()
-            self._watched[name] = max(steps, self._watched.get(name, 0))
-        self._watch_until = max(self._watch_until, now + seconds)
+        """A phase begins: steps of the counters are to be located, for at most so long.
+
+        A counter that shows late what flows is watched for as much longer.
+        """
+        costs = sum(map(self._cost, self._stepped))
+        self._round_seconds = min(LONGEST_ROUND_SECONDS, costs)
+        for name, counter in self._stepped.items():
+            counter.keep_trail()
+            late = ceil(counter.delay_seconds / counter.steps.seconds)
+            self._watched[name] = max(steps + late, self._watched.get(name, 0))
+        self._watch_until = max(self._watch_until, now + seconds + self.late_seconds)
         self._young_until = now + YOUNG_SECONDS
+        if self._study_until is None:
+            self._study_until = now + STUDY_SECONDS
+
+    @property
+    def late_seconds(self) -> float:
+        """For how much longer than usual to watch: as late as a counter shows what flows, and
+        where calls are slow, for the steps that tell together when each of them was."""
+        late = max((c.delay_seconds for c in self._stepped.values()), default=0.0)
+        new = sum(counter.steps.usual_seconds is None for counter in self._stepped.values())
+        return late + longer_seconds(self._round_seconds, new / max(1, len(self._stepped)))
 
     def give_up(self) -> None:
         """Nothing is watched any more."""
@@ -62,7 +103,8 @@ class ReadSchedule:
 
     def sampled(self, now: float) -> None:
         """Everything was read."""
-        self._followed = self._traced = now
+        self._followed = now
+        self._traced = dict.fromkeys(self._stepped, now)
 
     def located(self, domain: str) -> None:
         """A step of a counter was seen."""
@@ -74,34 +116,71 @@ class ReadSchedule:
 
     def next_due(self, now: float, unix: float) -> float:
         """When to call `due`; unix: *now* on the time line of the samples."""
+        steps = [now + max(POLL_SECONDS, s) for s in self._seconds_to_steps(now, unix).values()]
+        steps += map(self._trace_at, self._stepped)
         power = min(self._power_due.values(), default=inf)
         follow = self._followed + self._follow_seconds
-        return min(self._watch_due(now, unix), self._trace_due(), follow, power)
+        return min(*steps, follow, power, inf)
 
-    def _watch_due(self, now: float, unix: float) -> float:
-        if not self._watched:
-            return inf
-        steps = (self._counters[name].steps.next_after(unix) or unix for name in self._watched)
-        return now + max(POLL_SECONDS, min(steps) - unix - EARLY_SECONDS)
+    def _seconds_to_steps(self, now: float, unix: float) -> dict[str, float]:
+        """Until each counter whose next step is to be located is to be read; 0 or less: now."""
+        studied = self._study_until is not None and now < self._study_until
+        early = EARLY_SECONDS + self._round_seconds
+        seconds = {}
+        for name, counter in self._stepped.items():
+            steps, step = counter.steps, None
+            if name in self._watched:
+                step = steps.next_after(unix) or unix
+            elif studied and not steps.studied:
+                step = steps.study_after(unix)
+            if step is not None:
+                seconds[name] = step - unix - early
+        return seconds
 
-    def _trace_due(self) -> float:
-        due = self._traced + TRACE_SECONDS
-        return due if self._stepped and due < self._young_until else inf
+    def _trace_at(self, name: str) -> float:
+        """When a counter is to be read for its energy. Of a sensor that looks a part of the time,
+        each step is to be seen."""
+        counter, read = self._stepped[name], self._traced[name]
+        if counter.domain.part_time:
+            return read + min(TRACE_SECONDS, TRACE_SHARE * counter.steps.seconds)
+        due = read + TRACE_SECONDS
+        return due if due <= self._young_until else inf
 
-    def due(self, now: float) -> set[str]:
-        """The domains to read now."""
-        names = set(self._watched)
-        if now >= self._trace_due():
-            names |= self._stepped
+    def due(self, now: float, unix: float) -> set[str]:
+        """The domains to read now; unix: *now* on the time line of the samples."""
+        left = self._seconds_to_steps(now, unix)
+        near = sorted((name for name, seconds in left.items() if seconds <= 0), key=self._turn)
+        traced = [name for name in self._stepped if self._trace_at(name) <= now]
+        names = self._in_a_round([*near, *traced])
+        for name in names:
+            self._traced[name] = now
         if now >= self._followed + self._follow_seconds:
             self._followed = now
-            names |= self._counters.keys()
+            names |= self._wrapping
         for powers, due in self._power_due.items():
             if now >= due:
                 self._power_due[powers] = now + self._pace[powers] * random.uniform(0.5, 1.5)
                 names |= powers
-        if names & self._stepped:
-            self._traced = now
         if now >= self._watch_until:
             self._watched.clear()
         return names
+
+    def _in_a_round(self, names: Iterable[str]) -> set[str]:
+        """The first of them, as many as can be read in a round that leaves steps sharp."""
+        chosen, seconds = set[str](), 0.0
+        for name in names:
+            seconds += 0.0 if name in chosen else self._cost(name)
+            if chosen and seconds > ROUND_SECONDS:
+                break
+            chosen.add(name)
+        return chosen
+
+    def _turn(self, name: str) -> float:
+        """What was never seen to move twice is looked at one after the other, all else in turn."""
+        known = self._stepped[name].steps.usual_seconds is not None
+        return self._traced[name] if known else -inf
+
+    def _cost(self, name: str) -> float:
+        """Seconds that it took to read it last."""
+        took = self._counters[name].read_seconds
+        return took[-1] if took else 0.0

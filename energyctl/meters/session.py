@@ -14,7 +14,6 @@ from energyctl.meters.csv_files import CPU_ENERGY, HEADERS
 from energyctl.meters.sampler import Sampler
 from energyctl.system.files import Created
 from energyctl.system.threads import start_thread
-from energyctl.system.user import invoking_user
 
 # Of the time line where no other phase was begun.
 MAIN = "main"
@@ -33,13 +32,14 @@ class MeteringSession:
         gpus: Sequence[int | str] | None,
         require: Sequence[str],
         out: Path | None,
+        leave_out: Sequence[str] = (),
     ) -> None:
         """MachineError where something required cannot be measured or `out` cannot be written,
         SettingsError for a GPU that is not there."""
         self.process = os.getpid()
         self._out = out
         self._created: Created | None = None
-        self.sources, self.notes = open_meters(gpus=gpus)
+        self.sources, self.notes = open_meters(gpus=gpus, leave_out=leave_out)
         try:
             missing = missing_kinds(self.sources, require)
             if missing:
@@ -71,7 +71,7 @@ class MeteringSession:
         """Closes the sources; hands over what was made in `out`, where root made it."""
         self._close_sources()
         if self._created is not None:
-            self._created.own(invoking_user())
+            self._created.give_to_caller()
 
     def _close_sources(self) -> None:
         for source in self.sources:

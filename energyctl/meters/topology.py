@@ -14,19 +14,10 @@ def number(cpu_root: Path, cpu: int, name: str) -> int | None:
     Documentation/ABI/stable/sysfs-devices-system-cpu; -1 stands for unknown.
     """
     try:
-        value = int((cpu_root / f"cpu{cpu}" / "topology" / name).read_text())
+        value = int((cpu_root / f"cpu{cpu}" / "topology" / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return value if value >= 0 else None
-
-
-def cpu_list(text: str) -> list[int]:
-    """CPUs of a list such as "0,18" or "0-1". ValueError for what is none."""
-    cpus: list[int] = []
-    for piece in filter(None, text.strip().split(",")):
-        first, _, last = piece.partition("-")
-        cpus += range(int(first), int(last or first) + 1)
-    return cpus
 
 
 def counts_whole_packages() -> bool:

@@ -87,12 +87,10 @@ def judged(world: World, energy: dict[str, Any], start: float, end: float, late:
             parts[part] = Part(inf, inf, False, f"{absent[0]}: {reason}")
             continue
         true = sum(truth[n] for n in names)
-        spread = sum(domains[n]["uncertainty_joules"] for n in names)
+        within = {n: _within(domains[n]) for n in names}
         error = 100 * (sum(domains[n]["joules"] for n in names) / true - 1)
-        inside = all(
-            abs(domains[n]["joules"] - truth[n]) <= domains[n]["uncertainty_joules"] for n in names
-        )
-        parts[part] = Part(error, 100 * spread / true, inside)
+        inside = all(abs(domains[n]["joules"] - truth[n]) <= within[n] for n in names)
+        parts[part] = Part(error, 100 * sum(within.values()) / true, inside)
     return Run(
         start,
         end,
@@ -101,6 +99,14 @@ def judged(world: World, energy: dict[str, Any], start: float, end: float, late:
         world.wraps(start, start + 1),
         world.wraps(start, end),
     )
+
+
+def _within(domain: dict[str, Any]) -> float:
+    """Joules that its figure may be off. These counters show energy at once, so the run's own
+    uncertainty has to do, with what the metering is longer than the command lived.
+    """
+    own: float = domain["own_joules"]
+    return own + float(domain["budget"].get("window", 0.0))
 
 
 def _spoiled(world: World, start: float, end: float, late: float) -> str | None:

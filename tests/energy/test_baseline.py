@@ -1,113 +1,199 @@
-"""What the foreground added: its energy less that of a baseline, in closed form."""
+"""What the foreground added: its energy less that of a baseline around it, in closed form."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
 
 import pytest
 
 from energyctl.energy import (
+    Baseline,
+    Block,
     Domain,
     EnergyAboveBaseline,
-    Phase,
     Recording,
     above,
+    baseline_of,
     doubtful,
+    equal_blocks,
+    joined,
     series_for,
 )
+from energyctl.energy.block_power import student_t
 
-PACKAGE = Domain("package-0", "cpu", "powercap", resolution_joules=0.5)
+PACKAGE = Domain("package-0", "cpu", "powercap")
 CORE = Domain("core-0", "other", "powercap", in_total=False)
-PHASES = (
-    Phase("idle", 0.0, 10.0),
-    Phase("background_start", 10.0, 15.0),
-    Phase("background_only", 15.0, 25.0),
-    Phase("foreground", 25.0, 65.0),
-    Phase("background_only", 65.0, 70.0),
-)
+START, END, LAST = 40, 100, 140
+BEFORE = equal_blocks(0.0, 40.0, 4)
+AFTER = equal_blocks(100.0, 140.0, 4)
 
 
-def recording(watts: dict[str, float], phases: tuple[Phase, ...] = PHASES) -> Recording:
-    """A package and its core at a constant power in each phase."""
+def recording(watts: Callable[[int], float]) -> Recording:
+    """A package, and its core at half of that, second by second; the foreground adds 100 W."""
     series = {d.name: series_for(d) for d in (PACKAGE, CORE)}
     joules = 0.0
-    for second in range(int(phases[-1].end) + 1):
+    for second in range(LAST + 1):
         for name, share in (("package-0", 1.0), ("core-0", 0.5)):
             series[name].append(float(second), joules * share)
-        joules += next((watts[p.name] for p in phases if p.start <= second < p.end), 0.0)
-    return Recording((PACKAGE, CORE), series, phases, 1.0)
+        joules += watts(second) + (100.0 if START <= second < END else 0.0)
+    return Recording((PACKAGE, CORE), series, (), 1.0)
 
 
-WATTS = {"idle": 50.0, "background_start": 90.0, "background_only": 120.0, "foreground": 200.0}
+def added(
+    made: Recording, before: tuple[Block, ...] = BEFORE, after: tuple[Block, ...] = AFTER
+) -> EnergyAboveBaseline:
+    total, _ = above(made, baseline_of(made, before, after), START, END)
+    return total
 
 
-@pytest.mark.parametrize(("baseline", "watts"), [("idle", 50.0), ("background_only", 120.0)])
-def test_it_is_the_energy_above_the_power_of_the_phase(baseline: str, watts: float) -> None:
-    total, domains = above(recording(WATTS), baseline, 25.0, 65.0)
-    assert total.joules == pytest.approx(40 * (200 - watts))
-    assert domains["core-0"].joules == pytest.approx(20 * (200 - watts))
+def uncertain_watts(
+    made: Recording, before: tuple[Block, ...] = BEFORE, after: tuple[Block, ...] = AFTER
+) -> float:
+    """Of the baseline's power alone."""
+    power = baseline_of(made, before, after).power("package-0", START, END)
+    assert power.uncertainty_watts is not None
+    return power.uncertainty_watts
+
+
+def test_it_is_the_energy_above_the_power_around_it() -> None:
+    made = recording(lambda second: 50.0)
+    total, domains = above(made, baseline_of(made, BEFORE, AFTER), START, END)
+    assert total.joules == pytest.approx(100.0 * 60)
+    assert domains["core-0"].joules == pytest.approx(50.0 * 60)
     assert total.joules == domains["package-0"].joules  # the core is not in the total
 
 
-def test_the_uncertainty_of_a_short_baseline_is_stretched_to_the_foreground() -> None:
-    made = recording(WATTS)
-    total, _ = above(made, "background_only", 25.0, 65.0)
-    foreground = made.energy(25.0, 65.0).uncertainty_joules
-    baseline = made.energy(15.0, 25.0).uncertainty_joules
+def test_the_uncertainty_of_a_baseline_counts_for_all_of_the_foreground() -> None:
+    made = recording(lambda second: 50.0 + (second % 20 > 9))
+    total, foreground = added(made), made.energy(START, END).uncertainty_joules
     assert foreground is not None
-    assert baseline is not None
-    assert total.uncertainty_joules == pytest.approx(foreground + baseline * 40 / 10)
+    assert total.uncertainty_joules == pytest.approx(foreground + 60 * uncertain_watts(made))
 
 
-def test_a_baseline_whose_power_moved_is_trusted_less() -> None:
-    halves = (
-        Phase("idle", 0.0, 10.0),
-        Phase("rising", 10.0, 20.0),
-        Phase("foreground", 20.0, 60.0),
-    )
-    made = recording({"idle": 40.0, "rising": 60.0, "foreground": 200.0}, halves)
-    one = Recording(
-        made.domains,
-        made.series,
-        (Phase("idle", 0.0, 20.0), Phase("foreground", 20.0, 60.0)),
-        1.0,
-    )
-    total, _ = above(one, "idle", 20.0, 60.0)
-    assert total.joules == pytest.approx(40 * (200 - 50))
-    assert total.uncertainty_joules == pytest.approx(40 * 10, abs=25)  # it moved by 20 W
+def test_a_drift_is_met_in_the_middle_and_half_of_it_is_uncertain() -> None:
+    made = recording(lambda second: 50.0 if second < 70 else 60.0)
+    assert added(made).joules == pytest.approx(100.0 * 60)
+    assert uncertain_watts(made) == pytest.approx(5.0)
+    assert baseline_of(made, BEFORE, AFTER).drift((PACKAGE, CORE)) == pytest.approx(10 / 55)
 
 
-def test_a_baseline_that_is_missing_or_came_after_leaves_null_with_its_reason() -> None:
-    total, domains = above(recording(WATTS), "background_only", 0.0, 10.0)
+def test_sides_that_are_not_of_one_length_count_by_it() -> None:
+    made, short = recording(lambda second: 50.0 if second < 70 else 60.0), AFTER[:2]
+    power = baseline_of(made, BEFORE, short).power("package-0", START, END)
+    assert power.watts == pytest.approx((40 * 50 + 20 * 60) / 60)
+    assert power.uncertainty_watts == pytest.approx(10 * 40 / 60)
+
+
+def test_with_nothing_after_it_the_trend_goes_on() -> None:
+    made = recording(lambda second: 50.0 + second / 10)
+    baseline = baseline_of(made, BEFORE)
+    mean = baseline.power("package-0", START, END).watts
+    assert mean == pytest.approx(52, abs=0.1)
+    drift = 0.1 * (70 - 20)
+    spread = sqrt(5 / 3)  # of -1.5, -0.5, 0.5, 1.5 W
+    noise = student_t(3) * spread * sqrt(1 / 4 + 10 / 60)
+    assert uncertain_watts(made, after=()) == pytest.approx(drift + noise, rel=0.05)
+    assert baseline.drift((PACKAGE,)) is None
+
+
+def test_blocks_that_differ_leave_the_mean_uncertain_by_students_t() -> None:
+    blocks = [48.0, 52.0, 50.0, 50.0]
+    made = recording(lambda second: blocks[second // 10 % 4])
+    spread = sqrt(2 * (2**2 + 2**2) / (8 - 2))
+    noise = student_t(8 - 1) * spread * sqrt(1 / 8 + 10 / 60)
+    assert uncertain_watts(made) == pytest.approx(noise, rel=1e-3)
+
+
+def test_a_foreground_that_is_not_of_whole_courses_may_have_any_part_of_one() -> None:
+    """100 W and 20 W, five seconds each: half of a block at 40 W more than its mean."""
+    made = recording(lambda second: 100.0 if second % 10 < 5 else 20.0)
+    assert uncertain_watts(made) == pytest.approx(40 * 5 / 60)
+
+
+def test_for_a_moment_it_may_have_been_no_more_than_the_course_itself() -> None:
+    made = recording(lambda second: 100.0 if second % 10 < 5 else 20.0)
+    power = baseline_of(made, BEFORE, AFTER).power("package-0", START, START + 2)
+    assert power.uncertainty_watts == pytest.approx(40.0)
+
+
+def test_one_block_tells_nothing_of_others() -> None:
+    made = recording(lambda second: 50.0)
+    assert "single block" in (added(made, BEFORE[:1], ()).missing or "")
+    assert added(made, BEFORE[:1], AFTER[:1]).joules == pytest.approx(6000)
+
+
+def test_a_baseline_of_a_moment_is_none() -> None:
+    made = recording(lambda second: 50.0)
+    total = added(made, equal_blocks(39.5, 40.0, 4))
     assert total.joules is None
-    assert total.uncertainty_joules is None
-    assert "background_only" in (total.missing or "")
-    assert domains["package-0"].joules is None
+    assert "0.5 s are too short" in (total.missing or "")
 
 
-def test_a_domain_that_failed_in_the_baseline_leaves_the_total_unknown() -> None:
-    made = recording(WATTS)
+def test_a_reason_for_no_baseline_stands_for_all_domains() -> None:
+    made = recording(lambda second: 50.0)
+    total, domains = above(made, Baseline(missing="nobody was idle"), START, END)
+    assert (total.joules, total.missing) == (None, "nobody was idle")
+    assert domains["package-0"].missing == "nobody was idle"
+
+
+def test_a_domain_that_failed_before_leaves_the_total_unknown() -> None:
+    made = recording(lambda second: 50.0)
     broken = series_for(PACKAGE)
-    for second in range(71):
+    for second in range(LAST + 1):
         broken.append(float(second), 1000.0 - second if second < 5 else 200.0 * second)
-    series = {**made.series, "package-0": broken}
-    total, domains = above(Recording(made.domains, series, PHASES, 1.0), "idle", 25.0, 65.0)
+    made = Recording(made.domains, {**made.series, "package-0": broken}, (), 1.0)
+    total, domains = above(made, baseline_of(made, BEFORE, AFTER), START, END)
     assert total.joules is None
     assert "baseline" in (total.missing or "")
     assert domains["core-0"].joules is not None
 
 
-def test_a_baseline_of_a_moment_is_none() -> None:
-    phases = (Phase("idle", 0.0, 0.5), Phase("foreground", 1.0, 40.0))
-    total, _ = above(recording(WATTS, phases), "idle", 1.0, 40.0)
-    assert total.joules is None
-    assert "too short" in (total.missing or "")
+def test_a_domain_that_failed_after_has_the_baseline_before() -> None:
+    made = recording(lambda second: 50.0)
+    cut = series_for(PACKAGE)
+    for second in range(111):
+        cut.append(float(second), 50.0 * second + 100.0 * min(max(0, second - START), 60))
+    made = Recording(made.domains, {**made.series, "package-0": cut}, (), 1.0)
+    baseline = baseline_of(made, BEFORE, AFTER)
+    assert baseline.after.keys() == {"core-0"}
+    assert added(made).joules == pytest.approx(6000)
+    assert baseline.drift((PACKAGE, CORE)) is None
+
+
+def test_the_baseline_of_another_recording_meets_an_end_of_its_own() -> None:
+    first, later = recording(lambda second: 50.0), recording(lambda second: 60.0)
+    baseline = baseline_of(first, BEFORE).with_after(later, AFTER)
+    assert baseline.watts((PACKAGE, CORE), START, END) == pytest.approx(55.0)
+    assert baseline.drift((PACKAGE, CORE)) == pytest.approx(10 / 55)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "together"),
+    [
+        ([(0, 0.4), (0.4, 0.8), (0.8, 1.2), (1.2, 2.4)], [(0, 1.2), (1.2, 2.4)]),
+        ([(0, 0.4), (0.5, 2)], [(0, 0.4), (0.5, 2)]),  # there is a hole
+        ([(0, 2), (2, 5)], [(0, 2), (2, 5)]),
+        ([], []),
+    ],
+)
+def test_short_blocks_are_joined(blocks: list[Block], together: list[Block]) -> None:
+    assert joined(blocks) == together
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(1, 12.706), (5, 2.571), (11, 2.201), (20, 2.086), (1000, 1.962)]
+)
+def test_the_quantiles_are_those_of_the_tables(freedom: int, quantile: float) -> None:
+    assert student_t(freedom) == pytest.approx(quantile, abs=0.003)
 
 
 def test_a_figure_that_its_baseline_leaves_open_is_warned_about() -> None:
-    assert "idle_seconds" in (
-        doubtful("above_idle_joules", EnergyAboveBaseline(40.0, 350.0), 4000.0) or ""
-    )
-    assert doubtful("above_idle_joules", EnergyAboveBaseline(3000.0, 200.0), 4000.0) is None
-    assert (
-        doubtful("marginal_joules", EnergyAboveBaseline(5.0, 30.0), 4000.0) is None
-    )  # next to nothing
-    assert doubtful("marginal_joules", EnergyAboveBaseline(None, None, "why"), 4000.0) is None
+    def line(joules: float | None, uncertainty: float | None) -> str | None:
+        figure = EnergyAboveBaseline(joules, uncertainty, None if joules else "why")
+        return doubtful("above_idle_joules", figure, 4000.0, "take a longer one")
+
+    assert line(40.0, 350.0) == "above_idle_joules is 40 ± 350 J: take a longer one"
+    assert line(3000.0, 200.0) is None
+    assert line(5.0, 30.0) is None  # next to nothing
+    assert line(None, None) is None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import isfinite
+from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energyctl.energy import CounterSeries, Domain
@@ -147,6 +149,26 @@ def test_a_load_that_switches_inside_the_steps_of_the_edges_is_followed(offset: 
         assert span.joules is not None
         worst = max(worst, abs(span.joules / wave.joules(start, end) - 1))
     assert worst < 0.003
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_short_intervals_under_any_reads_are_known_within_finite_bounds(chance: Random) -> None:
+    step, wave = chance.choice([0.02, 0.1]), Square(low=80, high=300)
+    series, time, epoch = CounterSeries(GPU), START + chance.random(), START - chance.random()
+    first, last = time, time + chance.choice([0.3, 0.6, 1.5])
+    while time < last:
+        value, kind = wave.staircase(epoch, step, time), chance.random()
+        if time == first or kind < 0.04:
+            series.append(time, value)
+        else:
+            series.locate_step(time, value)
+        time += chance.choice([0.001, 0.005, 0.02, 0.05])
+    series.append(time, wave.staircase(epoch, step, time))
+    for _ in range(10):
+        begin = chance.uniform(first, time)
+        span = series.between(begin, chance.uniform(begin, time))
+        assert all(isfinite(joules) for joules in span.budget.values())
 
 
 def test_plain_reads_state_at_least_half_a_step_of_uncertainty_at_each_end() -> None:

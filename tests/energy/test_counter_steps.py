@@ -49,3 +49,13 @@ def test_a_load_far_below_the_most_that_is_possible_leaves_less_doubt() -> None:
 def test_where_nothing_is_taken_for_granted_all_of_the_step_may_lie_on_one_side() -> None:
     assert StepInterval(0.0, 0.1, 20.0).uncertainty_joules(0.05, inf) == pytest.approx(10.0)
     assert StepInterval(0.0, 0.1, 20.0).uncertainty_joules(0.09, inf) == pytest.approx(18.0)
+
+
+def test_a_step_that_may_have_begun_earlier_may_hold_all_its_joules_before_an_instant() -> None:
+    known = StepInterval(0.0, 0.1, 20.0)
+    open_ended = StepInterval(0.0, 0.1, 20.0, earliest=-0.1)
+    assert known.uncertainty_joules(0.02, 300.0) == pytest.approx(4.0)  # 6 J are the most
+    assert open_ended.uncertainty_joules(0.02, 300.0) == pytest.approx(16.0)
+    # Where it began after the instant, some of what flowed before it flowed after the instant.
+    late = StepInterval(0.0, 0.1, 20.0, earliest=0.0, latest=0.1)
+    assert late.uncertainty_joules(0.02, 300.0) == pytest.approx(4.0 + 300 * 0.08)

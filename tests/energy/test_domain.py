@@ -106,6 +106,8 @@ def test_the_energy_object_of_a_result_has_exactly_these_keys() -> None:
         "seconds",
         "total_joules",
         "uncertainty_joules",
+        "own_joules",
+        "common_joules",
         "cpu_package_joules",
         "cpu_dram_joules",
         "gpu_joules",
@@ -122,7 +124,10 @@ def test_the_energy_object_of_a_result_has_exactly_these_keys() -> None:
         "in_total": True,
         "joules": None,
         "uncertainty_joules": None,
+        "own_joules": None,
+        "common_joules": None,
         "budget": {},
+        "checks": [],
         "missing": "no",
     }
     assert list(document["sampler"]) == [
@@ -165,6 +170,14 @@ def test_the_uncertainties_of_the_domains_add_up() -> None:
 def of_cause(name: str, joules: float, **budget: float) -> DomainEnergy:
     domain = Domain(name, "gpu", "test")
     return DomainEnergy(domain, joules, sum(budget.values()), budget=budget)
+
+
+def test_what_runs_on_one_machine_share_is_told_from_what_is_a_runs_own() -> None:
+    first = of_cause("gpu-0", 1000.0, assumed_delay=30.0, window=2.0, interpolation=5.0)
+    result = energy(first, of_cause("gpu-1", 1000.0, stated=50.0, location=4.0))
+    assert result.own_joules == pytest.approx(5 + 4)
+    assert result.common_joules == pytest.approx(32 + 50)
+    assert result.uncertainty_joules == pytest.approx(91)
 
 
 def test_a_total_that_is_uncertain_by_more_than_one_percent_says_why_and_what_helps() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,11 @@ from hardware.waveform import Square
 
 GPU = Domain("gpu-0", "gpu", "nvml power", quantity="power", relative_uncertainty=0.05)
 START = 1_700_000_000.0
+WHY = {
+    0.0: "and the device always draws some power",
+    -3.0: "and the device always draws some power",
+    65535.0: "more than the device can draw",
+}
 
 
 def sampled(samples: list[tuple[float, float]]) -> PowerSeries:
@@ -45,6 +52,33 @@ def test_just_outside_the_readings_the_nearest_one_counts() -> None:
 def test_a_reading_that_was_overtaken_by_a_later_one_is_passed_over() -> None:
     series = sampled([(0, 100.0), (2, 100.0), (1, 900.0), (2, 900.0), (4, 100.0)])
     assert series.between(START, START + 4).joules == pytest.approx(400.0)
+
+
+@pytest.mark.parametrize("watts", [0.0, -3.0, 65535.0])
+def test_a_reading_that_the_device_cannot_have_made_has_failed(watts: float) -> None:
+    series = PowerSeries(replace(GPU, max_watts=800.0))
+    for time in range(10):
+        series.append(START + time, watts if time == 5 else 100.0)
+    assert series.between(START, START + 9).joules == pytest.approx(900.0)
+    assert [reason for *_, reason in series.failures] == [f"it read {watts:.0f} W, {WHY[watts]}"]
+
+
+@pytest.mark.parametrize("watts", [0.0, 65535.0])
+def test_power_that_is_impossible_throughout_is_no_energy_and_says_why(watts: float) -> None:
+    series = PowerSeries(replace(GPU, max_watts=800.0))
+    for time in range(10):
+        series.append(START + time, watts)
+    span = series.between(START, START + 9)
+    assert span.joules is None
+    assert WHY[watts] in (span.missing or "")
+
+
+def test_a_device_that_may_be_off_may_draw_nothing() -> None:
+    plug = Domain("plug", "other", "a plug", quantity="power")
+    series = PowerSeries(plug)
+    for time in range(10):
+        series.append(START + time, 0.0)
+    assert series.between(START, START + 9).joules == 0.0
 
 
 def test_a_long_gap_is_no_energy_and_says_why() -> None:

@@ -38,10 +38,11 @@ def program(name: str) -> Path:
 
 @cache
 def library_folder() -> Path:
-    """A folder with the stand-in for libnvidia-ml.so.1."""
-    target = Path(_folder().name) / "libnvidia-ml.so.1"
-    compile("fake_nvml.c", target, "-shared", "-fPIC")
-    return target.parent
+    """A folder with the stand-ins for libnvidia-ml.so.1 and libcuda.so.1."""
+    folder = Path(_folder().name)
+    compile("fake_nvml.c", folder / "libnvidia-ml.so.1", "-shared", "-fPIC")
+    compile("fake_cuda.c", folder / "libcuda.so.1", "-shared", "-fPIC")
+    return folder
 
 
 @cache

@@ -4,20 +4,30 @@
  * ("square 80 300"), FAKE_STEP and FAKE_STEP_PHASE (seconds between two steps of the energy
  * counter, and of the first one after the epoch: 0.1 and 0), FAKE_AVERAGE (nvmlDeviceGetPowerUsage
  * is the mean over so many seconds: 0), FAKE_STILL (seconds after the epoch from which the energy
- * counter stands still), FAKE_RESET (at which it starts over); each of these also for one GPU, as
- * FAKE_WAVE_1;
+ * counter stands still), FAKE_RESET (at which it starts over), FAKE_DELAY (the counter shows the
+ * energy of so many seconds before), FAKE_PART (it sees the last so many seconds of each of its
+ * steps, and takes them for the whole), FAKE_SCALE (its joules are so many times too many),
+ * FAKE_BROKEN (how it is wrong otherwise: see `broken`), FAKE_POWER (watts that all power readings
+ * tell instead); each of these also for one GPU, as FAKE_WAVE_1; FAKE_ACTIVITY (a folder: kernels of
+ * fake_cuda.c draw power, too), FAKE_DRIVER, FAKE_VBIOS (versions);
  * FAKE_DENY (functions and "field:N" that say not-supported, separated by commas; "name@1" for
  * one GPU only), FAKE_LOST ("1@2.5": GPU 1 is lost 2.5 s after the epoch);
  * FAKE_NAME and FAKE_ARCHITECTURE (NVML_DEVICE_ARCH_…: 7), FAKE_DEVICE (PCI device id: 0x2204), each
  * also for one GPU; FAKE_MIG ("1:2": GPU 1 is split into 2 MIG devices); FAKE_PROCESSES (a file with
  * lines "GPU PID MiB KIND", KIND c(ompute) or g(raphics); MiB -1: not told); FAKE_UTILIZATION (a file
  * with lines "GPU PID PERCENT FROM TO": busy from and to that Unix time, TO 0: for good).
+ * FAKE_SAMPLES (1: each sample of the utilization is a row of its own); FAKE_LOSS (3: each third
+ * sample is not told); FAKE_ACCOUNTING (1: sums of all samples are told); FAKE_MODULE ("1": the scope "module" of the instant power is told, twice the GPU's; "all": any
+ * scope is, as by a driver that does not look at it); FAKE_INIT (the code with which the library's start fails), FAKE_FIRST_FAIL (so many calls at first
+ * say unknown error); FAKE_REASONS (bits of the clocks' event reasons: 0) and FAKE_CAP (watts from
+ * which on the power limit is one of them: never), each also for one GPU: any slows its SM clock.
  */
 #include <stdint.h>
 
+#include "activity.h"
 #include "wave.h"
 
-enum { OK = 0, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, GPU_IS_LOST = 15 };
+enum { OK = 0, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, GPU_IS_LOST = 15, UNKNOWN = 999 };
 
 #define SAMPLE_SECONDS 0.2 /* of the utilization of processes */
 
@@ -34,7 +44,9 @@ static double number(const char *name, double otherwise) {
 static struct gpu {
     int known;
     struct wave wave;
-    double epoch, step, step_phase, average, still, reset;
+    double epoch, step, step_phase, average, delay, part, scale;
+    struct activity activity;
+    double seen_until, seen; /* of a counter that sees a part: its last step, and joules so far */
 } facts[8];
 
 static const char *text_of(int gpu, const char *name) {
@@ -50,7 +62,7 @@ static double number_of(int gpu, const char *name, double otherwise) {
     return number(own, number(name, otherwise));
 }
 
-static const struct gpu *facts_of(int gpu) {
+static struct gpu *facts_of(int gpu) {
     struct gpu *one = &facts[gpu];
     if (!one->known) {
         char own[64];
@@ -61,8 +73,9 @@ static const struct gpu *facts_of(int gpu) {
         one->step = number_of(gpu, "FAKE_STEP", 0.1);
         one->step_phase = number_of(gpu, "FAKE_STEP_PHASE", 0);
         one->average = number_of(gpu, "FAKE_AVERAGE", 0);
-        one->still = number_of(gpu, "FAKE_STILL", INFINITY);
-        one->reset = number_of(gpu, "FAKE_RESET", INFINITY);
+        one->delay = number_of(gpu, "FAKE_DELAY", 0);
+        one->part = number_of(gpu, "FAKE_PART", 0);
+        one->scale = number_of(gpu, "FAKE_SCALE", 1);
         one->known = 1;
     }
     return one;
@@ -73,6 +86,8 @@ static int check(int *gpu, const char *function) {
     const char *deny = getenv("FAKE_DENY"), *lost = getenv("FAKE_LOST");
     if (!gpu) return INVALID;
     if (*gpu >= 100 && !strstr(function, "Processes") && !strstr(function, "UUID")) return INVALID;
+    static int calls;
+    if (++calls <= number("FAKE_FIRST_FAIL", 0)) return UNKNOWN;
     if (lost && atoi(lost) == *gpu && unix_now() >= number("FAKE_EPOCH", 0) + atof(strchr(lost, '@') + 1))
         return GPU_IS_LOST;
     if (!deny) return OK;
@@ -87,7 +102,8 @@ static int check(int *gpu, const char *function) {
 
 #define CHECK(gpu) do { int r = check(gpu, __func__); if (r) return r; } while (0)
 
-int nvmlInitWithFlags(unsigned flags) { (void)flags; return OK; }
+int nvmlInit_v2(void) { return (int)number("FAKE_INIT", OK); }
+int nvmlInitWithFlags(unsigned flags) { (void)flags; return nvmlInit_v2(); }
 int nvmlShutdown(void) { return OK; }
 
 const char *nvmlErrorString(int error) {
@@ -181,6 +197,10 @@ int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(int *device, int **gpu) {
 
 int nvmlDeviceGetHandleByUUID(const char *uuid, int **device) {
     int number = 0;
+    if (sscanf(uuid, "GPU-%1d0000000-", &number) == 1 && number && number <= number_of(0, "FAKE_GPUS", 2)) {
+        *device = &gpus[number - 1];
+        return OK;
+    }
     if (sscanf(uuid, "MIG-%3d00000-", &number) != 1 || number < 100) return NOT_FOUND;
     *device = &mig_devices[(number - 100) / 10][number % 10];
     **device = number;
@@ -242,6 +262,18 @@ int nvmlDeviceGetProcessUtilization(
             if (n * SAMPLE_SECONDS >= from && (!to || n * SAMPLE_SECONDS < to))
                 last = n * SAMPLE_SECONDS, busy++;
         if (on != (unsigned)*gpu || !busy) continue;
+        if (getenv("FAKE_SAMPLES")) {
+            double loss = number("FAKE_LOSS", INFINITY);
+            for (double n = first; n * SAMPLE_SECONDS <= now; n++)
+                if (n * SAMPLE_SECONDS >= from && (!to || n * SAMPLE_SECONDS < to) &&
+                    fmod(n, loss)) {
+                    if (found < room)
+                        out[found] = (utilization_sample){
+                            pid, (unsigned long long)(n * SAMPLE_SECONDS * 1e6), percent, 0, 0, 0};
+                    found++;
+                }
+            continue;
+        }
         if (found < room)
             out[found] = (utilization_sample){
                 pid, (unsigned long long)(last * 1e6), percent * busy / samples, 0, 0, 0};
@@ -252,20 +284,91 @@ int nvmlDeviceGetProcessUtilization(
     return !found ? NOT_FOUND : found > room ? INSUFFICIENT_SIZE : OK;
 }
 
+/* From one Unix time to another. */
+static double drawn(int gpu, double from, double to) {
+    struct gpu *f = facts_of(gpu);
+    double kernels = activity_joules(&f->activity, gpu, to) - activity_joules(&f->activity, gpu, from);
+    return wave_joules(&f->wave, from, to) + kernels;
+}
+
+static double seen_in_part(int gpu, double last) {
+    struct gpu *f = facts_of(gpu);
+    if (!f->seen_until) f->seen_until = last;
+    while (f->seen_until < last - f->step / 2) {
+        double to = f->seen_until += f->step;
+        f->seen += drawn(gpu, to - f->part, to) * f->step / f->part;
+    }
+    return f->seen;
+}
+
+/* What the energy counter tells at its update `last`, both in seconds after the epoch. FAKE_BROKEN:
+ * "zero", "backward", "stale S" (it moves each S seconds), "spikes S" (for 10 ms of each S seconds it
+ * is at 10^9 J). */
+static double broken(int gpu, double joules, double since, double last) {
+    double epoch = facts_of(gpu)->epoch, s = 0;
+    const char *how = text_of(gpu, "FAKE_BROKEN");
+    char kind[16] = "";
+    if (!how || sscanf(how, "%15s %lf", kind, &s) < 1) return joules;
+    if (!strcmp(kind, "zero")) return 0;
+    if (!strcmp(kind, "backward")) return fmax(0, 1e6 - joules);
+    if (!strcmp(kind, "stale")) return drawn(gpu, epoch, epoch + floor(last / s) * s);
+    if (!strcmp(kind, "spikes")) return fmod(since, s) < 0.01 ? 1e9 : joules;
+    return joules;
+}
+
+typedef struct {
+    unsigned pid, running, percent, memory_percent;
+    unsigned long long most_memory;
+    unsigned samples;
+    unsigned long long percents, memory_percents, milliseconds, start;
+} accounting_stats;
+
+int nvmlDeviceGetAccountingStats_v2(int *gpu, accounting_stats *out) {
+    CHECK(gpu);
+    const char *path = getenv("FAKE_ACCOUNTING") ? getenv("FAKE_UTILIZATION") : NULL;
+    FILE *file = path ? fopen(path, "r") : NULL;
+    if (!file) return NOT_SUPPORTED;
+    unsigned on, pid, percent;
+    double from, to, now = unix_now(), start = INFINITY, end = 0, sum = 0;
+    while (fscanf(file, "%u %u %u %lf %lf", &on, &pid, &percent, &from, &to) == 5) {
+        if (on != (unsigned)*gpu || pid != out->pid || from > now) continue;
+        double until = to ? fmin(to, now) : now;
+        start = fmin(start, from);
+        end = fmax(end, until);
+        sum += percent * (floor(until / SAMPLE_SECONDS) - floor(from / SAMPLE_SECONDS));
+    }
+    fclose(file);
+    if (start > now) return NOT_FOUND;
+    *out = (accounting_stats){.pid = out->pid, .running = end == now, .start = start * 1e6};
+    out->samples = floor(end / SAMPLE_SECONDS) - floor(start / SAMPLE_SECONDS);
+    out->percents = sum;
+    out->milliseconds = out->running ? 0 : 1000 * (end - start);
+    return OK;
+}
+
 int nvmlDeviceGetTotalEnergyConsumption(int *gpu, unsigned long long *millijoules) {
     CHECK(gpu);
     const struct gpu *f = facts_of(*gpu);
-    double since = fmin(unix_now() - f->epoch, f->still), from = since >= f->reset ? f->reset : 0;
+    double reset = number_of(*gpu, "FAKE_RESET", INFINITY);
+    double since = fmin(unix_now() - f->epoch, number_of(*gpu, "FAKE_STILL", INFINITY));
+    double from = since >= reset ? reset : 0;
     double last = floor((since - f->step_phase) / f->step) * f->step + f->step_phase;
-    double joules = wave_joules(&f->wave, f->epoch + from, f->epoch + fmax(from, last));
+    double start = f->epoch + from, end = f->epoch + fmax(from, last);
+    double joules = f->part ? seen_in_part(*gpu, end) : drawn(*gpu, start, fmax(start, end - f->delay));
+    const char *module = getenv("FAKE_MODULE");
+    if (module && strcmp(module, "all")) joules *= 2;
+    joules = broken(*gpu, f->scale * joules, since, last);
     *millijoules = (unsigned long long)(joules * 1000) + (from ? 0 : 5000);
     return OK;
 }
 
 static unsigned milliwatts(int gpu, double average) {
-    const struct wave *wave = &facts_of(gpu)->wave;
-    double t = unix_now();
-    return 1000 * (average ? wave_joules(wave, t - average, t) / average : wave_watts(wave, t));
+    double t = unix_now(), moment = 1e-3, told = number_of(gpu, "FAKE_POWER", -1);
+    if (told >= 0) return 1000 * told;
+    if (average) return 1000 * drawn(gpu, t - average, t) / average;
+    struct gpu *f = facts_of(gpu);
+    double kernels = activity_joules(&f->activity, gpu, t) - activity_joules(&f->activity, gpu, t - moment);
+    return 1000 * (wave_watts(&f->wave, t) + kernels / moment);
 }
 
 int nvmlDeviceGetPowerUsage(int *gpu, unsigned *power) {
@@ -296,9 +399,107 @@ int nvmlDeviceGetEnforcedPowerLimit(int *gpu, unsigned *limit) {
     return OK;
 }
 
+static FILE *control(const char *name, int gpu, const char *mode) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s_%d", getenv("FAKE_CONTROLS"), name, gpu);
+    return fopen(path, mode);
+}
+
+static int put(const char *name, int gpu, unsigned value) {
+    FILE *file = control(name, gpu, "w");
+    if (!file) return NOT_SUPPORTED;
+    fprintf(file, "%u", value);
+    fclose(file);
+    return OK;
+}
+
+int nvmlDeviceGetPowerManagementLimit(int *gpu, unsigned *limit) {
+    CHECK(gpu);
+    FILE *file = control("limit", *gpu, "r");
+    *limit = 350000;
+    if (file && fscanf(file, "%u", limit) != 1) return INVALID;
+    if (file) fclose(file);
+    return OK;
+}
+
+int nvmlDeviceGetPowerManagementLimitConstraints(int *gpu, unsigned *low, unsigned *high) {
+    CHECK(gpu);
+    *low = 100000;
+    *high = 400000;
+    return OK;
+}
+
+int nvmlDeviceSetPowerManagementLimit(int *gpu, unsigned limit) {
+    CHECK(gpu);
+    return put("limit", *gpu, limit);
+}
+
+int nvmlDeviceGetMaxClockInfo(int *gpu, int kind, unsigned *mhz) {
+    CHECK(gpu);
+    *mhz = kind == 1 ? 1980 : 2619;
+    return OK;
+}
+
+int nvmlDeviceSetGpuLockedClocks(int *gpu, unsigned low, unsigned high) {
+    CHECK(gpu);
+    return low == high ? put("clock", *gpu, low) : INVALID;
+}
+
+int nvmlDeviceResetGpuLockedClocks(int *gpu) {
+    CHECK(gpu);
+    return put("clock", *gpu, 0);
+}
+
+static int version(char *out, unsigned length, const char *name, const char *otherwise) {
+    snprintf(out, length, "%s", getenv(name) ? getenv(name) : otherwise);
+    return OK;
+}
+
+int nvmlSystemGetDriverVersion(char *out, unsigned length) { return version(out, length, "FAKE_DRIVER", "580.1"); }
+
+int nvmlDeviceGetVbiosVersion(int *gpu, char *out, unsigned length) {
+    CHECK(gpu);
+    return version(out, length, "FAKE_VBIOS", "96.00");
+}
+
+int nvmlDeviceGetPersistenceMode(int *gpu, unsigned *on) {
+    CHECK(gpu);
+    *on = 1;
+    return OK;
+}
+
 int nvmlDeviceGetComputeMode(int *gpu, unsigned *mode) {
     CHECK(gpu);
     *mode = 0;
+    return OK;
+}
+
+static unsigned long long reasons_of(int gpu) {
+    int capped = milliwatts(gpu, 0) >= 1000 * number_of(gpu, "FAKE_CAP", INFINITY);
+    return (unsigned long long)number_of(gpu, "FAKE_REASONS", 0) | (capped ? 4 : 0);
+}
+
+int nvmlDeviceGetCurrentClocksEventReasons(int *gpu, unsigned long long *reasons) {
+    CHECK(gpu);
+    *reasons = reasons_of(*gpu);
+    return OK;
+}
+
+int nvmlDeviceGetCurrentClocksThrottleReasons(int *gpu, unsigned long long *reasons) {
+    CHECK(gpu);
+    *reasons = reasons_of(*gpu);
+    return OK;
+}
+
+int nvmlDeviceGetClockInfo(int *gpu, int kind, unsigned *mhz) {
+    CHECK(gpu);
+    *mhz = kind != 1 ? 2619 : reasons_of(*gpu) ? 1200 : 1980;
+    return OK;
+}
+
+int nvmlDeviceGetPerformanceState(int *gpu, int *state) {
+    CHECK(gpu);
+    *state = 2;
     return OK;
 }
 
@@ -330,6 +531,10 @@ int nvmlDeviceGetFieldValues(int *gpu, int count, field_value *fields) {
         fields[i].result = known ? check(gpu, name) : NOT_SUPPORTED;
         fields[i].type = 1;
         fields[i].value.u = fields[i].id == 186 ? milliwatts(*gpu, 0) : 55;
+        const char *module = getenv("FAKE_MODULE");
+        if (!fields[i].scope || (module && !strcmp(module, "all"))) continue;
+        if (module && fields[i].scope == 1) fields[i].value.u *= 2;
+        else fields[i].result = NOT_SUPPORTED;
     }
     return OK;
 }

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hardware import cpus
 from hardware.compiled import library_folder
 from hardware.powercap import RANGE_MICROJOULES, Motion, Mover, moved, zone
 from hardware.waveform import Wave
@@ -107,6 +108,7 @@ def world(load: Load, **settings: str) -> Iterator[World]:
         with moved(motions, epoch=round(time.time() - 5, 6)) as mover:
             env = environment(load.gpus, mover.epoch)
             env["ENERGYCTL_POWERCAP"], env["ENERGYCTL_PERF"] = str(root), folder
+            env["ENERGYCTL_CPUFREQ"] = str(cpus.tree(Path(folder) / "cpu"))
             fakes = {f"FAKE_{name}": value for name, value in settings.items()}
             yield World(load, root, mover, env | fakes)
 

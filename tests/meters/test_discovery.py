@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import energyctl
 from energyctl import meters as meters_package
 from energyctl.energy import Domain
 from energyctl.errors import SettingsError
@@ -65,6 +66,36 @@ def test_an_estimate_stands_in_for_packages_that_cannot_be_read(
     assert by_name["cpu"].in_total
     assert warnings[0].startswith("not measured: package-0: reading ")
     assert warnings[1].startswith("CPU energy is estimated, not measured")
+
+
+def test_what_is_left_out_is_read_no_more_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENERGYCTL_POWERCAP", str(tmp_path))
+    zone(tmp_path, "intel-rapl:0", "package-0")
+    zone(tmp_path, "intel-rapl:0:0", "dram")
+    zone(tmp_path, "intel-rapl-mmio:0", "package-0")
+    with energyctl.Meter(0.05, gpus=[], leave_out=["dram-0", "package-0", "psys"]) as meter:
+        pass
+    domains = {d.domain.name: d for d in meter.energy.domains}
+    assert [n for n, d in domains.items() if d.joules is not None] == ["package-0-mmio"]
+    assert not any(d.domain.in_total for d in domains.values())
+    assert 'not measured: package-0, dram-0: left out by "leave_out"; no total has it' in (
+        meter.warnings
+    )
+    assert any('"leave_out": there is no psys on this machine' in w for w in meter.warnings)
+
+
+def test_a_zone_that_does_not_matter_can_be_left_out_of_the_total(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENERGYCTL_POWERCAP", str(tmp_path))
+    zone(tmp_path, "intel-rapl:0", "package-0")
+    zone(tmp_path, "intel-rapl:1", "package-0")
+    for leave_out, known in (([], False), (["package-0-intel-rapl:1"], True)):
+        with energyctl.Meter(0.05, gpus=[], leave_out=leave_out) as meter:
+            pass
+        assert (meter.energy.total_joules is not None) == known
 
 
 def test_the_environment_can_name_another_powercap_tree(

@@ -52,6 +52,64 @@ def test_packages_are_named_by_their_number_not_by_their_zone(tmp_path: Path) ->
     assert set(domains(tmp_path)) == {"package-1", "dram-1", "package-0"}
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (None, "has no readable name"),
+        ("package-0", "has the name package-0, and so has intel-rapl:0"),
+        ("socket-1", "has the name socket-1, which the kernel gives to no zone there"),
+        ("dram", "has the name dram, which the kernel gives to no zone there"),
+    ],
+)
+def test_a_zone_that_is_not_understood_leaves_the_cpu_unknown(
+    tmp_path: Path, name: str | None, why: str
+) -> None:
+    zone(tmp_path, "intel-rapl:0", "package-0")
+    other = zone(tmp_path, "intel-rapl:1", name or "")
+    if name is None:
+        (other / "name").unlink()
+    first, second = domains(tmp_path).values()
+    assert (first.name, first.missing) == ("package-0", None)
+    assert (second.kind, second.in_total) == ("cpu", True)
+    assert why in (second.missing or "")
+
+
+@pytest.mark.parametrize("name", ["", "dram", "gpu"])
+def test_a_part_that_is_not_understood_may_be_memory(tmp_path: Path, name: str) -> None:
+    zone(tmp_path, "intel-rapl:0", "package-0")
+    zone(tmp_path, "intel-rapl:0:0", "dram")
+    zone(tmp_path, "intel-rapl:0:1", name)
+    doubtful = list(domains(tmp_path).values())[-1]
+    assert (doubtful.kind, doubtful.in_total) == ("dram", True)
+    assert "it is not known what this counts" in (doubtful.missing or "")
+
+
+def test_memory_of_a_package_without_a_name_is_still_counted(tmp_path: Path) -> None:
+    zone(tmp_path, "intel-rapl:0", "")
+    zone(tmp_path, "intel-rapl:0:0", "dram")
+    dram = list(domains(tmp_path).values())[-1]
+    assert (dram.kind, dram.in_total, dram.missing) == ("dram", True, None)
+
+
+def test_what_is_shown_a_second_time_needs_no_name(tmp_path: Path) -> None:
+    zone(tmp_path, "intel-rapl:0", "package-0")
+    zone(tmp_path, "intel-rapl:1", "psys")
+    zone(tmp_path, "intel-rapl:2", "psys")
+    zone(tmp_path, "intel-rapl:3", "psys-1")
+    zone(tmp_path, "intel-rapl-mmio:0", "")
+    found = domains(tmp_path)
+    assert [name for name, d in found.items() if d.in_total] == ["package-0"]
+    assert all(d.missing is None for d in found.values())
+
+
+def test_zones_that_a_container_runtime_hides_say_what_to_do(tmp_path: Path) -> None:
+    for name in ("intel-rapl:0", "intel-rapl:0:0"):
+        (tmp_path / name).symlink_to(f"../nowhere/{name}")
+    meter = PowercapSource(tmp_path)
+    assert not meter.domains()
+    assert "systempaths=unconfined" in (meter.unavailable or "")
+
+
 def test_each_die_of_a_package_is_a_domain_of_its_own(tmp_path: Path, vendor: Path) -> None:
     for i, name in enumerate(("package-0-die-0", "package-0-die-1")):
         zone(tmp_path, f"intel-rapl:{i}", name)

@@ -7,6 +7,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from math import inf
 from pathlib import Path
 from statistics import median
 
@@ -20,6 +23,7 @@ from energyctl.meters.csv_files import CsvFiles
 from energyctl.meters.powercap import PowercapSource
 from energyctl.meters.sampler import Sampler
 from energyctl.meters.schedule import ReadSchedule
+from energyctl.meters.told_powers import ToldPowers
 from hardware.meter import ScriptedMeter
 from hardware.powercap import moving, zone
 from hardware.waveform import Square
@@ -156,18 +160,57 @@ def test_the_agenda_traces_a_young_phase_and_follows_what_wraps() -> None:
     agenda.located("gpu-0")
     assert not agenda.watching
     assert agenda.next_due(10.0, 0.0) == pytest.approx(10.09)
-    assert agenda.due(10.09) == {"gpu-0"}
+    assert agenda.due(10.09, 0.09) == {"gpu-0"}
     agenda.sampled(13.0)  # the phase is no longer young
     assert agenda.next_due(13.0, 0.0) == pytest.approx(14.0)
-    assert agenda.due(14.0) == {"gpu-0", "package-0"}
+    assert agenda.due(14.0, 4.0) == {"package-0"}
+
+
+def test_of_a_part_time_sensor_each_step_is_read_as_long_as_it_goes_on() -> None:
+    series = series_for(replace(GPU, part_time=True))
+    agenda = ReadSchedule({"gpu-0": series}, [{"gpu-0"}])
+    agenda.edge(10.0, steps=1, seconds=0.4)
+    agenda.located("gpu-0")
+    agenda.sampled(90.0)
+    assert agenda.next_due(90.0, 0.0) == pytest.approx(90.09)
+    assert agenda.due(90.05, 80.05) == set()
+    assert agenda.due(90.09, 80.09) == {"gpu-0"}
+
+
+@pytest.mark.parametrize("period", [0.001, 0.012])
+def test_a_fine_counter_is_looked_at_how_often_it_moves(period: float) -> None:
+    package = Domain("package-0", "cpu", "powercap", update_seconds=0.001)
+    meter = ScriptedMeter({package: lambda now: 100 * (now // period) * period})
+    meter.quick = True
+    for _ in range(TRIES):
+        sampler = Sampler([meter])
+        sampler.start()
+        sampler.phase("one")
+        (domain,) = sampler.stop().domains
+        if domain.update_seconds == pytest.approx(period, rel=0.2):
+            break
+    assert domain.update_seconds == pytest.approx(period, rel=0.2)
+
+
+def test_a_counter_that_is_late_is_watched_for_as_much_longer() -> None:
+    late = replace(GPU, delay_seconds=0.25)
+    agenda = ReadSchedule({"gpu-0": series_for(late)}, [{"gpu-0"}])
+    agenda.edge(10.0, steps=2, seconds=0.4)
+    for _ in range(4):
+        agenda.located("gpu-0")
+    assert agenda.watching  # of its steps of 0.1 s, three more than the two
+    agenda.due(10.6, 0.6)
+    assert agenda.watching
+    agenda.due(10.7, 0.7)
+    assert not agenda.watching
 
 
 def test_a_step_that_does_not_come_is_not_watched_for_ever() -> None:
     agenda = ReadSchedule({"gpu-0": series_for(GPU)}, [{"gpu-0"}])
     agenda.edge(10.0, steps=2, seconds=0.4)
-    assert agenda.due(10.39) == {"gpu-0"}
+    assert agenda.due(10.39, 0.39) == {"gpu-0"}
     assert agenda.watching
-    agenda.due(10.41)
+    agenda.due(10.41, 0.41)
     assert not agenda.watching
 
 
@@ -570,3 +613,43 @@ def test_an_interval_without_a_regular_sample_has_its_edges_and_its_gap() -> Non
     statistics = sampler.stop().energy(start, end).sampler
     assert statistics.samples >= 2
     assert statistics.max_gap_seconds == pytest.approx(end - start, abs=0.05)
+
+
+def test_the_power_that_gpus_tell_is_heard_beside_their_counters() -> None:
+    watts = {0: 210.0, 1: 0.0, 2: 65535.0}
+
+    class WithStates(ScriptedMeter):
+        def environment(self) -> Sequence[GpuState]:
+            now = time.monotonic()
+            return [
+                GpuState(gpu, "A GPU", now, power_watts=told, averaging_seconds=1.0)
+                for gpu, told in watts.items()
+            ]
+
+    counters = [replace(GPU, name=f"gpu-{gpu}", max_watts=800.0) for gpu in watts]
+    sampler = Sampler([WithStates({c: constant(200) for c in counters})], interval_seconds=0.05)
+    sampler.start()
+    sampler.phase("one")
+    wait_until(lambda: "gpu-0" in sampler.recording().told)
+    told = sampler.stop().told
+    assert set(told) == {"gpu-0"}
+    assert set(told["gpu-0"].watts) == {210.0}
+    assert told["gpu-0"].averaging_seconds == 1.0
+
+
+def test_without_a_gpu_with_a_counter_nothing_is_heard() -> None:
+    told = ToldPowers([], 1.0)
+    told.edge(5.0)
+    assert told.due == inf
+
+
+def test_power_is_heard_often_after_an_edge_and_seldom_later() -> None:
+    told, due = ToldPowers([GPU], 1.0), []
+    told.edge(100.0)
+    while told.due < 200:
+        due.append(told.due)
+        told.add([], 0.0, told.due)
+    apart = [b - a for a, b in pairwise(due)]
+    assert 100 <= due[0] <= 101
+    assert all(0.5 <= gap <= 1.5 for gap in apart[:11])
+    assert all(2.5 <= gap <= 7.5 for gap in apart[11:])

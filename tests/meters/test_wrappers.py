@@ -6,7 +6,7 @@ import importlib
 import inspect
 import os
 import pkgutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import get_type_hints
 
@@ -62,11 +62,17 @@ class Everything(Source):
     def read(self) -> Sequence[Reading]:
         return [Reading(GPU.name, 5.0, 7.0)]
 
+    def read_of(self, names: Set[str]) -> Sequence[Reading]:
+        return [r for r in self.read() if r.domain in names]
+
     def environment(self) -> Sequence[GpuState]:
         return (GpuState(0, "A GPU", 5.0, 50.0),)
 
     def processes(self) -> Sequence[GpuProcess]:
         return (GpuProcess(0, self.pid, 1 << 20),)
+
+    def unmetered_processes(self) -> Sequence[GpuProcess]:
+        return (GpuProcess(1, self.pid, None),)
 
     def utilization(self) -> Utilization:
         return Utilization([ProcessUtilization(0, self.pid, 5.0, 70.0)], [0])
@@ -97,7 +103,10 @@ def test_a_wrapper_passes_on_all_that_a_source_has(
     wrapper.read()
     for name in public_names() - {"close", "cpu_seconds"}:
         expected, found = getattr(source, name), getattr(wrapper, name)
-        if callable(expected):
+        if name == "read_of":
+            assert list(wrapper.read_of({LOST.name})) == []
+            expected, found = source.read(), wrapper.read_of({GPU.name})
+        elif callable(expected):
             expected, found = expected(), found()
         assert found == expected, name
     assert wrapper.cpu_seconds >= source.cpu_seconds

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pynvml
 
 from energyctl.energy import Domain
+from energyctl.meters.acceptance.record import as_accepted
 from energyctl.meters.base import (
     GpuProcess,
     GpuState,
@@ -22,9 +22,13 @@ from energyctl.meters.base import (
     Source,
     Utilization,
 )
+from energyctl.meters.gpu_facts import gpu_fact
 from energyctl.meters.nvml import processes as nvml_processes
 from energyctl.meters.nvml.device import Gpu, mig_devices, open_gpu, text
+from energyctl.meters.nvml.presence import evidence
+from energyctl.meters.nvml.retries import Patience
 from energyctl.meters.nvml.selection import Selection, VisibleGpu, named, visible
+from energyctl.meters.self_test import self_test
 
 
 def open_source(request: OpenRequest) -> NvmlSource:
@@ -40,43 +44,71 @@ def open_source(request: OpenRequest) -> NvmlSource:
             return visible(known, seen, os.environ.get("CUDA_DEVICE_ORDER"))
         return Selection([card.index for card in known])
 
-    return NvmlSource(select)
+    return NvmlSource(select, wanted=not request.no_gpu)
 
 
 class NvmlSource(Source):
-    """The GPUs of `select(gpus)`; all of them by default. No driver: `unavailable` says so."""
+    """The GPUs of `select(gpus)`; all of them by default. No driver: `unavailable` says so.
+
+    A GPU that there is, but that does not answer, is a domain that cannot be read: no total is
+    without it, unless no GPU is wanted.
+    """
 
     name = "nvml"
 
-    def __init__(self, select: Callable[[Sequence[VisibleGpu]], Selection] | None = None) -> None:
+    def __init__(
+        self,
+        select: Callable[[Sequence[VisibleGpu]], Selection] | None = None,
+        *,
+        wanted: bool = True,
+    ) -> None:
         """select: from the GPUs there are to those that are wanted."""
         self.unavailable: str | None = None
         self._gpus: list[Gpu] = []
+        self._others: list[VisibleGpu] = []  # that are not metered
         self._unreadable: tuple[Domain, ...] = ()
-        self._started = False
+        self._started = self._none_known = False
+        patience = Patience()
         try:
-            pynvml.nvmlInit()
+            patience.ask(pynvml.nvmlInit)
+            self._started = True
+            self._find(select, patience)
         except pynvml.NVMLError as error:
-            self.unavailable = f"no NVIDIA driver (libnvidia-ml.so.1): {error}"
-            if gpus_evident():
-                self._unreadable = _unreadable(f"there is a GPU, but NVML says: {error}")
-            if select is not None:
+            reason = self._silence(error)
+            self.unavailable = reason or f"no NVIDIA driver (libnvidia-ml.so.1): {error}"
+            if wanted:
+                self._unreadable = _unreadable(reason)
+            if not reason and select is not None:
                 select([])
-            return
-        self._started = True
-        try:
-            self._find(select)
-        except pynvml.NVMLError as error:
-            self.unavailable = f"the NVIDIA driver does not list its GPUs: {error}"
-            self._unreadable = _unreadable(self.unavailable)
         except BaseException:
             self.close()
             raise
+        else:
+            if self._none_known and wanted:
+                self._unreadable = _unreadable(_silent("there is none"))
 
-    def _find(self, select: Callable[[Sequence[VisibleGpu]], Selection] | None) -> None:
-        known = [_card(index) for index in range(pynvml.nvmlDeviceGetCount())]
+    def _silence(self, error: pynvml.NVMLError) -> str | None:
+        """Why a GPU cannot be asked; None where nothing shows that there is one."""
+        if self._started:
+            return f"the NVIDIA driver does not list its GPUs: {error}"
+        reason = _silent(str(error))
+        if reason is None and error.value != pynvml.NVML_ERROR_LIBRARY_NOT_FOUND:
+            return f"the NVIDIA driver does not answer: {error}"
+        return reason
+
+    def _find(
+        self, select: Callable[[Sequence[VisibleGpu]], Selection] | None, patience: Patience
+    ) -> None:
+        count = patience.ask(pynvml.nvmlDeviceGetCount)
+        known = [_card(index, patience) for index in range(count)]
         selection = Selection([card.index for card in known]) if select is None else select(known)
-        self._gpus = [open_gpu(index, known[index].uuid) for index in selection.indices]
+        self._gpus = [open_gpu(index, known[index].uuid, patience) for index in selection.indices]
+        self._others = [card for card in known if card.index not in selection.indices]
+        counters = [gpu for gpu in self._gpus if gpu.domain.quantity == "energy" and gpu.value]
+        for gpu, check in zip(counters, self_test(counters), strict=True):
+            gpu.judge_counter(check, patience)
+        self._gpus = [_as_accepted(gpu) for gpu in self._gpus]
+        self._none_known = not known
         if not known:
             self.unavailable = "the NVIDIA driver reports no GPU"
         elif not self._gpus:
@@ -84,6 +116,19 @@ class NvmlSource(Source):
         split = [gpu for gpu in self._gpus if gpu.mig and gpu.domain.missing is None]
         self.warnings = [
             *selection.warnings,
+            *(gpu.lesser for gpu in self._gpus if gpu.lesser),
+            *(
+                f"GPU {gpu.index} ({gpu.name}): its energy may be wrong: {check.words}"
+                for gpu in self._gpus
+                for check in gpu.domain.checks
+                if check.verdict == "doubted"
+            ),
+            *(
+                f"{gpu.domain.name} ({gpu.name}): its counter is of the whole module, so gpu_joules"
+                " has the energy of that module's CPU and memory in it"
+                for gpu in self._gpus
+                if gpu.is_module
+            ),
             *(
                 f"GPU {gpu.index} ({gpu.name}) is split by MIG: its energy is that of the whole"
                 " GPU, all instances together; no source reports that of one instance"
@@ -96,6 +141,10 @@ class NvmlSource(Source):
 
     def read(self) -> Sequence[Reading]:
         return [reading for gpu in self._gpus for reading in gpu.read()]
+
+    def read_of(self, names: Set[str]) -> Sequence[Reading]:
+        asked = [gpu for gpu in self._gpus if any(d.name in names for d in gpu.domains)]
+        return [reading for gpu in asked for reading in gpu.read()]
 
     def environment(self) -> Sequence[GpuState]:
         return tuple(gpu.state() for gpu in self._gpus)
@@ -113,6 +162,9 @@ class NvmlSource(Source):
         if reasons:
             raise NotReported("; ".join(reasons), processes)
         return processes
+
+    def unmetered_processes(self) -> Sequence[GpuProcess]:
+        return [process for card in self._others for process in nvml_processes.seen_on(card)]
 
     def utilization(self) -> Utilization:
         if self._unreadable:
@@ -134,32 +186,49 @@ class NvmlSource(Source):
                 pynvml.nvmlShutdown()
 
 
-def gpus_evident() -> bool:
-    """Whether the kernel's NVIDIA driver has a GPU, whatever NVML says.
+def _as_accepted(gpu: Gpu) -> Gpu:
+    """With what `doctor --accept` found of its counter."""
+    if gpu.domain.quantity == "energy" and gpu.domain.missing is None and gpu.uuid:
+        gpu.domain = as_accepted(gpu.domain, gpu_fact(pynvml, gpu.index))
+    return gpu
 
-    Each GPU has a folder below /proc/driver/nvidia/gpus (README of the NVIDIA Linux driver).
-    """
-    return any(Path("/proc/driver/nvidia/gpus").glob("*"))
+
+def _silent(answer: str) -> str | None:
+    """Of a GPU that there is, but that does not answer; None where nothing shows one."""
+    seen = evidence()
+    return None if seen is None else f"there is a GPU ({seen}), but NVML says: {answer}"
 
 
-def _unreadable(reason: str) -> tuple[Domain, ...]:
+def _unreadable(reason: str | None) -> tuple[Domain, ...]:
     """A domain for GPUs that draw power and cannot be asked, so that no total is without them."""
-    return (Domain("gpu", "gpu", "nvml", missing=reason),)
+    if reason is None:
+        return ()
+    cure = 'if it does not matter, "gpus": [] in the settings leaves it out'
+    return (Domain("gpu", "gpu", "nvml", missing=f"{reason}; {cure}"),)
 
 
-def _card(index: int) -> VisibleGpu:
+def known_gpus(names: Sequence[str]) -> Sequence[VisibleGpu]:
+    """All GPUs of the driver, which has been started, with those MIG devices of *names* that it
+    knows by their UUID alone. Raises NVMLError."""
+    patience = Patience()
+    count = patience.ask(pynvml.nvmlDeviceGetCount)
+    return _with_mig([_card(index, patience) for index in range(count)], names)
+
+
+def _card(index: int, patience: Patience) -> VisibleGpu:
     try:
-        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        handle = patience.ask(pynvml.nvmlDeviceGetHandleByIndex, index)
     except pynvml.NVMLError:
         return VisibleGpu(index, "")
     mig = tuple(uuid for _, uuid in mig_devices(handle))
-    return VisibleGpu(index, _said(handle, "UUID"), _said(handle, "Name"), mig)
+    uuid, name = (_said(handle, fact, patience) for fact in ("UUID", "Name"))
+    return VisibleGpu(index, uuid, name, mig)
 
 
-def _said(handle: Any, fact: str) -> str:
+def _said(handle: Any, fact: str, patience: Patience) -> str:
     """nvmlDeviceGetUUID or nvmlDeviceGetName; empty where it is not told."""
     try:
-        return text(getattr(pynvml, f"nvmlDeviceGet{fact}")(handle))
+        return text(patience.ask(getattr(pynvml, f"nvmlDeviceGet{fact}"), handle))
     except pynvml.NVMLError:
         return ""
 

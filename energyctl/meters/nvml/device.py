@@ -11,14 +11,19 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 import pynvml
 
-from energyctl.energy import Domain
-from energyctl.meters.base import GpuState, Reading, timed_reading
+from energyctl.energy import Check, Domain
+from energyctl.meters.base import CLOCKS_SECONDS, GpuState, Reading, timed_reading
+from energyctl.meters.nvml import clocks
+from energyctl.meters.nvml.module import MODULE_SCOPE, is_module
+from energyctl.meters.nvml.retries import NEVER, Patience
+from energyctl.meters.self_test import Look
 
 # Steps of 20 to 100 ms have been seen; the sampler measures the real ones.
 COUNTER = Domain("gpu", "gpu", "nvml energy counter", resolution_joules=0.001, update_seconds=0.1)
@@ -37,8 +42,10 @@ POWER = Domain(
 # nvmlDeviceGetPowerUsage, NVML API reference: "on Ampere (except GA100) or newer GPUs, the API
 # returns power averaged over 1 sec interval", before that the instant power.
 AVERAGE_SECONDS = 1.0
-NEVER = (pynvml.NVML_ERROR_NOT_SUPPORTED, pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
 GA100_DEVICES = range(0x2080, 0x2100)  # PCI device ids (pci.ids: A100, A30, A800)
+
+Figure = tuple[Domain, Callable[[Any], float]]
+"""Of a GPU's energy: joules or watts, and what reads them by its handle."""
 
 
 @dataclass
@@ -52,9 +59,19 @@ class Gpu:
     domain: Domain
     value: Callable[[Any], float] | None
     mig: tuple[Any, ...] = ()  # handles of its MIG devices
+    lesser: str | None = None  # why a better source is not used
     average: Domain | None = None  # its averaged power, where that checks an instant one
+    averaging_seconds: float = 0.0  # of nvmlDeviceGetPowerUsage
+    figures: list[Figure] = field(default_factory=list)  # lesser ones of its energy
     absent: set[str] = field(default_factory=set)  # facts that it does not have
-    last_sample: int = 0  # of its processes' utilization: microseconds of Unix time
+    clocks_asked: float = -inf  # time.monotonic()
+    # Of its processes' utilization: from when on to ask, and the latest sample that was told, in
+    # microseconds of Unix time; the shortest time between two samples of one process.
+    last_sample: int = 0
+    before_sample: int = 0
+    period_seconds: float = inf
+    accounts: Mapping[int, Any] = field(default_factory=dict)  # of accounting.py, by pid
+    accounts_asked: float = -inf  # time.monotonic()
 
     @property
     def domains(self) -> tuple[Domain, ...]:
@@ -96,7 +113,91 @@ class Gpu:
             utilization_percent=None if utilization is None else float(utilization.gpu),
             memory_utilization_percent=None if utilization is None else float(utilization.memory),
             power_watts=self.ask("power", average_watts),
+            averaging_seconds=self.averaging_seconds,
+            **self._clocks(before),
         )
+
+    def _clocks(self, now: float) -> clocks.Clocks:
+        """Each few seconds: so many more questions are most of what a look costs."""
+        if now - self.clocks_asked < 0.9 * CLOCKS_SECONDS:
+            return {}
+        self.clocks_asked = now
+        return {
+            "sm_mhz": self.ask("sm clock", clocks.sm_mhz),
+            "memory_mhz": self.ask("memory clock", clocks.memory_mhz),
+            "performance_state": self.ask("performance state", clocks.performance_state),
+            "limits": clocks.limits(self.ask),
+        }
+
+    def look(self) -> Look:
+        """For the self-test of its counter."""
+        joules = self.read()[0]
+        if self.is_module:
+            watts = self._beside("module power", lambda handle: _scoped_watts(handle, MODULE_SCOPE))
+            return Look(joules.time, joules.value, watts, None)
+        instant = self._beside("instant power", _instant_watts)
+        average = self._beside("power", average_watts)
+        if self.averaging_seconds:
+            return Look(joules.time, joules.value, instant, average)
+        return Look(joules.time, joules.value, average if instant is None else instant, None)
+
+    def _beside(self, fact: str, ask: Callable[[Any], float]) -> float | None:
+        """A power reading that its counter can be held against."""
+        watts = self.ask(fact, ask)
+        return watts if watts is not None and self.domain.believes(watts) else None
+
+    @property
+    def is_module(self) -> bool:
+        """Its counter is of more than itself."""
+        return (self.domain.part or "").startswith("module/")
+
+    def judge_counter(self, check: Check, patience: Patience) -> None:
+        """Keeps the verdict on its counter; one that is refused gives way to integrated power."""
+        if check.verdict == "refused":
+            self.take_best(patience, check.words)
+        self.domain = replace(self.domain, checks=(check,))
+
+    def take_best(self, patience: Patience, *why: str) -> None:
+        """Takes the best figure that is left and answers; `why` not those before it."""
+        reasons = [*why]
+        while self.figures:
+            domain, value = self.figures.pop(0)
+            try:
+                patience.ask(value, self.handle)
+            except pynvml.NVMLError as error:
+                reasons.append(str(error))
+                continue
+            self.domain, self.value = domain, value
+            if reasons and domain.quantity == "power":
+                self.lesser = (
+                    f"GPU {self.index} ({self.name}): its power is integrated, which is less "
+                    f"accurate than an energy counter: {reasons[0]}"
+                )
+            if self.figures and self.averaging_seconds and domain.quantity == "power":
+                self._check_by_average()
+            return
+        missing = (
+            f"GPU {self.index} ({self.name}) reports neither energy nor power: {reasons[-1]}; "
+            f"{_cure(self.index)}"
+        )
+        self.value = None
+        self.domain = Domain(
+            f"gpu-{self.index}", "gpu", "nvml", part=self.domain.part, missing=missing
+        )
+
+    def _check_by_average(self) -> None:
+        """Instant power gets its average beside it.
+
+        The sensor sees a part of the time only (25 ms of each 100 ms on A100 and H100; Yang,
+        Adamek, Armour), so a load with a period may show at the same place of it each time. The
+        average over a second is blurred, but not so blind: by what the two disagree, either may be
+        off.
+        """
+        with contextlib.suppress(pynvml.NVMLError):
+            average_watts(self.handle)
+            name, (average, _) = f"{self.domain.name}-average", self.figures.pop()
+            self.average = replace(average, name=name, kind="other", in_total=False)
+            self.domain = replace(self.domain, check=name)
 
 
 def text(value: str | bytes) -> str:
@@ -104,60 +205,40 @@ def text(value: str | bytes) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def open_gpu(index: int, uuid: str) -> Gpu:
+def open_gpu(index: int, uuid: str, patience: Patience) -> Gpu:
     """The GPU with the best source that it has."""
     label, name = f"gpu-{index}", "GPU"
-    cure = f'leave it out with "gpus" if it does not matter (nvidia-smi -i {index} may tell more)'
     try:
-        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        handle = patience.ask(pynvml.nvmlDeviceGetHandleByIndex, index)
         with contextlib.suppress(pynvml.NVMLError):
-            name = text(pynvml.nvmlDeviceGetName(handle))
+            name = text(patience.ask(pynvml.nvmlDeviceGetName, handle))
     except pynvml.NVMLError as error:
-        missing = f"GPU {index} cannot be opened: {error}; {cure}"
+        missing = f"GPU {index} cannot be opened: {error}; {_cure(index)}"
         return Gpu(index, name, uuid, None, Domain(label, "gpu", "nvml", missing=missing), None)
     mig = tuple(handle for handle, _ in mig_devices(handle))
-    failure: Exception | None = None
     averaging = _averaging_seconds(handle)
     part = f"gpu/{uuid}" if uuid else None
-    counter = replace(COUNTER, name=label, part=part, max_watts=_most_watts(handle))
-    instant = replace(POWER, name=label, part=part, max_watts=counter.max_watts)
+    most_watts = _most_watts(handle, patience)
+    counter = replace(COUNTER, name=label, part=part, max_watts=most_watts)
+    if is_module(lambda scope: _scoped_watts(handle, scope)):
+        module = f"module/{uuid or index}"
+        counter = replace(counter, name=f"module-{index}", part=module, max_watts=None)
+    instant = replace(POWER, name=label, part=part, max_watts=most_watts)
     average = replace(instant, averaging_seconds=averaging)
-    for domain, value in (
-        (counter, _joules),
-        (instant, _instant_watts),
-        (average, average_watts),
-    ):
-        try:
-            value(handle)
-        except pynvml.NVMLError as error:
-            failure = error
-            continue
-        gpu = Gpu(index, name, uuid, handle, domain, value, mig)
-        return _checked(gpu, average) if domain is instant and averaging else gpu
-    missing = f"GPU {index} ({name}) reports neither energy nor power: {failure}; {cure}"
-    domain = Domain(label, "gpu", "nvml", part=part, missing=missing)
-    return Gpu(index, name, uuid, handle, domain, None, mig)
-
-
-def _checked(gpu: Gpu, average: Domain) -> Gpu:
-    """Instant power with its average beside it.
-
-    The sensor sees a part of the time only (25 ms of each 100 ms on A100 and H100; Yang, Adamek,
-    Armour), so a load with a period may show at the same place of it each time. The average over a
-    second is blurred, but not so blind: by what the two disagree, either may be off.
-    """
-    with contextlib.suppress(pynvml.NVMLError):
-        average_watts(gpu.handle)
-        name = f"{gpu.domain.name}-average"
-        gpu.average = replace(average, name=name, kind="other", in_total=False)
-        gpu.domain = replace(gpu.domain, check=name)
+    gpu = Gpu(index, name, uuid, handle, instant, None, mig, averaging_seconds=averaging)
+    gpu.figures = [(counter, _joules), (instant, _instant_watts), (average, average_watts)]
+    gpu.take_best(patience)
     return gpu
 
 
-def _most_watts(handle: Any) -> float | None:
+def _cure(index: int) -> str:
+    return f'leave it out with "gpus" if it does not matter (nvidia-smi -i {index} may tell more)'
+
+
+def _most_watts(handle: Any, patience: Patience) -> float | None:
     """Twice the highest power limit that can be set; None where the GPU does not tell."""
     try:
-        _, highest = pynvml.nvmlDeviceGetPowerManagementLimitConstraints(handle)
+        _, highest = patience.ask(pynvml.nvmlDeviceGetPowerManagementLimitConstraints, handle)
     except pynvml.NVMLError:
         return None
     return 2 * highest / 1000 or None
@@ -196,12 +277,16 @@ def _instant_watts(handle: Any) -> float:
     return _field(handle, pynvml.NVML_FI_DEV_POWER_INSTANT) / 1000
 
 
+def _scoped_watts(handle: Any, scope: int) -> float:
+    return _field(handle, (pynvml.NVML_FI_DEV_POWER_INSTANT, scope)) / 1000
+
+
 def average_watts(handle: Any) -> float:
     return float(pynvml.nvmlDeviceGetPowerUsage(handle)) / 1000
 
 
-def _field(handle: Any, field_id: int) -> float:
-    """One field value; NVMLError where the GPU or the driver does not have it."""
+def _field(handle: Any, field_id: int | tuple[int, int]) -> float:
+    """One field value, by id or (id, scope); NVMLError where it is not to be had."""
     (result,) = pynvml.nvmlDeviceGetFieldValues(handle, [field_id])
     if result.nvmlReturn != pynvml.NVML_SUCCESS:
         raise pynvml.NVMLError(result.nvmlReturn)

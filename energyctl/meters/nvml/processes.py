@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
+from math import inf
 from typing import Any
 
 import pynvml
 
+from energyctl.energy import Domain
 from energyctl.meters.base import GpuProcess, NotReported, ProcessUtilization
-from energyctl.meters.nvml.device import Gpu
+from energyctl.meters.nvml import accounting
+from energyctl.meters.nvml.device import Gpu, mig_devices
+from energyctl.meters.nvml.selection import VisibleGpu
 
 # The first question about utilization, and one after a pause, goes so far back.
 LONGEST_SECONDS = 5.0
 # The longest sample period (nvmlUtilization_t): what is not told by then, was not.
 PERIOD_SECONDS = 1.0
+SHORTEST_PERIOD_SECONDS = 0.1  # nvmlUtilization_t: 1/6 to 1 s
 
 
 def processes(gpu: Gpu) -> list[GpuProcess]:
@@ -39,12 +45,24 @@ def processes(gpu: Gpu) -> list[GpuProcess]:
     return [GpuProcess(gpu.index, pid, memory) for pid, memory in memory_bytes.items()]
 
 
+def seen_on(card: VisibleGpu) -> list[GpuProcess]:
+    """Who is on a GPU that is not metered; nobody where it does not tell."""
+    try:
+        handle = pynvml.nvmlDeviceGetHandleByIndex(card.index)
+        mig = tuple(device for device, _ in mig_devices(handle)) if card.mig else ()
+        domain = Domain(f"gpu-{card.index}", "gpu", "nvml")
+        return processes(Gpu(card.index, card.name, card.uuid, handle, domain, None, mig))
+    except (pynvml.NVMLError, NotReported):
+        return []
+
+
 def utilization(gpu: Gpu) -> list[ProcessUtilization]:
     """Processes that were busy on it since the last call; NotReported where it does not tell.
 
     nvmlDeviceGetProcessUtilization (Maxwell and later, not with MIG) is handed a time, in
     microseconds of Unix time, and gives a sample for each process that was busy in a sample
-    period (1/6 to 1 s) after it; NVML_ERROR_NOT_FOUND: there is none.
+    period (1/6 to 1 s) after it, or one for each period; NVML_ERROR_NOT_FOUND: there is none.
+    Of processes that the driver keeps accounts of, those tell: no sample is lost to them.
     """
     if gpu.handle is None:
         raise NotReported(f"GPU {gpu.index} cannot be opened")
@@ -62,12 +80,45 @@ def utilization(gpu: Gpu) -> list[ProcessUtilization]:
     busy = [s for s in samples if s.pid and 0 < s.smUtil <= 100 and s.timeStamp > since]
     last = max((s.timeStamp for s in busy), default=since)
     gpu.last_sample = max(last, unix - _microseconds(PERIOD_SECONDS))
-    return [
+    accounted, pids = accounting.utilization(gpu, {s.pid for s in busy}, now, unix / 1e6)
+    lengths = _lengths(gpu, busy)
+    return accounted + [
         ProcessUtilization(
-            gpu.index, s.pid, now - max(0, unix - s.timeStamp) / 1e6, float(s.smUtil)
+            gpu.index,
+            s.pid,
+            now - max(0, unix - s.timeStamp) / 1e6,
+            float(s.smUtil),
+            lengths.get(s.timeStamp),
         )
         for s in busy
+        if s.pid not in pids
     ]
+
+
+def _lengths(gpu: Gpu, samples: list[Any]) -> dict[int, float]:
+    """Seconds that each sample is of, by its stamp; empty where there is one for each process.
+
+    A sample is of the time since the one before; where that is longer than a sample period and a
+    half, the GPU was idle in between, or a sample was lost, and it is of one period.
+    """
+    by_process: dict[int, list[int]] = {}
+    for sample in samples:
+        by_process.setdefault(sample.pid, []).append(sample.timeStamp)
+    apart = [
+        (after - before) / 1e6
+        for stamps in by_process.values()
+        for before, after in pairwise(sorted(set(stamps)))
+    ]
+    told = [seconds for seconds in apart if seconds >= SHORTEST_PERIOD_SECONDS]
+    gpu.period_seconds = min([*told, gpu.period_seconds])
+    if gpu.period_seconds == inf:
+        return {}
+    period, lengths = gpu.period_seconds, {}
+    for stamp in sorted({sample.timeStamp for sample in samples}):
+        before = (stamp - gpu.before_sample) / 1e6
+        lengths[stamp] = before if 0 < before <= 1.5 * period else period
+        gpu.before_sample = stamp
+    return lengths
 
 
 def _microseconds(seconds: float) -> int:

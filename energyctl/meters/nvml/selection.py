@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from energyctl.errors import SettingsError
+from energyctl.meters.base import HIDDEN
 
 
 @dataclass(frozen=True)
@@ -26,24 +27,22 @@ class Selection(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-HIDDEN = ("-1", "none", "void", "NoDevFiles")  # ways to say that CUDA shall see no GPU
-
-
 def named(known: Sequence[VisibleGpu], gpus: Sequence[int | str]) -> Selection:
     """The GPUs in `gpus` (indices or UUIDs; of a MIG device: the GPU that it is a part of).
 
     SettingsError for one that is not there.
     """
-    return Selection(sorted({_one(known, gpu) for gpu in gpus}))
+    return Selection(sorted({index_of(known, gpu) for gpu in gpus}))
 
 
-def _one(known: Sequence[VisibleGpu], gpu: int | str) -> int:
+def index_of(known: Sequence[VisibleGpu], gpu: int | str, field: str = "gpus") -> int:
+    """The GPU of that name, which stands in a `field` of the settings. Raises SettingsError."""
     found = _find(known, str(gpu))
     if len(found) == 1:
         return found[0]
     there = ", ".join(f"{c.index} ({c.uuid})" if c.uuid else f"{c.index}" for c in known)
     problem = "several GPUs begin with" if found else "there is no GPU"
-    raise SettingsError(f'"gpus": {problem} {gpu}; this machine has {there or "none"}')
+    raise SettingsError(f'"{field}": {problem} {gpu}; this machine has {there or "none"}')
 
 
 def visible(known: Sequence[VisibleGpu], value: str, order: str | None = None) -> Selection:

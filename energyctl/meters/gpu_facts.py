@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from energyctl.meters import nvml_module
 from energyctl.system.timeouts import DRIVER_SECONDS, CallTimeout, call_within
 
 
 def gpu_facts() -> list[dict[str, Any]] | None:
-    """Index, name, UUID, driver, power limit (W) and persistence mode of each GPU.
+    """Index, name, UUID, driver, VBIOS, power limit (W) and persistence mode of each GPU.
 
     None where there is no driver, or none that answers.
     """
+    if nvml_module.problem():
+        return None
     try:
         return call_within(DRIVER_SECONDS, "nvml", _gpu_facts)
     except CallTimeout:
@@ -27,14 +30,16 @@ def _gpu_facts() -> list[dict[str, Any]] | None:
         return None
     try:
         count = pynvml.nvmlDeviceGetCount()
-        return [_gpu_fact(pynvml, index) for index in range(count)]
+        return [gpu_fact(pynvml, index) for index in range(count)]
     except pynvml.NVMLError:
         return None
     finally:
         pynvml.nvmlShutdown()
 
 
-def _gpu_fact(nvml: Any, index: int) -> dict[str, Any]:
+def gpu_fact(nvml: Any, index: int) -> dict[str, Any]:
+    """Of one GPU, by the module, which has been started."""
+
     def ask(function: Any, *arguments: Any) -> Any:
         try:
             value = function(*arguments)
@@ -50,6 +55,7 @@ def _gpu_fact(nvml: Any, index: int) -> dict[str, Any]:
         "name": ask(nvml.nvmlDeviceGetName, handle),
         "uuid": ask(nvml.nvmlDeviceGetUUID, handle),
         "driver": ask(nvml.nvmlSystemGetDriverVersion),
+        "vbios": ask(nvml.nvmlDeviceGetVbiosVersion, handle),
         "power_limit_watts": None if limit is None else limit / 1000,
         "persistence_mode": None if mode is None else bool(mode),
     }

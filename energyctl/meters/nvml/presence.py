@@ -1,0 +1,30 @@
+"""Whether there is a GPU, whatever the driver's library says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# README of the NVIDIA Linux driver: each GPU has a folder there.
+KERNEL = Path("/proc/driver/nvidia/gpus")
+DEVICES = Path("/dev")
+PCI = Path("/sys/bus/pci/devices")
+NVIDIA, DISPLAY = "0x10de", "0x03"  # pci.ids: the vendor, the base class of GPUs
+
+
+def evidence() -> str | None:
+    """The first thing that shows a GPU: one that draws power, whether or not it can be asked.
+
+    /dev/dxg is the GPU of the Windows around WSL.
+    """
+    nodes = [*KERNEL.glob("*"), *DEVICES.glob("nvidia*"), *DEVICES.glob("dxg")]
+    devices = (device for device in PCI.glob("*") if _is_gpu(device))
+    found = next(iter(nodes), None) or next(devices, None)
+    return None if found is None else str(found)
+
+
+def _is_gpu(device: Path) -> bool:
+    try:
+        vendor, kind = ((device / name).read_text(encoding="ascii") for name in ("vendor", "class"))
+    except OSError:
+        return False
+    return vendor.strip() == NVIDIA and kind.startswith(DISPLAY)

@@ -1,0 +1,31 @@
+"""Benchmarks on simulated clocks run, beside any other test: a busy machine changes no figure."""
+
+from __future__ import annotations
+
+import re
+
+from benchmarks.running import printed
+
+
+def test_settling_prints_a_row_for_each_background() -> None:
+    output = printed("settling", "--repeats", "3", "--seconds", "60", "--only", "20 s (4)")
+    row = re.search(
+        r"^\| 20 s \(4\) \| (\d+) \((\d+)\) \| 1.00 \| 0.00 \| 0.00 \|", output, re.MULTILINE
+    )
+    assert row
+    assert 55 < float(row[1]) <= float(row[2]) < 70
+
+
+def test_baselines_prints_how_many_figures_were_inside() -> None:
+    output = printed("baselines", "--runs", "1", "--lengths", "20")
+    rows = re.findall(r"^\| (.*) \| 20 \| ([01])\.000 \| ([0-9.]+) \|", output, re.MULTILINE)
+    assert len(rows) == 21
+    assert all(float(error) < 20 for _, _, error in rows)
+    assert re.search(r"^\d+ missed", output, re.MULTILINE)
+
+
+def test_broken_counters_are_marked_and_healthy_ones_are_not() -> None:
+    few = "--trials", "1", "--starts", "60", "--runs", "4"
+    output = printed("broken_counters", *few, codes=(0,))
+    assert len(re.findall(r"^\| .* \| .*(?:start|run|band)", output, re.MULTILINE)) == 14
+    assert "60 healthy starts, 0 doubted" in output
