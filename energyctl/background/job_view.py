@@ -12,6 +12,7 @@ class JobView:
     away_seconds: since the end of the last iteration; 0 while one runs.
     coverage, max_gap_seconds: of the foreground so far; None while there is none.
     load: share of the last seconds in which its processes were busy; None: not known.
+    began: start of the newest iteration (Unix seconds); None before the first.
     """
 
     name: str
@@ -22,3 +23,4 @@ class JobView:
     coverage: float | None = None
     max_gap_seconds: float | None = None
     load: float | None = None
+    began: float | None = None

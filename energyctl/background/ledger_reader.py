@@ -7,7 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
+from energyctl.launchers.regular_files import open_regular
 from energyctl.results.ledger import Iteration, JobLedger, parse, parse_running
 from energyctl.results.paths import LEDGER
 from energyctl.system import processes
@@ -37,20 +39,23 @@ class LedgerFile:
     def new_rows(self) -> list[Iteration]:
         """The iterations that have ended since the last call."""
         whole = b""
-        with contextlib.suppress(OSError), open(self._folder / LEDGER, "rb") as file:
+        with contextlib.suppress(OSError), _opened(self._folder / LEDGER) as file:
             file.seek(self._offset)
             whole = file.read().rpartition(b"\n")[0]
         self._offset += len(whole) + 1 if whole else 0
         return parse(whole.decode(errors="replace"))
 
-    def launchers(self) -> list[processes.ProcessInfo]:
-        """The launchers that run an iteration now."""
-        return [launcher for _, launcher in self._notes() if launcher is not None]
-
-    def _notes(self) -> Iterator[tuple[Iteration, processes.ProcessInfo | None]]:
-        """Each note, and its launcher, where that is alive."""
+    def _notes(self) -> Iterator[tuple[Iteration, bool]]:
+        """Each note, and whether its launcher is alive; any process may have written one."""
         for path in sorted(self._folder.glob(".*.*.running")):
             with contextlib.suppress(OSError, ValueError):
-                if noted := parse_running(path.read_text()):
+                with _opened(path) as file:
+                    noted = parse_running(file.read().decode())
+                if noted:
                     iteration, ticks = noted
-                    yield iteration, processes.identify(int(path.name.split(".")[-2]), ticks)
+                    yield iteration, processes.is_alive(int(path.name.split(".")[-2]), ticks)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A load may put anything in the place of these files. Raises OSError."""
+    return open(open_regular(path), "rb")

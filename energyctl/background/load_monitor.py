@@ -10,11 +10,12 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from energyctl.launchers.proc_stat import read_stat
+from energyctl.launchers.regular_files import open_regular
 from energyctl.meters.base import ProcessUtilization, Source, Utilization
 from energyctl.meters.capabilities import gpu_processes
 from energyctl.results import background_load
@@ -46,16 +47,32 @@ class _Job:
     ended_seconds: float = 0.0  # of ended iterations, by their launchers' word
     lost_seconds: float = 0.0  # of launchers that were killed and left no word
     alive: dict[tuple[int, int], float] = field(default_factory=dict)
+    contained: dict[tuple[int, int], float] = field(default_factory=dict)
     spent: float = 0.0
 
-    def add(self, time: float, ended_seconds: float, last: int, trees: Sequence[Tree]) -> None:
-        """A look. last: pid of the last launcher whose time is in *ended_seconds*."""
+    def add(
+        self,
+        time: float,
+        ended_seconds: float,
+        last: int,
+        trees: Sequence[Tree],
+        contained: Sequence[Tree] = (),
+    ) -> None:
+        """A look. last: pid of the last launcher whose time is in *ended_seconds*; that of
+        containers (*contained*) never is."""
+        before, self.contained = (
+            self.contained,
+            {(t.root, t.began): t.cpu_seconds for t in contained},
+        )
+        gone = before.keys() - self.contained.keys()
+        self.lost_seconds += sum(before[key] for key in gone)
         now = {(t.root, t.began): t.cpu_seconds for t in trees if t.root != last}
         if ended_seconds == self.ended_seconds:
             gone = self.alive.keys() - now.keys()
             self.lost_seconds += sum(self.alive[key] for key in gone if key[0] != last)
         self.ended_seconds, self.alive = ended_seconds, now
         total = self.lost_seconds + ended_seconds + sum(now.values())
+        total += sum(self.contained.values())
         # A process that was ending at the look was missed; the next look has its time again.
         self.spent = max(self.spent, total)
         self.cpu.add(time, self.spent)
@@ -65,7 +82,8 @@ class LoadMonitor:
     """The load by *jobs*, whose logs and notes are in *folder*, on the GPUs of *meters*.
 
     clock: Unix time on the line of the spans that are asked for. gpu_pids: processes of the jobs
-    that were seen on a GPU lately, with their start times in clock ticks since boot.
+    that were seen on a GPU lately, with their start times in clock ticks since boot. saw: is told
+    the trees of each look. containers: the trees of containers, by the pid of their launcher.
     """
 
     def __init__(
@@ -74,9 +92,12 @@ class LoadMonitor:
         jobs: Sequence[str],
         folder: Path,
         clock: Callable[[], float] = time.time,
+        saw: Callable[[Sequence[Tree]], None] = lambda trees: None,
+        containers: Callable[[], Mapping[int, Sequence[Tree]]] = dict,
     ) -> None:
         self._meters = [m for m in meters if any(d.kind == "gpu" for d in m.domains())]
-        self._folder, self._clock = folder, clock
+        self._folder, self._clock, self._saw = folder, clock, saw
+        self._containers = containers
         self._jobs = {name: _Job() for name in jobs}
         self._looker = TreeReader()
         self._turn = threading.Lock()  # one look at a time
@@ -122,11 +143,13 @@ class LoadMonitor:
         except OSError:
             return  # nothing is known of this time
         before = self._clock()
-        trees = self._looker.look(launchers)
+        trees, contained = self._looker.look(launchers), self._containers()
         now, moment = (before + self._clock()) / 2, time.monotonic()
-        for tree in trees:
+        inside = [(pid, tree) for pid in launchers for tree in contained.get(pid, ())]
+        self._saw([*trees, *(tree for _, tree in inside)])
+        for launcher, tree in [*((tree.root, tree) for tree in trees), *inside]:
             for pid, began in tree.members.items():
-                self._whose[pid] = launchers[tree.root], began, moment
+                self._whose[pid] = launchers[launcher], began, moment
         for pid, (_, _, seen) in list(self._whose.items()):
             if moment - seen > REMEMBERED_SECONDS:
                 del self._whose[pid]
@@ -137,7 +160,7 @@ class LoadMonitor:
         with self._lock:
             for name, job in self._jobs.items():
                 own = [tree for tree in trees if launchers[tree.root] == name]
-                job.add(now, *words[name], own)
+                job.add(now, *words[name], own, [t for p, t in inside if launchers[p] == name])
 
     def _find_launchers(self) -> dict[int, str]:
         """pid → job of each launcher with a running iteration. OSError: the folder is gone."""
@@ -152,7 +175,7 @@ class LoadMonitor:
     def _word(self, job: str) -> tuple[float, int]:
         """CPU seconds of the ended iterations, and the pid of the last launcher in them."""
         try:
-            with open(self._folder / f".{job}.cpu", encoding="ascii") as file:
+            with open(self._folder / f".{job}.cpu", encoding="ascii", opener=open_regular) as file:
                 seconds, pid = file.read().split()
             return float(seconds), int(pid)
         except (OSError, ValueError):
@@ -182,9 +205,9 @@ class LoadMonitor:
             for gpu in told.gpus:
                 self._answers.setdefault(gpu, AnswerLine()).add(now)
             for (name, gpu), processes in found.items():
-                last = offset + max(process.time for process in processes)
-                percent = sum(process.sm_percent for process in processes)
-                self._jobs[name].gpus.setdefault(gpu, GpuLine()).add(last, percent)
+                line = self._jobs[name].gpus.setdefault(gpu, GpuLine())
+                for time_, percent, seconds in _samples(processes):
+                    line.add(offset + time_, percent, seconds)
         return absent
 
     def _ask_contexts(self) -> None:
@@ -272,6 +295,30 @@ class LoadMonitor:
             doubts.append("the driver reports pids that do not exist here (in a container)")
         return doubts
 
+    def seen_on(self, job: str) -> set[int]:
+        """The GPUs on which processes of the job had a context, or were busy."""
+        with self._lock:
+            return set(self._jobs[job].gpus)
+
     def tells(self, gpu: int) -> bool:
         """Whether the driver tells how busy each process is on that GPU, by pids of here."""
         return gpu in self._answers and gpu not in self.strange_gpus
+
+
+def _samples(
+    processes: Sequence[ProcessUtilization],
+) -> list[tuple[float, float, float | None]]:
+    """(time, percent, seconds) of all *processes* together, in time order.
+
+    Samples of one time add up, but not those of one process: they are of one and the same time.
+    """
+    if any(process.seconds is None for process in processes):
+        last = max(process.time for process in processes)
+        processes = [process._replace(time=last, seconds=None) for process in processes]
+    of_time: dict[float, dict[int, ProcessUtilization]] = {}
+    for process in processes:
+        of_time.setdefault(process.time, {})[process.pid] = process
+    return [
+        (time_, sum(one.sm_percent for one in busy.values()), next(iter(busy.values())).seconds)
+        for time_, busy in sorted(of_time.items())
+    ]

@@ -1,70 +1,36 @@
-"""Waits until the background is loaded: every job in an iteration, its load steady."""
+"""Waits until the background is loaded: every job shows its load, and its cycles are alike."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from energyctl.background.entries import Job
 from energyctl.background.group import BackgroundGroup
 from energyctl.background.job_view import JobView
 from energyctl.background.load_monitor import LoadMonitor
-from energyctl.background.steady_state import FEWEST, Steadiness
+from energyctl.background.steady_state import JobLook, Settling
+from energyctl.campaign.load_figures import LoadFigures, PowerReader
 from energyctl.campaign.run_state import RunState
+from energyctl.campaign.training.invocations import background_name
+from energyctl.config.places import VISIBLE
 from energyctl.errors import RunError
-from energyctl.results.background_load import CLOSE_SECONDS
+from energyctl.meters.base import HIDDEN
+from energyctl.results.cycles import BETWEEN_SECONDS, Cycle, typical_seconds
 from energyctl.results.schema import SettleJson
+from energyctl.text import short_duration
 
 TICK_SECONDS, SHORTEST_TICK_SECONDS = 0.5, 0.1
+LOOKS = 5
+"""In `seconds`, at least."""
 
-UNITS = ("percent", "cores")
-"""Of the figures of a job."""
+CURE = (
+    "make settle.timeout_seconds several iterations long, or the background's iterations shorter, "
+    "or give its registry entry a progress pattern, so that its epochs count"
+)
 
 FAILURES = 3
 """A job that failed so often in a row, and does not stay, is not waited for any longer."""
-
-
-class LoadFigures:
-    """Figures of the load: by the processes of each job, and of the GPUs.
-
-    Of a job: the utilisation of GPUs by its processes, or, where it is on none, or the driver
-    does not tell, CPU cores in use since the last reading. Of a GPU: its power, and its
-    utilisation where that is not told by process.
-    """
-
-    def __init__(self, live: RunState, loads: LoadMonitor) -> None:
-        self._sampler, self._loads = live.sampler, loads
-        self.busiest_gpu_percent = 0.0
-        loads.look()
-        self._time = loads.latest
-
-    def read(self) -> dict[str, float]:
-        self._loads.look()
-        before, self._time = self._time, self._loads.latest
-        since_last = self._loads.between(before, self._time, shortest_seconds=0.0)
-        # The driver's samples come up to a second apart.
-        lately = self._loads.between(self._time - CLOSE_SECONDS, self._time, shortest_seconds=0.0)
-        figures, percents = dict[str, float](), [0.0]
-        for job, load in since_last.items():
-            percent = lately[job].gpu_percent
-            if percent is not None:
-                figures[f"{job} percent"] = percent
-                percents.append(percent)
-            elif load.cpu_cores is not None:
-                figures[f"{job} cores"] = load.cpu_cores
-        gpus = self._sampler.latest().gpus
-        self._sampler.look()
-        for gpu in gpus:
-            percents.append(gpu.utilization_percent or 0.0)
-            if gpu.utilization_percent is not None and not self._loads.tells(gpu.gpu):
-                figures[f"gpu-{gpu.gpu} percent"] = gpu.utilization_percent
-            if gpu.power_watts is not None:
-                figures[f"gpu-{gpu.gpu} watts"] = gpu.power_watts
-        self.busiest_gpu_percent = max(percents)
-        return figures
-
-
-BETWEEN_SECONDS = 2.0
-"""Longer is nobody between two good iterations: it was stopped."""
 
 
 class JobWatch:
@@ -102,86 +68,168 @@ class JobWatch:
             elif not view.running and (not good or in_a_row or view.away_seconds > self._between):
                 self.away.append(view.name)
 
-    def without_failing(self, figures: Mapping[str, float]) -> dict[str, float]:
-        """Those figures that have to become steady."""
-        names = figures.keys() - {f"{job} {unit}" for job in self.failing for unit in UNITS}
-        return {name: figures[name] for name in figures if name in names}
-
 
 class SettleWait:
     """The looks at one background until it is loaded."""
 
     def __init__(self, live: RunState, background: BackgroundGroup, loads: LoadMonitor) -> None:
         self._wanted, self._background = live.context.settings.settle, background
+        self._jobs = {job.name: job for job in background.rendered.jobs}
+        self._trainings = {name: repr(job.training) for name, job in self._jobs.items()}
+        self._sampler, self._in_vain = live.sampler, live.context.in_vain
+        self._began = live.sampler.now()
+        # Copies that begin later have the same time to become steady.
+        delay = max(job.first_delay_seconds for job in self._jobs.values())
+        self.timeout = self._wanted.timeout_seconds + delay
         self._gauge, self._figures = LoadFigures(live, loads), dict[str, float]()
-        self._steadiness = Steadiness(self._wanted.seconds)
-        delay = max(job.restart_delay_seconds for job in background.rendered.jobs)
-        self._attendance = JobWatch(self._wanted.seconds, BETWEEN_SECONDS + delay)
-        self._now = live.sampler.now
+        self._settling = Settling(self._wanted.seconds, self._began + self.timeout)
+        between = BETWEEN_SECONDS + max(j.restart_delay_seconds for j in self._jobs.values())
+        self._attendance = JobWatch(self._wanted.seconds, between)
+        self._looks, self._failed = list[JobLook](), set[str]()
 
     def look(self) -> str | None:
         """What is still waited for, after one more look; None: nothing."""
-        self._figures, now = self._gauge.read(), time.monotonic()
-        attendance, steadiness = self._attendance, self._steadiness
-        views = self._background.views(self._now())
-        attendance.see(views, now)
-        steadiness.add(now, attendance.without_failing(self._figures))
+        self._figures, now = self._gauge.read(), self._sampler.now()
+        attendance, views = self._attendance, self._background.views(now)
+        attendance.see(views, time.monotonic())
+        self._settling.away(now, [*attendance.away, *attendance.failing])
+        self._looks = []
         if attendance.away:
-            steadiness.restart()
             return f"waiting for {', '.join(attendance.away)} to run"
-        if len(attendance.failing) == len(views):
+        there = [view for view in views if view.name not in attendance.failing]
+        if not there:
             return None
         percent, least = self._gauge.busiest_gpu_percent, self._wanted.min_gpu_utilization or 0.0
         if percent < least:
             return f"GPU utilisation {percent:.0f} % < {least:g} %"
-        return steadiness.moving()
+        cycles = self._background.cycles_in_units(self._wanted.longest_iteration_seconds)
+        self._looks = [self._look_at(view, *cycles[view.name], now) for view in there]
+        self._failed = {view.name for view in there if view.failures}
+        domains = {name for look in self._looks for name in self._gauge.on[look.name]}
+        return self._settling.look(now, self._looks, PowerReader(self._sampler, domains).between)
 
-    def failing(self) -> list[str]:
+    @property
+    def since(self) -> float | None:
+        return self._settling.since
+
+    def _look_at(self, view: JobView, cycles: Sequence[Cycle], unit: str, now: float) -> JobLook:
+        training = self._trainings[view.name]
+        on_cpus = bool(cycles) or self._hides_gpus(view.name) or training in self._in_vain.signs
+        gpus = self._jobs[view.name].placed.gpus
+        indices = None if gpus is None else {gpu.index for gpu in gpus}
+        missing = self._gauge.missing(view.name, on_cpus=on_cpus, gpus=indices)
+        return JobLook(
+            view.name,
+            began=now if view.began is None else view.began,
+            loaded=missing is None or training in self._in_vain.signs,
+            missing=missing or "",
+            cycles=cycles,
+            unit=unit,
+            endless=training in self._in_vain.cycles,
+        )
+
+    def _hides_gpus(self, job: str) -> bool:
+        environment = {**self._background.environment, **dict(self._jobs[job].environment)}
+        return environment.get(VISIBLE) in ("", *HIDDEN)
+
+    def verdict(self, moving: str | None) -> tuple[bool | None, str | None]:
+        """Whether the load is steady (None: nobody can tell), and why it is not known to be.
+
+        *moving*: what is still waited for. What was waited for in vain is remembered.
+        """
         failing = self._attendance.failing.items()
-        return [f"{job} failed {times} times in a row" for job, times in failing]
+        reasons = [f"{job} failed {times} times in a row" for job, times in failing]
+        if not reasons and (doubts := self._doubts(moving)):
+            return None, "; ".join([*doubts, CURE])
+        reasons[:0] = [moving] if moving else []
+        return not reasons, "; ".join(reasons) or None
 
-    def seen(self, seconds: float, moving: str | None) -> SettleJson:
-        """What the load looked like after so long; *moving*: what was not steady."""
+    def _doubts(self, moving: str | None) -> list[str]:
+        """Why nobody can tell whether the load is steady; nothing where it can be told."""
+        settling, now, doubts = self._settling, self._sampler.now(), list[str]()
+        for look in self._looks:
+            loaded, lasted = look.name in settling.loaded, short_duration(now - look.began)
+            if look.name in self._failed or (loaded and look.name not in settling.unseen):
+                continue
+            self._in_vain.cycles.add(self._trainings[look.name])
+            what = f"no whole {look.unit}"
+            if not loaded:
+                self._in_vain.signs.add(self._trainings[look.name])
+                what = f"neither a load ({look.missing}) nor a whole {look.unit}"
+            doubts.append(f"{what} of {look.name} was seen ({lasted} so far)")
+        if doubts or self._failed or not self._looks:
+            return doubts
+        if moving is not None and not settling.trends:
+            doubts.append(moving)
+        if moving is None and len(settling.cycles) == 1:
+            lasted = short_duration(settling.cycles[0].seconds)
+            doubts.append(f"only one whole {settling.unit} was seen ({lasted})")
+        return doubts
+
+    def seen(self, steady: bool | None, why: str | None) -> SettleJson:
+        """What the load looked like."""
+        settling, cycles = self._settling, self._settling.cycles
         return {
-            "seconds": seconds,
-            "steady": moving is None,
-            "moving": moving,
+            "seconds": self._sampler.now() - self._began,
+            "steady": steady,
+            "moving": why,
             "figures": self._figures,
-            "window_seconds": self._steadiness.span_seconds,
+            "loaded": {
+                job: settling.loaded[job] - self._began if job in settling.loaded else None
+                for job in self._jobs
+            },
+            "iterations": len(cycles),
+            "iteration_seconds": typical_seconds(cycles),
+            "iteration_is": settling.unit,
+            "window_seconds": cycles[-1].end - cycles[0].start if cycles else 0.0,
             "trends": {
-                name: {"mean": trend.mean, "drift": trend.drift}
-                for name, trend in self._steadiness.trends().items()
+                f"{name} watts": {"mean": trend.mean, "drift": trend.drift}
+                for name, trend in settling.trends.items()
             },
         }
 
 
 def settle(live: RunState, background: BackgroundGroup) -> None:
-    """Waits until every job is in an iteration and no figure of the load trends.
+    """Waits until every job shows its load, and the whole cycles seen since are alike.
 
-    What it saw is in ``live.settled``. After ``timeout_seconds``, or when nothing but failing
-    jobs is left to wait for, a warning, or RunError where the settings say ``fail``.
+    What it saw is in ``live.settled``, and since when the load is up in ``live.loaded_since``.
+    After ``timeout_seconds``, where nothing but failing jobs is left to wait for, or where nobody
+    can tell, a warning, or RunError where the settings say ``fail``.
     """
-    wanted, began = live.context.settings.settle, time.monotonic()
-    jobs = [job.name for job in background.rendered.jobs]
+    wanted, jobs = live.context.settings.settle, background.rendered.jobs
     background.loads = LoadMonitor(
-        live.context.meters, jobs, background.files.background_logs, live.sampler.now
+        live.context.meters,
+        [job.name for job in jobs],
+        background.files.background_logs,
+        live.sampler.now,
+        background.saw,
+        dict if live.context.watch.containers is None else live.context.watch.containers.look,
     )
+    background.watch_epochs({job.name: _progress(live, job) for job in jobs})
     wait = SettleWait(live, background, background.loads)
-    tick = min(TICK_SECONDS, max(wanted.seconds / FEWEST, SHORTEST_TICK_SECONDS))
-    elapsed, live.moving = 0.0, "waiting for the first figures"
-    # Copies that begin later have the same time to become steady.
-    timeout = wanted.timeout_seconds + max(j.first_delay_seconds for j in background.rendered.jobs)
-    live.until = time.time() + timeout
-    while live.moving is not None and elapsed < timeout:
+    tick = min(TICK_SECONDS, max(wanted.seconds / LOOKS, SHORTEST_TICK_SECONDS))
+    began, live.moving = time.monotonic(), "waiting for the first figures"
+    live.until = time.time() + wait.timeout
+    while live.moving is not None and time.monotonic() - began < wait.timeout:
         live.context.interrupts.wait(tick)
         live.moving = wait.look()
-        elapsed = time.monotonic() - began
         live.tick()
-    reasons = [*([live.moving] if live.moving else []), *wait.failing()]
-    moving, live.moving, live.until = "; ".join(reasons) or None, None, None
-    live.settled = wait.seen(elapsed, moving)
-    if moving is not None:
-        text = f"the background was not steady after {elapsed:.1f} s: {moving}"
-        if wanted.on_timeout == "fail":
-            raise RunError(text)
-        live.warnings.append(text)
+    live.loaded_since = wait.since
+    steady, why = wait.verdict(live.moving)
+    live.settled = wait.seen(steady, why)
+    live.moving = live.until = None
+    if steady:
+        return
+    seconds = live.settled["seconds"]
+    text = f"the background was not steady after {seconds:.1f} s: {why}"
+    if steady is None:
+        text = f"it is not known whether the background is steady after {seconds:.1f} s: {why}"
+    if wanted.on_timeout == "fail":
+        raise RunError(text)
+    live.warnings.append(text)
+
+
+def _progress(live: RunState, job: Job) -> str | None:
+    """The pattern of its progress."""
+    name = background_name(job.name)
+    return live.context.trainings.resolved(job.training, live.files, name).progress

@@ -104,24 +104,30 @@ class GpuLine:
     """How busy one job kept one GPU: the driver's samples of its processes."""
 
     def __init__(self) -> None:
-        self._times, self._percent = array("d"), array("d")
+        self._times, self._percent, self._lengths = array("d"), array("d"), array("d")
 
-    def add(self, time: float, percent: float) -> None:
-        """*percent*: of all its processes, until *time*."""
+    def add(self, time: float, percent: float, seconds: float | None = None) -> None:
+        """*percent*: of all its processes, for *seconds* until *time*; None: since the one before,
+        as far as that is close."""
         if not self._times or time > self._times[-1]:
             self._times.append(time)
             self._percent.append(min(100.0, percent))
+            self._lengths.append(math.nan if seconds is None else seconds)
 
     def stretches(self, start: float, end: float) -> Iterator[tuple[float, float, float]]:
         """(from, to, percent) of all the time within the span in which it was busy."""
         for place in range(bisect_left(self._times, start), len(self._times)):
-            time = self._times[place]
+            time, length = self._times[place], self._lengths[place]
             before = self._times[place - 1] if place else -math.inf
-            since = before if time - before <= CLOSE_SECONDS else time - SAMPLE_SECONDS
+            if not math.isnan(length):
+                since = max(before, time - length)
+            else:
+                length = SAMPLE_SECONDS
+                since = before if time - before <= CLOSE_SECONDS else time - length
             if since >= end:
                 return
             # The next sample may not have come when the span ended.
-            open_end = place == len(self._times) - 1 and time < end <= time + SAMPLE_SECONDS
+            open_end = place == len(self._times) - 1 and time < end <= time + length
             until = end if open_end else min(time, end)
             yield max(since, start), until, self._percent[place]
 

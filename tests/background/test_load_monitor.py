@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from energyctl.background.load_monitor import REMEMBERED_SECONDS, LoadMonitor
+from energyctl.background.load_monitor import REMEMBERED_SECONDS, LoadMonitor, _samples
 from energyctl.energy import Domain
 from energyctl.meters.base import (
     GpuProcess,
@@ -98,6 +98,22 @@ def test_a_sample_of_a_gpu_stands_for_a_second_where_it_stands_alone() -> None:
     assert on_gpus({0: line}, 0, 10) == pytest.approx((0.2, 10.0))
     assert on_gpus({0: line}, 1.5, 2) == pytest.approx((1.0, 50.0))
     assert on_gpus({0: line}, 8, 10) == pytest.approx((0.0, 0.0))
+
+
+def test_samples_of_known_length_leave_the_time_between_them_idle() -> None:
+    line = GpuLine()
+    for time_ in (1.0, 1.2, 1.4, 2.0, 2.2, 9.8):  # windows of 0.2 s
+        line.add(time_, 50.0, 0.2)
+    assert on_gpus({0: line}, 0, 10) == pytest.approx((0.14, 7.0))
+    assert on_gpus({0: line}, 1.4, 2.0) == pytest.approx((1 / 3, 50 / 3))
+
+
+def test_percents_add_up_over_processes_and_not_over_samples() -> None:
+    rows = [(11, 1.0), (11, 1.2), (12, 1.2), (11, 1.2)]
+    processes = [ProcessUtilization(0, pid, time_, 20.0, 0.2) for pid, time_ in rows]
+    assert _samples(processes) == [(1.0, 20.0, 0.2), (1.2, 40.0, 0.2)]
+    means = [ProcessUtilization(0, 11, 1.0, 20.0), ProcessUtilization(0, 12, 1.2, 30.0)]
+    assert _samples(means) == [(1.2, 50.0, None)]
 
 
 def test_on_several_gpus_it_is_busy_where_it_is_on_any_and_the_percent_is_of_all() -> None:
