@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from energyctl.config.jsonfile.validation import Problem
+from energyctl.config.places import ANYWHERE, Place
 from energyctl.config.settings import Mode
 from energyctl.errors import SettingsError
 
@@ -25,16 +26,29 @@ class Training:
 
 @dataclass(frozen=True)
 class BackgroundJob:
-    """A training that is repeated as load, in `copies` side by side."""
+    """A training that is repeated as load, in `copies` side by side.
+
+    places: of each copy; empty where they have none.
+    """
 
     training: Training
     copies: int = 1
     stagger_seconds: float = 0.0
     restart_delay_seconds: float = 0.0
+    places: tuple[Place, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        fields = asdict(self)
-        return {**fields.pop("training"), **fields}
+        fields = asdict(replace(self, places=()))
+        del fields["places"]
+        data = {**fields.pop("training"), **fields}
+        if self.places:
+            every = [place.to_json() for place in self.places]
+            data["place"] = every[0] if len(set(self.places)) == 1 else every
+        return data
+
+    def place(self, copy: int) -> Place:
+        """That of a copy, counted from 0."""
+        return self.places[copy] if self.places else ANYWHERE
 
 
 @dataclass(frozen=True)
@@ -50,15 +64,28 @@ class Run:
     background: tuple[BackgroundJob, ...] = ()
     timeout_seconds: float | None = None
     description: str | None = None
+    place: Place = ANYWHERE
+    """Of the foreground."""
+    reach: Mapping[str, float] = field(default_factory=dict)
+    """By metric: up to which value its time and energy are told; others as the registry says."""
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Of the foreground and of each background job."""
+        jobs = (job.place(copy) for job in self.background for copy in range(job.copies))
+        return (self.place, *jobs)
 
     def to_json(self) -> dict[str, Any]:
         """As the contract shows it, and more; from_json gives the same run again."""
+        place = self.place.to_json()
         return {
             "index": self.index,
             "experiment": self.experiment,
             "repetition": self.repetition,
             "mode": self.mode,
             **self.foreground.to_json(),
+            **({"place": place} if place else {}),
+            **({"reach": dict(self.reach)} if self.reach else {}),
             "mutated": list(self.mutated),
             "background": [job.to_json() for job in self.background],
             "timeout_seconds": self.timeout_seconds,
@@ -82,14 +109,23 @@ class Run:
                         job["copies"],
                         job["stagger_seconds"],
                         job["restart_delay_seconds"],
+                        _places(job),
                     )
                     for job in data["background"]
                 ),
                 timeout_seconds=data["timeout_seconds"],
                 description=data["description"],
+                place=Place.model_validate(data.get("place", {})),
+                reach=dict(data.get("reach", {})),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise SettingsError(f"this is no planned run: {error}") from None
+
+
+def _places(job: Mapping[str, Any]) -> tuple[Place, ...]:
+    place = job.get("place")
+    every = place if isinstance(place, list) else [place] * job["copies"] if place else []
+    return tuple(Place.model_validate(one) for one in every)
 
 
 def _training(data: Mapping[str, Any]) -> Training:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from energyctl.config.jsonfile.reader import Document
-from energyctl.config.jsonfile.validation import Problem, nearest, shown
+from energyctl.config.jsonfile.validation import Problem, shown
+from energyctl.config.places import ANYWHERE, Place
+from energyctl.config.plan.checks import check_places, check_reach, find_repository
 from energyctl.config.plan.deduplication import History, taken_combinations
+from energyctl.config.plan.fixed_values import Parameters, fixed_values, like
 from energyctl.config.plan.model import BackgroundJob, Plan, Run, SkippedValues, Training
-from energyctl.config.plan.random_values import ValueDrawer
+from energyctl.config.plan.random_values import CONSTRAINED_REDRAWS, ValueDrawer
 from energyctl.config.registry import Hyperparameter, Registry, Repository
-from energyctl.config.settings import Experiment, Settings
-from energyctl.config.settings.problems import Path, ProblemList
-
-Parameters = Mapping[str, Hyperparameter]
+from energyctl.config.registry.expressions import ExpressionError
+from energyctl.config.registry.values import broken, complete
+from energyctl.config.settings import BackgroundSpec, Experiment, Settings
+from energyctl.config.settings.problems import Path, ProblemList, Severity
 
 
 def make(
@@ -63,7 +66,7 @@ def _check_names_of_invalid(
             repo, model = names.get("repo"), names.get("model")
             if isinstance(repo, str) and repo != "placeholder":
                 named_model = model if isinstance(model, str) else None
-                _find_repository(path, repo, named_model, registry, report)
+                find_repository(path, repo, named_model, registry, report)
 
 
 class _Maker:
@@ -85,71 +88,68 @@ class _Maker:
         if repository is not None:
             parameters = repository.parameters_of(measured.model)
             mutated = self._mutated(repository.name, parameters, measured.mutate)
-            fixed = self._fixed(self._path, repository.name, parameters, measured.hyperparameters)
+            fixed = fixed_values(
+                self._path, repository.name, parameters, measured.hyperparameters, self._report
+            )
             self._warn_of_fixed_and_mutated(mutated)
+            check_reach((*self._path, "reach"), repository, measured.reach, self._report)
+            place = (measured.place or ANYWHERE).or_else(repository.place.get("foreground"))
+            check_places(self._path, repository, (place,), self._report)
         background = tuple(self._background())
         if repository is None or experiment.number in self._report.invalid:
             return []
-        draws = self._draws(repository, mutated, seed, history, index)
+        draws = self._draws(repository, mutated, fixed, seed, history, index)
+        trainings: list[Training] = []
+        for drawn in draws:
+            values = {**fixed, **drawn}
+            training = self._training(self._path, repository, measured.model, values)
+            if training is None:
+                return []
+            trainings.append(training)
         return [
             Run(
                 index=index + number,
                 experiment=experiment.number,
                 repetition=number + 1,
                 mode=experiment.mode,
-                foreground=_training(repository, measured.model, {**fixed, **drawn}),
+                foreground=training,
                 mutated=tuple(parameter.name for parameter in mutated),
                 background=background,
                 timeout_seconds=measured.timeout_seconds,
                 description=experiment.description,
+                place=place,
+                reach=measured.reach,
             )
-            for number, drawn in enumerate(draws)
+            for number, training in enumerate(trainings)
         ]
 
     def _warn(self, path: Path, message: str, suggestion: str | None = None) -> None:
         self._report.add(path, message, suggestion, "warning")
 
     def _repository(self, path: Path, repo: str, model: str) -> Repository | None:
-        return _find_repository(path, repo, model, self._registry, self._report)
-
-    def _fixed(
-        self, path: Path, repo: str, parameters: Parameters, values: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """The given values in the registry's types; what the program cannot take is left out."""
-        typed: dict[str, Any] = {}
-        for name, value in values.items():
-            inside = (*path, "hyperparameters", name)
-            parameter = parameters.get(name)
-            if parameter is None:
-                message = f"{shown(repo)} has no such hyper-parameter: it is not passed"
-                self._warn(inside, message, _like(name, parameters))
-                continue
-            if parameter.unsupported is not None:
-                message = f"is not passed, {shown(repo)} does not support it: "
-                self._warn(inside, message + parameter.unsupported, "remove it")
-                continue
-            try:
-                typed[name] = parameter.accept(value)
-            except ValueError as error:
-                self._report.add(inside, f"{error}, not {shown(value)}")
-        return typed
+        return find_repository(path, repo, model, self._registry, self._report)
 
     def _mutated(
         self, repo: str, parameters: Parameters, names: tuple[str, ...]
     ) -> list[Hyperparameter]:
-        """The parameters to draw, each once; of a wrong name is reported what is wrong."""
+        """The parameters to draw, each once; of a wrong name is reported what is wrong. "all" are
+        those without a fixed value."""
+        fixed = self._experiment.measured.hyperparameters.keys()
         able = [parameter for parameter in parameters.values() if parameter.can_be_mutated]
         chosen: dict[str, Hyperparameter] = {}
         for number, name in enumerate(names):
             inside = (*self._path, "mutate", number)
             if name == "all" and "all" not in parameters:
-                chosen |= {parameter.name: parameter for parameter in able}
+                chosen |= {one.name: one for one in able if one.name not in fixed}
                 if not able:
                     message = f"{shown(repo)} has no hyper-parameter to mutate"
                     self._report.add(inside, message)
+                elif fixed >= {one.name for one in able}:
+                    message = "leaves nothing to mutate: all that could be has a fixed value"
+                    self._report.add(inside, message, 'remove one from "hyperparameters"')
             elif name not in parameters:
                 message = f"{shown(name)} is no hyper-parameter of {shown(repo)}"
-                self._report.add(inside, message, _like(name, parameters))
+                self._report.add(inside, message, like(name, parameters))
             elif (reason := parameters[name].unsupported) is not None:
                 message = f"{shown(name)} cannot be mutated, {shown(repo)} does not support it: "
                 self._report.add(inside, message + reason, "remove it")
@@ -176,18 +176,41 @@ class _Maker:
             repository = self._repository(path, job.repo, job.model)
             if repository is not None:
                 parameters = repository.parameters_of(job.model)
-                fixed = self._fixed(path, repository.name, parameters, job.hyperparameters)
-                yield BackgroundJob(
-                    _training(repository, job.model, fixed),
-                    job.copies,
-                    float(job.stagger_seconds),
-                    float(job.restart_delay_seconds),
+                fixed = fixed_values(
+                    path, repository.name, parameters, job.hyperparameters, self._report
                 )
+                training = self._training(path, repository, job.model, fixed)
+                places = _places(job, repository.place.get("background"))
+                check_places(path, repository, places, self._report)
+                if training is not None:
+                    yield BackgroundJob(
+                        training,
+                        job.copies,
+                        float(job.stagger_seconds),
+                        float(job.restart_delay_seconds),
+                        places,
+                    )
+
+    def _training(
+        self, path: Path, repository: Repository, model: str, values: Mapping[str, Any]
+    ) -> Training | None:
+        """With every value that the program takes, defaults included, in the registry's order;
+        None, and reported, where they cannot be computed, or break a constraint."""
+        try:
+            whole = complete(repository.parameters_of(model), values)
+            fault = broken(repository.constraints, whole)
+        except ExpressionError as error:
+            fault = str(error)
+        if fault is None:
+            return Training(repository.name, model, whole)
+        self._report.add((*path, "hyperparameters"), fault)
+        return None
 
     def _draws(
         self,
         repository: Repository,
         mutated: list[Hyperparameter],
+        fixed: Mapping[str, Any],
         seed: int,
         history: History,
         index: int,
@@ -199,10 +222,16 @@ class _Maker:
         parallel = experiment.mode == "parallel"
         model = experiment.measured.model
         taken = taken_combinations(history, repository.name, model, parallel, mutated)
-        drawer = ValueDrawer(mutated, seed=seed, experiment=experiment.number, taken=taken)
+        drawer = ValueDrawer(
+            mutated,
+            seed=seed,
+            experiment=experiment.number,
+            taken=taken,
+            allowed=_keeps_constraints(repository, model, fixed),
+        )
         left = drawer.left
         self._check_enough(left, asked, mutated, len(drawer.earlier))
-        drawn = [drawer.next(repetition) for repetition in range(1, min(asked, left) + 1)]
+        drawn = self._drawn(drawer, min(asked, left), mutated, repository)
         self.passed_over = [
             SkippedValues(
                 None if place is None else index + place - 1,
@@ -213,6 +242,30 @@ class _Maker:
             )
             for values, place, source in drawer.left_out(taken)
         ]
+        return drawn
+
+    def _drawn(
+        self,
+        drawer: ValueDrawer,
+        count: int,
+        mutated: list[Hyperparameter],
+        repository: Repository,
+    ) -> list[dict[str, Any]]:
+        """So many, or as many as were found that keep the constraints."""
+        drawn: list[dict[str, Any]] = []
+        try:
+            for repetition in range(1, count + 1):
+                drawn.append(drawer.next(repetition))
+        except LookupError:
+            names = ", ".join(parameter.name for parameter in mutated)
+            kept = " and ".join(shown(constraint.text) for constraint in repository.constraints)
+            message = f"{names}: {CONSTRAINED_REDRAWS} draws gave no "
+            message += f"{'further ' if drawn else ''}values that keep {kept}"
+            hint = "widen the range in the registry, or fix one of the values"
+            if drawn:
+                message += f": {len(drawn)} runs instead of {count}"
+            severity: Severity = "warning" if drawn else "invalid"
+            self._report.add((*self._path, "mutate"), message, hint, severity)
         return drawn
 
     def _check_enough(
@@ -237,38 +290,26 @@ class _Maker:
         self._warn(path, f"{message}{left} runs instead of {asked}", hint if earlier else None)
 
 
-def _find_repository(
-    path: Path,
-    repo: str,
-    model: str | None,
-    registry: Registry,
-    report: ProblemList,
-) -> Repository | None:
-    """The repository of that name; an unknown one, or an unknown model of it, is reported."""
-    repository = registry.repositories.get(repo)
-    if repository is None:
-        message = f"{shown(repo)} is no repository of the registry"
-        report.add((*path, "repo"), message, _like(repo, registry.repositories))
-    elif model is not None and model not in repository.models:
-        message = f"{shown(model)} is no model of {shown(repo)}"
-        report.add((*path, "model"), message, _like(model, repository.models))
-    return repository
+def _keeps_constraints(
+    repository: Repository, model: str, fixed: Mapping[str, Any]
+) -> Callable[[dict[str, Any]], bool] | None:
+    """Whether drawn values keep them; None where there are none. What cannot be computed is
+    reported with the training."""
+    if not repository.constraints:
+        return None
+    parameters = repository.parameters_of(model)
+
+    def keeps(drawn: dict[str, Any]) -> bool:
+        try:
+            return broken(repository.constraints, complete(parameters, {**fixed, **drawn})) is None
+        except ExpressionError:
+            return True
+
+    return keeps
 
 
-def _like(name: str, names: Iterable[str]) -> str | None:
-    names = list(names)
-    like = nearest(name, names)
-    if like is not None:
-        return f"did you mean {shown(like)}?"
-    return f"known: {', '.join(names[:10])}" + (", …" if len(names) > 10 else "")
-
-
-def _training(repository: Repository, model: str, values: Mapping[str, Any]) -> Training:
-    """With every value that the program takes, defaults included, in the registry's order."""
-    complete = {
-        name: values.get(name, parameter.default)
-        for name, parameter in repository.parameters_of(model).items()
-        if parameter.unsupported is None
-    }
-    given = {name: value for name, value in complete.items() if value is not None}
-    return Training(repository.name, model, given)
+def _places(job: BackgroundSpec, otherwise: Place | None) -> tuple[Place, ...]:
+    """One for each copy, by the settings, else as the registry says; empty where none has one."""
+    given = job.place if isinstance(job.place, tuple) else (job.place or ANYWHERE,) * job.copies
+    places = tuple(place.or_else(otherwise) for place in given)
+    return places if any(place != ANYWHERE for place in places) else ()

@@ -8,7 +8,7 @@ of Python.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from energyctl.config.plan.parameter_space import Space, hashed, scaled
@@ -19,12 +19,19 @@ Combination = tuple[Any, ...]
 # Of so many redraws the second half leaves out the zeros that zero_probability adds.
 _REDRAWS = 64
 
+CONSTRAINED_REDRAWS = 1000
+"""Where constraints may refuse most of what is drawn."""
+
+_MOST_SCANNED = 10_000
+"""Combinations that are tried one by one against constraints."""
+
 
 class ValueDrawer:
     """Values for one experiment's mutated parameters, each combination at most once.
 
-    Never drawn are the defaults of all parameters together, nor what is in `taken`. `left` counts
-    the combinations that can still be drawn, `earlier` holds those of `taken` that could be.
+    Never drawn are the defaults of all parameters together, nor what is in `taken`, nor what
+    `allowed` refuses. `left` counts the combinations that can still be drawn, refused ones
+    included; `earlier` holds those of `taken` that could be.
     """
 
     def __init__(
@@ -34,7 +41,9 @@ class ValueDrawer:
         seed: int,
         experiment: int,
         taken: Iterable[Combination] = (),
+        allowed: Callable[[dict[str, Any]], bool] | None = None,
     ) -> None:
+        self._allowed = allowed
         self._key = f"{seed}\0{experiment}"
         self._spaces = [Space(parameter) for parameter in parameters]
         self._total = math.prod(space.size for space in self._spaces)
@@ -46,7 +55,8 @@ class ValueDrawer:
         self.left = self._total - len(self._taken)
 
     def next(self, repetition: int) -> dict[str, Any]:
-        """The values of one run, by name. Raises LookupError where none is left."""
+        """The values of one run, by name. Raises LookupError where none is left, or none that is
+        allowed was found."""
         if self.left <= 0:
             raise LookupError("every combination is used up")
         combination = self._drawn(repetition) or self._scanned(repetition)
@@ -70,11 +80,12 @@ class ValueDrawer:
         return dict(zip(names, combination, strict=True))
 
     def _drawn(self, repetition: int) -> Combination | None:
-        for redraw in range(_REDRAWS):
+        redraws = _REDRAWS if self._allowed is None else CONSTRAINED_REDRAWS
+        for redraw in range(redraws):
             combination = tuple(
                 space.draw(
                     f"{self._key}\0{repetition}\0{space.parameter.name}\0{redraw}",
-                    zeros=redraw < _REDRAWS // 2,
+                    zeros=redraw < redraws // 2,
                 )
                 for space in self._spaces
             )
@@ -83,16 +94,19 @@ class ValueDrawer:
         return None
 
     def _scanned(self, repetition: int) -> Combination:
-        """The first free combination from a drawn one on; there is one, since some are left."""
+        """The first free combination from a drawn one on; there is one, since some are left, but
+        for constraints."""
         start = scaled(hashed(f"{self._key}\0{repetition}"), self._total)
         number = start
         while not self._is_free(combination := self._at(number), repetition):
             number = (number + 1) % self._total
+            if self._allowed and (number == start or self._total > _MOST_SCANNED):
+                raise LookupError("no combination is allowed")
         return combination
 
     def _is_free(self, combination: Combination, repetition: int) -> bool:
         if combination not in self._taken:
-            return True
+            return self._allowed is None or self._allowed(self._named(combination))
         if combination in self._known:
             self._passed_over.setdefault(combination, repetition)
         return False

@@ -17,6 +17,11 @@ def shape(value: Any) -> str:
     return "<word>" if isinstance(value, str) else "<object>"
 
 
+def list_shape(value: Any) -> str:
+    """Tag of a value that is a list or an object."""
+    return "<list>" if isinstance(value, list | tuple) else "<object>"
+
+
 def _number(value: Any) -> int | float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise ValueError(f"must be a number, not {shown(value)}")

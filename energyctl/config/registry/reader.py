@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 from energyctl.config.jsonfile import reader as jsonfile
 from energyctl.config.jsonfile.reader import Document
 from energyctl.config.jsonfile.validation import Problem
-from energyctl.config.registry import model
+from energyctl.config.registry import model, validation
+from energyctl.config.registry.expressions import arithmetic, condition
+from energyctl.config.registry.model import BETTER
 from energyctl.config.registry.schema import (
     HyperparameterFields,
     MetricFields,
@@ -19,18 +22,54 @@ from energyctl.config.registry.schema import (
     PatternFields,
     RepositoryFields,
 )
-from energyctl.config.registry.validation import checked
 from energyctl.errors import SettingsError
 
 _MOST_SHOWN = 20
 TRAIN = "train"
 """The step of a repository that names none."""
+PREPARE = "prepare"
 
 
 def read(path: Path) -> model.Registry:
     """Opens a registry file. Raises SettingsError, naming the file and every problem in it."""
     document = jsonfile.read(path)
     return _registry(document.data, str(path), document)
+
+
+def read_entry(path: Path, training: str) -> tuple[model.Registry, tuple[str, str], list[str]]:
+    """The entry of one *training*, ``REPO/MODEL``, whatever is wrong with others of the file.
+
+    Returns a registry of that entry alone, the repository and the model, and the names of the
+    entries that are wrong. Raises SettingsError where there is none, or where it is wrong itself.
+    """
+    document = jsonfile.read(path)
+    entries = document.data.get("models")
+    if not isinstance(entries, dict):
+        return read(path), ("", ""), []  # raises what is wrong with the file
+    repo, name = split(training, entries)
+    if repo not in entries:
+        raise SettingsError(f"{training} is not in the registry; `energyctl models` lists it")
+    own = {**document.data, "models": {repo: entries[repo]}}
+    elsewhere = {("models", other) for other in entries if other != repo}
+    duplicates = tuple(one for one in document.duplicates if one.path[:2] not in elsewhere)
+    document = replace(document, data=own, duplicates=duplicates)
+    others = [o for o in entries if o != repo and problems({"models": {o: entries[o]}})]
+    return _registry(own, str(path), document), (repo, name), others
+
+
+def split(training: str, entries: Mapping[str, Any]) -> tuple[str, str]:
+    """The repository and the model of ``REPO/MODEL``. Both may hold slashes: what *entries* have
+    decides, else the first slash."""
+    cuts = [place for place, character in enumerate(training) if character == "/"]
+    splits = [(training[:cut], training[cut + 1 :]) for cut in cuts] or [(training, "")]
+
+    def is_there(repo: str, name: str) -> bool:
+        entry = entries.get(repo)
+        models = entry.get("models") if isinstance(entry, dict) else None
+        return isinstance(models, list) and name in models
+
+    known = [pair for pair in splits if is_there(*pair)]
+    return (known or [pair for pair in splits if pair[0] in entries] or splits)[0]
 
 
 def parse(data: Any, name: str) -> model.Registry:
@@ -40,15 +79,20 @@ def parse(data: Any, name: str) -> model.Registry:
 
 def problems(data: Any, document: Document | None = None) -> tuple[Problem, ...]:
     """All that is wrong with JSON data as a registry; with lines where its document is given."""
-    return checked(data, document)[1]
+    return validation.checked(data, document)[1]
+
+
+def warnings(data: Any, document: Document | None = None) -> tuple[Problem, ...]:
+    """What is not wrong with data that have no problems, but may not do what is meant."""
+    return validation.warnings(data, document)
 
 
 def _registry(data: Any, name: str, document: Document | None) -> model.Registry:
-    file, problems = checked(data, document)
+    file, problems = validation.checked(data, document)
     if file is None:
-        shown = "\n".join(f"{name}: {problem}" for problem in problems[:_MOST_SHOWN])
+        lines = [f"{name}: {problem}" for problem in problems[:_MOST_SHOWN]]
         more = len(problems) - _MOST_SHOWN
-        raise SettingsError(shown + (f"\n{name}: and {more} more" if more > 0 else ""))
+        raise SettingsError(*lines, *([f"{name}: and {more} more"] if more > 0 else []))
     repositories = {name: _repository(name, fields) for name, fields in file.models.items()}
     return model.Registry(MappingProxyType(repositories), data)
 
@@ -76,6 +120,9 @@ def _repository(name: str, fields: RepositoryFields) -> model.Repository:
                 "background": MappingProxyType(fields.role_env.background),
             }
         ),
+        place=MappingProxyType(
+            {role: place for role in model.ROLES if (place := getattr(fields.place, role))}
+        ),
         cwd=fields.cwd,
         data=fields.data,
         model_flag=fields.model_flag,
@@ -84,15 +131,21 @@ def _repository(name: str, fields: RepositoryFields) -> model.Repository:
             {name: _options(options, parameters) for name, options in fields.per_model.items()}
         ),
         hyperparameters=MappingProxyType(parameters),
+        constraints=tuple(condition(text) for text in fields.constraints),
         metrics=_metrics(fields.performance_metrics),
         workspace=fields.folder.kind,
         writes=fields.folder.writes,
+        shared=fields.folder.shared,
         keep=fields.outputs.keep,
         delete=fields.outputs.delete,
         progress=fields.progress,
         needed_files=fields.preflight.files,
         needed_imports=fields.preflight.imports,
         typical_seconds=MappingProxyType(_durations(fields)),
+        prepare=_preparation(fields),
+        container=None
+        if fields.container is None
+        else model.Container(**fields.container.model_dump()),
     )
 
 
@@ -118,12 +171,34 @@ def _steps(fields: RepositoryFields) -> tuple[model.Step, ...]:
     )
 
 
+def _preparation(fields: RepositoryFields) -> model.Step | None:
+    given = fields.preparation
+    if given is None:
+        return None
+    return model.Step(PREPARE, given.command, timeout_seconds=given.timeout_seconds)
+
+
 def _metrics(fields: MetricFields) -> tuple[model.Metric, ...]:
     metrics = []
     for name, given in fields.log_patterns.items():
         one = PatternFields(pattern=given) if isinstance(given, str) else given
         required = one.required or name in fields.required
-        metrics.append(model.Metric(name, one.pattern, one.file, one.select, one.scale, required))
+        metrics.append(
+            model.Metric(
+                name=name,
+                pattern=one.pattern,
+                file=one.file,
+                select=one.select,
+                scale=one.scale,
+                required=required,
+                column=one.column,
+                key=one.key,
+                tag=one.tag,
+                series=one.series or one.reach is not None,
+                reach=None if one.reach is None else float(one.reach),
+                better=one.better or BETTER.get(one.select),
+            )
+        )
     return tuple(metrics)
 
 
@@ -138,7 +213,10 @@ def _options(
         args=fields.args,
         env=MappingProxyType(fields.env),
         defaults=MappingProxyType(
-            {name: parameters[name].accept(value) for name, value in fields.defaults.items()}
+            {
+                name: replace(parameters[name], choices=()).accept(value)
+                for name, value in fields.defaults.items()
+            }
         ),
         ranges=MappingProxyType(ranges),
         unsupported=MappingProxyType(fields.unsupported),
@@ -169,7 +247,11 @@ def _hyperparameter(name: str, fields: HyperparameterFields) -> model.Hyperparam
         template=fields.template or (),
         env_var=fields.env_var,
         position=fields.position,
+        config=None if fields.config is None else model.ConfigKey(**dict(fields.config)),
+        true_false=fields.true_false or ("true", "false"),
         unsupported=fields.unsupported,
+        value=None if fields.value is None else arithmetic(fields.value),
+        scales_duration=fields.scales_duration,
     )
 
 

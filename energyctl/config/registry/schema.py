@@ -7,16 +7,19 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from energyctl.config.jsonfile.validation import Name, Scalar, Strict, Text, editor_schema
+from energyctl.config.places import Place
 from energyctl.config.registry.field_types import (
     Arguments,
     Durations,
+    Number,
     Pair,
     Reason,
     Scale,
     Seconds,
+    list_shape,
     shape,
 )
-from energyctl.config.registry.model import ROLES, Role, Select, WorkspaceKind
+from energyctl.config.registry.model import ROLES, Better, Role, Select, WorkspaceKind
 
 Environment = dict[Name, Text]
 Names = Annotated[tuple[Name, ...], Field(strict=False)]
@@ -27,9 +30,18 @@ ExitCodes = Annotated[
 ]
 
 
+class ConfigFields(Strict):
+    """A file that is written for the run from the clone's own, and the value's place in it."""
+
+    file: Name
+    """YAML, JSON, TOML or Python, relative to the clone."""
+    key: Name
+    """Path of keys, as "optimizer.lr"; of Python a constant, CLASS.NAME or CALLEE.KEYWORD."""
+
+
 class HyperparameterFields(Strict):
     """A value that the training takes, and the one way by which it gets it: `flag`, `template`,
-    `env_var`, `position`, or {NAME} in a command."""
+    `env_var`, `position`, `config`, or {NAME} in a command."""
 
     flag: Name | None = None
     """Its option, as "--lr"; "--lr=" joins the value to it."""
@@ -41,10 +53,15 @@ class HyperparameterFields(Strict):
     """Environment variable that holds it."""
     position: int | None = Field(default=None, ge=0)
     """Passed bare after all flags, in the order of positions."""
+    config: ConfigFields | None = None
+    """Written into a configuration file of the run's own folder."""
     unsupported: Reason | None = None
     """True, or why: the program cannot take it. Refused in mutate, not passed else."""
     type: Literal["int", "float", "str", "bool"]
     """A bool is its flag alone where true, nothing (or false_flag) where false."""
+    true_false: Annotated[tuple[Text, Text], Field(strict=False)] | None = None
+    """Of a bool that is passed as a text: how true and false are spelled. By default "true" and
+    "false"."""
     default: Scalar | None = None
     """Passed where nothing else is said; without it, nothing is."""
     range: Pair | None = None
@@ -59,22 +76,40 @@ class HyperparameterFields(Strict):
         default=None, min_length=1
     )
     """Values that mutation draws from, for any type."""
+    value: Name | None = None
+    """Instead of default and range: computed from others, as "learning_rate / 10"."""
+    scales_duration: bool = False
+    """Whether the training takes as many times longer as this is greater, as epochs do; for
+    estimates."""
 
 
 class PatternFields(Strict):
-    """One metric: where its number stands, and which of several counts."""
+    """One metric: where its number stands (pattern, column, key or tag), and which of several
+    counts."""
 
-    pattern: Text
+    pattern: Text | None = None
     """Regular expression: {number}, or the first group, is the number."""
+    column: Name | None = None
+    """Of a CSV file: the name of a column."""
+    key: Name | None = None
+    """Of a JSON file, or of each of its lines: a key, or a path of keys, as "eval.accuracy"."""
+    tag: Name | None = None
+    """Of an event file of TensorBoard: a tag, as "val/acc"."""
     file: Name | None = None
     """Read from the newest file of this glob, relative to the run's folder; without it from the
-    output."""
+    output. For a key it ends in .json, or in .jsonl or .ndjson where each line is a document."""
     select: Select = "last"
-    """Which of several matches counts."""
+    """Which of several numbers counts."""
     scale: Scale = 1.0
     """The number is multiplied by it."""
     required: bool = False
     """An attempt without this metric counts as failed."""
+    series: bool = False
+    """Each value is kept, with the time at which its line or row appeared."""
+    reach: Number | None = None
+    """The result tells seconds and joules until it first has this value (after scale)."""
+    better: Better | None = None
+    """Whether a higher or a lower value is better, for reach; select max or min say it, too."""
 
 
 class MetricFields(Strict):
@@ -139,6 +174,13 @@ class RoleEnvironments(Strict):
     background: Environment = Field(default_factory=dict)
 
 
+class RolePlaces(Strict):
+    """GPUs and CPUs of one role each, unless the settings say others."""
+
+    foreground: Place | None = None
+    background: Place | None = None
+
+
 class WorkspaceFields(Strict):
     """The folder that a run works in."""
 
@@ -147,6 +189,8 @@ class WorkspaceFields(Strict):
     clone, but for `writes`) or copy."""
     writes: Names = ()
     """Folders in it that the program writes to: real and empty ones."""
+    shared: Names = ()
+    """Folders in the clone or beside it (../data) that all runs share: links to them."""
 
 
 class OutputFields(Strict):
@@ -162,9 +206,32 @@ class PreflightFields(Strict):
     """What must be there before a campaign starts."""
 
     files: Names = ()
-    """Files or folders, relative to path, absolute, or {data}/…"""
+    """Files or folders, relative to path, or absolute; {data}, {model}, …"""
     imports: Names = ()
     """Python modules that the interpreter must be able to import."""
+
+
+class PrepareFields(Strict):
+    """What fetches data and weights before a campaign's first run."""
+
+    command: Command
+    """As the repository's, but for what differs between runs."""
+    timeout_seconds: Seconds = 3600.0
+    """Where it takes longer, it is ended, and nothing starts."""
+
+
+class ContainerFields(Strict):
+    """The container that the programs run in; clone, data and the run's folder are in it at the
+    same paths."""
+
+    image: Name
+    """It must be on the machine before the start: nothing is pulled in a measurement."""
+    runtime: Literal["docker", "podman"] = "docker"
+    args: Texts = ()
+    """Further options of `docker run`, as ["--gpus", "all", "--ipc", "host"]."""
+    mounts: Names = ()
+    """Further folders, as "/srv/data", or SOURCE:TARGET, or SOURCE:TARGET:ro; relative to the
+    workspace."""
 
 
 class RepositoryFields(Strict):
@@ -190,8 +257,9 @@ class RepositoryFields(Strict):
     """Runs *.py scripts, and is {python}: a command, a path (relative to path), the folder of a
     virtual environment, or conda:NAME."""
     env: Environment = Field(default_factory=dict)
-    """Environment variables; {repo}, {workdir}, … as above."""
+    """Environment variables; {repo}, … as above, ~ at the beginning or after a colon, and $NAME."""
     role_env: RoleEnvironments = RoleEnvironments()
+    place: RolePlaces = RolePlaces()
     cwd: Name | None = None
     """Working folder, relative to path."""
     workspace: Annotated[
@@ -205,14 +273,26 @@ class RepositoryFields(Strict):
     outputs: OutputFields = OutputFields()
     progress: Text | None = None
     """Regular expression for epoch k of n: groups named done and total, or the first two; {number}
-    stands for a group."""
+    stands for a group, and so does a hyper-parameter, as in {number}/{epochs}."""
     preflight: PreflightFields = PreflightFields()
+    prepare: (
+        Annotated[
+            Annotated[Command, Tag("<list>")] | Annotated[PrepareFields, Tag("<object>")],
+            Discriminator(list_shape),
+        ]
+        | None
+    ) = None
+    """Run once per campaign in the clone, unmetered, before the first run: a command that fetches
+    data and weights."""
+    container: ContainerFields | None = None
     model_flag: Name | None = None
     """Option that names the model; without it, none is passed."""
     required_args: dict[Text, Arguments] = Field(default_factory=dict)
     """Always passed, as {"dataset": "-d d2a"}."""
     supported_hyperparams: dict[Name, HyperparameterFields] = Field(default_factory=dict)
     """Hyper-parameters by name, in the order of the flags."""
+    constraints: Names = ()
+    """Conditions between values that each training keeps, as "warmup < epochs"."""
     performance_metrics: MetricFields = MetricFields()
     duration_seconds: Durations | None = None
     """Typical duration, of all models or by model; for estimates."""
@@ -222,6 +302,12 @@ class RepositoryFields(Strict):
         """`workspace`, also where it is one word."""
         word = self.workspace
         return word if isinstance(word, WorkspaceFields) else WorkspaceFields(kind=word)
+
+    @property
+    def preparation(self) -> PrepareFields | None:
+        """`prepare`, also where it is a list."""
+        given = self.prepare
+        return PrepareFields(command=given) if isinstance(given, tuple) else given
 
 
 class File(Strict):

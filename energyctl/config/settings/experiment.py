@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from energyctl.config.jsonfile.validation import nearest, shown, validated
+from energyctl.config.places import Place
 from energyctl.config.settings.misspelled import Level, intended_mode, misread_names
 from energyctl.config.settings.model import Experiment, ForegroundSpec
 from energyctl.config.settings.problems import Path, ProblemCollector
@@ -18,7 +19,7 @@ from energyctl.config.settings.schema import (
 )
 
 # What a foreground takes from its experiment where it says nothing itself.
-_INHERITED = ("repo", "model", "mutate", "hyperparameters", "timeout_seconds")
+_INHERITED = ("repo", "model", "mutate", "hyperparameters", "timeout_seconds", "place", "reach")
 
 
 def is_separator(entry: Any) -> bool:
@@ -85,8 +86,10 @@ def _check_structure(
     foreground, background = entry.get("foreground"), entry.get("background")
     fg_meant = problems.names(Level.FOREGROUND, (*path, "foreground"), foreground)
     problems.names(Level.BACKGROUND, (*path, "background"), background)
-    for place, job in enumerate(background if isinstance(background, list) else ()):
-        problems.names(Level.BACKGROUND, (*path, "background", place), job)
+    for number, job in enumerate(background if isinstance(background, list) else ()):
+        problems.names(Level.BACKGROUND, (*path, "background", number), job)
+    for where, training in _trainings(path, entry):
+        _check_places((*where, "place"), training, problems)
     if mode == "parallel":
         for name, value in (("foreground", foreground), ("background", background)):
             if value is None and name not in meant:
@@ -103,6 +106,32 @@ def _check_structure(
                 )
         if foreground is None:
             _check_training(path, entry, mode, meant, problems)
+
+
+def _trainings(path: Path, entry: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """The experiment, its foreground and its background jobs, each with its place in the file."""
+    yield path, entry
+    yield (*path, "foreground"), entry.get("foreground")
+    background = entry.get("background")
+    if not isinstance(background, list):
+        yield (*path, "background"), background
+        return
+    for number, job in enumerate(background):
+        yield (*path, "background", number), job
+
+
+def _check_places(path: Path, training: Any, problems: ProblemCollector) -> None:
+    """Names in the places of a training, and whether each copy has one."""
+    place = training.get("place") if isinstance(training, dict) else None
+    problems.names(Level.PLACE, path, place)
+    if not isinstance(place, list):
+        return
+    for number, one in enumerate(place):
+        problems.names(Level.PLACE, (*path, number), one)
+    copies = training.get("copies", 1)
+    if isinstance(copies, int) and len(place) not in (0, copies):
+        message = f'holds {len(place)} places, but "copies" is {copies}'
+        problems.add(path, message, "write one for each copy, or one object for all of them")
 
 
 def _inherited(entry: Mapping[str, Any], foreground: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,6 +197,8 @@ def _experiment(
         mutate=tuple(own.get("mutate") or ()) if measured_mode == "mutation" else (),
         hyperparameters=dict(own.get("hyperparameters") or {}),
         timeout_seconds=own.get("timeout_seconds"),
+        place=None if own.get("place") is None else Place.model_validate(own["place"]),
+        reach={name: float(value) for name, value in (own.get("reach") or {}).items()},
     )
     background: tuple[BackgroundSpec, ...] = ()
     if jobs is not None:

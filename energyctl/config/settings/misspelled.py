@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from energyctl.config.jsonfile.reader import Duplicate
 from energyctl.config.jsonfile.validation import intended_field, same_spelling, shown
+from energyctl.config.places import Place
 from energyctl.config.settings.schema import (
     MODES,
     OLD_NAMES,
@@ -56,6 +57,7 @@ class Level(enum.Enum):
     EXPERIMENT = "an experiment", frozenset(ExperimentFields.model_fields)
     FOREGROUND = "foreground", frozenset(ForegroundFields.model_fields)
     BACKGROUND = "background", frozenset(BackgroundSpec.model_fields)
+    PLACE = "place", frozenset(Place.model_fields)
     SETTLE = "settle", frozenset(Settle.model_fields)
     KEEP_LOGS = "keep_logs", frozenset(KeepLogs.model_fields)
     SLURM = "slurm", frozenset(Slurm.model_fields)
@@ -173,7 +175,7 @@ def _acts(path: tuple[str | int, ...]) -> bool:
             return len(path) - depth <= 2
         if part == "experiments":
             level = Level.EXPERIMENT
-        elif part in ("foreground", "background", "settle", "keep_logs", "slurm"):
+        elif part in ("foreground", "background", "settle", "keep_logs", "slurm", "place"):
             level = Level[part.upper()]
         else:
             return depth == len(path) - 1

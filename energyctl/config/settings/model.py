@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from energyctl.config.places import Place
 from energyctl.config.settings.schema import BackgroundSpec, CampaignFields, Mode
 
 
@@ -18,6 +20,9 @@ class ForegroundSpec:
     mutate: tuple[str, ...]
     hyperparameters: dict[str, Any]
     timeout_seconds: float | None = None
+    place: Place | None = None
+    reach: Mapping[str, float] = field(default_factory=dict)
+    """By metric: up to which value its time and energy are told."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class Settings(CampaignFields):
 
     @property
     def kept_logs(self) -> str:
-        """`keep_logs` as the launcher takes it: `FIRST,LAST,FAILED` or `all`."""
+        """`keep_logs` as the launcher takes it: `FIRST,LAST,FAILED,MEBIBYTES` or `all`."""
         kept = self.keep_logs
-        return kept if isinstance(kept, str) else f"{kept.first},{kept.last},{kept.failed}"
+        if isinstance(kept, str):
+            return kept
+        return f"{kept.first},{kept.last},{kept.failed},{kept.mebibytes}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import Discriminator, Field, Tag
 
 from energyctl.config.jsonfile.validation import (
     Name,
@@ -12,13 +12,14 @@ from energyctl.config.jsonfile.validation import (
     Strict,
     Text,
     editor_schema,
-    shown,
-    text,
 )
+from energyctl.config.places import Gpus, Place
 from energyctl.config.settings.slurm import Slurm
 
 Mode = Literal["parallel", "mutation", "default"]
 MODES: tuple[Mode, ...] = ("parallel", "mutation", "default")
+# All that Linux has (Documentation/admin-guide/pm/cpufreq.rst); a machine offers some of them.
+Governor = Literal["performance", "powersave", "userspace", "ondemand", "conservative", "schedutil"]
 
 # Names of older dialects (without case and underscores) that would change what is run.
 OLD_NAMES = {
@@ -34,17 +35,6 @@ OLD_NAMES = {
 }
 
 
-def _gpu(value: Any) -> int | str:
-    if isinstance(value, str) and value.strip():
-        return text(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise ValueError(f"must be an index from 0 or a UUID, not {shown(value)}")
-
-
-Gpu = Annotated[
-    int | str, PlainValidator(_gpu), WithJsonSchema({"type": ["integer", "string"], "minimum": 0})
-]
 Values = Annotated[
     dict[Text, Scalar],
     Field(description="Fixed values by name; what is not named takes the registry's default."),
@@ -54,7 +44,7 @@ Mutate = Annotated[
     Field(
         strict=False,
         description='Hyper-parameters that are drawn anew in each run, all together; ["all"]: '
-        "every one that the registry gives a range or choices.",
+        "every one that the registry gives a range or choices, and that has no fixed value.",
     ),
 ]
 Runs = Annotated[
@@ -65,8 +55,26 @@ Timeout = Annotated[
     float | None,
     Field(gt=0, description="An attempt that takes longer is ended and counts as failed."),
 ]
+Placed = Annotated[
+    Place | None,
+    Field(
+        description="GPUs that it sees and CPUs that it may use; what it leaves out is as the "
+        "registry says, else as without it."
+    ),
+]
+Reach = Annotated[
+    dict[Name, Annotated[float, Field(allow_inf_nan=False)]] | None,
+    Field(
+        description="By metric: the value up to which time and energy are told, in place of the "
+        "registry's."
+    ),
+]
 Seconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+def _shape(value: Any) -> str:
+    return "<list>" if isinstance(value, list | tuple) else "<object>"
 
 
 class BackgroundSpec(Strict):
@@ -83,6 +91,15 @@ class BackgroundSpec(Strict):
     """Time between the starts of the copies."""
     restart_delay_seconds: Seconds = 0.0
     """Time between the end of one iteration and the start of the next."""
+    place: (
+        Annotated[
+            Annotated[Place, Tag("<object>")]
+            | Annotated[tuple[Place, ...], Field(strict=False, min_length=1), Tag("<list>")],
+            Discriminator(_shape),
+        ]
+        | None
+    ) = None
+    """GPUs that it sees and CPUs that it may use; a list has one for each of the copies."""
 
 
 class ForegroundFields(Strict):
@@ -98,10 +115,8 @@ class ForegroundFields(Strict):
     hyperparameters: Values = Field(default_factory=dict)
     runs_per_config: Runs | None = None
     timeout_seconds: Timeout = None
-
-
-def _shape(value: Any) -> str:
-    return "<list>" if isinstance(value, list | tuple) else "<object>"
+    place: Placed = None
+    reach: Reach = None
 
 
 class ExperimentFields(Strict):
@@ -117,6 +132,8 @@ class ExperimentFields(Strict):
     hyperparameters: Values = Field(default_factory=dict)
     runs_per_config: Runs | None = None
     timeout_seconds: Timeout = None
+    place: Placed = None
+    reach: Reach = None
     foreground: ForegroundFields | None = None
     background: (
         Annotated[
@@ -132,20 +149,25 @@ class ExperimentFields(Strict):
 
 
 class Settle(Strict):
-    """When the background counts as loaded: all in an iteration, and the load steady."""
+    """When the background counts as loaded: all show their load, over whole iterations alike."""
 
     timeout_seconds: Seconds = 300.0
-    """How long to wait for that."""
+    """How long to wait for that: best several of the background's iterations."""
     seconds: Seconds = 10.0
-    """Over this time the load may no longer trend."""
+    """Whole iterations are watched for this time at least, three of them as a rule."""
     min_gpu_utilization: float | None = Field(default=None, ge=0, le=100)
     """Percent that the GPUs must be busy at least."""
     on_timeout: Literal["warn", "fail"] = "warn"
     """Go on with a warning, or count the run as failed."""
 
+    @property
+    def longest_iteration_seconds(self) -> float:
+        """Of longer ones not even two can be waited for: their epochs stand in, where known."""
+        return self.timeout_seconds / 2
+
 
 class KeepLogs(Strict):
-    """Of how many iterations of each background job the log is kept; the ledger keeps all rows."""
+    """What of the logs of each background job's iterations is kept; the ledger keeps all rows."""
 
     first: Count = 5
     """The first ones."""
@@ -153,6 +175,8 @@ class KeepLogs(Strict):
     """The newest ones."""
     failed: Count = 50
     """The newest ones that failed."""
+    mebibytes: Annotated[int, Field(ge=1, le=1_000_000)] = 256
+    """So large may they be together: the oldest go, and each is cut beyond a sixteenth of it."""
 
 
 class CampaignFields(Strict):
@@ -164,11 +188,13 @@ class CampaignFields(Strict):
     """Free text, as any other unknown field."""
     mode: str = Field(default="mutation", json_schema_extra={"enum": list(MODES)})
     """Mode of the experiments that have none of their own."""
-    governor: Name | None = None
+    governor: Governor | None = None
     """CPU governor for the campaign, as performance; restored afterwards."""
     runs_per_config: Runs = 1
     max_retries: int = Field(default=2, ge=0, le=1000)
     """Further attempts after a failed one."""
+    stop_after_failures: int | None = Field(default=None, ge=1, le=1000)
+    """Pauses the campaign where so many runs of one training fail in a row."""
     seed: int | None = Field(default=None, ge=0)
     """Makes the drawn values repeatable; --seed wins."""
     sample_interval_seconds: float = Field(default=1.0, ge=0.05, le=60)
@@ -179,10 +205,12 @@ class CampaignFields(Strict):
     """Ends the cool-down once all GPUs are that cool."""
     idle_seconds: Seconds = 10.0
     """Idle baseline measured before the background starts."""
-    gpus: Annotated[tuple[Gpu, ...], Field(strict=False)] | None = None
-    """GPUs to meter; without it CUDA_VISIBLE_DEVICES, else all."""
+    gpus: Gpus | None = None
+    """GPUs to meter; without it those of all places, CUDA_VISIBLE_DEVICES, else all."""
     require: Annotated[tuple[Literal["cpu", "dram", "gpu"], ...], Field(strict=False)] = ()
     """What must be measurable: nothing starts where one of them is not."""
+    leave_out: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    """Domains that no figure shall have, by their names, as dram-0."""
     min_coverage: float | None = Field(default=None, ge=0, le=1)
     """A run counts as failed where a background ran a smaller share of the time."""
     settle: Settle = Settle()

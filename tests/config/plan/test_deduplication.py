@@ -135,8 +135,8 @@ def test_a_range_with_few_new_values_left_is_a_warning(root: Path) -> None:
     [
         ("{", "not JSON"),
         ('{"schema": 9, "experiment_id": "a"}', "unknown schema 9"),
-        ('{"schema": 1, "experiment_id": "a", "foreground_result": []}', "does not say"),
-        ('{"schema": 1, "experiment_id": "a", "mode": 1, "status": []}', "does not say"),
+        ('{"schema": 1, "experiment_id": "a", "foreground_result": []}', "not an object"),
+        ('{"schema": 1, "experiment_id": "a", "mode": 1, "status": []}', "not text"),
     ],
 )
 def test_a_result_that_cannot_be_read_is_a_warning(root: Path, text: str, said: str) -> None:

@@ -203,6 +203,27 @@ def test_all_mutates_whatever_can_be_mutated() -> None:
     assert run.foreground.hyperparameters["mixed"] is False
 
 
+def test_all_leaves_out_what_is_fixed_but_not_what_is_named_besides() -> None:
+    fixed = {"hyperparameters": {"epochs": 7, "dropout": 0.25}}
+    free, of = made(mutation("all", runs=5)), made({**mutation("all", runs=5), **fixed})
+    assert of.warnings == ()
+    for run, other in zip(of.runs, free.runs, strict=True):
+        assert run.mutated == ("learning_rate", "kfold", "optimizer")
+        given, drawn = run.foreground.hyperparameters, other.foreground.hyperparameters
+        assert given == {**drawn, "epochs": 7, "dropout": 0.25}
+    (named,) = made({**mutation("all", "epochs", runs=1), **fixed}).runs
+    assert "epochs" in named.mutated
+    assert "dropout" not in named.mutated
+
+
+def test_all_beside_a_fixed_value_of_each_has_nothing_to_draw() -> None:
+    fixed = {name: DEFAULTS[name] for name in DEFAULTS if name != "mixed"}
+    of = made({**mutation("all"), "hyperparameters": fixed})
+    (problem,) = of.errors
+    assert "leaves nothing to mutate" in problem.message
+    assert of.runs == ()
+
+
 def test_only_the_named_parameters_are_mutated() -> None:
     of = made(mutation("learning_rate", runs=30))
     assert len(of.runs) == 30

@@ -29,6 +29,11 @@ def start(repository: registry.Repository, model: str, **values: Any) -> registr
     return made
 
 
+def found(repository: registry.Repository, *pieces: str) -> dict[str, float]:
+    """The metrics in an output."""
+    return registry.read_metrics(repository.all_metrics, pieces).values
+
+
 def changed(*path: str, **fields: Any) -> dict[str, Any]:
     """The sample registry with some fields set at one place; None removes a field."""
     data: dict[str, Any] = json.loads((SAMPLES / "registry.json").read_text("utf-8"))
@@ -256,14 +261,14 @@ def test_the_shipped_registry_is_valid() -> None:
 
 def test_metrics_are_the_last_match_whatever_colours_and_progress_lines_do() -> None:
     text = (SAMPLES / "training.log").read_bytes().decode()
-    metrics = registry.extract_metrics(NET, text)
+    metrics = found(NET, text)
     assert list(metrics) == ["accuracy", "loss", "map"]
     assert (metrics["accuracy"], metrics["loss"]) == (0.925, 1.2e-05)
     assert math.isnan(metrics["map"])
 
 
 def test_a_metric_that_is_not_found_is_left_out() -> None:
-    assert registry.extract_metrics(NET, "nothing") == {}
+    assert found(NET, "nothing") == {}
 
 
 @pytest.mark.parametrize(
@@ -282,13 +287,13 @@ def test_a_metric_that_is_not_found_is_left_out() -> None:
     ],
 )
 def test_numbers_are_read_in_any_notation(text: str, value: float) -> None:
-    assert registry.extract_metrics(NET, text)["map"] == value
+    assert found(NET, text)["map"] == value
 
 
 @REPEATABLE
 @given(st.floats(allow_nan=False))
 def test_whatever_python_prints_is_read_back(value: float) -> None:
-    assert registry.extract_metrics(NET, f"mAP: {value!r} of all") == {"map": value}
+    assert found(NET, f"mAP: {value!r} of all") == {"map": value}
 
 
 @pytest.mark.parametrize(
@@ -303,22 +308,22 @@ def test_groups_that_users_write_for_numbers_read_every_notation(group: str) -> 
     data = changed(*PATTERNS, log_patterns={"loss": rf"loss\s*=\s*{group}"}, required=None)
     repository = registry.parse(data, "x").repositories["net"]
     for text, value in (("1.2e-05", 1.2e-05), ("-0.5", -0.5), ("3", 3.0)):
-        assert registry.extract_metrics(repository, f"loss = {text} ") == {"loss": value}
+        assert found(repository, f"loss = {text} ") == {"loss": value}
 
 
 def test_other_groups_are_left_as_they_are() -> None:
     data = changed(*PATTERNS, log_patterns={"a": r"\([0-9.]+\) (\S+)"}, required=None)
     repository = registry.parse(data, "x").repositories["net"]
-    assert registry.extract_metrics(repository, "(1.5) 7\n(2.5) seven") == {"a": 7.0}
+    assert found(repository, "(1.5) 7\n(2.5) seven") == {"a": 7.0}
 
 
 def test_long_output_is_read_in_pieces_without_losing_a_match() -> None:
     filler = ["x" * 99 + "\n"] * 12_000
     lines = ["mAP: 0.1\n", *filler, "Accuracy:\n", "0.75\n", *filler, "final loss: 3"]
-    assert registry.extract_metrics_from(NET, lines) == {"accuracy": 0.75, "loss": 3.0, "map": 0.1}
+    assert found(NET, *lines) == {"accuracy": 0.75, "loss": 3.0, "map": 0.1}
 
 
 def test_a_match_across_the_edge_of_two_pieces_is_found() -> None:
     size = 1 << 20
     lines = ["x" * (size - 10) + "\n", "mAP:   \n", "0.5\n"]
-    assert registry.extract_metrics_from(NET, lines) == {"map": 0.5}
+    assert found(NET, *lines) == {"map": 0.5}

@@ -64,11 +64,23 @@ def test_the_entry_that_the_cases_change_is_fine() -> None:
 
 H = "supported_hyperparams"
 M = "performance_metrics/log_patterns"
+CONFIG: dict[str, Any] = {"type": "float", "config": {"file": "conf/x.yaml", "key": "a.b"}}
 CASES: list[tuple[str, Any, str, str]] = [
     # where it is changed, to what; place of the problem, and what is said
     ("command", ["x"], "net", "one of them only"),
     ("steps", [], "steps", "must not be empty"),
     ("accepted_exit_codes", [0], "accepted_exit_codes", "write it into the step"),
+    ("prepare", ["{pyhton}", "f.py"], "prepare[0]", "write {python}"),
+    ("prepare", ["f.py", "{model}"], "prepare[1]", "run once, for all models and values"),
+    ("prepare", ["f.py", "--lr={lr}"], "prepare[1]", "{lr} has no value"),
+    ("prepare", ["f.py", "{ckpt}"], "prepare[1]", "unknown placeholder"),
+    ("prepare", ["f.py", "{"], "prepare[1]", "literal braces"),
+    ("prepare", [], "prepare", "must not be empty"),
+    (f"{H}/amp/scales_duration", True, "amp.scales_duration", "no meaning for type bool"),
+    ("prepare", "f.py", "prepare", ""),
+    ("prepare", {"command": ["f", "{role}"]}, "prepare.command[1]", "{role} has no value"),
+    ("prepare", {"command": ["f"], "timeout": 9}, "prepare.timeout", 'write "timeout_seconds"'),
+    ("prepare", {"command": ["f"], "timeout_seconds": 0}, "prepare.timeout_seconds", "more than 0"),
     ("model_flag", "-m", "model_flag", "has no effect"),
     ("steps/0/name", "a b", "steps[0].name", "letters, digits"),
     ("steps/1/name", "train", "steps", 'names "train" more than once'),
@@ -142,12 +154,42 @@ CASES: list[tuple[str, Any, str, str]] = [
     (f"{H}/wd2", {"env_var": "WD", "type": "int"}, "wd2.env_var", 'that of "wd"'),
     (f"{H}/last", {"position": 1, "type": "int"}, "last.position", 'that of "first"'),
     (f"{H}/wd", {"unsupported": "no", "env_var": "W", "type": "int"}, "wd", "two ways"),
+    (f"{H}/wd", {**CONFIG, "env_var": "W"}, "wd", "two ways at once"),
+    (f"{H}/wd", {**CONFIG, "config": {"file": "x.ini", "key": "a"}}, "wd.config.file", ".toml"),
+    (f"{H}/wd", {**CONFIG, "config": {"file": "../x.py", "key": "a"}}, "config.file", "leads out"),
+    (f"{H}/wd", {**CONFIG, "config": {"files": "x.py", "key": "a"}}, "config.files", '"file"'),
+    (f"{H}/wd", {**CONFIG, "config": {"file": "x.py"}}, "wd.config.key", "is missing"),
+    (f"{H}/amp", {**CONFIG, "true_false": ["1", "0"]}, "amp.true_false", "type float"),
+    (f"{H}/amp/true_false", ["1", "1"], "amp.true_false", "alike"),
+    (
+        f"{H}/amp",
+        {**CONFIG, "type": "bool", "true_false": ["1", "0"]},
+        "amp.true_false",
+        "words of its own",
+    ),
     (f"{M}/loss/pattern", "loss", "loss.pattern", "write {number}"),
     (f"{M}/loss/pattern", "({number}", "loss.pattern", "no regular expression"),
     (f"{M}/loss/select", "best", "loss.select", '"last"'),
     (f"{M}/loss/scale", 0, "loss.scale", "must not be 0"),
     (f"{M}/loss/fil", "x", "loss.fil", 'write "file"'),
     (f"{M}/loss/file", "../x", "loss.file", "leads out"),
+    (f"{M}/loss", {"file": "a.csv"}, "loss", 'a "column", a "key" or a "tag"'),
+    (f"{M}/loss/column", "loss", "loss.column", 'has no effect beside "pattern"'),
+    (f"{M}/loss", {"column": "x"}, "loss.column", 'add "file"'),
+    (f"{M}/loss", {"tag": "", "file": "x"}, "loss.tag", "must not be empty"),
+    (f"{M}/loss", {"key": "x", "file": "*.log"}, "loss.file", ".jsonl or .ndjson"),
+    (
+        f"{M}/loss",
+        {"key": "x", "file": "a.json", "series": True},
+        "loss.series",
+        "JSON lines (.jsonl)",
+    ),
+    (f"{M}/loss/reach", 0.5, "loss.reach", '"higher" or "lower"'),
+    (f"{M}/loss/reach", "0.5", "loss.reach", "must be a number"),
+    (f"{M}/loss/better", "less", "loss.better", '"lower"'),
+    (f"{M}/loss", {"colum": "x", "file": "*.log"}, "loss.colum", 'write "column"'),
+    (f"{H}/lr/values", [1, 2], "lr.values", 'write "choices"'),
+    ("steps/1/value", {}, "steps[1].value", 'write "values"'),
     (
         "steps/1/performance_metrics",
         {"log_patterns": {"loss": "{number}"}},
@@ -164,6 +206,55 @@ def test_a_fault_is_found_where_it_stands(where: str, value: Any, place: str, me
         problem.where.endswith(place) and message in f"{problem.message}; {problem.suggestion}"
         for problem in found
     ), [str(problem) for problem in found]
+
+
+@pytest.mark.parametrize(
+    ("place", "meant"),
+    [
+        ("step", "steps"),
+        ("metrics", "performance_metrics"),
+        ("performance_metrics/metrics", "performance_metrics/log_patterns"),
+    ],
+)
+def test_another_name_in_place_of_a_field_is_named(place: str, meant: str) -> None:
+    data = changed(place, {})
+    inner = data["models"]["net"]
+    *outer, field = meant.split("/")
+    for name in outer:
+        inner = inner[name]
+    del inner[field]
+    wrong = place.rpartition("/")[2]
+    named = {(p.where.rpartition(".")[2], p.suggestion) for p in registry.problems(data)}
+    assert (wrong, f'write "{field}", or "_{wrong}" for free text') in named
+
+
+@pytest.mark.parametrize(
+    ("fields", "place", "message"),
+    [
+        ({"workspace": "in_place"}, "wd.config", 'add "workspace": "links", or "copy"'),
+        (
+            {"workspace": {"kind": "links", "shared": ["conf"]}},
+            "wd.config.file",
+            "which all runs share",
+        ),
+        ({"command": ["{repo}/conf/x.yaml", "{model}"]}, "command[0]", "write {workdir}/conf/x.y"),
+        ({H: {"wd": CONFIG, "lr": CONFIG}}, "lr.config.key", 'that of "wd", too'),
+    ],
+)
+def test_a_value_in_a_file_needs_a_folder_of_the_run(
+    fields: dict[str, Any], place: str, message: str
+) -> None:
+    entry = {
+        "path": "repos/net",
+        "models": ["a", "b"],
+        "command": ["{python}", "{model}"],
+        "workspace": "copy",
+        H: {"wd": CONFIG},
+    }
+    assert registry.problems({"models": {"net": entry}}) == ()
+    (problem,) = registry.problems({"models": {"net": {**entry, **fields}}})
+    assert problem.where.endswith(place)
+    assert message in f"{problem.message}; {problem.suggestion}"
 
 
 def test_metered_steps_follow_one_another() -> None:
@@ -249,3 +340,28 @@ def test_the_examples_of_the_documentation_are_valid() -> None:
         if "{data}" in part:
             entry["data"] = "data"
         assert registry.problems({"models": {"x": entry}}) == (), part
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["(a{1000000000})", "((a{1000}){1000}){2}", f"(a{{{'9' * 5000}}})", "(a{9999999999})"],
+)
+def test_a_pattern_that_repeats_too_often_is_one_line(pattern: str) -> None:
+    (problem,) = registry.problems(changed("progress", pattern))
+    assert "is no regular expression: " in problem.message
+
+
+@pytest.mark.parametrize(
+    "where", ["performance_metrics/log_patterns/loss/pattern", "progress", "steps/1"]
+)
+def test_a_pattern_that_explodes_is_a_warning(where: str) -> None:
+    step = {
+        **ENTRY["steps"][1],
+        "performance_metrics": {"log_patterns": {"mAP": r"(\s*m*)*AP {number}$"}},
+    }
+    data = changed(where, step if where == "steps/1" else r"(\s*m*)*AP {number}$")
+    assert registry.problems(data) == ()
+    (warning,) = registry.warnings(data)
+    assert warning.severity == "warning"
+    assert warning.where.startswith("models.net." + where.split("/")[0])
+    assert "takes too long on some long lines" in warning.message

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,10 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 def test_near_misses_of_field_names_are_told_from_free_text(name: str, field: str | None) -> None:
     known = [*settings.Settings.model_fields, "foreground", "background", "hyperparameters"]
     assert intended_field(name, [*known, "timeout_seconds", "mutate"]) == field
+
+
+def test_a_pipe_or_a_device_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.json")
+    for path in (tmp_path / "x.json", Path("/dev/zero")):
+        with pytest.raises(SettingsError, match="not a regular file"):
+            settings.read(path)

@@ -178,8 +178,10 @@ def test_a_wrong_experiment_is_left_out_and_says_why(
         ("seed", -1, "at least 0"),
         ("seed", "7", "write 7 without quotes"),
         ("seed", True, "must be a whole number, not true"),
-        ("governor", 5, "must be a string"),
-        ("governor", "", "must not be empty"),
+        ("governor", 5, '"ondemand", "conservative" or "schedutil", not 5'),
+        ("governor", "", 'must be "performance", "powersave", "userspace"'),
+        ("governor", "turbo", 'must be "performance", "powersave", "userspace"'),
+        ("governor", "perfomance", 'not "perfomance"; write "performance"'),
         ("mode", ["parallel"], "must be a string, not a list"),
         ("max_retries", -1, "at least 0"),
         ("max_retrys", 3, 'write "max_retries"'),
@@ -193,6 +195,7 @@ def test_a_wrong_experiment_is_left_out_and_says_why(
         ("gpus", [-1], "index from 0"),
         ("gpus", 0, "must be a list, not 0"),
         ("gpu", [0], 'write "gpus"'),
+        ("leave_out", "dram-0", "must be a list"),
         ("require", ["cpu", "ram"], '"cpu", "dram" or "gpu", not "ram"'),
         ("min_coverage", 1.5, "at most 1"),
         ("settle", {"on_timeout": "stop"}, '"warn" or "fail", not "stop"'),
@@ -202,6 +205,7 @@ def test_a_wrong_experiment_is_left_out_and_says_why(
         ("keep_logs", 3, "must be an object, not 3"),
         ("keep_logs", {"last": -1}, "at least 0"),
         ("keep_logs", {"first": 1.5}, "must be a whole number"),
+        ("keep_logs", {"mebibytes": 0}, "at least 1"),
         ("keep_logs", {"lasts": 3}, 'write "last"'),
         ("use_deduplication", "yes", "must be true or false"),
         ("historical_csvs", "a.csv", 'write ["a.csv"]'),
@@ -253,16 +257,16 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert (made.settle.timeout_seconds, made.settle.seconds) == (300, 10)
     assert (made.settle.min_gpu_utilization, made.settle.on_timeout) == (None, "warn")
     assert (made.use_deduplication, made.historical_csvs) == (False, ())
-    assert made.kept_logs == "5,20,50"
+    assert made.kept_logs == "5,20,50,256"
 
 
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
         ("all", "all"),
-        ({}, "5,20,50"),
-        ({"last": 0}, "5,0,50"),
-        ({"first": 1, "failed": 2}, "1,20,2"),
+        ({}, "5,20,50,256"),
+        ({"last": 0}, "5,0,50,256"),
+        ({"first": 1, "failed": 2, "mebibytes": 3}, "1,20,2,3"),
     ],
 )
 def test_kept_logs_are_named_as_the_launcher_takes_them(given: Any, kept: str) -> None:

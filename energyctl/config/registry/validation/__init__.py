@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from energyctl.config.jsonfile.reader import Document, json_path
 from energyctl.config.jsonfile.validation import Problem, validated
 from energyctl.config.registry.schema import File
 from energyctl.config.registry.validation.faults import Fault
+from energyctl.config.registry.validation.metrics import slow
 from energyctl.config.registry.validation.traversal import faults_of, is_free_text
 
 
@@ -28,10 +29,18 @@ def checked(data: Any, document: Document | None) -> tuple[File | None, tuple[Pr
     return file, ()
 
 
-def _problem(fault: Fault, document: Document | None) -> Problem:
+def warnings(data: Any, document: Document | None) -> tuple[Problem, ...]:
+    """What is not wrong with data that are valid, but may not do what is meant."""
+    file = File.model_validate(data)
+    return tuple(_problem(fault, document, "warning") for fault in slow(file))
+
+
+def _problem(
+    fault: Fault, document: Document | None, severity: Literal["error", "warning"] = "error"
+) -> Problem:
     path, message, suggestion = fault
     line, column = document.locate(*path) if document else (None, None)
-    return Problem(json_path(*path), message, suggestion, "error", None, line, column)
+    return Problem(json_path(*path), message, suggestion, severity, None, line, column)
 
 
-__all__ = ["checked"]
+__all__ = ["checked", "warnings"]

@@ -7,12 +7,22 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator
 
-from energyctl.config.jsonfile.validation import nearest, shown
-from energyctl.config.registry.invocations import LISTS, PLACEHOLDERS, placeholders
+from energyctl.config.jsonfile.validation import shown
 from energyctl.config.registry.model import ROLES
+from energyctl.config.registry.placeholders import (
+    LISTS,
+    PLACEHOLDERS,
+    names_in,
+    names_in_command,
+)
 from energyctl.config.registry.schema import RepositoryFields, StepFields
 from energyctl.config.registry.validation.faults import Fault, Path, inside, option
 from energyctl.config.registry.validation.parameters import WAYS, ways_of
+from energyctl.config.registry.validation.placeholders import (
+    unknown,
+    unsupported,
+    without_data,
+)
 
 _STEP_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -99,7 +109,7 @@ def _command(path: Path, fields: RepositoryFields, step: StepFields) -> Iterator
     for number, element in enumerate(step.command or ()):
         place = (*path, number)
         try:
-            names = placeholders(element)
+            names = names_in_command(element)
         except ValueError:
             yield place, "has a wrong placeholder", "literal braces are {{ and }}"
             continue
@@ -118,12 +128,11 @@ def _placeholder(
         elif f"{{{name}}}" in LISTS and element != f"{{{name}}}":
             yield path, f"{{{name}}} must be an element of its own", None
         elif name == "data" and fields.data is None:
-            yield path, "{data} has no value", 'add "data" to the repository'
+            yield without_data(path)
     elif name in parameters:
         ways = [way for way in ways_of(parameters[name]) if way != "flag"]
         if ways == ["unsupported"]:
-            message = f"passes {shown(name)}, which is unsupported"
-            yield path, message, 'remove it here, or "unsupported" there'
+            yield unsupported(path, name)
         elif ways:
             message = f'passes {shown(name)}, which has a "{ways[0]}", too'
             yield path, message, "keep one of them"
@@ -137,10 +146,7 @@ def _handed(path: Path, name: str, fields: RepositoryFields, step: StepFields) -
     earlier = [one for one in steps[: steps.index(step)]] if step in steps else []
     if not any(name in one.values for one in steps):
         handed = [value for one in earlier for value in one.values]
-        like = nearest(name, [*PLACEHOLDERS, *fields.supported_hyperparams, *handed])
-        hint = f"write {{{like}}}; " if like else ""
-        message = f"has an unknown placeholder {shown(f'{{{name}}}')}"
-        yield path, message, f"{hint}literal braces are {{{{ and }}}}"
+        yield unknown(path, name, [*PLACEHOLDERS, *fields.supported_hyperparams, *handed])
         return
     for role in step.roles:
         if not any(name in one.values for one in earlier if role in one.roles):
@@ -150,14 +156,8 @@ def _handed(path: Path, name: str, fields: RepositoryFields, step: StepFields) -
 
 
 def _names(step: StepFields) -> set[str]:
-    """All placeholders of a step; none of a wrong command, which is reported elsewhere."""
-    names: set[str] = set()
-    for element in step.command or ():
-        try:
-            names |= set(placeholders(element))
-        except ValueError:
-            continue
-    return names
+    """All placeholders of a step."""
+    return {name for element in step.command or () for name in names_in(element)}
 
 
 def _script(path: Path, fields: RepositoryFields, steps: list[StepFields]) -> Iterator[Fault]:
@@ -199,7 +199,7 @@ def _reached(path: Path, fields: RepositoryFields, steps: list[StepFields]) -> I
     for name, parameter in fields.supported_hyperparams.items():
         place = (*path, "supported_hyperparams", name)
         ways = ways_of(parameter)
-        if name in names or "unsupported" in ways or "env_var" in ways:
+        if name in names or {"unsupported", "env_var", "config"} & set(ways):
             continue
         if not (scripts or "params" in names):
             message = "never reaches the command"

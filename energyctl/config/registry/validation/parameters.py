@@ -10,7 +10,7 @@ from energyctl.config.registry.model import Hyperparameter
 from energyctl.config.registry.schema import HyperparameterFields, ModelFields, RepositoryFields
 from energyctl.config.registry.validation.faults import Fault, Path, option, variable, written_as
 
-WAYS = ("flag", "template", "env_var", "position", "unsupported")
+WAYS = ("flag", "template", "env_var", "position", "config", "unsupported")
 """Each by itself says how a value reaches the program."""
 
 _NUMERIC = ("int", "float")
@@ -39,6 +39,8 @@ def one_parameter(path: Path, name: str, fields: HyperparameterFields) -> Iterat
         elif fields.bounds and not fields.bounds[0] <= 0 <= fields.bounds[1]:
             yield inside, "would draw 0, which is outside the bounds", "widen the bounds"
     yield from _range((*path, "range"), fields, fields.range)
+    if fields.scales_duration and not numeric:
+        yield (*path, "scales_duration"), f"has no meaning for type {fields.type}", "remove it"
 
 
 def _value(path: Path, name: str, fields: HyperparameterFields, value: Any) -> Iterator[Fault]:
@@ -88,6 +90,17 @@ def _ways(path: Path, fields: HyperparameterFields) -> Iterator[Fault]:
         yield (*path, "template"), "does not hold {value}", hint
     if fields.env_var is not None:
         yield from variable((*path, "env_var"), fields.env_var)
+    if fields.true_false is not None:
+        yield from _spelling((*path, "true_false"), fields)
+
+
+def _spelling(path: Path, fields: HyperparameterFields) -> Iterator[Fault]:
+    if fields.type != "bool":
+        yield path, f"has no meaning for type {fields.type}", None
+    elif fields.config is not None:
+        yield path, "has no effect in a file, which has words of its own for true and false", None
+    elif len(set(fields.true_false or ())) < 2:
+        yield path, "spells true and false alike", None
 
 
 def _range(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from energyctl.config.jsonfile.validation import shown
 from energyctl.config.registry.schema import RepositoryFields
 from energyctl.config.registry.validation.faults import (
     Fault,
     Path,
+    inside,
     inside_folder,
     variable,
     written_as,
@@ -36,6 +37,7 @@ def repository(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
     yield from inside_folder((*path, "outputs", "keep"), fields.outputs.keep)
     yield from inside_folder((*path, "outputs", "delete"), fields.outputs.delete)
     yield from _preflight((*path, "preflight"), fields)
+    yield from _container(path, fields)
     yield from _same_place(path, fields)
 
 
@@ -48,10 +50,8 @@ def _environment(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
     own = fields.per_model.items()
     parts += [((*path, "per_model", model, "env"), options.env) for model, options in own]
     for place, values in parts:
-        for name, text in values.items():
+        for name in values:
             yield from variable((*place, name), name)
-            if fields.data is None and re.search(r"(?<!\{)\{data\}", text):
-                yield (*place, name), "{data} has no value", 'add "data" to the repository'
 
 
 def _workspace(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
@@ -62,11 +62,17 @@ def _workspace(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
         if posixpath.normpath(name) == ".":
             hint = 'name a folder in it, or use the kind "empty" or "copy"'
             yield (*place, "writes", number), "is the whole folder", hint
+    for number, name in enumerate(fields.folder.shared):
+        yield from _shared((*place, "shared", number), name, writes)
+    if kind == "in_place" and fields.folder.shared:
+        yield (*place, "shared"), "has no effect in_place", "leave it out: the clone has them"
     if kind == "in_place" and writes:
         yield (*place, "writes"), "has no effect in_place", 'use the kind "links"'
     if kind in ("links", "copy") and posixpath.normpath(fields.path or ".") == ".":
         message = f"{kind} needs a clone of its own, not the whole workspace"
         yield place, message, 'add "path"'
+    if kind != "in_place" and fields.cwd is not None and not fields.cwd.startswith("/"):
+        yield from inside((*path, "cwd"), fields.cwd)
     cwd = posixpath.normpath(fields.cwd or ".")
     made = {posixpath.normpath(name) for name in writes}
     absolute = cwd.startswith("/") or cwd == "."
@@ -74,14 +80,47 @@ def _workspace(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
         yield (*path, "cwd"), "is not there in an empty folder", 'add it to "writes" of workspace'
 
 
+def _shared(path: Path, name: str, writes: Iterable[str]) -> Iterator[Fault]:
+    """In the clone, or right beside it: further out is what belongs to the results."""
+    first, *rest = posixpath.normpath(name).split("/")
+    if first in ("", "~", ".") or ".." in rest or (first == ".." and not rest):
+        hint = 'name a folder in the clone, or one beside it as "../data"'
+        yield path, f"{shown(name)} is no folder in or beside the clone", hint
+    elif posixpath.normpath(name) in map(posixpath.normpath, writes):
+        yield path, f"{shown(name)} is in writes, too", "keep one of them"
+
+
 def _preflight(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
-    for number, name in enumerate(fields.preflight.files):
-        if name.startswith("{data}") and fields.data is None:
-            message = "{data} has no value"
-            yield (*path, "files", number), message, 'add "data" to the repository'
     for number, name in enumerate(fields.preflight.imports):
         if not _MODULE.fullmatch(name):
             yield (*path, "imports", number), f"{shown(name)} is no name of a module", None
+
+
+_OWN_OPTIONS = ("--name", "--rm", "-d", "--detach", "-t", "--tty", "-i", "--interactive", "-it",
+                "-ti", "--restart", "--cidfile")  # fmt: skip
+"""Of `docker run`: they are energyctl's, or would have the client return before the work ends."""
+
+
+def _container(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
+    own, place = fields.container, (*path, "container")
+    if own is None:
+        return
+    for number, word in enumerate(own.args):
+        if word.partition("=")[0] in _OWN_OPTIONS:
+            message = f"{shown(word)} has no place here: energyctl starts, names and ends it"
+            yield (*place, "args", number), message, "leave it out"
+    for number, text in enumerate(own.mounts):
+        source, _, rest = text.partition(":")
+        target, _, mode = rest.partition(":")
+        if "," in text or not source or mode not in ("", "ro", "rw") or target[:1] not in ("", "/"):
+            hint = 'write "SOURCE", "SOURCE:/TARGET" or "SOURCE:/TARGET:ro"'
+            yield (*place, "mounts", number), f"{shown(text)} is no mount", hint
+    if fields.preflight.imports:
+        message = "are not looked for in a container"
+        yield (*path, "preflight", "imports"), message, "leave them out"
+    if (fields.interpreter or "").startswith("conda:"):
+        hint = "name a command of the image"
+        yield (*path, "interpreter"), "is no environment of the image", hint
 
 
 def _same_place(path: Path, fields: RepositoryFields) -> Iterator[Fault]:

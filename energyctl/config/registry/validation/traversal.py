@@ -8,22 +8,31 @@ from typing import Any
 from pydantic import BaseModel
 
 from energyctl.config.jsonfile.validation import intended_field, shown, validated
+from energyctl.config.places import Place
 from energyctl.config.registry.schema import (
+    ConfigFields,
+    ContainerFields,
     HyperparameterFields,
     MetricFields,
     ModelFields,
     OutputFields,
     PatternFields,
     PreflightFields,
+    PrepareFields,
     RepositoryFields,
     RoleEnvironments,
+    RolePlaces,
     StepFields,
     WorkspaceFields,
 )
 from energyctl.config.registry.validation.commands import commands
+from energyctl.config.registry.validation.config_files import config_files
+from energyctl.config.registry.validation.expressions import expressions
 from energyctl.config.registry.validation.faults import Fault, Path
 from energyctl.config.registry.validation.metrics import metrics, progress, read_twice
 from energyctl.config.registry.validation.parameters import one_parameter, per_model
+from energyctl.config.registry.validation.placeholders import placeholders
+from energyctl.config.registry.validation.preparation import preparation
 from energyctl.config.registry.validation.repository import repository
 
 _FREE_TEXT = {
@@ -32,6 +41,7 @@ _FREE_TEXT = {
 }
 # Names from settings files and other tools.
 _MEANT = {
+    "values": "choices",
     "hyperparameters": "supported_hyperparams",
     "hyperparams": "supported_hyperparams",
     "script": "train_script",
@@ -43,14 +53,20 @@ _MEANT = {
     "regex": "pattern",
     "off_flag": "false_flag",
 }
+_MEANT_IN_METRICS = {"metrics": "log_patterns", "patterns": "log_patterns"}
 # The parts of a repository whose names are looked at with those of its entry.
 _PARTS: dict[tuple[str, ...], type[BaseModel]] = {
     ("workspace",): WorkspaceFields,
     ("outputs",): OutputFields,
     ("preflight",): PreflightFields,
+    ("prepare",): PrepareFields,
+    ("container",): ContainerFields,
     ("steps", "[]"): StepFields,
     ("per_model", "*"): ModelFields,
+    ("supported_hyperparams", "*", "config"): ConfigFields,
+    ("place", "*"): Place,
 }
+_BY_ROLE: dict[str, type[BaseModel]] = {"role_env": RoleEnvironments, "place": RolePlaces}
 
 
 def is_free_text(name: str | int) -> bool:
@@ -65,7 +81,11 @@ def faults_of(data: Any) -> Iterator[Fault]:
         fields, _ = validated(RepositoryFields, entry)
         if fields is not None:
             yield from repository(path, fields)
+            yield from config_files(path, fields)
             yield from commands(path, fields)
+            yield from placeholders(path, fields)
+            yield from preparation(path, fields)
+            yield from expressions(path, fields)
             yield from per_model(path, fields)
             yield from read_twice(path, fields)
             yield from progress((*path, "progress"), fields.progress)
@@ -89,10 +109,11 @@ def _misread_in_repository(path: Path, entry: Mapping[str, Any]) -> Iterator[Fau
             yield from _misread(place, part, model)
             if model in (StepFields, ModelFields):
                 yield from _misplaced(place, part, model)
-    for place, roles in _objects(path, entry, "role_env"):
-        for name in roles:
-            if name not in RoleEnvironments.model_fields and not is_free_text(name):
-                yield (*place, name), "is no role", 'roles are "foreground" and "background"'
+    for key, model in _BY_ROLE.items():
+        for place, roles in _objects(path, entry, key):
+            for name in roles:
+                if name not in model.model_fields and not is_free_text(name):
+                    yield (*place, name), "is no role", 'roles are "foreground" and "background"'
 
 
 def _misread(path: Path, data: Mapping[str, Any], model: type[BaseModel]) -> Iterator[Fault]:
@@ -101,7 +122,7 @@ def _misread(path: Path, data: Mapping[str, Any], model: type[BaseModel]) -> Ite
     for name in data:
         if name in fields or is_free_text(name):
             continue
-        meant = _MEANT.get(name)
+        meant = (_MEANT_IN_METRICS if model is MetricFields else _MEANT).get(name)
         field = meant if meant in fields else intended_field(name, fields)
         if field is not None and field not in data:
             hint = f'write "{field}", or {shown(f"_{name}")} for free text'
