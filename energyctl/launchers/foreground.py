@@ -7,13 +7,14 @@ metered begins with a fork. It stands above all that the training starts, and en
 after the training's exit, everything when it is asked to (see subreaper), and everything when
 energyctl is gone, however that ended.
 
-The request is a line of JSON: ``argv``, ``cwd``, ``env``. Each answer is a line:
+The request is a line of JSON: ``argv``, ``cwd``, ``env``, ``cpus`` (those that the training may
+use, as ``0-7``; null: all). Each answer is a line:
 
     ready                  waiting for the line "go"
     started PID            the program runs
     failed ERRNO           it could not be executed
     exited CODE            its exit code, -n for signal n
-    left PID COMMAND       what it had left running, and was ended then
+    left PID TICKS COMMAND what it had left running, and was ended then; started TICKS after boot
     gone                   nothing of it is left
 
 Standard error is the training's log. Standard library only.
@@ -31,7 +32,7 @@ if __name__ == "__main__":  # as a script in isolated mode it finds only the sta
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     sys.path.append(os.path.dirname(package))
 
-from energyctl.launchers import proc_stat, subreaper
+from energyctl.launchers import container, proc_stat, subreaper
 
 
 def answer(text: str) -> None:
@@ -62,6 +63,7 @@ def start(request: dict[str, Any]) -> tuple[int, int]:
     if pid == 0:
         try:
             subreaper.in_child(parent)
+            subreaper.pin(request["cpus"])
             os.setsid()
             os.dup2(2, 1)
             os.chdir(os.fsencode(request["cwd"]))
@@ -79,13 +81,20 @@ def start(request: dict[str, Any]) -> tuple[int, int]:
 def end_leftovers() -> None:
     """Names and ends what the training left running."""
     for pid in subreaper.descendants():
-        answer(f"left {pid} " + " ".join(proc_stat.command_of(pid).split()))
+        stat = proc_stat.read_stat(pid)
+        if stat is not None and stat.is_alive:
+            command = " ".join(proc_stat.command_of(pid).split())
+            answer(f"left {pid} {stat.start_ticks} {command}")
     subreaper.end_all(subreaper.LEFTOVER_GRACE_SECONDS)
     answer("gone")
 
 
 def run(request: dict[str, Any], parent: int) -> None:
     """Starts the training, waits for it, ends what it leaves."""
+    environment: dict[str, str] = request["env"]
+    notes = None
+    if folder := environment.get(container.NOTES):
+        notes = environment[container.NOTES] = container.notes_of_launcher(folder)
     # A signal between the fork and the answer must not lose the pid.
     signal.pthread_sigmask(signal.SIG_BLOCK, subreaper.STOP_SIGNALS)
     pid, error = start(request)
@@ -99,9 +108,14 @@ def run(request: dict[str, Any], parent: int) -> None:
         status = subreaper.wait_for(pid)
         signal.pthread_sigmask(signal.SIG_BLOCK, subreaper.STOP_SIGNALS)
         answer(f"exited {os.waitstatus_to_exitcode(status)}")
+        if status:
+            container.end_noted(notes, environment, hurry=False)
+        else:
+            container.forget(notes)
         end_leftovers()
     except subreaper.Stop:
         subreaper.end_all(subreaper.grace(parent))
+        container.end_noted(notes, environment, subreaper.in_a_hurry())
         code = os.waitstatus_to_exitcode(subreaper.reaped.get(pid, signal.SIGKILL))
         answer(f"exited {code}")
         answer("gone")

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from energyctl.campaign.training import workdirs
 from energyctl.campaign.training.foreground_process import CannotStart, ForegroundProcess
-from energyctl.config import registry
-from energyctl.config.registry import Invocation, Metric, Repository, Step
+from energyctl.config.registry import Invocation, Step
 from energyctl.results.document import process_end
-from energyctl.results.schema import AttemptJson, StepJson
-from energyctl.system import processes
+from energyctl.results.schema import AttemptJson, MetricSeriesJson, StepJson
+from energyctl.system import logs, processes
 from energyctl.system.interrupts import Interrupts
-from energyctl.system.log_tail import tail
+from energyctl.text import duration, first_of, one_line
 
 TICK_SECONDS = 1.0
 """How often the live view is fed; the end of the training is seen at once."""
@@ -56,15 +55,22 @@ class Attempt:
     sampler's time line). ``number`` counts from 0.
 
     slack_seconds: how much longer, at most, they are apart than the programs lived.
+    received_bytes: over the network by the whole machine meanwhile; None: not known.
     """
 
     number: int
-    log: Path
+    log: logs.OutputLog
     start: float | None = None
     end: float | None = None
     slack_seconds: float = 0.0
+    received_bytes: int | None = None
     error: str | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
+    series: dict[str, MetricSeriesJson] = field(default_factory=dict)
+    reached: dict[str, tuple[float, float] | str] = field(default_factory=dict)
+    """By metric with a value to reach: when it was (Unix seconds), and how much earlier it may have
+    been; or why that is not known."""
+
     warnings: list[str] = field(default_factory=list)
     end_of_tree: processes.EndReport | None = None
     steps: list[StepRun] = field(default_factory=list)
@@ -84,7 +90,7 @@ class Attempt:
         return None if self.start is None or self.end is None else self.end - self.start
 
     def to_json(self) -> AttemptJson:
-        return {
+        data: AttemptJson = {
             "attempt": self.number,
             "success": self.succeeded,
             "start": self.start,
@@ -97,6 +103,9 @@ class Attempt:
             "end_of_processes": None if self.end_of_tree is None else process_end(self.end_of_tree),
             "steps": [step.to_json() for step in self.steps],
         }
+        if self.received_bytes is not None:
+            data["received_bytes"] = self.received_bytes
+        return data
 
 
 class MeteringHooks(Protocol):
@@ -123,21 +132,27 @@ class AttemptHooks:
     interrupts: Interrupts
     timeout_seconds: float | None = None
     wake: Sequence[int] = ()
+    program: str = "the training"
+    """What its errors call it."""
 
 
 def run_attempt(attempt: Attempt, invoked: Sequence[Invocation], how: AttemptHooks) -> None:
-    """Runs the steps one after the other, each only where those before have ended well, and ends
-    whatever they left behind.
+    """Makes the log, runs the steps one after the other, each only where those before have ended
+    well, and ends whatever they left behind.
 
     The metered window sits tight around the metered ones. Raises Interrupted, and what *tick*
     raises, with the training ended and ``attempt.end`` set.
     """
+    try:
+        attempt.log.make()
+    except OSError as error:
+        attempt.error = f"its log {attempt.log.path} cannot be made: {error.strerror}"
+        return
     limit = math.inf if how.timeout_seconds is None else time.monotonic() + how.timeout_seconds
     values: dict[str, str] = {}
     last_metered = max(n for n, item in enumerate(invoked) if item.step.metered)
     for number, item in enumerate(invoked):
-        size = attempt.log.stat().st_size if attempt.log.exists() else 0
-        run = StepRun(item.step, size)
+        run = StepRun(item.step, attempt.log.size())
         attempt.steps.append(run)
         more = number < len(invoked) - 1
         _run_step(attempt, run, item.handed(values), how, limit, number == last_metered, more)
@@ -149,6 +164,9 @@ def run_attempt(attempt: Attempt, invoked: Sequence[Invocation], how: AttemptHoo
             break
     if attempt.start is not None and attempt.end is None:
         attempt.end = how.window.end(close=True)
+    there = attempt.log.what_replaced_it()
+    if there is not None and attempt.error is None:
+        attempt.error = f"its log was replaced: there is {there} at {attempt.log.path}"
 
 
 def _run_step(
@@ -203,7 +221,9 @@ def _run_step(
         )
         run.exit_code = foreground.returncode
     if code is not None and not accepted:
-        run.error = describe_exit(code)
+        run.error = describe_exit(code, how.program)
+    elif code is not None:
+        attempt.warnings += left_at_work(foreground.left)
 
 
 def _begin(attempt: Attempt, run: StepRun, window: MeteringHooks) -> None:
@@ -231,82 +251,31 @@ def _hand_on(step: Step, workdir: Path, began: float, values: dict[str, str]) ->
     return None
 
 
-def describe_exit(code: int) -> str:
-    """An exit code in words, with what a signal often means."""
+def describe_exit(code: int, program: str = "the training") -> str:
+    """An exit code in words, with what a signal often means; 128 + n is what a shell makes of
+    signal n (bash(1), "EXIT STATUS")."""
+    hint = "; often the kernel's out-of-memory killer" if code in (-9, 137) else ""
     if code >= 0:
-        return f"the training ended with exit code {code}"
-    hint = "; often the kernel's out-of-memory killer" if code == -9 else ""
-    return f"the training was ended by signal {-code}{hint}"
+        return f"{program} ended with exit code {code}{hint}"
+    return f"{program} was ended by signal {-code}{hint}"
 
 
-def take_metrics(attempt: Attempt, repository: Repository, workdir: Path) -> None:
-    """Fills the attempt's metrics from its output, and from files that it wrote in *workdir*; a
-    required one that is missing is an error.
+HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver", "torch_shm_manager")
+"""In the commands of what libraries start beside a training, and what ends a moment after it."""
 
-    NaN and infinity are no JSON numbers: such a metric is null, with a warning that says so.
-    """
-    ends = [run.offset for run in attempt.steps[1:]]
-    found = _metrics_in(attempt, repository.metrics, 0, None, workdir)
-    for run, end in zip(attempt.steps, [*ends, None], strict=True):
-        found |= _metrics_in(attempt, run.step.metrics, run.offset, end, workdir)
-    for name, value in found.items():
-        attempt.metrics[name] = value if math.isfinite(value) else None
-        if not math.isfinite(value):
-            attempt.warnings.append(f"metric {name} is {value} in {attempt.log.name}")
-    wanted = repository.all_metrics
-    missing = [metric.name for metric in wanted if metric.required and metric.name not in found]
-    if missing and attempt.error is None:
-        attempt.error = f"required metrics not found in {attempt.log.name}: {', '.join(missing)}"
-    elif wanted and not found and attempt.error is None:
-        attempt.warnings.append(f"no metric of the registry was found in {attempt.log.name}")
+SHOWN_LEFT = 3
 
 
-def _metrics_in(
-    attempt: Attempt, metrics: Sequence[Metric], begin: int, end: int | None, workdir: Path
-) -> dict[str, float]:
-    """Those in the output from byte *begin* to *end*, and those in files."""
-    found = _read(attempt, attempt.log, [m for m in metrics if m.file is None], begin, end)
-    for metric in metrics:
-        if metric.file is None:
-            continue
-        file = workdirs.newest(workdir, metric.file)
-        if file is not None and file.stat().st_mtime >= attempt.began - MTIME_SLACK_SECONDS:
-            found |= _read(attempt, file, [metric], 0, None)
-        else:
-            attempt.warnings.append(f"metric {metric.name}: no new {metric.file} in {workdir}")
-    return found
-
-
-def _read(
-    attempt: Attempt, path: Path, metrics: Sequence[Metric], begin: int, end: int | None
-) -> dict[str, float]:
-    if not metrics:
-        return {}
-    try:
-        with open(path, "rb") as file:
-            file.seek(begin)
-            return registry.read_metrics(metrics, _lines(file, begin, end))
-    except OSError as error:
-        attempt.warnings.append(f"{path.name} cannot be read: {error.strerror}")
-        return {}
-
-
-def _lines(file: Any, begin: int, end: int | None) -> Iterator[str]:
-    position = begin
-    for line in file:
-        if end is not None and position >= end:
-            return
-        position += len(line)
-        yield line.decode(errors="replace")
-
-
-def progress(
-    attempt: Attempt, pattern: str | None, *, whole: bool = False
-) -> tuple[float, float | None] | None:
-    """How far the training says it is, and of how much: the last that this step printed (of the
-    *whole* attempt: the last that any did)."""
-    if pattern is None or not attempt.steps:
-        return None
-    return registry.progress_of(
-        pattern, tail(attempt.log, begin=0 if whole else attempt.steps[-1].offset)
-    )
+def left_at_work(left: Sequence[processes.ProcessInfo]) -> list[str]:
+    """A warning where a training that had ended well left others of it running."""
+    told = [one for one in left if not any(helper in one.command for helper in HELPERS)]
+    if not told:
+        return []
+    names = [
+        f"{one_line(one.command)} (pid {one.pid}, for {duration(one.age_seconds)})" for one in told
+    ]
+    return [
+        "its main program had ended while others of it still ran, and were ended: "
+        f"{first_of(names, SHOWN_LEFT)}; "
+        "their work was cut off, and is not measured: start it without `&` or `nohup`"
+    ]

@@ -14,22 +14,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from energyctl import launchers
-from energyctl.background import protocol
 from energyctl.config.registry import Invocation
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
+from energyctl.system.logs import OutputLog
 
 LAUNCHER = Path(launchers.__file__).with_name("foreground.py")
 READY_SECONDS = 30.0
 TERM_GRACE_SECONDS = 7.0
 LEFTOVER_SECONDS = 5.0
 """What the launcher may take for what a training left running: its grace is 2 s."""
-
-
-LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class CannotStart(Exception):
@@ -44,11 +40,19 @@ class ForegroundProcess:
     marker: str
     invocation: Invocation
     cgroup: Cgroup | None = None
+    background: processes.Kin | None = None
+    """What runs beside it."""
+
     pid: int | None = None
     returncode: int | None = None
-    _left: list[processes.ProcessInfo] = field(default_factory=list)
+    left: list[processes.ProcessInfo] = field(default_factory=list)
+    """What the training had left running when it ended by itself; complete after :meth:`end`."""
+
     _buffer: bytes = b""
     _ended: bool = False
+
+    def __post_init__(self) -> None:
+        self._kin = processes.Kin(lambda marker: marker == self.marker)
 
     def go(self) -> None:
         """Starts the training; returns once it runs. Raises CannotStart."""
@@ -81,15 +85,19 @@ class ForegroundProcess:
 
     def look(self) -> list[processes.ProcessInfo]:
         """What is alive of the foreground: its tree, its marker, its cgroup, orphans of it."""
-        parents = processes.living()
-        found = {p.pid: p for p in processes.descendants([self.launcher.pid], parents)}
-        found |= {p.pid: p for p in processes.marked(lambda m: m == self.marker, parents)}
-        for process in processes.orphans(parents):
-            if not _of_background(process):
-                found[process.pid] = process
         members = self.cgroup.members() if self.cgroup else []
-        found |= {p.pid: p for p in processes.identified({*members} - {self.launcher.pid})}
-        return list(found.values())
+        orphans = [one.pid for one in processes.orphans() if not self._of_background(one)]
+        unreaped = self.launcher.returncode is None
+        tree = [self.launcher.pid] if unreaped else []
+        found = self._kin.look([*tree, *members, *orphans])
+        return [process for process in found if process.pid != self.launcher.pid]
+
+    def _of_background(self, orphan: processes.ProcessInfo) -> bool:
+        """Whether an orphan is one of the background's, whose launcher or supervisord was lost."""
+        if self.background is not None and self.background.knows(orphan):
+            return True
+        role = processes.environment_value(orphan.pid, processes.MARKER) or ""
+        return role.endswith("/background")
 
     def end(self, grace_seconds: float = TERM_GRACE_SECONDS) -> processes.EndReport:
         """Ends all of it and returns when a look finds nothing: TERM, *grace_seconds*, KILL.
@@ -106,7 +114,7 @@ class ForegroundProcess:
             self._signal(signal.SIGKILL)
         self._close()
         rest = processes.end(self.look, grace_seconds=0.5, kill=self._kill)
-        met = {p.pid: p for p in (*self._left, *found, *rest.found)}
+        met = {p.pid: p for p in (*self.left, *found, *rest.found)}
         return processes.EndReport(time.monotonic() - began, tuple(met.values()), rest.left)
 
     def _signal(self, signum: int) -> None:
@@ -162,8 +170,8 @@ class ForegroundProcess:
             if word == "exited":
                 self.returncode = int(rest)
             elif word == "left":
-                pid, _, command = rest.partition(" ")
-                self._left.append(processes.ProcessInfo(int(pid), 0, command))
+                pid, ticks, command = rest.split(" ", 2)
+                self.left.append(processes.ProcessInfo(int(pid), int(ticks), command))
         if self._ended and self.pid is not None and self.returncode is None:
             self.returncode = -signal.SIGKILL
         return self.returncode is not None
@@ -181,14 +189,13 @@ def prepare(
     invocation: Invocation,
     environment: Mapping[str, str],
     marker: str,
-    log: Path,
-    credentials: Mapping[str, Any] | None = None,
+    log: OutputLog,
     cgroup: Cgroup | None = None,
+    background: processes.Kin | None = None,
 ) -> ForegroundProcess:
     """A launcher that waits for :meth:`ForegroundProcess.go`; all output goes to *log*.
 
-    It runs in a session of its own, with the credentials (``user``, ``group``, ``extra_groups``
-    of Popen) of the invoking user, and ends its training when energyctl dies. The training reads
+    It runs in a session of its own, and ends its training when energyctl dies. The training reads
     nothing on standard input. Raises CannotStart.
     """
     argv, cwd = invocation.argv, invocation.cwd
@@ -196,42 +203,32 @@ def prepare(
     if any("\0" in item for item in (*argv, *env, *env.values(), cwd)):
         raise CannotStart(f"cannot start {argv[0]}: a NUL character in an argument")
     command = [sys.executable, "-I", "-S", str(LAUNCHER)]
-    descriptor = os.open(log, LOG_FLAGS, 0o644)
     try:
         launcher = subprocess.Popen(
             command,
             cwd="/",
-            env={"PATH": os.environ.get("PATH", os.defpath)},
+            env={"PATH": os.environ.get("PATH", os.defpath), processes.MARKER: marker},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=descriptor,
+            stderr=log.descriptor,
             start_new_session=True,
-            **(credentials or {}),
         )
     except OSError as error:
-        who = f" as user {credentials['user']}" if credentials else ""
-        raise CannotStart(f"cannot start {command[0]}{who}: {error.strerror}") from error
-    finally:
-        os.close(descriptor)
+        raise CannotStart(f"cannot start {command[0]}: {error.strerror}") from error
     processes.own(launcher.pid)
-    foreground = ForegroundProcess(launcher, marker, invocation, cgroup)
+    foreground = ForegroundProcess(launcher, marker, invocation, cgroup, background)
     if cgroup is not None:
         cgroup.add(launcher.pid)
-    request = json.dumps({"argv": argv, "cwd": os.path.abspath(cwd), "env": env})
+    cpus = invocation.placed.cpus
+    request = json.dumps({"argv": argv, "cwd": os.path.abspath(cwd), "env": env, "cpus": cpus})
     assert launcher.stdin is not None
     with contextlib.suppress(OSError):  # the answer, or its lack, says so
         launcher.stdin.write(request.encode() + b"\n")
         launcher.stdin.flush()
     if foreground._next(READY_SECONDS) != "ready":
         foreground.end()
-        raise CannotStart(f"the launcher of the training does not start; see {log}")
+        raise CannotStart(f"the launcher of the training does not start; see {log.path}")
     return foreground
-
-
-def _of_background(process: processes.ProcessInfo) -> bool:
-    """Whether an orphan is one of the background's, whose supervisord was lost."""
-    role = processes.environment_value(process.pid, processes.MARKER) or ""
-    return role.endswith("/background") or str(protocol.LAUNCHER) in process.command
 
 
 def _why(number: int, invocation: Invocation) -> str:
@@ -240,6 +237,8 @@ def _why(number: int, invocation: Invocation) -> str:
         return f"{cwd}: no such folder"
     if number == errno.ENOENT:
         return f"{program}: not found in {cwd} (or its first line names a missing interpreter)"
+    if number == errno.EINVAL and invocation.placed.cpus:
+        return f"cannot start {program}: it may not use the CPUs {invocation.placed.cpus}"
     if number in (errno.EACCES, errno.ENOEXEC):
         return f"{program}: not executable; `chmod +x` it, and give it a first line like #!/bin/sh"
     return f"cannot start {program}: {os.strerror(number)}"

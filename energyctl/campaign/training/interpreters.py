@@ -90,8 +90,8 @@ def _conda_candidates(name: str, environ: Mapping[str, str]) -> Iterator[Path]:
     home = Path(environ.get("HOME") or os.path.expanduser("~"))
     listed: list[Path] = []
     with contextlib.suppress(OSError):
-        lines = (home / ".conda" / "environments.txt").read_text().splitlines()
-        listed = [Path(line.strip()) for line in lines if line.strip()]
+        text = (home / ".conda" / "environments.txt").read_bytes().decode(errors="replace")
+        listed = [Path(line.strip()) for line in text.splitlines() if line.strip()]
     roots = [path for path in listed if (path / "condabin").is_dir()]
     if executable := environ.get("CONDA_EXE"):
         roots.insert(0, Path(executable).parent.parent)
@@ -131,7 +131,7 @@ def imports_missing(
             env=dict(env),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=IMPORT_SECONDS,
             check=False,

@@ -8,17 +8,22 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from energyctl.campaign.training import config_files, containers, workdirs
 from energyctl.campaign.training.interpreters import imports_missing
 from energyctl.campaign.training.invocations import Trainings
 from energyctl.config.plan import Run, Training
-from energyctl.config.registry import Invocation
+from energyctl.config.registry import Invocation, Repository
 from energyctl.config.registry.model import Role
 from energyctl.errors import SettingsError
 
 
-def check(runs: Iterable[Run], trainings: Trainings) -> list[str]:
-    """One line for each thing by which a training of *runs* cannot be started here."""
+def check(runs: Iterable[Run], trainings: Trainings, *, prepared: bool = False) -> list[str]:
+    """One line for each thing by which a training of *runs* cannot be started here.
+
+    prepared: whether data, shared folders and files must be there that a `prepare` may bring.
+    """
     uses: list[tuple[Role, Training]] = []
     for run in runs:
         uses.append(("foreground", run.foreground))
@@ -27,43 +32,73 @@ def check(runs: Iterable[Run], trainings: Trainings) -> list[str]:
     for role, training in uses:  # one of each repository and model stands for all
         _, roles = kinds.setdefault((training.repo, training.model), (training, set()))
         roles.add(role)
-    return list(
-        dict.fromkeys(
-            f"{training.repo}: {line}"
-            for training, roles in kinds.values()
-            for role in sorted(roles, reverse=True)
-            for line in _check(training, role, trainings)
-        )
-    )
+    lines = [
+        f"{training.repo}: {line}"
+        for training, roles in kinds.values()
+        for role in sorted(roles, reverse=True)
+        for line in _check(training, role, trainings, prepared)
+    ]
+    return list(dict.fromkeys(lines)) or list(dict.fromkeys(_values_problems(uses, trainings)))
 
 
-def _check(training: Training, role: Role, trainings: Trainings) -> Iterator[str]:
+def _check(training: Training, role: Role, trainings: Trainings, prepared: bool) -> Iterator[str]:
     repository, clone = trainings.repository(training), trainings.clone(training)
     if repository.path is not None and not clone.is_dir():
         yield f"its clone is missing; put it at {clone}"
         return
-    if repository.data is not None and not (data := trainings.root / repository.data).exists():
-        yield f"its data is missing; put it at {data}"
+    fetched = prepared or repository.prepare is None
+    if fetched:
+        yield from _missing_folders(repository, clone, trainings)
     try:
         interpreter = trainings.interpreter(repository)
         invoked = trainings.invocations(training, role, None, "RUN")
+        needed = trainings.resolved_in(training, role, None, "RUN").needed_files
+        if repository.prepare is not None:
+            invoked = (*invoked, trainings.preparation(repository))
     except SettingsError as error:
         yield str(error).removeprefix(f"{repository.name}: ")
         return
+    yield from containers.problems(repository, trainings.root, trainings.environ)
     for item in invoked:
         path = item.env.get("PATH") or trainings.environ.get("PATH", os.defpath)
         if repository.workspace == "empty":
             item = replace(item, cwd=str(clone))
         if problem := cannot_start(item, path):
             yield problem
-    data_folder = str(trainings.root / (repository.data or ""))
-    for name in repository.needed_files:
-        if not (file := clone / name.replace("{data}", data_folder)).exists():
+    for name in needed if fetched else ():
+        if not (file := clone / name).exists():
             yield f"{file} is missing (preflight)"
     if repository.needed_imports:
         env = tuple(sorted({**trainings.environ, **invoked[0].env}.items()))
         if problem := imports_missing(interpreter.python, repository.needed_imports, clone, env):
             yield f"{problem} (preflight)"
+
+
+def _missing_folders(repository: Repository, clone: Path, trainings: Trainings) -> Iterator[str]:
+    if repository.data is not None and not (data := trainings.root / repository.data).exists():
+        yield f"its data is missing; put it at {data}"
+    for source in workdirs.shared_folders(repository, clone):
+        if not source.exists():
+            yield workdirs.missing_share(source)
+
+
+def _values_problems(uses: Iterable[tuple[Role, Training]], trainings: Trainings) -> Iterator[str]:
+    """What single values of trainings do not fit; each place of a file is tried once."""
+    places: dict[tuple[Path, str], tuple[str, Any]] = {}
+    for role, training in uses:
+        try:
+            trainings.resolved_in(training, role, None, "RUN")
+        except SettingsError as error:
+            yield str(error)
+        for name, values in trainings.configured(training).items():
+            for key, value in values.items():
+                file = trainings.clone(training) / name
+                places.setdefault((file, key), (training.repo, value))
+    for (file, key), (repo, value) in places.items():
+        try:
+            config_files.edited(file, {key: value})
+        except config_files.ConfigFileError as error:
+            yield f"{repo}: {error}"
 
 
 def cannot_start(invoked: Invocation, path: str) -> str | None:
@@ -111,7 +146,12 @@ def _argument_problem(invoked: Invocation) -> str | None:
 def check_script(script: str, origin: Path) -> None:
     """Has bash read the rendered *script* without running it. Raises SettingsError."""
     done = subprocess.run(
-        ["/bin/bash", "-n"], input=script, capture_output=True, text=True, check=False
+        ["/bin/bash", "-n"],
+        input=script,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it says nothing"])[0]

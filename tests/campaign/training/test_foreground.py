@@ -11,6 +11,7 @@ import pytest
 
 from bench import Bench, wait_for
 from energyctl.campaign.training import workdirs
+from energyctl.campaign.training.foreground import describe_exit
 
 PROGRAM = """
 import os, pathlib, sys, time
@@ -180,8 +181,8 @@ def test_accepted_exit_codes_time_limits_and_values_that_are_missing(bench: Benc
     assert bench.run("run", name).returncode == 1
     errors = [result["foreground_result"]["error"] for result in bench.results()]
     assert errors[0] is None
-    assert errors[1] == "step train: timeout after 0.1 s (timeout_seconds)"
-    assert errors[2] == "step prepare: the training ended with exit code 4"
+    assert errors[1].startswith("step train: timeout after 0.1 s (timeout_seconds); its log: ")
+    assert errors[2].startswith("step prepare: the training ended with exit code 4; its log: ")
     assert errors[3].startswith("step train: it made nothing that matches model/*.none")
 
 
@@ -195,6 +196,12 @@ def test_in_place_keeps_and_deletes_only_what_the_run_wrote(bench: Bench) -> Non
     kept = bench.root / "results" / result["foreground_result"]["outputs"] / "model"
     assert [path.name for path in kept.iterdir()] == ["report.txt"]
     assert [path.name for path in (folder / "model").iterdir()] == ["old.txt"]
+    assert not [line for line in result["warnings"] if "changed while it ran" in line]
+
+
+@pytest.mark.parametrize(("code", "hint"), [(-9, True), (137, True), (-15, False), (1, False)])
+def test_the_end_of_what_lacked_memory_says_so(code: int, hint: bool) -> None:
+    assert ("out-of-memory" in describe_exit(code)) == hint
 
 
 def test_links_to_files_are_kept_as_files_and_links_to_folders_as_links(tmp_path: Path) -> None:
@@ -211,7 +218,6 @@ def test_links_to_files_are_kept_as_files_and_links_to_folders_as_links(tmp_path
     assert (kept / "folder").readlink() == data
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("command", [["resume"], ["stop"], ["run", "x.json"]])
 def test_working_folders_of_a_killed_run_go(bench: Bench, command: list[str]) -> None:
     clone(bench)
@@ -236,6 +242,14 @@ def test_a_trial_says_what_it_saw(bench: Bench) -> None:
     cut = bench.run("models", "--test", "front/net", "--set", "seconds=60", "--seconds", "0.5")
     assert cut.returncode == 0
     assert "ran, and was ended" in cut.stdout
+    assert "changed while it ran" not in done.stdout
+    entry = {**REPOSITORY, "workspace": "in_place"}
+    registry = bench.root / "settings" / "models_config.json"
+    registry.write_text(json.dumps({"models": {"front": entry}}))
+    into = bench.run("models", "--test", "front/net", "--set", "seconds=0.1")
+    assert "warning: front: " in into.stdout
+    cure = '"workspace": {"kind": "links", "writes": ["model"]} in the registry would have held it'
+    assert cure in into.stdout
     wrong = bench.run("models", "--test", "front/nothing")
     assert wrong.returncode == 2
     assert "is not in the registry" in wrong.stderr
