@@ -19,7 +19,6 @@ from energyctl.results.folder import ResultsFolder
 from energyctl.results.schema import FINISHED
 from energyctl.system import workspace
 from energyctl.system.owner import read_owner
-from energyctl.system.user import invoking_user
 from slurm_cluster import Cluster
 from supervised import living
 
@@ -125,7 +124,7 @@ class Lab:
 
     @property
     def folder(self) -> ResultsFolder:
-        return ResultsFolder(self.root / "results", invoking_user())
+        return ResultsFolder(self.root / "results")
 
     @property
     def journal(self) -> Journal:

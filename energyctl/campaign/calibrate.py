@@ -55,12 +55,11 @@ def calibrate(context: Context, journal: Journal, node: str) -> list[str]:
         context.folder.make(fresh)
         kept = _measured(context, fresh)
         context.folder.write(fresh / "calibration.json", to_text(kept))
-        with context.folder.user.writing(fresh.parent):
-            os.replace(fresh, place)
+        os.replace(fresh, place)
     except (OSError, EnergyctlError) as error:
         return [f"the machine is not calibrated: {error}"]
     finally:
-        with contextlib.suppress(OSError), context.folder.user.writing(fresh.parent):
+        with contextlib.suppress(OSError):
             shutil.rmtree(fresh, ignore_errors=True)
     context.interrupts.wait(context.settings.cooldown_seconds)
     succeeded = kept["status"] == "succeeded"
@@ -81,6 +80,7 @@ def _measured(context: Context, folder: Path) -> Result:
         trainings=replace(context.trainings, registry=models),
         folder=replace(context.folder, root=folder),
         shared_idle=None,
+        experiment_warnings={},
     )
     training = run.foreground
     files = RunFiles(folder, FOLDER, FOLDER, FOLDER, training.repo, training.model)

@@ -8,15 +8,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from energyctl.background.daemon_lifecycle import Daemons
-from energyctl.campaign import calibrate, leftovers
+from energyctl.campaign import calibrate, failures, leftovers, preparation
 from energyctl.campaign.facts import machine_facts
 from energyctl.campaign.foreign.watch import Watch
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.observer import Observer
-from energyctl.campaign.prepare import Campaign, check
+from energyctl.campaign.preparation import NotPrepared
+from energyctl.campaign.prepare import (
+    Campaign,
+    check,
+    warnings_by_experiment,
+    warnings_of,
+)
 from energyctl.campaign.run import carry_out
 from energyctl.campaign.run_state import Context, SharedIdle
 from energyctl.campaign.storage import Allocation, ResultStore
+from energyctl.campaign.training import containers as in_containers
 from energyctl.campaign.training import workdirs
 from energyctl.campaign.training.invocations import Trainings
 from energyctl.config import registry
@@ -25,13 +32,13 @@ from energyctl.config.plan import Run
 from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError, SettingsError
 from energyctl.meters import missing_kinds, open_meters
 from energyctl.results.schema import Result
-from energyctl.system import cgroups, processes
-from energyctl.system.governor import governor
+from energyctl.system import cgroups, containers, privileges, processes
+from energyctl.system.governor import governor, require_governor
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.lock import lock
 from energyctl.system.owner import holding
-from energyctl.system.private_folder import runtime_folder, runtime_path
-from energyctl.system.user import User
+from energyctl.system.private_folder import runtime_folder, runtime_path, unusable
+from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 from energyctl.text import duration
 
@@ -46,6 +53,8 @@ class CampaignOutcome:
     results: tuple[Result, ...]
     interrupted: int | None
     journal: Journal
+    paused: tuple[str, ...] = ()
+    """Why it stopped by itself with runs left, in lines."""
 
 
 def conduct(campaign: Campaign) -> CampaignOutcome:
@@ -54,28 +63,26 @@ def conduct(campaign: Campaign) -> CampaignOutcome:
     Raises SettingsError or MachineError before anything is started; a signal ends the current
     run, which is written as interrupted, and is named in the outcome.
     """
+    processes.require()
     trainings = check(campaign)
+    require_governor(wanted := campaign.settings.governor)
     with ExitStack() as stack:
         context, daemons = _take_machine(campaign, trainings, stack)
+        stack.enter_context(governor(wanted, campaign.observer.say))
         if any(run.background for run in campaign.runs):
             daemons.get()
-        problem = stack.enter_context(governor(campaign.settings.governor, context.runtime))
         journal = campaign.journal()
         place = campaign.place(journal.folder, journal)
         place.recover()
         facts = {
             **machine_facts(),
             **campaign.allocation.facts,
-            "governor_asked": campaign.settings.governor,
+            "governor_asked": wanted,
             "seed": journal.head()["seed"],
             "journal": journal.name,
         }
-        warnings = context.warnings
-        if problem:
-            campaign.observer.say(f"warning: {problem}")
-            warnings = (*warnings, problem)
         _warn_of_foreign_load(context, campaign.allocation)
-        context = replace(context, warnings=warnings, facts=facts)
+        context = replace(context, facts=facts)
         return _run_all(campaign, context, journal, place)
 
 
@@ -83,38 +90,53 @@ def _take_machine(
     campaign: Campaign, trainings: Trainings, stack: ExitStack
 ) -> tuple[Context, Daemons]:
     """Lock, results folder, meters and private folder; given back when *stack* closes."""
-    settings, user, allocation = campaign.settings, campaign.folder.user, campaign.allocation
+    settings, user, allocation = campaign.settings, invoking_user(), campaign.allocation
     name, root = settings.experiment_name, campaign.workspace.root
     interrupts = stack.enter_context(Interrupts(allocation.signals))
-    stack.enter_context(lock(name, root, allocation.patience_seconds))
-    meters, meter_warnings = open_meters(gpus=settings.gpus)
+    held = stack.enter_context(lock(name, root, allocation.patience_seconds))
+    meters, meter_warnings = open_meters(gpus=campaign.metered_gpus, leave_out=settings.leave_out)
     for meter in meters:
         stack.callback(meter.close)
     if missing := missing_kinds(meters, settings.require):
         raise MachineError("; ".join(missing))
+    if not campaign.beside_unended:
+        leftovers.refuse_unended(user)
     campaign.folder.prepare()
     processes.adopt_orphans()
     runtime = runtime_folder(root, user, allocation.seat)
+    if holder := leftovers.owner_process(runtime):
+        raise MachineError(
+            f"another campaign runs in this workspace, pid {holder.pid}; wait for it, "
+            "or end it with Ctrl-C there"
+        )
     stack.callback(leftovers.leave, runtime)
-    left = _end_leftovers(runtime, user, campaign.observer)
+    left = _end_leftovers(runtime, campaign.observer)
     if allocation.job:  # an earlier task of this node may have been killed with all that it knew of
         for other in set(leftovers.abandoned(user, root)) - {runtime}:
-            left += _end_leftovers(other, user, campaign.observer)
+            left += _end_leftovers(other, campaign.observer)
             leftovers.leave(other)
-    with user.acting():
-        left += workdirs.sweep(campaign.folder.root)
-    cgroup = cgroups.make(runtime.name, user.own)
+    left += workdirs.sweep(campaign.folder.root)
+    named = privileges.cgroup() or cgroups.named(runtime.name)
+    folder = None if named is None else named.folder
+    nonce = processes.new_nonce()
+    without_helper = [problem] if (problem := privileges.problem()) else []
+    stack.enter_context(holding(runtime, user, name, root, nonce, folder, allocation.job))
+    # Its name is on disk before it is made, and until it is removed.
+    cgroup = privileges.cgroup() or cgroups.make(named)
     if cgroup is not None:
         stack.callback(cgroup.remove, processes.reap)
-    folder = None if cgroup is None else cgroup.folder
-    stack.enter_context(holding(runtime, user, name, root, folder, allocation.job))
     configuration = campaign.workspace.daemon_configuration
     if allocation.seat:  # other machines use the workspace, too
         configuration = runtime / configuration.name
-    daemons = Daemons(campaign.workspace, user, runtime, cgroup, configuration)
+    daemons = Daemons(campaign.workspace, runtime, cgroup, configuration, nonce)
     stack.callback(daemons.close)
+    environment, trees = trainings.environ, None
+    if in_containers.runtimes(campaign.runs, campaign.registry):
+        environment = containers.with_notes(environment, runtime)
+        trees = containers.ContainerTrees(containers.notes_folder(runtime), nonce)
     context = Context(
         campaign=name,
+        nonce=nonce,
         settings=settings,
         trainings=trainings,
         folder=campaign.folder,
@@ -123,13 +145,15 @@ def _take_machine(
         meters=meters,
         runtime=runtime,
         daemon=daemons.get,
-        environment=trainings.environ,
+        environment=environment,
         cgroup=cgroup,
         facts={},
-        warnings=(*campaign.problems, *meter_warnings, *left),
+        warnings=(*campaign.problems, *meter_warnings, *left, *without_helper),
+        experiment_warnings=campaign.experiment_problems,
         interrupts=interrupts,
         observer=campaign.observer,
-        watch=Watch(meters, runtime.name, lambda: daemons.daemon),
+        lock=held,
+        watch=Watch(meters, nonce, lambda: daemons.daemon, trees),
         shared_idle=SharedIdle() if allocation.share_idle else None,
     )
     return context, daemons
@@ -156,26 +180,25 @@ def _warn_of_foreign_load(context: Context, allocation: Allocation) -> None:
         context.observer.say(f"warning: {line}")
 
 
-def _end_leftovers(runtime: Path, user: User, observer: Observer) -> list[str]:
+def _end_leftovers(runtime: Path, observer: Observer) -> list[str]:
     """Ends what a crashed campaign of this workspace left running; a line for the results each.
 
-    The machine is ours by now, so whatever carries this workspace's marker belongs to nobody.
+    The machine is ours by now, so whatever carries the secret of the last campaign is nobody's.
     """
     lines: list[str] = []
-    leftovers.restore_governors(user, lines.append)
     left = leftovers.end(runtime, lines.append)
     lines = [f"left by a crash, before the start: {line}" for line in lines]
-    lines += [f"left by a crash, cannot be ended: {line}" for line in left]
+    lines += [f"left from before, cannot be ended: {line}" for line in left]
     for line in lines:
         observer.say(line)
     return lines
 
 
-def tidy(workspace: Workspace, user: User, observer: Observer) -> None:
+def tidy(workspace: Workspace, observer: Observer) -> None:
     """Ends what a crash left, where no further run follows."""
-    runtime = runtime_path(workspace.root, user)
+    runtime = runtime_path(workspace.root, invoking_user())
     if not leftovers.is_alive(runtime):
-        _end_leftovers(runtime, user, observer)
+        _end_leftovers(runtime, observer)
         leftovers.leave(runtime)
 
 
@@ -184,9 +207,14 @@ def _run_all(
 ) -> CampaignOutcome:
     results: dict[int, Result] = {}
     signum, go_on = None, journal.resume_command
+    paused: tuple[str, ...] = ()
+    task = "task_" if campaign.allocation.job else ""
+    in_a_row = failures.FailuresInARow(campaign.settings.stop_after_failures)
     try:
         done = journal.finished()
         runs = [run for run in campaign.runs if run.index not in done]
+        if preparation.prepare_all(context, journal, runs):
+            context.interrupts.wait(campaign.settings.cooldown_seconds)
         _rest(journal, campaign, context)
         if campaign.settings.calibration and runs:
             node = campaign.allocation.node or str(context.facts["hostname"])
@@ -196,8 +224,15 @@ def _run_all(
             context.interrupts.check()
             last = run is runs[-1]
             _run_one(run, place, context, journal, results, cooldown=not last)
+            if run.index in results and not last:
+                paused = in_a_row.add(results[run.index], journal.folder.root)
+            if paused:
+                break
     except Interrupted as signal:
         signum = signal.signum
+    except NotPrepared:
+        journal.append(f"{task}interrupted", signal=None, runs={})
+        raise
     except (OSError, EnergyctlError) as error:
         if not journal.path.exists():
             raise RunError(
@@ -205,14 +240,16 @@ def _run_all(
                 f"put it back and go on with: {go_on}, or start anew"
             ) from error
         what = str(error)
-        if isinstance(error, OSError) and error.filename is None:
-            what = f"{journal.folder.root}: {error.strerror}"
+        if isinstance(error, OSError):
+            # Of two, as of a link, the second is where it was to be made.
+            where = Path(error.filename2 or error.filename or journal.folder.root)
+            private = where.is_relative_to(context.runtime)
+            what = str(unusable(where, error)) if private else f"{where}: {error.strerror}"
         raise RunError(f"{what}; what is finished is kept, go on with: {go_on}") from error
     statuses = {str(index): result["status"] for index, result in results.items()}
-    task = "task_" if campaign.allocation.job else ""
-    event = "ended" if signum is None else "interrupted"
+    event = "ended" if signum is None and not paused else "interrupted"
     journal.append(f"{task}{event}", signal=signum, runs=statuses)
-    return CampaignOutcome(tuple(results.values()), signum, journal)
+    return CampaignOutcome(tuple(results.values()), signum, journal, paused)
 
 
 def _rest(journal: Journal, campaign: Campaign, context: Context) -> None:
@@ -250,6 +287,8 @@ def _run_one(
                 status=result["status"],
             )
             context.observer.finished(run.index, result)
+            for line in failures.told(result, files.folder, journal.folder.root):
+                context.observer.say(line)
         results[run.index] = result
 
     carry_out(run, files, context, save, cooldown)
@@ -277,6 +316,8 @@ def of_journal(
         journal=lambda: journal,
         rendered=Path(rendered) if rendered else None,
         observer=observer,
-        problems=tuple(p.message for p in checked.problems if p.severity == "warning"),
+        problems=warnings_of(checked.problems, None),
+        experiment_problems=warnings_by_experiment(checked.problems),
+        planned=runs,
     )
     return campaign, runs

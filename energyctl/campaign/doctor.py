@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
+from energyctl.background.daemon_lifecycle import try_supervisord
 from energyctl.campaign.facts import machine_facts
-from energyctl.meters import GpuProcess, Row, Source, describe, open_meters, permissions
-from energyctl.meters.capabilities import absent, gpu_processes
+from energyctl.errors import MachineError
+from energyctl.meters import (
+    GpuProcess,
+    Row,
+    Source,
+    describe,
+    open_meters,
+    permissions,
+    together,
+)
+from energyctl.meters.capabilities import SURVEY_SECONDS, absent, gpu_processes
+from energyctl.meters.counter_checks import counter_checks
 from energyctl.meters.discovery import NotOpened, source_entry_points
+from energyctl.system import processes
+from energyctl.system.dependencies import problems, version
 from energyctl.system.governor import governor_problem, governors
 from energyctl.system.host import process_facts
-from energyctl.system.lock import lock_holder
+from energyctl.system.lock import lock_holder, lock_problem
+from energyctl.system.privileges import changeable_installation
+from energyctl.system.workspace import Workspace
 
 
-def examine() -> dict[str, Any]:
+def examine(workspace: Workspace | None = None) -> dict[str, Any]:
     """What can be measured and controlled on this machine (``doctor``)."""
-    meters, warnings = open_meters()
+    processes.require()
+    meters, warnings = _opened()
     try:
-        rows = [*describe(meters), *_not_needed(meters, warnings)]
+        rows = [*describe(meters, how_well=True), *_not_needed(meters, warnings)]
+        watts = {row.domain: row.watts for row in rows}
+        checks = counter_checks(meters, watts, SURVEY_SECONDS)
         on_gpus, unknown = _gpu_processes(meters)
-        metered = {d.part for meter in meters for d in meter.domains() if d.kind == "gpu"}
+        counters = [d for meter in meters for d in meter.domains() if d.kind == "gpu"]
+        metered = {domain.part for domain in counters}
     finally:
         for meter in meters:
             meter.close()
@@ -31,7 +52,10 @@ def examine() -> dict[str, Any]:
         on_gpus = on_gpus or None
     return {
         "meters": [asdict(row) for row in rows],
+        "total": asdict(together([row for row in rows if row.in_total])),
+        "self_test": checks,
         "warnings": warnings,
+        "acceptances": {d.name: d.acceptance.to_json() for d in counters if d.acceptance},
         "gpu_processes": on_gpus,
         "gpu_processes_missing": "; ".join([*unknown, *not_asked]) or None,
         "perf_event_paranoid": permissions.perf_event_paranoid(),
@@ -39,10 +63,25 @@ def examine() -> dict[str, Any]:
             "now": sorted(set(governors().values())) or None,
             "problem": governor_problem("performance"),
         },
-        "supervisor": _supervisor_version(),
+        "root": os.geteuid() == 0,
+        "supervisor": version("supervisor"),
+        "supervisor_problem": try_supervisord(workspace or Workspace(Path.cwd())),
+        "dependencies": problems(),
+        "changeable_installation": changeable_installation(),
         "machine": facts,
         "campaign": lock_holder(),
+        "lock_problem": lock_problem(),
     }
+
+
+def _opened() -> tuple[list[Source], list[str]]:
+    try:
+        return open_meters()
+    except MachineError as error:  # the rest can be told all the same
+        warning = NotOpened(error)
+        warning.source = "nvml"
+        meters, warnings = open_meters(gpus=[])
+        return meters, [warning, *warnings]
 
 
 def _not_needed(meters: Sequence[Source], warnings: Sequence[str]) -> list[Row]:
@@ -70,14 +109,12 @@ def _gpu_processes(
     return [{**p._asdict(), **process_facts(p.pid)} for p in found], reasons
 
 
-def _not_asked(
-    gpus: Sequence[Mapping[str, Any]] | None, metered: Collection[str | None]
-) -> list[str]:
+def _not_asked(gpus: Sequence[Mapping[str, Any]] | None, metered: set[str | None]) -> list[str]:
     """A line for the GPUs that CUDA_VISIBLE_DEVICES leaves out."""
     left_out = [
         str(gpu["index"])
         for gpu in gpus or ()
-        if gpu["uuid"] and f"gpu/{gpu['uuid']}" not in metered
+        if gpu["uuid"] and metered.isdisjoint((f"gpu/{gpu['uuid']}", f"module/{gpu['uuid']}"))
     ]
     if not left_out:
         return []
@@ -85,12 +122,3 @@ def _not_asked(
         f"GPU {', '.join(left_out)}: not metered (CUDA_VISIBLE_DEVICES), so its processes are not "
         "listed"
     ]
-
-
-def _supervisor_version() -> str | None:
-    from importlib import metadata
-
-    try:
-        return metadata.version("supervisor")
-    except metadata.PackageNotFoundError:
-        return None

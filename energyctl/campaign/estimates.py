@@ -2,46 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import tee
+from typing import Any
 
-from energyctl.config.plan import Run
+from energyctl.campaign.baselines import cycles_wanted
+from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.schema import Result
 
+Length = Callable[[str, str, Mapping[str, Any]], float | None]
+"""How long a training is, by its repository, model and values, in a unit of its own; None where
+that is not known."""
 
-def typical_seconds(results: Iterator[Result]) -> dict[tuple[str, str, bool], float]:
-    """Mean duration of the finished successful runs, by (repo, model, parallel).
+
+def typical_seconds(
+    results: Iterator[Result], length: Length = lambda repo, model, values: 1.0
+) -> dict[tuple[str, str, bool], float]:
+    """Mean duration of the finished successful runs, for each unit of their length, by (repo,
+    model, parallel).
 
     Imported ones do not count: they may be of another machine.
     """
-    durations: dict[tuple[str, str, bool], list[float]] = {}
+    durations: dict[tuple[str, str, bool], list[tuple[float, float]]] = {}
     for result in results:
         training, ours = result.get("foreground_result"), result.get("imported") is None
         seconds = training.get("duration") if training else None
         if ours and result.get("status") == "succeeded" and training and seconds:
             parallel = result.get("mode") == "parallel"
-            key = (str(training.get("repo")), str(training.get("model")), parallel)
-            durations.setdefault(key, []).append(float(seconds))
-    return {key: sum(values) / len(values) for key, values in durations.items()}
+            repo, model = str(training.get("repo")), str(training.get("model"))
+            if units := length(repo, model, training.get("hyperparameters") or {}):
+                times = durations.setdefault((repo, model, parallel), [])
+                times.append((float(seconds), units))
+    return {key: sum(s for s, _ in n) / sum(u for _, u in n) for key, n in durations.items()}
+
+
+def around_seconds(results: Iterator[Result]) -> dict[frozenset[str], float]:
+    """Mean time that finished successful runs took beside their training, by the repositories and
+    models of their background ("repo/model"): all phases but the cool-down."""
+    times: dict[frozenset[str], list[float]] = {}
+    for result in results:
+        training, background = result.get("foreground_result"), result.get("background_info")
+        phases = [one for one in result.get("phases") or () if one.get("name") != "cooldown"]
+        seconds, ours = training.get("duration") if training else None, not result.get("imported")
+        if ours and phases and result.get("status") == "succeeded" and seconds:
+            jobs = (background.get("jobs") if background else None) or ()
+            beside = frozenset(f"{job.get('repo')}/{job.get('model')}" for job in jobs)
+            began, ended = phases[0].get("start"), phases[-1].get("end")
+            if began is None or ended is None:
+                continue
+            whole = float(ended) - float(began)
+            times.setdefault(beside, []).append(max(0.0, whole - float(seconds)))
+    return {beside: sum(values) / len(values) for beside, values in times.items()}
 
 
 def estimate_seconds(
     runs: Sequence[Run], settings: Settings, registry: Registry, folder: ResultsFolder
 ) -> list[float | None]:
     """Seconds that each run will take: from finished runs of its kind, else the registry."""
-    typical = typical_seconds(folder.all()) if folder.root.is_dir() else {}
-    estimates: list[float | None] = []
-    for run in runs:
-        training, parallel = run.foreground, run.mode == "parallel"
-        training_seconds = typical.get((training.repo, training.model, parallel))
-        if training_seconds is None:
-            repository = registry.repositories[training.repo]
-            training_seconds = repository.typical_seconds.get(training.model)
-        if training_seconds is None:
-            estimates.append(None)
-            continue
-        around = settings.idle_seconds + (2 * settings.settle.seconds if parallel else 0.0)
-        estimates.append(training_seconds + around)
-    return estimates
+    if settings.use_deduplication:  # the look for earlier runs has named what is no result
+        folder = replace(folder, problem=lambda line: None)
+    for_trainings, for_phases = tee(folder.all())
+    typical = typical_seconds(for_trainings, partial(_length, registry))
+    estimates = _Estimates(settings, registry, typical)
+    around = around_seconds(for_phases)
+    return [estimates.of(run, around) for run in runs]
+
+
+def _length(registry: Registry, repo: str, model: str, values: Mapping[str, Any]) -> float | None:
+    repository = registry.repositories.get(repo)
+    return 1.0 if repository is None else repository.length_of(model, values)
+
+
+@dataclass(frozen=True)
+class _Estimates:
+    settings: Settings
+    registry: Registry
+    typical: Mapping[tuple[str, str, bool], float]
+
+    def of(self, run: Run, around: Mapping[frozenset[str], float]) -> float | None:
+        seconds = self.training_seconds(run.foreground, parallel=run.mode == "parallel")
+        if seconds is None:
+            return None
+        beside = frozenset(f"{job.training.repo}/{job.training.model}" for job in run.background)
+        return seconds + around.get(beside, self.baselines_seconds(run))
+
+    def training_seconds(self, training: Training, *, parallel: bool) -> float | None:
+        """By finished runs of its kind, else by the registry, which tells that of the defaults."""
+        repository = self.registry.repositories[training.repo]
+        length = repository.length_of(training.model, training.hyperparameters)
+        known = self.typical.get((training.repo, training.model, parallel))
+        if known is not None and length is not None:
+            return known * length
+        usual = repository.typical_seconds.get(training.model)
+        defaults = repository.defaults_of(training.model)
+        of_defaults = repository.length_of(training.model, defaults)
+        if usual is None or length is None or of_defaults is None:
+            return usual
+        return usual * length / of_defaults
+
+    def baselines_seconds(self, run: Run) -> float:
+        """Idle; the load alone until it is steady, and as long once more after the training."""
+        settings, settle = self.settings, self.settings.settle
+        if not run.background:
+            return settings.idle_seconds
+        known = [self.training_seconds(job.training, parallel=False) for job in run.background]
+        cycle = max((seconds for seconds in known if seconds), default=0.0)
+        wanted = cycles_wanted(cycle, settle) if cycle else 0
+        alone = min((wanted + 1) * cycle, settle.timeout_seconds) if wanted else settle.seconds
+        return settings.idle_seconds + 2 * alone

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from energyctl import __version__
-from energyctl.meters.nvml.facts import gpu_facts
+from energyctl.meters.gpu_facts import gpu_facts
 from energyctl.system import host
 
 

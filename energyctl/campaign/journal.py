@@ -9,21 +9,28 @@ of a shared file system (open(2), O_APPEND on NFS); read, they are one journal.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 from energyctl.config.plan import Run
 from energyctl.errors import SettingsError
+from energyctl.results import journal_schema, shape
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.journal_schema import SCHEMA, JournalHead, JournalLine
+from energyctl.results.paths import RunFiles
 from energyctl.results.schema import FINISHED, Result
+from energyctl.system.files import naming, read_regular, regular
 from energyctl.text import safe_name
+
+LARGEST_BYTES = 256 * 2**20
+"""Of a journal, and of its first line."""
 
 
 @dataclass(frozen=True)
@@ -54,34 +61,50 @@ class Journal:
         line = json.dumps(data, ensure_ascii=False)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         path = self.part or self.path
-        with self.folder.user.writing(path.parent):
-            descriptor = os.open(path, flags, 0o644)
-            self.folder.user.own(path)
+        descriptor = os.open(path, flags, 0o644)
         try:
-            size = os.fstat(descriptor).st_size
-            torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
-            os.write(descriptor, (("\n" if torn else "") + line + "\n").encode())
-            os.fsync(descriptor)
+            with naming(path):
+                size = os.fstat(descriptor).st_size
+                torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
+                os.write(descriptor, (("\n" if torn else "") + line + "\n").encode())
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
     def events(self) -> Iterator[JournalLine]:
         """All lines of all parts, in the order of their times."""
         parts = sorted(self.parts.glob("*.jsonl"))
-        if not parts:
-            return _lines(self.path)
-        lines = [data for path in (self.path, *parts) for data in _lines(path)]
-        return iter(sorted(lines, key=lambda data: float(data.get("time") or 0)))
+        lines = list(self._lines(self.path))
+        for part in parts:
+            try:
+                lines += self._lines(part)
+            except OSError as error:
+                self.folder.problem(f"{part}: cannot be read: {error.strerror}; it is left out")
+        return iter(sorted(lines, key=lambda data: data["time"]) if parts else lines)
+
+    def _lines(self, path: Path) -> Iterator[JournalLine]:
+        """The lines of a file; the first one that is JSON, and no line of ours, is named."""
+        text = read_regular(path, LARGEST_BYTES).decode(errors="replace")
+        named = False
+        # Not splitlines: JSON leaves other line ends, as U+2028, as they are.
+        for number, line in enumerate(text.split("\n"), 1):
+            try:
+                data = shape.parse(line)
+            except ValueError:
+                continue
+            why = journal_schema.fault(data)
+            if why is None:
+                yield cast(JournalLine, data)
+            elif not named:
+                named = True
+                self.folder.problem(f"{path}: line {number}: {why}; it is left out")
 
     def _of(self, *kinds: str) -> Iterator[JournalLine]:
         return (event for event in self.events() if event.get("event") in kinds)
 
     def head(self) -> JournalHead:
         """The first line. Raises SettingsError where the file is no journal."""
-        first = cast(dict[str, Any], next(_lines(self.path), {}))
-        if first.get("event") != "campaign" or first.get("schema") != SCHEMA:
-            raise SettingsError(f"{self.path}: not a campaign's journal of this version")
-        return cast(JournalHead, first)
+        return read_head(self.path)
 
     def runs(self) -> list[Run]:
         return [Run.from_json(data) for data in self.head()["runs"]]
@@ -93,9 +116,9 @@ class Journal:
         """
         experiments: dict[int, str] = {}
         for event in self._of("started", "finished"):
-            result = self.folder.load(str(event["experiment_id"]))
-            if result is not None and result["status"] in FINISHED:
-                experiments[int(event["run"])] = str(event["experiment_id"])
+            result = self.folder.load(event["experiment_id"])
+            if result is not None and result.get("status") in FINISHED:
+                experiments[event["run"]] = event["experiment_id"]
         return experiments
 
     def results(self) -> list[Result]:
@@ -107,28 +130,35 @@ class Journal:
     def succeeded(self) -> bool:
         """Whether every run succeeded, and no experiment was left out as invalid."""
         results = self.results()
-        failed = any(result["status"] != "succeeded" for result in results)
+        failed = any(result.get("status") != "succeeded" for result in results)
         return not failed and len(results) >= len(self.runs()) and not self.head().get("invalid")
 
     def started(self) -> list[tuple[int, str]]:
         """Runs that were started, each time that they were: (index, experiment id)."""
-        begun = self._of("started")
-        return [(int(event["run"]), str(event["experiment_id"])) for event in begun]
+        return [(event["run"], event["experiment_id"]) for event in self._of("started")]
+
+    def prepared(self) -> set[str]:
+        """Repositories whose `prepare` has ended well, on this node where there are several."""
+        events, node = self._of("prepared"), self.facts.get("node")
+        return {event["repo"] for event in events if event.get("node") == node}
 
     def last_finished(self, node: str | None = None) -> float | None:
         """Unix time of the last run's end, on that node; None where none has finished."""
         times = [event["time"] for event in self._of("finished") if event.get("node") == node]
-        return float(times[-1]) if times else None
+        return times[-1] if times else None
 
     def unfinished(self) -> list[tuple[int, str]]:
         """Runs that were started and have no result at all: (index, experiment id)."""
-        return [(run, name) for run, name in self.started() if self.folder.load(name) is None]
+        return [
+            (run, name)
+            for run, name in self.started()
+            if not os.path.lexists(RunFiles.of(self.folder.root, name).result)
+        ]
 
     @property
     def cluster(self) -> dict[str, Any] | None:
         """How the campaign runs on a cluster; None where it runs on one machine."""
-        cluster = self.head().get("cluster")
-        return cluster if isinstance(cluster, dict) else None
+        return self.head().get("cluster")
 
     @property
     def resume_command(self) -> str:
@@ -141,15 +171,21 @@ class Journal:
         return self.path.stem
 
 
-def _lines(path: Path) -> Iterator[JournalLine]:
-    # Not splitlines: JSON leaves other line ends, as U+2028, as they are.
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
-        try:
-            data = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(data, dict):
-            yield cast(JournalLine, data)
+def read_head(path: Path) -> JournalHead:
+    """The first line of a journal. Raises SettingsError where the file is none."""
+    try:
+        with open(path, "rb", opener=regular) as file:
+            first = shape.parse(file.readline(LARGEST_BYTES).decode(errors="replace"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError:
+        first = None
+    head = cast(dict[str, Any], first if isinstance(first, dict) else {})
+    if head.get("event") != "campaign" or head.get("schema") != SCHEMA:
+        raise SettingsError(f"{path}: not a campaign's journal of this version")
+    if why := journal_schema.fault(head):
+        raise SettingsError(f"{path}: no journal of a campaign: {why}")
+    return cast(JournalHead, head)
 
 
 def create_journal(folder: ResultsFolder, name: str, **head: Any) -> Journal:
@@ -172,11 +208,9 @@ def find_journal(folder: ResultsFolder, wanted: str | None) -> Journal:
 
     Raises SettingsError that names those that exist.
     """
-    paths = sorted(folder.campaigns.glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
+    paths = sorted(folder.campaigns.glob("*.jsonl"), key=_written)
     if wanted is None:
-        if not paths:
-            raise SettingsError(f"no campaign in {folder.campaigns}; start one with energyctl run")
-        return Journal(paths[-1], folder)
+        return _newest(paths, folder)
     given = Path(wanted).resolve()
     if given.suffix == ".jsonl" and given.is_file():
         # results/campaigns/NAME.jsonl: its results are where it is, whatever --results says.
@@ -186,3 +220,21 @@ def find_journal(folder: ResultsFolder, wanted: str | None) -> Journal:
         names = ", ".join(path.stem for path in paths[-5:]) or "none"
         raise SettingsError(f"no campaign {wanted!r} in {folder.campaigns}; the newest: {names}")
     return Journal(matching[-1], folder)
+
+
+def _newest(paths: Sequence[Path], folder: ResultsFolder) -> Journal:
+    """The last that is one. Raises SettingsError where there is none."""
+    for path in reversed(paths):
+        try:
+            Journal(path, folder).runs()
+        except SettingsError as error:
+            folder.problem(f"{error}; it is left out")
+        else:
+            return Journal(path, folder)
+    raise SettingsError(f"no campaign in {folder.campaigns}; start one with energyctl run")
+
+
+def _written(path: Path) -> float:
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0

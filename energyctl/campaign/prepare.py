@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from energyctl.campaign.journal import Journal, create_journal
 from energyctl.campaign.observer import Observer
 from energyctl.campaign.rendering import render_run, token_files
 from energyctl.campaign.storage import Allocation, LocalStore, ResultStore
-from energyctl.campaign.training import preflight
+from energyctl.campaign.training import places, preflight, unmetered
 from energyctl.campaign.training.invocations import Trainings
 from energyctl.config import plan, registry, settings
 from energyctl.config.plan import Plan, Run
@@ -25,6 +25,7 @@ from energyctl.errors import EnergyctlError, SettingsError
 from energyctl.results.folder import ResultsFolder, read_text
 from energyctl.results.history import read_history
 from energyctl.system.private_folder import runtime_path
+from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 
 
@@ -82,6 +83,8 @@ def prepare(
         problems=(*checked.problems, *warnings),
         history=history,
     )
+    beside = unmetered.problems(run_plan.runs, repos, checked.settings.gpus, os.environ, document)
+    run_plan = replace(run_plan, problems=(*run_plan.problems, *beside))
     return PreparedCampaign(
         workspace, name, text, checked.settings, repos, run_plan, run_plan.problems
     )
@@ -148,13 +151,26 @@ class Campaign:
     rendered: Path | None
     observer: Observer
     problems: Sequence[str] = ()
+    """Warnings that all results shall have."""
+    experiment_problems: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    """Those that only the results of an experiment shall have, by its number."""
     place: Callable[[ResultsFolder, Journal], ResultStore] = LocalStore
     allocation: Allocation = field(default_factory=Allocation)
+    beside_unended: bool = False
+    """Whether it may measure beside what earlier runs could not end."""
+
+    planned: Sequence[Run] = ()
+    """All runs, where some are done already: they are metered alike."""
 
     @property
     def runtime(self) -> Path:
         """The private folder of its daemon."""
-        return runtime_path(self.workspace.root, self.folder.user, self.allocation.seat)
+        return runtime_path(self.workspace.root, invoking_user(), self.allocation.seat)
+
+    @property
+    def metered_gpus(self) -> Sequence[int | str] | None:
+        """By name; None: those in CUDA_VISIBLE_DEVICES, without it all."""
+        return places.metered(self.planned or self.runs, self.settings.gpus, os.environ)
 
 
 def campaign_of(
@@ -175,8 +191,20 @@ def campaign_of(
         journal=partial(new_journal, prepared, runs, folder, rendered),
         rendered=rendered,
         observer=observer,
-        problems=[p.sentence for p in prepared.problems if p.severity == "warning"],
+        problems=warnings_of(prepared.problems, None),
+        experiment_problems=warnings_by_experiment(prepared.problems),
     )
+
+
+def warnings_of(problems: Iterable[Problem], experiment: int | None) -> list[str]:
+    """Those that belong to that experiment; None: to none of them alone."""
+    return [p.sentence for p in problems if p.severity == "warning" and p.experiment == experiment]
+
+
+def warnings_by_experiment(problems: Sequence[Problem]) -> dict[int, list[str]]:
+    """Those of each experiment that has any."""
+    numbers = {p.experiment for p in problems if p.experiment is not None}
+    return {number: warnings_of(problems, number) for number in sorted(numbers)}
 
 
 def new_journal(
@@ -204,16 +232,19 @@ def new_journal(
     )
 
 
-def check(campaign: Campaign) -> Trainings:
+def check(campaign: Campaign, *, elsewhere: bool = False) -> Trainings:
     """Everything of the machine that can be known wrong now; returns how trainings start here.
 
-    Raises SettingsError with a line per problem. Starts nothing and writes nothing.
+    *elsewhere*: on other machines, whose GPUs and CPUs are not known. Raises SettingsError with a
+    line per problem, MachineError where GPUs cannot be asked for. Starts nothing and writes
+    nothing.
     """
-    environ = campaign.folder.user.environment(os.environ)
-    trainings = Trainings.here(campaign.registry, campaign.workspace.root, environ)
+    trainings = Trainings.here(campaign.registry, campaign.workspace.root, os.environ)
     problems = preflight.check(campaign.runs, trainings)
     if problems:
-        raise SettingsError("\n".join(problems))
+        raise SettingsError(*problems)
+    gpus = (places.as_named if elsewhere else places.find)(campaign.planned or campaign.runs)
+    trainings = replace(trainings, gpus=gpus)
     templates, runtime = campaign.workspace.templates, campaign.runtime
     for run in campaign.runs:
         if run.background:
@@ -231,7 +262,8 @@ def render_only(
 ) -> RenderedRun:
     """The entries of *run*, for reading and editing: a token stands for the run's id."""
     trainings = Trainings.here(prepared.registry, workspace.root, os.environ)
-    runtime, files = runtime_path(workspace.root, folder.user), token_files(run, folder.root)
+    trainings = replace(trainings, gpus=places.find([run]))
+    runtime, files = runtime_path(workspace.root, invoking_user()), token_files(run, folder.root)
     assert prepared.settings is not None
     keep = prepared.settings.kept_logs
     return render_run(run, files, runtime, workspace.templates, trainings, keep)

@@ -38,7 +38,7 @@ def render_run(
         files,
         runtime,
         templates,
-        lambda training, job: trainings.background(training, files, job),
+        lambda training, job, place: trainings.background(training, files, job, place),
         keep_logs=keep_logs,
     )
     if edited is None:

@@ -1,7 +1,7 @@
 """The phases of one run, as a list one can read.
 
     open the meters · idle baseline · background up and loaded · foreground attempts ·
-    background down, and proof that nothing is left · result
+    the load alone once more · background down, and proof that nothing is left · result
 
 Leaving that block, on success, failure, a signal or an error, always ends the background, and a
 second Ctrl-C does not cut that short.
@@ -10,25 +10,35 @@ second Ctrl-C does not cut that short.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from energyctl.background.group import BackgroundGroup
+from energyctl.campaign import unended
+from energyctl.campaign.baselines import watch_load_after, watch_load_before
+from energyctl.campaign.contained import end_containers
 from energyctl.campaign.rendering import render_run
+from energyctl.campaign.rest import cool_down, idle, rest_at_the_end, seconds_at_the_end
 from energyctl.campaign.result_builder import make_result
 from energyctl.campaign.run_state import Context, RunState
 from energyctl.campaign.settle import settle
-from energyctl.campaign.training import foreground, foreground_process, workdirs
+from energyctl.campaign.training import fetched, foreground, foreground_process, workdirs
+from energyctl.campaign.training.clone_changes import CloneWatch
+from energyctl.campaign.training.growth import watching
 from energyctl.campaign.training.invocations import background_name, foreground_name
+from energyctl.campaign.training.metrics import series_files, take_metrics
 from energyctl.config.plan import Run
 from energyctl.config.registry import Step
 from energyctl.errors import BackgroundLost, Interrupted, RunError
 from energyctl.meters.sampler import Sampler
 from energyctl.results.paths import RunFiles
 from energyctl.results.schema import Result
+from energyctl.system import network
+from energyctl.system.logs import OutputLog
+from energyctl.system.processes import ProcessInfo
 from energyctl.text import percent
 
 FREED_SECONDS = 10.0
@@ -44,12 +54,13 @@ def carry_out(
 ) -> str:
     """Does one run, hands its result to *save*, and returns its status.
 
-    With *cooldown* the machine then rests under metering. The result is saved before that, with
+    The machine then rests under metering: with *cooldown* as the settings say, else, since no run
+    follows, just long enough to be seen idle once more. The result is saved before that, with
     False, and once more with that phase in it: only then it is the last word (True). Raises
     Interrupted after an interrupted run's result was saved.
     """
-    with metering(context) as sampler:
-        live = RunState(run, files, context, sampler)
+    with metering(context) as sampler, closing(RunState(run, files, context, sampler)) as live:
+        live.look_at_lock(now=True)
         stopping: BaseException | None = None
         try:
             measure(live)
@@ -64,14 +75,17 @@ def carry_out(
             # Whatever it is, it ends the campaign; but what is known of the run is kept.
             live.error, live.interrupted = f"{type(error).__name__}: {error}", True
             stopping = error
-        if not cooldown or stopping:
+        if stopping or not (cooldown or seconds_at_the_end(context.settings)):
             save(result := make_result(live, sampler.stop()), True)
         else:
             sampler.phase("cooldown")
             sampler.wait_until_located()
             save(result := make_result(live, sampler.recording()), False)
             try:
-                cool_down(live)
+                if cooldown:
+                    cool_down(live)
+                else:
+                    rest_at_the_end(live)
             finally:
                 save(make_result(live, sampler.stop()), True)
     if stopping is not None:
@@ -92,10 +106,13 @@ def metering(context: Context) -> Iterator[Sampler]:
 
 def measure(live: RunState) -> None:
     """The measured part of a run: idle, background up, attempts, background down."""
-    repository = live.context.trainings.repository(live.run.foreground)
-    if repository.workspace == "in_place":
+    said = "\n".join(live.context.warnings)
+    beside = [one for one in unended.living(live.context.runtime) if str(one) not in said]
+    live.warnings += [f"measured beside what could not be ended before: {one}" for one in beside]
+    if live.repository.workspace == "in_place":
         clone = live.context.trainings.clone(live.run.foreground)
-        live.before = workdirs.matches(clone, repository.delete)
+        live.before = workdirs.matches(clone, live.repository.delete)
+    live.clones = CloneWatch(live.context.trainings, live.run, live.context.folder.root)
     idle(live)
     try:
         for number in range(live.context.settings.max_retries + 1):
@@ -122,28 +139,17 @@ def attempt_under_load(live: RunState, number: int) -> bool:
         return attempt_once(live, number)
     except BackgroundLost as error:
         if len(live.attempts) <= number:
-            live.attempts.append(foreground.Attempt(number, live.files.training_log(number)))
+            live.attempts.append(
+                foreground.Attempt(number, OutputLog(live.files.training_log(number)))
+            )
         live.attempts[-1].error = str(error)
         live.warnings.append(f"attempt {number}: {error}")
         take_down(live)
         return False
 
 
-def idle(live: RunState) -> None:
-    """The machine before anything of the run is started."""
-    shared = live.context.shared_idle
-    if shared is not None and shared.baseline is not None:
-        return
-    live.watch_from(alone=True)
-    try:
-        live.sampler.phase("idle")
-        live.pause(live.context.settings.idle_seconds)
-    finally:
-        live.watch_until("idle")
-
-
 def bring_up(live: RunState) -> None:
-    """Starts the background and waits until its load is steady; then that load alone."""
+    """Starts the background and waits until its load is steady, and was seen alone."""
     run, files, context = live.run, live.files, live.context
     rendered = render_run(
         run,
@@ -165,15 +171,14 @@ def bring_up(live: RunState) -> None:
         context.marker(files, "background"),
         context.cgroup,
     )
-    with context.folder.user.acting():
-        for job in rendered.jobs:
-            context.trainings.make_workdir(job.training, files, background_name(job.name))
+    for job in rendered.jobs:
+        context.trainings.make_workdir(job.training, files, background_name(job.name))
     live.background.write(clock_offset=live.sampler.now() - time.monotonic())
     live.sampler.phase("background_start")
     live.background.start()
     settle(live, live.background)
     live.sampler.phase("background_only")
-    live.pause(context.settings.settle.seconds)
+    watch_load_before(live, live.background)
 
 
 @dataclass
@@ -186,6 +191,8 @@ class AttemptMetering:
     """Whether there are several steps: then phases name them."""
 
     opened: bool = False
+    received: dict[str, int] = field(default_factory=dict)
+    """Bytes over the network by interface, at the beginning."""
 
     def begin(self, step: Step) -> float:
         live = self.live
@@ -194,8 +201,8 @@ class AttemptMetering:
         first, self.opened = not self.opened, True
         if first:
             live.watch_from()
-            with live.context.folder.user.writing(self.folder):
-                live.sampler.record_to(self.folder)
+            live.sampler.record_to(self.folder)
+            self.received = network.received_bytes()
         name = f"foreground:{step.name}" if self.several else "foreground"
         return live.sampler.phase(name, after_reading=first)
 
@@ -206,20 +213,21 @@ class AttemptMetering:
         if close:
             self.live.sampler.record_to(None)
             self.live.watch_until("foreground")
+            received = network.growth(self.received, network.received_bytes())
+            self.live.attempts[-1].received_bytes = received
         return instant
 
 
 def attempt_once(live: RunState, number: int) -> bool:
     """One attempt; True when no further one is to be made."""
     run, files, context = live.run, live.files, live.context
-    repository = context.trainings.repository(run.foreground)
     name = foreground_name(number)
-    attempt = foreground.Attempt(number, files.training_log(number))
+    live.repository = repository = live.repository_of(number)
+    attempt = foreground.Attempt(number, OutputLog(files.training_log(number)))
     live.attempts.append(attempt)
     folder = context.folder.make(files.energy(number))
-    with context.folder.user.acting():
-        live.workdir = context.trainings.make_workdir(run.foreground, files, name)
-    invoked = context.trainings.foreground(run.foreground, files, name)
+    live.workdir = context.trainings.make_workdir(run.foreground, files, name)
+    invoked = context.trainings.foreground(run, files, name)
     wake = live.background.daemon_exit if live.background else None
     how = foreground.AttemptHooks(
         prepare=partial(
@@ -227,8 +235,8 @@ def attempt_once(live: RunState, number: int) -> bool:
             environment=context.environment,
             marker=context.marker(files, "foreground"),
             log=attempt.log,
-            credentials=context.folder.user.credentials,
             cgroup=context.cgroup.part("foreground") if context.cgroup else None,
+            background=live.background.kin if live.background else None,
         ),
         window=AttemptMetering(live, folder, several=len(invoked) > 1),
         tick=live.tick,
@@ -236,34 +244,34 @@ def attempt_once(live: RunState, number: int) -> bool:
         timeout_seconds=run.timeout_seconds,
         wake=() if wake is None else (wake,),
     )
-    try:
+    files_of_series = series_files(repository)
+    with watching(attempt.log, live.workdir, files_of_series, live.sampler.now) as growth:
         foreground.run_attempt(attempt, invoked, how)
-    finally:
-        context.folder.user.own_all(folder)
-        context.folder.user.own(attempt.log)
-    foreground.take_metrics(attempt, repository, live.workdir)
+    take_metrics(attempt, repository, live.workdir, context.interrupts, growth)
     judge_coverage(live, attempt)
     left = attempt.end_of_tree.left if attempt.end_of_tree else ()
-    attempt.warnings += [f"still running: pid {p.pid} {p.command}" for p in left]
+    attempt.warnings += name_unended(live, left)
     live.warnings += [f"attempt {number}: {text}" for text in attempt.warnings]
+    if attempt.succeeded:
+        watch_load_after(live)
     return attempt.succeeded
 
 
 def take_outputs(live: RunState) -> None:
     """Keeps what the registry wants of what the last attempt wrote, and removes the rest."""
-    context, files = live.context, live.files
-    repository = context.trainings.repository(live.run.foreground)
+    context, files, repository = live.context, live.files, live.repository
     in_place = repository.workspace == "in_place"
-    with context.folder.user.acting():
-        if live.workdir is not None and live.attempts:
-            since = live.attempts[-1].began if in_place else None
-            live.warnings += workdirs.keep(
-                live.workdir, repository.keep, files.outputs, since=since
-            )
-            if in_place:
-                new = workdirs.matches(live.workdir, repository.delete) - live.before
-                live.warnings += workdirs.delete(new)
-        workdirs.remove(files.work)
+    if live.workdir is not None and live.attempts:
+        clone = context.trainings.clone(live.run.foreground)
+        results, last = context.folder.root, live.attempts[-1]
+        live.warnings += fetched.warnings(repository, clone, last, live.workdir, results)
+        since = live.attempts[-1].began if in_place else None
+        live.warnings += workdirs.keep(live.workdir, repository.keep, files.outputs, since=since)
+        if in_place:
+            new = workdirs.matches(live.workdir, repository.delete) - live.before
+            live.warnings += workdirs.delete(live.workdir, new)
+    workdirs.remove(files.work)
+    live.warnings += live.clones.warnings() if live.clones else ()
 
 
 def judge_coverage(live: RunState, attempt: foreground.Attempt) -> None:
@@ -286,23 +294,19 @@ def take_down(live: RunState) -> None:
         live.sampler.phase("background_stop")
         live.ended_background = background
         ended = background.stop()
-        live.context.folder.user.own_all(live.files.background_logs)
-        live.warnings += [f"still running: pid {p.pid} {p.command}" for p in ended.left]
+        live.warnings += name_unended(live, ended.left)
         if background.hung:
             live.warnings.append("supervisord did not answer at the end of the run, and was killed")
     held = live.context.watch.wait_until_freed(FREED_SECONDS)
     live.warnings += [f"GPU memory is still held: {line}" for line in held]
     if background is not None:
         background.gpu_memory_held = held
+    end_containers(live)
 
 
-def cool_down(live: RunState) -> None:
-    """Rests for ``cooldown_seconds``, or until the GPUs are as cool as the settings ask."""
-    limit = live.context.settings.cooldown_until_celsius
-
-    def cool_enough() -> bool:
-        known = [gpu.temperature_celsius for gpu in live.sampler.latest().gpus]
-        celsius = [value for value in known if value is not None]
-        return limit is not None and bool(celsius) and max(celsius) <= limit
-
-    live.pause(live.context.settings.cooldown_seconds, until=cool_enough)
+def name_unended(live: RunState, left: Sequence[ProcessInfo]) -> list[str]:
+    """Says, and writes down for those who look later, what of the run could not be ended."""
+    lines = [f"still running: {one}" for one in unended.record(live.context.runtime, left)]
+    for line in lines:
+        live.context.observer.say(f"warning: {line}")
+    return lines

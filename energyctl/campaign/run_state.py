@@ -13,13 +13,17 @@ from energyctl.background.daemon import Daemon
 from energyctl.background.group import BackgroundGroup
 from energyctl.background.job_view import JobView
 from energyctl.background.load_monitor import LoadMonitor
+from energyctl.background.steady_state import InVain
 from energyctl.campaign.foreign.watch import Interval, Watch
 from energyctl.campaign.observer import Observer, View
 from energyctl.campaign.training import foreground
-from energyctl.campaign.training.invocations import Trainings
+from energyctl.campaign.training.clone_changes import CloneWatch
+from energyctl.campaign.training.invocations import Trainings, foreground_name
+from energyctl.campaign.training.progress import ProgressReader
 from energyctl.config.plan import Run
+from energyctl.config.registry import Repository
 from energyctl.config.settings import Settings
-from energyctl.energy import Baseline, Domain
+from energyctl.energy import Baseline, Block, Domain
 from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
 from energyctl.results.folder import ResultsFolder
@@ -29,19 +33,20 @@ from energyctl.results.schema import SettleJson
 from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.interrupts import Interrupts
-from energyctl.system.log_tail import last_line
+from energyctl.system.lock import HeldLock
 
 SHOW_SECONDS = 0.5
 
 
 @dataclass
 class SharedIdle:
-    """The idle baseline that stands for several runs one after another: that of the first.
+    """The idle baseline before several runs one after another: that before the first.
 
     experiment_id: of that run; None while none was measured.
     """
 
     baseline: Baseline | None = None
+    blocks: Sequence[Block] = ()
     experiment_id: str | None = None
 
 
@@ -50,6 +55,7 @@ class Context:
     """What all runs of a campaign share."""
 
     campaign: str
+    nonce: str
     settings: Settings
     trainings: Trainings
     folder: ResultsFolder
@@ -64,9 +70,15 @@ class Context:
     warnings: Sequence[str]
     interrupts: Interrupts
     observer: Observer
+    lock: HeldLock
     watch: Watch
     shared_idle: SharedIdle | None = None
     """None: each run measures its own."""
+
+    experiment_warnings: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    """Those that belong to the runs of one experiment, by its number."""
+
+    in_vain: InVain = field(default_factory=InVain)
 
     @cached_property
     def in_total(self) -> Mapping[str, Domain]:
@@ -76,7 +88,7 @@ class Context:
 
     def marker(self, files: RunFiles, role: str) -> str:
         """What every process of the run's foreground or background carries."""
-        return processes.marker(self.runtime.name, files.experiment_id, role)
+        return processes.marker(self.nonce, files.experiment_id, role)
 
 
 @dataclass
@@ -100,6 +112,10 @@ class RunState:
     interrupted: bool = False
     settled: SettleJson | None = None
     moving: str | None = None
+    loaded_since: float | None = None
+    """From when on the background's whole cycles are of its full load (Unix seconds); None: it is
+    not known to be loaded."""
+
     until: float | None = None
     """When the phase ends, at the latest (Unix seconds), where that is known."""
 
@@ -110,7 +126,29 @@ class RunState:
     before: set[Path] = field(default_factory=set)
     """What the clone held already of what is deleted after a run that works in it."""
 
+    clones: CloneWatch | None = None
+    """From before anything of the run was started."""
+
+    repository: Repository = field(init=False)
+    """That of the foreground, with its globs and patterns filled in for the last attempt."""
+
     _interval: Interval | None = None
+
+    def __post_init__(self) -> None:
+        self.repository = self.repository_of(0)
+        self._progress = ProgressReader(self.repository.progress)
+
+    def repository_of(self, number: int) -> Repository:
+        """That of the foreground in an attempt. Raises SettingsError."""
+        name = foreground_name(number)
+        found = self.context.trainings.resolved(self.run.foreground, self.files, name)
+        return found.reaching(self.run.reach)
+
+    def close(self) -> None:
+        """Lets go of the logs."""
+        self._progress.close()
+        for attempt in self.attempts:
+            attempt.log.close()
 
     @property
     def loads(self) -> LoadMonitor | None:
@@ -134,17 +172,24 @@ class RunState:
         if self.loads is not None:
             self.loads.look()
 
+    def look_at_lock(self, *, now: bool = False) -> None:
+        """Warns where the machine's lock was removed."""
+        if line := self.context.lock.look(now=now):
+            self.warnings.append(line)
+            self.context.observer.say(f"warning: {line}")
+
     def tick(self) -> None:
         """Looks at the background and shows the state. Raises BackgroundLost."""
+        self.look_at_lock()
         if self.background is not None:
             self.background.check()
+            self.background.look_at_epochs(self.sampler.now())
         if self._interval is not None:
             self._interval.tick()
         if self.loads is not None:
             self.loads.tick()
         latest = self.sampler.latest()
         attempt = self.attempts[-1] if self.attempts else None
-        repository = self.context.trainings.repository(self.run.foreground)
         self.context.observer.view(
             View(
                 index=self.run.index,
@@ -156,11 +201,11 @@ class RunState:
                 watts={n: w for n, w in latest.watts.items() if n in self.context.in_total},
                 estimated=not all(d.measured for d in self.context.in_total.values()),
                 jobs=self._jobs(),
-                last_line=last_line(attempt.log) if attempt else "",
+                last_line="".join(attempt.log.last_lines(1)) if attempt else "",
                 moving=self.moving,
-                progress=foreground.progress(attempt, repository.progress) if attempt else None,
+                progress=self._progress.latest(attempt) if attempt else None,
                 until=self.until,
-                log=str(attempt.log) if attempt else None,
+                log=str(attempt.log.path) if attempt else None,
                 series=str(self.files.energy(attempt.number)) if attempt else None,
             )
         )
@@ -173,13 +218,21 @@ class RunState:
         loads = self.loads.lately() if self.loads is not None else {}
         return [replace(v, load=loads[v.name].load) if v.name in loads else v for v in views]
 
-    def pause(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
-        """Waits, showing the state; raises Interrupted at once when a signal comes."""
+    def pause(
+        self,
+        seconds: float,
+        until: Callable[[], bool] = lambda: False,
+        look_seconds: float = SHOW_SECONDS,
+    ) -> None:
+        """Waits, showing the state; raises Interrupted at once when a signal comes.
+
+        until: asked each look_seconds whether the wait is over.
+        """
         deadline = time.monotonic() + seconds
         self.until = time.time() + seconds
         try:
             while (left := deadline - time.monotonic()) > 0 and not until():
                 self.tick()
-                self.context.interrupts.wait(min(SHOW_SECONDS, left))
+                self.context.interrupts.wait(min(look_seconds, left))
         finally:
             self.until = None

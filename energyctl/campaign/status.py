@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import xmlrpc.client
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,8 @@ from energyctl.campaign import leftovers
 from energyctl.campaign.status_file import read_state
 from energyctl.campaign.watcher import Watcher
 from energyctl.results.schema import FINISHED
-from energyctl.system.lock import lock_holder
+from energyctl.system import processes
+from energyctl.system.lock import lock_holder, lock_problem
 from energyctl.system.private_folder import runtime_path
 from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
@@ -27,8 +29,10 @@ def status_of(root: Path) -> dict[str, Any]:
     """Daemon, background jobs, the campaign's current run and phase, power now.
 
     ``campaign`` is None where none is running on this machine, ``run`` where none runs in this
-    workspace; ``unfinished``: the newest campaign here, where it was interrupted or died.
+    workspace; ``lock_problem``: why it cannot be told who holds the machine; ``unfinished``:
+    the newest campaign here, where it was interrupted or died.
     """
+    processes.require()
     user = invoking_user()
     runtime = runtime_path(root, user)
     daemon = find_daemon(runtime)
@@ -37,8 +41,9 @@ def status_of(root: Path) -> dict[str, Any]:
     state = (read_state(runtime) if here else None) or {}
     return {
         "workspace": str(root),
-        "daemon": None if daemon is None else {"pid": daemon.pid(), "socket": str(daemon.socket)},
+        "daemon": _daemon_now(daemon) if daemon else None,
         "campaign": holder,
+        "lock_problem": lock_problem(),
         "unfinished": None if here else _unfinished(root),
         "run": _run_now(state) if state else None,
         "jobs": _jobs_now(daemon, state) if daemon else [],
@@ -46,6 +51,14 @@ def status_of(root: Path) -> dict[str, Any]:
         "power_estimated": state.get("estimated"),
         "leftovers": [asdict(leftover) for leftover in leftovers.find_leftovers(user)],
     }
+
+
+def _daemon_now(daemon: Daemon) -> dict[str, Any] | None:
+    """None where it has ended meanwhile."""
+    try:
+        return {"pid": daemon.pid(), "socket": str(daemon.socket)}
+    except (Unreachable, xmlrpc.client.Fault):
+        return None
 
 
 def _unfinished(root: Path) -> dict[str, Any] | None:
@@ -64,12 +77,12 @@ def _unfinished(root: Path) -> dict[str, Any] | None:
 def _run_now(state: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "index": state["index"],
-        "of": state["runs"],
+        "of": state.get("runs"),
         "experiment_id": state["experiment_id"],
         "attempt": state["attempt"],
         "phase": state["phase"],
         "phase_seconds": time.time() - state["phase_since"],
-        "last_line": state["last_line"],
+        "last_line": state.get("last_line"),
         "moving": state.get("moving"),
     }
 

@@ -7,14 +7,18 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from typing_extensions import TypedDict
 
 from energyctl.campaign.observer import Observer, View
+from energyctl.results import shape
 from energyctl.results.schema import Result
+from energyctl.system.files import read_regular
 
+LARGEST_BYTES = 16 * 2**20
 EVERY_SECONDS = 1.0
 
 
@@ -22,16 +26,14 @@ EVERY_SECONDS = 1.0
 class StatusFile:
     """Passes everything on to *inner*, and writes the latest view to *path*, each *every* seconds.
 
-    *results*: the results folder. *acting*: the block that writes it, as the user whose folder it
-    lies in. *ends*: when the campaign is expected to end (Unix seconds), where that is known.
-    *more*: what else the record holds.
+    *results*: the results folder. *ends*: when the campaign is expected to end (Unix seconds),
+    where that is known. *more*: what else the record holds.
     """
 
     inner: Observer
     path: Path
     total: int
     results: Path
-    acting: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
     ends: Callable[[], float | None] = lambda: None
     every: float = EVERY_SECONDS
     more: Mapping[str, Any] = field(default_factory=dict)
@@ -53,8 +55,8 @@ class StatusFile:
             }
             fresh = self.path.with_suffix(".new")
             # A full disk must not end a measurement.
-            with contextlib.suppress(OSError), self.acting():
-                fresh.write_text(json.dumps(record))
+            with contextlib.suppress(OSError):
+                fresh.write_text(json.dumps(record), encoding="utf-8")
                 fresh.replace(self.path)
         self.inner.view(view)
 
@@ -70,10 +72,22 @@ def read_state(runtime: Path) -> dict[str, Any] | None:
     return read_published(runtime / "state.json")
 
 
+class _Record(TypedDict, total=False):
+    """What is published beside the view."""
+
+    time: float
+    pid: int
+    runs: int
+    results: str
+    ends: float | None
+
+
 def read_published(path: Path) -> dict[str, Any] | None:
-    """What was published there last; None where nothing is."""
+    """What was published there last, in which a view can be; None where nothing is."""
     try:
-        data = json.loads(path.read_text())
+        data = shape.parse(read_regular(path, LARGEST_BYTES))
     except (OSError, ValueError):
         return None
-    return data if isinstance(data, dict) else None
+    if shape.fault(data, View) or shape.fault(data, _Record):
+        return None
+    return cast(dict[str, Any], data)

@@ -49,8 +49,7 @@ class LocalStore:
         name = str(self.journal.head()["name"])
         for index, experiment_id in self.journal.unfinished():
             files = RunFiles.of(self.folder.root, experiment_id)
-            with self.folder.user.writing(self.folder.root):
-                workdirs.remove(files.work)
+            workdirs.remove(files.work)
             result = result_builder.cut_off_result(by_index[index], files, name)
             self.folder.write(files.result, to_text(result))
 
@@ -60,8 +59,7 @@ class LocalStore:
     def keep(self, run: Run, files: RunFiles, result: Result, last_word: bool) -> str:
         self.folder.write(files.result if last_word else files.unrested, to_text(result))
         if last_word:
-            with self.folder.user.writing(files.folder):
-                files.unrested.unlink(missing_ok=True)
+            files.unrested.unlink(missing_ok=True)
         return FINISHED
 
 

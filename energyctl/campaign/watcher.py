@@ -20,10 +20,10 @@ from energyctl.config.plan import Run
 from energyctl.errors import SettingsError
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.paths import CPU_POWER, GPU_POWER
-from energyctl.results.reader import total_energy
+from energyctl.results.reader import Say, total_energy
 from energyctl.results.schema import Result
 from energyctl.system import processes
-from energyctl.system.log_tail import last_lines, tail
+from energyctl.system.logs import last_lines, tail
 from energyctl.system.private_folder import runtime_path
 from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
@@ -88,10 +88,11 @@ class Scene:
 class Watcher:
     """Looks at the campaign of a workspace, again and again."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, problem: Say = lambda line: None) -> None:
+        """*problem*: as of :class:`ResultsFolder`."""
         self._workspace = workspace
-        self._user = invoking_user()
-        self._runtime = runtime_path(workspace.root, self._user)
+        self._problem = problem
+        self._runtime = runtime_path(workspace.root, invoking_user())
         self._power: dict[str, deque[tuple[float, float | None]]] = {}
         self._results: dict[str, FinishedRun] = {}
         self._runs: tuple[Path, list[Run]] | None = None
@@ -101,13 +102,13 @@ class Watcher:
         state, now = read_state(self._runtime), time.time()
         journal = self._journal(state)
         closed = None if journal is None else self._closed(journal)
-        view = None if state is None else _view(state)
-        if state is None or view is None:
+        if state is None:
             self._power.clear()
             return Scene(now, closed=closed)
+        view = _view(state)
         runs = self._planned(journal)
         waiting = [run for run in runs if run.index > view.index]
-        pid, at = int(state.get("pid") or 0), float(state.get("time") or now)
+        pid, at = state.get("pid", 0), state.get("time", now)
         return Scene(
             now=now,
             view=view,
@@ -147,7 +148,7 @@ class Watcher:
         """That of the campaign: the one that was written to last."""
         place = (state or {}).get("results") or self._workspace.results
         try:
-            return find_journal(ResultsFolder(Path(place), self._user), None)
+            return find_journal(ResultsFolder(Path(place), self._problem), None)
         except (SettingsError, OSError):
             return None
 
@@ -158,16 +159,14 @@ class Watcher:
             head = journal.head()
             for event in journal.events():
                 if event.get("event") == "finished":
-                    finished[int(event["run"])] = str(event["status"])
+                    finished[event["run"]] = event["status"]
                 if event.get("event") in ("started", "finished", "ended", "interrupted"):
                     over = event["event"] in ("ended", "interrupted")
-                    ended = float(event["time"]) if over else None
+                    ended = event["time"] if over else None
                     interrupted = event["event"] == "interrupted"
-            runs, name = len(head["runs"]), str(head["name"])
-            return CampaignProgress(
-                name, runs, finished, ended, interrupted, journal.resume_command
-            )
-        except (SettingsError, OSError, KeyError, TypeError, ValueError):
+            runs, go_on = len(head["runs"]), journal.resume_command
+            return CampaignProgress(head["name"], runs, finished, ended, interrupted, go_on)
+        except (SettingsError, OSError):
             return None
 
     def _planned(self, journal: Journal | None) -> list[Run]:
@@ -177,7 +176,7 @@ class Watcher:
         if self._runs is None or self._runs[0] != journal.path:
             try:
                 self._runs = journal.path, journal.runs()
-            except (SettingsError, OSError, KeyError, TypeError, ValueError):
+            except SettingsError:
                 return []
         return self._runs[1]
 
@@ -216,19 +215,14 @@ class Watcher:
         return history
 
 
-def _view(state: Mapping[str, Any]) -> View | None:
+def _view(state: Mapping[str, Any]) -> View:
     """What was published, as far as this version knows it."""
-    try:
-        fields = {name: state[name] for name in View.__dataclass_fields__ if name in state}
-        fields["jobs"] = [
-            JobView(**{k: v for k, v in job.items() if k in JobView.__dataclass_fields__})
-            for job in state.get("jobs", ())
-        ]
-        if fields.get("progress") is not None:
-            fields["progress"] = tuple(fields["progress"])
-        return View(**fields)
-    except (AttributeError, TypeError):
-        return None
+    fields = {name: state[name] for name in View.__dataclass_fields__ if name in state}
+    fields["jobs"] = [
+        JobView(**{k: v for k, v in job.items() if k in JobView.__dataclass_fields__})
+        for job in state.get("jobs", ())
+    ]
+    return View(**fields)
 
 
 def finished_run(index: int, result: Result) -> FinishedRun:
@@ -236,8 +230,8 @@ def finished_run(index: int, result: Result) -> FinishedRun:
     total = total_energy(result)
     return FinishedRun(
         index=index,
-        experiment_id=str(result["experiment_id"]),
-        status=str(result["status"]),
+        experiment_id=result["experiment_id"],
+        status=result.get("status", "unknown"),
         joules=total.joules,
         uncertainty_joules=total.uncertainty_joules,
         measured=total.measured is not False,
@@ -250,14 +244,16 @@ def _samples(
 ) -> dict[str, list[tuple[float, float | None]]]:
     """The last samples of each domain, from the files of an attempt that are being written."""
     samples: dict[str, list[tuple[float, float | None]]] = {}
-    for name, prefix in ((CPU_POWER, ""), (GPU_POWER, "gpu-")):
+    for name in (CPU_POWER, GPU_POWER):
         for line in tail(folder / name, SERIES_BYTES).split("\n")[1:-1]:
             cells = line.split(",")
             try:
-                time, domain = float(cells[0]), prefix + cells[1]
+                time, domain = float(cells[0]), cells[1]
                 watts = float(cells[2]) if cells[2] else None
             except (IndexError, ValueError):
                 continue
+            if name == GPU_POWER and domain.isdecimal():
+                domain = f"gpu-{domain}"
             if watts is None and domain not in samples:
                 continue  # the reading that a series begins with is no gap
             if domain in domains:

@@ -40,7 +40,7 @@ def of_campaign(results: Path, journal: str) -> list[Calibration]:
     calibrations = []
     for path in sorted((results / "campaigns" / journal / FOLDER).glob("*/calibration.json")):
         result = load(path)
-        with contextlib.suppress(AttributeError, KeyError, TypeError):
+        with contextlib.suppress(KeyError):
             calibrations += [_calibration(result)] if result else []
     return calibrations
 

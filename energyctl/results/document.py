@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from energyctl.config.places import Placed
 from energyctl.config.plan import Run, Training
 from energyctl.energy import Energy, EnergyAboveBaseline
 from energyctl.energy.schema import PhaseJson, SamplerJson
@@ -32,6 +33,7 @@ def make_result(
     warnings: Sequence[str],
     environment: schema.Environment,
     imported: schema.Imported | None = None,
+    reach: Mapping[str, schema.ReachJson] | None = None,
 ) -> schema.Result:
     """The whole document. *energy*: or the reason why there is none."""
     result: schema.Result = {
@@ -52,6 +54,8 @@ def make_result(
     }
     if imported is not None:
         result["imported"] = imported
+    if reach:
+        result["reach"] = dict(reach)
     return result
 
 
@@ -61,12 +65,14 @@ def foreground_result(
     error: str | None,
     attempts: Sequence[schema.AttemptJson] | None = None,
     outputs: str | None = None,
+    series: Mapping[str, schema.MetricSeriesJson] | None = None,
+    placed: Placed | None = None,
 ) -> schema.ForegroundResult:
     """The training that was measured. *error*: None where it succeeded. *attempts*: in their
     order; None where nothing is known of them."""
     last = next((one for one in reversed(attempts or ()) if one["end"] is not None), None)
     shown = last or (attempts[-1] if attempts else None)
-    return {
+    result: schema.ForegroundResult = {
         "experiment_id": experiment_id,
         "success": error is None,
         "duration": last and last["duration"],
@@ -80,6 +86,20 @@ def foreground_result(
         "log": shown and shown["log"],
         "outputs": outputs,
         "attempts": list(attempts or ()),
+    }
+    if series:
+        result["metric_series"] = dict(series)
+    if placed:
+        result["place"] = place_json(placed)
+    return result
+
+
+def place_json(placed: Placed) -> schema.PlaceJson:
+    gpus = placed.gpus
+    return {
+        "gpus": None if gpus is None else [gpu.index for gpu in gpus],
+        "uuids": None if gpus is None else [gpu.uuid for gpu in gpus],
+        "cpus": placed.cpus,
     }
 
 
@@ -112,20 +132,25 @@ def job_info(
     missing: Mapping[str, str] | None = None,
     logs: str | None = None,
     error: str | None = None,
+    placed: Placed | None = None,
 ) -> schema.JobInfo:
     """A job. *why*: the reason for the *figures* that are None; *missing*: further reasons."""
     reasons = {name: why for name, figure in figures.items() if figure is None and why is not None}
-    return {
+    info: schema.JobInfo = {
         "job": job,
         "repo": training["repo"],
         "model": training["model"],
         "hyperparameters": training["hyperparameters"],
         **figures,
-        **load.to_json(),
+        # mypy: an extended LoadJson might hold a place of another type.
+        **load.to_json(),  # type: ignore[typeddict-item]
         "missing": {**reasons, **load.missing, **(missing or {})},
         "logs": logs,
         "error": error,
     }
+    if placed:
+        info["place"] = place_json(placed)
+    return info
 
 
 def energy_json(

@@ -19,7 +19,6 @@ from energyctl.results.table_writers import (
     staging,
 )
 from energyctl.results.tables import LAYOUTS, Part, Row
-from energyctl.system.user import User
 
 Format = Literal["csv", "parquet", "summary"]
 
@@ -45,7 +44,6 @@ def export(
     paths: Sequence[Path],
     targets: Sequence[Target],
     kind: Format,
-    user: User,
     stdout: TextIO,
     say: Callable[[str], None],
     step: reader.ProgressCallback = lambda done, total: None,
@@ -66,7 +64,7 @@ def export(
         names = (name for name in LAYOUTS if name in chosen)
         return {name: reader.rows(name, path, result, problem) for name in names}
 
-    with staging(user) as staged, contextlib.ExitStack() as files:
+    with staging() as staged, contextlib.ExitStack() as files:
         growing = {t.table: _growing(t, kind, staged, files, stdout) for t in targets}
         try:
             for rows in reader.read(paths, rows_of, problem, step):

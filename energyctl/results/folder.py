@@ -18,11 +18,16 @@ from typing import Any
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
 from energyctl.results.paths import PARALLEL, RESERVED, RunFiles
-from energyctl.results.reader import load
+from energyctl.results.reader import Say, load
 from energyctl.results.schema import Result
-from energyctl.system.files import write_atomic
-from energyctl.system.user import User
+from energyctl.system.files import read_regular, regular, write_atomic
 from energyctl.text import safe_name
+
+LARGEST_NOTE = 2**16
+"""Bytes."""
+
+SHOWN_ODD = 5
+"""So many files that are no results are named, of a folder."""
 
 
 def to_text(data: Any) -> str:
@@ -32,10 +37,13 @@ def to_text(data: Any) -> str:
 
 @dataclass(frozen=True)
 class ResultsFolder:
-    """The results folder of a campaign; what is made in it belongs to *user*."""
+    """The results folder of a campaign.
+
+    *problem* is given a line on each file that is left out because it is not what its name says.
+    """
 
     root: Path
-    user: User
+    problem: Say = lambda line: None
 
     def prepare(self) -> None:
         """Makes the folder and tries it. Raises MachineError where it cannot be written."""
@@ -43,10 +51,9 @@ class ResultsFolder:
             for folder in (self.root, self.campaigns):
                 if not folder.is_dir():
                     self.make(folder)
-            with self.user.writing(self.root):
-                probe = self.root / f".probe.{os.getpid()}"
-                probe.touch(exist_ok=False)
-                probe.unlink()
+            probe = self.root / f".probe.{os.getpid()}"
+            probe.touch(exist_ok=False)
+            probe.unlink()
         except OSError as error:
             raise MachineError(
                 f"the results folder {self.root} cannot be written: {error.strerror}; "
@@ -71,10 +78,8 @@ class ResultsFolder:
             if not self._is_free(files):
                 continue
             try:
-                with self.user.writing(self.root):
-                    with open(files.reservation, "x", encoding="utf-8") as file:
-                        file.write(note)
-                    self.user.own(files.reservation)
+                with open(files.reservation, "x", encoding="utf-8") as file:
+                    file.write(note)
             except FileExistsError:
                 continue
             return replace(files, folder=self.make(within / files.experiment_id))
@@ -82,15 +87,14 @@ class ResultsFolder:
 
     def release(self, files: RunFiles) -> None:
         """Once the files are in their place, or will never be."""
-        with self.user.writing(self.root):
-            replace(files, folder=self.root).reservation.unlink(missing_ok=True)
+        replace(files, folder=self.root).reservation.unlink(missing_ok=True)
 
     def reserved(self, note: str) -> dict[str, Path]:
         """The foreground's id → the reservation, of those for *note*."""
         found = {}
         for path in self.root.glob(f".*{RESERVED}"):
             with contextlib.suppress(OSError):
-                if path.read_text(encoding="utf-8", errors="replace") == note:
+                if read_regular(path, LARGEST_NOTE).decode(errors="replace") == note:
                     found[path.name[1 : -len(RESERVED)]] = path
         return found
 
@@ -116,40 +120,42 @@ class ResultsFolder:
             )
 
     def write(self, path: Path, text: str) -> None:
-        with self.user.writing(path.parent):
-            write_atomic(path, text, self.user.own)
+        write_atomic(path, text)
 
     def make(self, folder: Path) -> Path:
-        with self.user.writing(folder.parent):
-            folder.mkdir(parents=True, exist_ok=True)
-            self.user.own(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def load(self, experiment_id: str) -> Result | None:
         """The result of a run, or None where there is none (yet)."""
         files = RunFiles.of(self.root, experiment_id)
-        return load(files.result) or load(files.unrested)
+        return load(files.result, self.problem) or load(files.unrested, self.problem)
 
     def keep_unrested(self, experiment_id: str) -> None:
         """Keeps the result of a run that was cut off in its cool-down."""
         files = RunFiles.of(self.root, experiment_id)
-        with self.user.writing(self.root):
-            if not files.result.exists() and files.unrested.exists():
-                os.replace(files.unrested, files.result)
-            files.unrested.unlink(missing_ok=True)
+        if not files.result.exists() and files.unrested.exists():
+            os.replace(files.unrested, files.result)
+        files.unrested.unlink(missing_ok=True)
 
     def all(self) -> Iterator[Result]:
         """Every result in the folder, oldest name first."""
-        for path in sorted(self.root.glob("*.json")):
-            data = load(path)
+        odd: list[str] = []
+        for path in sorted(self.root.glob("[!.]*.json")):
+            data = load(path, odd.append)
             if data is not None:
                 yield data
+        for line in odd[:SHOWN_ODD]:
+            self.problem(line)
+        if len(odd) > SHOWN_ODD:
+            self.problem(f"{self.root}: {len(odd) - SHOWN_ODD} more files are no results")
 
 
 def read_text(path: Path, what: str) -> str:
     """A text file that the user named. Raises SettingsError in one line."""
     try:
-        return path.read_text(encoding="utf-8")
+        with open(path, encoding="utf-8", opener=regular) as file:
+            return file.read()
     except OSError as error:
         raise SettingsError(f"{path}: cannot read {what}: {error.strerror}") from error
     except UnicodeDecodeError as error:

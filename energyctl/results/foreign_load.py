@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 
 from energyctl.results.schema import CpuProcessJson, ForeignJson, GpuProcessJson
 from energyctl.system.host import process_facts
+from energyctl.text import printable
 
 MAX_CORES, MAX_SHARE = 0.25, 0.02
 """Foreign CPU time warns above this many cores, and this share of the logical CPUs."""
@@ -50,13 +51,17 @@ class GpuProcess:
 
 @dataclass(frozen=True)
 class ForeignLoad:
-    """Foreign load over an interval; None with the reason, by key, in `missing`."""
+    """Foreign load over an interval; None with the reason, by key, in `missing`.
+
+    astray: of each GPU that is not metered, a process of ours that was on it.
+    """
 
     seconds: float | None = None
     cpu_seconds: float | None = None
     processes: Sequence[CpuProcess] | None = None
     gpu_processes: Sequence[GpuProcess] | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
+    astray: Sequence[GpuProcess] = ()
 
     @property
     def cpu_cores(self) -> float | None:
@@ -77,7 +82,8 @@ class ForeignLoad:
         }
 
     def warnings(self, when: str) -> list[str]:
-        """A line for CPU time above the limits, and one for each process on a metered GPU."""
+        """A line for CPU time above the limits, one for each process on a metered GPU, and one for
+        each GPU that ours are on and that is not metered."""
         lines = []
         cores, limit = self.cpu_cores, max(MAX_CORES, MAX_SHARE * (os.cpu_count() or 1))
         if cores is not None and cores > limit:
@@ -88,6 +94,11 @@ class ForeignLoad:
         for process in self.gpu_processes or ():
             if process.attributed:
                 lines.append(f"foreign process on GPU {process.gpu} {when}: {_words(process)}")
+        lines += [
+            f"a training was on GPU {process.gpu}, which is not metered, {when}: what it drew "
+            f"there is in no figure: {_words(process)}"
+            for process in self.astray
+        ]
         return lines
 
     def _named(self) -> str:
@@ -109,8 +120,7 @@ def unknown(why: str, seconds: float | None = None) -> ForeignLoad:
 def user_and_command(pid: int) -> tuple[str | None, str | None]:
     """Of a process; its command in one line, cut. None where it has ended."""
     facts = process_facts(pid)
-    line = "".join(c if c.isprintable() else " " for c in facts["command"] or "")
-    return facts["user"], line[:_LONGEST_COMMAND] or None
+    return facts["user"], printable(facts["command"] or "")[:_LONGEST_COMMAND] or None
 
 
 def _words(process: GpuProcess) -> str:

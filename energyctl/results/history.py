@@ -11,6 +11,7 @@ from energyctl.config.settings import Problem, Settings
 from energyctl.results.reader import read_result
 from energyctl.results.schema import Result
 from energyctl.results.tables.part import NoResult, NotOurs, UnknownSchema
+from energyctl.system.files import regular
 
 SHOWN_FILES = 5
 
@@ -29,7 +30,7 @@ def read_history(
     for number, name in enumerate(settings.historical_csvs):
         path = root / name
         try:
-            with open(path, encoding="utf-8-sig", newline="") as file:
+            with open(path, encoding="utf-8-sig", newline="", opener=regular) as file:
                 histories.append(history_from_rows(csv.DictReader(file), name))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             reason = getattr(error, "strerror", None) or str(error)

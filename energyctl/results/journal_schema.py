@@ -6,7 +6,9 @@ from typing import Annotated, Any, Final, Literal
 
 from typing_extensions import NotRequired, TypedDict
 
+from energyctl.results import shape
 from energyctl.results.schema import RunJson
+from energyctl.text import is_file_name
 
 SCHEMA: Final = 1
 """Version of the format."""
@@ -35,14 +37,15 @@ class JournalLine(TypedDict, total=False):
 
     event: Annotated[
         str,
-        "started, finished, superseded, ended, interrupted, task_ended, task_interrupted, refused,"
-        " submitting, submitted, cancelled",
+        "prepared, started, finished, superseded, ended, interrupted, task_ended,"
+        " task_interrupted, refused, submitting, submitted, cancelled",
     ]
     time: Annotated[float, "Unix seconds"]
     run: Annotated[int, "index of the run"]
     experiment_id: str
     status: str
-    signal: Annotated[int | None, "that ended it"]
+    repo: Annotated[str, "that was prepared"]
+    signal: Annotated[int | None, "that ended it; null: it paused by itself"]
     runs: Annotated[dict[str, str], "index → status, of what was done"]
     node: Annotated[str, "of a cluster"]
     task: Annotated[int, "of a cluster's campaign, by its own number"]
@@ -55,3 +58,33 @@ class JournalLine(TypedDict, total=False):
     by: Annotated[str, "host that submitted"]
     job: Annotated[str, "id of the array job"]
     restarts: Annotated[int, "how often Slurm had started the task before"]
+
+
+NEEDED = {
+    "campaign": ("schema", "name", "seed", "settings_name", "settings", "registry", "runs"),
+    "prepared": ("repo",),
+    "started": ("run", "experiment_id"),
+    "finished": ("run", "experiment_id", "status"),
+    "task_interrupted": ("runs",),
+    "refused": ("task",),
+    "submitting": ("script", "offset"),
+    "submitted": ("job", "offset", "tasks"),
+}
+"""Event → keys that a line of it has, beside event and time."""
+
+
+def fault(line: Any) -> str | None:
+    """Why this is no line of a journal; None where it is one."""
+    head = isinstance(line, dict) and line.get("event") == "campaign"
+    found = shape.fault(line, JournalHead if head else JournalLine)
+    if found is not None:
+        return str(found)
+    needed = ("event", "time", *NEEDED.get(line.get("event"), ()))
+    missing = [key for key in needed if line.get(key) is None]
+    if missing:
+        return f"{missing[0]} is missing"
+    if not is_file_name(line.get("experiment_id", "E")):
+        return f"experiment_id is {shape.shown(line['experiment_id'])}, not the name of a file"
+    if not head and not all(index.isdecimal() for index in line.get("runs", ())):
+        return "runs is not by number"
+    return None

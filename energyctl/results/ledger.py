@@ -8,18 +8,17 @@ four fields of such a row, and when its launcher was started.
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import math
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from operator import itemgetter
-from typing import cast
+from operator import attrgetter
+from typing import NamedTuple, cast
 
 from energyctl.results.paths import OPERATORS
 from energyctl.results.schema import LedgerFigures
+from energyctl.text import first_of
 
 SIGTERM = 15  # signal(7)
 
@@ -40,6 +39,22 @@ class Iteration:
     def failed(self) -> bool:
         """Whether it ended badly by itself; one that was asked to end (TERM) did not fail."""
         return self.ended is not None and self.exit_code != 0 and self.signal != SIGTERM
+
+    def past(self) -> Past:
+        ended = math.inf if self.ended is None else self.ended
+        return Past(self.started, ended, self.failed, self.exit_code == 0)
+
+
+class Past(NamedTuple):
+    """What is kept of an iteration of a job; ``ended`` is infinite while it runs.
+
+    whole: it ran to its own end, and ended well.
+    """
+
+    started: float
+    ended: float
+    failed: bool
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -63,9 +78,9 @@ class Presence:
 def parse(text: str) -> list[Iteration]:
     """The rows of a ledger; a torn last line is passed over."""
     iterations = []
-    for row in csv.reader(io.StringIO(text)):
+    for line in text.splitlines():
         with contextlib.suppress(ValueError):
-            job, run, pid, started, ended, exit_code, signum = row
+            job, run, pid, started, ended, exit_code, signum = line.split(",")
             times = float(started), float(ended)
             code, signal = (int(cell) if cell else None for cell in (exit_code, signum))
             iterations.append(Iteration(job, int(run), int(pid), *times, code, signal))
@@ -88,13 +103,13 @@ class JobLedger:
     """The iterations of one job, taken in as they become known.
 
     Counts and :meth:`presence` of the span that goes on cost what is new since the last call, not
-    what is there. Of an ended iteration 17 bytes are kept, so that any span can be asked for, also
+    what is there. Of an ended iteration 18 bytes are kept, so that any span can be asked for, also
     when the file is gone. ``running``: those that began and have no row yet.
     """
 
     def __init__(self) -> None:
         self._started, self._ended = array("d"), array("d")  # ordered by start
-        self._failed = bytearray()
+        self._failed, self._whole = bytearray(), bytearray()
         self._failures = 0
         self._last_end: float | None = None
         self._runs: list[tuple[int, int]] = []  # (first, last) of consecutive run numbers
@@ -108,6 +123,7 @@ class JobLedger:
         self._started.insert(place, iteration.started)
         self._ended.insert(place, iteration.ended)
         self._failed.insert(place, iteration.failed)
+        self._whole.insert(place, iteration.exit_code == 0)
         if place < self._summed:
             self._summed_until = math.inf  # it belongs between those that were summed up
         self._failures += iteration.failed
@@ -128,6 +144,12 @@ class JobLedger:
         return len(self._started) + len(self.running)
 
     @property
+    def latest_start(self) -> float | None:
+        """Of the newest, Unix seconds; None where none has begun."""
+        starts = [*self._started[-1:], *(item.started for item in self.running)]
+        return max(starts, default=None)
+
+    @property
     def failures(self) -> int:
         return self._failures + sum(item.failed for item in self.running)
 
@@ -146,22 +168,24 @@ class JobLedger:
             self._sums, self._summed = _Sums(start, start), 0
         self._summed_until = end
         while self._summed < len(self._started) and self._is_over(self._summed, end):
-            self._sums.add(*self._at(self._summed), end)
+            self._sums.add(self._at(self._summed), end)
             self._summed += 1
         sums, place = replace(self._sums), self._summed
         if place and any(item.started < self._started[place - 1] for item in self.running):
             sums, place = _Sums(start, start), 0
-        ended = [self._at(later) for later in range(place, len(self._started))]
-        begun = [
-            (item.started, math.inf if item.ended is None else item.ended, item.failed)
-            for item in self.running
-        ]
-        for item in sorted([*ended, *begun], key=itemgetter(0)):
-            sums.add(*item, end)
+        for item in self.in_order(place):
+            sums.add(item, end)
         return sums.presence(end)
 
-    def _at(self, place: int) -> tuple[float, float, bool]:
-        return self._started[place], self._ended[place], bool(self._failed[place])
+    def in_order(self, place: int = 0) -> list[Past]:
+        """Its iterations by their start, without the first *place* that have ended."""
+        ended = [self._at(later) for later in range(place, len(self._started))]
+        running = [item.past() for item in self.running]
+        return sorted([*ended, *running], key=attrgetter("started"))
+
+    def _at(self, place: int) -> Past:
+        failed, whole = bool(self._failed[place]), bool(self._whole[place])
+        return Past(self._started[place], self._ended[place], failed, whole)
 
     def _is_over(self, place: int, end: float) -> bool:
         """Whether it adds the same to every span that ends then or later."""
@@ -180,16 +204,16 @@ class _Sums:
     covered: float = 0.0
     longest_gap: float = 0.0
 
-    def add(self, started: float, ended: float, failed: bool, end: float) -> None:
+    def add(self, item: Past, end: float) -> None:
         """One more; what is outside of the span up to *end* is left out."""
-        if started >= end or ended <= self.start:
+        if item.started >= end or item.ended <= self.start:
             return
-        begin, finish = max(started, self.start), min(ended, end)
+        begin, finish = max(item.started, self.start), min(item.ended, end)
         self.longest_gap = max(self.longest_gap, begin - self.until)
         self.covered += max(0.0, finish - max(begin, self.until))
         self.until = max(self.until, finish)
         self.iterations += 1
-        self.failures += failed and ended <= end
+        self.failures += item.failed and item.ended <= end
 
     def presence(self, end: float) -> Presence:
         span = end - self.start
@@ -228,9 +252,9 @@ EVENTS = {
 def parse_operations(text: str) -> list[Operation]:
     """The rows of ``operators.csv`` (``time,job,event``); a torn last line is passed over."""
     operations = []
-    for row in csv.reader(io.StringIO(text[: text.rfind("\n") + 1])):
+    for line in text[: text.rfind("\n") + 1].splitlines():
         with contextlib.suppress(ValueError):
-            time, job, event = row
+            time, job, event = line.split(",")
             operations.append(Operation(float(time), job, event))
     return operations
 
@@ -249,7 +273,6 @@ def operator_warnings(operations: Iterable[Operation]) -> list[str]:
 
 def _line(what: str, jobs: list[str]) -> str:
     names = list(dict.fromkeys(jobs))
-    who = "background " + ", ".join(names[:3]) if names[0] else "the background"
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    who = f"background {first_of(names, 3)}" if names[0] else "the background"
     times = f" ({len(jobs)} times)" if len(jobs) > len(names) else ""
-    return f"{who}{more}: {what}{times}; see {OPERATORS}"
+    return f"{who}: {what}{times}; see {OPERATORS}"

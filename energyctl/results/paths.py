@@ -8,6 +8,7 @@ E is the experiment id, k the number of an attempt, from 0 on as in ``retries``:
     background_training_E.conf, .sh     the supervisord entries and one iteration, as run
     background_logs_E/                  logs of the background, its ledger, what operators did
     outputs_E/                          what the registry keeps of what the foreground wrote
+    prepare_REPO_TIME.log               output of the registry's `prepare`
     work_E/                             the folders that trainings work in, gone at the end
     .ID.taken                           a name that a task of a cluster has reserved
 
@@ -130,3 +131,8 @@ class RunFiles:
         number = f"_attempt{attempt}" if attempt else ""
         name = f"training_{safe_name(self.repo)}_{safe_name(self.model)}_{self.timestamp}{number}"
         return self.folder / f"{name}.log"
+
+
+def prepare_log(folder: Path, repo: str, now: float) -> Path:
+    """The log of a repository's `prepare`, begun at *now* (Unix seconds)."""
+    return folder / f"prepare_{safe_name(repo)}_{now:.6f}.log"

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import csv
-import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from energyctl.errors import SettingsError
+from energyctl.results import shape
 from energyctl.results.ledger import Iteration, parse
 from energyctl.results.paths import GPU_POWER, GPU_TEMPERATURE, GPU_UTILIZATION, RunFiles
 from energyctl.results.schema import Result
 from energyctl.results.tables import Part, Row, accessors, details, run_row
 from energyctl.results.tables.part import NoResult
 from energyctl.results.tables.runs import NO_SERIES, GpuSeries
+from energyctl.system.files import read_regular, regular
+
+LARGEST_RESULT, LARGEST_TABLE = 64 * 2**20, 2**30
+"""Bytes: more than that is no result, or no table of a run."""
 
 T = TypeVar("T")
 Say = Callable[[str], None]
@@ -35,27 +40,30 @@ def result_files(place: Path) -> list[Path]:
 
 
 def read_result(path: Path) -> Result:
-    """What a result file holds, which need not be a whole result.
+    """What a result file holds: not always a whole result, but what is there is of its type.
 
     Raises NotOurs, UnknownSchema or, where it cannot be read, NoResult; the message says why.
     """
     try:
-        return accessors.of_schema(json.loads(path.read_text(encoding="utf-8")))
-    except NoResult:
-        raise
+        data = shape.parse(read_regular(path, LARGEST_RESULT).decode())
     except OSError as error:
         raise NoResult(f"cannot be read: {error.strerror}") from error
-    except RecursionError as error:
-        raise NoResult("no JSON that can be read: nested too deeply") from error
     except ValueError as error:
         raise NoResult(f"broken, not JSON: {error}") from error
+    result = accessors.of_schema(data)
+    if found := shape.fault(result, Result):
+        raise NoResult(str(found))
+    return result
 
 
-def load(path: Path) -> Result | None:
-    """The same; None where it cannot be read, or is none of our schema."""
+def load(path: Path, problem: Say = lambda line: None) -> Result | None:
+    """A result; None where there is none, after a line on what stands in its place."""
+    if not os.path.lexists(path):
+        return None
     try:
         return read_result(path)
-    except NoResult:
+    except NoResult as error:
+        problem(f"{path}: {error}; it is left out")
         return None
 
 
@@ -87,9 +95,10 @@ def read(
     *make* may raise NoResult.
     """
     seen: dict[str, Path] = {}
-    every = list(dict.fromkeys(path.resolve() for path in paths))
-    for number, path in enumerate(every):
+    every = {os.path.realpath(path): path for path in paths}
+    for number, (real, named) in enumerate(every.items()):
         step(number, len(every))
+        path = Path(real)
         try:
             result = accessors.checked(read_result(path))
             name = str(result.text("experiment_id"))
@@ -97,7 +106,7 @@ def read(
                 raise NoResult(f"{name} is in {seen[name]}, too: left out here")
             made = make(path, result)
         except NoResult as error:
-            problem(f"{path}: {error}")
+            problem(f"{named}: {error}")
         else:
             seen[name] = path
             yield made
@@ -107,11 +116,10 @@ def ledger_of(path: Path, result: Part, problem: Say) -> list[Iteration]:
     """The iterations of the background of the run whose result is *path*."""
     ledger = RunFiles.of_result(path).ledger
     try:
-        return parse(ledger.read_text(encoding="utf-8", errors="replace"))
-    except (OSError, csv.Error) as error:
+        return parse(read_regular(ledger, LARGEST_TABLE).decode(errors="replace"))
+    except OSError as error:
         if accessors.has_ledger(result):
-            reason = getattr(error, "strerror", None) or error
-            problem(f"{path}: its iterations are missing: {ledger}: {reason}")
+            problem(f"{path}: its iterations are missing: {ledger}: {error.strerror}")
         return []
 
 
@@ -151,7 +159,7 @@ def _series(path: Path, column: str) -> list[tuple[str, float]]:
     """(GPU, value) of each row that has one; none where the file cannot be read."""
     found: list[tuple[str, float]] = []
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8", newline="", opener=regular) as file:
             rows = csv.reader(file)
             header = next(rows, [])
             gpu, place = header.index("gpu"), header.index(column)

@@ -39,12 +39,28 @@ class TrainingJson(TypedDict):
     hyperparameters: Annotated[Hyperparameters, "every value, defaults included"]
 
 
+class WantedPlace(TypedDict, total=False):
+    """Where a training was to run; what is left out is as without it."""
+
+    gpus: Annotated[list[int | str], "indices or UUIDs"]
+    cpus: Annotated[str, "in the kernel's form, as 0-7,16"]
+
+
+class PlaceJson(TypedDict):
+    """Where a training ran."""
+
+    gpus: Annotated[list[int] | None, "indices of those that it saw, in its order; null: not told"]
+    uuids: Annotated[list[str] | None, "of these, as CUDA_VISIBLE_DEVICES told it; of MIG its own"]
+    cpus: Annotated[str | None, "that it could use, as 0-7,16; null: not told"]
+
+
 class BackgroundJobJson(TrainingJson):
     """A training that is repeated as load."""
 
     copies: Annotated[int, "side by side"]
     stagger_seconds: Annotated[float, "between the starts of two copies"]
     restart_delay_seconds: Annotated[float, "between two iterations"]
+    place: NotRequired[Annotated[WantedPlace | list[WantedPlace], "of all copies, or of each"]]
 
 
 class RunJson(TrainingJson):
@@ -54,6 +70,7 @@ class RunJson(TrainingJson):
     experiment: Annotated[int, "its place in the settings file, from 0"]
     repetition: Annotated[int, "from 1"]
     mode: Mode
+    place: NotRequired[Annotated[WantedPlace, "of the foreground"]]
     mutated: Annotated[list[str], "hyper-parameters whose values were drawn"]
     background: list[BackgroundJobJson]
     timeout_seconds: float | None
@@ -69,6 +86,19 @@ class ProcessEndJson(TypedDict):
     seconds: Annotated[float, "what it took"]
     survivors: Annotated[list[str], "pid and command of what had to be ended"]
     left: Annotated[list[str], "pid and command of what could not be ended"]
+
+
+class MetricSeriesJson(TypedDict):
+    """All values of a metric, in their order."""
+
+    values: Annotated[list[float | None], "null: no finite number"]
+    times: Annotated[list[float | None], "when each was there, Unix seconds; null: it is not known"]
+    seen: Annotated[
+        int, "how many there were; of a thousand or more every second, fourth, … and the last stand"
+    ]
+    late_seconds: Annotated[
+        float | None, "at most so much earlier a value came; null: the training noted the times"
+    ]
 
 
 class StepJson(TypedDict):
@@ -90,6 +120,9 @@ class AttemptJson(TypedDict):
     start: Annotated[float | None, "of its metered steps, Unix seconds"]
     end: Annotated[float | None, "of its metered steps, Unix seconds"]
     duration: Annotated[float | None, "seconds from start to end"]
+    received_bytes: NotRequired[
+        Annotated[int, "over the network by the whole machine: of the interface with most"]
+    ]
     exit_code: Annotated[int | None, "of the last step; negative: ended by that signal"]
     error: str | None
     performance_metrics: Metrics
@@ -108,9 +141,13 @@ class ForegroundResult(TrainingJson):
     exit_code: Annotated[int | None, "of the last attempt; negative: ended by that signal"]
     error: Annotated[str | None, "null where it succeeded"]
     performance_metrics: Annotated[Metrics, "of the last attempt; null: no finite number"]
+    metric_series: NotRequired[
+        Annotated[dict[str, MetricSeriesJson], "of the last attempt: of metrics with `series`"]
+    ]
     log: Annotated[str | None, "file of the last attempt's output, beside the result"]
     outputs: Annotated[str | None, "folder beside the result with what was kept of its files"]
     attempts: list[AttemptJson]
+    place: NotRequired[PlaceJson]
     missing: NotRequired[Missing]
 
 
@@ -147,6 +184,7 @@ class JobInfo(LedgerFigures, LoadJson):
     model: str | None
     hyperparameters: Hyperparameters | None
     missing: Missing
+    place: NotRequired[PlaceJson]
     logs: Annotated[str | None, "folder of its logs, beside the result"]
     error: Annotated[str | None, "why it never ran"]
 
@@ -159,7 +197,7 @@ class GroupEndJson(ProcessEndJson):
 
 class TrendJson(TypedDict):
     mean: Annotated[float, "in the unit of the figure"]
-    drift: Annotated[float, "change over the window, in the unit of the figure"]
+    drift: Annotated[float, "second half of the window less the first, in the unit of the figure"]
 
 
 class SettleJson(TypedDict):
@@ -167,9 +205,21 @@ class SettleJson(TypedDict):
 
     seconds: Annotated[float, "from the start until it was steady, or no longer waited for"]
     steady: Annotated[bool | None, "null: it could not be seen"]
-    moving: Annotated[str | None, "what was not steady"]
+    moving: Annotated[str | None, "what was not steady, or could not be seen"]
     figures: Annotated[dict[str, float], "the last look: figure (unit in its name) → value"]
-    window_seconds: Annotated[float, "over which the trends are"]
+    loaded: NotRequired[
+        Annotated[dict[str, float | None], "job → seconds until it showed its load; null: never"]
+    ]
+    iterations: NotRequired[
+        Annotated[int, "whole ones seen since all were loaded, of the slowest job"]
+    ]
+    iteration_seconds: NotRequired[
+        Annotated[float | None, "median length of these; null where there are none"]
+    ]
+    iteration_is: NotRequired[
+        Annotated[str, "what they are: iteration, or epoch where iterations are long"]
+    ]
+    window_seconds: Annotated[float, "over which the trends are: these iterations"]
     trends: dict[str, TrendJson]
 
 
@@ -200,12 +250,37 @@ class BackgroundInfo(TypedDict):
 # -- energy ----------------------------------------------------------------------------------------
 
 
-class AddedJson(TypedDict):
-    """What the foreground added to the power of a phase before it."""
+BaselineUnit = Literal["iterations", "epochs", "seconds"]
 
-    above_idle_joules: Annotated[float | None, "above the phase idle"]
+
+class BaselineJson(TypedDict):
+    """Where the power was taken that a figure is above of."""
+
+    of: Annotated[BaselineUnit, "whole iterations or epochs of the load; of idle, seconds"]
+    cycle_seconds: Annotated[float | None, "median length of an iteration or epoch; null: of idle"]
+    before: Annotated[int, "how many before the foreground"]
+    before_seconds: float
+    after: Annotated[int, "how many after it"]
+    after_seconds: float
+    watts: Annotated[float | None, "mean power of the total"]
+    drift: Annotated[
+        float | None, "share of it that the power rose by, from before to after; null: not known"
+    ]
+
+
+class BaselinesJson(TypedDict):
+    """Null where there is none."""
+
+    idle: Annotated[BaselineJson | None, "of above_idle_joules"]
+    background_only: Annotated[BaselineJson | None, "of marginal_joules"]
+
+
+class AddedJson(TypedDict):
+    """What the foreground added to the power around it."""
+
+    above_idle_joules: Annotated[float | None, "above the idle machine"]
     above_idle_uncertainty_joules: float | None
-    marginal_joules: Annotated[float | None, "above the phase background_only"]
+    marginal_joules: Annotated[float | None, "above the load alone"]
     marginal_uncertainty_joules: float | None
 
 
@@ -219,7 +294,20 @@ class EnergyJson(EnergyTotals, AddedJson):
     domains: list[DomainJson]
     sampler: SamplerJson
     missing: Missing
+    baselines: NotRequired[BaselinesJson]
     idle_of: NotRequired[Annotated[str, "experiment id of the run whose idle phase stands here"]]
+
+
+class ReachJson(TypedDict):
+    """From the begin of the foreground until a metric first had a value."""
+
+    value: Annotated[float, "the value to reach"]
+    better: Literal["higher", "lower"]
+    seconds: float | None
+    joules: Annotated[float | None, "total of the machine, as total_joules"]
+    uncertainty_joules: Annotated[float | None, "half-width of its band"]
+    own_joules: Annotated[float | None, "part of it that is this interval's own"]
+    missing: Annotated[str | None, "why seconds or joules are null"]
 
 
 # -- what else ran ---------------------------------------------------------------------------------
@@ -262,6 +350,7 @@ class GpuFacts(TypedDict):
     name: str | None
     uuid: str | None
     driver: str | None
+    vbios: NotRequired[str | None]
     power_limit_watts: float | None
     persistence_mode: bool | None
 
@@ -346,6 +435,7 @@ class Result(TypedDict):
     energy_note: Annotated[str, "what the energies are of"]
     foreign: ForeignByPhase
     phases: list[PhaseJson]
+    reach: NotRequired[Annotated[dict[str, ReachJson], "by metric with a value to reach"]]
     warnings: list[str]
     environment: Environment
     imported: NotRequired[Imported]

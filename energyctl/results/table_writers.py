@@ -24,7 +24,6 @@ from energyctl.results.tables.columns import (
     microseconds,
 )
 from energyctl.results.tables.summary import summary
-from energyctl.system.user import User
 
 BATCH_ROWS = 50_000
 """So many rows of a table without families are held at once; a row group of Parquet."""
@@ -45,8 +44,7 @@ def parquet_library() -> Any:
 class Staging:
     """Files beside their places, moved there together by :meth:`commit`, or dropped."""
 
-    def __init__(self, user: User) -> None:
-        self._user = user
+    def __init__(self) -> None:
         self._staged: list[tuple[Path, Path]] = []
 
     def begin(self, place: Path) -> Path:
@@ -54,9 +52,8 @@ class Staging:
         target = Path(os.path.realpath(place))
         fresh = target.with_name(f".energyctl-{os.getpid()}-{len(self._staged)}.tmp")
         try:
-            with self._user.writing(target.parent):
-                fresh.unlink(missing_ok=True)
-                fresh.touch(exist_ok=False)
+            fresh.unlink(missing_ok=True)
+            fresh.touch(exist_ok=False)
         except OSError as error:
             raise SettingsError(f"{place} cannot be written: {error.strerror}") from error
         self._staged.append((fresh, target))
@@ -66,15 +63,13 @@ class Staging:
         """Every file to its place; one that was there gives its mode and owner. MachineError."""
         for fresh, target in self._staged:
             try:
-                with self._user.writing(target.parent):
-                    self._finish(fresh, target)
+                self._finish(fresh, target)
             except OSError as error:
                 raise MachineError(f"{target} cannot be written: {error.strerror}") from error
 
     def _finish(self, fresh: Path, target: Path) -> None:
         with open(fresh, "rb") as file:
             os.fsync(file.fileno())
-        self._user.own(fresh)
         with contextlib.suppress(OSError):
             before = target.stat()
             os.chmod(fresh, stat.S_IMODE(before.st_mode))
@@ -89,9 +84,9 @@ class Staging:
 
 
 @contextlib.contextmanager
-def staging(user: User) -> Iterator[Staging]:
+def staging() -> Iterator[Staging]:
     """Leaves no half file, however the block ends."""
-    staged = Staging(user)
+    staged = Staging()
     try:
         yield staged
     finally:

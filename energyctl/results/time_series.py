@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,10 @@ def power(folder: Path) -> polars.DataFrame:
     """timestamp (Unix seconds), domain, watts; by time. watts is null where a reading failed."""
     cpu = _samples(folder / CPU_POWER, "domain", {"power_w": "watts"})
     gpu = _samples(folder / GPU_POWER, "gpu", {"power_draw_w": "watts"})
-    named = gpu.select("timestamp", domain="gpu-" + dataframes().col("gpu"), watts="watts")
+    label = dataframes().col("gpu")
+    numbered = dataframes().when(label.str.contains(r"^\d+$"))
+    domain = numbered.then("gpu-" + label).otherwise(label)
+    named = gpu.select("timestamp", domain=domain, watts="watts")
     both: polars.DataFrame = dataframes().concat([cpu, named])
     return both.sort("timestamp", maintain_order=True)
 
@@ -49,10 +53,10 @@ def _samples(path: Path, key: str, columns: dict[str, str]) -> polars.DataFrame:
     """
     pl = dataframes()
     text: polars.DataFrame
-    try:
-        text = pl.read_csv(path, infer_schema=False, truncate_ragged_lines=True)
-    except (OSError, pl.exceptions.PolarsError):
-        text = pl.DataFrame()
+    text = pl.DataFrame()
+    with contextlib.suppress(OSError, pl.exceptions.PolarsError):
+        if path.is_file():
+            text = pl.read_csv(path, infer_schema=False, truncate_ragged_lines=True)
     wanted = ["timestamp", key, *columns]
     if not set(wanted) <= set(text.columns):
         text = pl.DataFrame(schema=dict.fromkeys(wanted, pl.String))

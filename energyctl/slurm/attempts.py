@@ -48,7 +48,7 @@ class Tries:
 
     @property
     def claims(self) -> Claims:
-        return Claims(self.journal.own_folder / "claims", self.folder.user)
+        return Claims(self.journal.own_folder / "claims")
 
     @property
     def root(self) -> Path:
@@ -68,18 +68,17 @@ class Tries:
         May be repeated, also by another machine, after a crash in the middle of it. Raises
         RunError where something else has one of the names.
         """
-        with self.folder.user.writing(self.folder.root):
-            if not self._is_in_place(files):
-                self._apart(files).keep_unrested(files.experiment_id)
-                workdirs.remove(files.work)
-                for name in self._names(files):
-                    try:
-                        self._move(files.folder / name, self.folder.root / name)
-                    except RunError:
-                        if not self._is_in_place(files):
-                            raise
-                        break  # another has moved all of it meanwhile
-            shutil.rmtree(files.folder, ignore_errors=True)
+        if not self._is_in_place(files):
+            self._apart(files).keep_unrested(files.experiment_id)
+            workdirs.remove(files.work)
+            for name in self._names(files):
+                try:
+                    self._move(files.folder / name, self.folder.root / name)
+                except RunError:
+                    if not self._is_in_place(files):
+                        raise
+                    break  # another has moved all of it meanwhile
+        shutil.rmtree(files.folder, ignore_errors=True)
         self.folder.release(files)
 
     def supersede(self, files: RunFiles, by: Claim) -> None:
@@ -91,10 +90,9 @@ class Tries:
             result["status"] = SUPERSEDED
             self.folder.write(files.result, to_text(result))
         kept = self.folder.make(self.journal.own_folder / SUPERSEDED)
-        with self.folder.user.writing(kept):
-            workdirs.remove(files.work)
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(files.folder, kept / files.experiment_id)
+        workdirs.remove(files.work)
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(files.folder, kept / files.experiment_id)
         self.folder.release(files)
 
     # -- of tasks that are gone ----------------------------------------------------------------
@@ -140,10 +138,10 @@ class Tries:
         result = self.result(files)
         if result is None:
             return self._give_up(run, claim, files, claims)
-        if result["status"] == SUPERSEDED:
+        if result.get("status") == SUPERSEDED:
             self.supersede(files, claim)
             return None
-        if result["status"] in FINAL and (by := claims.decide(claim)) is not None:
+        if result.get("status") in FINAL and (by := claims.decide(claim)) is not None:
             self.supersede(files, by)
             self._tell(SUPERSEDED, claim, result)
             return f"run {run.index}: the attempt on {claim.node} is superseded"
@@ -175,14 +173,14 @@ class Tries:
     def _sweep(self) -> None:
         """What a crash left between two steps of a begin or an end; nobody is at work now."""
         claimed = {claim.experiment_id for claim in self.claims.all()}
-        with contextlib.suppress(OSError), self.folder.user.writing(self.root):
+        with contextlib.suppress(OSError):
             for path in self.root.iterdir():
                 if path.name not in claimed and _is_old(path):
                     shutil.rmtree(path, ignore_errors=True)
         kept = {path.name.removesuffix(PARALLEL) for path in self.root.glob("*")}
         for foreground_id, path in self.folder.reserved(self.journal.name).items():
             if foreground_id not in kept and _is_old(path):
-                with contextlib.suppress(OSError), self.folder.user.writing(self.folder.root):
+                with contextlib.suppress(OSError):
                     path.unlink()
 
     def refresh(self) -> None:
@@ -190,7 +188,7 @@ class Tries:
         that a file is not there, unless it has changed the folder itself (nfs(5))."""
         for folder in (self.folder.root, self.journal.parts, self.root, self.claims.folder):
             probe = folder / f".look.{os.uname().nodename}.{os.getpid()}"
-            with contextlib.suppress(OSError), self.folder.user.writing(folder):
+            with contextlib.suppress(OSError):
                 probe.touch()
                 probe.unlink()
 
@@ -273,7 +271,7 @@ class ClaimingStore:
         counts = claims.decided(run.index)
         if counts is None and attempts:
             result = self.attempts.result(self.attempts.files(attempts[-1].experiment_id))
-            if result is not None and result["status"] in FINAL:
+            if result is not None and result.get("status") in FINAL:
                 claims.decide(attempts[-1])
                 counts = claims.decided(run.index)
         if counts is None:
@@ -282,7 +280,7 @@ class ClaimingStore:
         if self.attempts.result(files) is not None:
             self.attempts.publish(files)
         result = self.attempts.folder.load(counts.experiment_id)
-        if result is None or result["status"] not in FINAL:
+        if result is None or result.get("status") not in FINAL:
             raise RunError(
                 f"run {run.index} is done by {counts.experiment_id}, whose result is gone; to do "
                 f"it again remove {claims.folder / f'run{run.index}.done'}"
@@ -301,7 +299,7 @@ class ClaimingStore:
             if decided is not None and decided.experiment_id == files.experiment_id:
                 return FINISHED  # another has moved it to its place
             raise RunError(f"{files.folder} is gone: this attempt was given up") from error
-        if result["status"] in FINAL:
+        if result.get("status") in FINAL:
             by = claims.decide(claim)
         else:
             newest = max(claims.of(run.index), key=lambda one: one.number, default=claim)

@@ -19,8 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.errors import MachineError, RunError
-from energyctl.system.files import create_atomic
-from energyctl.system.user import User
+from energyctl.results import shape
+from energyctl.system.files import create_atomic, read_regular
+from energyctl.text import is_file_name
+
+LARGEST_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,6 @@ class Claims:
     """The claims of a campaign, in a folder of their own."""
 
     folder: Path
-    user: User
     stale_seconds: float = 90.0
     """So long may an NFS client go on believing that a file is not there (nfs(5), acdirmax)."""
 
@@ -53,18 +55,16 @@ class Claims:
         """Makes the folder and tries it. Raises MachineError where no claim can be made here."""
         name = f".probe.{os.getpid()}"
         try:
-            with self.user.writing(self.folder.parent):
-                self.folder.mkdir(parents=True, exist_ok=True)
-                self.user.own(self.folder)
-                first, second = self.folder / name, self.folder / f"{name}.link"
+            self.folder.mkdir(parents=True, exist_ok=True)
+            first, second = self.folder / name, self.folder / f"{name}.link"
+            for path in (first, second):
+                path.unlink(missing_ok=True)
+            try:
+                first.touch()
+                os.link(first, second)
+            finally:
                 for path in (first, second):
                     path.unlink(missing_ok=True)
-                try:
-                    first.touch()
-                    os.link(first, second)
-                finally:
-                    for path in (first, second):
-                        path.unlink(missing_ok=True)
         except OSError as error:
             raise MachineError(
                 f"the tasks of a cluster cannot agree in {self.folder}: {error.strerror}; the "
@@ -129,19 +129,20 @@ class Claims:
 
     def _make(self, name: str, claim: Claim) -> bool:
         """Whether the file was made; it appears with all that is in it."""
-        with self.user.writing(self.folder):
-            try:
-                create_atomic(self.folder / name, json.dumps(asdict(claim)), self.user.own)
-            except FileExistsError:
-                # It may be the one that we made: a repeated NFS call may fail after success.
-                return self._read(name) == claim
+        try:
+            create_atomic(self.folder / name, json.dumps(asdict(claim)))
+        except FileExistsError:
+            # It may be the one that we made: a repeated NFS call may fail after success.
+            return self._read(name) == claim
         return True
 
     def _read(self, name: str) -> Claim | None:
         if name not in self._cache:
             try:
-                data = json.loads((self.folder / name).read_text(encoding="utf-8"))
-                self._cache[name] = Claim(**{key: data[key] for key in Claim.__dataclass_fields__})
-            except (OSError, ValueError, TypeError, KeyError):
+                data = shape.parse(read_regular(self.folder / name, LARGEST_BYTES))
+            except (OSError, ValueError):
                 return None
+            if shape.fault(data, Claim) or not is_file_name(data["experiment_id"]):
+                return None
+            self._cache[name] = Claim(**{key: data[key] for key in Claim.__dataclass_fields__})
         return self._cache[name]

@@ -218,7 +218,7 @@ def _call_once(command: Sequence[str], limit_seconds: float = CALL_SECONDS) -> s
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=limit_seconds,
             # SLURM_BITSTR_LEN: a long list of waiting tasks is not cut (squeue(1)).

@@ -152,14 +152,14 @@ class Overviews:
         results = {}
         for event in events:
             if event.get("event") in ("started", "finished"):
-                name = str(event["experiment_id"])
+                name = event["experiment_id"]
                 if name not in self._results:
                     result = self.journal.folder.load(name)
                     if result is None:
                         continue
                     self._results[name] = _facts(result)
                 if self._results[name]["state"] in FINISHED:
-                    results[int(event["run"])] = name
+                    results[event["run"]] = name
         return results
 
     def _run(
@@ -201,7 +201,7 @@ class Overviews:
             experiment_id=now.get("experiment_id"),
             phase=now.get("phase"),
             phase_since=now.get("phase_since"),
-            age_seconds=max(0.0, time.time() - float(now.get("time") or 0)),
+            age_seconds=max(0.0, time.time() - now.get("time", 0.0)),
             watts=now.get("watts") or {},
         )
 
@@ -239,13 +239,13 @@ class _Seen:
             kind, run = event.get("event"), event.get("run")
             if kind == "started" and run is not None:
                 seen.attempts[run] = seen.attempts.get(run, 0) + 1
-                seen.began[run] = float(event["time"])
+                seen.began[run] = event["time"]
                 if event.get("task") is not None:
                     seen.running[event["task"]] = run
                     seen.refused.pop(event["task"], None)
             elif kind == "finished" and run is not None:
                 seen.tried[run] = str(event.get("status"))
-                seen.ended[run] = float(event["time"])
+                seen.ended[run] = event["time"]
             elif kind == "task_interrupted" and event.get("signal") == WARNED:
                 seen.tried |= {int(n): LIMITED for n, s in event["runs"].items() if s == STOPPED}
             elif kind == SUPERSEDED:
@@ -261,10 +261,10 @@ def _states(journal: Journal) -> dict[tuple[int, str, str], Mapping[str, Any]]:
     newest: dict[tuple[int, str, str], Mapping[str, Any]] = {}
     for path in journal.parts.glob("*.state.json"):
         state = read_published(path)
-        if state is None or not isinstance(state.get("index"), int):
+        if state is None:
             continue
         key = (state["index"], str(state.get("array_job")), str(state.get("node")))
-        if float(state.get("time") or 0) >= float(newest.get(key, {}).get("time") or 0):
+        if state.get("time", 0.0) >= newest.get(key, {}).get("time", 0.0):
             newest[key] = state
     return newest
 
@@ -279,6 +279,7 @@ def find(folder: ResultsFolder, name: str | None) -> Journal:
         raise SettingsError(
             f"{journal.name} runs on one machine, not on a cluster; energyctl status shows it"
         )
+    options_of(journal)
     return journal
 
 

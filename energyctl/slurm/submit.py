@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import energyctl
 from energyctl.background import templates
 from energyctl.campaign.journal import Journal
 from energyctl.config.plan import Run
 from energyctl.config.settings import Slurm
-from energyctl.errors import MachineError
+from energyctl.errors import MachineError, SettingsError
 from energyctl.results.journal_schema import JournalLine
 from energyctl.slurm import commands
 from energyctl.slurm.arrays import Array, arrays, sbatch_options, task_of
@@ -26,6 +27,9 @@ from energyctl.system.workspace import Workspace
 from energyctl.text import safe_name
 
 SCRIPT = "templates/sbatch.j2"
+PROGRAM = str(Path(energyctl.__file__).with_name("__main__.py"))
+"""By its file, not by ``-m``: that would look for modules in the workspace first."""
+
 SUBMITTING = "submitting"
 LOCK_SECONDS = 60.0
 
@@ -44,14 +48,17 @@ def cluster_facts(section: Slurm) -> dict[str, Any]:
 
 
 def options_of(journal: Journal) -> Slurm:
-    """The section ``slurm`` that a campaign was submitted with last."""
+    """The section ``slurm`` that a campaign was submitted with last. Raises SettingsError."""
     section = journal.cluster or {}
     for event in journal.events():
         if event.get("event") == SUBMITTING and event.get("options"):
             section = event["options"]
     fields = {name: value for name, value in section.items() if name in Slurm.model_fields}
-    fields["modules"] = tuple(fields.get("modules") or ())
-    return Slurm.model_validate(fields)
+    try:
+        fields["modules"] = tuple(fields.get("modules") or ())
+        return Slurm.model_validate(fields)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{journal.path}: its options of the cluster are not valid") from error
 
 
 @contextlib.contextmanager
@@ -63,10 +70,9 @@ def alone(journal: Journal) -> Iterator[Journal]:
     """
     host = safe_name(os.uname().nodename)
     journal.folder.make(journal.parts)
-    with journal.folder.user.writing(journal.parts):
-        descriptor = os.open(
-            journal.parts / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644
-        )
+    descriptor = os.open(
+        journal.parts / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644
+    )
     try:
         with contextlib.suppress(OSError):  # a file system that does not lock
             if not lock_within(descriptor, LOCK_SECONDS, look_seconds=0.1):
@@ -93,6 +99,7 @@ def script(workspace: Workspace, name: str, journal: Path, array: Array, section
         "workspace": str(workspace.root),
         "journal": str(journal),
         "python": sys.executable,
+        "energyctl": PROGRAM,
     }
     return templates.render_template(workspace.find(SCRIPT), values, script=True)
 
@@ -166,7 +173,7 @@ def _refused(reason: str, journal: Journal, submissions: Sequence[Submission]) -
 def submissions(events: Iterable[JournalLine]) -> dict[str, Array]:
     """Array job → its tasks, of all that was ever submitted, by the lines of a journal."""
     return {
-        str(event["job"]): Array(int(event["offset"]), tuple(event["tasks"]))
+        event["job"]: Array(event["offset"], tuple(event["tasks"]))
         for event in events
         if event.get("event") == "submitted"
     }
@@ -189,7 +196,7 @@ def queued(
     slurm.Unreachable, and MachineError where this is another cluster than the campaign's.
     """
     lines = list(journal.events() if events is None else events)
-    asked = {str(e["script"]): int(e["offset"]) for e in lines if e.get("event") == SUBMITTING}
+    asked = {e["script"]: e["offset"] for e in lines if e.get("event") == SUBMITTING}
     if not asked:
         return []
     users = {journal.path.stat().st_uid, os.getuid()}
@@ -235,6 +242,5 @@ def forget(journal: Journal) -> None:
     except MachineError:
         taken = True
     if not taken:
-        with journal.folder.user.writing(journal.path.parent):
-            shutil.rmtree(journal.own_folder, ignore_errors=True)
-            journal.path.unlink(missing_ok=True)
+        shutil.rmtree(journal.own_folder, ignore_errors=True)
+        journal.path.unlink(missing_ok=True)

@@ -101,7 +101,6 @@ def carry_out(task: Task, observer: Observer, ends: Callable[[], float | None]) 
         path=state,
         total=len(task.journal.runs()),
         results=campaign.folder.root,
-        acting=campaign.folder.user.acting,
         ends=ends,
         every=STATE_SECONDS,
         more={"node": task.here.node, "array_job": task.here.array_job, "task": task.number},
@@ -137,7 +136,7 @@ def _removed(state: Path, task: Task) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError), task.campaign.folder.user.acting():
+        with contextlib.suppress(OSError):
             state.unlink()
 
 

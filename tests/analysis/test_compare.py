@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import subprocess
-import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -17,15 +20,21 @@ from scipy import stats
 from energyctl import cli
 from energyctl.analysis.compare import CompareOptions, comparison, statistics
 from energyctl.analysis.compare.comparison import (
+    ONE_MACHINE,
+    OTHER_MACHINES,
+    WHOLE_BANDS,
     GroupValues,
     compare,
     compare_strata,
     holm,
+    meter_of,
     van_elteren,
 )
 from energyctl.analysis.compare.correlation import correlate
 from energyctl.analysis.compare.sentences import overall_sentence, sentence
 from energyctl.cli.output.compare import escaped
+from hardware.simulated import GPU, Counter
+from hardware.simulated import run as simulated_run
 from written_results import write_runs
 
 SET = CompareOptions()
@@ -187,6 +196,73 @@ def test_strata_are_tested_within_themselves() -> None:
     assert "for other trainings like them" in text
 
 
+# -- what the meters may be off by -----------------------------------------------------------------
+
+
+def metered(
+    name: str, figures: list[float], band: float, own: float | None, machine: str | None = "one"
+) -> GroupValues:
+    return GroupValues(name, figures, [band] * len(figures), [own] * len(figures), machine)
+
+
+def test_on_one_machine_only_what_is_each_runs_own_counts() -> None:
+    a, b = metered("a", [100.0] * 4, 7.0, 2.0), metered("b", [200.0] * 9, 8.5, 3.0)
+    meter, method = meter_of(a, b)
+    assert meter == pytest.approx(2 / 2 + 3 / 3 + (5.5 - 5.0))
+    assert method == ONE_MACHINE
+    assert meter_of(b, a) == (meter, method)
+
+
+def test_on_other_machines_what_they_share_and_calibration_count_too() -> None:
+    a, b = metered("a", [100.0] * 4, 7.0, 2.0), metered("b", [200.0] * 9, 8.5, 3.0, "two")
+    expected = 1 + 1 + 5.0 + 5.5 + 0.05 * 300
+    assert meter_of(a, b) == (pytest.approx(expected), OTHER_MACHINES)
+    several = metered("b", [200.0] * 9, 8.5, 3.0, None)
+    assert meter_of(several, several)[1] == OTHER_MACHINES
+
+
+def test_results_that_do_not_tell_their_own_part_are_compared_by_whole_bands() -> None:
+    a, b = metered("a", [100.0] * 4, 7.0, 2.0), metered("b", [200.0] * 9, 8.5, None)
+    assert meter_of(a, b) == (15.5, WHOLE_BANDS)
+    unknown = GroupValues("b", [1.0, 2.0], [None, 3.0], [1.0, 1.0], "one")
+    assert meter_of(a, unknown) == (None, None)
+
+
+def test_a_source_that_is_off_by_a_share_does_not_hide_that_one_training_takes_more() -> None:
+    """Integrated power, 5 % stated, on one card; an estimate never shows anything for sure."""
+    a = [100.0, 101, 102, 103, 104, 105]
+    for share, beyond in ((0.05, True), (1.0, False)):
+        groups = [
+            GroupValues(name, v, [share * x + 0.5 for x in v], [0.5] * 6, "one")
+            for name, v in (("a", a), ("b", [x + 4 for x in a]))
+        ]
+        found = compare(groups[0], groups[1], "gpu_joules", "J", SET)
+        assert found.beyond_meters is beyond
+    far = [replace(group, machine=group.name) for group in groups]
+    assert compare(far[0], far[1], "gpu_joules", "J", SET).beyond_meters is False
+
+
+def test_a_difference_of_means_of_one_machine_is_within_what_is_said_of_it() -> None:
+    """A counter that shows energy 0.1 s late, which is not known of it: all runs lose alike."""
+    random, counter = Random(4), Counter(0.1, 0.05, delay=0.1)
+    narrow = 0
+    for _ in range(12):
+        groups = []
+        for name, load in (("a", "full"), ("b", "beside")):
+            found = [simulated_run(GPU, counter, load, random) for _ in range(4)]
+            offs = [(one.span.joules or 0.0) - one.truth for one in found]
+            bands = [one.span.uncertainty_joules for one in found]
+            groups.append(GroupValues(name, offs, bands, [o.span.own_joules for o in found], "one"))
+        meter, _ = meter_of(groups[0], groups[1])
+        whole, _ = meter_of(*(replace(group, owns=()) for group in groups))
+        assert meter is not None
+        assert whole is not None
+        difference = np.mean(groups[1].values) - np.mean(groups[0].values)
+        assert abs(difference) <= meter
+        narrow += meter < 0.6 * whole
+    assert narrow == 12
+
+
 # -- words -------------------------------------------------------------------------------------
 
 
@@ -231,14 +307,12 @@ def test_latex_takes_any_name() -> None:
 
 
 def run(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "energyctl", "-C", str(tmp_path), "compare", *arguments]
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"COLUMNS": "80", "LANG": "C.UTF-8"},
-    )
+    """`energyctl compare` in this process: to import SciPy anew each time takes seconds."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "80")
+        code = cli.run(["-C", str(tmp_path), "compare", *arguments])
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def test_two_campaigns_are_compared_for_people_programs_and_papers(tmp_path: Path) -> None:
@@ -266,6 +340,24 @@ def test_two_campaigns_are_compared_for_people_programs_and_papers(tmp_path: Pat
     assert "A, mean $\\pm$ SD (J) & B, mean $\\pm$ SD (J)" in latex
     assert latex.count("\\\\") == 3
     assert latex.rstrip().endswith("\\end{tabular}")
+
+
+def held_down(**seconds: float) -> list[dict[str, object]]:
+    """The phases of a run whose GPU was held down for so many of its 10 s."""
+    state = {"gpus": {"gpu-0": {"looks": 3, "limited_seconds": seconds}}, "cpus": {}}
+    return [{"name": "foreground", "start": 10.0, "end": 20.0, "state": state}]
+
+
+def test_groups_that_were_not_throttled_alike_are_compared_with_a_word_on_it(
+    tmp_path: Path,
+) -> None:
+    results = tmp_path / "results"
+    write_runs(results, "mutation", [100.0, 101.0, 102.0], phases=held_down(heat=0.0))
+    write_runs(results, "parallel", [150.0, 151.0], phases=held_down(heat=0.0, power_cap=9.0))
+    write_runs(results, "parallel", [152.0], phases=held_down(heat=0.05))
+    found = run(tmp_path, "results", "--by", "background", "--json")
+    (note,) = [line for line in json.loads(found.stdout)["notes"] if "throttled" in line]
+    assert "(gpu-0 power_cap): 0 of 3 runs against 2 of 3; a part of the difference" in note
 
 
 def test_groups_are_made_by_a_value_and_many_values_are_a_trend(tmp_path: Path) -> None:
@@ -324,3 +416,44 @@ def test_a_group_of_which_nothing_is_left_is_named(
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 2
     assert told[1].startswith("energyctl: cut: no run of it is left to compare")
+
+
+def test_results_that_tell_their_own_part_and_their_machine_share_the_rest(tmp_path: Path) -> None:
+    for mode, joules in (("mutation", 100.0), ("parallel", 131.0)):
+        write_runs(tmp_path / "results", mode, [joules + i for i in range(6)])
+    for path in (tmp_path / "results").glob("*.json"):
+        result = json.loads(path.read_text())
+        for figures in (result["energy"], *result["energy"]["domains"]):
+            figures["own_joules"] = 0.2
+        path.write_text(json.dumps(result))
+    arguments = ("--by", "background", "--measure", "total_joules", "--json")
+    document = json.loads(run(tmp_path, *arguments).stdout)
+    (found,) = document["comparisons"]
+    assert found["meter"] == pytest.approx(2 * 0.2 / 6**0.5)
+    assert found["meter_method"] == ONE_MACHINE
+    assert any(note.startswith("meters on one machine shift both") for note in document["notes"])
+
+
+def test_the_energy_to_reach_a_value_is_compared_among_the_runs_that_reached_it(
+    tmp_path: Path,
+) -> None:
+    for mode in ("mutation", "parallel"):
+        write_runs(tmp_path / "results", mode, [100.0 + i for i in range(6)])
+    for number, path in enumerate(sorted((tmp_path / "results").glob("*.json"))):
+        result = json.loads(path.read_text())
+        joules = (50.0 if result["mode"] == "mutation" else 70.0) + number / 10
+        figures = {"seconds": 5.0, "joules": joules, "uncertainty_joules": 0.5, "own_joules": 0.25}
+        if number == 0:
+            figures = dict.fromkeys(figures)
+        result["reach"] = {"acc": {"value": 0.9, "better": "higher", "missing": None, **figures}}
+        path.write_text(json.dumps(result))
+    arguments = ("--by", "background", "--measure", "reach_joules_acc")
+    document = json.loads(run(tmp_path, *arguments, "--json").stdout)
+    (found,) = document["comparisons"]
+    assert (found["unit"], found["verdict"]) == ("J", "different")
+    assert sorted((found["a"]["n"], found["b"]["n"])) == [5, 6]
+    assert found["meter"] == pytest.approx(0.25 / 5**0.5 + 0.25 / 6**0.5)
+    assert any("left out 1" in note for note in document["notes"])
+    assert "energy to reach acc" in run(tmp_path, *arguments).stdout
+    seconds = run(tmp_path, "--by", "background", "--measure", "reach_seconds_acc", "--json")
+    assert json.loads(seconds.stdout)["comparisons"][0]["unit"] == "s"

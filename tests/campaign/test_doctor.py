@@ -8,8 +8,9 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from rich.console import Console
 
 from bench import Bench, wait_for
 from energyctl.campaign import doctor, facts
+from energyctl.cli.output import doctor as doctor_output
 from energyctl.cli.output import status
-from energyctl.energy import Domain
+from energyctl.cli.output.console import LineConsole
+from energyctl.energy import Acceptance, Check, Domain
 from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters, permissions
 from energyctl.meters.base import NotReported
 from energyctl.meters.probe import ProbedDomain
@@ -95,7 +98,8 @@ def test_a_counter_that_stands_still_has_no_power_but_a_reason() -> None:
     row = row_of(PACKAGE, lambda _: 12.0, seconds=0.1)
     assert row.readable
     assert (row.watts, row.update_seconds, row.step_joules) == (None, None, None)
-    assert row.cure == "its counter did not move for 0.1 s"
+    assert "its counter did not move for 0.1 s" in (row.cure or "")
+    assert '"leave_out": ["package-0"]' in (row.cure or "")
 
 
 def test_power_has_no_step_in_joules() -> None:
@@ -174,6 +178,8 @@ def test_gpus_are_told_with_their_driver_and_limits(world: Path) -> None:
     assert row["update_seconds"] == pytest.approx(0.1, rel=0.4)
     assert row["watts"] == pytest.approx(190, rel=0.4)
     assert row["covers"] == "GPU"
+    assert 0 < row["uncertainty_10_min"] < row["uncertainty_1_min"] < 0.01
+    assert 0 < found["total"]["uncertainty_10_min"] < found["total"]["uncertainty_1_min"]
 
 
 def test_gpus_that_are_not_metered_are_not_taken_for_idle(world: Path) -> None:
@@ -251,6 +257,16 @@ def test_processes_on_a_gpu_are_named_with_user_and_command(
     assert "nvidia-smi -pm 1" in text
 
 
+def test_what_was_found_of_a_counter_stands_with_its_gpu(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    void = Acceptance("void", "2026-11-29", why="the driver was 580.1 and is 590.2")
+    counter = Domain("gpu-0", "gpu", "nvml energy counter", acceptance=void)
+    found = examined(ScriptedMeter({counter: staircase(100, 0.01)}), monkeypatch, [GPU])
+    assert found["acceptances"]["gpu-0"]["verdict"] == "void"
+    assert "accepted on 2026-11-29, but the driver was 580.1 and is 590.2" in text_of(found)
+
+
 def test_a_driver_that_names_no_processes_is_no_empty_gpu(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -280,6 +296,120 @@ def test_the_table_fits_eighty_columns_and_its_cures_stand_below(
     assert "package-0-mmio" in table
 
 
+# -- the screen ------------------------------------------------------------------------------------
+
+
+def screen_of(found: dict[str, Any]) -> list[str]:
+    """What a terminal of 80 columns shows of it, row by row."""
+    file = io.StringIO()
+    console = LineConsole(file=file, width=80, force_terminal=True, color_system=None)
+    doctor_output.print_screen(found, console)
+    lines = file.getvalue().splitlines()
+    return [line[at : at + 80] for line in lines for at in range(0, max(1, len(line)), 80)]
+
+
+def machine_of(gpus: int) -> ScriptedMeter:
+    """With two packages and their memory, each of which moves each millisecond."""
+    cards = [
+        Domain(f"gpu-{i}", "gpu", "nvml energy counter", update_seconds=0.1, part=f"gpu/{i}",
+               resolution_joules=0.001, max_watts=1400.0)
+        for i in range(gpus)
+    ]  # fmt: skip
+    packages = [
+        Domain(f"{name}-{i}", kind, "powercap", update_seconds=0.001, max_watts=400.0)
+        for i in (0, 1)
+        for name, kind in (("package", "cpu"), ("dram", "dram"))
+    ]
+    steps = {**dict.fromkeys(cards, 0.1), **dict.fromkeys(packages, 0.001)}
+    return ScriptedMeter({domain: staircase(70, step) for domain, step in steps.items()})
+
+
+def test_a_large_machine_fits_a_screen_and_what_is_alike_shares_a_row(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus = [{**GPU, "index": i, "persistence_mode": True} for i in range(8)]
+    found = examined(machine_of(8), monkeypatch, gpus)
+    found["supervisor_problem"] = "it does not come up: " + "a long story " * 40
+    lines = screen_of(found)
+    assert len(lines) <= 22  # the command itself and the prompt after it take two
+    assert lines[0].startswith("GPU energy: measured, ± 0.0")
+    assert "at 10 min; CPU energy: measured, " in lines[0]
+    (row,) = [line for line in lines if line.strip().startswith("gpu-0 … gpu-7")]
+    assert re.search(r"nvml counter +measured +[\d.]+ W +± 0\.\d+ % +± 0\.0\d+ %", row)
+    assert any(line.strip().startswith("total") for line in lines)
+    assert "GPU limit   GPU 0, 1, 2, 3, 4, 5, 6, 7: 300 W" in lines
+
+
+def test_gpus_whose_calls_are_slow_are_named_with_what_a_round_takes(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = examined(machine_of(2), monkeypatch, [])
+    assert not any("reading all GPUs" in line for line in screen_of(found))
+    for row in found["meters"]:
+        row["round_seconds"] = 0.032 if row["covers"] == "GPU" else 1e-4
+    line = "problems    reading all GPUs takes 32 ms: runs' ends are known less well"
+    assert line in screen_of(found)
+
+
+def test_what_is_missing_stands_on_the_screen_with_its_cure(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = Domain("gpu-0", "gpu", "nvml", missing="GPU 0 cannot be opened: leave it out")
+    meter = ScriptedMeter({missing: lambda _: None, PACKAGE: staircase(40, 0.01)})
+    found = examined(meter, monkeypatch, [])
+    lines = screen_of(found)
+    assert lines[0].startswith("GPU energy: not measured; CPU energy: measured, ±")
+    assert "missing     gpu-0: GPU 0 cannot be opened: leave it out" in lines
+    assert any(re.match(r" total +unknown *$", line) for line in lines)
+    assert found["total"] == dict.fromkeys(found["total"])
+
+
+def test_without_a_gpu_the_estimate_is_called_one(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimate = Domain("cpu", "cpu", "estimate", measured=False, relative_uncertainty=1.0)
+    found = examined(ScriptedMeter({estimate: lambda now: 6 * now}), monkeypatch, [])
+    first = "GPU energy: none measured; CPU energy: estimated, ± 100 % at 10 min"
+    assert screen_of(found)[0] == first
+
+
+def test_all_details_are_shown_where_they_are_asked_for(world: Path) -> None:
+    command = [sys.executable, "-m", "energyctl", "doctor"]
+    short, full = (
+        subprocess.run([*command, *more], capture_output=True, text=True, check=True).stdout
+        for more in ([], ["--all"])
+    )
+    assert "details     energyctl doctor --all" in short
+    assert "updates every" not in short
+    assert "updates every" in full
+    assert "perf_event_paranoid" in full
+
+
+def test_the_self_test_of_each_counter_that_counts_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = Check("start", "refused", "power", 19000.0, 190.0)
+    gpu = Domain("gpu-0", "gpu", "nvml power", quantity="power", checks=(held,))
+    package = Domain("package-0", "cpu", "powercap", max_watts=300.0)
+    false = Domain("package-1", "cpu", "powercap", max_watts=20.0)
+    still = Domain("dram-0", "dram", "powercap")
+    core = Domain("core-0", "other", "powercap", in_total=False)
+    steps = {package: staircase(45, 0.01), false: staircase(45, 0.01), core: staircase(30, 0.01)}
+    values = {gpu: lambda now: 190.0, **steps, still: lambda now: 5.0}
+    found = examined(ScriptedMeter(values), monkeypatch, [])
+    told = {check["domain"]: (check["verdict"], check["reason"]) for check in found["self_test"]}
+    assert told == {
+        "gpu-0": ("refused", "power"),
+        "package-0": ("agreed", None),
+        "package-1": ("refused", "limit"),
+        "dram-0": ("refused", "still"),
+    }
+    text = text_of(found, width=200)
+    words = "its energy counter tells 19000 W, and its power reading 190 W"
+    assert f"self-test   gpu-0 refused: {words}" in text
+    assert "package-0: no power to hold the counter against; it moves" in text
+
+
 def test_a_plug_in_that_cannot_be_opened_is_named(world: Path) -> None:
     info = world / "site" / "plug-1.dist-info"
     info.mkdir(parents=True)
@@ -289,6 +419,71 @@ def test_a_plug_in_that_cannot_be_opened_is_named(world: Path) -> None:
     command = [sys.executable, "-m", "energyctl", "doctor"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     assert "warning: the source plug (nowhere_at_all:open) cannot be opened" in done.stdout
+
+
+def doctor_in(folder: Path, **environment: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "energyctl", "doctor", "--json"]
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, cwd=folder,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """For private folders: a short path, as sockets need it."""
+    with tempfile.TemporaryDirectory(prefix="ec-") as folder:
+        yield Path(folder)
+
+
+def test_a_supervisord_is_tried_and_leaves_nothing(world: Path, place: Path) -> None:
+    found = doctor_in(world, ENERGYCTL_PRIVATE=str(place))
+    assert found["supervisor_problem"] is None
+    assert found["dependencies"] == []
+    assert list(place.iterdir()) == []
+
+
+def test_a_supervisord_that_does_not_come_up_says_why(world: Path, place: Path) -> None:
+    (world / "supervisord.conf.j2").write_text("[supervisord]\nloglevel=loud\n")
+    found = doctor_in(world, ENERGYCTL_PRIVATE=str(place))
+    assert "supervisord does not come up with" in found["supervisor_problem"]
+    assert list(place.iterdir()) == []
+    assert found["supervisor_problem"] in text_of(found)
+
+
+def package(site: Path, name: str, version: str, module: str) -> None:
+    info = site / f"{name.replace('-', '_')}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (info / "RECORD").write_text(f"{module}/__init__.py,,\n")
+    (site / module).mkdir()
+    (site / module / "__init__.py").write_text("")
+
+
+def test_another_module_pynvml_is_named_with_its_cure(world: Path) -> None:
+    package(world / "site", "pynvml", "11.5.3", "pynvml")
+    found = doctor_in(world, PYTHONPATH=str(world / "site"))
+    (warning,) = [w for w in found["warnings"] if w.startswith("the module pynvml")]
+    assert "that of another package, pynvml 11.5.3" in warning
+    assert "pip uninstall pynvml, then pip install --force-reinstall nvidia-ml-py" in warning
+    assert {row["source"] for row in found["meters"]} == {"powercap", "perf", "estimate"}
+    command = [sys.executable, "-m", "energyctl", "meter", "--", "touch", str(world / "ran")]
+    env = {**os.environ, "PYTHONPATH": str(world / "site")}
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
+    assert warning in done.stderr
+    assert not (world / "ran").exists()
+    command[4:4] = ["--gpus", ""]
+    assert subprocess.run(command, env=env, capture_output=True).returncode == 0
+
+
+def test_a_package_that_is_too_old_is_named_with_its_cure(world: Path) -> None:
+    package(world / "site", "psutil", "5.0.1", "nowhere")
+    found = doctor_in(world, PYTHONPATH=str(world / "site"))
+    assert found["dependencies"] == ["psutil 5.0.1 is older than 5.9: pip install 'psutil>=5.9'"]
+    assert found["dependencies"][0] in text_of(found)
 
 
 def test_the_udev_rule_alone_is_on_standard_output() -> None:

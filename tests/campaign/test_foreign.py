@@ -277,12 +277,14 @@ def test_a_daemon_that_ended_leaves_the_figure_unknown() -> None:
 
 
 class Gpus(Source):
-    """A source with one GPU; `seats` is what it says of who is on it."""
+    """A source with one GPU; `seats` is what it says of who is on it, `others` of other GPUs."""
 
     name = "scripted"
 
-    def __init__(self, seats: Callable[[], Sequence[Seat]]) -> None:
-        self._seats = seats
+    def __init__(
+        self, seats: Callable[[], Sequence[Seat]], others: Callable[[], Sequence[Seat]] = list
+    ) -> None:
+        self._seats, self._others = seats, others
 
     def domains(self) -> Sequence[Domain]:
         return (Domain("gpu-0", "gpu", "scripted"),)
@@ -292,6 +294,9 @@ class Gpus(Source):
 
     def processes(self) -> Sequence[Seat]:
         return self._seats()
+
+    def unmetered_processes(self) -> Sequence[Seat]:
+        return self._others()
 
 
 def nobody() -> int:
@@ -321,6 +326,28 @@ def test_processes_on_a_gpu_are_told_apart_by_descent_and_marker(
     (warning,) = load.warnings("during the foreground")
     assert warning.startswith("foreign process on GPU 0 during the foreground: pid ")
     assert "1 MiB" in warning
+
+
+def test_ours_on_gpus_that_are_not_metered_are_told_once_for_each_gpu(
+    stranger: subprocess.Popen[bytes],
+) -> None:
+    others: list[Seat] = []
+    watching = watch([Gpus(list, lambda: others)])
+    with burner(100) as child:
+        try:
+            pids = {1: (stranger.pid, child.pid), 2: (child.pid, os.getpid()), 3: (stranger.pid,)}
+            others += [Seat(gpu, pid, 1 << 20) for gpu, on in pids.items() for pid in on]
+            load = watching.begin().end()
+        finally:
+            child.kill()
+    assert [(p.gpu, p.pid) for p in load.astray] == [(1, child.pid), (2, child.pid)]
+    assert load.gpu_processes == []
+    first, second = (w for w in load.warnings("during the training") if "foreign load" not in w)
+    assert first.startswith(
+        "a training was on GPU 1, which is not metered, during the training: what it drew there is "
+        f"in no figure: pid {child.pid} ("
+    )
+    assert "GPU 2" in second
 
 
 def test_a_gpu_process_that_was_there_in_between_is_kept_with_its_most_memory(
@@ -560,6 +587,20 @@ def test_a_foreign_process_on_a_gpu_is_in_the_result_and_our_own_is_not(
     named = f"foreign process on GPU 1 during the training: pid {stranger.pid} ("
     assert any(line.startswith(named) for line in result["warnings"])
     assert "foreign process on GPU 1 before the start" in " ".join(done.stdout.split())
+
+
+def test_a_training_on_a_gpu_that_is_not_metered_is_in_the_warnings(
+    working: Bench, tmp_path: Path
+) -> None:
+    told = environment(build(tmp_path), PROCESSES=str(tmp_path / "seats"))
+    env = {k: v for k, v in told.items() if k.startswith(("FAKE_", "LD_LIBRARY_PATH"))}
+    # The stand-ins are on GPU 0; one iteration of the background lasts for all of the training.
+    background = {"repo": "back", "model": "large", "hyperparameters": {"seconds": 60.0}}
+    done = working.run("run", working.parallel(gpus=[1], background=background), env=env)
+    assert done.returncode == 0, done.stderr
+    (result,) = working.results()
+    (line,) = [w for w in result["warnings"] if "not metered" in w]
+    assert line.startswith("a training was on GPU 0, which is not metered, during the training")
 
 
 def test_a_run_that_never_got_to_its_foreground_says_so(bench: Bench) -> None:

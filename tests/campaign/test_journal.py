@@ -11,11 +11,10 @@ import pytest
 
 from energyctl.campaign.journal import Journal, create_journal, find_journal
 from energyctl.campaign.status import status_of
-from energyctl.cli.output.status import status_text
+from energyctl.cli.output.status import status_lines
 from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.errors import SettingsError
 from energyctl.results.folder import ResultsFolder, to_text
-from energyctl.system.user import invoking_user
 
 
 def run(index: int) -> Run:
@@ -38,7 +37,7 @@ RUNS = [run(index) for index in (1, 2, 3)]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> ResultsFolder:
-    made = ResultsFolder(tmp_path / "results", invoking_user())
+    made = ResultsFolder(tmp_path / "results")
     made.prepare()
     return made
 
@@ -214,16 +213,16 @@ def test_status_names_the_unfinished_campaign_and_how_to_go_on(
     finish(folder, "E1", "succeeded")
     made.append("finished", run=1, experiment_id="E1", status="succeeded")
     found = status_of(tmp_path)
-    text = status_text(found)
+    text = "\n".join(status_lines(found))
     assert "campaign    none is running" in text
     assert "unfinished  trial died, 1 of 3 runs finished; go on with: energyctl" in text
     assert "resume" in text
     made.append("finished", run=2, experiment_id="E2", status="interrupted")  # is to be done again
     made.append("interrupted")
-    assert "trial was interrupted, 1 of 3" in status_text(status_of(tmp_path))
+    assert "trial was interrupted, 1 of 3" in "\n".join(status_lines(status_of(tmp_path)))
     made.append("ended")
     assert status_of(tmp_path)["unfinished"] is None
-    assert "unfinished" not in status_text(status_of(tmp_path))
+    assert "unfinished" not in "\n".join(status_lines(status_of(tmp_path)))
 
 
 def test_status_leaves_out_what_it_does_not_know() -> None:
@@ -234,7 +233,7 @@ def test_status_leaves_out_what_it_does_not_know() -> None:
     found = {"workspace": "/w", "daemon": {"pid": 7}, "campaign": {"campaign": "c"}, "run": run,
              "jobs": [job], "power_watts": {"cpu": None}, "power_estimated": True,
              "leftovers": [], "unfinished": None}  # fmt: skip
-    text = status_text(found)
+    text = "\n".join(status_lines(found))
     assert "pid None" not in text
     assert "power" not in text
     assert "background  back  STARTING" in text

@@ -17,7 +17,10 @@ import pytest
 
 from bench import DEADLINE_SECONDS, Bench, open_way, python_for, wait_for
 from energyctl.launchers.iteration import SUPERVISORD
+from energyctl.meters.base import CLOCKS_SECONDS
 from energyctl.system import processes
+from hardware import cpus
+from hardware.nvml import build, environment
 
 RESULT_KEYS = {
     "schema",
@@ -70,7 +73,11 @@ def test_a_single_run_writes_every_file_of_the_contract(bench: Bench) -> None:
 
 
 def test_a_parallel_run_measures_the_foreground_under_load(bench: Bench) -> None:
-    done = bench.run("run", bench.parallel(foreground={"hyperparameters": {"seconds": 2.0}}))
+    foreground = {"hyperparameters": {"seconds": 2.0}}
+    settle = {"seconds": 2, "timeout_seconds": 30}
+    every = {"last": 1000}
+    name = bench.parallel(foreground=foreground, settle=settle, keep_logs=every)
+    done = bench.run("run", name)
     assert done.returncode == 0, done.stderr
     (result,) = bench.results()
     experiment = result["experiment_id"]
@@ -98,6 +105,71 @@ def test_a_parallel_run_measures_the_foreground_under_load(bench: Bench) -> None
     roles = {trial["role"] for trial in bench.trials}
     assert roles == {"foreground", "background"}
     assert info["stop"]["left"] == []
+    baseline = result["energy"]["baselines"]["background_only"]
+    assert baseline["of"] == "iterations"
+    assert 3 <= baseline["after"] <= baseline["before"]
+    assert 0.2 < baseline["cycle_seconds"] < baseline["after_seconds"]
+    assert result["energy"]["marginal_joules"] is not None
+    after = result["phases"][names.index("foreground") + 1]
+    assert after["end"] - after["start"] >= baseline["after_seconds"]
+
+
+def test_a_signal_after_the_training_leaves_its_success(bench: Bench) -> None:
+    """The load alone is watched once more then; what was seen of it counts."""
+    settle = {"seconds": 4, "timeout_seconds": 30}
+    popen = bench.start("run", bench.parallel(settle=settle, runs_per_config=2))
+    state = bench.runtime / "state.json"
+
+    def phase() -> str | None:
+        try:
+            return str(json.loads(state.read_text())["phase"])
+        except (OSError, ValueError):
+            return None
+
+    wait_for(lambda: phase() == "foreground", "the training")
+    wait_for(lambda: phase() == "background_only", "its end")
+    popen.send_signal(signal.SIGTERM)
+    assert popen.wait(DEADLINE_SECONDS) == 130
+    (result,) = bench.results()
+    assert result["status"] == "succeeded"
+    assert any("not watched to its end" in line for line in result["warnings"])
+    baseline = result["energy"]["baselines"]["background_only"]
+    assert baseline["after"] < baseline["before"]
+
+
+def test_a_background_in_one_long_iteration_is_no_baseline(bench: Bench) -> None:
+    background = {"repo": "back", "model": "large", "hyperparameters": {"seconds": 60.0}}
+    settle = {"seconds": 0.1, "timeout_seconds": 1}
+    done = bench.run("run", bench.parallel(background=background, settle=settle))
+    assert done.returncode == 0, done.stderr
+    (result,) = bench.results()
+    energy = result["energy"]
+    assert energy["marginal_joules"] is None
+    assert energy["baselines"]["background_only"] is None
+    reason = r"the iteration of background back_large is longer than its baseline \(\d+ s\)"
+    assert re.fullmatch(reason, energy["missing"]["marginal_joules"])
+
+
+def test_the_machine_is_seen_idle_before_a_run_and_after_it(bench: Bench) -> None:
+    done = bench.run(
+        "run",
+        bench.settings(
+            idle_seconds=1.2,
+            cooldown_seconds=1.5,
+            runs_per_config=2,
+            experiments=[{"mode": "default", "repo": "front", "model": "small"}],
+        ),
+    )
+    assert done.returncode == 0, done.stderr
+    first, last = bench.results()
+    for result, rest in ((first, 1.5), (last, 1.2)):
+        baseline = result["energy"]["baselines"]["idle"]
+        assert (baseline["of"], baseline["before"], baseline["after"]) == ("seconds", 4, 4)
+        assert baseline["after_seconds"] == pytest.approx(1.2)
+        assert result["energy"]["above_idle_joules"] is not None
+        cooldown = result["phases"][-1]
+        assert cooldown["name"] == "cooldown"
+        assert cooldown["end"] - cooldown["start"] >= rest
 
 
 def test_the_energy_of_an_estimate_is_labelled_wherever_it_is_shown(bench: Bench) -> None:
@@ -312,7 +384,6 @@ def _journal(bench: Bench) -> dict[str, Any]:
     return head
 
 
-@pytest.mark.alone
 def test_a_killed_energyctl_leaves_no_training_and_resume_goes_on(bench: Bench) -> None:
     popen = bench.start("run", bench.parallel(foreground={"hyperparameters": {"seconds": 3.0}}))
     wait_for(lambda: any(t["role"] == "foreground" for t in bench.trials), "the foreground")
@@ -325,7 +396,6 @@ def test_a_killed_energyctl_leaves_no_training_and_resume_goes_on(bench: Bench) 
     assert [r["status"] for r in bench.results()] == ["interrupted", "succeeded"]
 
 
-@pytest.mark.alone
 def test_what_a_crash_left_running_is_ended_before_the_next_start(bench: Bench) -> None:
     foreground = {"hyperparameters": {"seconds": 60.0, "behaviour": "daemon"}}
     popen = bench.start("run", bench.parallel(foreground=foreground))
@@ -345,7 +415,6 @@ def test_what_a_crash_left_running_is_ended_before_the_next_start(bench: Bench) 
     assert bench.alive() == []
 
 
-@pytest.mark.alone
 def test_a_start_right_after_a_crash_waits_for_the_old_daemon(bench: Bench) -> None:
     background = {
         "repo": "back",
@@ -353,7 +422,9 @@ def test_a_start_right_after_a_crash_waits_for_the_old_daemon(bench: Bench) -> N
         "hyperparameters": {"seconds": 60.0, "behaviour": "stubborn"},
     }
     foreground = {"hyperparameters": {"seconds": 60.0}}
-    popen = bench.start("run", bench.parallel(background=background, foreground=foreground))
+    settle = {"seconds": 0.1, "timeout_seconds": 1}  # an iteration is longer than anybody waits
+    name = bench.parallel(background=background, foreground=foreground, settle=settle)
+    popen = bench.start("run", name)
     wait_for(lambda: any(t["role"] == "foreground" for t in bench.trials), "the foreground")
     popen.kill()
     popen.wait(DEADLINE_SECONDS)
@@ -386,6 +457,32 @@ def test_the_printed_command_resumes_from_anywhere(bench: Bench, tmp_path: Path)
     statuses = [result["status"] for result in bench.results("else where")]
     assert statuses == ["interrupted", "succeeded"]
     assert bench.results() == []
+
+
+def test_a_training_on_a_hot_gpu_says_at_which_clock_it_ran_and_why(
+    bench: Bench, tmp_path: Path
+) -> None:
+    told = environment(build(tmp_path), GPUS="1", REASONS="32")
+    env = {k: v for k, v in told.items() if k.startswith(("FAKE_", "LD_LIBRARY_PATH"))}
+    env["ENERGYCTL_CPUFREQ"] = str(cpus.tree(tmp_path / "cpu", packages=1))
+    # Longer than it can be between two looks at a clock.
+    hyperparameters = {"seconds": CLOCKS_SECONDS + 1.5}
+    training = {"repo": "front", "model": "small", "hyperparameters": hyperparameters}
+    name = bench.settings(experiments=[{"mode": "default", **training}])
+    done = bench.run("run", name, env=env)
+    assert done.returncode == 0, done.stderr
+    (result,) = bench.results()
+    (training,) = [p for p in result["phases"] if p["name"] == "foreground"]
+    state = training["state"]
+    gpu, package = state["gpus"]["gpu-0"], state["cpus"]["package-0"]
+    seconds = training["end"] - training["start"]
+    assert (gpu["sm_mhz"], gpu["memory_mhz"]) == (1200, 2619)
+    assert gpu["performance_state_seconds"] == {"P2": pytest.approx(seconds)}
+    assert gpu["limited_seconds"]["heat"] == pytest.approx(seconds)
+    assert gpu["limited_seconds"]["power_cap"] == 0
+    assert package["mhz"] == 2000
+    (line,) = [w for w in result["warnings"] if "held down" in w]
+    assert line.startswith("gpu-0 was held down by heat for 100.0 % of the training (SM clock 1200")
 
 
 def test_every_null_of_a_result_has_its_reason(bench: Bench) -> None:
@@ -460,6 +557,17 @@ def test_invalid_experiments_are_skipped_or_stop_everything_with_strict(bench: B
     assert len(bench.results()) == 1
 
 
+def test_a_warning_of_one_experiment_is_in_its_results_alone(bench: Bench) -> None:
+    odd = {"mode": "default", "repo": "front", "model": "small", "hyperparameters": {"odd": 1}}
+    other = {"mode": "default", "repo": "front", "model": "large"}
+    name = bench.settings(experiments=[odd, other], experiment_name=None)
+    done = bench.run("run", name)
+    assert done.returncode == 0, done.stderr
+    first, second = ("\n".join(result["warnings"]) for result in bench.results())
+    assert "has no such hyper-parameter: it is not passed" in first
+    assert "has no such hyper-parameter" not in second
+
+
 def test_only_runs_the_named_runs_with_their_own_values(bench: Bench) -> None:
     experiment = {
         "mode": "mutation",
@@ -515,12 +623,30 @@ def test_the_governor_is_set_and_put_back(bench: Bench, tmp_path: Path) -> None:
     assert [file.read_text().strip() for file in files] == ["powersave", "powersave"]
 
 
-def test_a_governor_that_cannot_be_set_is_a_warning(bench: Bench, tmp_path: Path) -> None:
-    bench.env["ENERGYCTL_CPUFREQ"] = str(tmp_path / "no-cpus")
+@pytest.mark.parametrize(
+    ("offered", "said"),
+    [
+        (None, "this machine has no CPU frequency control"),
+        ("powersave schedutil", "is not offered here; there are powersave, schedutil"),
+        ("powersave performance", "could not be set: "),
+    ],
+)
+def test_without_its_governor_no_campaign_starts(
+    bench: Bench, tmp_path: Path, offered: str | None, said: str
+) -> None:
+    folder = tmp_path / "cpus" / "cpu0" / "cpufreq"
+    bench.env["ENERGYCTL_CPUFREQ"] = str(tmp_path / "cpus")
+    if offered is not None:
+        folder.mkdir(parents=True)
+        (folder / "scaling_available_governors").write_text(offered)
+        (folder / "scaling_governor").symlink_to("/proc/self/oom_score_adj")  # takes numbers
     done = bench.run("run", bench.parallel(governor="performance"))
-    assert done.returncode == 0
-    assert any("governor" in text for text in bench.results()[0]["warnings"])
-    assert "governor" in done.stdout
+    assert done.returncode == 3
+    (line,) = [line for line in done.stderr.splitlines() if "governor" in line]
+    assert said in line
+    assert 'leave "governor" out' in line
+    assert not bench.trials
+    assert not list((bench.root / "results").rglob("*.json*"))
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can run trainings as another user")
@@ -536,6 +662,7 @@ def test_under_sudo_trainings_run_as_the_invoking_user(bench: Bench, tmp_path: P
     trials.touch()
     trials.chmod(0o666)
     bench.env |= {"SUDO_UID": str(user.pw_uid), "SUDO_GID": str(user.pw_gid)}
+    bench.env["ENERGYCTL_LOCK"] = str(bench.root / "lock")
     done = bench.run("run", bench.parallel())
     assert done.returncode == 0, done.stdout + done.stderr
     assert {trial["role"] for trial in bench.trials} == {"foreground", "background"}
@@ -543,4 +670,4 @@ def test_under_sudo_trainings_run_as_the_invoking_user(bench: Bench, tmp_path: P
     owners = {path.stat().st_uid for path in (bench.root / "results").rglob("*")}
     assert owners == {user.pw_uid}
     assert (bench.root / "supervisord.conf").stat().st_uid == user.pw_uid
-    assert not Path(f"/tmp/energyctl-{user.pw_uid}").exists()
+    assert not bench.runtime.parent.with_name(f"energyctl-{user.pw_uid}").exists()

@@ -334,7 +334,6 @@ def test_a_campaign_is_watched_and_whatever_becomes_of_the_watch_it_goes_on(
     assert "no campaign runs in this workspace | watched: 1 of 1 runs" in once.stdout
 
 
-@pytest.mark.alone
 def test_a_pipe_gets_plain_lines_and_a_dead_campaign_is_said(tmp_path: Path) -> None:
     root = tmp_path / "ws"
     with campaign(root, seconds=60) as process:

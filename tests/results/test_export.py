@@ -171,6 +171,13 @@ def test_a_run_is_one_row_with_its_figures_and_reasons() -> None:
     assert (row["imported"], row["hyperparam_learning_rate"]) == (False, 5.12e-06)
 
 
+def test_the_power_of_baselines_goes_before_that_of_phases() -> None:
+    data = parallel()
+    data["energy"]["baselines"] = {"idle": None, "background_only": {"watts": 250.0}}
+    row = tables.run_row(checked(data), "E.json")
+    assert (row["idle_watts"], row["background_only_watts"]) == (100.0, 250.0)
+
+
 def test_the_least_of_the_jobs_stands_for_the_background_and_one_null_is_null() -> None:
     row = tables.run_row(checked(parallel()), "E.json")
     assert (row["background_jobs"], row["background_iterations"]) == (2, 6)
@@ -390,7 +397,7 @@ def test_a_file_that_is_there_is_replaced_only_with_force_and_keeps_its_mode(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out", "x.csv", "--table", "all"], "5 tables need a folder"),
+        (["--out", "x.csv", "--table", "all"], "6 tables need a folder"),
         (["--out", "-", "--format", "parquet"], "--out FILE.parquet"),
         (["--out", "s.csv", "--format", "summary", "--table", "jobs"], "leave --table out"),
         (["--out", "/dev/null", "--force", "--table", "runs"], "no regular file"),

@@ -15,7 +15,6 @@ from energyctl.errors import MachineError, SettingsError
 from energyctl.results.folder import ResultsFolder, read_text, to_text
 from energyctl.system import processes
 from energyctl.system.files import write_atomic
-from energyctl.system.user import invoking_user
 from supervised import job, make_run
 
 NOW = 1_900_000_000.0
@@ -23,7 +22,7 @@ NOW = 1_900_000_000.0
 
 @pytest.fixture
 def folder(tmp_path: Path) -> ResultsFolder:
-    made = ResultsFolder(tmp_path / "results", invoking_user())
+    made = ResultsFolder(tmp_path / "results")
     made.prepare()
     return made
 
@@ -134,7 +133,7 @@ def test_hostile_names_stay_in_the_results_folder(folder: ResultsFolder) -> None
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    broken = ResultsFolder(tmp_path / "file" / "results", invoking_user())
+    broken = ResultsFolder(tmp_path / "file" / "results")
     with pytest.raises(MachineError, match="--results DIR") as caught:
         broken.prepare()
     assert str(broken.root) in str(caught.value)

@@ -17,7 +17,6 @@ from energyctl.results import paths, reader
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.paths import RunFiles
 from energyctl.results.tables import Part
-from energyctl.system.user import invoking_user
 
 PACKAGE = Path(energyctl.__file__).parent
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -117,7 +116,7 @@ def test_of_a_result_without_an_attempt_the_disk_says_how_they_were_counted(tmp_
 
 
 def test_a_new_name_is_none_of_an_earlier_run(of_earlier_version: Path) -> None:
-    folder = ResultsFolder(of_earlier_version, invoking_user())
+    folder = ResultsFolder(of_earlier_version)
     (before,) = (path for path in of_earlier_version.glob("*_small.json"))
     began = time.mktime(time.strptime(before.name[:15], "%Y%m%d_%H%M%S"))
     run = Run(1, 0, 1, "default", Training("front", "small", {}))

@@ -102,6 +102,7 @@ def test_an_interrupted_run_and_one_that_was_cut_off_have_every_key(bench: Bench
     assert not [line for path in found for line in faults(path)]
     whole = {name for name, kind in schema.Result.__annotations__.items()} - {
         "imported",
+        "reach",
         "superseded",
     }
     assert all(whole <= one.keys() for one in results)

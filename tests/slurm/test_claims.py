@@ -37,7 +37,6 @@ from energyctl.slurm.arrays import (
 from energyctl.slurm.attempts import ClaimingStore, Tries
 from energyctl.slurm.claims import Claims
 from energyctl.slurm.commands import CurrentTask, expanded
-from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 
 # -- arrays ------------------------------------------------------------------------------------
@@ -183,7 +182,7 @@ def test_the_script_is_what_bash_understands(tmp_path: Path) -> None:
     assert said == [
         ["load", "cuda/12.4"],
         ["load", "a b; rm"],
-        ["-m", "energyctl", "-C", str(root), "run-task", str(root / "x.jsonl"), "1002"],
+        [submit.PROGRAM, "-C", str(root), "run-task", str(root / "x.jsonl"), "1002"],
     ]
 
 
@@ -197,7 +196,7 @@ RUN = Run(1, 0, 1, "default", Training("repo", "model", {}))
 
 @pytest.fixture
 def claims(tmp_path: Path) -> Claims:
-    made = Claims(tmp_path / "claims", invoking_user())
+    made = Claims(tmp_path / "claims")
     made.prepare()
     return made
 
@@ -236,7 +235,7 @@ def test_of_many_at_once_exactly_one_counts(claims: Claims) -> None:
     begin = threading.Barrier(8)
 
     def attempt(name: str) -> None:
-        mine = Claims(claims.folder, claims.user)
+        mine = Claims(claims.folder)
         claim = mine.claim(1, experiment_id=name, **{**FACTS, "node": name})
         begin.wait(30)
         if mine.decide(claim) is None:
@@ -261,7 +260,7 @@ def test_a_folder_without_hard_links_is_refused(
 
     monkeypatch.setattr("os.link", refuse)
     with pytest.raises(Exception, match="a shared file system that knows hard links"):
-        Claims(tmp_path / "claims", invoking_user()).prepare()
+        Claims(tmp_path / "claims").prepare()
     assert list((tmp_path / "claims").iterdir()) == []
 
 
@@ -270,7 +269,7 @@ def test_a_folder_without_hard_links_is_refused(
 
 @pytest.fixture
 def attempts(tmp_path: Path) -> Tries:
-    folder = ResultsFolder(tmp_path / "results", invoking_user())
+    folder = ResultsFolder(tmp_path / "results")
     folder.prepare()
     journal = create_journal(
         folder, "study", settings="{}", settings_name="x.json", registry={}, runs=[RUN.to_json()],

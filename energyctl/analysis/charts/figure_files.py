@@ -17,7 +17,6 @@ from energyctl.results.tables import Row
 
 if TYPE_CHECKING:
     from energyctl.analysis.charts import Theme
-    from energyctl.system.user import User
 
 Form = Literal["svg", "pdf", "png"]
 FORMS: tuple[Form, ...] = ("svg", "pdf", "png")
@@ -67,9 +66,9 @@ def figure(
         raise MachineError(f"the figure cannot be drawn: {error}") from error
 
 
-def save(path: Path, content: bytes, user: User) -> None:
+def save(path: Path, content: bytes) -> None:
     """Writes it whole or not at all. Raises SettingsError, MachineError."""
-    with staging(user) as staged:
+    with staging() as staged:
         place = staged.begin(path)
         try:
             place.write_bytes(content)

@@ -14,6 +14,11 @@ from scipy import stats
 from energyctl.analysis.compare import statistics
 from energyctl.analysis.compare.statistics import CompareOptions, Estimate, Summary
 
+# From card to card, as power meters found (docs/measurement.md).
+CALIBRATION = 0.05
+WHOLE_BANDS = "the whole bands of both"
+ONE_MACHINE = "the runs' own parts, on one machine"
+OTHER_MACHINES = "the runs' own and common parts and 5 % calibration of each, on other machines"
 Verdict = Literal["different", "not shown", "too few"]
 ARRANGEMENTS = 20_000
 """So many are gone through one by one; of more, so many are drawn."""
@@ -31,18 +36,22 @@ def verdict(smallest_p: float, p: float, alpha: float) -> Verdict:
 
 @dataclass(frozen=True)
 class GroupValues:
-    """A group's values of one measure; bands: half-widths of what the meters may be off by."""
+    """A group's values of one measure; bands: half-widths of what the meters may be off by; owns:
+    the parts of them that are each run's own. machine: which all were run on, None for several."""
 
     name: str
     values: Sequence[float]
     bands: Sequence[float | None]
+    owns: Sequence[float | None] = ()
+    machine: str | None = None
 
 
 @dataclass(frozen=True)
 class Comparison:
     """B against A. p: of the rank test, two-sided; p_adjusted: for several comparisons [Holm].
 
-    meter: half-width that the meters may shift the difference of the means by, at the worst.
+    meter: half-width that the meters may shift the difference of the means by, at the worst;
+    meter_method: how that is known.
     needed_observed: runs in each group that would show a difference of this size in 4 of 5 studies;
     needed_shares: the same of 5 % and 10 %, from the spread within the groups.
     """
@@ -60,6 +69,7 @@ class Comparison:
     smallest_p: float
     delta: Estimate
     meter: float | None
+    meter_method: str | None
     needed_observed: int | None
     needed_shares: dict[float, int | None]
     alpha: float
@@ -92,7 +102,7 @@ def compare(
     p, method = statistics.mann_whitney(a.values, b.values)
     delta = statistics.cliffs_delta(a.values, b.values, settings)
     pair = a.values, b.values
-    meter = None if first.band is None or second.band is None else first.band + second.band
+    meter, known = meter_of(a, b)
     return Comparison(
         training=training,
         measure=measure,
@@ -107,10 +117,40 @@ def compare(
         smallest_p=statistics.smallest_p(first.n, second.n),
         delta=delta,
         meter=meter,
+        meter_method=known,
         needed_observed=statistics.runs_for_rank_test(delta.value or 0.0, settings),
         needed_shares=_needed_shares(first, second, settings),
         alpha=settings.alpha,
     )
+
+
+def meter_of(a: GroupValues, b: GroupValues) -> tuple[float | None, str | None]:
+    """By how much the meters may shift the difference of the means, and how that is known.
+
+    What a run's uncertainty has of its own differs from run to run, so that of a mean of n is a
+    root of n less. What runs on one machine have in common shifts both means alike, and so their
+    difference by no more than it differs. On another machine it does not, nor does calibration.
+    """
+    bands = [_mean(group.bands) for group in (a, b)]
+    owns = [_mean(group.owns) for group in (a, b)]
+    if None in bands:
+        return None, None
+    whole = [band or 0.0 for band in bands]
+    if None in owns:
+        return sum(whole), WHOLE_BANDS
+    own = [part or 0.0 for part in owns]
+    common = [band - part for band, part in zip(whole, own, strict=True)]
+    alone = sum(part / math.sqrt(len(g.values)) for part, g in zip(own, (a, b), strict=True))
+    if a.machine is not None and a.machine == b.machine:
+        return alone + abs(common[0] - common[1]), ONE_MACHINE
+    energy = sum(abs(_mean(group.values) or 0.0) for group in (a, b))
+    return alone + sum(common) + CALIBRATION * energy, OTHER_MACHINES
+
+
+def _mean(figures: Sequence[float | None]) -> float | None:
+    """None where one is not known."""
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) / len(known) if known and len(known) == len(figures) else None
 
 
 def _ratio(pair: tuple[Sequence[float], Sequence[float]], settings: CompareOptions) -> Estimate:

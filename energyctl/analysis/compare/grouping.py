@@ -10,6 +10,7 @@ from typing import Any
 from energyctl.analysis.compare.comparison import GroupValues
 from energyctl.errors import SettingsError
 from energyctl.results.tables import LAYOUTS, Row
+from energyctl.results.tables.layouts import REACH
 
 MEASURES = {
     "total_joules": "total energy",
@@ -30,6 +31,7 @@ _BANDS = {
     f"{name}_joules": f"{name}_uncertainty_joules"
     for name in ("total", "cpu_package", "cpu_dram", "gpu", "above_idle", "marginal")
 }
+_OWNS = {f"{n}_joules": f"{n}_own_joules" for n in ("total", "cpu_package", "cpu_dram", "gpu")}
 _UNITS = {column.name: column.unit for column in LAYOUTS["runs"].columns}
 _NUMBERS = {c.name for c in LAYOUTS["runs"].columns if c.type in ("float", "integer")}
 
@@ -67,7 +69,17 @@ def known_names(rows: Sequence[Row]) -> list[str]:
 
 def unit_of(measure: str) -> str:
     """Also of ``MEASURE per NAME``: energy per epoch is in joules."""
-    return _UNITS.get(measure.partition(" per ")[0], "")
+    figure = measure.partition(" per ")[0]
+    reach = next((family.unit for family in REACH.values() if family.has(figure)), "")
+    return reach or _UNITS.get(figure, "")
+
+
+def _parts_of(figure: str) -> tuple[str | None, str | None]:
+    """The columns with its band and with the run's own part of it, where it has such."""
+    if REACH["joules"].has(figure):
+        name = figure.removeprefix(REACH["joules"].prefix)
+        return REACH["uncertainty_joules"].name(name), REACH["own_joules"].name(name)
+    return _BANDS.get(figure), _OWNS.get(figure)
 
 
 def divided(rows: Sequence[Row], measures: Sequence[str], per: str) -> tuple[list[Row], list[str]]:
@@ -80,7 +92,7 @@ def divided(rows: Sequence[Row], measures: Sequence[str], per: str) -> tuple[lis
     if not good:
         names = ", ".join(known_names(rows))
         raise SettingsError(f"--per {per}: no run has it as a number above 0; there are {names}")
-    columns = [*measures, *(_BANDS[m] for m in measures if m in _BANDS)]
+    columns = [*measures, *(part for m in measures for part in _parts_of(m) if part)]
     quotients = [
         {**row, **{f"{c} per {per}": row[c] / n for c in columns if row.get(c) is not None}}
         for row, n in good
@@ -90,7 +102,8 @@ def divided(rows: Sequence[Row], measures: Sequence[str], per: str) -> tuple[lis
 
 def check_measure(rows: Sequence[Row], measure: str) -> str:
     """The column that is meant. Raises SettingsError where no run has it as a number."""
-    metrics = sorted({name for row in rows for name in row if name.startswith("metric_")})
+    found = ("metric_", REACH["joules"].prefix, REACH["seconds"].prefix)
+    metrics = sorted({name for row in rows for name in row if name.startswith(found)})
     for name in (measure, f"metric_{measure}"):
         if name in _NUMBERS or name in metrics:
             return name
@@ -217,9 +230,20 @@ def pairs(
 
 def values(name: str, rows: Sequence[Row], measure: str) -> GroupValues:
     figure, per, name_of_unit = measure.partition(" per ")
-    band = _BANDS[figure] + per + name_of_unit if figure in _BANDS else ""
-    bands = [row.get(band) for row in rows]
-    return GroupValues(name, [float(row[measure]) for row in rows], bands)
+    bands, owns = (
+        [None if part is None else row.get(part + per + name_of_unit) for row in rows]
+        for part in _parts_of(figure)
+    )
+    machines = {(row.get("hostname"), row.get("gpu_uuids")) for row in rows}
+    hostname, uuids = machines.pop()
+    one = hostname is not None and not machines
+    return GroupValues(
+        name,
+        [float(row[measure]) for row in rows],
+        bands,
+        owns,
+        f"{hostname} {uuids or ''}".strip() if one else None,
+    )
 
 
 def confounders(a: Sequence[Row], b: Sequence[Row], by: str | None) -> list[str]:
@@ -229,6 +253,7 @@ def confounders(a: Sequence[Row], b: Sequence[Row], by: str | None) -> list[str]
         first, second = ({_text(row.get(name)) for row in rows} for rows in (a, b))
         if name != by and first != second:
             notes.append(f"of different {word}: {_listed(first)} against {_listed(second)}")
+    notes += _throttled(a, b)
     names = {n for row in (*a, *b) for n in row if n.startswith("hyperparam_")}
     for name in sorted(names):
         short = name.removeprefix("hyperparam_")
@@ -238,6 +263,23 @@ def confounders(a: Sequence[Row], b: Sequence[Row], by: str | None) -> list[str]
     moved = [n.removeprefix("hyperparam_") for n in sorted(names) if _spread((*a, *b), n)]
     if moved:
         notes.append(f"drawn anew in each run, and part of the spread: {', '.join(moved)}")
+    return notes
+
+
+def _throttled(a: Sequence[Row], b: Sequence[Row]) -> list[str]:
+    """A line for each cause that held down more of one group's runs than of the other's."""
+    first, second = (
+        [set(str(row["throttled_by"]).split("; ")) for row in rows if row.get("throttled_by")]
+        for rows in (a, b)
+    )
+    notes = []
+    for cause in sorted(set().union(*first, *second) - {"nothing"}) if first and second else ():
+        of_a, of_b = (sum(cause in causes for causes in side) for side in (first, second))
+        if of_a * len(second) != of_b * len(first):
+            notes.append(
+                f"not throttled alike ({cause}): {of_a} of {len(first)} runs against {of_b} of "
+                f"{len(second)}; a part of the difference may come from that"
+            )
     return notes
 
 

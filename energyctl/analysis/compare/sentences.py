@@ -6,11 +6,15 @@ from energyctl.analysis.compare.comparison import Comparison, Overall
 from energyctl.analysis.compare.correlation import Correlation
 from energyctl.analysis.compare.grouping import MEASURES
 from energyctl.analysis.compare.statistics import Estimate, size_word
+from energyctl.results.tables.layouts import REACH
 
 
 def name_of(measure: str) -> str:
     """In words; of ``MEASURE per NAME`` too."""
     figure, per, unit = measure.partition(" per ")
+    for kind, words in (("joules", "energy"), ("seconds", "time")):
+        if REACH[kind].has(figure):
+            return f"{words} to reach {figure.removeprefix(REACH[kind].prefix)}{per}{unit}"
     return MEASURES.get(figure, figure.removeprefix("metric_")) + per + unit
 
 

@@ -7,7 +7,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from energyctl.analysis.compare import grouping
-from energyctl.analysis.compare.comparison import Comparison, Overall, compare, compare_strata, holm
+from energyctl.analysis.compare.comparison import (
+    ONE_MACHINE,
+    OTHER_MACHINES,
+    Comparison,
+    Overall,
+    compare,
+    compare_strata,
+    holm,
+)
 from energyctl.analysis.compare.correlation import Correlation, correlate
 from energyctl.analysis.compare.grouping import Groups
 from energyctl.analysis.compare.sentences import correlation_sentence, overall_sentence, sentence
@@ -16,6 +24,13 @@ from energyctl.errors import SettingsError
 from energyctl.results.tables import Row
 
 SCHEMA = 1
+METER_NOTES = {
+    ONE_MACHINE: "meters on one machine shift both groups alike (calibration, delay, what a source "
+    "states), so only each run's own part counts, less for a mean of many, and what the groups' "
+    "common parts differ by",
+    OTHER_MACHINES: "meters of different machines or cards: what each machine's runs share counts, "
+    "too, and 5 % from card to card, which was not measured here",
+}
 ENOUGH = 10
 """Runs in a group from which on a bootstrap interval holds about as often as it says."""
 
@@ -108,9 +123,15 @@ def compare_groups(
             f"bootstrap intervals from fewer than {ENOUGH} runs in a group are too narrow: "
             "of 95 % ones about 9 in 10 hold the truth"
         )
+    study.notes += _meter_notes(study)
     study.notes += [f"no interval: {c.ratio.missing}" for c in study.comparisons if _bare(c.ratio)]
     study.notes = list(dict.fromkeys(study.notes))
     return study
+
+
+def _meter_notes(study: Study) -> list[str]:
+    methods = [c.meter_method for c in study.comparisons]
+    return [METER_NOTES[method] for method in methods if method in METER_NOTES]
 
 
 def _bare(estimate: Estimate) -> bool:

@@ -78,6 +78,7 @@ def facts(run: Run) -> dict[str, Any]:
         _jobs(run),
         _table("hyper-parameters", (), _values(run.hyperparameters)),
         _table("metrics", (), _values(run.metrics)),
+        _reach(run),
         _table("more", (), _more(run)),
     ]
     return {
@@ -147,6 +148,22 @@ def _missing(background: BackgroundInfo | None, name: str) -> str | None:
             if isinstance(missing, dict):
                 return "; ".join(f"{key}: {why}" for key, why in missing.items()) or None
     return None
+
+
+def _reach(run: Run) -> dict[str, Any]:
+    rows: list[list[Cell]] = []
+    for name, one in (run.result.get("reach") or {}).items():
+        why: Cell = {"why": one.get("missing") or NOT_KNOWN}
+        joules, seconds = one.get("joules"), one.get("seconds")
+        band, measured = one.get("uncertainty_joules"), run.row.get("energy_measured")
+        rows.append(
+            [
+                f"{name} {text.parameter(one.get('value'))}",
+                why if joules is None else text.energy(joules, band, measured=measured),
+                why if seconds is None else text.duration(seconds),
+            ]
+        )
+    return _table("until a value was reached", ["value", "energy", "time"], rows)
 
 
 def _values(of: Mapping[str, Any]) -> list[Sequence[Cell]]:

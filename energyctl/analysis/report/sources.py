@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from energyctl.campaign.journal import read_head
+from energyctl.errors import SettingsError
 from energyctl.results.calibrations import Calibration, of_campaign
+from energyctl.text import is_file_name
 
 if TYPE_CHECKING:
     from energyctl.results.api import Run
@@ -18,7 +21,7 @@ def calibrations_of(runs: Iterable[Run]) -> list[Calibration]:
     for place, journal in sorted(
         {(run.path.parent, str(run.environment.get("journal"))) for run in runs}
     ):
-        if "/" not in journal:
+        if is_file_name(journal):
             newest |= {one.node: one for one in of_campaign(place, journal)}
     return [newest[name] for name in sorted(newest)]
 
@@ -28,13 +31,8 @@ def settings_of(runs: Iterable[Run]) -> dict[str, str]:
     settings: dict[str, str] = {}
     for run in runs:
         journal, name = run.environment.get("journal"), run.campaign or "campaign"
-        if not isinstance(journal, str) or name in settings or "/" in journal:
-            continue
-        try:
-            path = run.path.parent / "campaigns" / f"{journal}.jsonl"
-            with open(path, encoding="utf-8") as file:
-                head = json.loads(file.readline())
-            settings[name] = str(head["settings"])
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
+        if isinstance(journal, str) and name not in settings and is_file_name(journal):
+            with contextlib.suppress(SettingsError):
+                head = read_head(run.path.parent / "campaigns" / f"{journal}.jsonl")
+                settings[name] = head["settings"]
     return settings

@@ -8,8 +8,19 @@ from rich.table import Table
 from rich.text import Text
 
 from energyctl.analysis.report.summary import Glance, WarningGroup, glance
+from energyctl.results import reach
 from energyctl.results.api import Run, Runs
-from energyctl.text import UNKNOWN, count, duration, energy, energy_unit, one_line, percent, values
+from energyctl.text import (
+    UNKNOWN,
+    count,
+    duration,
+    energy,
+    energy_unit,
+    one_line,
+    percent,
+    printable,
+    values,
+)
 
 MOST_ROWS = 60
 _STYLES = {"failed": "red", "interrupted": "yellow"}
@@ -24,7 +35,7 @@ def show(runs: Runs, console: Console) -> None:
     console.print(_table(runs))
     if len(runs) > MOST_ROWS:
         console.print(f"… and {len(runs) - MOST_ROWS} more", markup=False)
-    console.print(Text(_counts(seen)))
+    console.print(_counts(seen), markup=False)
     console.print(Text("pictures and every figure: energyctl report --html report.html"))
 
 
@@ -50,22 +61,31 @@ def _table(runs: Runs) -> Table:
     for name in ("took", "energy", "covered"):
         table.add_column(name, justify="right")
     shown = list(runs)[:MOST_ROWS]
+    some = any(run.result.get("reach") for run in shown)
+    if some:
+        table.add_column("until a value was reached", overflow="fold")
     unit = energy_unit(run.energy.total_joules for run in shown if run.energy)
     for run in shown:
-        table.add_row(*_cells(run, unit))
+        more = [_lines(*reach.words(run.result))] if some else []
+        table.add_row(*_cells(run, unit), *more)
     return table
 
 
 def _cells(run: Run, unit: str) -> list[Text]:
     mutated = str(run.row.get("mutated") or "").split(",")
     drawn = values(run.hyperparameters, tuple(n for n in mutated if n in run.hyperparameters))
-    training = f"{run.repository} / {run.model}" + (f"\n{drawn}" if drawn else "")
+    training = [f"{run.repository} / {run.model}", drawn]
     coverage = run.row.get("background_min_coverage")
     seconds, joules = None, UNKNOWN
     if (of := run.energy) is not None:
         seconds = of.seconds
         joules = energy(of.total_joules, of.uncertainty_joules, measured=of.measured, unit=unit)
     figures = (duration(seconds), joules, "" if coverage is None else percent(coverage))
-    name = Text(run.experiment_id + ("" if run.status == "succeeded" else f"\n{run.status}"))
+    name = _lines(run.experiment_id, "" if run.status == "succeeded" else run.status)
     name.stylize(_STYLES.get(run.status, ""))
-    return [name, Text(training), *map(Text, figures)]
+    return [name, _lines(*training), *map(Text, figures)]
+
+
+def _lines(*lines: str) -> Text:
+    """Those that are not empty, below one another."""
+    return Text("\n".join(printable(line) for line in lines if line))

@@ -50,7 +50,8 @@ class CpuSnapshot:
     """All processes at one instant. time: time.monotonic().
 
     busy: ticks of all CPUs in user, nice and system since boot. roots, ours: the processes that
-    are ours, and all of their trees.
+    are ours, and all of their trees. ended: ticks of our containers that have ended, for which
+    nobody of ours waits.
     """
 
     time: float
@@ -58,6 +59,7 @@ class CpuSnapshot:
     table: Table
     roots: frozenset[Key]
     ours: frozenset[Key]
+    ended: int = 0
 
 
 class ProcessShare(NamedTuple):
@@ -88,15 +90,21 @@ def busy_ticks() -> int:
     return int(user) + int(nice) + int(system)
 
 
-def look(roots: Iterable[int], strangers: Collection[Key] = ()) -> CpuSnapshot:
-    """A consistent look. roots: pids whose trees are ours, but for the trees of *strangers*.
+def look(
+    roots: Iterable[int],
+    strangers: Collection[Key] = (),
+    containers: Callable[[], tuple[Iterable[int], int]] = lambda: ((), 0),
+) -> CpuSnapshot:
+    """A consistent look. roots: pids whose trees are ours, but for the trees of *strangers*;
+    containers: the first processes of ours, and the ticks of those that have ended.
 
     InconsistentSnapshot where processes of ours come and go too fast; OSError without /proc.
     """
     roots, deadline = list(roots), time.monotonic() + STEADY_SECONDS
     while True:
+        first, ended = containers()
         table = read_table()
-        ours = trees(table, roots, strangers)
+        ours = trees(table, [*roots, *first], strangers)
         again = {pid: entry for pid in ours if (entry := read_entry(pid)) is not None}
         busy, now = busy_ticks(), time.monotonic()
         if _nothing_was_reaped(table, ours, again) and not _reparented(table):
@@ -112,6 +120,7 @@ def look(roots: Iterable[int], strangers: Collection[Key] = ()) -> CpuSnapshot:
         table,
         frozenset(table[pid].key for pid in roots if pid in table),
         frozenset(entry.key for entry in again.values()),
+        ended,
     )
 
 
@@ -174,7 +183,7 @@ def foreign_between(
     marked = {key for key in shares if is_ours(key[0])}
     ours |= marked
     shares = {key: ticks for key, ticks in shares.items() if key not in marked}
-    own = _ticks(after, ours) - _ticks(before, ours)
+    own = _ticks(after, ours) + after.ended - _ticks(before, ours) - before.ended
     kernel = _kernel_ticks(after) - _kernel_ticks(before)
     seen = sum(
         entry.spent - before.table[entry.pid].spent

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from energyctl.meters.base import Source
-from energyctl.meters.capabilities import gpu_processes
+from energyctl.meters.capabilities import gpu_processes, unmetered_processes
 from energyctl.results.foreign_load import GpuProcess, user_and_command
 from energyctl.system.threads import start_thread
 
@@ -33,7 +33,7 @@ class GpuLooks:
     whose: to whom a pid belongs; "nobody": there is no such process. A pid that says nothing is
     reported once it was there at two looks: a process that has just ended has none either. It is
     foreign if it was there when nothing of ours ran (*alone*); those are kept in *strange*, and
-    ours in *ours*.
+    ours in *ours*. astray: of ours, by GPU, the first that was seen on one that is not metered.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class GpuLooks:
         self._whose, self._strange, self._alone = whose, strange, alone
         self._sightings: dict[GpuContext, _Sighting] = {}
         self._ours = ours
+        self.astray: dict[int, GpuProcess] = {}
         self._reason: str | None = None if self._meters else "no GPU is metered"
         self._thread: threading.Thread | None = None
         self._next = 0.0
@@ -93,6 +94,12 @@ class GpuLooks:
             self._reason = reason or self._reason
             for process in processes:
                 self._add(process.gpu, process.pid, process.memory_bytes)
+            for process in unmetered_processes(meter):
+                if process.gpu not in self.astray and self._whose(process.pid) == "ours":
+                    named = user_and_command(process.pid)
+                    self.astray[process.gpu] = GpuProcess(
+                        process.gpu, process.pid, *named, process.memory_bytes
+                    )
 
     def _add(self, gpu: int, pid: int, memory: int | None) -> None:
         sighting = self._sightings.get((gpu, pid))

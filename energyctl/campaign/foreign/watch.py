@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import xmlrpc.client
@@ -14,7 +15,9 @@ from energyctl.campaign.foreign.gpu_processes import GpuContext, GpuLooks, Whose
 from energyctl.meters.base import Source
 from energyctl.meters.capabilities import gpu_processes
 from energyctl.results.foreign_load import MOST_PROCESSES, CpuProcess, ForeignLoad, user_and_command
-from energyctl.system.processes import MARKER, environment_value
+from energyctl.system import processes
+from energyctl.system.containers import ContainerTrees
+from energyctl.system.threads import start_thread
 
 SHORTEST_SECONDS = 0.5
 """CPU time is counted in ticks of 10 ms: a shorter look says too little."""
@@ -24,14 +27,19 @@ class Watch:
     """Of one campaign; made before it starts anything, its first look is the one at the start.
 
     Ours are this process and all below it, the daemon and all below it but the programs of other
-    groups, and what carries the marker of *workspace*. Children that this process had before
+    groups, and what carries *nonce* in its marker. Children that this process had before
     (of a shell that was replaced by it) are none of ours.
     """
 
     def __init__(
-        self, meters: Sequence[Source], workspace: str, daemon: Callable[[], Daemon | None]
+        self,
+        meters: Sequence[Source],
+        nonce: str,
+        daemon: Callable[[], Daemon | None],
+        containers: ContainerTrees | None = None,
     ) -> None:
-        self._meters, self._prefix, self._daemon = meters, f"{workspace}/", daemon
+        self._meters, self._prefix, self._daemon = meters, f"{nonce}/", daemon
+        self.containers = containers
         self._strange: set[GpuContext] = set()
         self._ours: set[GpuContext] = set()
         self._roots: set[int] = set()
@@ -56,11 +64,20 @@ class Watch:
     def look(self) -> cpu_time.CpuSnapshot:
         """Raises InconsistentSnapshot or OSError."""
         others = {e.key for pid in self._others if (e := cpu_time.read_entry(pid)) is not None}
-        return cpu_time.look(self._roots, self._strangers | others)
+        strangers = self._strangers | others | processes.unendable()
+        return cpu_time.look(self._roots, strangers, self._contained)
+
+    def _contained(self) -> tuple[list[int], int]:
+        """First processes of our containers that run, and ticks of those that have ended."""
+        if self.containers is None:
+            return [], 0
+        found = self.containers.look()
+        return [t.root for trees in found.values() for t in trees], self.containers.ended_ticks
 
     def is_marked(self, pid: int) -> bool:
-        """Whether it carries the marker of our workspace."""
-        return (environment_value(pid, MARKER) or "").startswith(self._prefix)
+        """Whether it carries the marker of our campaign."""
+        marker = processes.environment_value(pid, processes.MARKER)
+        return (marker or "").startswith(self._prefix)
 
     def whose(self, pid: int) -> Whose:
         """By its marker, else by its ancestors."""
@@ -70,7 +87,8 @@ class Watch:
         if self.is_marked(pid):
             return "ours"
         while entry is not None:
-            if entry.key in self._strangers or entry.pid in self._others:
+            strangers = self._strangers | processes.unendable()
+            if entry.key in strangers or entry.pid in self._others:
                 return "foreign"
             if entry.pid in self._roots:
                 return "ours"
@@ -134,7 +152,11 @@ class Interval:
         return time.monotonic() - (self._before.time if self._before else self._began)
 
     def tick(self) -> None:
+        """Beside the caller: a driver, or the runtime of a container, may take its time."""
         self._gpus.tick()
+        if self._watch.containers is not None and not self._watch.containers.is_looking:
+            with contextlib.suppress(RuntimeError):  # no thread to be had: at the next tick
+                start_thread(self._watch.containers.refresh, "containers")
 
     def end(self) -> ForeignLoad:
         """What was foreign in it."""
@@ -142,7 +164,8 @@ class Interval:
         gpus, reason = self._gpus.finish()
         if reason is not None:
             missing["gpu_processes"] = reason
-        return ForeignLoad(seconds, cpu, named, gpus, missing)
+        astray = [self._gpus.astray[gpu] for gpu in sorted(self._gpus.astray)]
+        return ForeignLoad(seconds, cpu, named, gpus, missing, astray)
 
     def _cpu(self) -> tuple[float, float | None, list[CpuProcess] | None, dict[str, str]]:
         seconds, problem = self.seconds, self._problem

@@ -106,7 +106,7 @@ def _energy(run: OldRun) -> schema.EnergyJson:
         reasons = [d.missing for d in energy.domains if d.domain.kind == kind and d.missing]
         if getattr(energy, key) is None:
             missing[key] = (reasons or [NOT_SAID])[0]
-    for key in ("total_joules", "uncertainty_joules"):
+    for key in ("total_joules", "uncertainty_joules", "own_joules", "common_joules"):
         if getattr(energy, key) is None:
             missing[key] = "a part of the total is unknown"
     nothing = document.nothing_added(energy, NOT_METERED)

@@ -17,6 +17,7 @@ from energyctl.results.importer.parse import FILES, BrokenRun, OldRun, read_run
 from energyctl.results.importer.sampled_files import SOURCES, converted
 from energyctl.results.paths import PARALLEL, RunFiles
 from energyctl.results.schema import Result
+from energyctl.system.files import regular
 from energyctl.text import safe_name
 
 State = Literal["imported", "known", "changed", "broken"]
@@ -158,7 +159,7 @@ def _name(run: OldRun, known: dict[str, Result], root: Path) -> tuple[str, Resul
 def _text(path: Path) -> str | None:
     """None where it is not there. Raises BrokenRun where it cannot be read."""
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8", newline="", opener=regular) as file:
             return file.read().replace("\r\n", "\n")
     except (FileNotFoundError, NotADirectoryError):
         return None

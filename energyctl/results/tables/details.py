@@ -87,7 +87,29 @@ def job_rows(result: Part) -> list[Row]:
     return rows
 
 
-ROWS = {"domains": domain_rows, "phases": phase_rows, "jobs": job_rows}
+def series_rows(result: Part) -> list[Row]:
+    """A row per value of a series that is kept."""
+    series = result.part("foreground_result").part("metric_series")
+    start, _ = accessors.attempt_span(result)
+    rows: list[Row] = []
+    for name in series.names():
+        one = series.part(name)
+        values, times = one.listed_numbers("values"), one.listed_numbers("times")
+        for number, (value, time) in enumerate(zip(values, times, strict=False), 1):
+            rows.append(
+                {
+                    "experiment_id": result.text("experiment_id"),
+                    "metric": name,
+                    "number": number,
+                    "time": time if in_range(time) else None,
+                    "seconds": accessors.seconds_between(start, time),
+                    "value": value,
+                }
+            )
+    return rows
+
+
+ROWS = {"domains": domain_rows, "phases": phase_rows, "jobs": job_rows, "series": series_rows}
 """Of the tables that a result alone tells: what makes their rows."""
 
 

@@ -6,6 +6,8 @@ from energyctl.results.tables.columns import Column, Family, Layout
 
 _NO_ENERGY = "the foreground never ran"
 _UNKNOWN = "not known"
+_OWN = "the run's own part of its band, not shared by the machine's others"
+_NO_OWN = "as the figure, or an older result"
 _UNMEASURED = "not measured, or a part of it is unknown"
 _SERIAL = "no background (mode is not parallel), or not known"
 _NOT_IMPORTED = "not imported"
@@ -41,6 +43,17 @@ HYPERPARAMETERS = Family(
     "hyperparam_", None, "", "value of that hyper-parameter", "the training has none of that name"
 )
 METRICS = Family("metric_", "float", "", "that metric, as the training printed it", "not found")
+_REACHED = "not reached, or no metric with a value to reach"
+REACH = {
+    "seconds": Family(
+        "reach_seconds_", "float", "s", "until that metric reached its value", _REACHED
+    ),
+    "joules": Family("reach_joules_", "float", "J", "total energy until then", _REACHED),
+    "uncertainty_joules": Family(
+        "reach_uncertainty_joules_", "float", "J", "half-width of its band", _REACHED
+    ),
+    "own_joules": Family("reach_own_joules_", "float", "J", _OWN, _REACHED),
+}
 BUDGET = Family(
     "budget_", "float", "J", "part of the uncertainty, by cause", "no such cause", "_joules"
 )
@@ -89,21 +102,25 @@ RUNS = Layout(
             f"{_NO_ENERGY}, or {_UNMEASURED}",
         ),
         _float("total_uncertainty_joules", "J", "half-width of its band", "as total_joules"),
+        _float("total_own_joules", "J", _OWN, _NO_OWN),
         _float("total_watts", "W", "mean power: joules over seconds", "as total_joules"),
         _boolean("energy_measured", "false where a part of the total is an estimate", _NO_ENERGY),
         _float("cpu_package_joules", "J", "all packages, measured", _UNMEASURED),
         _float("cpu_package_uncertainty_joules", "J", "its band", _UNMEASURED),
+        _float("cpu_package_own_joules", "J", _OWN, _NO_OWN),
         _float("cpu_dram_joules", "J", "memory, measured", _UNMEASURED),
         _float("cpu_dram_uncertainty_joules", "J", "its band", _UNMEASURED),
+        _float("cpu_dram_own_joules", "J", _OWN, _NO_OWN),
         _float("gpu_joules", "J", "all metered GPUs, measured", _UNMEASURED),
         _float("gpu_uncertainty_joules", "J", "its band", _UNMEASURED),
+        _float("gpu_own_joules", "J", _OWN, _NO_OWN),
         _float("estimated_joules", "J", "part of the total that is an estimate", "no estimate"),
         *ADDED,
-        _float("idle_watts", "W", "total power while idle, before the attempt", _SHORT),
+        _float("idle_watts", "W", "total power while idle, around the attempt", _SHORT),
         _float(
             "background_only_watts",
             "W",
-            "total power under the background alone, before the attempt",
+            "total power under the background alone, around the attempt",
             f"{_SERIAL}; {_SHORT}",
         ),
         _text("energy_missing", "reason for each figure that is null", "none is"),
@@ -131,12 +148,27 @@ RUNS = Layout(
         ),
         _float("background_max_gap_seconds", "s", "the longest that a job was away", _SERIAL),
         _float("background_min_load", "share", "busy time of the idlest job", _SERIAL),
-        _float("settle_seconds", "s", "until the load was taken as steady", _SERIAL),
-        _boolean("settle_steady", "whether it was", _SERIAL),
+        _float(
+            "settle_seconds",
+            "s",
+            "until the load was taken as steady, or no longer waited for",
+            _SERIAL,
+        ),
+        _boolean(
+            "settle_steady",
+            "whether it was",
+            f"{_SERIAL}, as where no two whole iterations could be seen in time",
+        ),
         _float("background_stop_seconds", "s", "how long its end took", _SERIAL),
         _float("foreign_idle_cores", "cores", "CPU use of others while idle", _UNKNOWN),
         _float("foreign_cores", "cores", "CPU use of others in the attempt", _UNKNOWN),
         _integer("foreign_gpu_processes", "on the GPUs in the attempt", _UNKNOWN),
+        _text(
+            "throttled_by",
+            "what held clocks down for more than 1 % of the attempt, `; ` between, such as"
+            " `gpu-0 power_cap`; else `nothing`",
+            _UNKNOWN,
+        ),
         _integer("warning_count", "what to know before using the numbers"),
         _text("warnings", "the warnings, ` \\| ` between", "there is none"),
         _boolean("imported", "an old recording, not metered by energyctl"),
@@ -163,6 +195,7 @@ RUNS = Layout(
         _text("slurm_job", "id of the cluster's job", _NO_CLUSTER),
         _text("cpu", "its processor", _UNKNOWN),
         _text("gpus", "names of its GPUs, `; ` between", "none, or not known"),
+        _text("gpu_uuids", "their UUIDs, likewise", "none, or not known"),
         _text("gpu_driver", "version of their driver", "none, or not known"),
         Column(
             "gpu_power_limit_watts", "text", "W", "their limits, `; ` between", "none, or not known"
@@ -172,7 +205,7 @@ RUNS = Layout(
         _text("energyctl", "version that metered it", _UNKNOWN),
         _text("result_file", "name of the file"),
     ),
-    (HYPERPARAMETERS, METRICS),
+    (HYPERPARAMETERS, METRICS, *REACH.values()),
 )
 """A row: a run, whether succeeded, failed or interrupted."""
 
@@ -266,4 +299,17 @@ ITERATIONS = Layout(
 )
 """A row: an iteration of a background job, from the ledger of the run."""
 
-LAYOUTS = {layout.name: layout for layout in (RUNS, DOMAINS, PHASES, JOBS, ITERATIONS)}
+SERIES = Layout(
+    "series",
+    (
+        ID,
+        _text("metric", "name of a metric with `series`"),
+        _integer("number", "of the value, from 1; of a long series not every value is kept"),
+        _instant("time", "when its line or row was there", "not known"),
+        _float("seconds", "s", "the same, from the begin of the last attempt", "not known"),
+        _float("value", "", "of the metric", "no finite number"),
+    ),
+)
+"""A row: a value of a metric that is kept as a series, of the last attempt of a run."""
+
+LAYOUTS = {layout.name: layout for layout in (RUNS, DOMAINS, PHASES, JOBS, ITERATIONS, SERIES)}

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+from energyctl.results.shape import shown
+
 T = TypeVar("T")
 
 LATEST = 253402300799.0  # the year 9999, where dates end
@@ -33,7 +35,7 @@ class Part:
 
     def __init__(self, data: Any, where: str = "") -> None:
         if not isinstance(data, Mapping):
-            raise NoResult(f"{where or 'the file'} is {_shown(data)}, not an object")
+            raise NoResult(f"{where or 'the file'} is {shown(data)}, not an object")
         self._data, self._where = data, where
 
     def raw(self, key: str) -> Any:
@@ -102,6 +104,12 @@ class Part:
         inner = self.part(key)
         return {name: inner.number(name) for name in inner.names()}
 
+    def listed_numbers(self, key: str) -> list[float | None]:
+        """The numbers of the list there."""
+        items = {str(number): item for number, item in enumerate(self.items(key))}
+        inner = Part(items, self.place(key))
+        return [inner.number(number) for number in items]
+
     def place(self, key: str) -> str:
         return f"{self._where}.{key}" if self._where else key
 
@@ -112,16 +120,9 @@ class Part:
         return value
 
     def _wrong(self, key: str, wanted: str) -> NoResult:
-        return NoResult(f"{self.place(key)} is {_shown(self.raw(key))}, not {wanted}")
+        return NoResult(f"{self.place(key)} is {shown(self.raw(key))}, not {wanted}")
 
 
 def in_range(time: float | None) -> bool:
     """Whether these Unix seconds are a date."""
     return time is not None and 0.0 <= time <= LATEST
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Mapping | list):
-        return "an object" if isinstance(value, Mapping) else "a list"
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from energyctl.results import throttling
+from energyctl.results.phases import kind_of
 from energyctl.results.tables import accessors
-from energyctl.results.tables.columns import Row, known, total
-from energyctl.results.tables.layouts import METRICS
+from energyctl.results.tables.columns import Row, known, plain, total
+from energyctl.results.tables.layouts import METRICS, REACH
 from energyctl.results.tables.part import NoResult, Part
 
 
@@ -61,6 +63,7 @@ def run_row(result: Part, file: str, gpu: GpuSeries = NO_SERIES) -> Row:
         **_gpu(result, gpu).row(),
         **_background(result),
         **_foreign(result.part("foreign")),
+        "throttled_by": _throttled_by(result),
         "warning_count": len(warnings),
         "warnings": accessors.joined(warnings, " | "),
         **_imported(result),
@@ -68,6 +71,7 @@ def run_row(result: Part, file: str, gpu: GpuSeries = NO_SERIES) -> Row:
         "result_file": file,
         **accessors.hyperparameters(training),
         **_metrics(training),
+        **_reach(result.part("reach")),
     }
 
 
@@ -89,6 +93,7 @@ def _energy(result: Part) -> Row:
         "energy_seconds": seconds,
         "total_joules": joules,
         "total_uncertainty_joules": energy.number("uncertainty_joules"),
+        "total_own_joules": energy.number("own_joules"),
         "total_watts": accessors.watts(joules, seconds),
         "energy_measured": energy.flag("measured"),
         "estimated_joules": total(estimates),
@@ -103,18 +108,16 @@ def _energy(result: Part) -> Row:
     }
     for name, kind in (("cpu_package", "cpu"), ("cpu_dram", "dram"), ("gpu", "gpu")):
         figure = energy.number(f"{name}_joules")
-        bands = [
-            one.number("uncertainty_joules")
-            for one in domains
-            if one.text("kind") == kind and one.flag("in_total")
-        ]
+        of_kind = [one for one in domains if one.text("kind") == kind and one.flag("in_total")]
         row[f"{name}_joules"] = figure
-        row[f"{name}_uncertainty_joules"] = None if figure is None else total(bands)
+        for part in ("uncertainty_joules", "own_joules"):
+            bands = [one.number(part) for one in of_kind]
+            row[f"{name}_{part}"] = None if figure is None else total(bands)
     return {**row, **_baselines(result)}
 
 
 def _baselines(result: Part) -> Row:
-    """Power of the whole machine in the phases before the last attempt."""
+    """Power of the whole machine in its baselines, or in the phases before the last attempt."""
     counted = [
         str(one.text("name"))
         for one in result.part("energy").parts("domains")
@@ -133,9 +136,10 @@ def _baselines(result: Part) -> Row:
                 joules.append(total([figures.get(domain) for domain in counted]))
                 seconds.append(accessors.seconds_between(phase.time("start"), end))
         length = total(seconds)
-        row[f"{name}_watts"] = (
-            accessors.watts(total(joules), length) if length and length >= LEAST_SECONDS else None
-        )
+        watts = result.part("energy").part("baselines").part(name).number("watts")
+        if watts is None and length and length >= LEAST_SECONDS:
+            watts = accessors.watts(total(joules), length)
+        row[f"{name}_watts"] = watts
     return row
 
 
@@ -173,6 +177,35 @@ def _foreign(foreign: Part) -> Row:
     }
 
 
+def _throttled_by(result: Part) -> str | None:
+    """What held GPUs and CPUs down during the last attempt; None where that is not known."""
+    start, _ = accessors.attempt_span(result)
+    known = throttling.shares(
+        _stretch(phase)
+        for phase in result.parts("phases")
+        if kind_of(phase.text("name") or "") == "foreground"
+        and start is not None
+        and (phase.time("start") or 0.0) >= start
+    )
+    causes = [
+        f"{device} {cause}"
+        for (device, cause), share in known.items()
+        if share > throttling.LEAST_SHARE
+    ]
+    return ("; ".join(causes) or "nothing") if known else None
+
+
+def _stretch(phase: Part) -> throttling.Stretch:
+    acted: dict[throttling.Cause, float | None] = {}
+    gpus, cpus = (phase.part("state").part(kind) for kind in ("gpus", "cpus"))
+    for name in gpus.names():
+        limited = gpus.part(name).numbers("limited_seconds")
+        acted |= {(name, limit): seconds for limit, seconds in limited.items()}
+    for name in cpus.names():
+        acted[name, "heat"] = cpus.part(name).number("throttle_seconds")
+    return accessors.seconds_between(phase.time("start"), phase.time("end")) or 0.0, acted
+
+
 def _imported(result: Part) -> Row:
     imported = result.part("imported")
     row: Row = {"imported": result.raw("imported") is not None}
@@ -195,6 +228,7 @@ def _environment(facts: Part) -> Row:
         "constraint": facts.part("slurm").text("constraint"),
         "slurm_job": facts.part("slurm").text("job_id"),
         "gpus": accessors.joined((gpu.text("name") for gpu in gpus), "; "),
+        "gpu_uuids": accessors.joined((gpu.text("uuid") for gpu in gpus), "; "),
         "gpu_driver": accessors.joined(dict.fromkeys(gpu.text("driver") for gpu in gpus), "; "),
         "gpu_power_limit_watts": accessors.joined(_limits(gpus), "; "),
         "governors": accessors.joined(facts.items("governors"), ","),
@@ -216,3 +250,11 @@ def _metrics(training: Part) -> Row:
         except (TypeError, ValueError, OverflowError):
             raise NoResult(f"{inner.place(name)} is {value!r}, not a number") from None
     return found
+
+
+def _reach(reach: Part) -> Row:
+    return {
+        family.name(plain(name)): reach.part(name).number(figure)
+        for name in reach.names()
+        for figure, family in REACH.items()
+    }
