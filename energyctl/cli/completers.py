@@ -11,19 +11,23 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from energyctl.text import printable
+
 _Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 def _completer(
     names_of: Callable[[click.Context], Iterable[str]], *, or_files: bool = False
 ) -> _Completer:
-    """What click asks for the values that begin like what is typed.
+    """What click asks for the values that begin like what is typed; none that does more to a
+    terminal than stand there.
 
     or_files: any file, where none of the names is meant.
     """
 
     def complete(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-        names = [name for name in sorted({*names_of(context)}) if name.startswith(begun)]
+        shown = sorted(name for name in {*names_of(context)} if printable(name) == name)
+        names = [name for name in shown if name.startswith(begun)]
         files = [CompletionItem(begun, type="file")] if or_files else []
         return [CompletionItem(name) for name in names] or files
 
@@ -74,8 +78,25 @@ def trainings(context: click.Context) -> list[str]:
     return [f"{repo}/{model}" for repo, names in _registry(context).items() for model in names]
 
 
+@_completer
+def hyperparameters(context: click.Context) -> set[str]:
+    """NAME=; those of --repo or --test, where that is given."""
+    repo, training = context.params.get("repo"), context.params.get("test") or ""
+    return {
+        f"{name}="
+        for known, entry in _entries(context).items()
+        if (known == repo if repo else not training or training.startswith(f"{known}/"))
+        for name in _names(entry, "supported_hyperparams")
+    }
+
+
 def _registry(context: click.Context) -> dict[str, list[str]]:
-    """Repository → models, as far as the file can be read."""
+    """Repository → models."""
+    return {repo: list(_names(entry)) for repo, entry in _entries(context).items()}
+
+
+def _entries(context: click.Context) -> dict[str, Any]:
+    """Repository → its entry, as far as the file can be read."""
     from energyctl.system.workspace import packaged
 
     name = "settings/models_config.json"
@@ -84,12 +105,12 @@ def _registry(context: click.Context) -> dict[str, list[str]]:
         if path.is_file() and path.suffix == ".json":
             try:
                 entries = json.loads(path.read_text(encoding="utf-8"))["models"].items()
-                return {str(repo): list(_names(entry)) for repo, entry in entries}
+                return {str(repo): entry for repo, entry in entries}
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue
     return {}
 
 
-def _names(entry: Any) -> Iterator[str]:
-    models = entry.get("models", ()) if isinstance(entry, dict) else ()
-    yield from (str(model) for model in models)
+def _names(entry: Any, part: str = "models") -> Iterator[str]:
+    names = entry.get(part, ()) if isinstance(entry, dict) else ()
+    yield from (str(name) for name in names)

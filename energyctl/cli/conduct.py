@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+
+import click
 
 from energyctl.campaign import campaign as campaigns
 from energyctl.campaign.campaign import CampaignOutcome
+from energyctl.campaign.leftovers import find_unended, refuse_unended
 from energyctl.campaign.prepare import Campaign
 from energyctl.campaign.status_file import StatusFile
 from energyctl.cli.output.campaign import show_results
 from energyctl.cli.output.console import LineConsole
+from energyctl.cli.output.lines import say
 from energyctl.cli.output.live import Progress
 from energyctl.errors import Interrupted
+from energyctl.system.user import invoking_user
+
+
+def agreed_beside_unended() -> bool:
+    """Whether the user, asked on a terminal, wants to measure beside what could not be ended.
+
+    False where there is nothing of the kind. Raises MachineError where there is, and no consent.
+    """
+    user = invoking_user()
+    if sys.stdin.isatty() and sys.stderr.isatty() and (left := find_unended(user)):
+        for one in left:
+            say(one.sentence())
+        if click.confirm("measure beside it?", default=False, err=True):
+            return True
+    refuse_unended(user)
+    return False
 
 
 def conduct(campaign: Campaign, progress: Progress) -> CampaignOutcome:
@@ -22,7 +43,6 @@ def conduct(campaign: Campaign, progress: Progress) -> CampaignOutcome:
         path=campaign.runtime / "state.json",
         total=progress.total,
         results=campaign.folder.root,
-        acting=campaign.folder.user.acting,
         ends=lambda: progress.ends,
     )
     return campaigns.conduct(campaign)
@@ -33,6 +53,10 @@ def close(console: LineConsole, outcome: CampaignOutcome, invalid: bool) -> int:
     with contextlib.suppress(OSError):
         show_results(console, outcome.results)
         console.print_line(f"results: {outcome.journal.folder.root}")
+        for line in outcome.paused:
+            console.print_line(line)
+        if outcome.paused:
+            console.print_line(f"go on with: {outcome.journal.resume_command}")
         if outcome.interrupted is not None:
             console.print_line(f"interrupted; go on with: {outcome.journal.resume_command}")
     if outcome.interrupted is not None:

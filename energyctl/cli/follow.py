@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 
-import click
 from rich.console import Console
 from rich.live import Live
 
@@ -18,6 +17,7 @@ from energyctl.campaign.watcher import Scene, Watcher
 from energyctl.cli.keys import KeyReader
 from energyctl.cli.output import slurm, watch
 from energyctl.cli.output.console import make_console
+from energyctl.cli.output.lines import show
 from energyctl.slurm.attempts import Tries
 from energyctl.slurm.overview import Overview, Overviews
 
@@ -43,7 +43,7 @@ def show_once(watcher: Watcher) -> int:
         console = make_console()
         console.print(watch.screen(scene, console.width, 200))
     else:
-        click.echo(watch.plain(scene))
+        show(watch.plain(scene))
     return int(scene.dead)
 
 
@@ -73,17 +73,17 @@ def _lines(watcher: Watcher, interval: float) -> int:
         what, now = (view.index, view.attempt, view.phase), time.monotonic()
         if what != said or now - at >= PLAIN_EVERY_SECONDS:
             said, at = what, now
-            click.echo(f"{time.strftime('%H:%M:%S')}  {watch.plain(scene)}")
+            show(f"{time.strftime('%H:%M:%S')}  {watch.plain(scene)}")
         time.sleep(interval)
 
 
 def _end(scene: Scene) -> int:
     """The last word, on a screen that stays."""
     if scene.dead:
-        click.echo(watch.died(scene))
+        show(watch.died(scene))
         return 1
     closed = scene.closed
-    click.echo("no campaign runs" if closed is None else watch.closing(closed, scene.now))
+    show("no campaign runs" if closed is None else watch.closing(closed, scene.now))
     return 0
 
 
@@ -95,9 +95,9 @@ def watch_cluster(overviews: Overviews, interval: float) -> None:
     with KeyReader() as keys:
         every = max(interval, SLURM_SECONDS)
         seen = follow_cluster(overviews, make_console(), every, keys.wait)
-    click.echo(slurm.headline(seen))
+    show(slurm.headline(seen))
     for line in slurm.advice(seen):
-        click.echo(line)
+        show(line)
 
 
 def follow_cluster(
@@ -125,7 +125,7 @@ def _follow_plainly(overviews: Overviews, seen: Overview, interval: float) -> Ov
         line, now = slurm.headline(seen), time.monotonic()
         if line != said or now - at >= PLAIN_EVERY_SECONDS:
             said, at = line, now
-            click.echo(f"{time.strftime('%H:%M:%S')}  {slurm.plain(seen)}")
+            show(f"{time.strftime('%H:%M:%S')}  {slurm.plain(seen)}")
             sys.stdout.flush()
         time.sleep(interval)
         seen = overviews.look()

@@ -21,6 +21,7 @@ from click.shell_completion import CompletionItem, shell_complete
 
 import energyctl
 from energyctl.cli.leftover_notice import naming_leftovers
+from energyctl.cli.output.lines import say
 from energyctl.errors import EnergyctlError, Interrupted
 from energyctl.system.workspace import Workspace
 
@@ -124,11 +125,38 @@ def group(context: click.Context, folder: str, debug: bool) -> None:
     Begin with:  energyctl run settings/quickstart.json
     Your own:    energyctl init DIR, then edit DIR/settings
     """
+    if os.getuid() == 0:
+        _give_up_root(context.invoked_subcommand)
     if not os.path.isdir(folder):
         raise click.UsageError(f"-C {folder}: no such folder")
-    context.obj = Workspace(Path(folder).resolve())
+    try:
+        context.obj = Workspace(Path(folder).resolve())
+    except FileNotFoundError as error:  # getcwd(2): it has been unlinked
+        raise click.UsageError("the current folder was removed; cd to one that is there") from error
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+
+
+CONTROLLING = ("run", "resume", "run-task")
+"""Need a helper that stays root under sudo, and a cgroup."""
+
+MEASURING = (*CONTROLLING, "doctor")
+"""Open counters that only root may open."""
+
+
+def _give_up_root(name: str | None) -> None:
+    """Under sudo all but `meter` is done as the invoking user; `stop` sees to it itself."""
+    from energyctl.system import privileges
+
+    def open_counters() -> None:
+        from energyctl.meters.discovery import open_counters
+
+        if name in MEASURING:
+            open_counters()
+
+    if name not in ("meter", "stop"):
+        control = name in CONTROLLING
+        privileges.give_up(control=control, cgroup=control, before=open_counters)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -153,7 +181,7 @@ def run(arguments: Sequence[str]) -> int:
         return Interrupted.exit_code
     except EnergyctlError as error:
         _debug(arguments, error)
-        return _say(str(error), error.exit_code)
+        return _say(error, error.exit_code)
     except OSError as error:
         _debug(arguments, error)
         place = f"{error.filename}: " if error.filename else ""
@@ -170,6 +198,8 @@ def _called(arguments: Sequence[str]) -> int:
     """As `click.Command.main` does it, which would end the program where a pipe is broken."""
     instruction = os.environ.get(COMPLETION)
     if instruction:
+        if os.getuid() == 0:
+            _give_up_root(None)
         return shell_complete(group, {}, PROGRAM, COMPLETION, instruction)
     with group.make_context(PROGRAM, list(arguments)) as context:
         return group.invoke(context) or 0
@@ -207,8 +237,9 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _say(text: str, code: int) -> int:
+def _say(problem: str | EnergyctlError, code: int) -> int:
+    lines = problem.args if isinstance(problem, EnergyctlError) else [problem]
     with contextlib.suppress(OSError):
-        for line in text.splitlines():
-            print(f"energyctl: {line}", file=sys.stderr)
+        for line in lines:
+            say(str(line))
     return code

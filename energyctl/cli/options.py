@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
@@ -20,6 +21,20 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str | No
         return [int(item) for item in value.split(",")]
     except ValueError:
         raise click.BadParameter(f"{value!r} is no list of run numbers like 1,3") from None
+
+
+def _values(context: click.Context, parameter: click.Parameter, given: Iterable[str]) -> Any:
+    """``NAME=VALUE`` each → by name; a value as JSON where it is some, else as it stands."""
+    values = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise click.UsageError(f"--set {text}: write NAME=VALUE")
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            values[name] = value
+    return values
 
 
 settings_file = click.argument("file", shell_complete=completers.settings_files)
@@ -64,6 +79,19 @@ sbatch = click.option(
     multiple=True,
     help="An option of sbatch, as partition=gpu, over those of the settings. Repeatable.",
 )
+
+
+def values(beside: str) -> Callable[[_Command], _Command]:
+    """``--set``, which goes with *beside*."""
+    return click.option(
+        "--set",
+        "values",
+        metavar="NAME=VALUE",
+        multiple=True,
+        callback=_values,
+        help=f"{beside}: the value of a hyper-parameter. Repeatable.",
+        shell_complete=completers.hyperparameters,
+    )
 
 
 def interval(default: float, least: float) -> Callable[[_Command], _Command]:

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from energyctl.cli.problems import say
+from energyctl.cli.output.lines import say
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from energyctl.cli.problems import say
+from energyctl.cli.output.lines import say, say_once
 from energyctl.cli.progress import ProgressBar
 from energyctl.results import api, reader
 from energyctl.results.api import Runs
 from energyctl.results.folder import ResultsFolder
-from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 
 
 def results_folder(workspace: Workspace, name: str | None) -> ResultsFolder:
     """The folder that results are written to; it belongs to whoever called us."""
     root = workspace.results if name is None else workspace.given(name)
-    return ResultsFolder(root, invoking_user())
+    return ResultsFolder(root, say_once)
 
 
 def result_paths(

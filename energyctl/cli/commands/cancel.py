@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from energyctl.cli import options
+from energyctl.cli.output.lines import show
 from energyctl.system.workspace import Workspace
 
 
@@ -23,7 +24,7 @@ def cancel(workspace: Workspace, campaign: str | None, folder: str | None) -> in
 
     journal = find(results_folder(workspace, folder), campaign)
     commands.require()
-    for line in finish.cancel(journal, lambda line: click.echo(line, err=True)):
-        click.echo(line)
-    click.echo(f"{journal.name}: nothing is left in the queue")
+    for line in finish.cancel(journal, lambda line: show(line, err=True)):
+        show(line)
+    show(f"{journal.name}: nothing is left in the queue")
     return 0

@@ -12,18 +12,16 @@ import click
 
 from energyctl.cli import options
 from energyctl.cli.out_files import refuse_existing
-from energyctl.cli.problems import say
+from energyctl.cli.output.lines import say, show
 from energyctl.cli.progress import ProgressBar
 from energyctl.errors import SettingsError
-from energyctl.system.files import Created
-from energyctl.system.user import User, invoking_user
 from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
 if TYPE_CHECKING:
     from energyctl.results.export import Target
 
-TABLES = ("runs", "domains", "phases", "jobs", "iterations")
+TABLES = ("runs", "domains", "phases", "jobs", "iterations", "series")
 
 
 @click.command()
@@ -70,17 +68,16 @@ def export(
     from energyctl.results import export as exporting
 
     paths = result_paths(workspace, results, folder)
-    user = invoking_user()
     form = _format(kind, out)
-    targets = _targets(None if out == "-" else workspace.given(out), form, names, force, user)
+    targets = _targets(None if out == "-" else workspace.given(out), form, names, force)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="")
     with ProgressBar("reading results") as steps:
-        done = exporting.export(paths, targets, form, user, sys.stdout, say, steps)
+        done = exporting.export(paths, targets, form, sys.stdout, say, steps)
     for target in targets:
         if target.place is not None:
             rows, columns = done.written[target.table]
-            click.echo(f"wrote {target.place}: {count(rows, 'row')}, {count(columns, 'column')}")
+            show(f"wrote {target.place}: {count(rows, 'row')}, {count(columns, 'column')}")
     if done.problems:
         say(f"{count(len(done.problems), 'problem')}, named above")
     return int(bool(done.problems))
@@ -92,9 +89,7 @@ def _format(kind: str | None, out: str) -> Any:
     return kind or ("parquet" if out.endswith(".parquet") else "csv")
 
 
-def _targets(
-    out: Path | None, kind: str, names: Sequence[str], force: bool, user: User
-) -> list[Target]:
+def _targets(out: Path | None, kind: str, names: Sequence[str], force: bool) -> list[Target]:
     """What goes where; folders are made. Raises UsageError."""
     from energyctl.results.export import Target
 
@@ -122,15 +117,12 @@ def _targets(
         if target.place is not None:
             refuse_existing(target.place, force)
     if folder is not None:
-        _make(folder, user)
+        _make(folder)
     return targets
 
 
-def _make(folder: Path, user: User) -> None:
-    created = Created(folder, ())
+def _make(folder: Path) -> None:
     try:
-        with user.writing(folder.parent):
-            folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"{folder} cannot be made: {error.strerror}") from error
-    created.own(user)

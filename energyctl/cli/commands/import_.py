@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from energyctl.cli import options
-from energyctl.cli.problems import say
+from energyctl.cli.output.lines import say
 from energyctl.cli.progress import ProgressBar
 from energyctl.system.workspace import Workspace
 

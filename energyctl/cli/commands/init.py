@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from energyctl.cli.output.lines import show
+
 
 @click.command()
 @click.argument("folder", metavar="DIR")
@@ -17,6 +19,6 @@ def init(folder: str) -> int:
     from energyctl.system import workspace
 
     for path in workspace.init(Path(folder)):
-        click.echo(f"wrote {path}")
-    click.echo(f"next: energyctl -C {folder} run settings/quickstart.json")
+        show(f"wrote {path}")
+    show(f"next: energyctl -C {folder} run settings/quickstart.json")
     return 0

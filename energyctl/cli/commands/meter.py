@@ -46,6 +46,12 @@ def _names(
     callback=_names,
     help="Exit with 3 where one of them cannot be measured: cpu, dram, gpu.",
 )
+@click.option(
+    "--leave-out",
+    metavar="NAME[,NAME]",
+    callback=_names,
+    help="Leave these domains out of every figure, as dram-0.",
+)
 @click.argument("command", nargs=-1, required=True)
 def meter(
     command: tuple[str, ...],
@@ -54,11 +60,12 @@ def meter(
     interval: float,
     gpus: list[str] | None,
     require: list[str] | None,
+    leave_out: list[str] | None,
 ) -> int:
     """Measure the energy of any command.
 
     The command's output is untouched, the summary goes to standard error. The exit code is the
-    command's.
+    command's. Under sudo the command runs as root, as under `sudo perf stat`.
     """
     from energyctl.meters.command import meter_command
 
@@ -67,6 +74,7 @@ def meter(
         interval_seconds=interval,
         gpus=gpus,
         require=require or (),
+        leave_out=leave_out or (),
         out=out,
         json_path=json_path,
         stderr=sys.stderr,

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import click
 
 from energyctl.cli import options
+from energyctl.cli.output.lines import show
 from energyctl.cli.problems import show_problems
 from energyctl.errors import SettingsError
 from energyctl.system.files import replace_text, write_atomic
-from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
@@ -61,23 +61,23 @@ def migrate(
     target = None if out in (None, STANDARD_OUTPUT) else _target(workspace, path, str(out))
     migration = _decided(path, old, prefer)
     if migration.questions:
-        raise SettingsError(_undecided(path, migration.questions))
+        raise SettingsError(*_undecided(path, migration.questions))
     new = migration.text
     _say_changes(migration)
     to_stdout = out == STANDARD_OUTPUT
     for line in _difference(path, old, new):
-        click.echo(line, err=to_stdout)
+        show(line, err=to_stdout)
     code = _check(workspace, path, old, new, models)
     if to_stdout:
         click.echo(new, nl=False)
     elif target is not None:
         _write_new(target, new)
     elif old == new:
-        click.echo(f"{path}: is in today's words already")
+        show(f"{path}: is in today's words already")
     elif write or _confirmed(path):
         _overwrite(path, new)
     else:
-        click.echo("nothing was written: --write changes the file, --out FILE makes another")
+        show("nothing was written: --write changes the file, --out FILE makes another")
     return code
 
 
@@ -138,9 +138,9 @@ def _asked(path: Path, questions: Iterable[Question]) -> dict[str, str] | None:
         alike.setdefault((question.topic, tuple(question.choices)), []).append(question)
     answers: dict[str, str] = {}
     for (topic, choices), same in alike.items():
-        click.echo(f"\n{topic}:", err=True)
+        show("", f"{topic}:", err=True)
         for line in _places(path, same):
-            click.echo(f"  {line}", err=True)
+            show(f"  {line}", err=True)
         choice = click.prompt(
             f"which, for {count(len(same), 'place')}",
             type=click.Choice([*choices, "quit"]),
@@ -161,7 +161,7 @@ def _places(path: Path, questions: Sequence[Question]) -> Iterator[str]:
         yield f"… and {len(questions) - SHOWN_PLACES} more"
 
 
-def _undecided(path: Path, questions: Sequence[Question]) -> str:
+def _undecided(path: Path, questions: Sequence[Question]) -> list[str]:
     lines = []
     for topic in dict.fromkeys(question.topic for question in questions):
         same = [question for question in questions if question.topic == topic]
@@ -171,7 +171,7 @@ def _undecided(path: Path, questions: Sequence[Question]) -> str:
     lines.append(
         f"{path}: nothing was written; --prefer '{questions[0].where}=…' decides one place alone"
     )
-    return "\n".join(lines)
+    return lines
 
 
 # -- what is shown -----------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def _say_changes(migration: Migration) -> None:
         lines.setdefault(change.text, []).append(change.line)
     for text, numbers in lines.items():
         shown = ", ".join(map(str, numbers[:SHOWN_PLACES])) + ", …" * (len(numbers) > SHOWN_PLACES)
-        click.echo(f"{text} (line{'s' * (len(numbers) > 1)} {shown})", err=True)
+        show(f"{text} (line{'s' * (len(numbers) > 1)} {shown})", err=True)
 
 
 def _difference(path: Path, old: str, new: str) -> Iterator[str]:
@@ -208,7 +208,7 @@ def _check(workspace: Workspace, path: Path, old: str, new: str, models: str | N
         for text in (old, new)
     )
     show_problems(f"{path} (migrated)" if new != old else str(path), after.problems)
-    click.echo(f"before: {_counts(before)}; now: {_counts(after)}", err=True)
+    show(f"before: {_counts(before)}; now: {_counts(after)}", err=True)
     return SettingsError.exit_code if after.plan is None else int(after.invalid)
 
 
@@ -241,16 +241,12 @@ def _backup(path: Path) -> Path:
 
 def _overwrite(path: Path, text: str) -> None:
     path = path.resolve()
-    user, backup = invoking_user(), _backup(path)
-    with user.writing(path.parent):
-        shutil.copy2(path, backup)
-        user.own(backup)
-        replace_text(path, text, user.own)
-    click.echo(f"{path}: written; the old one is {backup.name}")
+    backup = _backup(path)
+    shutil.copy2(path, backup)
+    replace_text(path, text)
+    show(f"{path}: written; the old one is {backup.name}")
 
 
 def _write_new(path: Path, text: str) -> None:
-    user = invoking_user()
-    with user.writing(path.parent):
-        write_atomic(path, text, user.own)
-    click.echo(f"{path}: written")
+    write_atomic(path, text)
+    show(f"{path}: written")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import click
 
 from energyctl.cli import completers, options
-from energyctl.system.user import invoking_user
+from energyctl.cli.output.lines import show
 from energyctl.system.workspace import Workspace
-from energyctl.text import json_text
-
-if TYPE_CHECKING:
-    from energyctl.config.registry import Registry
+from energyctl.text import first_of, json_text
 
 
 @click.command()
@@ -34,13 +31,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --test: how long it may take.",
 )
-@click.option(
-    "--set",
-    "values",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="With --test: the value of a hyper-parameter. Repeatable.",
-)
+@options.values("With --test")
 @click.pass_obj
 def models(
     workspace: Workspace,
@@ -48,7 +39,7 @@ def models(
     as_json: bool,
     test: str | None,
     seconds: float,
-    values: tuple[str, ...],
+    values: Mapping[str, Any],
 ) -> int:
     """Show the registered trainings, or try one.
 
@@ -56,9 +47,10 @@ def models(
     """
     from energyctl.config import registry
 
-    entries = registry.read(workspace.given(models) if models else workspace.registry)
+    path = workspace.given(models) if models else workspace.registry
     if test is not None:
-        return _try(entries, workspace, test, seconds, values, as_json)
+        return _try(path, workspace, test, seconds, values, as_json)
+    entries = registry.read(path)
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.models import models_json, models_view
 
@@ -70,11 +62,11 @@ def models(
 
 
 def _try(
-    registry: Registry,
+    path: Path,
     workspace: Workspace,
     name: str,
     seconds: float,
-    values: Sequence[str],
+    values: Mapping[str, Any],
     as_json: bool,
 ) -> int:
     """0 where the entry is right, as far as the trial shows."""
@@ -82,28 +74,21 @@ def _try(
 
     from energyctl.campaign.training import trial
     from energyctl.campaign.training.invocations import Trainings
+    from energyctl.config import registry
 
-    repo, _, model = name.rpartition("/")
-    user = invoking_user()
-    trainings = Trainings.here(registry, workspace.root, user.environment(os.environ))
-    training = trial.values_of(trainings, repo, model, dict(_value(text) for text in values))
-    result = trial.trial(
-        trainings, training, user, seconds, lambda line: click.echo(line, err=True)
-    )
+    entry, (repo, model), wrong = registry.read_entry(path, name)
+    if wrong:
+        show(
+            f"warning: {path}: errors in other entries: {first_of(wrong, 5)}; "
+            "`energyctl validate` names them",
+            err=True,
+        )
+    trainings = Trainings.here(entry, workspace.root, os.environ)
+    training = trial.values_of(entry, repo, model, values)
+    result = trial.trial(trainings, training, seconds, lambda line: show(line, err=True))
     if as_json:
         click.echo(json_text(asdict(result)))
     else:
         for line in result.lines():
-            click.echo(line)
+            show(line)
     return 1 if result.problems else 0
-
-
-def _value(text: str) -> tuple[str, Any]:
-    """``NAME=VALUE``; the value as JSON where it is some, else as it stands."""
-    name, sign, value = text.partition("=")
-    if not sign:
-        raise click.UsageError(f"--set {text}: write NAME=VALUE")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value

@@ -55,7 +55,7 @@ def _no_plan(prepared: PreparedCampaign) -> dict[str, Any]:
 
 def _show(workspace: Workspace, prepared: PreparedCampaign, folder: str | None) -> None:
     """Every run, and why trainings could not start here."""
-    from energyctl.campaign.training import preflight
+    from energyctl.campaign.training import places, preflight
     from energyctl.campaign.training.invocations import Trainings
     from energyctl.cli.output import campaign
     from energyctl.cli.output.console import make_console
@@ -70,5 +70,5 @@ def _show(workspace: Workspace, prepared: PreparedCampaign, folder: str | None) 
     campaign.show_end(console, settings, estimates)
     campaign.show_passed_over(console, plan.passed_over, len(plan.passed_over))
     trainings = Trainings.here(registry, workspace.root, os.environ)
-    for problem in preflight.check(runs, trainings):
+    for problem in [*preflight.check(runs, trainings), *places.problems(runs)]:
         console.print_line(f"not ready: {problem}", "yellow")

@@ -10,7 +10,7 @@ import click
 
 from energyctl.cli import options
 from energyctl.cli.out_files import refuse_existing
-from energyctl.system.user import invoking_user
+from energyctl.cli.output.lines import show
 from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -119,8 +119,8 @@ def plot(
     drawing = plots.KINDS[chosen](runs, plots.PlotOptions(x, y, maximise, height))
     form = figure_files.form_of(place)
     figure = figure_files.figure(drawing.chart, drawing.rows, form, width, theme, dpi)
-    figure_files.save(place, figure, invoking_user())
-    click.echo(f"wrote {place}: {chosen}, {width / POINTS_PER_MM:.0f} mm wide")
+    figure_files.save(place, figure)
+    show(f"wrote {place}: {chosen}, {width / POINTS_PER_MM:.0f} mm wide")
     return int(bool(runs.problems))
 
 

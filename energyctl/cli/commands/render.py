@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from energyctl.cli import options
+from energyctl.cli.output.lines import show
 from energyctl.cli.problems import show_problems
 from energyctl.errors import SettingsError
 from energyctl.system.workspace import Workspace
@@ -51,6 +52,5 @@ def render(
         files = RunFiles.of(place, rendered_token(run))
         for path, text in ((files.entries, rendered.entries), (files.script, rendered.script)):
             path.write_text(text, encoding="utf-8")
-            results.user.own(path)
-            click.echo(str(path))
+            show(str(path))
     return int(prepared.invalid)

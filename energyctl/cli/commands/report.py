@@ -9,9 +9,9 @@ import click
 
 from energyctl.cli import options
 from energyctl.cli.out_files import refuse_existing
+from energyctl.cli.output.lines import show
 from energyctl.cli.progress import ProgressBar
 from energyctl.errors import MachineError, SettingsError
-from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
@@ -74,7 +74,7 @@ def _write(runs: Runs, place: Path, title: str | None) -> None:
     from energyctl.analysis.report.page import page
     from energyctl.results.table_writers import staging
 
-    with staging(invoking_user()) as staged:
+    with staging() as staged:
         fresh = staged.begin(place)
         with ProgressBar("drawing runs") as steps:
             calibrations = calibrations_of(runs)
@@ -85,4 +85,4 @@ def _write(runs: Runs, place: Path, title: str | None) -> None:
             raise MachineError(f"{place} cannot be written: {error.strerror}") from error
         staged.commit()
     size = place.stat().st_size / 1e6
-    click.echo(f"wrote {place}: {count(len(runs), 'run')}, {size:.1f} MB")
+    show(f"wrote {place}: {count(len(runs), 'run')}, {size:.1f} MB")

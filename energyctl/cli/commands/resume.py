@@ -48,12 +48,13 @@ def resume(
 
 def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
     from energyctl.campaign.campaign import of_journal, tidy
-    from energyctl.cli.conduct import close, conduct
+    from energyctl.cli.conduct import agreed_beside_unended, close, conduct
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.live import Progress
 
     refuse_if_held()
+    beside = agreed_beside_unended()
     console, outcome = make_console(), None
     with Progress(console, 0, 0, live=console.is_terminal and not plain) as progress:
         campaign, runs = of_journal(workspace, journal, progress)
@@ -65,9 +66,10 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
             folder, registry = journal.folder, campaign.registry
             estimates = output.show_plan(console, folder, settings, registry, left)
             progress.ends = output.show_end(console, settings, estimates)
+            campaign.beside_unended = beside
             outcome = conduct(campaign, progress)
         else:
-            tidy(workspace, journal.folder.user, progress)
+            tidy(workspace, progress)
     failed = not journal.succeeded()
     if outcome is not None:
         return close(console, outcome, failed)

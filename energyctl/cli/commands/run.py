@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--runs", metavar="N", type=click.IntRange(min=1), help="Without FILE: how many runs to do."
 )
+@options.values("Without FILE")
 @click.pass_obj
 def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     """Run every experiment of a settings file.
@@ -53,7 +54,8 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     Without FILE, train one model alone: --repo and --model name it.
     """
     from energyctl.campaign import prepare
-    from energyctl.cli.conduct import close, conduct
+    from energyctl.campaign.training import places
+    from energyctl.cli.conduct import agreed_beside_unended, close, conduct
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.live import Progress
@@ -64,8 +66,10 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     if prepared.settings is None or prepared.plan is None:
         return SettingsError.exit_code
     runs = prepare.runs_to_start(prepared, given["only"], given["strict"])
+    beside = False
     if not given["dry_run"]:
         refuse_if_held()
+        beside = agreed_beside_unended()
     settings, plan = prepared.settings, prepared.plan
     folder, console = results_folder(workspace, given["folder"]), make_console()
     estimates = output.show_plan(console, folder, settings, prepared.registry, runs, plan.seed)
@@ -75,11 +79,13 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     with Progress(console, total, len(runs), live=live, ends=ends) as progress:
         rendered = given["rendered"] and workspace.given(given["rendered"])
         campaign = prepare.campaign_of(prepared, runs, folder, rendered, progress)
-        output.show_meters(console, settings)
+        places.find(runs)
+        output.show_meters(console, campaign.metered_gpus)
         if given["dry_run"]:
             prepare.check(campaign)
             console.print_line("dry run: nothing was started")
             return int(prepared.invalid)
+        campaign.beside_unended = beside
         outcome = conduct(campaign, progress)
     return close(console, outcome, prepared.invalid)
 
@@ -87,31 +93,39 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
 def _prepared(workspace: Workspace, file: str | None, given: Mapping[str, Any]) -> PreparedCampaign:
     """The settings file, or the one that ``--repo … --model …`` stand for."""
     from energyctl.campaign import prepare
-    from energyctl.config import settings
+    from energyctl.campaign.training import trial
+    from energyctl.config import registry, settings
 
     models, seed, folder = given["models"], given["seed"], given["folder"]
     inline = [f"--{n}" for n in ("repo", "model", "mutate", "runs") if given[n] is not None]
+    inline += ["--set"] * bool(given["values"])
     if file is not None and inline:
         raise click.UsageError(f"{inline[0]} goes without a settings file")
     if file is not None:
         return prepare.prepare_file(workspace, file, models, seed, folder)
     if not given["repo"] or not given["model"]:
         raise click.UsageError("name a settings file, or --repo R --model M")
-    text = _inline_settings(given["repo"], given["model"], given["mutate"], given["runs"])
-    document = settings.parse(text, "(command line)")
     models, folder = (name and workspace.given(name) for name in (models, folder))
+    if given["values"]:
+        known = registry.read(models or workspace.registry)
+        trial.values_of(known, given["repo"], given["model"], given["values"])
+    text = _inline_settings(given)
+    document = settings.parse(text, "(command line)")
     return prepare.prepare(workspace, document, text, models, seed, folder)
 
 
-def _inline_settings(repo: str, model: str, mutate: str | None, runs: int | None) -> str:
+def _inline_settings(given: Mapping[str, Any]) -> str:
+    repo, model = given["repo"], given["model"]
     experiment: dict[str, Any] = {"repo": repo, "model": model, "mode": "default"}
-    if mutate:
-        names = [name.strip() for name in mutate.split(",")]
+    if given["values"]:
+        experiment["hyperparameters"] = given["values"]
+    if given["mutate"]:
+        names = [name.strip() for name in given["mutate"].split(",")]
         experiment |= {"mode": "mutation", "mutate": names}
     return json.dumps(
         {
             "experiment_name": f"{repo}_{model}",
-            "runs_per_config": runs or 1,
+            "runs_per_config": given["runs"] or 1,
             "experiments": [experiment],
         }
     )

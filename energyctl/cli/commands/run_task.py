@@ -39,6 +39,8 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
             return 0
         outcome = task.carry_out(mine, progress, lambda: progress.ends)
     show_results(console, outcome.results)
+    for line in outcome.paused:
+        console.print_line(line)
     if outcome.interrupted is None:
         return int(any(result["status"] != "succeeded" for result in outcome.results))
     if task.goes_on(mine, outcome):

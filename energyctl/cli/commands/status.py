@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from energyctl.cli import options
+from energyctl.cli.output.lines import show
 from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
 
@@ -19,7 +20,7 @@ def status(workspace: Workspace, as_json: bool) -> int:
     """
     from energyctl.campaign.status import status_of
     from energyctl.cli.output import slurm
-    from energyctl.cli.output.status import status_text
+    from energyctl.cli.output.status import status_lines
     from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm.overview import Overviews, newest
 
@@ -29,7 +30,7 @@ def status(workspace: Workspace, as_json: bool) -> int:
         cluster = None if across_nodes is None else across_nodes.to_json()
         click.echo(json_text({**here, "cluster": cluster}))
         return 0
-    click.echo(status_text(here))
+    show(*status_lines(here))
     if across_nodes is not None:
-        click.echo("\n".join(slurm.status_lines(across_nodes)))
+        show(*slurm.status_lines(across_nodes))
     return 0

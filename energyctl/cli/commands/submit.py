@@ -61,7 +61,7 @@ def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
     rendered = given["rendered"] and workspace.given(given["rendered"])
     with Progress(console, len(runs), len(runs), live=False) as progress:
         campaign = prepare.campaign_of(prepared, runs, folder, rendered, progress)
-        prepare.check(campaign)
+        prepare.check(campaign, elsewhere=True)
     if given["dry_run"]:
         submission.print_scripts(workspace, settings.experiment_name, folder, runs, wanted)
         return int(prepared.invalid)

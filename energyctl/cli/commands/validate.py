@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from energyctl.cli import completers, options
-from energyctl.cli.problems import say, show_problems
+from energyctl.cli.output.lines import say, show
+from energyctl.cli.problems import show_problems
 from energyctl.errors import SettingsError
 from energyctl.system.workspace import Workspace
 from energyctl.text import count
@@ -22,12 +24,18 @@ PROBLEMS = SettingsError.exit_code
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=completers.settings_files)
 @options.models
+@click.option(
+    "--static",
+    is_flag=True,
+    help="Judge the files alone: look for no clone, interpreter or data.",
+)
 @click.pass_obj
-def validate(workspace: Workspace, files: tuple[str, ...], models: str | None) -> int:
+def validate(workspace: Workspace, files: tuple[str, ...], models: str | None, static: bool) -> int:
     """Name all problems of settings files and of the registry.
 
     Each is named with its place and a suggestion. A FILE may be a registry itself. Without FILE,
-    the registry alone is validated.
+    the registry alone is validated. For settings, what their trainings need is looked for, too:
+    clones, interpreters, data, imports.
     """
     from energyctl.config import settings
 
@@ -43,7 +51,7 @@ def validate(workspace: Workspace, files: tuple[str, ...], models: str | None) -
             if path.resolve() not in checked or usable:
                 worst = max(worst, _registry(document, announce=True))
         elif usable:
-            worst = max(worst, _planned(workspace, file, models))
+            worst = max(worst, _planned(workspace, file, models, static))
         else:
             show_problems(str(path), settings.check(document).problems)
     return worst
@@ -75,17 +83,20 @@ def _registry(document: Document | None, *, announce: bool) -> int:
     show_problems(name, problems)
     if problems:
         return PROBLEMS
+    show_problems(name, registry.warnings(document.data, document))
     if announce:
         entries = registry.parse(document.data, name).repositories.values()
         repositories = "repository" if len(entries) == 1 else "repositories"
         models = count(sum(len(one.models) for one in entries), "model")
-        click.echo(f"{name}: {len(entries)} {repositories}, {models}")
+        show(f"{name}: {len(entries)} {repositories}, {models}")
     return 0
 
 
-def _planned(workspace: Workspace, file: str, models: str | None) -> int:
+def _planned(workspace: Workspace, file: str, models: str | None, static: bool) -> int:
     """The exit code for a settings file, judged with a registry that is fine."""
     from energyctl.campaign.prepare import prepare_file
+    from energyctl.campaign.training import preflight
+    from energyctl.campaign.training.invocations import Trainings
 
     try:
         prepared = prepare_file(workspace, file, models, 0)
@@ -96,7 +107,11 @@ def _planned(workspace: Workspace, file: str, models: str | None) -> int:
     if prepared.plan is None:
         return PROBLEMS
     runs, invalid = prepared.plan.runs, len(prepared.plan.invalid_experiments)
-    click.echo(
-        f"{prepared.name}: {count(len(runs), 'run')}, {count(invalid, 'invalid experiment')}"
-    )
-    return int(prepared.invalid)
+    trainings = Trainings.here(prepared.registry, workspace.root, os.environ)
+    missing = [] if static else preflight.check(runs, trainings)
+    for line in missing:
+        show(f"{prepared.name}: error: {line}", err=True)
+    unseen = "; clones, interpreters and data were not looked for" if static else ""
+    figures = f"{count(len(runs), 'run')}, {count(invalid, 'invalid experiment')}"
+    show(f"{prepared.name}: {figures}{unseen}")
+    return PROBLEMS if missing else int(prepared.invalid)

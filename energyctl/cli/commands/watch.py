@@ -7,6 +7,7 @@ import os
 import click
 
 from energyctl.cli import options
+from energyctl.cli.output.lines import say_once, show
 from energyctl.system.workspace import Workspace
 
 
@@ -30,13 +31,13 @@ def watch(workspace: Workspace, once: bool, interval: float) -> int:
     from energyctl.slurm.overview import Overviews
 
     os.nice(10)
-    watcher = Watcher(workspace)
+    watcher = Watcher(workspace, say_once)
     journal = watcher.journal_of_cluster()
     if journal is None:
         return follow.show_once(watcher) if once else follow.follow(watcher, interval)
     overviews = Overviews(journal)
     if once:
-        click.echo("\n".join(slurm.status_lines(overviews.look())))
+        show(*slurm.status_lines(overviews.look()))
     else:
         follow.watch_cluster(overviews, interval)
     return 0

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from energyctl.campaign.estimates import estimate_seconds
+from energyctl.campaign.rest import seconds_at_the_end
 from energyctl.cli.output import tables
 from energyctl.cli.output.console import LineConsole
 from energyctl.config.plan import Run, SkippedValues
@@ -52,7 +53,7 @@ def show_end(
     known = [seconds for seconds in estimates if seconds is not None]
     if not known or len(known) < len(estimates):
         return None
-    total = sum(known) + settings.cooldown_seconds * (len(known) - 1)
+    total = sum(known) + settings.cooldown_seconds * (len(known) - 1) + seconds_at_the_end(settings)
     ends = time.time() + total
     clock = time.strftime("%Y-%m-%d %H:%M", time.localtime(ends))
     console.print_line(f"about {duration(total)}, until {clock}")
@@ -67,9 +68,9 @@ def show_passed_over(
         console.print_line(line)
 
 
-def show_meters(console: LineConsole, settings: Settings) -> None:
-    """The meters of the campaign; they are opened for it, and closed."""
-    meters, _ = open_meters(gpus=settings.gpus)
+def show_meters(console: LineConsole, gpus: Sequence[int | str] | None) -> None:
+    """The meters of the campaign, which meters these *gpus*; they are opened for it, and closed."""
+    meters, _ = open_meters(gpus=gpus)
     try:
         console.print(tables.meters_table(describe(meters)))
     finally:

@@ -4,21 +4,39 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
+
+from energyctl.text import printable
 
 
 class LineConsole(Console):
-    """Prints text as it is, whatever brackets it holds.
+    """Prints text as it is, whatever brackets it holds, and nothing in it commands the terminal.
 
-    Its reader may go away: rich would end the whole program then.
+    A string is one line, also in a table's cell; of a `Text`, line ends are kept. Its reader may
+    go away: rich would end the whole program then.
     """
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            if not control and not text.isprintable():
+                text = "\n".join(printable(line) for line in text.split("\n"))
+            yield Segment(text, style, control)
 
     def print_line(self, text: str, style: str | None = None) -> None:
         """A line, however long."""

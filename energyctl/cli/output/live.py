@@ -20,7 +20,7 @@ from energyctl.cli.output.tables import presence, total_energy
 from energyctl.cli.output.watch import screen
 from energyctl.config.plan import Run
 from energyctl.results.schema import Result
-from energyctl.text import duration
+from energyctl.text import duration, printable
 
 PLAIN_EVERY_SECONDS = 60.0
 LAST_LINES_SECONDS = 10.0
@@ -97,7 +97,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """One line with the time. Returns at once, whatever becomes of the output."""
-        self._lines.put(Text(f"{time.strftime('%H:%M:%S')}  {text}"))
+        self._lines.put(Text(printable(f"{time.strftime('%H:%M:%S')}  {text}")))
 
     def _print(self) -> None:
         """Prints in a thread of its own: a reader that stalls (Ctrl-S, a pager) or is gone must

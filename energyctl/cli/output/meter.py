@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TextIO
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.cli.output.console import make_table
+from energyctl.cli.output.console import LineConsole, make_table
 from energyctl.energy import DomainEnergy, Energy
 from energyctl.text import energy as energy_words
-from energyctl.text import energy_unit, power
+from energyctl.text import energy_unit, power, printable
 
 WIDTH = 120  # of the summary where it goes to no terminal
 
@@ -20,12 +19,12 @@ WIDTH = 120  # of the summary where it goes to no terminal
 def summary(energy: Energy, warnings: Sequence[str], stderr: TextIO | None) -> str:
     """For people: a table of the domains, and the warnings; coloured where *stderr* shows it."""
     terminal = stderr is not None and stderr.isatty()
-    console = Console(file=stderr, highlight=False, width=None if terminal else WIDTH)
+    console = LineConsole(file=stderr, highlight=False, width=None if terminal else WIDTH)
     with console.capture() as captured:
         console.print()
         console.print(energy_table(energy))
     lines = [line.rstrip() for line in captured.get().splitlines()]
-    lines += [f"energyctl: warning: {warning}" for warning in warnings]
+    lines += [printable(f"energyctl: warning: {warning}") for warning in warnings]
     return "\n".join(lines) + "\n"
 
 
@@ -60,6 +59,9 @@ def _figures(
 def _notes(entry: DomainEnergy) -> list[str]:
     notes = [] if entry.domain.measured else ["estimated"]
     notes += [] if entry.domain.in_total else ["not in the total"]
+    if acceptance := entry.domain.acceptance:
+        accepted = acceptance.verdict == "accepted"
+        notes.append(f"accepted {acceptance.date}" if accepted else "not accepted")
     return notes + (["see the warnings"] if entry.joules is None else [])
 
 

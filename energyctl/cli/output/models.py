@@ -11,14 +11,25 @@ from rich.table import Table
 from rich.text import Text
 
 from energyctl.cli.output.console import make_table
-from energyctl.config.registry import Hyperparameter, Metric, Registry, Repository, Step
+from energyctl.config.registry import (
+    Container,
+    Hyperparameter,
+    Metric,
+    Registry,
+    Repository,
+    Step,
+)
+from energyctl.text import printable
 
 _COLUMNS = ("hyper-parameter", "type", "default", "mutated within", "valid", "reaches it by")
 _STEP_FIELDS = (
     "name", "command", "train_script", "metered", "timeout_seconds", "accepted_exit_codes",
     "roles", "values",
 )  # fmt: skip
-_METRIC_FIELDS = ("name", "pattern", "file", "select", "scale", "required")
+_METRIC_FIELDS = (
+    *("name", "pattern", "column", "key", "tag", "file", "select", "scale", "required"),
+    *("series", "reach", "better"),
+)
 
 
 def models_view(registry: Registry) -> Group:
@@ -26,8 +37,8 @@ def models_view(registry: Registry) -> Group:
     parts: list[Any] = []
     for repository in registry.repositories.values():
         heading = f"{repository.name}: {', '.join(repository.models)}"
-        parts.append(Text(heading, style="bold"))
-        parts += [Text(f"  {name}: {text}") for name, text in _facts(repository)]
+        parts.append(Text(printable(heading), style="bold"))
+        parts += [Text(printable(f"  {name}: {text}")) for name, text in _facts(repository)]
         parts.append(_parameters(repository) if repository.hyperparameters else Text(""))
     return Group(*parts)
 
@@ -44,7 +55,9 @@ def _facts(repository: Repository) -> Iterator[tuple[str, str]]:
         ("clone", repository.path),
         ("data", repository.data),
         ("interpreter", repository.interpreter),
+        ("container", repository.container and _container(repository.container)),
         ("needs", ", ".join([*repository.needed_files, *repository.needed_imports])),
+        ("prepared by", " ".join(repository.prepare.command or ()) if repository.prepare else ""),
     ):
         if text:
             yield name, text
@@ -53,6 +66,8 @@ def _facts(repository: Repository) -> Iterator[tuple[str, str]]:
     if repository.workspace != "in_place":
         writes = f", writes {', '.join(repository.writes)}" if repository.writes else ""
         yield "workspace", f"{repository.workspace}, fresh for each run and role{writes}"
+    for role, place in repository.place.items():
+        yield f"{role} on", place.words
     for name, globs in (("keeps", repository.keep), ("deletes", repository.delete)):
         if globs:
             yield name, ", ".join(globs)
@@ -64,6 +79,8 @@ def _facts(repository: Repository) -> Iterator[tuple[str, str]]:
         yield f"metric {metric.name}", _metric(metric)
     if repository.progress:
         yield "progress", repository.progress
+    for constraint in repository.constraints:
+        yield "constraint", constraint.text
 
 
 def _step(repository: Repository, step: Step) -> str:
@@ -82,12 +99,21 @@ def _step(repository: Repository, step: Step) -> str:
     return program + (f" ({', '.join(notes)})" if notes else "")
 
 
+def _container(container: Container) -> str:
+    """``docker run --gpus all trainer:1, with /srv/data``."""
+    words = shlex.join([container.runtime, "run", *container.args, container.image])
+    return ", with ".join([words, ", ".join(container.mounts)][: 1 + bool(container.mounts)])
+
+
 def _metric(metric: Metric) -> str:
     notes = ["required"] if metric.required else []
     notes += [metric.select] if metric.select != "last" else []
     notes += [f"times {metric.scale:g}"] if metric.scale != 1 else []
     notes += [f"from {metric.file}"] if metric.file else []
-    return metric.pattern + (f" ({', '.join(notes)})" if notes else "")
+    notes += ["series"] if metric.series else []
+    notes += [f"to reach {metric.reach:g}"] if metric.reach is not None else []
+    where = metric.pattern if metric.pattern is not None else metric.way
+    return where + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _parameters(repository: Repository) -> Table:
@@ -115,6 +141,8 @@ def _cells(parameter: Hyperparameter, repository: Repository) -> list[str]:
 
 
 def _default(parameter: Hyperparameter) -> str:
+    if parameter.value is not None:
+        return f"= {parameter.value.text}"
     return "" if parameter.default is None else str(parameter.default)
 
 
@@ -135,6 +163,8 @@ def _way(parameter: Hyperparameter, repository: Repository) -> str:
         return shlex.join(parameter.template).replace("{value}", "VALUE")
     if parameter.env_var:
         return f"{parameter.env_var}=VALUE in the environment"
+    if parameter.config:
+        return f"{parameter.config.key} in {parameter.config.file}"
     if parameter.position is not None:
         return f"position {parameter.position}"
     placed = [e for step in repository.steps for e in step.command or () if _holds(e, parameter)]
@@ -156,6 +186,7 @@ def _resolved(repository: Repository) -> dict[str, Any]:
         "steps": [_fields(step, _STEP_FIELDS) for step in repository.steps],
         "workspace": {"kind": repository.workspace, "writes": repository.writes},
         "metrics": [_fields(metric, _METRIC_FIELDS) for metric in repository.all_metrics],
+        "constraints": [constraint.text for constraint in repository.constraints],
         "models": {model: _model(repository, model) for model in repository.models},
     }
 
@@ -173,6 +204,7 @@ def _model(repository: Repository, model: str) -> dict[str, Any]:
             name: {
                 "type": one.type,
                 "default": one.default,
+                "value": None if one.value is None else one.value.text,
                 "range": None if one.low is None else [one.low, one.high],
                 "choices": one.choices or None,
                 "bounds": None if one.least is None else [one.least, one.greatest],

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from energyctl.results.phases import phase_words
 from energyctl.slurm.overview import LIMITED, Overview, RunNow
-from energyctl.text import count, duration, energy, energy_unit, one_line, power
+from energyctl.text import count, duration, energy, energy_unit, one_line, power, printable
 
 STYLES = {"succeeded": "green", "failed": "red", "running": "bold", "missing": "yellow"}
 SHOWN_RUNS = 40
@@ -156,9 +156,9 @@ def screen(seen: Overview, height: int) -> Group:
     left = seconds_left(seen)
     if left is not None:
         line.append(f"  about {duration(left)} left", style="default")
-    sentences = [Text(sentence, style="yellow") for sentence in advice(seen)]
+    sentences = [Text(printable(sentence), style="yellow") for sentence in advice(seen)]
     table = run_table(seen, max(1, height - 4 - len(sentences)))
-    return Group(Text(headline(seen), style="bold"), line, table, *sentences)
+    return Group(Text(printable(headline(seen)), style="bold"), line, table, *sentences)
 
 
 def plain(seen: Overview) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -14,7 +14,7 @@ from energyctl.results.phases import phase_words
 from energyctl.text import count, duration, one_line, powers, present
 
 
-def status_text(status: Mapping[str, Any]) -> str:
+def status_lines(status: Mapping[str, Any]) -> list[str]:
     """A few lines: who holds the machine, what runs, under which load, at which power."""
     lines = [f"workspace   {status['workspace']}"]
     daemon = status["daemon"]
@@ -25,7 +25,9 @@ def status_text(status: Mapping[str, Any]) -> str:
         if status["unfinished"]:
             lines.append(f"unfinished  {_unfinished(status['unfinished'])}")
     else:
-        lines.append(f"campaign    {_holder(campaign)}")
+        lines.append(f"campaign    {holder(campaign)}")
+    if status.get("lock_problem"):
+        lines.append(f"            {status['lock_problem']}")
     if run is not None:
         lines.append(f"run         {run['index']} of {run['of']}  {run['experiment_id']}")
         lines.append(
@@ -43,10 +45,10 @@ def status_text(status: Mapping[str, Any]) -> str:
         pid = "" if left["pid"] is None else f"pid {left['pid']} "
         place = left["workspace"] or "an unknown workspace"
         lines.append(f"left over   {pid}{left['command']} ({left['why']}) in {place}")
-    return "\n".join(lines)
+    return lines
 
 
-def _holder(campaign: Mapping[str, Any]) -> str:
+def holder(campaign: Mapping[str, Any]) -> str:
     """Who holds the machine: what the lock's file says of it."""
     parts = [str(campaign.get("campaign") or "of unknown name")]
     if campaign.get("user"):
@@ -88,7 +90,8 @@ def print_examination(examination: Mapping[str, Any], console: Console) -> None:
         if not any(cure in warning for cure in cures):
             console.print(f"warning: {warning}", markup=False)
     console.print()
-    console.print("\n".join(_facts(examination)), markup=False, soft_wrap=True)
+    for line in _facts(examination):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _facts(examination: Mapping[str, Any]) -> list[str]:
@@ -97,14 +100,21 @@ def _facts(examination: Mapping[str, Any]) -> list[str]:
     lines = [
         f"cpu         {facts['cpu']}, {facts['logical_cpus']} logical CPUs",
         *_gpu_lines(examination),
+        *self_test_lines(examination["self_test"]),
         f"governor    {', '.join(governor['now'] or ['none'])}",
         *([f"            {governor['problem']}"] if governor["problem"] else []),
         "perf        " + ("none" if paranoid is None else f"perf_event_paranoid {paranoid}"),
-        f"supervisord {examination['supervisor'] or 'not installed: pip install supervisor'}",
+        f"supervisord {examination['supervisor'] or 'not installed'}",
+        *([f"            {problem}"] if (problem := examination["supervisor_problem"]) else []),
         f"energyctl   {facts['energyctl']} on Python {facts['python']}, {facts['os']}",
     ]
-    if examination["campaign"]:
-        lines.append(f"campaign    {examination['campaign'].get('campaign')} is running")
+    lines += [f"            {problem}" for problem in examination["dependencies"]]
+    if place := examination["changeable_installation"]:
+        lines.append(f"            root runs it under sudo, and you may change {place}")
+    if examination["campaign"] is not None:
+        lines.append(f"campaign    {holder(examination['campaign'])}")
+    if examination["lock_problem"]:
+        lines.append(f"lock        {examination['lock_problem']}")
     return lines
 
 
@@ -119,6 +129,11 @@ def _gpu_lines(examination: Mapping[str, Any]) -> list[str]:
             + ("unknown" if limit is None else f"{limit:g} W")
             + f", persistence mode {persistence}",
         ]
+        lines += [
+            f"            {acceptance['claim']}"
+            for name, acceptance in examination["acceptances"].items()
+            if name.rpartition("-")[2] == str(gpu["index"])
+        ]
         if mode is False:
             lines.append("            sudo nvidia-smi -pm 1 keeps its driver, and counter, loaded")
         lines += [
@@ -129,6 +144,19 @@ def _gpu_lines(examination: Mapping[str, Any]) -> list[str]:
     if lines and examination["gpu_processes_missing"]:
         lines.append(f"            {examination['gpu_processes_missing']}")
     return lines
+
+
+def self_test_lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each counter that was held against a power; one for all others that count."""
+    alone = [c["domain"] for c in checks if c["verdict"] == "agreed" and c["power_watts"] is None]
+    lines = [
+        f"{check['domain']} {check['verdict']}: {check['words']}"
+        for check in checks
+        if check["domain"] not in alone
+    ]
+    if alone:
+        lines.append(f"{', '.join(alone)}: no power to hold the counter against; it moves")
+    return [("self-test   " if i == 0 else " " * 12) + line for i, line in enumerate(lines)]
 
 
 def _process_line(process: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import click
 
 from energyctl.campaign.journal import Journal
 from energyctl.cli.output.console import LineConsole
-from energyctl.cli.problems import say
+from energyctl.cli.output.lines import say
 from energyctl.config.plan import Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings, Slurm

@@ -11,9 +11,10 @@ from rich.text import Text
 
 from energyctl import text
 from energyctl.cli.output.console import make_table
-from energyctl.config.plan import Run, SkippedValues
+from energyctl.config.places import Place
+from energyctl.config.plan import BackgroundJob, Run, SkippedValues
 from energyctl.meters import Row
-from energyctl.results import reader
+from energyctl.results import reach, reader
 from energyctl.results.schema import Result
 
 _STATUS_STYLE = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
@@ -24,19 +25,27 @@ def plan_table(runs: Sequence[Run], estimates: Sequence[float | None], most: int
     table = make_table("run", "mode", "foreground", "values", "background", "takes")
     for run, seconds in list(zip(runs, estimates, strict=True))[:most]:
         training = run.foreground
-        load = ", ".join(
-            f"{job.training.repo} / {job.training.model}" + f" x{job.copies}" * (job.copies > 1)
-            for job in run.background
-        )
+        load = ", ".join(map(_job_words, run.background))
         table.add_row(
             str(run.index),
             run.mode,
-            f"{training.repo} / {training.model}",
+            f"{training.repo} / {training.model}" + _on([run.place]),
             text.values(training.hyperparameters, run.mutated or None),
             load,
             "?" if seconds is None else f"~{text.duration(seconds)}",
         )
     return table
+
+
+def _job_words(job: BackgroundJob) -> str:
+    copies = f" x{job.copies}" if job.copies > 1 else ""
+    return f"{job.training.repo} / {job.training.model}{copies}{_on(job.places)}"
+
+
+def _on(places: Sequence[Place]) -> str:
+    """`` on GPU 1, CPUs 0-7``; of copies that are placed apart, one after the other."""
+    words = list(dict.fromkeys(place.words or "any" for place in places))
+    return "" if words in ([], ["any"]) else f" on {'; '.join(words)}"
 
 
 def passed_over_lines(skipped: Sequence[SkippedValues], most: int) -> list[str]:
@@ -69,7 +78,7 @@ def meters_table(rows: Sequence[Row]) -> Group:
             row.domain or "-",
             row.covers,
             row.source.replace(" energy", ""),
-            _state(row),
+            meter_state(row),
             "" if row.watts is None else text.power(row.watts),
             _update_words(row),
             "" if row.step_joules is None else text.small_energy(row.step_joules),
@@ -89,7 +98,7 @@ def _update_words(row: Row) -> str:
     return "≤ " * row.at_most + text.short_duration(row.update_seconds)
 
 
-def _state(row: Row) -> str:
+def meter_state(row: Row) -> str:
     if not row.needed:
         return "not needed"
     if not row.readable:
@@ -101,7 +110,9 @@ def _state(row: Row) -> str:
 
 def closing_table(results: Sequence[Result]) -> Table:
     """One row a run: how it ended, what it took, what it found."""
-    table = make_table("run", "status", "took", "energy", "background", "metrics")
+    some = any(result.get("reach") for result in results)
+    more = ["until a value was reached"] if some else []
+    table = make_table("run", "status", "took", "energy", "background", "metrics", *more)
     unit = text.energy_unit(reader.total_energy(result).joules for result in results)
     for result in results:
         status = str(result["status"])
@@ -114,6 +125,7 @@ def closing_table(results: Sequence[Result]) -> Table:
             total_energy(result, unit),
             presence(result),
             text.values(metrics),
+            *([Text(text.printable("; ".join(reach.words(result))))] if some else []),
         )
     return table
 

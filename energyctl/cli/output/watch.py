@@ -16,7 +16,7 @@ from energyctl.campaign.watcher import STALE_SECONDS, CampaignProgress, Scene
 from energyctl.cli.output.run_view import job_words, phase, plain_line, progress
 from energyctl.config.plan import Run
 from energyctl.results.phases import TRAINING, kind_of, phase_words
-from energyctl.text import count, duration, energy, energy_unit, power, values
+from energyctl.text import count, duration, energy, energy_unit, power, printable, values
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 PARALLEL = ("idle", "background_start", "background_only", "foreground", "background_stop")
@@ -29,8 +29,9 @@ def screen(scene: Scene, width: int, height: int) -> Group:
 
 
 def _fitted(line: Text, width: int) -> Text:
-    """Cut at the terminal's width, by the width of its characters."""
+    """One line, cut at the terminal's width, by the width of its characters."""
     fitted = line.copy()
+    fitted.plain = printable(fitted.plain)
     fitted.no_wrap, fitted.overflow = True, "ellipsis"
     fitted.truncate(width, overflow="ellipsis")
     return fitted
@@ -135,10 +136,8 @@ def sparkline(readings: Sequence[float | None], width: int) -> str:
         return " " * width
     low, high = min(known), max(known)
     span = max(high - low, 0.02 * abs(high), 1e-9)
-    cells = (
-        " " if watts is None else BLOCKS[min(7, int((watts - low) / span * 8))]
-        for watts in readings[-width:]
-    )
+    levels = (None if watts is None else (watts - low) / span * 8 for watts in readings[-width:])
+    cells = (" " if n is None else BLOCKS[int(n) if n < 7 else 7] for n in levels)
     return "".join(cells).rjust(width)
 
 
@@ -162,7 +161,7 @@ def _foreground(scene: Scene, view: View, width: int) -> Iterator[Text]:
     if view.progress is not None:
         yield _bar(scene, view, width)
     for line in scene.lines:
-        yield Text(f"> {_clean(line)}", style="dim")
+        yield Text(f"> {line}", style="dim")
 
 
 def _bar(scene: Scene, view: View, width: int) -> Text:
@@ -177,12 +176,6 @@ def _bar(scene: Scene, view: View, width: int) -> Text:
     line = Text("training ")
     line.append("━" * full, style="green").append("━" * (room - full), style="dim")
     return line.append(f" {text}")
-
-
-def _clean(line: str) -> str:
-    """What a terminal would show of a log's line: no colours, no control characters."""
-    plain = Text.from_ansi(line).plain
-    return "".join(c if c.isprintable() else " " for c in plain).strip()
 
 
 def _queue(scene: Scene, width: int) -> Iterator[Text]:

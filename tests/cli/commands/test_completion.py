@@ -27,7 +27,12 @@ def workspace(tmp_path: Path) -> Path:
     (tmp_path / "settings").mkdir()
     (tmp_path / "settings" / "lr study.json").write_text("{}")
     (tmp_path / "settings" / "x.json").write_text("{}")
-    registry = {"models": {"front": {"models": ["small", "large"]}, "back": {"models": ["m"]}}}
+    registry = {
+        "models": {
+            "front": {"models": ["small", "large"], "supported_hyperparams": {"lr": {}}},
+            "back": {"models": ["m"]},
+        }
+    }
     (tmp_path / "settings" / "models_config.json").write_text(json.dumps(registry))
     (tmp_path / "results" / "campaigns").mkdir(parents=True)
     (tmp_path / "results" / "campaigns" / "20300317_lr.jsonl").write_text("")
@@ -56,6 +61,8 @@ def test_commands_options_and_values_are_completed(workspace: Path) -> None:
     assert completed(workspace, "models", "--test", "front/") == ["front/large", "front/small"]
     assert completed(workspace, "run", "--repo", "b") == ["back"]
     assert completed(workspace, "run", "--repo", "back", "--model", "") == ["m"]
+    assert completed(workspace, "run", "--repo", "front", "--set", "l") == ["lr="]
+    assert completed(workspace, "models", "--test", "front/small", "--set", "") == ["lr="]
     found = completed(workspace, "export", "results/2030")
     assert found == ["results/20300317_174640_front_small.json"]
     assert completed(workspace, "completion", "f") == ["fish"]
