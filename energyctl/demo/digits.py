@@ -1,4 +1,4 @@
-"""Trains a network to read handwritten digits: ``python -m energyctl.demo.digits --epochs 8``.
+"""Trains a network to read handwritten digits: ``python digits.py --epochs 8``.
 
 A perceptron with one hidden layer (64 pixels → hidden units with tanh → softmax over 10 digits),
 trained by stochastic gradient descent with momentum on 1,297 images, tested on 500. Written in
@@ -29,7 +29,7 @@ Image = tuple[list[float], int]
 def load() -> tuple[list[Image], list[Image]]:
     """Training and test images: pixels scaled to 0…1, with a 1 behind them for the bias."""
     images = []
-    with gzip.open(DATA, "rt") as file:
+    with gzip.open(DATA, "rt", encoding="utf-8") as file:
         for line in file:
             *pixels, digit = (int(float(value)) for value in line.split(","))
             images.append(([pixel / 16 for pixel in pixels] + [1.0], digit))
