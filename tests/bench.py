@@ -12,15 +12,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import energyctl
-from energyctl.system import workspace
-from energyctl.system.private_folder import runtime_path
+from energyctl.system import processes, workspace
+from energyctl.system.owner import Owner, pids_of
+from energyctl.system.private_folder import inode_of, runtime_path
 from energyctl.system.user import invoking_user
 
 DEADLINE_SECONDS = 60.0
@@ -90,6 +91,44 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = DEADLINE_
     raise AssertionError(f"waited {seconds:g} s in vain for {what}")
 
 
+SHADOWS = (
+    "queue", "random", "types", "re", "typing", "json", "click", "jinja2", "psutil", "pydantic",
+    "signal", "subprocess", "socket", "gzip", "math", "site", "sitecustomize", "__future__",
+    "energyctl/__init__", "supervisor/__init__", "encodings/__init__",
+)  # fmt: skip
+
+
+def shadow_modules(folder: Path, seen: Path) -> None:
+    """Files in *folder* named as modules that we import; each notes in *seen* that it was."""
+    for name in SHADOWS:
+        path = folder / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"open({str(seen)!r}, 'a').write({name!r} + '\\n')\nraise ImportError\n")
+
+
+DEAD = 2**22 + 1  # above pid_max (proc(5))
+NONCE = processes.new_nonce()
+
+
+def write_owner(runtime: Path, workspace: Path, **fields: Any) -> None:
+    """The record of an energyctl that is dead, of a campaign with the secret NONCE."""
+    boot, namespace = pids_of()
+    owner = Owner(
+        pid=DEAD,
+        ticks=1,
+        user="me",
+        workspace=str(workspace),
+        inode=inode_of(workspace),
+        campaign="night",
+        since=0.0,
+        cgroup=None,
+        nonce=NONCE,
+        boot=boot,
+        namespace=namespace,
+    )
+    (runtime / "owner.json").write_text(json.dumps({**asdict(owner), **fields}))
+
+
 def open_way(folder: Path) -> None:
     """Lets every user reach *folder*, which lies in the folder for temporary files."""
     end = Path(tempfile.gettempdir())
@@ -106,6 +145,9 @@ class Bench:
     root: Path
     env: dict[str, str]
     python: str = sys.executable
+    prefix: tuple[str, ...] = ()
+    """What energyctl is started by."""
+
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def settings(self, name: str = "x.json", **fields: Any) -> str:
@@ -133,7 +175,7 @@ class Bench:
     def start(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
         """Starts ``energyctl …`` in the workspace."""
         popen = subprocess.Popen(
-            [self.python, "-m", "energyctl", *arguments],
+            [*self.prefix, self.python, "-m", "energyctl", *arguments],
             cwd=self.root,
             env={**self.env, **(env or {})},
             stdin=subprocess.DEVNULL,
@@ -203,6 +245,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     env = {
         **kept,
         "ENERGYCTL_LOCK": str(tmp_path / "lock"),
+        "ENERGYCTL_PRIVATE": os.environ["ENERGYCTL_PRIVATE"],
         "ENERGYCTL_POWERCAP": str(tmp_path / "no-powercap"),
         "ENERGYCTL_PERF": str(tmp_path / "no-perf"),
         "TRIALS": str(tmp_path / "trials.jsonl"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,11 +21,10 @@ __all__ = ["bench", "vendor"]
 
 TESTS = Path(__file__).parent
 
-# Tests that look at the whole machine, compare times, or leave behind what any command would name.
+# Tests that look at the whole machine, or compare times.
 ALONE = {
-    "background/guard/test_dead_man", "campaign/test_foreign", "campaign/test_leftovers",
-    "campaign/test_settle", "meters/test_plug_in", "scenarios/test_losses", "system/test_cgroups",
-    "system/test_processes", "test_benchmarks",
+    "background/guard/test_dead_man", "campaign/test_foreign", "campaign/test_settle",
+    "meters/test_plug_in", "system/test_cgroups", "system/test_processes", "test_benchmarks",
 }  # fmt: skip
 
 
@@ -36,6 +37,18 @@ settings.load_profile("suite")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: no other test runs meanwhile, in any process")
+
+
+def pytest_sessionstart() -> None:
+    """Private folders of this process's tests alone: what one test kills must not be named by the
+    commands of another. Every user may have theirs, as in /tmp."""
+    os.environ["ENERGYCTL_PRIVATE"] = private = tempfile.mkdtemp(prefix="energyctl-tests-")
+    os.chmod(private, 0o1777)
+
+
+def pytest_sessionfinish() -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(os.environ["ENERGYCTL_PRIVATE"])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
