@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from math import inf
-from pathlib import Path
 
 import pytest
 
 from benchmarks.loads import LOADS
 from benchmarks.metering import judged
-from hardware.compiled import program
+from benchmarks.running import printed
 from hardware.world import world
-
-BENCHMARKS = Path(__file__).parent / "benchmarks"
-
-
-def printed(
-    name: str, *arguments: str, codes: tuple[int, ...] = (0, 1), seconds: float = 120.0
-) -> str:
-    """What a benchmark prints; it may miss its bars, but not break."""
-    program("foreground")  # skips the test where nothing can be compiled
-    done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / f"{name}.py"), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-    )
-    assert done.returncode in codes, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.stdout
 
 
 def test_accuracy_prints_a_row_for_each_kind_of_run() -> None:
@@ -58,6 +37,17 @@ def test_cost_prints_seconds_of_cpu() -> None:
 def test_memory_prints_growth_beside_what_the_samples_need() -> None:
     output = printed("memory", "--hours", "0.05", "--intervals", "1")
     assert re.search(r"\d+ samples of 9 domains .* grew by [-0-9.]+ MiB", output)
+
+
+def test_logs_prints_durations_and_memory_with_and_without_patterns() -> None:
+    quick = "--mebibytes", "1", "--long", "2", "--seconds", "1", "--signals", "1", "--kinds", "a"
+    output = printed("logs", *quick)
+    rows = re.findall(
+        r"^1 MB of a, .*: ([0-9.]+) s, without ([0-9.]+) s .*; (\d+) MiB", output, re.M
+    )
+    assert len(rows) == 2
+    assert all(1 <= float(seconds) < 60 and 10 < int(mib) < 500 for seconds, _, mib in rows)
+    assert re.search(r"^1 times SIGINT: [0-9.]+ s, at most [0-9.]+ s", output, re.MULTILINE)
 
 
 def test_gaps_prints_the_gaps_that_trainings_noted() -> None:
@@ -93,13 +83,17 @@ def test_soak_prints_each_minute_and_what_a_day_would_be() -> None:
 
 
 def test_no_crash_leaves_anything_behind_or_loses_a_run() -> None:
-    output = printed("crashes", "--kills", "25", codes=(0,), seconds=400)
-    assert "25 kills" in output
+    output = printed("crashes", "--kills", "12", codes=(0,), seconds=400)
+    assert "12 kills" in output
     assert re.search(r"^0 violations", output, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
-    "name", ["accuracy", "cost", "memory", "peers", "gaps", "stops", "crashes", "soak"]
+    "name",
+    [
+        *("accuracy", "baselines", "broken_counters", "cost", "memory", "logs", "peers", "gaps"),
+        *("settling", "stops", "crashes", "soak", "hostile"),
+    ],
 )
 def test_each_benchmark_says_what_it_does(name: str) -> None:
     assert "python tests/benchmarks/" in printed(name, "--help", codes=(0,))
@@ -110,9 +104,12 @@ def test_a_figure_that_is_false_or_none_is_judged_so() -> None:
         start, end = place.mover.epoch, place.mover.epoch + 10
         truth = place.load.joules(start, end)
         told = {
-            name: {"name": name, "joules": joules, "uncertainty_joules": 0.004 * joules}
+            name: {
+                "name": name, "joules": joules, "own_joules": 0.003 * joules,
+                "budget": {"window": 0.001 * joules, "assumed_delay": joules},
+            }
             for name, joules in truth.items()
-        }
+        }  # fmt: skip
         energy = {"seconds": 10.0, "domains": list(told.values())}
         right = judged(place, energy, start, end, late=0.0)
         told["package-0"]["joules"] = 1.01 * truth["package-0"]
