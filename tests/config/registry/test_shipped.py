@@ -63,6 +63,17 @@ def started(repo: str, model: str, **values: Any) -> registry.Invocation:
             " device=cpu",
             "/lab/run",
         ),
+        (
+            "transformers_glue", "roberta-base",
+            {"task_name": "sst2", "pad_to_max_length": False, "bf16": True},
+            "python /lab/repos/transformers/examples/pytorch/text-classification/run_glue.py"
+            " --model_name_or_path roberta-base --do_train --do_eval --output_dir output"
+            " --overwrite_output_dir --overwrite_cache --save_strategy no --report_to none"
+            " --task_name sst2 --num_train_epochs 3 --learning_rate 2e-05"
+            " --per_device_train_batch_size 32 --weight_decay 0.0 --seed 42 --logging_steps 50"
+            " --no_pad_to_max_length --bf16",
+            "/lab/run",
+        ),
     ],
 )  # fmt: skip
 def test_upstream_programs_get_their_own_command_lines(
@@ -169,3 +180,40 @@ def test_what_ultralytics_writes_is_read() -> None:
     shown = "      1/2         0G     0.7765       4.19      4.312          7         64: 100%"
     assert yolo.progress is not None
     assert registry.progress_of(yolo.progress, shown) == (1, 2)
+
+
+def test_what_run_glue_writes_is_read() -> None:
+    results = (
+        b'{"epoch": 2.0, "eval_accuracy": 0.578125, "eval_combined_score": 0.6554,'
+        b' "eval_f1": 0.7327, "eval_loss": 0.6913, "eval_runtime": 0.2958,'
+        b' "total_flos": 28112224.0, "train_loss": 0.6934, "train_samples_per_second": 46.076}'
+    )
+    output = (
+        "\r 44%|####3     | 7/16 [00:05<00:05,  1.52it/s]\r 50%|#####     | 8/16 [00:05<00:05,"
+        "  1.48it/s]\n{'loss': 0.6925, 'grad_norm': 0.3443, 'learning_rate': 1.125e-05,"
+        " 'epoch': 1.0}\n{'train_runtime': 11.1121, 'train_loss': 0.69337, 'epoch': 2.0}\n"
+        "Running tokenizer on dataset: 100%|##########| 64/64 [00:00<00:00, 2097.12 examples/s]\n"
+    )
+    glue = SHIPPED.repositories["transformers_glue"]
+    from_file = [metric for metric in glue.all_metrics if metric.file]
+    assert {metric.file for metric in from_file} == {"output/all_results.json"}
+    found = dict(registry.read_metrics(glue.all_metrics, [output]).values)
+    for metric in from_file:
+        found |= registry.read_file(metric, [results]).values
+    assert found == {
+        "eval_loss": 0.6913,
+        "eval_accuracy": 0.578125,
+        "eval_f1": 0.7327,
+        "train_loss": 0.6934,
+        "train_samples_per_second": 46.076,
+        "training_loss": 0.6925,
+    }
+    assert glue.progress is not None
+    assert registry.progress_of(glue.progress, output) == (8, 16)
+
+
+def test_the_weights_of_every_model_of_run_glue_are_fetched() -> None:
+    glue = SHIPPED.repositories["transformers_glue"]
+    assert glue.prepare is not None
+    command = glue.prepare.command or ()
+    assert command[-len(glue.models) :] == tuple(glue.models)
