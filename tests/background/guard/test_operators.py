@@ -252,7 +252,7 @@ def test_fifty_jobs_iterate_and_end(world: World) -> None:
             count[row.job] += 1
         return count
 
-    wait_for(lambda: len(iterations()) == 50 and min(iterations().values()) >= 2, "every job", 60)
+    wait_for(lambda: len(iterations()) == 50 and min(iterations().values()) >= 2, "every job", 180)
     assert background.stop().left == ()
     assert {row.signal for row in rows(background)} <= {None, 15}
     assert [p for p in living(world.root) if p.pid != pid] == []
