@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from energyctl.config import registry
+from energyctl.config.plan.checks import check_reach
 from energyctl.config.registry.values import complete
+from energyctl.config.settings.problems import ProblemList
 
 SHIPPED = registry.read(Path(__file__).parents[3] / "settings" / "models_config.json")
 LAB = Path("/lab")
@@ -145,6 +147,28 @@ def test_what_upstream_programs_print_is_read(repo: str) -> None:
     assert found == pytest.approx(metrics)
     assert repository.progress is not None
     assert registry.progress_of(repository.progress, output) == progress
+
+
+@pytest.mark.parametrize(
+    ("repo", "goals"),
+    [
+        ("pytorch_resnet_cifar10", {"test_accuracy": 90.0, "best_val_accuracy": 90.0}),
+        ("VulBERTa", {"eval_loss": 0.5}),
+        ("pytorch_mnist", {"test_accuracy": 98.0, "test_loss": 0.05}),
+        ("pytorch_imagenet", {"val_accuracy": 60.0, "val_accuracy_top5": 80.0}),
+        ("nanoGPT", {"val_loss": 1.5, "train_loss": 1.5}),
+        ("ultralytics", {"map50_95": 0.3, "map50": 0.5, "val_loss": 1.0}),
+    ],
+)
+def test_what_an_evaluation_tells_may_be_a_goal_as_it_is(
+    repo: str, goals: dict[str, float]
+) -> None:
+    found = ProblemList(None)
+    check_reach((), SHIPPED.repositories[repo], goals, found)
+    assert found.problems == []
+    for metric in SHIPPED.repositories[repo].all_metrics:
+        if metric.name in goals:
+            assert metric.better == ("lower" if "loss" in metric.name else "higher")
 
 
 def test_a_test_on_other_data_is_not_taken_for_that_of_mnist() -> None:
