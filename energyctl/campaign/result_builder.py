@@ -49,6 +49,7 @@ def make_result(live: RunState, recording: Recording) -> schema.Result:
         experiment_id=files.experiment_id,
         campaign=context.campaign,
         mode=run.mode,
+        run=run,
         status=status,
         foreground=document.foreground_result(
             files.foreground_id,
@@ -155,6 +156,7 @@ def cut_off_result(run: Run, files: RunFiles, campaign: str) -> schema.Result:
         experiment_id=files.experiment_id,
         campaign=campaign,
         mode=run.mode,
+        run=run,
         status="interrupted",
         foreground=document.foreground_result(files.foreground_id, run.foreground, why),
         background=info.planned_info(run, why) if run.background else None,

@@ -34,8 +34,9 @@ def make_result(
     environment: schema.Environment,
     imported: schema.Imported | None = None,
     reach: Mapping[str, schema.ReachJson] | None = None,
+    run: Run | None = None,
 ) -> schema.Result:
-    """The whole document. *energy*: or the reason why there is none."""
+    """The whole document. *energy*: or the reason why there is none. *run*: as planned."""
     result: schema.Result = {
         "schema": schema.SCHEMA,
         "experiment_id": experiment_id,
@@ -52,6 +53,9 @@ def make_result(
         "warnings": list(dict.fromkeys(warnings)),
         "environment": environment,
     }
+    if run is not None:
+        result["condition"], result["block"] = run.condition, run.block
+        result["training_seed"], result["warm_up"] = run.training_seed, run.warm_up
     if imported is not None:
         result["imported"] = imported
     if reach:

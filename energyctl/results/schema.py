@@ -15,7 +15,7 @@ from energyctl.energy.schema import DomainFigures, EnergyTotals, Missing, PhaseJ
 SCHEMA: Final = 1
 """Version of the format."""
 
-Mode = Literal["parallel", "mutation", "default"]
+Mode = Literal["parallel", "mutation", "default", "grid"]
 Status = Literal["succeeded", "failed", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 FINISHED: tuple[Status, ...] = ("succeeded", "failed")
@@ -63,7 +63,26 @@ class BackgroundJobJson(TrainingJson):
     place: NotRequired[Annotated[WantedPlace | list[WantedPlace], "of all copies, or of each"]]
 
 
-class RunJson(TrainingJson):
+class ConditionJson(TypedDict):
+    """What is compared with what; older journals and results lack these keys."""
+
+    condition: NotRequired[
+        Annotated[str, "label of what stands beside the training, as alone or beside REPO/MODEL"]
+    ]
+    block: NotRequired[
+        Annotated[
+            int | None,
+            "number, from 1, of the runs with these values and this training seed, one under each "
+            "condition; null: there are no blocks",
+        ]
+    ]
+    training_seed: NotRequired[
+        Annotated[int | None, "of the training itself; null: its repository names none"]
+    ]
+    warm_up: NotRequired[Annotated[bool, "whether it is left out of every comparison"]]
+
+
+class RunJson(TrainingJson, ConditionJson):
     """A run as planned; repo, model and hyperparameters are the foreground's."""
 
     index: Annotated[int, "from 1, in the order of the plan"]
@@ -420,7 +439,7 @@ class Superseded(TypedDict):
     status: Annotated[Status, "of this one"]
 
 
-class Result(TypedDict):
+class Result(ConditionJson):
     """A run. Every number that could not be had is null, with a reason."""
 
     schema: Annotated[Literal[1], "version of this format"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from energyctl.config.jsonfile.validation import Problem
 from energyctl.config.places import ANYWHERE, Place
+from energyctl.config.plan.conditions import derived_label
 from energyctl.config.settings import Mode
 from energyctl.errors import SettingsError
 
@@ -53,7 +54,12 @@ class BackgroundJob:
 
 @dataclass(frozen=True)
 class Run:
-    """One training to measure. `index` and `repetition` count from 1, `experiment` from 0."""
+    """One training to measure. `index`, `repetition` and `block` count from 1, `experiment` from 0.
+
+    Runs of a block have the same values and the same training seed; of `block`, None: there are
+    none. `training_seed` is the value that the repository's `seed_parameter` has, if it names one.
+    A `warm_up` run is like the first one of the plan and left out of every comparison.
+    """
 
     index: int
     experiment: int
@@ -68,6 +74,17 @@ class Run:
     """Of the foreground."""
     reach: Mapping[str, float] = field(default_factory=dict)
     """By metric: up to which value its time and energy are told; others as the registry says."""
+    condition: str = ""
+    """Label of what stands beside the training; without one, the derived label."""
+    block: int | None = None
+    training_seed: int | None = None
+    warm_up: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.condition:
+            copies = (job.training for job in self.background for _ in range(job.copies))
+            label = derived_label((training.repo, training.model) for training in copies)
+            object.__setattr__(self, "condition", label)
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -83,6 +100,10 @@ class Run:
             "experiment": self.experiment,
             "repetition": self.repetition,
             "mode": self.mode,
+            "condition": self.condition,
+            "block": self.block,
+            "training_seed": self.training_seed,
+            "warm_up": self.warm_up,
             **self.foreground.to_json(),
             **({"place": place} if place else {}),
             **({"reach": dict(self.reach)} if self.reach else {}),
@@ -117,6 +138,10 @@ class Run:
                 description=data["description"],
                 place=Place.model_validate(data.get("place", {})),
                 reach=dict(data.get("reach", {})),
+                condition=data.get("condition") or "",
+                block=data.get("block"),
+                training_seed=data.get("training_seed"),
+                warm_up=bool(data.get("warm_up")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise SettingsError(f"this is no planned run: {error}") from None

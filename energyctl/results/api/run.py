@@ -47,6 +47,25 @@ class Run:
         return self._text("mode")
 
     @property
+    def condition(self) -> str:
+        """What stood beside the training: its label, else ``alone`` or ``beside …``."""
+        return str(self.row["condition"])
+
+    @property
+    def block(self) -> int | None:
+        """Number of the runs with one set of values; None where there are no blocks."""
+        return self._part.integer("block")
+
+    @property
+    def training_seed(self) -> int | None:
+        return self._part.integer("training_seed")
+
+    @property
+    def warm_up(self) -> bool:
+        """Whether it is left out of every comparison."""
+        return bool(self.row["warm_up"])
+
+    @property
     def repository(self) -> str | None:
         return self._text("repository")
 

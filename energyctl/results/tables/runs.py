@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from energyctl.results import throttling
+from energyctl.results.conditions import condition_of, is_warm_up
 from energyctl.results.phases import kind_of
 from energyctl.results.tables import accessors
 from energyctl.results.tables.columns import Row, known, plain, total
@@ -50,6 +51,10 @@ def run_row(result: Part, file: str, gpu: GpuSeries = NO_SERIES) -> Row:
     warnings = result.items("warnings")
     return {
         **{name: result.text(name) for name in ("experiment_id", "campaign", "mode", "status")},
+        "condition": condition_of(result.document),
+        "block": result.integer("block"),
+        "training_seed": result.integer("training_seed"),
+        "warm_up": is_warm_up(result.document),
         "repository": training.text("repo"),
         "model": training.text("model"),
         "training_success": training.flag("success"),
