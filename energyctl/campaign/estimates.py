@@ -12,6 +12,7 @@ from energyctl.campaign.baselines import cycles_wanted
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings
+from energyctl.results.conditions import is_warm_up
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.schema import Result
 
@@ -26,11 +27,12 @@ def typical_seconds(
     """Mean duration of the finished successful runs, for each unit of their length, by (repo,
     model, parallel).
 
-    Imported ones do not count: they may be of another machine.
+    Imported ones do not count, which may be of another machine, nor do warm-up runs.
     """
     durations: dict[tuple[str, str, bool], list[tuple[float, float]]] = {}
     for result in results:
-        training, ours = result.get("foreground_result"), result.get("imported") is None
+        training = result.get("foreground_result")
+        ours = result.get("imported") is None and not is_warm_up(result)
         seconds = training.get("duration") if training else None
         if ours and result.get("status") == "succeeded" and training and seconds:
             parallel = result.get("mode") == "parallel"

@@ -45,10 +45,11 @@ def history_from_rows(rows: Iterable[Mapping[str, str | None]], table: str = "ta
 
 
 def history_from_results(results: Iterable[tuple[str, Mapping[str, Any]]]) -> History:
-    """The succeeded ones of results, each with the name of its file. Imported ones count, too."""
+    """The succeeded ones of results, each with the name of its file. Imported ones count, too,
+    warm-up runs do not."""
     runs = defaultdict[tuple[str, str, bool], list[EarlierRun]](list)
     for name, result in results:
-        if result["status"] == "succeeded":
+        if result["status"] == "succeeded" and not result.get("warm_up"):
             training = result["foreground_result"]
             key = (training["repo"], training["model"], result["mode"] == "parallel")
             runs[key].append(EarlierRun(training["hyperparameters"], name))

@@ -209,7 +209,8 @@ class Repository:
     `writes`, `shared`, `keep` and `delete` to the folder that a run works in (the path itself where
     `workspace` is ``in_place``). There is always a step; `typical_seconds` of a model serve
     estimates. `metrics` are looked for in the output of all steps. `constraints` hold between the
-    values of each training. `prepare` is run once per campaign, in the clone, before any of them.
+    values of each training. `seed_parameter`: the hyper-parameter for the training's own seed.
+    `prepare` is run once per campaign, in the clone, before any of them.
     """
 
     name: str
@@ -226,6 +227,7 @@ class Repository:
     required_args: tuple[str, ...] = ()
     per_model: Mapping[str, ModelOptions] = field(default_factory=_nothing)
     hyperparameters: Mapping[str, Hyperparameter] = field(default_factory=_nothing)
+    seed_parameter: str | None = None
     constraints: tuple[Expression, ...] = ()
     metrics: tuple[Metric, ...] = ()
     workspace: WorkspaceKind = "in_place"

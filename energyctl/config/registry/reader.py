@@ -131,6 +131,7 @@ def _repository(name: str, fields: RepositoryFields) -> model.Repository:
             {name: _options(options, parameters) for name, options in fields.per_model.items()}
         ),
         hyperparameters=MappingProxyType(parameters),
+        seed_parameter=fields.seed_parameter,
         constraints=tuple(condition(text) for text in fields.constraints),
         metrics=_metrics(fields.performance_metrics),
         workspace=fields.folder.kind,

@@ -291,6 +291,9 @@ class RepositoryFields(Strict):
     """Always passed, as {"dataset": "-d d2a"}."""
     supported_hyperparams: dict[Name, HyperparameterFields] = Field(default_factory=dict)
     """Hyper-parameters by name, in the order of the flags."""
+    seed_parameter: Name | None = None
+    """The hyper-parameter of type int that takes the training's own seed: drawn for each repetition
+    where no value is given, the same under all conditions."""
     constraints: Names = ()
     """Conditions between values that each training keeps, as "warmup < epochs"."""
     performance_metrics: MetricFields = MetricFields()

@@ -21,6 +21,8 @@ def complete(parameters: Mapping[str, Hyperparameter], given: Mapping[str, Any])
         for name, parameter in parameters.items()
         if parameter.unsupported is None
     }
+    if not any(isinstance(source, Expression) for source in sources.values()):
+        return {name: value for name, value in sources.items() if value is not None}
     done: dict[str, Any] = {}
 
     def computed(name: str, above: tuple[str, ...]) -> Any:

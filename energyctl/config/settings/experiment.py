@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from energyctl.config.jsonfile.validation import nearest, shown, validated
 from energyctl.config.places import Place
+from energyctl.config.settings.factors import (
+    backgrounds,
+    check_conditions,
+    check_grid,
+    check_size,
+)
 from energyctl.config.settings.misspelled import Level, intended_mode, misread_names
-from energyctl.config.settings.model import Experiment, ForegroundSpec
+from energyctl.config.settings.model import Condition, Experiment, ForegroundSpec
 from energyctl.config.settings.problems import Path, ProblemCollector
 from energyctl.config.settings.schema import (
     MODES,
@@ -19,7 +25,10 @@ from energyctl.config.settings.schema import (
 )
 
 # What a foreground takes from its experiment where it says nothing itself.
-_INHERITED = ("repo", "model", "mutate", "hyperparameters", "timeout_seconds", "place", "reach")
+_INHERITED = (
+    "repo", "model", "mutate", "grid", "exclude", "hyperparameters", "timeout_seconds", "place",
+    "reach",
+)  # fmt: skip
 
 
 def is_separator(entry: Any) -> bool:
@@ -43,18 +52,28 @@ def resolve(
     for inside, message, suggestion in faults:
         if inside != ("mode",):
             problems.add((*path, *inside), message, suggestion)
-    mode = None if "mode" in meant else _mode(path, entry, campaign, problems)
+    mode = None if "mode" in meant else _mode(path, entry, meant, campaign, problems)
     _check_structure(path, entry, mode, meant, problems)
     if number in problems.invalid or fields is None or mode is None:
         return None
-    return _experiment(number, entry, fields, mode, campaign)
+    experiment = _experiment(number, entry, fields, mode, campaign)
+    training = (*path, "foreground") if fields.foreground else path
+    check_size(training, experiment, campaign.most_runs, problems)
+    return None if number in problems.invalid else experiment
 
 
 def _mode(
-    path: Path, entry: dict[str, Any], campaign: CampaignFields, problems: ProblemCollector
+    path: Path,
+    entry: dict[str, Any],
+    meant: set[str],
+    campaign: CampaignFields,
+    problems: ProblemCollector,
 ) -> Mode | None:
-    """The entry's mode, else the file's; None, and reported, where it is none of the three."""
+    """The entry's mode, with conditions what they stand for, else the file's; None, and reported,
+    where it is none."""
     written = entry.get("mode")
+    if written is None and (entry.get("conditions") is not None or "conditions" in meant):
+        return "parallel" if entry.get("foreground") is not None else _training_mode(entry)
     name = campaign.mode if written is None else written
     for mode in MODES:
         if name == mode:
@@ -63,16 +82,23 @@ def _mode(
         problems.add(
             path,
             f"has no mode of its own, and the file's {shown(name)} is not a mode",
-            'add "mode": "parallel", "mutation" or "default"',
+            'add "mode": "parallel", "mutation", "default" or "grid"',
         )
         return None
-    meant = intended_mode(written) or nearest(written, MODES) if isinstance(written, str) else None
+    like = intended_mode(written) or nearest(written, MODES) if isinstance(written, str) else None
     problems.add(
         (*path, "mode"),
-        f'must be "parallel", "mutation" or "default", not {shown(written)}',
-        f'write "{meant}" if that is meant' if meant else None,
+        f'must be "parallel", "mutation", "default" or "grid", not {shown(written)}',
+        f'write "{like}" if that is meant' if like else None,
     )
     return None
+
+
+def _training_mode(training: Mapping[str, Any]) -> Literal["mutation", "default", "grid"]:
+    """Of one that does not say it."""
+    if training.get("grid"):
+        return "grid"
+    return "mutation" if training.get("mutate") else "default"
 
 
 def _check_structure(
@@ -84,16 +110,24 @@ def _check_structure(
 ) -> None:
     """What an experiment of its mode must hold and must not; works on wrong types, too."""
     foreground, background = entry.get("foreground"), entry.get("background")
+    conditions = entry.get("conditions")
     fg_meant = problems.names(Level.FOREGROUND, (*path, "foreground"), foreground)
-    problems.names(Level.BACKGROUND, (*path, "background"), background)
-    for number, job in enumerate(background if isinstance(background, list) else ()):
-        problems.names(Level.BACKGROUND, (*path, "background", number), job)
-    for where, training in _trainings(path, entry):
+    jobs = list(backgrounds(path, entry))
+    for where, job in jobs:
+        problems.names(Level.BACKGROUND, where, job)
+    for where, training in [(path, entry), ((*path, "foreground"), foreground), *jobs]:
         _check_places((*where, "place"), training, problems)
+    if conditions is not None:
+        check_conditions(path, entry, problems)
+        background = None
     if mode == "parallel":
-        for name, value in (("foreground", foreground), ("background", background)):
-            if value is None and name not in meant:
-                problems.add(path, f'mode "parallel" needs a {name}', f'add "{name}": {{ … }}')
+        if foreground is None and "foreground" not in meant:
+            hint = 'add "foreground": { … }'
+            hint += ', or leave "mode" out' if conditions is not None else ""
+            problems.add(path, 'mode "parallel" needs a foreground', hint)
+        if background is None and conditions is None and not meant & {"background", "conditions"}:
+            hint = 'add "background": { … }'
+            problems.add(path, 'mode "parallel" needs a background', hint)
         if isinstance(foreground, dict):
             _warn_of_unused(path, entry, foreground, problems)
             inside = _inherited(entry, foreground)
@@ -106,18 +140,6 @@ def _check_structure(
                 )
         if foreground is None:
             _check_training(path, entry, mode, meant, problems)
-
-
-def _trainings(path: Path, entry: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    """The experiment, its foreground and its background jobs, each with its place in the file."""
-    yield path, entry
-    yield (*path, "foreground"), entry.get("foreground")
-    background = entry.get("background")
-    if not isinstance(background, list):
-        yield (*path, "background"), background
-        return
-    for number, job in enumerate(background):
-        yield (*path, "background", number), job
 
 
 def _check_places(path: Path, training: Any, problems: ProblemCollector) -> None:
@@ -142,7 +164,7 @@ def _inherited(entry: Mapping[str, Any], foreground: Mapping[str, Any]) -> dict[
         if entry.get(name) is not None and entry[name] != "placeholder"
     }
     complete = above | {name: value for name, value in foreground.items() if value is not None}
-    complete.setdefault("mode", "mutation" if complete.get("mutate") else "default")
+    complete.setdefault("mode", _training_mode(complete))
     return complete
 
 
@@ -175,6 +197,8 @@ def _check_training(
             'write "mode": "mutation" if it should',
             severity="warning",
         )
+    if "grid" not in meant or "grid" in training:
+        check_grid(path, training, mode, problems)
 
 
 def _experiment(
@@ -185,7 +209,7 @@ def _experiment(
     campaign: CampaignFields,
 ) -> Experiment:
     """From fields that were found valid."""
-    foreground, jobs = fields.foreground, fields.background
+    foreground = fields.foreground
     own: Mapping[str, Any] = entry
     if foreground:
         own = _inherited(entry, entry["foreground"])
@@ -194,15 +218,15 @@ def _experiment(
         repo=own["repo"],
         model=own["model"],
         mode=measured_mode,
-        mutate=tuple(own.get("mutate") or ()) if measured_mode == "mutation" else (),
+        mutate=tuple(own.get("mutate") or ()) if measured_mode != "default" else (),
+        grid={name: tuple(levels) for name, levels in (own.get("grid") or {}).items()},
+        exclude=tuple(own.get("exclude") or ()),
         hyperparameters=dict(own.get("hyperparameters") or {}),
         timeout_seconds=own.get("timeout_seconds"),
         place=None if own.get("place") is None else Place.model_validate(own["place"]),
         reach={name: float(value) for name, value in (own.get("reach") or {}).items()},
     )
-    background: tuple[BackgroundSpec, ...] = ()
-    if jobs is not None:
-        background = jobs if isinstance(jobs, tuple) else (jobs,)
+    conditions = (fields.conditions or {}).items()
     return Experiment(
         number=number,
         mode=mode,
@@ -214,9 +238,19 @@ def _experiment(
         or (foreground and foreground.runs_per_config)
         or campaign.runs_per_config,
         measured=measured,
-        background=background,
+        background=_jobs(fields.background),
         description=_description(entry),
+        conditions=tuple(Condition(label.strip(), _jobs(one)) for label, one in conditions),
+        order=fields.order
+        or campaign.order
+        or ("blocks" if conditions or own.get("grid") else "as_written"),
     )
+
+
+def _jobs(given: BackgroundSpec | tuple[BackgroundSpec, ...] | None) -> tuple[BackgroundSpec, ...]:
+    if given is None:
+        return ()
+    return given if isinstance(given, tuple) else (given,)
 
 
 def _description(entry: Mapping[str, Any]) -> str | None:

@@ -169,12 +169,17 @@ def _acts(path: tuple[str | int, ...]) -> bool:
     for depth, part in enumerate(path):
         if isinstance(part, int):
             continue
+        if depth and path[depth - 1] == "conditions":  # a label
+            level = Level.BACKGROUND
+            continue
         if part not in level.fields:
             return False
-        if part == "hyperparameters":
+        if part in ("hyperparameters", "grid"):
             return len(path) - depth <= 2
         if part == "experiments":
             level = Level.EXPERIMENT
+        elif part == "conditions":
+            continue
         elif part in ("foreground", "background", "settle", "keep_logs", "slurm", "place"):
             level = Level[part.upper()]
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from energyctl.config.places import Place
-from energyctl.config.settings.schema import BackgroundSpec, CampaignFields, Mode
+from energyctl.config.settings.schema import BackgroundSpec, CampaignFields, Mode, Order
 
 
 @dataclass(frozen=True)
@@ -16,13 +16,24 @@ class ForegroundSpec:
 
     repo: str
     model: str
-    mode: Literal["mutation", "default"]
+    mode: Literal["mutation", "default", "grid"]
     mutate: tuple[str, ...]
     hyperparameters: dict[str, Any]
     timeout_seconds: float | None = None
     place: Place | None = None
     reach: Mapping[str, float] = field(default_factory=dict)
     """By metric: up to which value its time and energy are told."""
+    grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """By hyper-parameter: the levels, as written."""
+    exclude: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What stands beside the training, and its label; without background, nothing does."""
+
+    label: str
+    background: tuple[BackgroundSpec, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,8 @@ class Experiment:
     """A valid experiment; `number` is its place in the file's list, from 0.
 
     `repo`, `model`, `mutate` and `hyperparameters` are as written beside `mode`; what is trained
-    and measured, in any mode, is `measured`.
+    and measured, in any mode, is `measured`. There are `conditions` in place of `background`, or
+    none; with them `mode` is that of the training, or parallel where it stands in `foreground`.
     """
 
     number: int
@@ -43,6 +55,8 @@ class Experiment:
     measured: ForegroundSpec
     background: tuple[BackgroundSpec, ...] = ()
     description: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    order: Order = "as_written"
 
     @property
     def foreground(self) -> ForegroundSpec | None:

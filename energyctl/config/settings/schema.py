@@ -16,8 +16,9 @@ from energyctl.config.jsonfile.validation import (
 from energyctl.config.places import Gpus, Place
 from energyctl.config.settings.slurm import Slurm
 
-Mode = Literal["parallel", "mutation", "default"]
-MODES: tuple[Mode, ...] = ("parallel", "mutation", "default")
+Mode = Literal["parallel", "mutation", "default", "grid"]
+MODES: tuple[Mode, ...] = ("parallel", "mutation", "default", "grid")
+Order = Literal["as_written", "blocks", "random"]
 # All that Linux has (Documentation/admin-guide/pm/cpufreq.rst); a machine offers some of them.
 Governor = Literal["performance", "powersave", "userspace", "ondemand", "conservative", "schedutil"]
 
@@ -50,6 +51,21 @@ Mutate = Annotated[
 Runs = Annotated[
     int,
     Field(ge=1, le=100_000, description="How many runs; experiment over foreground over file."),
+]
+Grid = Annotated[
+    dict[Text, Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]],
+    Field(
+        min_length=1,
+        description="Levels by hyper-parameter: every combination of them is run, runs_per_config "
+        'times; with "mode": "grid", or beside conditions.',
+    ),
+]
+Exclude = Annotated[
+    tuple[dict[Text, Scalar], ...],
+    Field(
+        strict=False,
+        description="Combinations of the grid to leave out: what has all levels of an entry.",
+    ),
 ]
 Timeout = Annotated[
     float | None,
@@ -109,43 +125,52 @@ class ForegroundFields(Strict):
     """Repository, as named in the registry."""
     model: Name | None = None
     """One of the repository's models."""
-    mode: Literal["mutation", "default"] | None = None
-    """Whether values are drawn; without it: mutation where `mutate` is given."""
+    mode: Literal["mutation", "default", "grid"] | None = None
+    """Whether values are drawn; without it: grid or mutation where `grid` or `mutate` is given."""
     mutate: Mutate = ()
+    grid: Grid | None = None
+    exclude: Exclude = ()
     hyperparameters: Values = Field(default_factory=dict)
     runs_per_config: Runs | None = None
     timeout_seconds: Timeout = None
     place: Placed = None
     reach: Reach = None
+
+
+Background = Annotated[
+    Annotated[BackgroundSpec, Tag("<object>")]
+    | Annotated[tuple[BackgroundSpec, ...], Field(strict=False, min_length=1), Tag("<list>")],
+    Discriminator(_shape),
+]
 
 
 class ExperimentFields(Strict):
     """One experiment. An entry with free text only is a separator."""
 
     mode: Mode | None = None
-    """Wins over the file's: parallel needs foreground and background."""
+    """Wins over the file's: parallel needs foreground and background. With conditions, none is
+    needed."""
     repo: Name | None = None
     """Repository; "placeholder" under a foreground."""
     model: Name | None = None
     """Model; "placeholder" under a foreground."""
     mutate: Mutate = ()
+    grid: Grid | None = None
+    exclude: Exclude = ()
     hyperparameters: Values = Field(default_factory=dict)
     runs_per_config: Runs | None = None
     timeout_seconds: Timeout = None
     place: Placed = None
     reach: Reach = None
     foreground: ForegroundFields | None = None
-    background: (
-        Annotated[
-            Annotated[BackgroundSpec, Tag("<object>")]
-            | Annotated[
-                tuple[BackgroundSpec, ...], Field(strict=False, min_length=1), Tag("<list>")
-            ],
-            Discriminator(_shape),
-        ]
-        | None
-    ) = None
+    background: Background | None = None
     """One background training, or a list of them."""
+    conditions: dict[Name, Background | None] | None = None
+    """In place of background: what stands beside the training, by a label of your own; null is
+    nothing. Each set of values is run once under each of them, with the same training seed: a
+    block."""
+    order: Order | None = None
+    """Wins over the file's: blocks where there are conditions or a grid, else as_written."""
 
 
 class Settle(Strict):
@@ -195,6 +220,13 @@ class CampaignFields(Strict):
     """Further attempts after a failed one."""
     stop_after_failures: int | None = Field(default=None, ge=1, le=1000)
     """Pauses the campaign where so many runs of one training fail in a row."""
+    order: Order | None = None
+    """Of the runs of each experiment: blocks, each complete and in a drawn order within, or random
+    for all; without it, blocks where there are conditions or a grid, else as_written."""
+    warm_up_runs: int = Field(default=0, ge=0, le=1000)
+    """Runs before the first one, like it, that are left out of every comparison."""
+    most_runs: int = Field(default=100_000, ge=1, le=10_000_000)
+    """An experiment of more runs than that is refused."""
     seed: int | None = Field(default=None, ge=0)
     """Makes the drawn values repeatable; --seed wins."""
     sample_interval_seconds: float = Field(default=1.0, ge=0.05, le=60)

@@ -61,7 +61,7 @@ def _campaign(document: Document, problems: ProblemCollector) -> CampaignFields:
         problems.add(
             ("mode",),
             f"{shown(campaign.mode)} is not a mode",
-            'give each experiment its own: "parallel", "mutation" or "default"',
+            'give each experiment its own: "parallel", "mutation", "default" or "grid"',
             "warning",
         )
     settle = campaign.settle

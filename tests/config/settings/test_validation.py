@@ -97,7 +97,7 @@ def test_one_background_object_is_a_list_of_one() -> None:
         (
             {**PARALLEL, "foreground": {**NET, "mode": "parallel"}},
             "foreground.mode",
-            'must be "mutation" or "default", not "parallel"',
+            'must be "mutation", "default" or "grid", not "parallel"',
         ),
         (
             {**PARALLEL, "foreground": {**NET, "timeout": 5}},
@@ -133,7 +133,11 @@ SINGLE = {**NET, "mode": "default"}
         ({**SINGLE, "mode": "mutation"}, "", 'mode "mutation" needs "mutate"'),
         ({**NET}, "", 'mode "mutation" needs "mutate"'),
         ({**NET, "mutate": []}, "", 'mode "mutation" needs "mutate"'),
-        ({**SINGLE, "mode": "mixed"}, "mode", 'must be "parallel", "mutation" or "default"'),
+        (
+            {**SINGLE, "mode": "mixed"},
+            "mode",
+            'must be "parallel", "mutation", "default" or "grid"',
+        ),
         ({**SINGLE, "mode": "nonparallel"}, "mode", 'write "mutation"'),
         ({**SINGLE, "mode": "paralel"}, "mode", 'write "parallel"'),
         ({**SINGLE, "mode": 3}, "mode", "not 3"),

@@ -39,6 +39,7 @@ def repository(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
     yield from _preflight((*path, "preflight"), fields)
     yield from _container(path, fields)
     yield from _same_place(path, fields)
+    yield from _seed_parameter((*path, "seed_parameter"), fields)
 
 
 def _environment(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
@@ -121,6 +122,23 @@ def _container(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
     if (fields.interpreter or "").startswith("conda:"):
         hint = "name a command of the image"
         yield (*path, "interpreter"), "is no environment of the image", hint
+
+
+def _seed_parameter(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
+    name, parameters = fields.seed_parameter, fields.supported_hyperparams
+    if name is None:
+        return
+    parameter = parameters.get(name)
+    if parameter is None:
+        hint = written_as(name, parameters)
+        yield path, f"{shown(name)} is none of the supported_hyperparams", hint
+    elif parameter.type != "int":
+        message = f"{shown(name)} is of type {parameter.type}, and a seed is an int"
+        yield path, message, 'give it "type": "int", or remove this'
+    elif parameter.unsupported:
+        yield path, f"{shown(name)} is unsupported: no seed reaches the program", "remove this"
+    elif parameter.value is not None:
+        yield path, f"{shown(name)} is computed from others", 'remove this, or its "value"'
 
 
 def _same_place(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
