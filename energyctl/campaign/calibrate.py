@@ -35,7 +35,7 @@ SETTINGS = json.dumps(
         "max_retries": 0,
         "sample_interval_seconds": 0.5,
         "seed": 1,
-        "experiments": [{"repo": "digits", "model": "mlp"}],
+        "experiments": [{"repo": "digits", "model": "mlp", "hyperparameters": {"seed": 1}}],
     }
 )
 """One core at work for some ten seconds, after ten idle ones."""
