@@ -195,12 +195,12 @@ def is_file_name(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,249}", text) is not None
 
 
-def json_text(data: Any, *, ascii_only: bool = False) -> str:
-    """Indented JSON that any reader takes: what is no finite number, JSON has no word for: null.
+def json_text(data: Any, *, ascii_only: bool = False, indent: int | None = 2) -> str:
+    """JSON that any reader takes: what is no finite number, JSON has no word for: null.
 
     What a terminal would not show (:func:`printable`) is escaped, so that it stays as it is.
     """
-    text = json.dumps(_finite(data), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    text = json.dumps(_finite(data), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
     return "\n".join(_NOT_SHOWN.sub(_escaped, line) for line in text.split("\n"))
 
 

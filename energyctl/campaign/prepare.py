@@ -108,9 +108,11 @@ def prepare_file(
     return prepare(workspace, document, text, models_file or None, seed, results_folder or None)
 
 
-def runs_to_start(
-    prepared: PreparedCampaign, only: Iterable[int] | None, strict: bool
-) -> list[Run]:
+Only = tuple[Iterable[int], Iterable[int]]
+"""What ``--only`` names: runs, and blocks."""
+
+
+def runs_to_start(prepared: PreparedCampaign, only: Only | None, strict: bool) -> list[Run]:
     """The runs that ``--only`` names, else all; never none.
 
     Raises SettingsError or EnergyctlError where nothing may start.
@@ -126,16 +128,19 @@ def runs_to_start(
     return runs
 
 
-def select(runs: Sequence[Run], only: Iterable[int] | None) -> list[Run]:
+def select(runs: Sequence[Run], only: Only | None) -> list[Run]:
     """The runs that ``--only`` names. Raises SettingsError for a number that is none."""
     if only is None:
         return list(runs)
-    indices = set(only)
-    unknown = sorted(indices - {run.index for run in runs})
-    if unknown:
+    indices, blocks = map(set, only)
+    if unknown := sorted(indices - {run.index for run in runs}):
         last = runs[-1].index if runs else 0
         raise SettingsError(f"--only {unknown[0]}: the plan has the runs 1 to {last}")
-    return [run for run in runs if run.index in indices]
+    if unknown := sorted(blocks - {run.block for run in runs}):
+        last = max((run.block or 0 for run in runs), default=0)
+        there = f"the blocks 1 to {last}" if last else "no blocks"
+        raise SettingsError(f"--only block:{unknown[0]}: the plan has {there}")
+    return [run for run in runs if run.index in indices or run.block in blocks]
 
 
 @dataclass

@@ -13,14 +13,21 @@ from energyctl.cli import completers
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def _numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
-    """``1,3,5`` → [1, 3, 5]."""
+def _chosen(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """``1,3,block:5`` → ([1, 3], [5])."""
     if value is None:
         return None
+    runs: list[int] = []
+    blocks: list[int] = []
     try:
-        return [int(item) for item in value.split(",")]
+        for item in value.split(","):
+            word, colon, number = item.strip().rpartition(":")
+            if word != ("block" if colon else ""):
+                raise ValueError
+            (blocks if colon else runs).append(int(number))
     except ValueError:
-        raise click.BadParameter(f"{value!r} is no list of run numbers like 1,3") from None
+        raise click.BadParameter(f"{value!r} is no list of runs like 1,3 or block:2") from None
+    return runs, blocks
 
 
 def _values(context: click.Context, parameter: click.Parameter, given: Iterable[str]) -> Any:
@@ -68,7 +75,10 @@ dry_run = click.option(
 )
 strict = click.option("--strict", is_flag=True, help="Start nothing if any experiment is invalid.")
 only = click.option(
-    "--only", metavar="N[,N]", callback=_numbers, help="Do only these runs of the plan."
+    "--only",
+    metavar="N[,N]",
+    callback=_chosen,
+    help="Do only these runs of the plan; block:N stands for those of a block.",
 )
 rendered = click.option(
     "--rendered", metavar="DIR", help="Use the entries that `render` wrote to DIR."

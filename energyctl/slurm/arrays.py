@@ -1,7 +1,8 @@
 """Which task does which runs, and what sbatch is asked for. Pure.
 
-Task T of a campaign does the runs (T - 1) · N + 1 to T · N, N being ``runs_per_task``; that never
-changes, so a task that is submitted again does what is left of the same runs.
+A task does N runs, N being ``runs_per_task``; of a campaign in blocks whole blocks, as many as N
+holds, and one at least. That never changes, so a task that is submitted again does what is left of
+the same runs.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from energyctl.config.plan import Run
 from energyctl.config.settings import Slurm
 from energyctl.config.settings.slurm import NAMED
 from energyctl.errors import SettingsError
@@ -34,14 +36,28 @@ class Array:
         return ranges(self.indices) + (f"%{at_once}" if at_once else "")
 
 
-def task_of(run: int, runs_per_task: int) -> int:
-    """The task that does a run; both count from 1."""
-    return (run - 1) // runs_per_task + 1
+def task_numbers(runs: Sequence[Run], runs_per_task: int) -> dict[int, int]:
+    """Index of each run of a campaign → the task that does it; both count from 1.
 
-
-def runs_of(task: int, runs_per_task: int) -> range:
-    """The runs of a task."""
-    return range((task - 1) * runs_per_task + 1, task * runs_per_task + 1)
+    *runs*: all of the campaign's. The runs of a block are done by one task, so on one node, and
+    warm-up runs by that of the run that they are like. Without either task T does the runs
+    (T - 1) · N + 1 to T · N.
+    """
+    if all(run.block is None and not run.warm_up for run in runs):
+        return {run.index: (run.index - 1) // runs_per_task + 1 for run in runs}
+    first = next((run for run in runs if not run.warm_up), runs[0])
+    groups: dict[tuple[int | None, int], list[int]] = {}
+    for run in runs:
+        like = first if run.warm_up else run
+        key = (None, like.index) if like.block is None else (like.block, 0)
+        groups.setdefault(key, []).append(run.index)
+    tasks, task, size = dict[int, int](), 1, 0
+    for indices in groups.values():
+        if size and size + len(indices) > runs_per_task:
+            task, size = task + 1, 0
+        tasks |= dict.fromkeys(indices, task)
+        size += len(indices)
+    return tasks
 
 
 def arrays(tasks: Collection[int], largest_index: int) -> list[Array]:

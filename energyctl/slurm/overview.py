@@ -16,7 +16,7 @@ from energyctl.results.folder import ResultsFolder
 from energyctl.results.journal_schema import JournalLine
 from energyctl.results.reader import total_energy
 from energyctl.results.schema import FINISHED, Environment, Result
-from energyctl.slurm.arrays import task_of
+from energyctl.slurm.arrays import task_numbers
 from energyctl.slurm.attempts import SUPERSEDED
 from energyctl.slurm.commands import WARNED
 from energyctl.slurm.submit import CampaignTask, options_of, queued, submissions
@@ -110,7 +110,8 @@ class Overviews:
 
     def __post_init__(self) -> None:
         self._name = str(self.journal.head()["name"])
-        self._runs, self._size = self.journal.runs(), options_of(self.journal).runs_per_task
+        self._runs = self.journal.runs()
+        self._tasks = task_numbers(self._runs, options_of(self.journal).runs_per_task)
         self._resume = self.journal.resume_command
 
     def look(self) -> Overview:
@@ -127,7 +128,7 @@ class Overviews:
         finished = self._finished(events)
         states = _states(journal)
         runs = [
-            self._run(run, task_of(run.index, self._size), finished, history, states, queue)
+            self._run(run, self._tasks[run.index], finished, history, states, queue)
             for run in self._runs
         ]
         return Overview(

@@ -20,7 +20,7 @@ from energyctl.config.settings import Slurm
 from energyctl.errors import MachineError, SettingsError
 from energyctl.results.journal_schema import JournalLine
 from energyctl.slurm import commands
-from energyctl.slurm.arrays import Array, arrays, sbatch_options, task_of
+from energyctl.slurm.arrays import Array, arrays, sbatch_options, task_numbers
 from energyctl.slurm.attempts import Tries
 from energyctl.system.lock import lock_within
 from energyctl.system.workspace import Workspace
@@ -110,10 +110,10 @@ def check(workspace: Workspace, name: str, section: Slurm) -> None:
     commands.require()
 
 
-def planned(runs: Collection[Run], section: Slurm) -> list[Array]:
-    """The arrays that would be submitted."""
-    tasks = {task_of(run.index, section.runs_per_task) for run in runs}
-    return arrays(tasks, commands.largest_index())
+def planned(runs: Collection[Run], whole: Sequence[Run], section: Slurm) -> list[Array]:
+    """The arrays that would be submitted for *runs* of the *whole* campaign."""
+    tasks = task_numbers(whole, section.runs_per_task)
+    return arrays({tasks[run.index] for run in runs}, commands.largest_index())
 
 
 def submit(
@@ -134,7 +134,7 @@ def submit(
         journal.folder.make(folder)
     attempts.claims.prepare()
     name = str(journal.head()["name"])
-    for array in planned(runs, section):
+    for array in planned(runs, journal.runs(), section):
         text = script(workspace, name, journal.path, array, section)
         number = 1 + len(list(journal.own_folder.glob("sbatch_*.sh")))
         path = journal.own_folder / f"sbatch_{number}.sh"
@@ -218,13 +218,10 @@ def queued(
 
 def missing(journal: Journal, queue: Collection[CampaignTask]) -> list[Run]:
     """Runs that are neither finished nor to be done by a task in the queue."""
-    size = options_of(journal).runs_per_task
+    runs = journal.runs()
+    tasks = task_numbers(runs, options_of(journal).runs_per_task)
     waiting, done = {one.number for one in queue}, journal.finished()
-    return [
-        run
-        for run in journal.runs()
-        if run.index not in done and task_of(run.index, size) not in waiting
-    ]
+    return [run for run in runs if run.index not in done and tasks[run.index] not in waiting]
 
 
 def wait_until_empty(journal: Journal, seconds: float, look: float = 0.5) -> list[CampaignTask]:

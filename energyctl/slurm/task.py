@@ -18,7 +18,7 @@ from energyctl.errors import MachineError, SettingsError
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.schema import FINISHED
 from energyctl.slurm import commands
-from energyctl.slurm.arrays import runs_of
+from energyctl.slurm.arrays import task_numbers
 from energyctl.slurm.attempts import ClaimingStore, Tries
 from energyctl.slurm.submit import options_of
 from energyctl.system.workspace import Workspace
@@ -61,8 +61,8 @@ def load(
         raise SettingsError(f"{journal.name} runs on one machine, not on a cluster")
     options = options_of(journal)
     whole, runs = of_journal(workspace, journal, observer)
-    numbers = runs_of(number, options.runs_per_task)
-    planned = sum(run.index in numbers for run in runs)
+    tasks = task_numbers(runs, options.runs_per_task)
+    planned = sum(task == number for task in tasks.values())
     if not planned:
         raise SettingsError(f"{journal.name} has no task {number}: there are {len(runs)} runs")
     # A controller that forgot a start counts none: the node tells two starts apart.
@@ -76,11 +76,11 @@ def load(
         signals=(commands.WARNED,),
         patience_seconds=PATIENCE_SECONDS,
         refuse_foreign=options.shared_node == "fail",
-        share_idle=options.runs_per_task > 1,
+        share_idle=planned > 1,
     )
     campaign = replace(
         whole,
-        runs=[run for run in whole.runs if run.index in numbers],
+        runs=[run for run in whole.runs if tasks[run.index] == number],
         journal=lambda: mine,
         place=lambda folder, journal: ClaimingStore(Tries(folder, journal), here, number),
         allocation=allocation,

@@ -29,9 +29,8 @@ from energyctl.slurm.arrays import (
     Array,
     arrays,
     ranges,
-    runs_of,
     sbatch_options,
-    task_of,
+    task_numbers,
     with_options,
 )
 from energyctl.slurm.attempts import ClaimingStore, Tries
@@ -53,11 +52,38 @@ def test_arrays_hold_each_task_once_and_no_index_above_the_largest(
         assert [array.offset + index for index in array.indices] == list(array.tasks)
 
 
-@given(st.integers(1, 100_000), st.integers(1, 500))
-def test_a_run_is_of_one_task_for_good(run: int, size: int) -> None:
-    task = task_of(run, size)
-    assert run in runs_of(task, size)
-    assert len(runs_of(task, size)) == size
+TRAINING = Training("a", "b", {})
+
+
+@given(st.sets(st.integers(1, 3000), min_size=1), st.integers(1, 500))
+def test_a_run_is_of_one_task_for_good(indices: set[int], size: int) -> None:
+    """Also where --only has left some out."""
+    tasks = task_numbers([Run(i, 0, 1, "default", TRAINING) for i in sorted(indices)], size)
+    assert tasks == {index: (index - 1) // size + 1 for index in indices}
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [
+        (1, [1, 1, 1, 2, 2, 3, 4, 4, 5]),
+        (2, [1, 1, 1, 2, 2, 3, 4, 4, 5]),
+        (3, [1, 1, 1, 2, 2, 2, 3, 3, 3]),
+        (4, [1, 1, 1, 2, 2, 2, 3, 3, 3]),
+        (5, [1, 1, 1, 1, 1, 2, 2, 2, 2]),
+        (9, [1] * 9),
+    ],
+)
+def test_a_block_and_its_warm_up_runs_stay_in_one_task(size: int, wanted: list[int]) -> None:
+    blocks = [1, 1, 2, 2, None, 3, 3, None]
+    runs = [Run(1, 0, 1, "default", TRAINING, warm_up=True)]
+    runs += [Run(i, 0, 1, "default", TRAINING, block=block) for i, block in enumerate(blocks, 2)]
+    assert list(task_numbers(runs, size).values()) == wanted
+
+
+def test_a_block_whose_runs_are_mixed_with_others_stays_in_one_task() -> None:
+    blocks = [2, 1, 2, 3, 1, 3]
+    runs = [Run(i, 0, 1, "default", TRAINING, block=block) for i, block in enumerate(blocks, 1)]
+    assert task_numbers(runs, 2) == {1: 1, 3: 1, 2: 2, 5: 2, 4: 3, 6: 3}
 
 
 @given(st.sets(st.integers(0, 60)))

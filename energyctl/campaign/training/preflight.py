@@ -83,9 +83,16 @@ def _missing_folders(repository: Repository, clone: Path, trainings: Trainings) 
 
 
 def _values_problems(uses: Iterable[tuple[Role, Training]], trainings: Trainings) -> Iterator[str]:
-    """What single values of trainings do not fit; each place of a file is tried once."""
+    """What single values of trainings do not fit; each place of a file is tried once.
+
+    Of trainings that differ in numbers alone, one stands for all.
+    """
+    kinds = {
+        (role, training.repo, training.model, _texts(training)): (role, training)
+        for role, training in uses
+    }
     places: dict[tuple[Path, str], tuple[str, Any]] = {}
-    for role, training in uses:
+    for role, training in kinds.values():
         try:
             trainings.resolved_in(training, role, None, "RUN")
         except SettingsError as error:
@@ -99,6 +106,12 @@ def _values_problems(uses: Iterable[tuple[Role, Training]], trainings: Trainings
             config_files.edited(file, {key: value})
         except config_files.ConfigFileError as error:
             yield f"{repo}: {error}"
+
+
+def _texts(training: Training) -> tuple[tuple[str, str | None], ...]:
+    """Which values it has, and those of them that are texts."""
+    values = training.hyperparameters.items()
+    return tuple((name, value if isinstance(value, str) else None) for name, value in values)
 
 
 def cannot_start(invoked: Invocation, path: str) -> str | None:

@@ -40,11 +40,21 @@ def plan(
 
     prepared = prepare_file(workspace, file, models, seed, folder)
     if as_json:
-        click.echo(json_text(prepared.plan.to_json() if prepared.plan else _no_plan(prepared)))
+        _show_json(prepared)
     else:
         show_problems(prepared.name, prepared.problems)
         _show(workspace, prepared, folder)
     return SettingsError.exit_code if prepared.plan is None else int(prepared.invalid)
+
+
+def _show_json(prepared: PreparedCampaign) -> None:
+    from energyctl.cli.output.plan import json_lines
+
+    if prepared.plan is None:
+        click.echo(json_text(_no_plan(prepared)))
+        return
+    for line in json_lines(prepared.plan):
+        click.echo(line)
 
 
 def _no_plan(prepared: PreparedCampaign) -> dict[str, Any]:
@@ -60,6 +70,7 @@ def _show(workspace: Workspace, prepared: PreparedCampaign, folder: str | None) 
     from energyctl.cli.output import campaign
     from energyctl.cli.output.console import make_console
     from energyctl.cli.result_arguments import results_folder
+    from energyctl.config.settings import Slurm
 
     settings, plan, registry = prepared.settings, prepared.plan, prepared.registry
     if settings is None or plan is None:
@@ -67,6 +78,8 @@ def _show(workspace: Workspace, prepared: PreparedCampaign, folder: str | None) 
     console = make_console()
     results, runs = results_folder(workspace, folder), plan.runs
     estimates = campaign.show_plan(console, results, settings, registry, runs, plan.seed, len(runs))
+    if settings.slurm != Slurm():
+        campaign.show_nodes_of_blocks(console, runs)
     campaign.show_end(console, settings, estimates)
     campaign.show_passed_over(console, plan.passed_over, len(plan.passed_over))
     trainings = Trainings.here(registry, workspace.root, os.environ)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -47,11 +48,19 @@ if TYPE_CHECKING:
     "--runs", metavar="N", type=click.IntRange(min=1), help="Without FILE: how many runs to do."
 )
 @options.values("Without FILE")
+@click.option(
+    "--beside",
+    metavar="REPO/MODEL",
+    multiple=True,
+    help="Without FILE: run it alone and beside this training, in blocks. Repeatable.",
+    shell_complete=completers.trainings,
+)
 @click.pass_obj
 def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     """Run every experiment of a settings file.
 
-    Without FILE, train one model alone: --repo and --model name it.
+    Without FILE, train one model: --repo and --model name it. It runs alone; with --beside, alone
+    and beside other trainings.
     """
     from energyctl.campaign import prepare
     from energyctl.campaign.training import places
@@ -98,7 +107,7 @@ def _prepared(workspace: Workspace, file: str | None, given: Mapping[str, Any]) 
 
     models, seed, folder = given["models"], given["seed"], given["folder"]
     inline = [f"--{n}" for n in ("repo", "model", "mutate", "runs") if given[n] is not None]
-    inline += ["--set"] * bool(given["values"])
+    inline += ["--set"] * bool(given["values"]) + ["--beside"] * bool(given["beside"])
     if file is not None and inline:
         raise click.UsageError(f"{inline[0]} goes without a settings file")
     if file is not None:
@@ -109,12 +118,33 @@ def _prepared(workspace: Workspace, file: str | None, given: Mapping[str, Any]) 
     if given["values"]:
         known = registry.read(models or workspace.registry)
         trial.values_of(known, given["repo"], given["model"], given["values"])
-    text = _inline_settings(given)
+    conditions = _conditions(models or workspace.registry, given["beside"])
+    text = _inline_settings(given, conditions)
     document = settings.parse(text, "(command line)")
     return prepare.prepare(workspace, document, text, models, seed, folder)
 
 
-def _inline_settings(given: Mapping[str, Any]) -> str:
+def _conditions(models: Path, beside: Sequence[str]) -> dict[str, Any]:
+    """Alone, and beside each of these trainings; none where there are none of them."""
+    from energyctl.config import registry
+    from energyctl.config.plan.conditions import ALONE, derived_label
+
+    entries = registry.read(models).repositories if beside else {}
+    conditions: dict[str, Any] = {ALONE: None} if beside else {}
+    for training in beside:
+        named = [(repo, model) for repo in entries for model in entries[repo].models]
+        found = [pair for pair in named if "/".join(pair) == training]
+        if not found:
+            raise SettingsError(
+                f"--beside {training}: no such training; `energyctl models` lists them"
+            )
+        if (label := derived_label(found[:1])) in conditions:
+            raise click.UsageError(f"--beside {training} is there twice")
+        conditions[label] = dict(zip(("repo", "model"), found[0], strict=True))
+    return conditions
+
+
+def _inline_settings(given: Mapping[str, Any], conditions: Mapping[str, Any]) -> str:
     repo, model = given["repo"], given["model"]
     experiment: dict[str, Any] = {"repo": repo, "model": model, "mode": "default"}
     if given["values"]:
@@ -122,6 +152,8 @@ def _inline_settings(given: Mapping[str, Any]) -> str:
     if given["mutate"]:
         names = [name.strip() for name in given["mutate"].split(",")]
         experiment |= {"mode": "mutation", "mutate": names}
+    if conditions:
+        experiment["conditions"] = conditions
     return json.dumps(
         {
             "experiment_name": f"{repo}_{model}",

@@ -36,13 +36,14 @@ if TYPE_CHECKING:
 def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
     """Run the experiments of a settings file on a Slurm cluster.
 
-    Each run is a task of its own, alone on its node. Everything is checked as `run` does;
+    Each run, or each block of runs under several conditions, is a task of its own, alone on its
+    node. Everything is checked as `run` does;
     --dry-run prints the scripts that sbatch would be given. `status` and `watch` show how it goes,
     `collect` waits for the end, `cancel` ends it, `resume` submits what is missing.
     """
     from energyctl.campaign import prepare
     from energyctl.cli.output import submission
-    from energyctl.cli.output.campaign import show_plan
+    from energyctl.cli.output.campaign import show_nodes_of_blocks, show_plan
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.live import Progress
     from energyctl.cli.result_arguments import results_folder
@@ -68,6 +69,7 @@ def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
     slurm.check(workspace, settings.experiment_name, wanted)
     folder.prepare()
     estimates = show_plan(console, folder, settings, prepared.registry, runs, seed)
+    show_nodes_of_blocks(console, runs)
     submission.warn_of_time_limit(runs, estimates, settings, wanted)
     submission.warn_of_shared_clones(runs, prepared.registry, wanted)
     facts = slurm.cluster_facts(wanted)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from energyctl.campaign.estimates import estimate_seconds
 from energyctl.campaign.rest import seconds_at_the_end
-from energyctl.cli.output import tables
+from energyctl.cli.output import plan, tables
 from energyctl.cli.output.console import LineConsole
 from energyctl.config.plan import Run, SkippedValues
 from energyctl.config.registry import Registry
@@ -33,14 +33,22 @@ def show_plan(
     """The plan's table. Returns the seconds that each run will take, by results in *folder*."""
     estimates = estimate_seconds(runs, settings, registry, folder)
     title = f"{settings.experiment_name}: {count(len(runs), 'run')}"
+    if blocks := {run.block for run in runs} - {None}:
+        title += f" in {count(len(blocks), 'block')}"
     if seed is not None and any(run.mutated for run in runs):
         title += f", values drawn with seed {seed}"
         title += "" if settings.seed is not None else f" (--seed {seed} repeats them)"
     console.print_line(title)
-    console.print(tables.plan_table(runs, estimates, most))
+    plan.show_table(console, runs, estimates, most)
     if len(runs) > most:
         console.print_line(f"… and {len(runs) - most} more; energyctl plan shows all")
     return estimates
+
+
+def show_nodes_of_blocks(console: LineConsole, runs: Sequence[Run]) -> None:
+    """Of a campaign that is for a cluster."""
+    if any(run.block is not None for run in runs):
+        console.print_line("on a cluster one task, on one node, does all runs of a block")
 
 
 def show_end(

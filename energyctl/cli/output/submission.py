@@ -16,7 +16,7 @@ from energyctl.config.settings.slurm import seconds_of
 from energyctl.errors import MachineError
 from energyctl.results.folder import ResultsFolder
 from energyctl.slurm import commands, submit
-from energyctl.slurm.arrays import arrays, ranges, task_of
+from energyctl.slurm.arrays import arrays, ranges, task_numbers
 from energyctl.slurm.submit import Submission
 from energyctl.system.workspace import Workspace
 from energyctl.text import count, duration, safe_name
@@ -52,11 +52,11 @@ def print_scripts(
     """The scripts alone on standard output."""
     try:
         commands.require()
-        planned = submit.planned(runs, wanted)
+        planned = submit.planned(runs, runs, wanted)
     except MachineError as error:
         say(str(error))
-        tasks = {task_of(run.index, wanted.runs_per_task) for run in runs}
-        planned = arrays(tasks, USUAL_LARGEST_INDEX)
+        tasks = task_numbers(runs, wanted.runs_per_task)
+        planned = arrays(set(tasks.values()), USUAL_LARGEST_INDEX)
     journal = folder.campaigns / f"DATE_TIME_{safe_name(name)}.jsonl"
     for array in planned:
         click.echo(submit.script(workspace, name, journal, array, wanted))
@@ -81,11 +81,12 @@ def _longest_task(
     runs: Sequence[Run], estimates: Sequence[float | None], settings: Settings, size: int
 ) -> float | None:
     """Seconds of the longest task; None where some run's are not known."""
+    task_of = task_numbers(runs, size)
     tasks: dict[int, float] = {}
     for run, seconds in zip(runs, estimates, strict=True):
         if seconds is None:
             return None
-        task = task_of(run.index, size)
+        task = task_of[run.index]
         rest = settings.cooldown_seconds if task in tasks else 0.0
         tasks[task] = tasks.get(task, 0.0) + seconds + rest
     calibration = CALIBRATION_SECONDS if settings.calibration else 0.0

@@ -1,4 +1,4 @@
-"""Tables for the terminal: the plan, the meters, the closing table."""
+"""Tables for the terminal: the meters, the closing table."""
 
 from __future__ import annotations
 
@@ -11,41 +11,12 @@ from rich.text import Text
 
 from energyctl import text
 from energyctl.cli.output.console import make_table
-from energyctl.config.places import Place
-from energyctl.config.plan import BackgroundJob, Run, SkippedValues
+from energyctl.config.plan import SkippedValues
 from energyctl.meters import Row
 from energyctl.results import reach, reader
 from energyctl.results.schema import Result
 
 _STATUS_STYLE = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
-
-
-def plan_table(runs: Sequence[Run], estimates: Sequence[float | None], most: int) -> Table:
-    """One row a run: what is trained with which values, and under which load."""
-    table = make_table("run", "mode", "foreground", "values", "background", "takes")
-    for run, seconds in list(zip(runs, estimates, strict=True))[:most]:
-        training = run.foreground
-        load = ", ".join(map(_job_words, run.background))
-        table.add_row(
-            str(run.index),
-            run.mode,
-            f"{training.repo} / {training.model}" + _on([run.place]),
-            text.values(training.hyperparameters, run.mutated or None),
-            load,
-            "?" if seconds is None else f"~{text.duration(seconds)}",
-        )
-    return table
-
-
-def _job_words(job: BackgroundJob) -> str:
-    copies = f" x{job.copies}" if job.copies > 1 else ""
-    return f"{job.training.repo} / {job.training.model}{copies}{_on(job.places)}"
-
-
-def _on(places: Sequence[Place]) -> str:
-    """`` on GPU 1, CPUs 0-7``; of copies that are placed apart, one after the other."""
-    words = list(dict.fromkeys(place.words or "any" for place in places))
-    return "" if words in ([], ["any"]) else f" on {'; '.join(words)}"
 
 
 def passed_over_lines(skipped: Sequence[SkippedValues], most: int) -> list[str]:

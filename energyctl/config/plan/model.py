@@ -8,12 +8,12 @@ from typing import Any
 
 from energyctl.config.jsonfile.validation import Problem
 from energyctl.config.places import ANYWHERE, Place
-from energyctl.config.plan.conditions import derived_label
+from energyctl.config.plan.conditions import ALONE, derived_label
 from energyctl.config.settings import Mode
 from energyctl.errors import SettingsError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Training:
     """A model and every value that it is trained with, in the order of the registry."""
 
@@ -22,7 +22,11 @@ class Training:
     hyperparameters: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {
+            "repo": self.repo,
+            "model": self.model,
+            "hyperparameters": dict(self.hyperparameters),
+        }
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class BackgroundJob:
         return self.places[copy] if self.places else ANYWHERE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """One training to measure. `index`, `repetition` and `block` count from 1, `experiment` from 0.
 
@@ -82,9 +86,15 @@ class Run:
 
     def __post_init__(self) -> None:
         if not self.condition:
-            copies = (job.training for job in self.background for _ in range(job.copies))
-            label = derived_label((training.repo, training.model) for training in copies)
-            object.__setattr__(self, "condition", label)
+            object.__setattr__(self, "condition", self.derived_condition)
+
+    @property
+    def derived_condition(self) -> str:
+        """By its background: the label where the settings give none."""
+        if not self.background:
+            return ALONE
+        copies = (job.training for job in self.background for _ in range(job.copies))
+        return derived_label((training.repo, training.model) for training in copies)
 
     @property
     def places(self) -> tuple[Place, ...]:

@@ -241,12 +241,18 @@ class Repository:
     typical_seconds: Mapping[str, float] = field(default_factory=_nothing)
     prepare: Step | None = None
     container: Container | None = None
+    _parameters: dict[str, Mapping[str, Hyperparameter]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """By model, as they were asked for: a plan asks for each run."""
 
     def options_of(self, model: str) -> ModelOptions:
         return self.per_model.get(model, ModelOptions())
 
     def parameters_of(self, model: str) -> Mapping[str, Hyperparameter]:
         """The hyper-parameters with the defaults and ranges that *model* has of its own."""
+        if model in self._parameters:
+            return self._parameters[model]
         options = self.options_of(model)
         result = {}
         for name, parameter in self.hyperparameters.items():
@@ -254,7 +260,7 @@ class Repository:
             default = options.defaults.get(name, parameter.default)
             why = options.unsupported.get(name, parameter.unsupported)
             result[name] = replace(parameter, low=low, high=high, default=default, unsupported=why)
-        return MappingProxyType(result)
+        return self._parameters.setdefault(model, MappingProxyType(result))
 
     def length_of(self, model: str, values: Mapping[str, Any]) -> float | None:
         """How long a training with these values is, in a unit of its own: the product of those
