@@ -39,6 +39,14 @@ def test_memory_prints_growth_beside_what_the_samples_need() -> None:
     assert re.search(r"\d+ samples of 9 domains .* grew by [-0-9.]+ MiB", output)
 
 
+def test_plans_prints_what_a_plan_takes() -> None:
+    output = printed("plans", "--runs", "300")
+    row = r"^plan( --json)? of 300 runs: ([0-9.]+) s \(([0-9.]+) s of CPU\), (\d+) MB$"
+    rows = re.findall(row, output, re.MULTILINE)
+    assert [json for json, *_ in rows] == ["", " --json"]
+    assert all(0 < float(cpu) < 60 and 10 < int(mb) < 500 for *_, cpu, mb in rows)
+
+
 def test_logs_prints_durations_and_memory_with_and_without_patterns() -> None:
     quick = "--mebibytes", "1", "--long", "2", "--seconds", "1", "--signals", "1", "--kinds", "a"
     output = printed("logs", *quick)

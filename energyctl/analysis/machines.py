@@ -102,23 +102,17 @@ def spreads(rows: Iterable[Row]) -> list[Spread]:
     of: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         joules, node = row.get("total_joules"), row.get("node")
-        if row.get("status") == "succeeded" and joules and node is not None:
+        good = row.get("status") == "succeeded" and not row.get("warm_up")
+        if good and joules and node is not None:
             of[_like(row)][str(node)].append(row)
     found = [_spread(name, list(groups.values())) for name, groups in sorted(of.items())]
     return [spread for spread in found if spread is not None]
 
 
 def _like(row: Row) -> str:
-    """What is compared only with its like: the training, its load, and how it was metered."""
-    condition = "alone"
-    if row.get("mode") == "parallel":
-        load = f"{row.get('background_repository')} / {row.get('background_model')}"
-        if row.get("background_repository") is None:
-            load = "a background"
-        jobs = row.get("background_jobs") or 1
-        condition = f"beside {load}" + (f" x {jobs}" if jobs > 1 else "")
+    """What is compared only with its like: the training, its condition, and how it was metered."""
     estimated = " (estimated)" if row.get("energy_measured") is False else ""
-    return f"{row.get('repository')} / {row.get('model')}, {condition}{estimated}"
+    return f"{row.get('repository')} / {row.get('model')}, {row.get('condition')}{estimated}"
 
 
 def _spread(training: str, groups: Sequence[Sequence[Row]]) -> Spread | None:

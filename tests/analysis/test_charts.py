@@ -219,11 +219,11 @@ def test_a_front_is_among_runs_that_can_be_compared() -> None:
     row = {
         "experiment_id": "e", "number": 1, "label": "1", "mode": "mutation", "repository": "r",
         "model": "m", "imported": False, "measured": True, "joules": 5.0, "low": 4.0, "high": 6.0,
-        "metric_loss": 0.1,
+        "metric_loss": 0.1, "condition": "alone",
     }  # fmt: skip
-    worse, parallel = row | {"joules": 9.0}, row | {"joules": 9.0, "mode": "parallel"}
+    worse, beside = row | {"joules": 9.0}, row | {"joules": 9.0, "condition": "beside r/m"}
     unknown = row | {"joules": None}
-    found = charts.points([row, worse, parallel, unknown], "joules", "metric_loss")
+    found = charts.points([row, worse, beside, unknown], "joules", "metric_loss")
     assert [point["front"] for point in found] == [True, False, True]
 
 

@@ -457,3 +457,17 @@ def test_the_energy_to_reach_a_value_is_compared_among_the_runs_that_reached_it(
     assert "energy to reach acc" in run(tmp_path, *arguments).stdout
     seconds = run(tmp_path, "--by", "background", "--measure", "reach_seconds_acc", "--json")
     assert json.loads(seconds.stdout)["comparisons"][0]["unit"] == "s"
+
+
+def test_conditions_are_compared_without_the_warm_up_runs(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write_runs(results, "mutation", [500.0], condition="alone", warm_up=True)
+    write_runs(results, "mutation", [100.0, 101, 102], condition="alone", block=1)
+    write_runs(results, "parallel", [131.0, 132, 133], condition="beside two")
+    write_runs(results, "parallel", [231.0, 232, 233], background_info={"jobs": []})  # older
+    study = json.loads(run(tmp_path, "--by", "condition", "--json").stdout)
+    found = [one for one in study["comparisons"] if one["measure"] == "total_joules"]
+    pairs = [(one["a"]["name"], one["b"]["name"]) for one in found]
+    assert pairs == [("alone", "beside a background"), ("alone", "beside two")]
+    assert {one["a"]["mean"] for one in found} == {101}
+    assert "left out: 1 warm-up" in study["notes"]

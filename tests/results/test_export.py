@@ -320,7 +320,7 @@ def test_the_summary_has_the_users_columns_and_is_read_as_history(
 ) -> None:
     sample = Path(__file__).parents[1] / "samples" / "summary.csv"
     assert export("--results", folder, "--format", "summary", "--out", tmp_path / "s.csv") == 0
-    header = sample.read_text().splitlines()[0]
+    header = sample.read_text().splitlines()[0] + ",condition,block,training_seed,warm_up"
     assert (tmp_path / "s.csv").read_bytes().split(b"\r\n")[0].decode() == header
     first, second, third = read_csv(tmp_path / "s.csv")
     assert first["timestamp"] == datetime.fromtimestamp(START + 30).isoformat(

@@ -560,7 +560,7 @@ def test_the_parts_of_a_journal_are_read_as_one(attempts: Tries) -> None:
 def row(node: str, joules: float, **more: Any) -> dict[str, Any]:
     return {
         "node": node, "total_joules": joules, "status": "succeeded", "repository": "r",
-        "model": "m", "mode": "parallel", **more,
+        "model": "m", "mode": "parallel", "condition": "beside r/small", **more,
     }  # fmt: skip
 
 
@@ -588,14 +588,13 @@ def test_machines_that_differ_by_chance_alone_have_no_spread_between_them() -> N
     assert machines.spreads([row("a", 10), row("a", 11)]) == []
 
 
-def test_runs_under_other_loads_or_other_meters_are_not_compared() -> None:
-    light = {"background_repository": "r", "background_model": "small", "background_jobs": 1}
-    heavy = light | {"background_model": "large"}
-    rows = [row("a", 10, **light), row("a", 11, **light), row("b", 40, **heavy)]
+def test_runs_under_other_conditions_or_other_meters_are_not_compared() -> None:
+    rows = [row("a", 10), row("a", 11), row("b", 40, condition="beside r/large")]
     assert machines.spreads(rows) == []
-    rows = [row("a", 10, **light), row("a", 11, **light), row("b", 10, **light)]
-    assert [one.training for one in machines.spreads(rows)] == ["r / m, beside r / small"]
-    assert machines.spreads([*rows[:2], row("b", 9, **light, energy_measured=False)]) == []
+    rows = [row("a", 10), row("a", 11), row("b", 10)]
+    assert [one.training for one in machines.spreads(rows)] == ["r / m, beside r/small"]
+    assert machines.spreads([*rows[:2], row("b", 9, energy_measured=False)]) == []
+    assert machines.spreads([*rows[:2], row("b", 9, warm_up=True)]) == []
 
 
 def test_drawn_values_are_told_beside_a_spread() -> None:

@@ -40,6 +40,8 @@ def _run_row(run: Run, number: int) -> Row:
         "number": number,
         "label": label(run, number),
         **{name: of.get(name) for name in ("campaign", "repository", "model", "mode", "status")},
+        "condition": run.condition,
+        "warm_up": run.warm_up,
         "imported": bool(of.get("imported")),
         "measured": of.get("energy_measured"),
         "started": None if started is None else round(started * 1000),

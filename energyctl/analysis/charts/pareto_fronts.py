@@ -58,7 +58,7 @@ def points(rows: Iterable[Row], x: str, y: str, maximise_y: bool | None = None) 
     """Rows of `runs` → points of two of their columns; rows that lack one are left out.
 
     low, high: the band of whichever of the two is ``joules``. front: on the Pareto front among the
-    runs of the same group (repository; alone or parallel), with less x, and more y or less as
+    runs of the same group (repository and condition), with less x, and more y or less as
     *maximise_y* says (None: by its name).
     """
     drawn = [_point(row, x, y) for row in rows if row.get(x) is not None and row.get(y) is not None]
@@ -74,15 +74,14 @@ def points(rows: Iterable[Row], x: str, y: str, maximise_y: bool | None = None) 
 
 
 def group_of(row: Row) -> str:
-    """What is compared only with its like: the repository, alone or beside a background."""
-    load = "parallel" if row["mode"] == "parallel" else "alone"
-    return f"{row['repository'] or '?'}, {load}"
+    """What is compared only with its like: the repository under one condition."""
+    return f"{row['repository'] or '?'}, {row['condition']}"
 
 
 def _point(row: Row, x: str, y: str) -> Row:
     banded = "joules" in (x, y)
     return {
-        **{name: row[name] for name in ("experiment_id", "number", "label", "mode")},
+        **{name: row[name] for name in ("experiment_id", "number", "label", "mode", "condition")},
         **{name: row[name] for name in ("repository", "model", "imported", "measured")},
         "group": group_of(row),
         "x": row[x],

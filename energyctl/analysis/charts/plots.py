@@ -89,8 +89,14 @@ def gpu(runs: Sequence[Run], options: PlotOptions) -> Plot:
     )
 
 
+def _compared(runs: Sequence[Run]) -> list[Run]:
+    """Those that figures of runs have: no warm-up runs, unless they are all."""
+    return [run for run in runs if not run.warm_up] or list(runs)
+
+
 def energy(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """Energy by run and domain, with its uncertainty."""
+    runs = _compared(runs)
     data = {"runs": rows.run_rows(runs), "domains": rows.domain_rows(runs)}
     if not any(row["joules"] is not None for row in data["domains"]):
         raise SettingsError("no energy is known of these runs: nothing to draw")
@@ -114,6 +120,7 @@ def energy(runs: Sequence[Run], options: PlotOptions) -> Plot:
 
 def hyperparameter(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """Energy, or the metric *y*, over the hyper-parameter *x*."""
+    runs = _compared(runs)
     table = rows.run_rows(runs)
     x = _column(table, "hyperparam_", options.x, "hyper-parameter", "--x")
     y = "joules"
@@ -141,6 +148,7 @@ def hyperparameter(runs: Sequence[Run], options: PlotOptions) -> Plot:
 
 def front(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """The metric *y* over energy, with the runs that no other beats in both."""
+    runs = _compared(runs)
     if options.x not in (None, "energy"):
         raise SettingsError("--kind pareto draws energy along x: leave --x out")
     y = _column(rows.run_rows(runs), "metric_", options.y, "metric", "--y")
@@ -164,6 +172,7 @@ def front(runs: Sequence[Run], options: PlotOptions) -> Plot:
 
 def presence(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """Coverage, longest gap and settle time of the background by run."""
+    runs = _compared(runs)
     data = {"runs": rows.run_rows(runs)}
     if not any(row["coverage"] is not None for row in data["runs"]):
         raise SettingsError("of none of these runs is the background's coverage known")

@@ -22,9 +22,9 @@ COLOURS = {
 }
 BACKGROUNDS = {"light": "#ffffff", "dark": "#16181d", "paper": "#ffffff"}
 
-MODES = ("default", "mutation", "parallel", "not recorded")
-MODE_COLOURS = ("#7a86a0", "#0072b2", "#d55e00", "#8a8a8a")
-MODE_SHAPES = ("square", "circle", "diamond", "triangle-up")
+MODES = ("default", "mutation", "grid", "parallel", "not recorded")
+MODE_COLOURS = ("#7a86a0", "#0072b2", "#00906a", "#d55e00", "#8a8a8a")
+MODE_SHAPES = ("square", "circle", "cross", "diamond", "triangle-up")
 FAILED = "#d6336c"
 FRONT = "#8a8a8a"
 

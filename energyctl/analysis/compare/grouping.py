@@ -60,8 +60,8 @@ def value_of(row: Row, name: str) -> Any:
 def known_names(rows: Sequence[Row]) -> list[str]:
     """By what runs can be told apart."""
     named = (
-        "repository", "model", "mode", "campaign", "status", "node", "constraint", "hostname",
-        "gpus", "gpu_driver", "gpu_power_limit_watts", "governors",
+        "repository", "model", "condition", "mode", "campaign", "status", "node", "constraint",
+        "hostname", "gpus", "gpu_driver", "gpu_power_limit_watts", "governors",
     )  # fmt: skip
     found = {n.removeprefix("hyperparam_") for row in rows for n in row if "hyperparam_" in n}
     return ["background", *named, *sorted(found)]
@@ -115,9 +115,12 @@ USABLE = "it must be readable, have succeeded and fit --where"
 
 
 def usable(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
-    """Those that succeeded, and a line on the others."""
-    good = [row for row in rows if row.get("status") == "succeeded"]
-    rest = Counter(str(row.get("status")) for row in rows if row.get("status") != "succeeded")
+    """Those that succeeded and are no warm-up runs, and a line on the others."""
+    measured = [row for row in rows if not row.get("warm_up")]
+    good = [row for row in measured if row.get("status") == "succeeded"]
+    rest = Counter(str(row["status"]) for row in measured if row.get("status") != "succeeded")
+    if len(measured) < len(rows):
+        rest["warm-up"] = len(rows) - len(measured)
     notes: list[str] = [LeftOut(f"left out: {n} {status}") for status, n in sorted(rest.items())]
     estimated = sum(row.get("energy_measured") is False for row in good)
     if estimated:
@@ -162,7 +165,7 @@ def by_name(rows: Sequence[Row], name: str) -> Groups | None:
     if len(values) < 2:
         others = len(rows) - len(known)
         rest = f" but {others} that have none" if others else ""
-        hint = "; --by background tells alone from beside one" if name == "mode" else ""
+        hint = "; --by condition tells alone from beside another" if name == "mode" else ""
         one = _text(values.pop())
         raise SettingsError(f"--by {name}: all runs have {one}{rest}: no two groups{hint}")
     numbers = all(map(_is_number, values))

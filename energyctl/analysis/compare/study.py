@@ -163,6 +163,6 @@ def correlate_rows(
 
 
 def _stratum(row: Row, name: str) -> str:
-    """Runs alone and beside a background are not of one trend."""
-    where = grouping.value_of(row, "background")
+    """Runs under several conditions are not of one trend."""
+    where = grouping.value_of(row, "condition")
     return f"{grouping.label(row)}, {where}" if name != "background" else grouping.label(row)

@@ -131,6 +131,7 @@
     const banded = x === "joules" || y === "joules";
     return runs.filter((r) => r.status === "succeeded" && known(r[x]) && known(r[y])).map((r) => ({
       experiment_id: r.experiment_id, number: r.number, label: r.label, mode: r.mode,
+      condition: r.condition,
       repository: r.repository, model: r.model, imported: r.imported, measured: r.measured,
       group: r.group, x: r[x], y: r[y], low: banded ? r.low : null, high: banded ? r.high : null,
       front: false,
@@ -291,8 +292,9 @@
     $("shown").value = `${runs.length} of ${DATA.runs.length} runs`;
     items.forEach((details, number) => { details.hidden = !there.has(number); });
     table(runs);
-    overview(runs);
-    values(runs);
+    const measured = runs.filter((run) => !run.warm_up);
+    overview(measured);
+    values(measured);
   }
   function keep() {
     const state = new URLSearchParams();

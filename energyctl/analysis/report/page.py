@@ -127,7 +127,7 @@ def _relate(rows: Sequence[Row]) -> None:
     """`relative`: the energy over the mean of its group, so that trainings can share a chart."""
     of: dict[str, list[float]] = {}
     for row in rows:
-        if row["joules"] is not None and row["status"] == "succeeded":
+        if row["joules"] is not None and row["status"] == "succeeded" and not row["warm_up"]:
             of.setdefault(f"{row['model']}, {row['group']}", []).append(row["joules"])
     for row in rows:
         values = of.get(f"{row['model']}, {row['group']}", [])

@@ -22,15 +22,15 @@ Cell = str | dict[str, str]
 
 NOT_KNOWN = "not known, or not measured"
 WORDS: dict[str, Callable[[Any], str]] = {
-    "number": str, "mode": str, "status": str, "seconds": text.duration, "watts": text.power,
-    "coverage": text.percent, "warnings": str,
+    "number": str, "mode": str, "condition": str, "status": str, "seconds": text.duration,
+    "watts": text.power, "coverage": text.percent, "warnings": str,
 }  # fmt: skip
 """Column of a run's row → its figure in words; hyper-parameters and metrics are values."""
 
 
 def columns(hyperparameters: Iterable[str], metrics: Iterable[str]) -> list[dict[str, Any]]:
     """Of the table of runs: name, the key by which it is sorted, and whether it is a number."""
-    texts = [("run", "number"), ("mode", "mode"), ("status", "status")]
+    texts = [("run", "number"), ("mode", "mode"), ("condition", "condition"), ("status", "status")]
     figures = [("energy", "joules"), ("time", "seconds"), ("power", "watts")]
     figures += [(name.removeprefix("hyperparam_"), name) for name in hyperparameters]
     figures += [(name.removeprefix("metric_"), name) for name in metrics]
@@ -48,7 +48,7 @@ def describe(rows: Sequence[Row], runs: Sequence[Run], keys: Sequence[str]) -> N
     for row, run in zip(rows, runs, strict=True):
         energies = _total(run, unit)
         row["cells"] = [energies if key == "joules" else _cell(key, row.get(key)) for key in keys]
-        row["cells"][0] = row["label"]
+        row["cells"][0] = row["label"] + (", warm-up" if row["warm_up"] else "")
         row["missing"] = run.row.get("energy_missing") or NOT_KNOWN
         row["summary"] = [energies or "energy not known", text.duration(row["seconds"])]
         if row["warnings"]:

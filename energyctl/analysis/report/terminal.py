@@ -58,6 +58,7 @@ def _table(runs: Runs) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("run", overflow="fold")
     table.add_column("training", overflow="fold")
+    table.add_column("condition", overflow="fold")
     for name in ("took", "energy", "covered"):
         table.add_column(name, justify="right")
     shown = list(runs)[:MOST_ROWS]
@@ -83,7 +84,8 @@ def _cells(run: Run, unit: str) -> list[Text]:
     figures = (duration(seconds), joules, "" if coverage is None else percent(coverage))
     name = _lines(run.experiment_id, "" if run.status == "succeeded" else run.status)
     name.stylize(_STYLES.get(run.status, ""))
-    return [name, _lines(*training), *map(Text, figures)]
+    condition = _lines(run.condition, "warm-up" if run.warm_up else "")
+    return [name, _lines(*training), condition, *map(Text, figures)]
 
 
 def _lines(*lines: str) -> Text:

@@ -35,7 +35,7 @@ def show_plan(
     title = f"{settings.experiment_name}: {count(len(runs), 'run')}"
     if blocks := {run.block for run in runs} - {None}:
         title += f" in {count(len(blocks), 'block')}"
-    if seed is not None and any(run.mutated for run in runs):
+    if seed is not None and any(run.mutated or run.training_seed is not None for run in runs):
         title += f", values drawn with seed {seed}"
         title += "" if settings.seed is not None else f" (--seed {seed} repeats them)"
     console.print_line(title)

@@ -14,6 +14,7 @@ from energyctl.cli.output.console import make_table
 from energyctl.config.plan import SkippedValues
 from energyctl.meters import Row
 from energyctl.results import reach, reader
+from energyctl.results.conditions import condition_of, is_warm_up
 from energyctl.results.schema import Result
 
 _STATUS_STYLE = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
@@ -83,7 +84,8 @@ def closing_table(results: Sequence[Result]) -> Table:
     """One row a run: how it ended, what it took, what it found."""
     some = any(result.get("reach") for result in results)
     more = ["until a value was reached"] if some else []
-    table = make_table("run", "status", "took", "energy", "background", "metrics", *more)
+    names = ("run", "condition", "status", "took", "energy", "background", "metrics")
+    table = make_table(*names, *more)
     unit = text.energy_unit(reader.total_energy(result).joules for result in results)
     for result in results:
         status = str(result["status"])
@@ -91,6 +93,7 @@ def closing_table(results: Sequence[Result]) -> Table:
         metrics = {k: v for k, v in training["performance_metrics"].items() if v is not None}
         table.add_row(
             str(run["index"]) if run else "",
+            condition_of(result) + (", warm-up" if is_warm_up(result) else ""),
             Text(status, style=_STATUS_STYLE.get(status, "")),
             text.duration(training["duration"]),
             total_energy(result, unit),

@@ -28,7 +28,8 @@ def history_from_rows(rows: Iterable[Mapping[str, str | None]], table: str = "ta
     """The rows of a table with `repository`, `model`, `experiment_id`, `hyperparam_NAME`….
 
     A run was parallel where its `mode` says so or its `experiment_id` ends in `_parallel`. Runs
-    that `training_success` calls failed do not count: their values may be drawn again.
+    that `training_success` calls failed do not count: their values may be drawn again; nor do those
+    that `warm_up` marks.
     """
     runs = defaultdict[tuple[str, str, bool], list[EarlierRun]](list)
     for number, row in enumerate(rows, 1):
@@ -38,7 +39,7 @@ def history_from_rows(rows: Iterable[Mapping[str, str | None]], table: str = "ta
             for name in row
             if isinstance(name, str) and name.startswith(_PREFIX) and (value := _cell(row, name))
         }
-        if repo and model and values and not _failed(row):
+        if repo and model and values and not _failed(row) and not _says(row, "warm_up", True):
             earlier = EarlierRun(values, f"{table}, row {number}")
             runs[repo, model, _was_parallel(row)].append(earlier)
     return runs
@@ -71,7 +72,12 @@ def _cell(row: Mapping[str, str | None], name: str) -> str:
 
 
 def _failed(row: Mapping[str, str | None]) -> bool:
-    return _cell(row, "training_success").casefold() in ("false", "0", "no")
+    return _says(row, "training_success", False)
+
+
+def _says(row: Mapping[str, str | None], name: str, truth: bool) -> bool:
+    words = ("true", "1", "yes") if truth else ("false", "0", "no")
+    return _cell(row, name).casefold() in words
 
 
 def _was_parallel(row: Mapping[str, str | None]) -> bool:

@@ -39,6 +39,7 @@ def run_html(
     head = f"<b>{escape(str(row['experiment_id']))}</b> · {escape(str(row['status']))}"
     facts = [
         ("training", _training(row) + (f", {row['mode']}" if row["mode"] else "")),
+        ("condition", row["condition"] + (", warm-up" if row["warm_up"] else "")),
         ("energy", total(row)),
         ("duration", duration(row["energy_seconds"])),
         ("hyper-parameters", values(hyperparameters)),
@@ -80,7 +81,7 @@ def runs_html(rows: Sequence[Row], problems: Iterable[str]) -> str:
     """A row per run, of the table `runs`; of many, the first ones."""
     head = "".join(
         f"<th>{name}</th>"
-        for name in ("run", "training", "mode", "status", "duration", "energy", "warnings")
+        for name in ("run", "training", "condition", "status", "duration", "energy", "warnings")
     )
     shown = rows[:MOST_ROWS]
     unit = energy_unit(row["total_joules"] for row in shown)
@@ -88,7 +89,7 @@ def runs_html(rows: Sequence[Row], problems: Iterable[str]) -> str:
         "<tr>"
         + _cell(str(row["experiment_id"]))
         + _cell(_training(row))
-        + _cell(row["mode"] or "–")
+        + _cell(row["condition"] + (", warm-up" if row["warm_up"] else ""))
         + _cell(str(row["status"]))
         + _cell(duration(row["energy_seconds"]), number=True)
         + _cell(total(row, unit), row["energy_missing"], True)

@@ -32,6 +32,10 @@ LAST = {
     "energy_gpu_temp_max_celsius": "gpu_max_celsius",
     "energy_gpu_util_avg_percent": "gpu_mean_percent",
     "energy_gpu_util_max_percent": "gpu_max_percent",
+    "condition": "condition",
+    "block": "block",
+    "training_seed": "training_seed",
+    "warm_up": "warm_up",
 }
 
 
