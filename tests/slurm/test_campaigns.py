@@ -143,6 +143,27 @@ def test_several_runs_in_a_task_share_a_node_and_rest_in_between(place: Lab) -> 
         assert all(b - e >= 0.9 for b, e in zip(began[1:], ended[:-1], strict=True))
 
 
+def test_all_conditions_of_a_block_are_measured_on_one_node(place: Lab) -> None:
+    back = {"repo": "back", "model": "large", "hyperparameters": {"seconds": 0.3}}
+    training = {"repo": "front", "model": "small", "hyperparameters": {"seconds": 0.5}}
+    study = {**training, "conditions": {"alone": None, "loaded": back}}
+    place.settings(3, experiments=[study], warm_up_runs=1)
+    said = place.run("submit", "x.json").stdout
+    assert "on a cluster one task, on one node, does all runs of a block" in said
+    assert "3 tasks (1-3)" in said
+    place.run("collect", "--interval", "1")
+    assert place.problems(7) == []
+    tasks = {
+        (result["block"], result["warm_up"]): result["environment"]["slurm"]["task"]
+        for result in place.finished()
+    }
+    assert tasks == {(None, True): 1, (1, False): 1, (2, False): 2, (3, False): 3}
+    for block in (1, 2, 3):
+        runs = [result for result in place.finished() if result["block"] == block]
+        assert {result["condition"] for result in runs} == {"alone", "loaded"}
+        assert len({result["environment"]["node"] for result in runs}) == 1
+
+
 def test_a_repository_is_prepared_once_on_each_node(place: Lab) -> None:
     path = place.root / "settings" / "models_config.json"
     registry = json.loads(path.read_text())
