@@ -91,6 +91,7 @@ class RunJson(TrainingJson, ConditionJson):
     mode: Mode
     place: NotRequired[Annotated[WantedPlace, "of the foreground"]]
     mutated: Annotated[list[str], "hyper-parameters whose values were drawn"]
+    grid: NotRequired[Annotated[list[str], "hyper-parameters that were set by levels of a grid"]]
     background: list[BackgroundJobJson]
     timeout_seconds: float | None
     description: str | None

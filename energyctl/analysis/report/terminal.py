@@ -73,8 +73,9 @@ def _table(runs: Runs) -> Table:
 
 
 def _cells(run: Run, unit: str) -> list[Text]:
-    mutated = str(run.row.get("mutated") or "").split(",")
-    drawn = values(run.hyperparameters, tuple(n for n in mutated if n in run.hyperparameters))
+    planned = run.environment.get("run") or {}
+    varied = [*planned.get("grid", ()), *str(run.row.get("mutated") or "").split(",")]
+    drawn = values(run.hyperparameters, tuple(n for n in varied if n in run.hyperparameters))
     training = [f"{run.repository} / {run.model}", drawn]
     coverage = run.row.get("background_min_coverage")
     seconds, joules = None, UNKNOWN

@@ -51,7 +51,7 @@ def _cells(run: Run, seconds: float | None, blocks: bool) -> tuple[str, ...]:
         run.mode,
         condition_words(run),
         f"{training.repo} / {training.model}" + _on([run.place]),
-        text.values(training.hyperparameters, run.mutated or None),
+        text.values(training.hyperparameters, (*run.grid, *run.mutated) or None),
         "?" if seconds is None else f"~{text.duration(seconds)}",
     )
 

@@ -76,6 +76,7 @@ def runs_of(
                 reach=measured.reach,
                 condition=condition.label,
                 block=None if slot.block is None else first_block + slot.block - 1,
+                grid=tuple(measured.grid),
                 training_seed=training.hyperparameters.get(seed_name),
             )
         )

@@ -83,6 +83,8 @@ class Run:
     block: int | None = None
     training_seed: int | None = None
     warm_up: bool = False
+    grid: tuple[str, ...] = ()
+    """Hyper-parameters that are set by levels of a grid."""
 
     def __post_init__(self) -> None:
         if not self.condition:
@@ -118,6 +120,7 @@ class Run:
             **({"place": place} if place else {}),
             **({"reach": dict(self.reach)} if self.reach else {}),
             "mutated": list(self.mutated),
+            **({"grid": list(self.grid)} if self.grid else {}),
             "background": [job.to_json() for job in self.background],
             "timeout_seconds": self.timeout_seconds,
             "description": self.description,
@@ -152,6 +155,7 @@ class Run:
                 block=data.get("block"),
                 training_seed=data.get("training_seed"),
                 warm_up=bool(data.get("warm_up")),
+                grid=tuple(data.get("grid", ())),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise SettingsError(f"this is no planned run: {error}") from None

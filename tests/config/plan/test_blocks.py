@@ -93,6 +93,8 @@ def test_a_grid_without_conditions_makes_a_block_of_each_repetition() -> None:
     of = made({**NET, "mode": "grid", **GRID, "runs_per_config": 8})
     assert {run.mode for run in of.runs} == {"grid"}
     assert {run.condition for run in of.runs} == {"alone"}
+    assert {run.grid for run in of.runs} == {("epochs", "dropout")}
+    assert plan.Run.from_json(of.runs[0].to_json()) == of.runs[0]
     for number, runs in blocks(of).items():
         cells = {(value(run, "epochs"), value(run, "dropout")) for run in runs}
         assert len(cells) == len(runs) == 4
