@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from energyctl.cli import options
+from energyctl.cli.output.lines import show
 from energyctl.cli.problems import show_problems
 from energyctl.errors import SettingsError
 from energyctl.system.workspace import Workspace
@@ -54,7 +55,7 @@ def _show_json(prepared: PreparedCampaign) -> None:
         click.echo(json_text(_no_plan(prepared)))
         return
     for line in json_lines(prepared.plan):
-        click.echo(line)
+        show(line)
 
 
 def _no_plan(prepared: PreparedCampaign) -> dict[str, Any]:
