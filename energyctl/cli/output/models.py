@@ -79,6 +79,8 @@ def _facts(repository: Repository) -> Iterator[tuple[str, str]]:
         yield f"metric {metric.name}", _metric(metric)
     if repository.progress:
         yield "progress", repository.progress
+    if repository.work:
+        yield "work", f"{repository.work.unit}: {repository.work.pattern}"
     for constraint in repository.constraints:
         yield "constraint", constraint.text
 

@@ -11,7 +11,13 @@ from __future__ import annotations
 from energyctl.config.registry.arguments import config_values
 from energyctl.config.registry.invocations import Invocation, invocations, parts
 from energyctl.config.registry.metric_files import read_file
-from energyctl.config.registry.metrics import progress_of, read_metrics, read_series
+from energyctl.config.registry.metrics import (
+    Progress,
+    progress_in,
+    progress_of,
+    read_metrics,
+    read_series,
+)
 from energyctl.config.registry.model import (
     Container,
     Hyperparameter,
@@ -21,6 +27,7 @@ from energyctl.config.registry.model import (
     Repository,
     Role,
     Step,
+    Work,
 )
 from energyctl.config.registry.reader import parse, problems, read, read_entry, warnings
 from energyctl.config.registry.reading import Point, Points, Reading
@@ -42,16 +49,19 @@ __all__ = [
     "ModelOptions",
     "Point",
     "Points",
+    "Progress",
     "Reading",
     "Registry",
     "Repository",
     "Role",
     "Step",
+    "Work",
     "config_values",
     "invocations",
     "parse",
     "parts",
     "problems",
+    "progress_in",
     "progress_of",
     "read",
     "read_entry",

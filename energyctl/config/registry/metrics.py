@@ -8,8 +8,9 @@ from __future__ import annotations
 import functools
 import math
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from energyctl.config.registry.model import Metric
 from energyctl.config.registry.reading import Reading, Selection, number_in
@@ -139,14 +140,29 @@ class _Search(Selection):
                 self.unsure = False
 
 
-def progress_of(pattern: str, text: str) -> tuple[float, float | None] | None:
-    """How far a training has come: what is done, of how much (None where the pattern does not
-    say), by the last match in *text*; None where there is none. See :func:`compiled`.
+class Progress(NamedTuple):
+    """How far a training has come; *total* is None where the pattern does not say.
 
-    Raises TimeoutError.
+    in_last_line: nothing but the rest of its line follows in the text.
     """
-    last: tuple[float, float | None] | None = None
-    for match in _matches(compiled(pattern), _plain(text)):
+
+    done: float
+    total: float | None
+    in_last_line: bool
+
+
+def progress_of(pattern: str, text: str) -> tuple[float, float | None] | None:
+    """What is done, of how much, by the last match in *text*; None where there is none. See
+    :func:`progress_in`."""
+    found = deque(progress_in(pattern, text), maxlen=1)
+    return (found[0].done, found[0].total) if found else None
+
+
+def progress_in(pattern: str, text: str) -> Iterator[Progress]:
+    """All that *text* tells, in its order. See :func:`compiled`. Raises TimeoutError."""
+    text = _plain(text)
+    last_line = text.rstrip("\n").rfind("\n") + 1
+    for match in _matches(compiled(pattern), text):
         named = match.groupdict()
         if "done" in named:
             done, total = number_in(named["done"]), number_in(named.get("total"))
@@ -154,8 +170,8 @@ def progress_of(pattern: str, text: str) -> tuple[float, float | None] | None:
             numbers = [n for part in match.groups() if (n := number_in(part)) is not None]
             done, total, *_ = [*numbers, None, None]
         if done is not None and math.isfinite(done):
-            last = done, total if total is not None and math.isfinite(total) else None
-    return last
+            known = total if total is not None and math.isfinite(total) else None
+            yield Progress(done, known, match.end() > last_line)
 
 
 def explodes(pattern: str) -> bool:

@@ -191,6 +191,15 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
+class Work:
+    """How much an iteration of a background has done so far, in a `unit` of its own: the number
+    that the last match of `pattern` in its output tells."""
+
+    pattern: str
+    unit: str
+
+
+@dataclass(frozen=True)
 class Container:
     """In which the programs of a repository run: ``RUNTIME run … args … IMAGE``. `mounts`: further
     ``SOURCE[:TARGET[:ro]]``, relative to the workspace."""
@@ -236,6 +245,7 @@ class Repository:
     keep: tuple[str, ...] = ()
     delete: tuple[str, ...] = ()
     progress: str | None = None
+    work: Work | None = None
     needed_files: tuple[str, ...] = ()
     needed_imports: tuple[str, ...] = ()
     typical_seconds: Mapping[str, float] = field(default_factory=_nothing)

@@ -140,6 +140,7 @@ def _repository(name: str, fields: RepositoryFields) -> model.Repository:
         keep=fields.outputs.keep,
         delete=fields.outputs.delete,
         progress=fields.progress,
+        work=None if fields.work is None else model.Work(fields.work.pattern, fields.work.unit),
         needed_files=fields.preflight.files,
         needed_imports=fields.preflight.imports,
         typical_seconds=MappingProxyType(_durations(fields)),

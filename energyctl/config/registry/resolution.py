@@ -121,14 +121,18 @@ def resolved(
         found = {name: _glob(repository, name, text, known) for name, text in one.values.items()}
         return replace(one, metrics=metrics(one.metrics), values=MappingProxyType(found))
 
-    source = repository.progress
+    def count(what: str, source: str) -> str:
+        return _pattern(repository, what, source, progress)
+
+    source, work = repository.progress, repository.work
     return replace(
         repository,
         keep=globs("outputs.keep", repository.keep),
         delete=globs("outputs.delete", repository.delete),
         metrics=metrics(repository.metrics),
         steps=tuple(step(one) for one in repository.steps),
-        progress=None if source is None else _pattern(repository, "progress", source, progress),
+        progress=None if source is None else count("progress", source),
+        work=None if work is None else replace(work, pattern=count("work.pattern", work.pattern)),
         needed_files=filled_texts(repository, "preflight.files", repository.needed_files, known),
     )
 

@@ -220,6 +220,16 @@ class PrepareFields(Strict):
     """Where it takes longer, it is ended, and nothing starts."""
 
 
+class WorkFields(Strict):
+    """What the work of a background is counted in, instead of iterations."""
+
+    pattern: Text
+    """As progress: the number says how much an iteration has done so far, as "step {number}"; one
+    that falls counts on."""
+    unit: Name
+    """What is counted, as "steps"."""
+
+
 class ContainerFields(Strict):
     """The container that the programs run in; clone, data and the run's folder are in it at the
     same paths."""
@@ -274,6 +284,9 @@ class RepositoryFields(Strict):
     progress: Text | None = None
     """Regular expression for epoch k of n: groups named done and total, or the first two; {number}
     stands for a group, and so does a hyper-parameter, as in {number}/{epochs}."""
+    work: WorkFields | None = None
+    """As a background: what its work is counted in. By default iterations, parts of one by
+    progress."""
     preflight: PreflightFields = PreflightFields()
     prepare: (
         Annotated[

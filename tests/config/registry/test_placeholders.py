@@ -135,6 +135,7 @@ def test_globs_patterns_and_files_are_filled_in() -> None:
         outputs={"keep": ["{model}/{run_id}/*"], "delete": ["tmp_{tag}_{rate}"]},
         preflight={"files": ["{data}/train", "cfg/{model}.yaml"]},
         progress="Epoch {number}/{epochs}",
+        work={"pattern": "{model}: {number} of {epochs}", "unit": "epochs"},
         performance_metrics={
             "log_patterns": {
                 "acc": "rate {rate} acc {number}",
@@ -146,6 +147,8 @@ def test_globs_patterns_and_files_are_filled_in() -> None:
     assert known.delete == ("tmp_x[*]_0.1",)
     assert known.needed_files == ("/lab/sets/train", "cfg/a.b[1].yaml")
     assert progress_of(known.progress or "", "Epoch 3/20\nEpoch 3/30\n") == (3.0, 30.0)
+    assert known.work is not None
+    assert progress_of(known.work.pattern, "axb[1]: 1 of 30\na.b[1]: 2 of 30\n") == (2.0, 30.0)
     printed, filed = known.metrics
     text = "rate 0x1 acc 0.5\nrate 0.1 acc 0.7\nrate 0.2 acc 0.9\n"
     assert read_metrics([printed], [text]).values == {"acc": 0.7}

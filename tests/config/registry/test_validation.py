@@ -36,6 +36,7 @@ ENTRY: dict[str, Any] = {
     },
     "performance_metrics": {"log_patterns": {"loss": {"pattern": "loss {number}"}}},
     "progress": "Epoch {number}/{number}",
+    "work": {"pattern": "step {number}", "unit": "steps"},
     "outputs": {"keep": ["model/*.pth"], "delete": ["runs"]},
     "preflight": {"files": ["{data}/train", "t.py"], "imports": ["torch.nn"]},
 }
@@ -136,6 +137,11 @@ CASES: list[tuple[str, Any, str, str]] = [
     ("progress", "Epoch", "progress", "{number}"),
     ("progress", "(", "progress", "no regular expression"),
     ("progress", r"of (?P<total>\d+)", "progress", "done"),
+    ("work/pattern", "step", "work.pattern", "{number}"),
+    ("work/pattern", "(", "work.pattern", "no regular expression"),
+    ("work/pattern", "{number}/{epoch}", "work.pattern", "{epoch}"),
+    ("work/unit", GONE, "work.unit", "is missing"),
+    ("work", {"patern": "{number}", "unit": "steps"}, "work.patern", 'write "pattern"'),
     (f"{H}/lr/flag", "-lr x", "lr.flag", 'write "-lr"'),
     (f"{H}/lr/flag", "", "lr.flag", "must not be empty"),
     (f"{H}/lr/flag", GONE, "lr", '"flag" is missing'),
@@ -352,7 +358,8 @@ def test_a_pattern_that_repeats_too_often_is_one_line(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "where", ["performance_metrics/log_patterns/loss/pattern", "progress", "steps/1"]
+    "where",
+    ["performance_metrics/log_patterns/loss/pattern", "progress", "work/pattern", "steps/1"],
 )
 def test_a_pattern_that_explodes_is_a_warning(where: str) -> None:
     step = {

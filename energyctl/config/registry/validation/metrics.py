@@ -71,7 +71,7 @@ def read_twice(path: Path, fields: RepositoryFields) -> Iterator[Fault]:
 
 
 def progress(path: Path, source: str | None) -> Iterator[Fault]:
-    """The pattern of the progress."""
+    """The pattern of the progress, or of the work."""
     if source is None:
         return
     faults = list(_pattern(path, source))
@@ -86,6 +86,8 @@ def slow(file: File) -> Iterator[Fault]:
     for name, fields in file.models.items():
         path: Path = ("models", name)
         yield from _slow((*path, "progress"), fields.progress)
+        if fields.work is not None:
+            yield from _slow((*path, "work", "pattern"), fields.work.pattern)
         yield from _slow_metrics(path, fields.performance_metrics)
         for number, step in enumerate(fields.steps or ()):
             yield from _slow_metrics((*path, "steps", number), step.performance_metrics)

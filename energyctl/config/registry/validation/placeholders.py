@@ -106,6 +106,8 @@ def _texts(path: Path, fields: RepositoryFields) -> Iterator[PlacedText]:
         yield from _fixed((*place, "train_script"), step.train_script)
     if fields.progress is not None:
         yield PlacedText((*path, "progress"), fields.progress, "pattern")
+    if fields.work is not None:
+        yield PlacedText((*path, "work", "pattern"), fields.work.pattern, "pattern")
     for name in ("path", "train_script", "interpreter", "cwd", "data"):
         yield from _fixed((*path, name), getattr(fields, name))
     for part in ("writes", "shared"):

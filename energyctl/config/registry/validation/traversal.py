@@ -23,6 +23,7 @@ from energyctl.config.registry.schema import (
     RoleEnvironments,
     RolePlaces,
     StepFields,
+    WorkFields,
     WorkspaceFields,
 )
 from energyctl.config.registry.validation.commands import commands
@@ -61,6 +62,7 @@ _PARTS: dict[tuple[str, ...], type[BaseModel]] = {
     ("preflight",): PreflightFields,
     ("prepare",): PrepareFields,
     ("container",): ContainerFields,
+    ("work",): WorkFields,
     ("steps", "[]"): StepFields,
     ("per_model", "*"): ModelFields,
     ("supported_hyperparams", "*", "config"): ConfigFields,
@@ -89,6 +91,8 @@ def faults_of(data: Any) -> Iterator[Fault]:
             yield from per_model(path, fields)
             yield from read_twice(path, fields)
             yield from progress((*path, "progress"), fields.progress)
+            if fields.work is not None:
+                yield from progress((*path, "work", "pattern"), fields.work.pattern)
         for keys in (("performance_metrics",), ("steps", "[]", "performance_metrics")):
             for place, part in _objects(path, entry, *keys):
                 yield from _misread(place, part, MetricFields)
