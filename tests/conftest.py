@@ -24,7 +24,8 @@ TESTS = Path(__file__).parent
 # Tests that look at the whole machine, or compare times.
 ALONE = {
     "background/guard/test_dead_man", "campaign/test_foreign", "campaign/test_settle",
-    "meters/test_plug_in", "system/test_cgroups", "system/test_processes", "test_benchmarks",
+    "campaign/test_work", "meters/test_plug_in", "system/test_cgroups", "system/test_processes",
+    "test_benchmarks",
 }  # fmt: skip
 
 

@@ -24,6 +24,17 @@ def test_baselines_prints_how_many_figures_were_inside() -> None:
     assert re.search(r"^\d+ missed", output, re.MULTILINE)
 
 
+def test_work_prints_errors_beside_known_rates() -> None:
+    output = printed("work", "--runs", "2")
+    rows = re.findall(
+        r"^\| iterations of .* \| ([0-9.]+) \(.*\) \| ([0-9.]+) \(.*\) \| ([01]\.\d+) \|",
+        output,
+        re.MULTILINE,
+    )
+    assert len(rows) == 9
+    assert all(float(slowdown) < 5 and float(lost) < 5 for slowdown, lost, _ in rows)
+
+
 def test_broken_counters_are_marked_and_healthy_ones_are_not() -> None:
     few = "--trials", "1", "--starts", "60", "--runs", "4"
     output = printed("broken_counters", *few, codes=(0,))

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from energyctl.background.daemon import Daemon
 from energyctl.background.entries import Job, RenderedRun
-from energyctl.background.epochs import EpochWatch
+from energyctl.background.job_logs import JobLogs
 from energyctl.background.job_view import JobView
 from energyctl.background.ledger_reader import LedgerFile
 from energyctl.background.load_monitor import LoadMonitor
 from energyctl.background.xmlrpc import Unreachable
+from energyctl.energy import Phase
 from energyctl.errors import BackgroundLost, RunError
 from energyctl.launchers import iteration, ledger_writer, subreaper
 from energyctl.launchers.regular_files import open_regular
@@ -69,7 +70,8 @@ class BackgroundGroup:
         self._ledger = LedgerFile(self.files.background_logs)
         self._said: dict[str, str] = {}
         self._others: set[int] = set()
-        self._epochs: dict[str, EpochWatch] = {}
+        self.logs = JobLogs()
+        self._clock_offset = time.time() - time.monotonic()
         self.kin = processes.Kin(lambda marker: marker == self.marker)
 
     def write(self, clock_offset: float) -> None:
@@ -78,7 +80,7 @@ class BackgroundGroup:
         *clock_offset*: Unix time less the monotonic clock, of the time line that the ledger is
         on.
         """
-        runtime = self.daemon.runtime
+        runtime, self._clock_offset = self.daemon.runtime, clock_offset
         self.folder.write(self.files.script, self.rendered.script)
         self.folder.write(self.files.entries, self.rendered.entries)
         self.folder.make(self.files.background_logs)
@@ -195,6 +197,7 @@ class BackgroundGroup:
         self._others = self._strangers() or self._others
         self._move_daemon("daemon")
         self.look()  # while all of it has its parents
+        self.look_at_logs(at_once=True)
         if not self.daemon.answers_soon() and self.daemon.process() is not None:
             self.hung = self.daemon.kill()
         # Where it is lost, its launchers have ended with it.
@@ -214,6 +217,7 @@ class BackgroundGroup:
             os.close(self.daemon_exit)
             self.daemon_exit = None
         self._close_rows()
+        self.look_at_logs(at_once=True)
         for name in PRIVATE:
             (self.daemon.runtime / name).unlink(missing_ok=True)
         return self.ended
@@ -247,17 +251,10 @@ class BackgroundGroup:
             shares[job.name] = there / total if total > 0 else 0.0
         return shares
 
-    def watch_epochs(self, patterns: Mapping[str, str | None]) -> None:
-        """From now on, of jobs whose training says how far it is: job → the registry's pattern."""
-        self._epochs = {job: EpochWatch(of) for job, of in patterns.items() if of is not None}
-
-    def look_at_epochs(self, now: float) -> None:
-        """At the logs of the iterations that run; *now*: Unix seconds on the ledger's line."""
-        ledger = self._ledger.look() if self._epochs else {}
-        for job in self.rendered.jobs:
-            for item in ledger[job.name].running if job.name in self._epochs else ():
-                log = Path(job.logs) / f"run_{item.run}.log"
-                self._epochs[job.name].look(log, item, now)
+    def look_at_logs(self, *, at_once: bool = False) -> None:
+        """At those of the iterations that run."""
+        now = time.monotonic() + self._clock_offset
+        self.logs.look(self._ledger.look() if self.logs.counts else {}, now, at_once=at_once)
 
     def cycles(self, longest_seconds: float = math.inf) -> dict[str, Sequence[Cycle]]:
         """The whole cycles of each job so far: its iterations, or, of those whose iterations take
@@ -271,7 +268,7 @@ class BackgroundGroup:
             between = BETWEEN_SECONDS + job.restart_delay_seconds
             iterations = whole_cycles(ledger[job.name], between)
             cycles[job.name] = iterations, "iteration"
-            epochs = self._epochs.get(job.name)
+            epochs = self.logs.epochs.get(job.name)
             seconds = typical_seconds(iterations) or (epochs.expected_seconds if epochs else 0.0)
             if epochs is not None and seconds > longest_seconds:
                 cycles[job.name] = list(epochs.cycles), "epoch"
@@ -288,10 +285,15 @@ class BackgroundGroup:
             return []
         return parse_operations(text)
 
-    def info(self, start: float | None, end: float | None) -> BackgroundInfo:
-        """``background_info`` of the result, for the foreground's span (Unix seconds)."""
+    def info(
+        self, start: float | None, end: float | None, phases: Sequence[Phase] = ()
+    ) -> BackgroundInfo:
+        """``background_info`` of the result, for the foreground's span (Unix seconds), and the
+        work in the run's *phases*."""
         ledger = self._ledger.look()
         jobs = [self._job_info(job, ledger[job.name], start, end) for job in self.rendered.jobs]
+        for job in jobs if phases else ():
+            job["work"] = self.logs.work(job["job"], ledger[job["job"]], phases)
         stop: GroupEndJson | None = None
         if self.ended is not None:
             stop = {**process_end(self.ended), "gpu_memory_held": list(self.gpu_memory_held)}

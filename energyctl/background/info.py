@@ -9,7 +9,8 @@ from energyctl.background import entries
 from energyctl.config.plan import Run
 from energyctl.results.background_load import unknown
 from energyctl.results.document import background_info, job_info
-from energyctl.results.schema import BackgroundInfo, JobInfo
+from energyctl.results.job_work import NO_LINE
+from energyctl.results.schema import BackgroundInfo, JobInfo, WorkJson
 from energyctl.text import percent, short_duration
 
 GOOD_COVERAGE, GOOD_LOAD = 0.99, 0.5
@@ -35,7 +36,7 @@ def coverage_warnings(info: BackgroundInfo) -> list[str]:
         by_training.setdefault(training, []).append(job)
     warnings = []
     for copies in by_training.values():
-        warnings += [*_errors(copies), *_away(copies), *_failures(copies)]
+        warnings += [*_errors(copies), *_away(copies), *_failures(copies), *_uncounted(copies)]
     return warnings + [line for copies in by_training.values() for line in _idle(copies)]
 
 
@@ -84,6 +85,21 @@ def _failures(copies: Sequence[JobInfo]) -> list[str]:
         f"background {_named(failed, copies)}: {failures} of {iterations} iterations failed; "
         f"see {failed[0]['logs']}"
     ]
+
+
+def _uncounted(copies: Sequence[JobInfo]) -> list[str]:
+    """Those whose lines were to be counted, and of which none was found."""
+    silent = [job for job in copies if any(one["reason"] == NO_LINE for one in _unknown_work(job))]
+    if not silent:
+        return []
+    return [
+        f"background {_named(silent, copies)}: how much it did is not known, since {NO_LINE}; "
+        f"see {silent[0]['logs']}"
+    ]
+
+
+def _unknown_work(job: JobInfo) -> list[WorkJson]:
+    return [one for one in job.get("work", ()) if one["amount"] is None]
 
 
 def _idle(copies: Sequence[JobInfo]) -> list[str]:

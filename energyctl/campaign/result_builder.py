@@ -39,7 +39,7 @@ def make_result(live: RunState, recording: Recording) -> schema.Result:
     for name, when in FOREIGN_WHEN.items():
         warnings += live.foreign[name].warnings(when) if name in live.foreign else ()
     group = live.background or live.ended_background
-    background = _background(live, group, warnings)
+    background = _background(live, group, recording, warnings)
     data = _energy(energy, recording, live, group, warnings) if energy else None
     share_idle(live, recording)
     status, error = _verdict(live)
@@ -78,14 +78,15 @@ def make_result(live: RunState, recording: Recording) -> schema.Result:
 
 
 def _background(
-    live: RunState, group: BackgroundGroup | None, warnings: list[str]
+    live: RunState, group: BackgroundGroup | None, recording: Recording, warnings: list[str]
 ) -> schema.BackgroundInfo | None:
     """What ran as load during the last attempt that ended; adds to *warnings*."""
     if group is None:
         why = "the run ended before it was started"
         return info.planned_info(live.run, why) if live.run.background else None
     last = next((a for a in reversed(live.attempts) if a.end is not None), None)
-    background = group.info(*((last.start, last.end) if last else (None, None)))
+    span = (last.start, last.end) if last else (None, None)
+    background = group.info(*span, recording.phases)
     background["settle"] = live.settled
     warnings += info.coverage_warnings(background)
     warnings += operator_warnings(group.operations())

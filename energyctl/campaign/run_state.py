@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from energyctl.background.counts import CountWatch
 from energyctl.background.daemon import Daemon
 from energyctl.background.group import BackgroundGroup
 from energyctl.background.job_view import JobView
@@ -116,6 +117,9 @@ class RunState:
     """From when on the background's whole cycles are of its full load (Unix seconds); None: it is
     not known to be loaded."""
 
+    counts: Mapping[str, CountWatch] = field(default_factory=dict)
+    """What tells how much each background job has done, from its first start on."""
+
     until: float | None = None
     """When the phase ends, at the latest (Unix seconds), where that is known."""
 
@@ -168,7 +172,9 @@ class RunState:
             self.foreign[name] = interval.end()
 
     def _look(self) -> None:
-        """At an edge, so that the load is known up to it."""
+        """At an edge, so that load and work are known up to it."""
+        if self.background is not None:
+            self.background.look_at_logs(at_once=True)
         if self.loads is not None:
             self.loads.look()
 
@@ -183,7 +189,7 @@ class RunState:
         self.look_at_lock()
         if self.background is not None:
             self.background.check()
-            self.background.look_at_epochs(self.sampler.now())
+            self.background.look_at_logs()
         if self._interval is not None:
             self._interval.tick()
         if self.loads is not None:

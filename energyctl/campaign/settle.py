@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
+from energyctl.background.counts import CountWatch
 from energyctl.background.entries import Job
+from energyctl.background.epochs import EpochWatch
 from energyctl.background.group import BackgroundGroup
+from energyctl.background.job_logs import JobLogs
 from energyctl.background.job_view import JobView
 from energyctl.background.load_monitor import LoadMonitor
 from energyctl.background.steady_state import JobLook, Settling
@@ -14,6 +18,7 @@ from energyctl.campaign.load_figures import LoadFigures, PowerReader
 from energyctl.campaign.run_state import RunState
 from energyctl.campaign.training.invocations import background_name
 from energyctl.config.places import VISIBLE
+from energyctl.config.registry import Repository
 from energyctl.errors import RunError
 from energyctl.meters.base import HIDDEN
 from energyctl.results.cycles import BETWEEN_SECONDS, Cycle, typical_seconds
@@ -205,7 +210,7 @@ def settle(live: RunState, background: BackgroundGroup) -> None:
         background.saw,
         dict if live.context.watch.containers is None else live.context.watch.containers.look,
     )
-    background.watch_epochs({job.name: _progress(live, job) for job in jobs})
+    watch_logs(live, background)
     wait = SettleWait(live, background, background.loads)
     tick = min(TICK_SECONDS, max(wanted.seconds / LOOKS, SHORTEST_TICK_SECONDS))
     began, live.moving = time.monotonic(), "waiting for the first figures"
@@ -229,7 +234,26 @@ def settle(live: RunState, background: BackgroundGroup) -> None:
     live.warnings.append(text)
 
 
-def _progress(live: RunState, job: Job) -> str | None:
-    """The pattern of its progress."""
+def watch_logs(live: RunState, background: BackgroundGroup) -> None:
+    """Has the jobs' logs looked at: for the epochs of long iterations, and for their work."""
+    jobs = {job.name: job for job in background.rendered.jobs}
+    folders = {name: Path(job.logs) for name, job in jobs.items()}
+    of = {name: _repository(live, job) for name, job in jobs.items()}
+    progress = {name: one.progress for name, one in of.items() if one.progress is not None}
+    works = {name: one.work for name, one in of.items() if one.work is not None}
+    patterns = progress | {name: work.pattern for name, work in works.items()}
+    live.counts = live.counts or {
+        name: CountWatch(pattern, folders[name]) for name, pattern in patterns.items()
+    }
+    background.logs = JobLogs(
+        folders,
+        epochs={name: EpochWatch(pattern) for name, pattern in progress.items()},
+        counts=live.counts,
+        units={name: work.unit for name, work in works.items()},
+    )
+
+
+def _repository(live: RunState, job: Job) -> Repository:
+    """That of its training, with its patterns filled in."""
     name = background_name(job.name)
-    return live.context.trainings.resolved(job.training, live.files, name).progress
+    return live.context.trainings.resolved(job.training, live.files, name)

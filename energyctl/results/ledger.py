@@ -42,19 +42,20 @@ class Iteration:
 
     def past(self) -> Past:
         ended = math.inf if self.ended is None else self.ended
-        return Past(self.started, ended, self.failed, self.exit_code == 0)
+        return Past(self.started, ended, self.failed, self.exit_code == 0, self.run)
 
 
 class Past(NamedTuple):
     """What is kept of an iteration of a job; ``ended`` is infinite while it runs.
 
-    whole: it ran to its own end, and ended well.
+    whole: it ran to its own end, and ended well. run: its number, that of its log.
     """
 
     started: float
     ended: float
     failed: bool
     whole: bool
+    run: int
 
 
 @dataclass(frozen=True)
@@ -103,13 +104,14 @@ class JobLedger:
     """The iterations of one job, taken in as they become known.
 
     Counts and :meth:`presence` of the span that goes on cost what is new since the last call, not
-    what is there. Of an ended iteration 18 bytes are kept, so that any span can be asked for, also
+    what is there. Of an ended iteration 26 bytes are kept, so that any span can be asked for, also
     when the file is gone. ``running``: those that began and have no row yet.
     """
 
     def __init__(self) -> None:
         self._started, self._ended = array("d"), array("d")  # ordered by start
         self._failed, self._whole = bytearray(), bytearray()
+        self._numbers = array("q")
         self._failures = 0
         self._last_end: float | None = None
         self._runs: list[tuple[int, int]] = []  # (first, last) of consecutive run numbers
@@ -124,6 +126,7 @@ class JobLedger:
         self._ended.insert(place, iteration.ended)
         self._failed.insert(place, iteration.failed)
         self._whole.insert(place, iteration.exit_code == 0)
+        self._numbers.insert(place, iteration.run)
         if place < self._summed:
             self._summed_until = math.inf  # it belongs between those that were summed up
         self._failures += iteration.failed
@@ -185,7 +188,8 @@ class JobLedger:
 
     def _at(self, place: int) -> Past:
         failed, whole = bool(self._failed[place]), bool(self._whole[place])
-        return Past(self._started[place], self._ended[place], failed, whole)
+        started, ended = self._started[place], self._ended[place]
+        return Past(started, ended, failed, whole, self._numbers[place])
 
     def _is_over(self, place: int, end: float) -> bool:
         """Whether it adds the same to every span that ends then or later."""

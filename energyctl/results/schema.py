@@ -196,6 +196,17 @@ class LedgerFigures(TypedDict):
     max_gap_seconds: Annotated[float | None, "longest time without an iteration"]
 
 
+class WorkJson(TypedDict):
+    """What a job did in one phase of the run."""
+
+    phase: Annotated[str, "its name; the entries are in the order of phases"]
+    seconds: Annotated[float, "of the whole phase"]
+    amount: Annotated[float | None, "in unit; parts of iterations counted"]
+    unit: Annotated[str, "iterations, or what the registry's work says"]
+    uncertainty: Annotated[float | None, "half-width of the band of amount, in unit"]
+    reason: NotRequired[Annotated[str, "why amount is null"]]
+
+
 class JobInfo(LedgerFigures, LoadJson):
     """A job of the background during the foreground's last attempt."""
 
@@ -204,6 +215,7 @@ class JobInfo(LedgerFigures, LoadJson):
     model: str | None
     hyperparameters: Hyperparameters | None
     missing: Missing
+    work: NotRequired[Annotated[list[WorkJson], "for each phase in which it ran"]]
     place: NotRequired[PlaceJson]
     logs: Annotated[str | None, "folder of its logs, beside the result"]
     error: Annotated[str | None, "why it never ran"]

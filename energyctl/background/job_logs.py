@@ -1,0 +1,40 @@
+"""What the logs of a group's jobs say while they grow: epochs of long iterations, and work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from energyctl.background.counts import CountWatch
+from energyctl.background.epochs import EpochWatch
+from energyctl.energy import Phase
+from energyctl.results.job_work import job_work
+from energyctl.results.ledger import JobLedger
+from energyctl.results.schema import WorkJson
+
+
+@dataclass(frozen=True)
+class JobLogs:
+    """Of jobs whose training says how far it is, by their names.
+
+    folders: of their logs. counts: how much their iterations have done; units: what that counts,
+    where it is not parts of iterations.
+    """
+
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    epochs: Mapping[str, EpochWatch] = field(default_factory=dict)
+    counts: Mapping[str, CountWatch] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+
+    def look(self, ledger: Mapping[str, JobLedger], now: float, *, at_once: bool = False) -> None:
+        """At those of the iterations that run; *now*: Unix seconds on the ledger's line."""
+        for job, epochs in self.epochs.items():
+            for item in ledger[job].running:
+                epochs.look(self.folders[job] / f"run_{item.run}.log", item, now)
+        for job, counts in self.counts.items():
+            counts.look(ledger[job].running, now, at_once=at_once)
+
+    def work(self, job: str, ledger: JobLedger, phases: Sequence[Phase]) -> list[WorkJson]:
+        counts = self.counts[job].counts() if job in self.counts else {}
+        return job_work(ledger.in_order(), counts, phases, self.units.get(job))
