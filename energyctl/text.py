@@ -108,6 +108,11 @@ def power(watts: float | None) -> str:
     return UNKNOWN if watts is None else f"{watts:.1f} W"
 
 
+def work(amount: float | None, uncertainty: float | None, unit: str | None) -> str:
+    """``5.930 ± 0.028 iterations``; empty where it is not known."""
+    return "" if amount is None else f"{' ± '.join(with_uncertainty(amount, uncertainty))} {unit}"
+
+
 def powers(watts: Mapping[str, float | None], *, cpu_estimated: bool = False) -> str:
     """``package-0 121.4 W  gpu-0 250.2 W``: of each domain whose power is known; else empty."""
     known = [f"{domain} {power(value)}" for domain, value in watts.items() if value is not None]

@@ -116,6 +116,8 @@ def test_the_page_gets_its_words_and_figures_made(tmp_path: Path) -> None:
     data = json.loads(path.read_text())
     data["energy"] |= {"total_joules": 950.0, "uncertainty_joules": 4.0, "seconds": 183_600.0}
     data["background_info"]["jobs"][0] |= {"coverage": None, "missing": {"coverage": "no ledger"}}
+    did = {"phase": "foreground", "seconds": 30.0, "unit": "steps", "uncertainty": 1.25}
+    data["background_info"]["jobs"][0]["work"] = [did | {"amount": 812.0}]
     path.write_text(json.dumps(data))
     runs = energyctl.load(tmp_path)
     page = page_data(runs)
@@ -129,7 +131,9 @@ def test_the_page_gets_its_words_and_figures_made(tmp_path: Path) -> None:
     assert [row[0] for row in tables["phases"]["rows"]] == [
         "idle", "load coming up", "load alone", "training", "load going down", "cool-down",
     ]  # fmt: skip
-    assert tables["background"]["rows"][0][3:] == [{"why": "coverage: no ledger"}, "97 %", "30 ms"]
+    assert tables["background"]["rows"][0][3:] == [
+        {"why": "coverage: no ledger"}, "97 %", "30 ms", "812.0 ± 1.2 steps",
+    ]  # fmt: skip
     units = {row[1].split()[-1] for row in tables["energy"]["rows"]}
     assert len(units) == 1
 

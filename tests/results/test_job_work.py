@@ -16,6 +16,8 @@ from energyctl.results.job_pieces import Counts, Mark
 from energyctl.results.job_work import NO_LINE, NONE_FINISHED, job_work
 from energyctl.results.ledger import Past
 from energyctl.results.schema import WorkJson
+from energyctl.results.tables import Part
+from energyctl.results.tables.details import job_rows, work_rows
 
 
 def phases(*lengths: tuple[str, float]) -> list[Phase]:
@@ -239,3 +241,26 @@ def test_what_finished_is_counted_once(
     assert sum(one["amount"] or 0 for one in work) == pytest.approx(len(ended))
     assert all((one["amount"] or 0) >= 0 for one in work)
     assert all((one["uncertainty"] or 0) >= 0 for one in work)
+
+
+def entry(phase: str, amount: float | None, **more: str) -> dict[str, object]:
+    off = None if amount is None else 0.5
+    numbers = {"seconds": 10.0, "amount": amount, "unit": "steps", "uncertainty": off}
+    return {"phase": phase, **numbers, **more}
+
+
+def test_tables_have_what_was_done_in_each_phase_and_in_the_last_attempt() -> None:
+    failed, again = entry("foreground", 1.0), entry("foreground:train", 30.0)
+    work = [entry("background_only", 9.0), failed, entry("background_only", 5.0), again]
+    work += [entry("between_steps", 1.0), entry("foreground:test", 4.0)]
+    work += [entry("background_stop", None, reason=NO_LINE)]
+    jobs = [{"job": "a", "work": work}, {"job": "b"}]
+    result = Part({"experiment_id": "E", "background_info": {"jobs": jobs}})
+    first, second = job_rows(result)
+    assert (first["work"], first["work_uncertainty"], first["work_unit"]) == (34.0, 1.0, "steps")
+    assert (second["work"], second["work_uncertainty"], second["work_unit"]) == (None, None, None)
+    rows = work_rows(result)
+    assert [row["number"] for row in rows] == [1, 2, 3, 4, 5, 6, 7]
+    assert [row["amount"] for row in rows] == [9.0, 1.0, 5.0, 30.0, 1.0, 4.0, None]
+    assert (rows[3]["phase"], rows[3]["step"]) == ("foreground", "train")
+    assert (rows[6]["job"], rows[6]["missing"]) == ("a", NO_LINE)

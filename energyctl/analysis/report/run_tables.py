@@ -126,6 +126,7 @@ def _phases(run: Run) -> dict[str, Any]:
 
 def _jobs(run: Run) -> dict[str, Any]:
     background = run.result.get("background_info")
+    told = any(job.work is not None for job in run.jobs)
     rows: list[list[Cell]] = []
     for job in run.jobs:
         why: Cell = {"why": _missing(background, job.name) or "not known"}
@@ -136,8 +137,11 @@ def _jobs(run: Run) -> dict[str, Any]:
             why if job.load is None else text.percent(job.load, 0),
             why if job.max_gap_seconds is None else text.short_duration(job.max_gap_seconds),
         ]
+        if told:
+            done = text.work(job.work, job.work_uncertainty, job.work_unit)
+            cells.append(done or {"why": NOT_KNOWN})
         rows.append([job.name, *cells])
-    head = ["job", "iterations", "failed", "covered", "busy", "longest gap"]
+    head = ["job", "iterations", "failed", "covered", "busy", "longest gap", *["did"] * told]
     return _table("background", head, rows)
 
 

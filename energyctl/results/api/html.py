@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from energyctl.results.api.parts import RunDomain, RunJob
 from energyctl.results.tables import Row
-from energyctl.text import count, duration, energy, energy_unit, power, present, values
+from energyctl.text import count, duration, energy, energy_unit, power, present, values, work
 
 if TYPE_CHECKING:
     import polars
@@ -110,7 +110,8 @@ def _cell(text: str, title: str | None = None, number: bool = False) -> str:
 def _presence(job: RunJob) -> str:
     iterations = "" if job.iterations is None else count(job.iterations, "iteration")
     there = present(job.coverage, job.max_gap_seconds, job.load)
-    return ", ".join(part for part in (iterations, there) if part)
+    did = work(job.work, job.work_uncertainty, job.work_unit)
+    return ", ".join(part for part in (iterations, there, did and f"did {did}") if part)
 
 
 def _power(samples: polars.DataFrame | None) -> str:

@@ -68,3 +68,7 @@ class RunJob:
     coverage: float | None
     load: float | None
     max_gap_seconds: float | None
+    work: float | None = None
+    """In `work_unit`, with the half-width of its band in `work_uncertainty`."""
+    work_uncertainty: float | None = None
+    work_unit: str | None = None

@@ -1,4 +1,4 @@
-"""A result → its rows in the tables of domains, phases, jobs and iterations."""
+"""A result → its rows in the tables of domains, phases, jobs, their work and iterations."""
 
 from __future__ import annotations
 
@@ -79,11 +79,33 @@ def job_rows(result: Part) -> list[Row]:
                 **{name: job.integer(name) for name in ("iterations", "failures")},
                 **{name: job.number(name) for name in ("coverage", "load", "max_gap_seconds")},
                 **{name: used.number(name) for name in ("gpu_percent", "cpu_cores")},
+                **accessors.attempt_work(job),
                 "missing": accessors.reasons(job.part("missing")),
                 "error": job.text("error"),
                 **accessors.hyperparameters(job),
             }
         )
+    return rows
+
+
+def work_rows(result: Part) -> list[Row]:
+    """A row per background job and phase that it ran in."""
+    rows: list[Row] = []
+    for job in result.part("background_info").parts("jobs"):
+        for number, one in enumerate(job.parts("work"), 1):
+            phase, _, step = (one.text("phase") or "").partition(":")
+            rows.append(
+                {
+                    "experiment_id": result.text("experiment_id"),
+                    "job": job.text("job"),
+                    "number": number,
+                    "phase": phase,
+                    "step": step or None,
+                    **{name: one.number(name) for name in ("seconds", "amount", "uncertainty")},
+                    "unit": one.text("unit"),
+                    "missing": one.text("reason"),
+                }
+            )
     return rows
 
 
@@ -109,7 +131,10 @@ def series_rows(result: Part) -> list[Row]:
     return rows
 
 
-ROWS = {"domains": domain_rows, "phases": phase_rows, "jobs": job_rows, "series": series_rows}
+ROWS = {
+    "domains": domain_rows, "phases": phase_rows, "jobs": job_rows, "work": work_rows,
+    "series": series_rows,
+}  # fmt: skip
 """Of the tables that a result alone tells: what makes their rows."""
 
 

@@ -14,6 +14,7 @@ _NOT_IMPORTED = "not imported"
 _AS_REPORTED = "as imported_gpu_joules_reported"
 _SHORT = f"shorter than 1 s, or {_UNMEASURED}"
 _NO_CLUSTER = "run by no cluster, or none was asked for"
+_NO_WORK = "not known, or an older result"
 _NO_SERIES = "no GPU was metered, or its time series is not beside the result"
 
 
@@ -276,12 +277,32 @@ JOBS = Layout(
         _float("max_gap_seconds", "s", "longest time without one", "see missing"),
         _float("gpu_percent", "%", "mean GPU use by its processes", "see missing"),
         _float("cpu_cores", "cores", "mean CPU use of its processes", "see missing"),
+        _float("work", "", "how much it did during the attempt, in work_unit", _NO_WORK),
+        _float("work_uncertainty", "", "half-width of the band of work", _NO_WORK),
+        _text("work_unit", "`iterations`, or what the registry's `work` says", _NO_WORK),
         _text("missing", "reason for each figure that is null", "none is"),
         _text("error", "why it never ran", "it did"),
     ),
     (HYPERPARAMETERS,),
 )
 """A row: a background job of a run (each copy is one)."""
+
+WORK = Layout(
+    "work",
+    (
+        ID,
+        _text("job", "as in jobs"),
+        _integer("number", "of the phases that it ran in, from 1"),
+        _text("phase", "as in phases"),
+        _text("step", "of the foreground, that was run in it", "not named"),
+        _float("seconds", "s", "length of the phase"),
+        _float("amount", "", "how much it did in it, in unit", "see missing"),
+        _float("uncertainty", "", "half-width of the band of amount", "see missing"),
+        _text("unit", "`iterations`, or what the registry's `work` says"),
+        _text("missing", "why there is no amount", "there is one"),
+    ),
+)
+"""A row: a phase of a run in which a background job ran, and how much it did in it."""
 
 ITERATIONS = Layout(
     "iterations",
@@ -316,4 +337,5 @@ SERIES = Layout(
 )
 """A row: a value of a metric that is kept as a series, of the last attempt of a run."""
 
-LAYOUTS = {layout.name: layout for layout in (RUNS, DOMAINS, PHASES, JOBS, ITERATIONS, SERIES)}
+_ALL = (RUNS, DOMAINS, PHASES, JOBS, WORK, ITERATIONS, SERIES)
+LAYOUTS = {layout.name: layout for layout in _ALL}
