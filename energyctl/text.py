@@ -129,6 +129,23 @@ def percent(share: float | None, decimals: int = 1) -> str:
     return UNKNOWN if share is None else f"{100 * share:.{decimals}f} %"
 
 
+def more_or_less(ratio: float) -> str:
+    """``31 % more``, ``4.2 % less``."""
+    return f"{_share_words(ratio)} % {'more' if ratio >= 1 else 'less'}"
+
+
+def more_or_less_between(low: float, high: float) -> str:
+    """``6.4 to 9.8 %`` of ratios on one side of 1; else ``1.2 % less to 5.0 % more``."""
+    if (low < 1) != (high < 1):
+        return f"{more_or_less(low)} to {more_or_less(high)}"
+    return " to ".join(sorted((_share_words(low), _share_words(high)), key=float)) + " %"
+
+
+def _share_words(ratio: float) -> str:
+    share = round(100 * abs(ratio - 1), 1)
+    return f"{share:.{0 if share >= 10 else 1}f}"
+
+
 def parameter(value: Any, *, whole: bool = False) -> str:
     """The value of a hyper-parameter or metric: four digits, or every digit of it."""
     if isinstance(value, float):

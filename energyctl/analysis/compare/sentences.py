@@ -7,6 +7,7 @@ from energyctl.analysis.compare.correlation import Correlation
 from energyctl.analysis.compare.grouping import MEASURES
 from energyctl.analysis.compare.statistics import Estimate, size_word
 from energyctl.results.tables.layouts import REACH
+from energyctl.text import more_or_less
 
 
 def name_of(measure: str) -> str:
@@ -20,12 +21,6 @@ def name_of(measure: str) -> str:
 
 def p_text(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
-
-
-def percent(ratio: float) -> str:
-    """``31 % more``, ``4.2 % less``."""
-    share = 100 * abs(ratio - 1)
-    return f"{share:.{0 if share >= 10 else 1}f} % {'more' if ratio >= 1 else 'less'}"
 
 
 def sentence(found: Comparison) -> str:
@@ -47,7 +42,7 @@ def sentence(found: Comparison) -> str:
 
 def _change_of(found: Comparison) -> str:
     if found.ratio.value is not None:
-        much = percent(found.ratio.value)
+        much = more_or_less(found.ratio.value)
         return f"{found.b.name}: {much} {name_of(found.measure)} than {found.a.name}"
     return (
         f"{found.b.name}: {name_of(found.measure)} differs by {found.difference.value:.4g} "
@@ -100,7 +95,7 @@ def _more(found: Comparison) -> str:
 def overall_sentence(found: Overall) -> str:
     """What the trainings say together."""
     ratio = found.ratio.value or 1.0
-    change = f"{found.b}: {percent(ratio)} {name_of(found.measure)} than {found.a}"
+    change = f"{found.b}: {more_or_less(ratio)} {name_of(found.measure)} than {found.a}"
     basis = f"in these {found.trainings} trainings, each compared with itself"
     ratios = f"ratios {found.least:.3g} to {found.most:.3g}"
     if found.verdict == "too few":
