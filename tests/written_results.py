@@ -33,3 +33,133 @@ def write_runs(folder: Path, mode: str, joules: list[float], **changes: Any) -> 
         }  # fmt: skip
         (folder / f"{name}.json").write_text(json.dumps(data))
     return folder
+
+
+def write_pair(
+    folder: Path,
+    block: int | None,
+    *,
+    seconds: tuple[float, float] = (20.0, 25.0),
+    joules: tuple[float, float] = (6000.0, 10000.0),
+    load_watts: float = 300.0,
+    idle_watts: float = 100.0,
+    rates: tuple[float, float] = (2.0, 1.5),
+    condition: str = "loaded",
+    started: float = 1_800_000_000.0,
+    alone: dict[str, Any] | None = None,
+    beside: dict[str, Any] | None = None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A run alone and one beside a background as results of one GPU; returns what was written.
+
+    seconds, joules: of the training alone and beside. rates: iterations of the background per
+    second while it is alone and beside. alone, beside: changes of the two documents.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    first = pair_result(folder.name, block, "alone", started, seconds[0], joules[0], idle_watts)
+    second = pair_result(
+        folder.name, block, condition, started + 100, seconds[1], joules[1], idle_watts, load_watts
+    )
+    start = second["phases"][1]["start"]
+    second["background_info"] = {
+        "repo": "back", "model": "large", "hyperparameters": {}, "note": "",
+        "jobs": [background_job("back_large", rates, seconds[1])], "stop": None, "settle": None,
+    }  # fmt: skip
+    second["phases"] = [
+        phase("background_only", start - 10, start),
+        *second["phases"][1:],
+        phase("background_only", start + seconds[1], start + seconds[1] + 10),
+    ]
+    first |= alone or {}
+    second |= beside or {}
+    for one in (first, second):
+        (folder / f"{one['experiment_id']}.json").write_text(json.dumps(one))
+    return first, second
+
+
+def phase(name: str, start: float, end: float) -> dict[str, Any]:
+    return {
+        "name": name, "start": start, "end": end, "joules": {}, "uncertainty_joules": {},
+        "watts": {},
+    }  # fmt: skip
+
+
+def background_job(name: str, rates: tuple[float, float], seconds: float) -> dict[str, Any]:
+    """A job of which the load alone was seen for 10 s before the training, and as long after."""
+    lengths = {"background_only": (10.0, rates[0]), "foreground": (seconds, rates[1])}
+    work = [
+        {
+            "phase": one, "seconds": lengths[one][0], "unit": "iterations", "uncertainty": 0.1,
+            "amount": lengths[one][0] * lengths[one][1],
+        }
+        for one in ("background_only", "foreground", "background_only")
+    ]  # fmt: skip
+    return {
+        "job": name, "repo": "back", "model": "large", "hyperparameters": {}, "iterations": 0,
+        "failures": 0, "coverage": 1.0, "max_gap_seconds": 0.0, "load": 1.0, "missing": {},
+        "utilization": {"gpu_percent": None, "cpu_cores": None, "source": None}, "logs": None,
+        "error": None, "work": work,
+    }  # fmt: skip
+
+
+def pair_result(
+    campaign: str,
+    block: int | None,
+    condition: str,
+    started: float,
+    seconds: float,
+    joules: float,
+    idle_watts: float,
+    load_watts: float | None = None,
+) -> dict[str, Any]:
+    """A run of 1 J of own and 2 J of common uncertainty; its load's power is known to 0.1 W, its
+    idle one to 0.05 W."""
+    number, start = int(started - 1_800_000_000), started
+    ended = start + seconds
+    marginal = None if load_watts is None else joules - load_watts * seconds
+    figures = {
+        "uncertainty_joules": 3.0, "own_joules": 1.0, "common_joules": 2.0,
+        "above_idle_joules": joules - idle_watts * seconds,
+        "above_idle_uncertainty_joules": 3.0 + 0.05 * seconds,
+        "marginal_joules": marginal,
+        "marginal_uncertainty_joules": None if marginal is None else 3.0 + 0.1 * seconds,
+    }  # fmt: skip
+    domain = {
+        "name": "gpu-0", "kind": "gpu", "source": "nvml", "measured": True, "in_total": True,
+        "joules": joules, **figures, "budget": {"interpolation": 1.0, "delay": 2.0},
+        "missing": None,
+    }  # fmt: skip
+    attempt = {
+        "attempt": 0, "success": True, "start": start, "end": ended, "duration": seconds,
+        "exit_code": 0, "error": None, "performance_metrics": {}, "log": "x.log",
+        "end_of_processes": None, "steps": [],
+    }  # fmt: skip
+    beside = load_watts is not None
+    return {
+        "schema": 1,
+        "experiment_id": f"20300317_{number:06d}_front_small{'_parallel' if beside else ''}",
+        "campaign": campaign, "mode": "parallel" if beside else "default", "status": "succeeded",
+        "condition": condition, "block": block, "training_seed": block, "warm_up": False,
+        "foreground_result": {
+            "experiment_id": f"20300317_{number:06d}_front_small", "success": True,
+            "duration": seconds, "retries": 0, "repo": "front", "model": "small",
+            "hyperparameters": {"lr": 0.1 + (block or 0), "epochs": 10}, "exit_code": 0,
+            "error": None, "performance_metrics": {"accuracy": 0.9}, "log": "x.log",
+            "outputs": None, "attempts": [attempt],
+        },
+        "background_info": None,
+        "energy": {
+            "seconds": seconds, "total_joules": joules, **figures, "cpu_package_joules": None,
+            "cpu_dram_joules": None, "gpu_joules": joules, "measured": True, "domains": [domain],
+            "missing": {},
+        },
+        "energy_missing": None,
+        "phases": [phase("idle", start - 20, start - 10), phase("foreground", start, ended)],
+        "warnings": [],
+        "environment": {
+            "hostname": "node", "journal": f"20300317_{campaign}", "started": start - 20,
+            "gpus": [{
+                "index": 0, "name": "GPU", "uuid": "GPU-1", "driver": "1",
+                "power_limit_watts": 300.0, "persistence_mode": True,
+            }],
+        },
+    }  # fmt: skip

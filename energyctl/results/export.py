@@ -10,6 +10,7 @@ from typing import Literal, TextIO
 
 from energyctl.errors import MachineError, SettingsError
 from energyctl.results import reader
+from energyctl.results.pairs import RunFacts, facts_of, find_pairs
 from energyctl.results.table_writers import (
     CsvSheet,
     ParquetSheet,
@@ -21,6 +22,9 @@ from energyctl.results.table_writers import (
 from energyctl.results.tables import LAYOUTS, Part, Row
 
 Format = Literal["csv", "parquet", "summary"]
+
+PAIRS = "pairs"
+"""The table whose rows are not of one result, but of two."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,12 @@ def export(
 
     chosen = {target.table for target in targets}
 
+    facts: list[RunFacts] = []
+
     def rows_of(path: Path, result: Part) -> dict[str, list[Row]]:
-        names = (name for name in LAYOUTS if name in chosen)
+        if PAIRS in chosen:
+            facts.append(facts_of(result))
+        names = (name for name in LAYOUTS if name in chosen and name != PAIRS)
         return {name: reader.rows(name, path, result, problem) for name in names}
 
     with staging() as staged, contextlib.ExitStack() as files:
@@ -73,6 +81,8 @@ def export(
                     growing[name].add(more)
             if not done.results:
                 raise SettingsError("no result could be read: nothing was written")
+            if PAIRS in chosen:
+                growing[PAIRS].add([pair.row() for pair in find_pairs(facts).pairs])
             for name, table in growing.items():
                 table.end()
                 done.written[name] = (table.rows, table.columns)

@@ -56,5 +56,5 @@ def load_files(
 def _run(path: Path, result: Part) -> Run:
     run = Run(path, cast(Result, result.document), run_row(result, path.name))
     # What they look at is checked here, so that a file that is odd is left out with a reason.
-    _ = run.energy, run.phases, run.jobs, run.hyperparameters, run.metrics
+    _ = run.energy, run.phases, run.jobs, run.hyperparameters, run.metrics, run.facts
     return run

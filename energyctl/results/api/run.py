@@ -12,6 +12,7 @@ from energyctl.results import reader, time_series
 from energyctl.results.api import html
 from energyctl.results.api.frames import frame
 from energyctl.results.api.parts import RunDomain, RunEnergy, RunJob, RunPhase
+from energyctl.results.pairs import RunFacts, facts_of
 from energyctl.results.schema import Result
 from energyctl.results.tables import Part, Row
 from energyctl.results.tables.accessors import attempt_work
@@ -160,6 +161,11 @@ class Run:
             for one in self._part.part("background_info").parts("jobs")
         )
 
+    @cached_property
+    def facts(self) -> RunFacts:
+        """What pairs are found by."""
+        return facts_of(self._part)
+
     # -- what lies beside the result -----------------------------------------------------------
 
     def power(self) -> polars.DataFrame:
@@ -179,7 +185,8 @@ class Run:
         return frame("iterations", self.rows("iterations"))
 
     def rows(self, table: str) -> list[Row]:
-        """Its rows of a table of :data:`energyctl.results.api.TABLES`, as plain dictionaries."""
+        """Its rows of a table of :data:`energyctl.results.api.TABLES`, as plain dictionaries; of
+        `pairs` it has none: a pair is two runs."""
         return reader.rows(table, self.path, self._part)
 
     def json(self) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
 from energyctl.errors import SettingsError
 from energyctl.results.api import html
 from energyctl.results.api.frames import TABLES, frame
 from energyctl.results.api.run import Run
+from energyctl.results.pairs import Pair, Pairs, find_pairs
 
 if TYPE_CHECKING:
     import polars
@@ -55,7 +57,19 @@ class Runs(Sequence[Run]):
         """A table of `energyctl.results.api.TABLES`, its columns as in docs/tables.md."""
         if name not in TABLES:
             raise SettingsError(f"table {name!r}: it is none of {', '.join(TABLES)}")
+        if name == "pairs":
+            return frame(name, [pair.row() for pair in self.pairs])
         return frame(name, [row for run in self._runs for row in run.rows(name)])
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Each run beside a background with its partner alone: docs/interference.md."""
+        return self.pairing.pairs
+
+    @cached_property
+    def pairing(self) -> Pairs:
+        """The same, with notes on runs that are in no pair, and on how these were found."""
+        return find_pairs(run.facts for run in self._runs)
 
     def __repr__(self) -> str:
         left_out = f", {len(self.problems)} left out" if self.problems else ""

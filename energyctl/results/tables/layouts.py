@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from energyctl.results.tables.columns import Column, Family, Layout
+from energyctl.results.tables.pair_layout import PAIRS
 
 _NO_ENERGY = "the foreground never ran"
 _UNKNOWN = "not known"
@@ -337,5 +338,5 @@ SERIES = Layout(
 )
 """A row: a value of a metric that is kept as a series, of the last attempt of a run."""
 
-_ALL = (RUNS, DOMAINS, PHASES, JOBS, WORK, ITERATIONS, SERIES)
+_ALL = (RUNS, DOMAINS, PHASES, JOBS, WORK, ITERATIONS, SERIES, PAIRS)
 LAYOUTS = {layout.name: layout for layout in _ALL}

@@ -1,0 +1,37 @@
+"""Pairs: a run beside a background and a run alone that are alike in all else. Pure.
+
+What needs two runs is computed when results are read, and never stored in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from energyctl.results.pairs.facts import RunFacts, facts_of
+from energyctl.results.pairs.figure import Figure
+from energyctl.results.pairs.figures import Interference, interference
+from energyctl.results.pairs.matching import matches
+from energyctl.results.pairs.rows import FIGURES, Pair
+
+__all__ = [
+    "FIGURES", "Figure", "Interference", "Pair", "Pairs", "RunFacts", "facts_of", "find_pairs",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """In the order of time; notes: lines on runs that are in none, and on how these were found."""
+
+    pairs: tuple[Pair, ...]
+    notes: tuple[str, ...]
+
+
+def find_pairs(runs: Iterable[RunFacts]) -> Pairs:
+    """The pairs among these runs, each with its figures."""
+    found, notes = matches(list(runs))
+    pairs = tuple(Pair(one, interference(one.beside, one.alone)) for one in found)
+    estimates = sum(not pair.measured for pair in pairs)
+    if estimates:
+        notes.append(f"the energy of {estimates} of {len(pairs)} pairs is an estimate, in part")
+    return Pairs(pairs, tuple(notes))

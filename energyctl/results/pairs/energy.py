@@ -1,0 +1,173 @@
+"""Energies of a pair: alone, beside, of both one after the other. Pure.
+
+Of whole domains. Uncertainties are half-widths of bands, and add up; what the meters are off by
+alike on both sides of a comparison counts by what it differs by.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from energyctl.results.pairs.facts import DomainFacts, RunFacts
+from energyctl.results.pairs.figure import Figure, scaled
+
+
+def energy_of(run: RunFacts) -> Figure:
+    unknown = next((one for one in run.domains if one.joules is None), None)
+    if unknown is not None or not run.domains:
+        why = unknown and f"{unknown.name}: {unknown.missing or 'not known'}"
+        return Figure(missing=run.missing.get("total_joules") or why or "nothing was metered")
+    bands = [one.uncertainty for one in run.domains]
+    wide = None if None in bands else math.fsum(band or 0.0 for band in bands)
+    return Figure(math.fsum(one.joules or 0.0 for one in run.domains), wide)
+
+
+def unlike_meters(beside: RunFacts, alone: RunFacts) -> str | None:
+    """Why the energies of two runs are not of the same, if so."""
+    for run, words in ((alone, "alone"), (beside, "beside")):
+        figure = energy_of(run)
+        if figure.value is None:
+            return f"the energy {words} is not known: {figure.missing}"
+    first, second = ({_metered(one) for one in run.domains} for run in (alone, beside))
+    if first != second:
+        names = [", ".join(sorted(names)) for names in (first, second)]
+        return f"not metered alike: alone {names[0]}; beside {names[1]}"
+    return None
+
+
+def _metered(domain: DomainFacts) -> str:
+    return f"{domain.name} ({domain.source})" if domain.source else domain.name
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Joules of a domain, with the run's own part of their band and the part in common."""
+
+    joules: float
+    own: float | None
+    common: float = 0.0
+
+
+def _part(domain: DomainFacts) -> _Part:
+    """Without the parts, as in an older result, all of the band is its own."""
+    joules = domain.joules or 0.0
+    if domain.own is None or domain.common is None:
+        return _Part(joules, domain.uncertainty)
+    return _Part(joules, domain.own, domain.common)
+
+
+def _by_name(run: RunFacts) -> dict[str, _Part]:
+    return {one.name: _part(one) for one in run.domains}
+
+
+def energy_ratio(beside: RunFacts, alone: RunFacts, unlike: str | None) -> Figure:
+    """Energy beside ÷ alone."""
+    if unlike is not None:
+        return Figure(missing=unlike)
+    b, a = _by_name(beside), _by_name(alone)
+    over, under = (math.fsum(one.joules for one in side.values()) for side in (b, a))
+    if over <= 0 or under <= 0:
+        return Figure(missing="an energy is not above 0")
+    ratio, parts = over / under, list[float | None]()
+    for name in b:
+        parts += [_share(b[name].own, over), _share(a[name].own, under)]
+        parts.append(abs(b[name].common / over - a[name].common / under))
+    return Figure(ratio, scaled(parts, ratio))
+
+
+def _share(part: float | None, whole: float) -> float | None:
+    return None if part is None else part / whole
+
+
+@dataclass(frozen=True)
+class LoadEnergy:
+    """Energy of the background's work alone, by domain of the total."""
+
+    figure: Figure
+    parts: dict[str, _Part]
+
+
+def background_alone(beside: RunFacts, seconds: Figure) -> LoadEnergy:
+    """The power of the load alone times the time that its work takes alone.
+
+    That power is what `marginal_joules` is above of: (joules − marginal_joules) ÷ seconds.
+    """
+    if seconds.value is None:
+        return LoadEnergy(Figure(missing=seconds.missing), {})
+    length, parts = beside.energy_seconds, dict[str, _Part]()
+    for one in beside.domains:
+        marginal, band = one.marginal
+        if one.joules is None or marginal is None or not length:
+            why = beside.missing.get("marginal_joules", "it was not seen long enough")
+            return LoadEnergy(
+                Figure(missing=f"the power of the load alone is not known: {why}"), {}
+            )
+        watts = (one.joules - marginal) / length
+        stated = one.stated / one.joules * watts if one.joules > 0 else 0.0
+        own = None
+        if None not in (band, one.uncertainty, seconds.uncertainty):
+            wide = max(0.0, (band or 0.0) - (one.uncertainty or 0.0)) / length
+            own = max(0.0, wide - stated) * seconds.value + watts * (seconds.uncertainty or 0.0)
+        parts[one.name] = _Part(watts * seconds.value, own, stated * seconds.value)
+    whole = [None if one.own is None else one.own + one.common for one in parts.values()]
+    joules = math.fsum(one.joules for one in parts.values())
+    return LoadEnergy(Figure(joules, scaled(whole)), parts)
+
+
+def saving(
+    beside: RunFacts, alone: RunFacts, load: LoadEnergy, unlike: str | None
+) -> tuple[Figure, Figure]:
+    """(energy of both one after the other, that less the energy of both together)."""
+    why = unlike or load.figure.missing
+    if why is not None:
+        return Figure(missing=why), Figure(missing=why)
+    b, a = _by_name(beside), _by_name(alone)
+    joules, bands = [0.0, 0.0], (list[float | None](), list[float | None]())
+    for name, part in load.parts.items():
+        apart, common = a[name].joules + part.joules, a[name].common + part.common
+        joules[0] += apart
+        joules[1] += apart - b[name].joules
+        bands[0].extend((a[name].own, part.own, common))
+        bands[1].extend((a[name].own, part.own, b[name].own, abs(common - b[name].common)))
+    first, second = (
+        Figure(value, scaled(parts)) for value, parts in zip(joules, bands, strict=True)
+    )
+    return first, second
+
+
+def idle_part(beside: RunFacts, alone: RunFacts, seconds: Figure) -> Figure:
+    """What of the saving is the idle machine's: its power × the time saved."""
+    if seconds.value is None:
+        return Figure(missing=seconds.missing)
+    idle = idle_joules(beside)
+    if idle.value is None or not beside.energy_seconds or None in (beside.seconds, alone.seconds):
+        return Figure(missing=idle.missing or "a duration is not known")
+    saved = (alone.seconds or 0.0) + seconds.value - (beside.seconds or 0.0)
+    watts = idle.value / beside.energy_seconds
+    if idle.uncertainty is None or seconds.uncertainty is None:
+        return Figure(watts * saved)
+    wide = idle.uncertainty / beside.energy_seconds * abs(saved) + watts * seconds.uncertainty
+    return Figure(watts * saved, wide)
+
+
+def idle_joules(run: RunFacts) -> Figure:
+    """What the idle machine would have taken in the time of the run."""
+    parts = [domain_idle(one) for one in run.domains]
+    unknown = next((one for one in parts if one.value is None), None)
+    if unknown is not None or not parts:
+        why = run.missing.get("above_idle_joules", "it was not seen long enough")
+        return Figure(missing=f"the power of the idle machine is not known: {why}")
+    return Figure(
+        math.fsum(one.value or 0.0 for one in parts), scaled([one.uncertainty for one in parts])
+    )
+
+
+def domain_idle(domain: DomainFacts) -> Figure:
+    """The same of one domain: its joules less `above_idle_joules`."""
+    above, band = domain.above_idle
+    if domain.joules is None or above is None:
+        return Figure(missing="no baseline of the idle machine")
+    known = band is not None and domain.uncertainty is not None
+    wide = max(0.0, (band or 0.0) - (domain.uncertainty or 0.0)) if known else None
+    return Figure(domain.joules - above, wide)

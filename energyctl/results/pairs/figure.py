@@ -1,0 +1,23 @@
+"""A figure with its uncertainty, or the reason why there is none. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure and the half-width of its band; missing: why there is none. unit: of work."""
+
+    value: float | None = None
+    uncertainty: float | None = None
+    missing: str | None = None
+    unit: str | None = None
+
+
+def scaled(parts: Sequence[float | None], factor: float = 1.0) -> float | None:
+    """Their sum times a factor; None where one is not known."""
+    known = [part for part in parts if part is not None]
+    return math.fsum(known) * factor if len(known) == len(parts) else None

@@ -1,0 +1,128 @@
+"""A pair as a row of the table `pairs`, and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from energyctl.results.pairs.energy import domain_idle
+from energyctl.results.pairs.facts import RunFacts
+from energyctl.results.pairs.figure import Figure
+from energyctl.results.pairs.figures import Interference
+from energyctl.results.pairs.matching import Match
+from energyctl.results.pairs.work import JobInterference
+from energyctl.results.tables import Row
+from energyctl.results.tables.pair_layout import band_of
+
+FIGURES = tuple(one.name for one in fields(Interference) if one.name != "jobs")
+"""Names of the figures of a pair."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A run beside a background and its partner alone, by their experiment ids.
+
+    training: repository / model of the foreground. block: None where they are not of one.
+    """
+
+    match: Match
+    interference: Interference
+
+    @property
+    def beside(self) -> str:
+        return self.match.beside.experiment_id
+
+    @property
+    def alone(self) -> str:
+        return self.match.alone.experiment_id
+
+    @property
+    def condition(self) -> str:
+        return self.match.beside.condition
+
+    @property
+    def training(self) -> str:
+        return self.match.beside.training
+
+    @property
+    def block(self) -> int | None:
+        block = self.match.beside.block
+        return block[1] if self.match.of_block and block is not None else None
+
+    @property
+    def measured(self) -> bool:
+        """False where an energy is an estimate, in part or in all."""
+        return self.match.beside.measured is not False and self.match.alone.measured is not False
+
+    def row(self) -> Row:
+        """Of the table `pairs`."""
+        row: Row = {
+            "beside": self.beside,
+            "alone": self.alone,
+            "training": self.training,
+            "condition": self.condition,
+            "block": self.block,
+            "apart_seconds": self.match.apart_seconds,
+            "energy_measured": self.measured,
+            "background_unit": self.interference.background_work.unit,
+        }
+        reasons = []
+        for name in FIGURES:
+            figure: Figure = getattr(self.interference, name)
+            row |= {name: figure.value, band_of(name): figure.uncertainty}
+            if figure.missing is not None:
+                reasons.append(f"{name}: {figure.missing}")
+        return {**row, "missing": "; ".join(reasons) or None}
+
+    def document(self) -> dict[str, Any]:
+        """As ``attribute --json`` has it."""
+        return {
+            "beside": self.beside,
+            "alone": self.alone,
+            "training": self.training,
+            "condition": self.condition,
+            "block": self.block,
+            "apart_seconds": self.match.apart_seconds,
+            "measured": self.measured,
+            "interference": {
+                **{name: _json(name, getattr(self.interference, name)) for name in FIGURES},
+                "jobs": [_job(one) for one in self.interference.jobs],
+            },
+            "domains": _domains(self.match.beside),
+        }
+
+
+def _json(name: str, figure: Figure) -> dict[str, Any]:
+    if "work" in name:
+        return {
+            "amount": figure.value, "unit": figure.unit, "uncertainty": figure.uncertainty,
+            "missing": figure.missing,
+        }  # fmt: skip
+    return {"value": figure.value, "uncertainty": figure.uncertainty, "missing": figure.missing}
+
+
+def _job(job: JobInterference) -> dict[str, Any]:
+    return {
+        "job": job.job,
+        "training": job.training,
+        "slowdown": _json("slowdown", job.slowdown),
+        "work": _json("work", job.work),
+        "work_lost": _json("work_lost", job.lost),
+        "alone_seconds": _json("alone_seconds", job.alone_seconds),
+    }
+
+
+def _domains(run: RunFacts) -> dict[str, dict[str, Any]]:
+    """Of the total, beside the background: what flowed, and what the idle machine would take."""
+    found = {}
+    for one in run.domains:
+        idle = domain_idle(one)
+        reasons = {"total_joules": one.missing, "idle_joules": idle.missing}
+        found[one.name] = {
+            "total_joules": one.joules,
+            "total_uncertainty_joules": one.uncertainty,
+            "idle_joules": idle.value,
+            "idle_uncertainty_joules": idle.uncertainty,
+            "missing": {key: why for key, why in reasons.items() if why is not None},
+        }
+    return found

@@ -1,0 +1,338 @@
+"""Pairs: which runs are one, and their figures against a known truth."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import energyctl
+from energyctl import cli
+from energyctl.results.pairs import FIGURES, Pair
+from written_results import background_job, write_pair
+
+
+def pair_of(folder: Path) -> Pair:
+    (pair,) = energyctl.load(folder).pairs
+    return pair
+
+
+def value(pair: Pair, name: str) -> float:
+    figure = getattr(pair.interference, name)
+    assert figure.missing is None
+    assert isinstance(figure.value, float)
+    return figure.value
+
+
+# -- figures -------------------------------------------------------------------------------------
+
+
+def test_the_figures_of_a_pair_are_those_of_the_truth(tmp_path: Path) -> None:
+    """Alone 20 s and 6 kJ. Beside 25 s and 10 kJ, in which the background does 37.5 iterations at
+    1.5 in place of 2 per second: alone they take 18.75 s at 300 W."""
+    write_pair(tmp_path, 1)
+    pair = pair_of(tmp_path)
+    truth = {
+        "slowdown": 1.25,
+        "background_slowdown": 2 / 1.5,
+        "background_work": 37.5,
+        "background_work_lost": 12.5,
+        "energy_alone_joules": 6000.0,
+        "energy_beside_joules": 10000.0,
+        "energy_ratio": 10 / 6,
+        "background_alone_seconds": 18.75,
+        "background_alone_joules": 5625.0,
+        "one_after_the_other_joules": 11625.0,
+        "saving_joules": 1625.0,
+        "saving_idle_joules": 100.0 * (20 + 18.75 - 25),
+    }
+    assert {name: value(pair, name) for name in FIGURES} == pytest.approx(truth)
+    assert pair.interference.background_work.unit == "iterations"
+    assert (pair.condition, pair.training, pair.block) == ("loaded", "front / small", 1)
+
+
+def test_uncertainties_hold_what_meters_and_counts_leave_open(tmp_path: Path) -> None:
+    write_pair(tmp_path, 1)
+    found = pair_of(tmp_path).interference
+    assert found.slowdown.uncertainty == pytest.approx(1.25 * 0.01 * (1 / 25 + 1 / 20))
+    # 0.2 of 40 iterations alone, 0.1 of 37.5 beside.
+    share = 0.2 / 40 + 0.1 / 37.5
+    assert found.background_slowdown.uncertainty == pytest.approx(share * 2 / 1.5)
+    assert found.background_alone_seconds.uncertainty == pytest.approx(share * 18.75)
+    # The load's power is known to 0.1 W.
+    load = 0.1 * 18.75 + 300 * share * 18.75
+    assert found.background_alone_joules.uncertainty == pytest.approx(load)
+    # 1 J of each run's own; of the 2 J in common nothing is left.
+    assert found.saving_joules.uncertainty == pytest.approx(1 + 1 + load)
+    own, common = 1 / 10000 + 1 / 6000, abs(2 / 10000 - 2 / 6000)
+    assert found.energy_ratio.uncertainty == pytest.approx((own + common) * 10 / 6)
+
+
+def test_a_meter_that_states_a_share_is_off_by_that_share_of_the_saving(tmp_path: Path) -> None:
+    """5 % stated of all energies, and work that is known exactly: 5 % of the saving."""
+
+    def stated(result: dict[str, Any]) -> dict[str, Any]:
+        energy, (domain,) = result["energy"], result["energy"]["domains"]
+        joules = domain["joules"]
+        bands = {
+            "uncertainty_joules": 0.05 * joules, "own_joules": 0.0, "common_joules": 0.05 * joules,
+            "budget": {"stated": 0.05 * joules},
+        }  # fmt: skip
+        domain |= bands
+        if domain["marginal_joules"] is not None:
+            load = joules - domain["marginal_joules"]
+            domain["marginal_uncertainty_joules"] = 0.05 * (joules + load)
+        return {"energy": energy}
+
+    alone, beside = write_pair(tmp_path / "first", 1)
+    for entry in beside["background_info"]["jobs"][0]["work"]:
+        entry["uncertainty"] = 0.0
+    write_pair(
+        tmp_path / "second", 1, alone=stated(alone),
+        beside={**stated(beside), "background_info": beside["background_info"]},
+    )  # fmt: skip
+    found = pair_of(tmp_path / "second").interference
+    assert found.saving_joules.uncertainty == pytest.approx(0.05 * 1625)
+    assert found.energy_ratio.uncertainty == pytest.approx(0, abs=1e-12)
+    assert found.energy_alone_joules.uncertainty == pytest.approx(300)
+
+
+def test_several_jobs_have_work_each_and_one_energy(tmp_path: Path) -> None:
+    """Copies that are slowed down by 2 and by 4: 12.5 and 6.25 s alone, 9.375 s in the mean."""
+    _, beside = write_pair(tmp_path / "one", 1)
+    info = beside["background_info"]
+    info["jobs"] = [background_job(n, (2.0, r), 25.0) for n, r in (("a", 1.0), ("b", 0.5))]
+    write_pair(tmp_path / "copies", 1, beside={"background_info": info})
+    pair = pair_of(tmp_path / "copies")
+    found = pair.interference
+    assert [job.slowdown.value for job in found.jobs] == pytest.approx([2.0, 4.0])
+    assert value(pair, "background_work") == pytest.approx(37.5)
+    assert value(pair, "background_work_lost") == pytest.approx(62.5)
+    assert value(pair, "background_alone_seconds") == pytest.approx(9.375)
+    assert (found.background_alone_seconds.uncertainty or 0) >= 12.5 - 9.375
+    assert value(pair, "background_alone_joules") == pytest.approx(9.375 * 300)
+    info["jobs"][1]["model"] = "other"
+    write_pair(tmp_path / "unlike", 1, beside={"background_info": info})
+    unlike = pair_of(tmp_path / "unlike")
+    assert "unlike work" in str(unlike.interference.background_work.missing)
+    assert value(unlike, "background_alone_joules") == pytest.approx(9.375 * 300)
+
+
+def test_work_is_that_of_the_last_attempt(tmp_path: Path) -> None:
+    """Two attempts: what was done beside the first one counts for nothing."""
+    _, beside = write_pair(tmp_path / "one", 1)
+    first, *others = beside["phases"][1:]
+    start = first["start"] - 30
+    phases = [
+        beside["phases"][0],
+        {**first, "start": start, "end": start + 5},
+        {**beside["phases"][0], "start": start + 5, "end": first["start"]},
+        first,
+        *others,
+    ]
+    phases[0] = {**phases[0], "start": start - 10, "end": start}
+    job = beside["background_info"]["jobs"][0]
+    alone, together, after = job["work"]
+    job["work"] = [alone, {**together, "amount": 1000.0}, alone, together, after]
+    write_pair(
+        tmp_path / "two", 1,
+        beside={"phases": phases, "background_info": beside["background_info"]},
+    )  # fmt: skip
+    assert value(pair_of(tmp_path / "two"), "background_work") == pytest.approx(37.5)
+
+
+def without_work(beside: dict[str, Any]) -> None:
+    del beside["background_info"]["jobs"][0]["work"]
+
+
+def untold_work(beside: dict[str, Any]) -> None:
+    beside["background_info"]["jobs"][0]["work"][1] |= {"amount": None, "reason": "no line seen"}
+
+
+def idle_background(beside: dict[str, Any]) -> None:
+    beside["background_info"]["jobs"][0]["work"][1]["amount"] = 0
+
+
+def without_marginal(beside: dict[str, Any]) -> None:
+    beside["energy"]["domains"][0]["marginal_joules"] = None
+    beside["energy"]["missing"]["marginal_joules"] = "too short"
+
+
+def without_energy(beside: dict[str, Any]) -> None:
+    beside["energy"]["domains"][0] |= {"joules": None, "missing": "it hung"}
+
+
+def metered_otherwise(beside: dict[str, Any]) -> None:
+    beside["energy"]["domains"][0]["source"] = "estimate"
+
+
+@pytest.mark.parametrize(
+    ("change", "lost", "reason"),
+    [
+        (without_work, "background_slowdown", "tells no work"),
+        (without_work, "saving_joules", "tells no work"),
+        (untold_work, "background_work", "no line seen"),
+        (idle_background, "background_slowdown", "no work beside"),
+        (without_marginal, "saving_joules", "too short"),
+        (without_energy, "energy_beside_joules", "it hung"),
+        (without_energy, "energy_ratio", "it hung"),
+        (metered_otherwise, "energy_ratio", "not metered alike: alone gpu-0 (nvml); beside"),
+    ],
+)
+def test_what_cannot_be_had_is_null_with_its_reason(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], lost: str, reason: str
+) -> None:
+    _, beside = write_pair(tmp_path / "one", 1)
+    change(beside)
+    pair = write_pair(tmp_path / "odd", 1, beside=beside) and pair_of(tmp_path / "odd")
+    figure = getattr(pair.interference, lost)
+    assert (figure.value, figure.uncertainty) == (None, None)
+    assert reason in figure.missing
+    assert value(pair, "slowdown") == pytest.approx(1.25)
+    assert f"{lost}: " in pair.row()["missing"]
+
+
+# -- which runs are a pair -----------------------------------------------------------------------
+
+
+def notes_of(folder: Path) -> str:
+    return "\n".join(energyctl.load(folder).pairing.notes)
+
+
+def test_a_run_is_paired_within_its_block(tmp_path: Path) -> None:
+    """Though another run alone, of the same values, was nearer in time."""
+    first, _ = write_pair(tmp_path, 1, started=1.8e9)
+    write_pair(tmp_path, 2, started=1.8e9 + 5000, joules=(5000.0, 9000.0))
+    near = {**first, "experiment_id": "near", "block": 3}
+    (tmp_path / "near.json").write_text(json.dumps(near))
+    found = energyctl.load(tmp_path).pairing
+    assert [(pair.block, pair.alone) for pair in found.pairs] == [
+        (1, first["experiment_id"]),
+        (2, "20300317_005000_front_small"),
+    ]
+    assert "alone without a run beside a background: those like it are in other pairs (near)" in (
+        "\n".join(found.notes)
+    )
+
+
+def test_one_run_alone_stands_with_each_condition_of_its_block(tmp_path: Path) -> None:
+    _, beside = write_pair(tmp_path, 1)
+    heavy = {**beside, "experiment_id": "heavy", "condition": "heavy"}
+    (tmp_path / "heavy.json").write_text(json.dumps(heavy))
+    pairs = energyctl.load(tmp_path).pairs
+    assert {pair.condition: pair.alone for pair in pairs} == {
+        "loaded": "20300317_000000_front_small", "heavy": "20300317_000000_front_small",
+    }  # fmt: skip
+
+
+def test_without_blocks_the_nearest_in_time_are_a_pair_each_run_alone_once(tmp_path: Path) -> None:
+    for number, start in enumerate((0, 1000, 2000)):
+        write_pair(tmp_path, None, started=1.8e9 + start, seconds=(20.0, 21.0 + number))
+    found = energyctl.load(tmp_path).pairing
+    assert [pair.row()["apart_seconds"] for pair in found.pairs] == [100.0, 100.0, 100.0]
+    assert len({pair.alone for pair in found.pairs}) == 3
+    assert (
+        "3 pairs are not of one block: the nearest run alone was taken, up to 1 min 40 s"
+        in (found.notes[0])
+    )
+
+
+def test_runs_beside_that_are_left_over_share_the_nearest_run_alone(tmp_path: Path) -> None:
+    _, beside = write_pair(tmp_path, None)
+    (tmp_path / "again.json").write_text(json.dumps({**beside, "experiment_id": "again"}))
+    found = energyctl.load(tmp_path).pairing
+    assert {pair.alone for pair in found.pairs} == {"20300317_000000_front_small"}
+    assert "2 pairs share runs alone" in "\n".join(found.notes)
+
+
+def test_results_of_earlier_versions_are_paired_by_their_values(tmp_path: Path) -> None:
+    both = write_pair(tmp_path, None)
+    for one in both:
+        for key in ("condition", "block", "training_seed", "warm_up"):
+            del one[key]
+        (tmp_path / f"{one['experiment_id']}.json").write_text(json.dumps(one))
+    assert pair_of(tmp_path).condition == "beside back/large"
+    assert "that tell no condition, block and seed" in notes_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ({"warm_up": True}, "left out: 1 warm-up run"),
+        ({"status": "failed"}, "left out: 1 failed run under the condition alone"),
+        ({"status": "interrupted"}, "left out: 1 interrupted run under the condition alone"),
+        ({"training_seed": 7}, "there is none with its training seed"),
+        ({"environment": {"hostname": "other"}}, "there is none on its machine"),
+        ({"environment": {"hostname": "node"}}, "there is none on its GPUs"),
+    ],
+)
+def test_runs_that_are_in_no_pair_are_told(
+    tmp_path: Path, change: dict[str, Any], note: str
+) -> None:
+    write_pair(tmp_path, 1, alone=change)
+    runs = energyctl.load(tmp_path)
+    assert runs.pairs == ()
+    assert note in "\n".join(runs.pairing.notes)
+    assert "beside a background without a run alone" in notes_of(tmp_path)
+
+
+def test_other_hyper_parameters_are_no_pair(tmp_path: Path) -> None:
+    alone, _ = write_pair(tmp_path, 1)
+    alone["foreground_result"]["hyperparameters"]["lr"] = 0.2
+    (tmp_path / f"{alone['experiment_id']}.json").write_text(json.dumps(alone))
+    assert "there is none with its hyper-parameters" in notes_of(tmp_path)
+
+
+def test_a_campaign_of_the_same_name_has_blocks_of_its_own(tmp_path: Path) -> None:
+    """Two runs of one settings file: block 1 of one is not block 1 of the other."""
+    _, beside = write_pair(tmp_path, 1)
+    facts = {**beside["environment"], "journal": "20300318_again"}
+    again = {**beside, "environment": facts}
+    (tmp_path / f"{beside['experiment_id']}.json").write_text(json.dumps(again))
+    assert pair_of(tmp_path).block is None
+
+
+def test_many_runs_of_the_same_values_are_paired_soon(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from energyctl.results.pairs.matching import matches
+
+    write_pair(tmp_path, None)
+    pair = pair_of(tmp_path)
+    runs = [
+        replace(one, experiment_id=f"{one.experiment_id}_{n}", started=(one.started or 0) + 300 * n)
+        for n in range(2000)
+        for one in (pair.match.alone, pair.match.beside)
+    ]
+    found, _ = matches(runs)
+    assert len(found) == 2000
+    assert all(one.apart_seconds == pytest.approx(100) for one in found)
+
+
+# -- tables --------------------------------------------------------------------------------------
+
+
+def test_the_table_has_a_row_for_each_pair(tmp_path: Path) -> None:
+    write_pair(tmp_path / "results", 1)
+    write_pair(tmp_path / "results", 2, started=1.8e9 + 1000)
+    out = tmp_path / "pairs.csv"
+    assert cli.run(["-C", str(tmp_path), "export", "--table", "pairs", "--out", str(out)]) == 0
+    with open(out, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["block"] for row in rows] == ["1", "2"]
+    assert float(rows[0]["slowdown"]) == pytest.approx(1.25)
+    assert rows[0]["missing"] == ""
+    frame = energyctl.load(tmp_path / "results").table("pairs")
+    assert frame["saving_joules"].to_list() == pytest.approx([1625.0, 1625.0])
+
+
+def test_the_table_without_pairs_has_its_head_alone(tmp_path: Path) -> None:
+    write_pair(tmp_path / "results", 1, alone={"status": "failed"})
+    out = tmp_path / "tables"
+    assert cli.run(["-C", str(tmp_path), "export", "--out", str(out)]) == 0
+    assert len((out / "pairs.csv").read_text().splitlines()) == 1
+    assert len((out / "runs.csv").read_text().splitlines()) == 3
