@@ -49,14 +49,17 @@ def settings_files(context: click.Context) -> Iterator[str]:
 @functools.partial(_completer, or_files=True)
 def runs(context: click.Context) -> list[str]:
     """Result files of the workspace."""
-    paths = (_root(context) / "results").glob("[!.]*.json")
-    names = [f"results/{path.name}" for path in paths]
-    return [*names, "results"] if names else []
+    return _runs(context)
 
 
 @_completer
 def campaigns(context: click.Context) -> list[str]:
-    return [path.stem for path in (_root(context) / "results/campaigns").glob("*.jsonl")]
+    return _campaigns(context)
+
+
+@functools.partial(_completer, or_files=True)
+def runs_and_campaigns(context: click.Context) -> list[str]:
+    return [*_campaigns(context), *_runs(context)]
 
 
 @_completer
@@ -88,6 +91,16 @@ def hyperparameters(context: click.Context) -> set[str]:
         if (known == repo if repo else not training or training.startswith(f"{known}/"))
         for name in _names(entry, "supported_hyperparams")
     }
+
+
+def _runs(context: click.Context) -> list[str]:
+    paths = (_root(context) / "results").glob("[!.]*.json")
+    names = [f"results/{path.name}" for path in paths]
+    return [*names, "results"] if names else []
+
+
+def _campaigns(context: click.Context) -> list[str]:
+    return [path.stem for path in (_root(context) / "results/campaigns").glob("*.jsonl")]
 
 
 def _registry(context: click.Context) -> dict[str, list[str]]:

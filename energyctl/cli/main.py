@@ -42,6 +42,7 @@ COMMANDS = {
     "Results": {
         "report": "Show what a campaign did, here or as an HTML page.",
         "compare": "Compare campaigns, or groups of runs, by statistics.",
+        "attribute": "Show what trainings cost beside a background, pair by pair.",
         "plot": "Draw one figure for a paper.",
         "export": "Write results as tables, CSV or Parquet.",
         "import": "Make results of campaigns of the older tool.",

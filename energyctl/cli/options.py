@@ -49,6 +49,9 @@ campaign = click.argument("campaign", required=False, shell_complete=completers.
 result_files = click.argument(
     "results", nargs=-1, metavar="[RESULTS]...", shell_complete=completers.runs
 )
+results_or_campaigns = click.argument(
+    "results", nargs=-1, metavar="[RESULTS]...", shell_complete=completers.runs_and_campaigns
+)
 
 seed = click.option(
     "--seed",

@@ -1,0 +1,91 @@
+"""Means of the figures of pairs over blocks, with intervals by Student's t. Pure.
+
+One value per block, or per run alone where pairs are not of blocks, so that pairs which share a run
+count once: the mean of its pairs. Geometric means of ratios (arithmetic ones of their logarithms),
+arithmetic means of joules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from energyctl.energy.block_power import student_t
+from energyctl.results.pairs import Figure, Interference, Pair
+
+CONFIDENCE = 0.95
+"""Of all intervals."""
+
+RATIOS = ("slowdown", "energy_ratio", "background_slowdown")
+JOULES = ("one_after_the_other_joules", "saving_joules")
+MEANS = (*RATIOS, *JOULES)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Of n blocks; low, high: its interval. missing: why there is no interval, or no mean."""
+
+    n: int
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class Means:
+    """Of all pairs of one training and condition. n: blocks, or runs alone where not all pairs are
+    of blocks."""
+
+    training: str
+    condition: str
+    n: int
+    of_blocks: bool
+    slowdown: Mean
+    energy_ratio: Mean
+    background_slowdown: Mean
+    one_after_the_other_joules: Mean
+    saving_joules: Mean
+
+
+def means_of(pairs: Sequence[Pair]) -> list[Means]:
+    """By training and condition, in the order of the pairs."""
+    groups: dict[tuple[str, str], list[Pair]] = {}
+    for pair in pairs:
+        groups.setdefault((pair.training, pair.condition), []).append(pair)
+    return [_means(*key, members) for key, members in groups.items()]
+
+
+def _means(training: str, condition: str, pairs: Sequence[Pair]) -> Means:
+    units: dict[object, list[Interference]] = {}
+    for pair in pairs:
+        unit = pair.match.beside.block if pair.match.of_block else pair.alone
+        units.setdefault(unit, []).append(pair.interference)
+    blocks = list(units.values())
+    figures = {
+        name: _mean([[getattr(one, name) for one in block] for block in blocks], name in RATIOS)
+        for name in MEANS
+    }
+    of_blocks = all(pair.match.of_block for pair in pairs)
+    return Means(training, condition, len(blocks), of_blocks, **figures)
+
+
+def _mean(blocks: Sequence[Sequence[Figure]], ratio: bool) -> Mean:
+    """Of the blocks of which all figures are known."""
+    into: Callable[[float], float] = math.log if ratio else float
+    back: Callable[[float], float] = math.exp if ratio else float
+    values = [
+        fmean(into(one.value) for one in block if one.value is not None)
+        for block in blocks
+        if all(one.value is not None for one in block)
+    ]
+    reason = next((one.missing for block in blocks for one in block if one.missing), None)
+    if not values:
+        return Mean(0, missing=reason)
+    mean, n = fmean(values), len(values)
+    if n < 2:
+        return Mean(n, back(mean), missing="one block tells nothing of how they vary")
+    half = student_t(n - 1) * stdev(values) / math.sqrt(n)
+    return Mean(n, back(mean), back(mean - half), back(mean + half))

@@ -1,0 +1,73 @@
+"""What pairs say, in plain sentences."""
+
+from __future__ import annotations
+
+from energyctl.analysis.interference.means import CONFIDENCE, Mean, Means
+from energyctl.config.plan.conditions import BESIDE
+from energyctl.text import (
+    ENERGY_UNITS,
+    count,
+    energy_unit,
+    more_or_less,
+    more_or_less_between,
+    number,
+    percent,
+    with_uncertainty,
+)
+
+LEVEL = f"{100 * CONFIDENCE:g} % interval"
+
+
+def sentence(found: Means) -> str:
+    """``Beside demo/noise, the training takes 8.1 % more energy than alone (…), and …``."""
+    return f"{_where(found.condition)}, {_training(found)}; {_saving(found)}."
+
+
+def _where(condition: str) -> str:
+    if condition.startswith(f"{BESIDE} "):
+        return condition[0].upper() + condition[1:]
+    return f"Under the condition {condition}"
+
+
+def _training(found: Means) -> str:
+    energy, time = found.energy_ratio, found.slowdown
+    if energy.value is None and time.value is None:
+        return f"how the training differs is not known ({time.missing})"
+    if energy.value is None or time.value is None:
+        one, words = (time, "time") if energy.value is None else (energy, "energy")
+        other, what = (energy, "energy") if energy.value is None else (time, "time")
+        much = f"the training takes {more_or_less(one.value or 1.0)} {words} than alone"
+        return f"{much} ({_evidence(one, found)}); its {what} is not compared ({other.missing})"
+    much = f"the training takes {more_or_less(energy.value)} energy than alone"
+    return f"{much} ({_evidence(energy, found)}), and {more_or_less(time.value)} time"
+
+
+def _evidence(mean: Mean, found: Means) -> str:
+    size = count(mean.n, "block" if found.of_blocks else "pair")
+    if mean.low is None or mean.high is None:
+        return f"{size}, so no interval"
+    return f"{LEVEL} {more_or_less_between(mean.low, mean.high)}; {size}"
+
+
+def _saving(found: Means) -> str:
+    saving, apart = found.saving_joules, found.one_after_the_other_joules
+    if saving.value is None or apart.value is None:
+        return f"what doing both together saves is not known ({saving.missing})"
+    unit = energy_unit([apart.value])
+    factor = ENERGY_UNITS[unit]
+    shown = f"{number(abs(saving.value) / factor, 2)} {unit}"
+    share = percent(abs(saving.value) / apart.value) if apart.value > 0 else "?"
+    evidence = f"{share}{_edges(saving, factor, unit)}"
+    whole = f"of {number(apart.value / factor, 3)} {unit} ({evidence})"
+    if saving.value >= 0:
+        return f"doing both together saves {shown} {whole} against one after the other"
+    return f"doing both together takes {shown} more than one after the other, {whole}"
+
+
+def _edges(saving: Mean, factor: float, unit: str) -> str:
+    """The interval of what is saved; below 0 it is more that is taken."""
+    if saving.low is None or saving.high is None:
+        return ""
+    half = (saving.high - saving.low) / 2 / factor
+    low, high = (with_uncertainty(edge / factor, half)[0] for edge in (saving.low, saving.high))
+    return f"; {LEVEL} of the saving {low} to {high} {unit}"

@@ -1,0 +1,50 @@
+"""What ``energyctl attribute`` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import JustifyMethod
+from rich.table import Table
+from rich.text import Text
+
+from energyctl.analysis.interference import means_of, sentences, tables
+from energyctl.cli.output.console import LineConsole
+from energyctl.results.pairs import Pairs
+from energyctl.text import count, printable
+
+MOST_ROWS = 60
+
+
+def show(found: Pairs, console: LineConsole) -> None:
+    """A row per pair, their means, and what they say."""
+    shown, unit = found.pairs[:MOST_ROWS], tables.unit_of(found.pairs)
+    rows = (tables.pair_row(pair, unit) for pair in shown)
+    console.print(_table(tables.pair_columns(unit), rows))
+    if len(found.pairs) > len(shown):
+        console.print(f"… and {count(len(found.pairs) - len(shown), 'pair')} more")
+    console.print(tables.PAIR_NOTE)
+    means = means_of(found.pairs)
+    rows = (tables.mean_row(one, unit) for one in means)
+    console.print(_table(tables.mean_columns(unit), rows))
+    console.print(tables.MEAN_NOTE)
+    console.print()
+    for line in sentences(means):
+        console.print(line)
+    notes = [*found.notes, *tables.reasons(found.pairs)]
+    if notes:
+        console.print()
+    for line in notes:
+        console.print(f"note: {line}", style="dim")
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[tables.Cell]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        first = name == columns[0]
+        side: JustifyMethod = "left" if first else "right"
+        table.add_column(name, justify=side, overflow="fold", no_wrap=not first)
+    for row in rows:
+        table.add_row(*(Text("\n".join(map(printable, cell))) for cell in row))
+    return table
