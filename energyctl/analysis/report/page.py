@@ -14,6 +14,7 @@ from energyctl.analysis import machines as nodes
 from energyctl.analysis.charts import chart_data, figure_files, pareto_fronts
 from energyctl.analysis.charts.plots import NAMED_RUNS
 from energyctl.analysis.report import run_tables
+from energyctl.analysis.report.pairs import pair_section
 from energyctl.analysis.report.run_data import packed
 from energyctl.analysis.report.summary import glance
 from energyctl.results.calibrations import Calibration
@@ -65,6 +66,7 @@ def page(
         calibrated=any(one.calibration is not None for one in machines),
         calibration=nodes.calibration_words,
         spreads=[nodes.sentence(one) for one in nodes.spreads([run.row for run in runs])],
+        pairs=pair_section(runs.pairing),
         version=energyctl.__version__,
         made=time.strftime("%Y-%m-%d %H:%M", time.localtime(now)),
         count=count,

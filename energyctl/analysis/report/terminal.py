@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from energyctl.analysis.interference import means_of, sentences
 from energyctl.analysis.report.summary import Glance, WarningGroup, glance
 from energyctl.results import reach
 from energyctl.results.api import Run, Runs
@@ -36,6 +37,10 @@ def show(runs: Runs, console: Console) -> None:
     if len(runs) > MOST_ROWS:
         console.print(f"… and {len(runs) - MOST_ROWS} more", markup=False)
     console.print(_counts(seen), markup=False)
+    for line in sentences(means_of(runs.pairs)):
+        console.print(Text(printable(line)))
+    if runs.pairs:
+        console.print(Text("each pair: energyctl attribute"))
     console.print(Text("pictures and every figure: energyctl report --html report.html"))
 
 
