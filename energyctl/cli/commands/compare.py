@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from energyctl.results.tables import Row
 
 
+CONDITIONS = ("background", "condition", "mode")
+"""Groups by these are conditions of blocks, where there are blocks."""
+
+IN_BLOCKS = (
+    "these runs stand in blocks of equal values: `energyctl attribute` takes each beside a "
+    "background with its partner alone, so that no spread of values is in the difference"
+)
+
+
 def _where(
     context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
 ) -> list[tuple[str, str]]:
@@ -107,6 +116,8 @@ def compare(
         study = comparing.correlate_rows(rows, by, measures, settings)
     else:
         study = comparing.compare_groups(groups, measures, settings, by)
+    if by in CONDITIONS and any(row.get("block") is not None for row in rows):
+        study.notes.append(IN_BLOCKS)
     _print(study, as_json, as_latex)
     return int(bool(problems))
 
