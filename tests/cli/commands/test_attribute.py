@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bench import Bench
 from energyctl import cli
 from written_results import write_pair, write_runs
 
@@ -186,3 +187,29 @@ def test_compare_of_conditions_points_to_pairs(
     name = str(workspace / "others")
     assert cli.run(["-C", str(workspace), "compare", name, "--by", "background"]) == 0
     assert "energyctl attribute" not in capsys.readouterr().out
+
+
+# -- runs of this machine ------------------------------------------------------------------------
+
+
+def test_a_run_beside_a_background_finds_its_partner_in_another_campaign(bench: Bench) -> None:
+    """The training takes 1 s by the clock, whatever runs beside it."""
+    values = {"hyperparameters": {"seconds": 1.0}}
+    alone = {"repo": "front", "model": "small", "mode": "default", **values}
+    for name in (bench.settings("alone.json", experiments=[alone]), bench.parallel("x.json")):
+        assert bench.run("run", f"settings/{name}").returncode == 0
+    beside = next(one for one in bench.results() if one["background_info"])
+    done = bench.run("attribute", "results", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    (pair,) = found["pairs"]
+    assert (pair["beside"], pair["block"]) == (beside["experiment_id"], None)
+    assert pair["condition"] == "beside back/large"
+    figures = pair["interference"]
+    assert figures["slowdown"]["value"] == pytest.approx(1.0, abs=0.25)
+    assert figures["energy_ratio"]["value"] > 0
+    assert any("not of one block" in line for line in found["notes"])
+    # Of the newest campaign, which holds no run alone, there is no pair.
+    done = bench.run("attribute")
+    assert done.returncode == 2
+    assert "beside a background without a run alone: there is none of front / small" in done.stderr
