@@ -122,6 +122,29 @@ def test_several_jobs_have_work_each_and_one_energy(tmp_path: Path) -> None:
     assert value(unlike, "background_alone_joules") == pytest.approx(9.375 * 300)
 
 
+def test_iterations_alone_are_the_whole_ones_that_the_power_is_of(tmp_path: Path) -> None:
+    """Seven in 2.8 s, where the phases, which begin and end within iterations, hold 40 in 20 s;
+    and what the rates before and after differ by is in the band."""
+    _, beside = write_pair(tmp_path, 1)
+    baseline = {
+        "of": "iterations", "cycle_seconds": 0.4, "before": 4, "before_seconds": 1.6, "after": 3,
+        "after_seconds": 1.2, "watts": 300.0, "drift": 0.0,
+    }  # fmt: skip
+    beside["energy"]["baselines"] = {"idle": None, "background_only": baseline}
+    write_pair(tmp_path, 1, beside=beside)
+    pair = pair_of(tmp_path)
+    assert value(pair, "background_slowdown") == pytest.approx(2.5 / 1.5)
+    assert value(pair, "background_alone_joules") == pytest.approx(37.5 / 2.5 * 300)
+    assert pair.interference.background_slowdown.uncertainty == pytest.approx(
+        0.1 / 37.5 * 2.5 / 1.5
+    )
+    baseline["after_seconds"] = 1.5
+    write_pair(tmp_path, 1, beside=beside)
+    wider = pair_of(tmp_path).interference.background_slowdown.uncertainty
+    drift = (2.5 - 2.0) * 1.6 / 7
+    assert wider == pytest.approx((0.1 / 37.5 + drift) * 7 / 3.1 / 1.5)
+
+
 def test_work_is_that_of_the_last_attempt(tmp_path: Path) -> None:
     """Two attempts: what was done beside the first one counts for nothing."""
     _, beside = write_pair(tmp_path / "one", 1)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from energyctl.results.conditions import condition_of, is_warm_up
-from energyctl.results.phases import kind_of
+from energyctl.results.pairs.job_facts import JobFacts, jobs_of
 from energyctl.results.tables import accessors
 from energyctl.results.tables.part import Part
-
-LOAD_ALONE = "background_only"
-NOT_TOLD = "the result tells no work of it"
 
 
 class Machine(NamedTuple):
@@ -41,28 +37,6 @@ class DomainFacts:
     marginal: tuple[float | None, float | None]
     above_idle: tuple[float | None, float | None]
     missing: str | None = None
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a job did in some phases together; None: not known, for the reason `missing`."""
-
-    seconds: float = 0.0
-    amount: float | None = None
-    uncertainty: float | None = None
-    unit: str | None = None
-    missing: str | None = None
-
-
-@dataclass(frozen=True)
-class JobFacts:
-    """A background job. alone: its work while nothing but the load ran; beside: during the last
-    attempt of the foreground."""
-
-    name: str
-    training: str
-    alone: Work
-    beside: Work
 
 
 @dataclass(frozen=True)
@@ -121,7 +95,7 @@ def facts_of(result: Part) -> RunFacts:
         energy_seconds=energy.number("seconds"),
         measured=energy.flag("measured"),
         domains=_domains(energy),
-        jobs=_jobs(result, start, end),
+        jobs=jobs_of(result, start, end),
         missing=missing,
     )
 
@@ -170,74 +144,4 @@ def _domain(part: Part, total: str | None = None) -> DomainFacts:
         marginal=added[0],
         above_idle=added[1],
         missing=None if total else part.text("missing"),
-    )
-
-
-# -- the work of the background ------------------------------------------------------------------
-
-
-class _Span(NamedTuple):
-    name: str
-    start: float | None
-    end: float | None
-
-
-def _jobs(result: Part, start: float | None, end: float | None) -> tuple[JobFacts, ...]:
-    phases = [
-        _Span(one.text("name") or "", one.time("start"), one.time("end"))
-        for one in result.parts("phases")
-    ]
-    jobs = []
-    for job in result.part("background_info").parts("jobs"):
-        entries = _placed(job.parts("work"), phases)
-        alone = [entry for entry, span in entries if kind_of(span.name) == LOAD_ALONE]
-        beside = [entry for entry, span in entries if _within(span, start, end)]
-        training = f"{job.text('repo')} / {job.text('model')}"
-        told = bool(entries)
-        jobs.append(
-            JobFacts(
-                str(job.text("job")),
-                training,
-                _sum(alone, "no phase of the load alone" if told else NOT_TOLD, some=True),
-                _sum(beside, "it did not run beside the training" if told else NOT_TOLD),
-            )
-        )
-    return tuple(jobs)
-
-
-def _placed(work: Sequence[Part], phases: Sequence[_Span]) -> list[tuple[Part, _Span]]:
-    """Each entry with its phase: they stand in one order, and a job may have missed phases."""
-    placed, at = [], 0
-    for entry in work:
-        name = entry.text("phase") or ""
-        later = [n for n in range(at, len(phases)) if phases[n].name == name]
-        if later:
-            at = later[0] + 1
-        placed.append((entry, phases[later[0]] if later else _Span(name, None, None)))
-    return placed
-
-
-def _within(span: _Span, start: float | None, end: float | None) -> bool:
-    """Whether the phase is of the attempt; where times are not known, whether a training ran."""
-    if span.start is None or span.end is None or start is None or end is None:
-        return kind_of(span.name) == "foreground"
-    return start <= (span.start + span.end) / 2 <= end
-
-
-def _sum(entries: Sequence[Part], none: str, *, some: bool = False) -> Work:
-    """All of them together. some: those whose work is not known are left out as long as there are
-    others."""
-    known = [one for one in entries if one.number("amount") is not None and one.number("seconds")]
-    if not known or (len(known) < len(entries) and not some):
-        reasons = [one.text("reason") for one in entries if one.number("amount") is None]
-        return Work(missing=next((why for why in reasons if why), none))
-    units = {one.text("unit") for one in known}
-    if len(units) > 1:
-        return Work(missing="its work is told in different units")
-    bands = [one.number("uncertainty") for one in known]
-    return Work(
-        sum(one.number("seconds") or 0.0 for one in known),
-        sum(one.number("amount") or 0.0 for one in known),
-        None if None in bands else sum(band or 0.0 for band in bands),
-        units.pop(),
     )

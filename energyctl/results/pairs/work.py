@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from energyctl.results.pairs.facts import JobFacts, RunFacts
+from energyctl.results.pairs.facts import RunFacts
 from energyctl.results.pairs.figure import Figure
+from energyctl.results.pairs.job_facts import JobFacts
 
 
 @dataclass(frozen=True)
