@@ -26,6 +26,7 @@ COMMANDS = [
     ("report",),
     ("report", "--html", "page.html"),
     ("compare", "--by", "lr"),
+    ("attribute",),
     ("export", "--out", "tables"),
     ("plot", "--out", "figure.svg"),
     ("collect",),
@@ -71,7 +72,8 @@ def test_odd_results_stop_no_command(bench: Bench, arguments: tuple[str, ...]) -
     (bench.root / "old").mkdir()
     done = bench.run(*arguments)  # within its deadline
     assert "internal error" not in done.stderr
-    nothing = {"resume", "collect", "import"}  # there is no campaign, and no old run
+    # There is no campaign, no pair, and no old run.
+    nothing = {"resume", "collect", "import", "attribute"}
     few = {"report", "compare", "export", "plot"}  # say by 1 that something was left out
     wanted = 2 if arguments[0] in nothing else 1 if arguments[0] in few else 0
     assert done.returncode == wanted, done.stderr
@@ -122,7 +124,7 @@ def test_odd_journals_stop_no_command_and_the_newest_good_one_is_taken(bench: Be
         done = bench.run(*arguments, *["--force"] * (arguments[0] in ("report", "plot", "export")
                                                      and "--out" in arguments))  # fmt: skip
         assert "internal error" not in done.stderr, arguments
-        if arguments[0] not in ("collect", "import", "compare", "plot"):
+        if arguments[0] not in ("collect", "import", "compare", "plot", "attribute"):
             assert done.returncode == 0, (arguments, done.stderr)
     refused = bench.run("resume", "deep")
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)

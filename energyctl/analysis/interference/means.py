@@ -18,6 +18,8 @@ from energyctl.results.pairs import Figure, Interference, Pair
 CONFIDENCE = 0.95
 """Of all intervals."""
 
+TOO_FAR = "they differ by more than numbers hold"
+
 RATIOS = ("slowdown", "energy_ratio", "background_slowdown")
 JOULES = ("one_after_the_other_joules", "saving_joules")
 MEANS = (*RATIOS, *JOULES)
@@ -87,5 +89,10 @@ def _mean(blocks: Sequence[Sequence[Figure]], ratio: bool) -> Mean:
     mean, n = fmean(values), len(values)
     if n < 2:
         return Mean(n, back(mean), missing="one block tells nothing of how they vary")
-    half = student_t(n - 1) * stdev(values) / math.sqrt(n)
-    return Mean(n, back(mean), back(mean - half), back(mean + half))
+    try:
+        half = student_t(n - 1) * stdev(values) / math.sqrt(n)
+        value, low, high = back(mean), back(mean - half), back(mean + half)
+    except OverflowError:
+        return Mean(n, missing=TOO_FAR)
+    known = all(map(math.isfinite, (value, low, high)))
+    return Mean(n, value, low, high) if known else Mean(n, missing=TOO_FAR)

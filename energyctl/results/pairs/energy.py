@@ -108,7 +108,9 @@ def background_alone(beside: RunFacts, seconds: Figure) -> LoadEnergy:
         own = None
         if None not in (band, one.uncertainty, seconds.uncertainty):
             wide = max(0.0, (band or 0.0) - (one.uncertainty or 0.0)) / length
-            own = max(0.0, wide - stated) * seconds.value + watts * (seconds.uncertainty or 0.0)
+            own = max(0.0, wide - stated) * seconds.value + abs(watts) * (
+                seconds.uncertainty or 0.0
+            )
         parts[one.name] = _Part(watts * seconds.value, own, stated * seconds.value)
     whole = [None if one.own is None else one.own + one.common for one in parts.values()]
     joules = math.fsum(one.joules for one in parts.values())
@@ -147,7 +149,7 @@ def idle_part(beside: RunFacts, alone: RunFacts, seconds: Figure) -> Figure:
     watts = idle.value / beside.energy_seconds
     if idle.uncertainty is None or seconds.uncertainty is None:
         return Figure(watts * saved)
-    wide = idle.uncertainty / beside.energy_seconds * abs(saved) + watts * seconds.uncertainty
+    wide = idle.uncertainty / beside.energy_seconds * abs(saved) + abs(watts) * seconds.uncertainty
     return Figure(watts * saved, wide)
 
 

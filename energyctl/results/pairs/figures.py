@@ -14,7 +14,7 @@ from energyctl.results.pairs.energy import (
     unlike_meters,
 )
 from energyctl.results.pairs.facts import RunFacts
-from energyctl.results.pairs.figure import Figure
+from energyctl.results.pairs.figure import Figure, sound
 from energyctl.results.pairs.work import (
     JobInterference,
     added,
@@ -55,18 +55,18 @@ def interference(beside: RunFacts, alone: RunFacts) -> Interference:
     load = background_alone(beside, seconds)
     apart, saved = saving(beside, alone, load, unlike)
     return Interference(
-        slowdown=_slowdown(beside, alone),
-        background_slowdown=slowdown_of_all(jobs, seconds, beside),
-        background_work=added(jobs, lambda one: one.work),
-        background_work_lost=added(jobs, lambda one: one.lost),
-        energy_alone_joules=energies[1],
-        energy_beside_joules=energies[0],
-        energy_ratio=energy_ratio(beside, alone, unlike),
-        background_alone_seconds=seconds,
-        background_alone_joules=load.figure,
-        one_after_the_other_joules=apart,
-        saving_joules=saved,
-        saving_idle_joules=idle_part(beside, alone, seconds),
+        slowdown=sound(_slowdown(beside, alone), ratio=True),
+        background_slowdown=sound(slowdown_of_all(jobs, seconds, beside), ratio=True),
+        background_work=sound(added(jobs, lambda one: one.work)),
+        background_work_lost=sound(added(jobs, lambda one: one.lost)),
+        energy_alone_joules=sound(energies[1]),
+        energy_beside_joules=sound(energies[0]),
+        energy_ratio=sound(energy_ratio(beside, alone, unlike), ratio=True),
+        background_alone_seconds=sound(seconds),
+        background_alone_joules=sound(load.figure),
+        one_after_the_other_joules=sound(apart),
+        saving_joules=sound(saved),
+        saving_idle_joules=sound(idle_part(beside, alone, seconds)),
         jobs=jobs,
     )
 
