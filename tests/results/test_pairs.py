@@ -145,6 +145,17 @@ def test_iterations_alone_are_the_whole_ones_that_the_power_is_of(tmp_path: Path
     assert wider == pytest.approx((0.1 / 37.5 + drift) * 7 / 3.1 / 1.5)
 
 
+def test_a_moment_of_the_load_alone_tells_no_rate_beside_a_longer_one(tmp_path: Path) -> None:
+    _, beside = write_pair(tmp_path, 1)
+    job = beside["background_info"]["jobs"][0]
+    job["work"][0] |= {"seconds": 0.2, "amount": 3.0, "uncertainty": 2.0}
+    write_pair(tmp_path, 1, beside=beside)
+    pair = pair_of(tmp_path)
+    assert value(pair, "background_slowdown") == pytest.approx(2 / 1.5)
+    share = 0.1 / 20 + 0.1 / 37.5
+    assert pair.interference.background_slowdown.uncertainty == pytest.approx(share * 2 / 1.5)
+
+
 def test_work_is_that_of_the_last_attempt(tmp_path: Path) -> None:
     """Two attempts: what was done beside the first one counts for nothing."""
     _, beside = write_pair(tmp_path / "one", 1)

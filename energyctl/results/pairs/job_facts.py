@@ -13,7 +13,7 @@ LOAD_ALONE = "background_only"
 ITERATIONS = "iterations"
 NOT_TOLD = "the result tells no work of it"
 LEAST_SECONDS = 1.0
-"""A shorter stretch tells no rate of its own."""
+"""A shorter stretch tells no rate: left out where there is a longer one."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,12 @@ def _both(sides: Sequence[Work]) -> Work:
     known = [side for side in sides if side.amount is not None]
     if not known:
         return sides[-1]
+    known = [side for side in known if side.seconds >= LEAST_SECONDS] or known
     if len({side.unit for side in known}) > 1:
         return Work(missing="its work is told in different units")
     bands = [side.uncertainty for side in known]
-    long = [(one.amount or 0.0, one.seconds) for one in known if one.seconds >= LEAST_SECONDS]
-    rates = [amount / seconds for amount, seconds in long]
-    drift = (max(rates) - min(rates)) * max(s for _, s in long) if long else 0.0
+    rates = [(one.amount or 0.0) / one.seconds for one in known]
+    drift = (max(rates) - min(rates)) * max(one.seconds for one in known)
     return Work(
         sum(one.seconds for one in known),
         sum(one.amount or 0.0 for one in known),
