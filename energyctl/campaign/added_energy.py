@@ -109,7 +109,7 @@ def load_alone(
     live: RunState, recording: Recording, energy: Energy, group: BackgroundGroup | None
 ) -> AroundForeground:
     """The background's load, before the foreground and after it."""
-    settle = live.context.settings.settle
+    settle = live.load_alone
     if live.run.mode != "parallel" or group is None:
         blocks = Blocks("iterations", missing="there is no background in this mode")
     else:

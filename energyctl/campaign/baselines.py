@@ -74,7 +74,7 @@ def cycles_wanted(typical: float, settle: Settle) -> int:
 def watch_load_before(live: RunState, background: BackgroundGroup) -> None:
     """Waits for what is missing of the cycles before the foreground: for ``settle.seconds`` where
     they are too long to be waited for, or none is seen until then."""
-    settle, watch = live.context.settings.settle, _CycleWatch(live, background)
+    settle, watch = live.load_alone, _CycleWatch(live, background)
     if not watch.wanted:
         live.pause(settle.seconds, until=lambda: watch.wanted > 0)
     watch.wait(live.loaded_since or 0.0)
@@ -97,7 +97,7 @@ class _CycleWatch:
 
     def __init__(self, live: RunState, background: BackgroundGroup, until: float = inf) -> None:
         self._live, self._background, self._until = live, background, until
-        self._settle = live.context.settings.settle
+        self._settle = live.load_alone
 
     @property
     def _cycles(self) -> Sequence[Cycle]:

@@ -109,11 +109,14 @@ class _Estimates:
 
     def baselines_seconds(self, run: Run) -> float:
         """Idle; the load alone until it is steady, and as long once more after the training."""
-        settings, settle = self.settings, self.settings.settle
+        settle, rest = self.settings.settle, self.settings.idle_seconds
         if not run.background:
-            return settings.idle_seconds
+            return rest
+        if run.references is not None:
+            rest += run.references.context_held_seconds
+            settle = settle.lasting(run.references.background_alone_seconds)
         known = [self.training_seconds(job.training, parallel=False) for job in run.background]
         cycle = max((seconds for seconds in known if seconds), default=0.0)
         wanted = cycles_wanted(cycle, settle) if cycle else 0
         alone = min((wanted + 1) * cycle, settle.timeout_seconds) if wanted else settle.seconds
-        return settings.idle_seconds + 2 * alone
+        return rest + 2 * alone

@@ -1,7 +1,8 @@
 """The phases of one run, as a list one can read.
 
-    open the meters · idle baseline · background up and loaded · foreground attempts ·
-    the load alone once more · background down, and proof that nothing is left · result
+    open the meters · idle baseline · GPU contexts held, where asked for ·
+    background up and loaded · foreground attempts · the load alone once more ·
+    background down, and proof that nothing is left · result
 
 Leaving that block, on success, failure, a signal or an error, always ends the background, and a
 second Ctrl-C does not cut that short.
@@ -20,6 +21,7 @@ from energyctl.background.group import BackgroundGroup
 from energyctl.campaign import unended
 from energyctl.campaign.baselines import watch_load_after, watch_load_before
 from energyctl.campaign.contained import end_containers
+from energyctl.campaign.context_held import hold_contexts
 from energyctl.campaign.rendering import render_run
 from energyctl.campaign.rest import cool_down, idle, rest_at_the_end, seconds_at_the_end
 from energyctl.campaign.result_builder import make_result
@@ -114,6 +116,7 @@ def measure(live: RunState) -> None:
         live.before = workdirs.matches(clone, live.repository.delete)
     live.clones = CloneWatch(live.context.trainings, live.run, live.context.folder.root)
     idle(live)
+    hold_contexts(live)
     try:
         for number in range(live.context.settings.max_retries + 1):
             if attempt_under_load(live, number):

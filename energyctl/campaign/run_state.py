@@ -23,7 +23,7 @@ from energyctl.campaign.training.invocations import Trainings, foreground_name
 from energyctl.campaign.training.progress import ProgressReader
 from energyctl.config.plan import Run
 from energyctl.config.registry import Repository
-from energyctl.config.settings import Settings
+from energyctl.config.settings import Settings, Settle
 from energyctl.energy import Baseline, Block, Domain
 from energyctl.meters.base import Source
 from energyctl.meters.sampler import Sampler
@@ -158,6 +158,12 @@ class RunState:
     def loads(self) -> LoadMonitor | None:
         """Looks at the load by the background that is up; None before it settles."""
         return self.background.loads if self.background else None
+
+    @property
+    def load_alone(self) -> Settle:
+        """For how long the load is watched alone, before the training and after it."""
+        references, settle = self.run.references, self.context.settings.settle
+        return settle if references is None else settle.lasting(references.background_alone_seconds)
 
     def watch_from(self, *, alone: bool = False) -> None:
         """What is foreign from now on is watched; *alone*: no training runs."""

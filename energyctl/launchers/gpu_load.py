@@ -34,16 +34,15 @@ if __name__ == "__main__":  # as a script in isolated mode it finds only the sta
     sys.path.append(os.path.dirname(package))
 
 from energyctl.launchers import subreaper
+from energyctl.launchers.cuda_driver import CudaError, Driver
 
-LIBRARY = "libcuda.so.1"
 THREADS = 1024  # of a block: one of them fills a multiprocessor
 CHAINS, ROUNDS = 8, 8
 # A kernel is no longer than this: a GPU with a screen ends those that take seconds.
 LONGEST_UNITS = 250.0
 WARM_SECONDS, MEASURED_SECONDS, FIRST_PASSES = 0.5, 0.1, 1000
 UNIT_SECONDS = 0.001
-# cuda.h: CUdevice_attribute, CUctx_flags.
-MULTIPROCESSOR_COUNT, SCHED_BLOCKING_SYNC = 16, 4
+MULTIPROCESSOR_COUNT = 16  # cuda.h: CUdevice_attribute
 
 # PTX ISA 6.0 for Maxwell and later: a driver compiles it for whatever GPU it has. What is computed
 # goes to memory at the end, since nothing else keeps it from being left out.
@@ -81,54 +80,34 @@ again:
 
 
 class NoLoad(Exception):
-    """The GPU cannot be put to work; the text says why."""
+    """No such load can be made; the text says why."""
 
 
 class Gpu:
-    """The GPU with the kernel on it. Methods raise NoLoad."""
+    """The GPU with the kernel on it. Methods raise CudaError."""
 
     def __init__(self) -> None:
-        try:
-            self._cuda = ctypes.CDLL(LIBRARY)
-        except OSError as error:
-            raise NoLoad(f"the driver's CUDA library cannot be opened: {error}") from error
-        self._call("cuInit", 0)
-        device, context, module = ctypes.c_int(), ctypes.c_void_p(), ctypes.c_void_p()
-        self._call("cuDeviceGet", ctypes.byref(device), 0)
-        name = ctypes.create_string_buffer(256)
-        self._call("cuDeviceGetName", name, len(name), device)
-        self.name = name.value.decode(errors="replace")
-        processors = ctypes.c_int()
-        self._call("cuDeviceGetAttribute", ctypes.byref(processors), MULTIPROCESSOR_COUNT, device)
+        self._driver = Driver()
+        device, context = self._driver.hold(0)
+        self.name = self._driver.name(device)
+        processors, module = ctypes.c_int(), ctypes.c_void_p()
+        call = self._driver.call
+        call("cuDeviceGetAttribute", ctypes.byref(processors), MULTIPROCESSOR_COUNT, device)
         self._processors = processors.value
-        # Who waits for a kernel shall not keep a CPU busy.
-        self._call("cuDevicePrimaryCtxSetFlags_v2", device, SCHED_BLOCKING_SYNC)
-        self._call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
-        self._call("cuCtxSetCurrent", context)
-        self._call("cuModuleLoadData", ctypes.byref(module), KERNEL.encode())
+        call("cuCtxSetCurrent", context)
+        call("cuModuleLoadData", ctypes.byref(module), KERNEL.encode())
         self._kernel, self._result = ctypes.c_void_p(), ctypes.c_uint64()
-        self._call("cuModuleGetFunction", ctypes.byref(self._kernel), module, b"multiply")
-        self._call("cuMemAlloc_v2", ctypes.byref(self._result), ctypes.c_size_t(4))
-
-    def _call(self, function: str, *arguments: object) -> None:
-        try:
-            code = getattr(self._cuda, function)(*arguments)
-        except AttributeError as error:
-            raise NoLoad(f"{LIBRARY} has no {function}: the driver is too old") from error
-        if code:
-            name = ctypes.c_char_p()
-            self._cuda.cuGetErrorName(code, ctypes.byref(name))
-            raise NoLoad(f"{function}: {(name.value or b'error %d' % code).decode()}")
+        call("cuModuleGetFunction", ctypes.byref(self._kernel), module, b"multiply")
+        call("cuMemAlloc_v2", ctypes.byref(self._result), ctypes.c_size_t(4))
 
     def multiply(self, passes: int, share: float) -> None:
         """Runs the kernel once and waits for its end."""
         blocks = max(1, round(share * self._processors))
         count = ctypes.c_uint32(max(1, passes))
         parameters = (ctypes.c_void_p * 2)(ctypes.addressof(self._result), ctypes.addressof(count))
-        self._call(
-            "cuLaunchKernel", self._kernel, blocks, 1, 1, THREADS, 1, 1, 0, None, parameters, None
-        )
-        self._call("cuCtxSynchronize")
+        call = self._driver.call
+        call("cuLaunchKernel", self._kernel, blocks, 1, 1, THREADS, 1, 1, 0, None, parameters, None)
+        call("cuCtxSynchronize")
 
     def passes_per_unit(self) -> float:
         """Once it is warm: so many of the kernel's passes take a millisecond."""
@@ -175,7 +154,7 @@ def main() -> int:
         answer({"ready": gpu.name})
         for line in sys.stdin:
             answer(carry_out(gpu, rate, line))
-    except NoLoad as error:
+    except (CudaError, NoLoad) as error:
         answer({"failed": str(error)})
         return 1
     except BrokenPipeError:  # nobody waits for it any more

@@ -127,7 +127,8 @@ def _prepared(workspace: Workspace, file: str | None, given: Mapping[str, Any]) 
 def _conditions(models: Path, beside: Sequence[str]) -> dict[str, Any]:
     """Alone, and beside each of these trainings; none where there are none of them."""
     from energyctl.config import registry
-    from energyctl.config.plan.conditions import ALONE, derived_label
+    from energyctl.config.plan.conditions import derived_label
+    from energyctl.config.settings import ALONE
 
     entries = registry.read(models).repositories if beside else {}
     conditions: dict[str, Any] = {ALONE: None} if beside else {}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-ALONE = "alone"
+from energyctl.config.settings import ALONE
+
 BESIDE = "beside"
 
 

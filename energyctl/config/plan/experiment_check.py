@@ -214,7 +214,8 @@ class _Checker:
             jobs = tuple(self._background(path, experiment.background))
             yield PlannedCondition("", experiment.mode, jobs)
         for condition in experiment.conditions:
-            path = (*self._root, "conditions", condition.label)
+            place = ("conditions", condition.label) if condition.label else ("background",)
+            path = (*self._root, *place)
             jobs = tuple(self._background(path, condition.background))
             mode: Mode = "parallel" if condition.background else experiment.measured.mode
             yield PlannedCondition(condition.label, mode, jobs)

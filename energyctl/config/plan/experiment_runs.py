@@ -78,6 +78,7 @@ def runs_of(
                 block=None if slot.block is None else first_block + slot.block - 1,
                 grid=tuple(measured.grid),
                 training_seed=training.hyperparameters.get(seed_name),
+                references=(condition.background and experiment.references) or None,
             )
         )
     return runs

@@ -8,8 +8,8 @@ from typing import Any
 
 from energyctl.config.jsonfile.validation import Problem
 from energyctl.config.places import ANYWHERE, Place
-from energyctl.config.plan.conditions import ALONE, derived_label
-from energyctl.config.settings import Mode
+from energyctl.config.plan.conditions import derived_label
+from energyctl.config.settings import ALONE, Mode, References
 from energyctl.errors import SettingsError
 
 
@@ -85,6 +85,8 @@ class Run:
     warm_up: bool = False
     grid: tuple[str, ...] = ()
     """Hyper-parameters that are set by levels of a grid."""
+    references: References | None = None
+    """Of a run beside a background: the phases that it is compared with."""
 
     def __post_init__(self) -> None:
         if not self.condition:
@@ -119,6 +121,7 @@ class Run:
             **self.foreground.to_json(),
             **({"place": place} if place else {}),
             **({"reach": dict(self.reach)} if self.reach else {}),
+            **({"references": self.references.model_dump()} if self.references else {}),
             "mutated": list(self.mutated),
             **({"grid": list(self.grid)} if self.grid else {}),
             "background": [job.to_json() for job in self.background],
@@ -156,6 +159,7 @@ class Run:
                 training_seed=data.get("training_seed"),
                 warm_up=bool(data.get("warm_up")),
                 grid=tuple(data.get("grid", ())),
+                references=References(**given) if (given := data.get("references")) else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise SettingsError(f"this is no planned run: {error}") from None

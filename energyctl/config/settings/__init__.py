@@ -11,13 +11,15 @@ from energyctl.config.jsonfile.reader import Document
 from energyctl.config.jsonfile.validation import Problem
 from energyctl.config.settings.migration.dialects import Migration, migrate
 from energyctl.config.settings.migration.renames import Question
-from energyctl.config.settings.model import Experiment, ForegroundSpec, Settings
+from energyctl.config.settings.model import ALONE, Experiment, ForegroundSpec, Settings
 from energyctl.config.settings.reader import parse, read
+from energyctl.config.settings.references import References
 from energyctl.config.settings.schema import BackgroundSpec, Mode, Settle, schema
 from energyctl.config.settings.slurm import Slurm
 from energyctl.config.settings.validation import CheckedSettings, check
 
 __all__ = [
+    "ALONE",
     "BackgroundSpec",
     "CheckedSettings",
     "Document",
@@ -27,6 +29,7 @@ __all__ = [
     "Mode",
     "Problem",
     "Question",
+    "References",
     "Settings",
     "Settle",
     "Slurm",

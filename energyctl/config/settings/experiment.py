@@ -11,11 +11,13 @@ from energyctl.config.settings.factors import (
     backgrounds,
     check_conditions,
     check_grid,
+    check_references,
     check_size,
 )
 from energyctl.config.settings.misspelled import Level, intended_mode, misread_names
 from energyctl.config.settings.model import Condition, Experiment, ForegroundSpec
 from energyctl.config.settings.problems import Path, ProblemCollector
+from energyctl.config.settings.references import References, chosen
 from energyctl.config.settings.schema import (
     MODES,
     BackgroundSpec,
@@ -120,6 +122,7 @@ def _check_structure(
     if conditions is not None:
         check_conditions(path, entry, problems)
         background = None
+    check_references(path, entry, [entry], problems)
     if mode == "parallel":
         if foreground is None and "foreground" not in meant:
             hint = 'add "foreground": { … }'
@@ -226,7 +229,8 @@ def _experiment(
         place=None if own.get("place") is None else Place.model_validate(own["place"]),
         reach={name: float(value) for name, value in (own.get("reach") or {}).items()},
     )
-    conditions = (fields.conditions or {}).items()
+    references = chosen(fields.references, campaign.references)
+    conditions = _conditions(fields, references)
     return Experiment(
         number=number,
         mode=mode,
@@ -238,13 +242,26 @@ def _experiment(
         or (foreground and foreground.runs_per_config)
         or campaign.runs_per_config,
         measured=measured,
-        background=_jobs(fields.background),
+        background=() if conditions else _jobs(fields.background),
         description=_description(entry),
-        conditions=tuple(Condition(label.strip(), _jobs(one)) for label, one in conditions),
+        conditions=conditions,
         order=fields.order
         or campaign.order
         or ("blocks" if conditions or own.get("grid") else "as_written"),
+        references=references,
     )
+
+
+def _conditions(fields: ExperimentFields, references: References | None) -> tuple[Condition, ...]:
+    """Those that are listed, and the training alone where the references ask for it."""
+    listed = (fields.conditions or {}).items()
+    conditions = [Condition(label.strip(), _jobs(one)) for label, one in listed]
+    if references is not None and references.foreground_alone:
+        if fields.background is not None:
+            conditions = [Condition("", _jobs(fields.background))]
+        if conditions and all(condition.background for condition in conditions):
+            conditions.append(Condition(""))
+    return tuple(conditions)
 
 
 def _jobs(given: BackgroundSpec | tuple[BackgroundSpec, ...] | None) -> tuple[BackgroundSpec, ...]:

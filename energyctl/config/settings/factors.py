@@ -11,8 +11,9 @@ from itertools import product
 from typing import Any
 
 from energyctl.config.jsonfile.validation import nearest, shown
-from energyctl.config.settings.model import Experiment
-from energyctl.config.settings.problems import Path, ProblemCollector
+from energyctl.config.settings.misspelled import Level
+from energyctl.config.settings.model import ALONE, Experiment
+from energyctl.config.settings.problems import Path, ProblemCollector, Severity
 
 OF_THE_MACHINE = {
     "governor": 'run one file for each, with "governor" at its top',
@@ -40,6 +41,9 @@ def check_conditions(path: Path, entry: Mapping[str, Any], problems: ProblemColl
         if bare and not bare.isprintable():
             message = "is no label: it holds characters that cannot be printed"
             problems.add((*inside, label), message, "take them out")
+        if bare == ALONE and conditions[label] is not None:
+            message = "is the label of the training alone, and has a background here"
+            problems.add((*inside, label), message, "give the condition another label")
         if bare and labels.setdefault(bare, label) != label:
             message = f"differs from {shown(labels[bare])} by spaces alone"
             problems.add((*inside, label), message, "give each condition a label of its own")
@@ -56,6 +60,27 @@ def backgrounds(path: Path, entry: Mapping[str, Any]) -> Iterator[tuple[Path, An
             yield from (((*where, number), job) for number, job in enumerate(one))
         else:
             yield where, one
+
+
+def has_background(entry: Any) -> bool:
+    """Whether something stands beside the training, in one condition at least; of any type."""
+    return isinstance(entry, dict) and any(job is not None for _, job in backgrounds((), entry))
+
+
+def check_references(
+    path: Path, entry: Mapping[str, Any], within: Sequence[Any], problems: ProblemCollector
+) -> None:
+    """References go with a background.
+
+    *entry*: an experiment, or the file; *within*: the experiments that they are for.
+    """
+    problems.names(Level.REFERENCES, (*path, "references"), entry.get("references"))
+    if entry.get("references") and not any(map(has_background, within)):
+        whose = "the experiment" if path else "no experiment of the file"
+        message = f"{whose} has {'no' if path else 'a'} background to compare them with"
+        severity: Severity = "invalid" if path else "error"
+        hint = 'add a background, or remove "references"'
+        problems.add((*path, "references"), message, hint, severity)
 
 
 def check_grid(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from energyctl.config.jsonfile.reader import Duplicate
 from energyctl.config.jsonfile.validation import intended_field, same_spelling, shown
 from energyctl.config.places import Place
+from energyctl.config.settings.references import References
 from energyctl.config.settings.schema import (
     MODES,
     OLD_NAMES,
@@ -58,6 +59,7 @@ class Level(enum.Enum):
     FOREGROUND = "foreground", frozenset(ForegroundFields.model_fields)
     BACKGROUND = "background", frozenset(BackgroundSpec.model_fields)
     PLACE = "place", frozenset(Place.model_fields)
+    REFERENCES = "references", frozenset(References.model_fields)
     SETTLE = "settle", frozenset(Settle.model_fields)
     KEEP_LOGS = "keep_logs", frozenset(KeepLogs.model_fields)
     SLURM = "slurm", frozenset(Slurm.model_fields)

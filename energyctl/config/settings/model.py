@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from energyctl.config.places import Place
+from energyctl.config.settings.references import References
 from energyctl.config.settings.schema import BackgroundSpec, CampaignFields, Mode, Order
+
+ALONE = "alone"
+"""The label of the condition in which nothing stands beside the training."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class ForegroundSpec:
 
 @dataclass(frozen=True)
 class Condition:
-    """What stands beside the training, and its label; without background, nothing does."""
+    """What stands beside the training, and its label, empty for the derived one; without
+    background, nothing does."""
 
     label: str
     background: tuple[BackgroundSpec, ...] = ()
@@ -57,6 +62,7 @@ class Experiment:
     description: str | None = None
     conditions: tuple[Condition, ...] = ()
     order: Order = "as_written"
+    references: References | None = None
 
     @property
     def foreground(self) -> ForegroundSpec | None:

@@ -12,10 +12,6 @@ Severity = Literal["error", "invalid", "warning"]
 Path = tuple[str | int, ...]
 
 
-OF_THE_FILE = (Level.TOP, Level.SETTLE, Level.KEEP_LOGS, Level.SLURM)
-"""A name that is wrong there concerns all experiments."""
-
-
 class ProblemList:
     """The problems so far; knows the place of each in the file, where there is one."""
 
@@ -63,7 +59,7 @@ class ProblemCollector(ProblemList):
             return meant
         for misread in misread_names(level, data):
             severity: Severity = misread.severity
-            if severity == "invalid" and level in OF_THE_FILE:
+            if severity == "invalid" and path[:1] != ("experiments",):  # it concerns all of them
                 severity = "error"
             self.add((*path, misread.name), misread.message, misread.suggestion, severity)
             if misread.field:

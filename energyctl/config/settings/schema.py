@@ -14,6 +14,7 @@ from energyctl.config.jsonfile.validation import (
     editor_schema,
 )
 from energyctl.config.places import Gpus, Place
+from energyctl.config.settings.references import Given
 from energyctl.config.settings.slurm import Slurm
 
 Mode = Literal["parallel", "mutation", "default", "grid"]
@@ -171,6 +172,8 @@ class ExperimentFields(Strict):
     block."""
     order: Order | None = None
     """Wins over the file's: blocks where there are conditions or a grid, else as_written."""
+    references: Given | None = None
+    """Wins over the file's."""
 
 
 class Settle(Strict):
@@ -184,6 +187,13 @@ class Settle(Strict):
     """Percent that the GPUs must be busy at least."""
     on_timeout: Literal["warn", "fail"] = "warn"
     """Go on with a warning, or count the run as failed."""
+
+    def lasting(self, seconds: float) -> Settle:
+        """The same, but for so long at least."""
+        if seconds <= self.seconds:
+            return self
+        longest = max(self.timeout_seconds, seconds)
+        return self.model_copy(update={"seconds": seconds, "timeout_seconds": longest})
 
     @property
     def longest_iteration_seconds(self) -> float:
@@ -225,6 +235,8 @@ class CampaignFields(Strict):
     for all; without it, blocks where there are conditions or a grid, else as_written."""
     warm_up_runs: int = Field(default=0, ge=0, le=1000)
     """Runs before the first one, like it, that are left out of every comparison."""
+    references: Given | None = None
+    """Of each run beside a background: phases, and the training alone, that it is compared with."""
     most_runs: int = Field(default=100_000, ge=1, le=10_000_000)
     """An experiment of more runs than that is refused."""
     seed: int | None = Field(default=None, ge=0)

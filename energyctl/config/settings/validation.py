@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from energyctl.config.jsonfile.reader import Document
 from energyctl.config.jsonfile.validation import Problem, shown, validated
 from energyctl.config.settings.experiment import is_separator, resolve
+from energyctl.config.settings.factors import check_references
 from energyctl.config.settings.misspelled import Level
 from energyctl.config.settings.model import Experiment, Settings
 from energyctl.config.settings.problems import ProblemCollector
@@ -33,6 +34,7 @@ def check(document: Document) -> CheckedSettings:
             separators += 1
         elif experiment := resolve(number, entry, campaign, collector):
             experiments.append(experiment)
+    check_references((), document.data, document.data["experiments"], collector)
     problems = tuple(sorted(collector.problems, key=lambda p: (p.line, p.column)))
     if any(problem.severity == "error" for problem in problems):
         return CheckedSettings(None, problems)

@@ -240,10 +240,10 @@ def test_what_is_wrong_at_the_top_stops_everything(top: Any, where: str, message
 
 def test_repeated_labels_and_levels_are_found() -> None:
     text = """{"experiment_name": "x", "experiments": [{"repo": "net", "model": "small",
-        "conditions": {"alone": null, "b": {"repo": "load", "copies": 1, "copies": 2},
-                       "alone": {"repo": "load", "model": "cpu"}},
+        "conditions": {"a": null, "b": {"repo": "load", "copies": 1, "copies": 2},
+                       "a": {"repo": "load", "model": "cpu"}},
         "grid": {"epochs": [1], "epochs": [2]}}]}"""
     checked = settings.check(settings.parse(text, "x.json"))
-    for where in ("conditions.alone", "conditions.b.copies", "grid.epochs"):
+    for where in ("conditions.a", "conditions.b.copies", "grid.epochs"):
         (found,) = texts(checked, "invalid", f"experiments[0].{where}")
         assert found == "is given more than once, with different values; keep one of them"

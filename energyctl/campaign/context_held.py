@@ -1,0 +1,80 @@
+"""The phase in which a process holds the metered GPUs and launches nothing.
+
+It tells what it costs that a program is on a GPU at all: foreground and background both pay it, and
+neither adds it to the other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from energyctl.campaign.run_state import Context, RunState
+from energyctl.launchers import gpu_contexts
+from energyctl.results.phases import phase_words
+
+READY_SECONDS = 60.0
+"""To open the driver and to wake the GPUs: one without persistence mode takes seconds."""
+
+
+def hold_contexts(live: RunState) -> None:
+    """The phase, where the run's references ask for it and a GPU is metered; else a warning says
+    why there is none."""
+    references, gpus = live.run.references, metered_gpus(live.context)
+    if references is None or not references.context_held_seconds or not gpus:
+        return
+    live.sampler.phase("background_start")
+    with _holder(gpus) as process:
+        live.pause(READY_SECONDS, until=lambda: _has_answered(process))
+        if why := _problem(process):
+            live.warnings.append(f'no phase "{phase_words("context_held")}": {why}')
+        else:
+            live.sampler.phase("context_held")
+            live.pause(references.context_held_seconds)
+            live.sampler.phase("background_start")
+
+
+def metered_gpus(context: Context) -> list[str]:
+    """The UUIDs of the GPUs whose energy is in the total."""
+    parts = (domain.part or "" for domain in context.in_total.values())
+    return [uuid for kind, _, uuid in (p.partition("/") for p in parts) if kind in _CARDS and uuid]
+
+
+_CARDS = ("gpu", "module")
+
+
+@contextmanager
+def _holder(gpus: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """`energyctl.launchers.gpu_contexts` on these GPUs; it ends with the block."""
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", gpu_contexts.__file__],
+        cwd="/",
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(gpus)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # a Ctrl-C is for us, and we end it
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _has_answered(process: subprocess.Popen[bytes]) -> bool:
+    assert process.stdout is not None
+    return bool(select.select([process.stdout], [], [], 0)[0])
+
+
+def _problem(process: subprocess.Popen[bytes]) -> str | None:
+    """Why the GPUs are not held; None where they are."""
+    if not _has_answered(process):
+        return f"the driver has not answered for {READY_SECONDS:.0f} s"
+    assert process.stdout is not None
+    answer = json.loads(process.stdout.readline() or '{"failed": "the program has ended"}')
+    return str(answer["failed"]) if "failed" in answer else None
