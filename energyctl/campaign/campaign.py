@@ -9,6 +9,7 @@ from pathlib import Path
 
 from energyctl.background.daemon_lifecycle import Daemons
 from energyctl.campaign import calibrate, failures, leftovers, preparation
+from energyctl.campaign.controls import Controls
 from energyctl.campaign.facts import machine_facts
 from energyctl.campaign.foreign.watch import Watch
 from energyctl.campaign.journal import Journal
@@ -216,14 +217,18 @@ def _run_all(
         if preparation.prepare_all(context, journal, runs):
             context.interrupts.wait(campaign.settings.cooldown_seconds)
         _rest(journal, campaign, context)
+        node = campaign.allocation.node or str(context.facts["hostname"])
         if campaign.settings.calibration and runs:
-            node = campaign.allocation.node or str(context.facts["hostname"])
             problems = calibrate.calibrate(context, journal, node)
             context = replace(context, warnings=(*context.warnings, *problems))
+        control = Controls(campaign.settings.control, journal, node)
         for run in runs:
             context.interrupts.check()
+            if paused := control.before(run, context):
+                break
+            now = replace(context, warnings=(*context.warnings, *control.warnings))
             last = run is runs[-1]
-            _run_one(run, place, context, journal, results, cooldown=not last)
+            _run_one(run, place, now, journal, results, cooldown=not last)
             if run.index in results and not last:
                 paused = in_a_row.add(results[run.index], journal.folder.root)
             if paused:

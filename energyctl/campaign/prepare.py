@@ -83,6 +83,8 @@ def prepare(
         problems=(*checked.problems, *warnings),
         history=history,
     )
+    if any(problem.severity == "error" for problem in run_plan.problems):
+        return PreparedCampaign(workspace, name, text, None, repos, None, run_plan.problems)
     beside = unmetered.problems(run_plan.runs, repos, checked.settings.gpus, os.environ, document)
     run_plan = replace(run_plan, problems=(*run_plan.problems, *beside))
     return PreparedCampaign(

@@ -62,4 +62,4 @@ def close(console: LineConsole, outcome: CampaignOutcome, invalid: bool) -> int:
     if outcome.interrupted is not None:
         return Interrupted.exit_code
     failed = any(result["status"] != "succeeded" for result in outcome.results)
-    return int(failed or invalid)
+    return int(failed or invalid or bool(outcome.paused))

@@ -146,7 +146,7 @@ def sentences(error: ValidationError) -> Iterator[tuple[tuple[str | int, ...], s
 
 
 # Tags of unions, and pydantic's own mark for a fault in a key.
-_NO_PLACE = ("<list>", "<object>", "<word>", "[key]")
+_NO_PLACE = ("<list>", "<number>", "<object>", "<word>", "[key]")
 _WANTED = {
     "int_type": "must be a whole number",
     "float_type": "must be a number",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from energyctl.config.jsonfile.validation import shown
 from energyctl.config.places import ANYWHERE, Place
 from energyctl.config.plan.fixed_values import like
 from energyctl.config.registry import Registry, Repository
+from energyctl.config.settings import Control
 from energyctl.config.settings.problems import Path, ProblemList
 
 
@@ -46,6 +48,25 @@ def check_reach(
         elif metrics[name].tells_no_times:
             message = "cannot be told: a JSON document does not tell when its values came"
             report.add(place, message, "JSON lines (.jsonl) do")
+
+
+def check_control(
+    control: Control | None, blocks: bool, registry: Registry, report: ProblemList
+) -> None:
+    """Its training is in the registry, and where it is to be before each block, there are some."""
+    if control is None:
+        return
+    path: Path = ("control",)
+    found = ProblemList(report.document)
+    if (control.repo is None) != (control.model is None):
+        missing = "model" if control.model is None else "repo"
+        found.add(path, f'"{missing}" is missing: "repo" and "model" go together')
+    elif control.repo is not None:
+        find_repository(path, control.repo, control.model, registry, found)
+    if control.every == "block" and not blocks:
+        message = "there are no blocks: no experiment has conditions or a grid"
+        found.add((*path, "every"), message, 'write "every": N, a number of runs')
+    report.problems += [replace(problem, severity="error") for problem in found.problems]
 
 
 def check_places(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from energyctl.config.jsonfile.reader import Document
 from energyctl.config.jsonfile.validation import Problem
-from energyctl.config.plan.checks import find_repository
+from energyctl.config.plan.checks import check_control, find_repository
 from energyctl.config.plan.deduplication import History
 from energyctl.config.plan.experiment_check import CheckedExperiment, check_experiment
 from energyctl.config.plan.experiment_runs import runs_of
@@ -49,6 +49,7 @@ def make(
         blocks += len({run.block for run in own} - {None})
         passed_over += _passed_over(checked, repetitions, own)
     runs[:0] = _warm_ups(settings, runs)
+    check_control(settings.control, blocks > 0, registry, report)
     if document is not None:
         valid = {experiment.number for experiment in settings.experiments}
         _check_names_of_invalid(document, valid, registry, report)

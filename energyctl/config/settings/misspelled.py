@@ -10,6 +10,7 @@ from typing import Any, Literal
 from energyctl.config.jsonfile.reader import Duplicate
 from energyctl.config.jsonfile.validation import intended_field, same_spelling, shown
 from energyctl.config.places import Place
+from energyctl.config.settings.control import Control
 from energyctl.config.settings.references import References
 from energyctl.config.settings.schema import (
     MODES,
@@ -59,6 +60,7 @@ class Level(enum.Enum):
     FOREGROUND = "foreground", frozenset(ForegroundFields.model_fields)
     BACKGROUND = "background", frozenset(BackgroundSpec.model_fields)
     PLACE = "place", frozenset(Place.model_fields)
+    CONTROL = "control", frozenset(Control.model_fields)
     REFERENCES = "references", frozenset(References.model_fields)
     SETTLE = "settle", frozenset(Settle.model_fields)
     KEEP_LOGS = "keep_logs", frozenset(KeepLogs.model_fields)

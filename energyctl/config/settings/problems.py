@@ -18,7 +18,7 @@ class ProblemList:
     def __init__(self, document: Document | None) -> None:
         self.problems: list[Problem] = []
         self.invalid: set[int] = set()
-        self._document = document
+        self.document = document
 
     def add(
         self,
@@ -28,7 +28,7 @@ class ProblemList:
         severity: Severity = "invalid",
     ) -> None:
         """Notes one problem; which experiment it belongs to follows from the path."""
-        line, column = self._document.locate(*path) if self._document else (None, None)
+        line, column = self.document.locate(*path) if self.document else (None, None)
         number = path[1] if len(path) > 1 and path[0] == "experiments" else None
         assert not isinstance(number, str)
         if severity == "invalid" and number is not None:

@@ -14,6 +14,7 @@ from energyctl.config.jsonfile.validation import (
     editor_schema,
 )
 from energyctl.config.places import Gpus, Place
+from energyctl.config.settings.control import Control
 from energyctl.config.settings.references import Given
 from energyctl.config.settings.slurm import Slurm
 
@@ -235,6 +236,8 @@ class CampaignFields(Strict):
     for all; without it, blocks where there are conditions or a grid, else as_written."""
     warm_up_runs: int = Field(default=0, ge=0, le=1000)
     """Runs before the first one, like it, that are left out of every comparison."""
+    control: Control | None = None
+    """The same work, measured again and again, tells whether the machine stays the same."""
     references: Given | None = None
     """Of each run beside a background: phases, and the training alone, that it is compared with."""
     most_runs: int = Field(default=100_000, ge=1, le=10_000_000)

@@ -50,7 +50,7 @@ def _campaign(document: Document, problems: ProblemCollector) -> CampaignFields:
     """The fields of the file; defaults stand in for those that are wrong."""
     top = {name: value for name, value in document.data.items() if name != "experiments"}
     problems.names(Level.TOP, (), document.data)
-    for level in (Level.SETTLE, Level.KEEP_LOGS, Level.SLURM):
+    for level in (Level.SETTLE, Level.KEEP_LOGS, Level.CONTROL, Level.SLURM):
         problems.names(level, (level.title,), top.get(level.title))
     campaign, faults = validated(CampaignFields, top)
     for path, message, suggestion in faults:
