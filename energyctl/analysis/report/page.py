@@ -36,9 +36,10 @@ def page(
     step: Callable[[int, int], None] = lambda done, total: None,
     now: float | None = None,
     calibrations: Sequence[Calibration] | None = None,
+    drift: Sequence[str] = (),
 ) -> str:
     """The page as text. settings: name of a campaign → its settings file, where that is known.
-    calibrations: of the machines.
+    calibrations: of the machines; drift: what their controls say, in sentences.
 
     Raises SettingsError where a library is missing.
     """
@@ -66,6 +67,7 @@ def page(
         calibrated=any(one.calibration is not None for one in machines),
         calibration=nodes.calibration_words,
         spreads=[nodes.sentence(one) for one in nodes.spreads([run.row for run in runs])],
+        drift=drift,
         pairs=pair_section(runs.pairing),
         version=energyctl.__version__,
         made=time.strftime("%Y-%m-%d %H:%M", time.localtime(now)),

@@ -1,13 +1,16 @@
-"""What lies beside the results of campaigns: settings in journals, calibrations."""
+"""What lies beside the results of campaigns: settings in journals, calibrations, controls."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from energyctl.analysis.drift import drift_sentences
 from energyctl.campaign.journal import read_head
 from energyctl.errors import SettingsError
+from energyctl.results import controls
 from energyctl.results.calibrations import Calibration, of_campaign
 from energyctl.text import is_file_name
 
@@ -18,12 +21,24 @@ if TYPE_CHECKING:
 def calibrations_of(runs: Iterable[Run]) -> list[Calibration]:
     """Of each machine the newest one, of the campaigns of these runs."""
     newest: dict[str, Calibration] = {}
-    for place, journal in sorted(
-        {(run.path.parent, str(run.environment.get("journal"))) for run in runs}
-    ):
-        if is_file_name(journal):
-            newest |= {one.node: one for one in of_campaign(place, journal)}
+    for place, journal in _journals(runs):
+        newest |= {one.node: one for one in of_campaign(place, journal)}
     return [newest[name] for name in sorted(newest)]
+
+
+def drift_of(runs: Iterable[Run]) -> list[str]:
+    """What the controls of each campaign of these runs say, in sentences."""
+    return [
+        f"{journal}: {line}"
+        for place, journal in _journals(runs)
+        for line in drift_sentences(controls.of_campaign(place, journal))
+    ]
+
+
+def _journals(runs: Iterable[Run]) -> list[tuple[Path, str]]:
+    """Results folder and name of each campaign."""
+    named = {(run.path.parent, str(run.environment.get("journal"))) for run in runs}
+    return sorted(one for one in named if is_file_name(one[1]))
 
 
 def settings_of(runs: Iterable[Run]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from energyctl.analysis.interference import means_of, sentences
+from energyctl.analysis.report.sources import drift_of
 from energyctl.analysis.report.summary import Glance, WarningGroup, glance
 from energyctl.results import reach
 from energyctl.results.api import Run, Runs
@@ -37,7 +38,7 @@ def show(runs: Runs, console: Console) -> None:
     if len(runs) > MOST_ROWS:
         console.print(f"… and {len(runs) - MOST_ROWS} more", markup=False)
     console.print(_counts(seen), markup=False)
-    for line in sentences(means_of(runs.pairs)):
+    for line in (*sentences(means_of(runs.pairs)), *drift_of(runs)):
         console.print(Text(printable(line)))
     if runs.pairs:
         console.print(Text("each pair: energyctl attribute"))

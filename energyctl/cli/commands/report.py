@@ -70,7 +70,7 @@ def _place(workspace: Workspace, name: str, force: bool) -> Path:
 
 
 def _write(runs: Runs, place: Path, title: str | None) -> None:
-    from energyctl.analysis.report import calibrations_of, settings_of
+    from energyctl.analysis.report import calibrations_of, drift_of, settings_of
     from energyctl.analysis.report.page import page
     from energyctl.results.table_writers import staging
 
@@ -78,7 +78,14 @@ def _write(runs: Runs, place: Path, title: str | None) -> None:
         fresh = staged.begin(place)
         with ProgressBar("drawing runs") as steps:
             calibrations = calibrations_of(runs)
-            text = page(runs, title, settings_of(runs), steps, calibrations=calibrations)
+            text = page(
+                runs,
+                title,
+                settings_of(runs),
+                steps,
+                calibrations=calibrations,
+                drift=drift_of(runs),
+            )
         try:
             fresh.write_text(text, encoding="utf-8")
         except OSError as error:
