@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -222,8 +223,19 @@ def json_text(data: Any, *, ascii_only: bool = False, indent: int | None = 2) ->
 
     What a terminal would not show (:func:`printable`) is escaped, so that it stays as it is.
     """
-    text = json.dumps(_finite(data), indent=indent, ensure_ascii=ascii_only, allow_nan=False)
+    encoder = _encoder(ascii_only, indent)
+    try:
+        text = encoder.encode(data)
+    except (TypeError, ValueError):  # a mapping of another kind, or no finite number
+        text = encoder.encode(_finite(data))
+    if text.isprintable():
+        return text
     return "\n".join(_NOT_SHOWN.sub(_escaped, line) for line in text.split("\n"))
+
+
+@functools.cache
+def _encoder(ascii_only: bool, indent: int | None) -> json.JSONEncoder:
+    return json.JSONEncoder(ensure_ascii=ascii_only, indent=indent, allow_nan=False)
 
 
 def _escaped(character: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -39,12 +40,16 @@ def plan(
     """
     from energyctl.campaign.prepare import prepare_file
 
-    prepared = prepare_file(workspace, file, models, seed, folder)
-    if as_json:
-        _show_json(prepared)
-    else:
-        show_problems(prepared.name, prepared.problems)
-        _show(workspace, prepared, folder)
+    gc.disable()  # nothing of a plan is garbage; looking for some takes a fifth of the time
+    try:
+        prepared = prepare_file(workspace, file, models, seed, folder)
+        if as_json:
+            _show_json(prepared)
+        else:
+            show_problems(prepared.name, prepared.problems)
+            _show(workspace, prepared, folder)
+    finally:
+        gc.enable()
     return SettingsError.exit_code if prepared.plan is None else int(prepared.invalid)
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from rich.cells import cell_len, chop_cells
-from rich.text import Text
+from rich.segment import Segment, Segments
 
 from energyctl import text
 from energyctl.cli.output.console import LineConsole
-from energyctl.config.places import Place
+from energyctl.config.places import ANYWHERE, Place
 from energyctl.config.plan import BackgroundJob, Plan, Run
 
 _GAP = "   "
@@ -33,13 +34,10 @@ def show_table(
         _cells(run, seconds, blocks)
         for run, seconds in zip(runs[:most], estimates[:most], strict=True)
     ]
-    chunk: list[str] = []
-    for line in _lines([*header, "takes"], rows, console.width):
-        chunk.append(line)
-        if len(chunk) == _CHUNK:
-            console.print(Text("\n".join(chunk)), soft_wrap=True)
-            chunk = []
-    console.print(Text("\n".join(chunk)), soft_wrap=True)
+    lines = _lines([*header, "takes"], rows, console.width)
+    while chunk := list(islice(lines, _CHUNK)):
+        whole = Segment("".join(f"{line}\n" for line in chunk))
+        console.print(Segments([whole]), end="", crop=False)
 
 
 def _cells(run: Run, seconds: float | None, blocks: bool) -> tuple[str, ...]:
@@ -49,9 +47,9 @@ def _cells(run: Run, seconds: float | None, blocks: bool) -> tuple[str, ...]:
         str(run.index),
         *((block,) if blocks else ()),
         run.mode,
-        condition_words(run),
-        f"{training.repo} / {training.model}" + _on([run.place]),
-        text.values(training.hyperparameters, (*run.grid, *run.mutated) or None),
+        text.printable(condition_words(run)),
+        text.printable(f"{training.repo} / {training.model}{_on([run.place])}"),
+        text.printable(text.values(training.hyperparameters, (*run.grid, *run.mutated) or None)),
         "?" if seconds is None else f"~{text.duration(seconds)}",
     )
 
@@ -71,14 +69,15 @@ def _job_words(job: BackgroundJob) -> str:
 
 def _on(places: Sequence[Place]) -> str:
     """`` on GPU 1, CPUs 0-7``; of copies that are placed apart, one after the other."""
+    if all(place is ANYWHERE for place in places):
+        return ""
     words = list(dict.fromkeys(place.words or "any" for place in places))
     return "" if words in ([], ["any"]) else f" on {'; '.join(words)}"
 
 
 def _lines(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
     """The table, in columns of one width; what does not fit in *width* goes on below."""
-    clean = [[text.printable(cell) for cell in row] for row in rows]
-    widths = [max(map(_width, column)) for column in zip(header, *clean, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(header, *rows, strict=True)]
     room = width - len(_GAP) * (len(widths) - 1) - 1
     while sum(widths) > room and max(widths) > _LEAST_WIDTH:
         widest = widths.index(max(widths))
@@ -86,12 +85,16 @@ def _lines(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> 
     yield ""
     yield from _row(header, widths)
     yield " " + "─" * (sum(widths) + len(_GAP) * (len(widths) - 1))
-    for row in clean:
+    for row in rows:
         yield from _row(row, widths)
     yield ""
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    if all(map(_fits, cells, widths)):
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        yield (" " + _GAP.join(padded)).rstrip()
+        return
     columns = [_folded(cell, width) for cell, width in zip(cells, widths, strict=True)]
     for number in range(max(map(len, columns))):
         parts = [
@@ -99,6 +102,11 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
             for lines, width in zip(columns, widths, strict=True)
         ]
         yield (" " + _GAP.join(parts)).rstrip()
+
+
+def _fits(cell: str, width: int) -> bool:
+    """Whether it is one line, of characters that each take one cell."""
+    return cell.isascii() and len(cell) <= width
 
 
 def _padded(cell: str, width: int) -> str:

@@ -108,7 +108,7 @@ class Run:
 
     def to_json(self) -> dict[str, Any]:
         """As the contract shows it, and more; from_json gives the same run again."""
-        place = self.place.to_json()
+        place = None if self.place is ANYWHERE else self.place.to_json()
         return {
             "index": self.index,
             "experiment": self.experiment,

@@ -87,6 +87,8 @@ def _passed_over(
     checked: CheckedExperiment, repetitions: Repetitions, runs: Sequence[Run]
 ) -> list[SkippedValues]:
     """What was left out since it was run before, with the first run that it was drawn for."""
+    if not repetitions.left_out:
+        return []
     first = {run.repetition: run.index for run in reversed(runs)}
     experiment = checked.experiment
     return [

@@ -46,6 +46,7 @@ class ValueDrawer:
         self._allowed = allowed
         self._key = f"{seed}\0{experiment}"
         self._spaces = [Space(parameter) for parameter in parameters]
+        self._names = tuple(parameter.name for parameter in parameters)
         self._total = math.prod(space.size for space in self._spaces)
         defaults = tuple(parameter.default for parameter in parameters)
         self.earlier = tuple(known for known in dict.fromkeys(taken) if self._holds(known))
@@ -76,18 +77,17 @@ class ValueDrawer:
             yield self._named(combination), self._passed_over.get(combination), sources[combination]
 
     def _named(self, combination: Combination) -> dict[str, Any]:
-        names = (space.parameter.name for space in self._spaces)
-        return dict(zip(names, combination, strict=True))
+        return dict(zip(self._names, combination, strict=True))
 
     def _drawn(self, repetition: int) -> Combination | None:
         redraws = _REDRAWS if self._allowed is None else CONSTRAINED_REDRAWS
         for redraw in range(redraws):
+            zeros = redraw < redraws // 2
             combination = tuple(
-                space.draw(
-                    f"{self._key}\0{repetition}\0{space.parameter.name}\0{redraw}",
-                    zeros=redraw < redraws // 2,
-                )
-                for space in self._spaces
+                [
+                    space.draw(f"{self._key}\0{repetition}\0{name}\0{redraw}", zeros=zeros)
+                    for space, name in zip(self._spaces, self._names, strict=True)
+                ]
             )
             if self._is_free(combination, repetition):
                 return combination
