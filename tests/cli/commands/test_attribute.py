@@ -88,8 +88,9 @@ def test_results_without_a_journal_are_all_taken(
 
 
 def test_the_terminal_shows_pairs_means_and_what_they_say(
-    workspace: Path, capsys: pytest.CaptureFixture[str]
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
     assert cli.run(["-C", str(workspace), "attribute"]) == 0
     shown = capsys.readouterr().out
     assert "loaded, block 1" in shown
