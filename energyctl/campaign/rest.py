@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from energyctl.campaign.run_state import RunState
+from energyctl.campaign.warmth import wait_until_as_cool
 from energyctl.config.settings import Settings
 from energyctl.errors import Interrupted
 
@@ -23,7 +24,8 @@ def idle(live: RunState) -> None:
 
 
 def cool_down(live: RunState) -> None:
-    """Rests for ``cooldown_seconds``, or until the GPUs are as cool as the settings ask."""
+    """Rests for ``cooldown_seconds``, or until the GPUs are as cool as the settings ask; in blocks
+    until they are as cool as when the run began."""
     limit = live.context.settings.cooldown_until_celsius
 
     def cool_enough() -> bool:
@@ -32,6 +34,7 @@ def cool_down(live: RunState) -> None:
         return limit is not None and bool(celsius) and max(celsius) <= limit
 
     live.pause(live.context.settings.cooldown_seconds, until=cool_enough)
+    wait_until_as_cool(live)
 
 
 def seconds_at_the_end(settings: Settings) -> float:

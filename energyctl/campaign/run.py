@@ -32,6 +32,7 @@ from energyctl.campaign.training.clone_changes import CloneWatch
 from energyctl.campaign.training.growth import watching
 from energyctl.campaign.training.invocations import background_name, foreground_name
 from energyctl.campaign.training.metrics import series_files, take_metrics
+from energyctl.campaign.warmth import note_start
 from energyctl.config.plan import Run
 from energyctl.config.registry import Step
 from energyctl.errors import BackgroundLost, Interrupted, RunError
@@ -116,6 +117,7 @@ def measure(live: RunState) -> None:
         live.before = workdirs.matches(clone, live.repository.delete)
     live.clones = CloneWatch(live.context.trainings, live.run, live.context.folder.root)
     idle(live)
+    note_start(live)
     hold_contexts(live)
     try:
         for number in range(live.context.settings.max_retries + 1):

@@ -51,6 +51,13 @@ class SharedIdle:
     experiment_id: str | None = None
 
 
+@dataclass
+class Warmth:
+    """How warm each GPU was (°C) when the latest run began."""
+
+    at_start: dict[int, float] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Context:
     """What all runs of a campaign share."""
@@ -75,6 +82,9 @@ class Context:
     watch: Watch
     shared_idle: SharedIdle | None = None
     """None: each run measures its own."""
+
+    warmth: Warmth | None = None
+    """None: runs may begin as warm as they are."""
 
     experiment_warnings: Mapping[int, Sequence[str]] = field(default_factory=dict)
     """Those that belong to the runs of one experiment, by its number."""

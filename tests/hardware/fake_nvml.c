@@ -12,6 +12,7 @@
  * fake_cuda.c draw power, too), FAKE_DRIVER, FAKE_VBIOS (versions);
  * FAKE_DENY (functions and "field:N" that say not-supported, separated by commas; "name@1" for
  * one GPU only), FAKE_LOST ("1@2.5": GPU 1 is lost 2.5 s after the epoch);
+ * FAKE_CELSIUS (a file that holds the temperature: 40, of GPU 1 41);
  * FAKE_NAME and FAKE_ARCHITECTURE (NVML_DEVICE_ARCH_…: 7), FAKE_DEVICE (PCI device id: 0x2204), each
  * also for one GPU; FAKE_MIG ("1:2": GPU 1 is split into 2 MIG devices); FAKE_PROCESSES (a file with
  * lines "GPU PID MiB KIND", KIND c(ompute) or g(raphics); MiB -1: not told); FAKE_UTILIZATION (a file
@@ -380,7 +381,10 @@ int nvmlDeviceGetPowerUsage(int *gpu, unsigned *power) {
 int nvmlDeviceGetTemperature(int *gpu, int sensor, unsigned *celsius) {
     (void)sensor;
     CHECK(gpu);
-    *celsius = 40 + *gpu;
+    const char *named = getenv("FAKE_CELSIUS");
+    FILE *file = named ? fopen(named, "r") : NULL;
+    if (!file || fscanf(file, "%u", celsius) != 1) *celsius = 40 + *gpu;
+    if (file) fclose(file);
     return OK;
 }
 
