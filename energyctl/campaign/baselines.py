@@ -85,8 +85,11 @@ def watch_load_after(live: RunState) -> None:
     start, since = live.attempts[-1].start, live.sampler.latest().phase_since_unix
     if live.background is None or start is None or since is None:
         return
+    watch = _CycleWatch(live, live.background, until=start)
     try:
-        _CycleWatch(live, live.background, until=start).wait(since)
+        if live.run.references is not None and not watch.wanted:
+            live.pause(live.run.references.background_alone_seconds)
+        watch.wait(since)
     except (Interrupted, BackgroundLost) as error:
         live.warnings.append(f"the load alone was not watched to its end: {error}")
 

@@ -11,6 +11,7 @@ from energyctl.background.daemon_lifecycle import Daemons
 from energyctl.campaign import calibrate, failures, leftovers, preparation
 from energyctl.campaign.controls import Controls
 from energyctl.campaign.facts import machine_facts
+from energyctl.campaign.fixed_plan import controls_due
 from energyctl.campaign.foreign.watch import Watch
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.observer import Observer
@@ -22,7 +23,7 @@ from energyctl.campaign.prepare import (
     warnings_of,
 )
 from energyctl.campaign.run import carry_out
-from energyctl.campaign.run_state import Context, SharedIdle
+from energyctl.campaign.run_state import Context, SharedIdle, Warmth
 from energyctl.campaign.storage import Allocation, ResultStore
 from energyctl.campaign.training import containers as in_containers
 from energyctl.campaign.training import workdirs
@@ -132,7 +133,7 @@ def _take_machine(
     daemons = Daemons(campaign.workspace, runtime, cgroup, configuration, nonce)
     stack.callback(daemons.close)
     environment, trees = trainings.environ, None
-    if in_containers.runtimes(campaign.runs, campaign.registry):
+    if in_containers.runtimes([*campaign.runs, *campaign.control], campaign.registry):
         environment = containers.with_notes(environment, runtime)
         trees = containers.ContainerTrees(containers.notes_folder(runtime), nonce)
     context = Context(
@@ -156,6 +157,7 @@ def _take_machine(
         lock=held,
         watch=Watch(meters, nonce, lambda: daemons.daemon, trees),
         shared_idle=SharedIdle() if allocation.share_idle else None,
+        warmth=Warmth() if any(run.block for run in campaign.runs) else None,
     )
     return context, daemons
 
@@ -214,14 +216,15 @@ def _run_all(
     try:
         done = journal.finished()
         runs = [run for run in campaign.runs if run.index not in done]
-        if preparation.prepare_all(context, journal, runs):
+        if preparation.prepare_all(context, journal, [*runs, *campaign.control] if runs else ()):
             context.interrupts.wait(campaign.settings.cooldown_seconds)
         _rest(journal, campaign, context)
         node = campaign.allocation.node or str(context.facts["hostname"])
         if campaign.settings.calibration and runs:
             problems = calibrate.calibrate(context, journal, node)
             context = replace(context, warnings=(*context.warnings, *problems))
-        control = Controls(campaign.settings.control, journal, node)
+        wanted = campaign.settings.control
+        control = Controls(wanted, controls_due(runs, wanted), journal, node)
         for run in runs:
             context.interrupts.check()
             if paused := control.before(run, context):

@@ -12,12 +12,13 @@ import select
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from energyctl.campaign.run_state import Context, RunState
 from energyctl.launchers import gpu_contexts
 from energyctl.results.phases import phase_words
 
+END_SECONDS = 10.0
 READY_SECONDS = 60.0
 """To open the driver and to wake the GPUs: one without persistence mode takes seconds."""
 
@@ -31,12 +32,14 @@ def hold_contexts(live: RunState) -> None:
     live.sampler.phase("background_start")
     with _holder(gpus) as process:
         live.pause(READY_SECONDS, until=lambda: _has_answered(process))
-        if why := _problem(process):
+        if why := _problem(process, len(gpus)):
             live.warnings.append(f'no phase "{phase_words("context_held")}": {why}')
-        else:
-            live.sampler.phase("context_held")
-            live.pause(references.context_held_seconds)
-            live.sampler.phase("background_start")
+            return
+        live.sampler.phase("context_held")
+        live.pause(references.context_held_seconds)
+        live.sampler.phase("background_start")
+        if process.poll() is not None:
+            live.warnings.append("the GPUs were not held up to the end of that phase")
 
 
 def metered_gpus(context: Context) -> list[str]:
@@ -51,7 +54,7 @@ _CARDS = ("gpu", "module")
 @contextmanager
 def _holder(gpus: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
     """`energyctl.launchers.gpu_contexts` on these GPUs; it ends with the block."""
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-I", "-S", gpu_contexts.__file__],
         cwd="/",
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(gpus)},
@@ -59,11 +62,16 @@ def _holder(gpus: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # a Ctrl-C is for us, and we end it
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        with suppress(subprocess.TimeoutExpired):  # one that hangs in the driver stays
+            process.wait(END_SECONDS)
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def _has_answered(process: subprocess.Popen[bytes]) -> bool:
@@ -71,10 +79,16 @@ def _has_answered(process: subprocess.Popen[bytes]) -> bool:
     return bool(select.select([process.stdout], [], [], 0)[0])
 
 
-def _problem(process: subprocess.Popen[bytes]) -> str | None:
+def _problem(process: subprocess.Popen[bytes], wanted: int) -> str | None:
     """Why the GPUs are not held; None where they are."""
     if not _has_answered(process):
         return f"the driver has not answered for {READY_SECONDS:.0f} s"
     assert process.stdout is not None
-    answer = json.loads(process.stdout.readline() or '{"failed": "the program has ended"}')
-    return str(answer["failed"]) if "failed" in answer else None
+    try:
+        answer = json.loads(process.stdout.readline())
+    except ValueError:
+        return "the program that holds them has ended"
+    if "failed" in answer:
+        return str(answer["failed"])
+    held = len(answer["held"])
+    return None if held == wanted else f"CUDA shows {held} of the {wanted} metered GPUs"

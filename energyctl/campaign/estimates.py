@@ -9,6 +9,12 @@ from itertools import tee
 from typing import Any
 
 from energyctl.campaign.baselines import cycles_wanted
+from energyctl.campaign.fixed_plan import (
+    IDLE_SECONDS,
+    QUICK_START_SECONDS,
+    controls_due,
+    fixed_plan,
+)
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings
@@ -65,14 +71,20 @@ def around_seconds(results: Iterator[Result]) -> dict[frozenset[str], float]:
 def estimate_seconds(
     runs: Sequence[Run], settings: Settings, registry: Registry, folder: ResultsFolder
 ) -> list[float | None]:
-    """Seconds that each run will take: from finished runs of its kind, else the registry."""
+    """Seconds that each run will take, with the control before it: from finished runs of its kind,
+    else the registry."""
     if settings.use_deduplication:  # the look for earlier runs has named what is no result
         folder = replace(folder, problem=lambda line: None)
     for_trainings, for_phases = tee(folder.all())
     typical = typical_seconds(for_trainings, partial(_length, registry))
     estimates = _Estimates(settings, registry, typical)
     around = around_seconds(for_phases)
-    return [estimates.of(run, around) for run in runs]
+    due, control = controls_due(runs, settings.control), estimates.control_seconds()
+    return [
+        None if seconds is None else seconds + control * (run.index in due)
+        for run in runs
+        for seconds in [estimates.of(run, around)]
+    ]
 
 
 def _length(registry: Registry, repo: str, model: str, values: Mapping[str, Any]) -> float | None:
@@ -106,6 +118,17 @@ class _Estimates:
         if usual is None or length is None or of_defaults is None:
             return usual
         return usual * length / of_defaults
+
+    def control_seconds(self) -> float:
+        """The control before a run, with its cool-down; nothing where that is not known."""
+        wanted = self.settings.control
+        if wanted is None:
+            return 0.0
+        seconds: float | None = QUICK_START_SECONDS
+        if wanted.training is not None:
+            run = fixed_plan("control", self.registry, wanted.training)[1]
+            seconds = self.training_seconds(run.foreground, parallel=False)
+        return IDLE_SECONDS + (seconds or 0.0) + self.settings.cooldown_seconds
 
     def baselines_seconds(self, run: Run) -> float:
         """Idle; the load alone until it is steady, and as long once more after the training."""

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from energyctl.campaign.fixed_plan import fixed_plan
 from energyctl.campaign.run import carry_out
 from energyctl.campaign.run_state import Context
-from energyctl.config import registry, settings
-from energyctl.config.plan import Run, make
+from energyctl.config import registry
 from energyctl.results.paths import RunFiles
 from energyctl.results.schema import Result
 from energyctl.system.workspace import packaged
-
-QUICK_START = {"repo": "digits", "model": "mlp", "hyperparameters": {"seed": 1}}
-"""One core at work for some ten seconds."""
 
 
 def measured(
@@ -28,27 +24,15 @@ def measured(
     models = context.trainings.registry
     if training is None:
         models = registry.read(packaged() / "settings" / "models_config.json")
-    fields = {
-        "experiment_name": name,
-        "mode": "default",
-        "idle_seconds": 10,
-        "cooldown_seconds": 0,
-        "max_retries": 0,
-        "sample_interval_seconds": 0.5,
-        "seed": 1,
-        "experiments": [dict(training or QUICK_START)],
-    }
-    document = settings.parse(json.dumps(fields), name)
-    checked = settings.check(document).settings
-    assert checked is not None
-    run: Run = make(checked, models, seed=1, document=document).runs[0]
+    settings, run = fixed_plan(name, models, training)
     changed = replace(
         context,
         campaign=name,
-        settings=checked,
+        settings=settings,
         trainings=replace(context.trainings, registry=models),
         folder=replace(context.folder, root=folder),
         shared_idle=None,
+        warmth=None,
         experiment_warnings={},
     )
     files = RunFiles(folder, name, name, name, run.foreground.repo, run.foreground.model)

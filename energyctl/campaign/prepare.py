@@ -11,6 +11,7 @@ from typing import Any
 
 from energyctl.background.entries import RenderedRun
 from energyctl.background.templates import render_template
+from energyctl.campaign.fixed_plan import fixed_plan
 from energyctl.campaign.journal import Journal, create_journal
 from energyctl.campaign.observer import Observer
 from energyctl.campaign.rendering import render_run, token_files
@@ -170,6 +171,14 @@ class Campaign:
     """All runs, where some are done already: they are metered alike."""
 
     @property
+    def control(self) -> Sequence[Run]:
+        """The run of a control that is in the registry, if there is one."""
+        control = self.settings.control
+        if control is None or control.training is None:
+            return ()
+        return (fixed_plan("control", self.registry, control.training)[1],)
+
+    @property
     def runtime(self) -> Path:
         """The private folder of its daemon."""
         return runtime_path(self.workspace.root, invoking_user(), self.allocation.seat)
@@ -247,10 +256,11 @@ def check(campaign: Campaign, *, elsewhere: bool = False) -> Trainings:
     nothing.
     """
     trainings = Trainings.here(campaign.registry, campaign.workspace.root, os.environ)
-    problems = preflight.check(campaign.runs, trainings)
+    problems = preflight.check([*campaign.runs, *campaign.control], trainings)
     if problems:
         raise SettingsError(*problems)
-    gpus = (places.as_named if elsewhere else places.find)(campaign.planned or campaign.runs)
+    placed = [*(campaign.planned or campaign.runs), *campaign.control]
+    gpus = (places.as_named if elsewhere else places.find)(placed)
     trainings = replace(trainings, gpus=gpus)
     templates, runtime = campaign.workspace.templates, campaign.runtime
     for run in campaign.runs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from energyctl.results.reader import load
 
@@ -28,12 +29,17 @@ def of_campaign(results: Path, journal: str) -> list[ControlRun]:
     for path in sorted((results / "campaigns" / journal / FOLDER).glob("*/control.json")):
         result = None if path.parent.name.endswith(REPEATED) else load(path)
         energy = result.get("energy") if result else None
-        if result and energy and result["status"] == "succeeded":
-            joules, facts = energy.get("total_joules"), result["environment"]
-            if joules and result["phases"]:
-                node = str(facts.get("node") or facts["hostname"])
-                runs.append(ControlRun(node, float(result["phases"][0]["start"]), float(joules)))
+        if result and energy and result.get("status") == "succeeded":
+            joules, facts = energy.get("total_joules"), result.get("environment") or {}
+            node, phases = facts.get("node") or facts.get("hostname"), result.get("phases")
+            if joules and joules > 0 and node and phases:
+                runs.append(ControlRun(str(node), float(phases[0]["start"]), float(joules)))
     return sorted(runs, key=lambda run: run.at)
+
+
+def deviation(newest: ControlRun, others: Sequence[ControlRun]) -> float | None:
+    """By what share its energy lies above the median of the others; None where there is none."""
+    return newest.joules / median(one.joules for one in others) - 1 if others else None
 
 
 def spread(runs: Sequence[ControlRun]) -> float | None:

@@ -155,7 +155,7 @@ class Waiting:
 
     def __init__(self, now: float, seconds: float, since: float | None = None) -> None:
         self.now, self.since, self.warnings = now, since, list[str]()
-        self.context = SimpleNamespace(settings=SimpleNamespace(settle=SETTLE))
+        self.load_alone, self.run = SETTLE, SimpleNamespace(references=None)
         self.sampler = SimpleNamespace(latest=lambda: SimpleNamespace(phase_since_unix=now))
         self.background = SimpleNamespace(
             cycles=lambda longest: {"back": cycles(0.0, seconds, self.now)}

@@ -11,7 +11,7 @@ import pytest
 from energyctl.campaign.estimates import around_seconds, estimate_seconds
 from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.config.registry import Hyperparameter, Repository
-from energyctl.config.settings import Settle
+from energyctl.config.settings import Control, References, Settle
 
 FRONT, BACK = Training("front", "small", {}), Training("back", "large", {})
 EPOCHS = Hyperparameter("epochs", "--epochs", "int", default=10, scales_duration=True)
@@ -34,10 +34,14 @@ def finished(status: str = "succeeded", *, after: float = 30.0, **changes: Any) 
     return {**result, "phases": phases, "background_info": beside, **changes}
 
 
-def estimated(run: Run, *results: dict[str, Any], **typical: float) -> float | None:
+def estimated(
+    run: Run, *results: dict[str, Any], control: Control | None = None, **typical: float
+) -> float | None:
     settings: Any = SimpleNamespace(
         use_deduplication=False,
         idle_seconds=10.0,
+        cooldown_seconds=60.0,
+        control=control,
         settle=Settle(seconds=10, timeout_seconds=300),
     )
     models = {"front": "small", "back": "large"}
@@ -96,6 +100,19 @@ def test_of_a_background_that_nothing_is_known_of_the_settings_tell() -> None:
 def test_alone_there_is_idle_beside_it() -> None:
     assert estimated(ALONE, front=100.0) == 110.0
     assert estimated(ALONE) is None
+
+
+def test_a_control_before_the_run_takes_its_idle_its_work_and_a_cool_down() -> None:
+    assert estimated(ALONE, front=100.0, control=Control(every=1)) == 110.0 + 10 + 10 + 60
+    assert estimated(ALONE, front=100.0, control=Control()) == 110.0  # it is of no block
+
+
+def test_references_take_their_time() -> None:
+    wanted = References(context_held_seconds=5.0, background_alone_seconds=100.0)
+    plain = estimated(BESIDE, front=100.0)
+    more = estimated(replace(BESIDE, references=wanted), front=100.0)
+    assert plain is not None
+    assert more == plain + 5 + 2 * (100 - 10)
 
 
 def test_a_result_whose_phases_are_without_their_times_tells_nothing() -> None:

@@ -51,6 +51,7 @@ def test_the_training_alone_is_a_condition_where_none_is_listed() -> None:
     [
         ({"references": True}, "references", "no experiment of the file has a background"),
         ({"own": True}, "experiments[0].references", "has no background to compare"),
+        ({"own": {}}, "experiments[0].references", "has no background to compare"),
         ({"own": {"context_held": 3}}, "experiments[0].references.context_held", "is not a field"),
         ({"references": {"context_held_seconds": -1}}, "references.context_held_seconds", "0"),
         ({"references": "yes"}, "references", "must be"),
@@ -112,13 +113,13 @@ def test_a_run_beside_a_background_has_its_references(bench: Bench, tmp_path: Pa
     names = [one["name"] for one in beside["phases"]]
     assert names[:4] == ["idle", "background_start", "context_held", "background_start"]
     assert "context_held" not in [one["name"] for one in alone["phases"]]
-    assert seconds(beside, "context_held") == pytest.approx(0.5, abs=0.3)
+    assert seconds(beside, "context_held") >= 0.45
     (held,) = (one for one in beside["phases"] if one["name"] == "context_held")
     assert held["watts"]["gpu-0"] == pytest.approx(70, rel=0.2)
     # Of 0.2 s each, before the training and after it; settle alone would ask for three.
     baseline = beside["energy"]["baselines"]["background_only"]
-    assert baseline["before_seconds"] >= 0.8
-    assert baseline["after_seconds"] >= 0.8
+    assert baseline["before_seconds"] >= 0.7
+    assert baseline["after_seconds"] >= 0.3
     assert not [line for line in beside["warnings"] if "context held" in line]
 
 

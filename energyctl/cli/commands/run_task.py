@@ -42,7 +42,8 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
     for line in outcome.paused:
         console.print_line(line)
     if outcome.interrupted is None:
-        return int(any(result["status"] != "succeeded" for result in outcome.results))
+        failed = any(result["status"] != "succeeded" for result in outcome.results)
+        return int(failed or bool(outcome.paused))
     if task.goes_on(mine, outcome):
         console.print_line(
             "the time limit is near: back into the queue, for the runs that are left"

@@ -30,3 +30,8 @@ class Control(Strict):
     """Of the registry; without it, the quick start's training."""
     model: Name | None = None
     """One of the repository's models."""
+
+    @property
+    def training(self) -> dict[str, Any] | None:
+        """As an experiment has it; None: the quick start's."""
+        return None if self.repo is None else {"repo": self.repo, "model": self.model}

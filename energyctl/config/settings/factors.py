@@ -14,6 +14,7 @@ from energyctl.config.jsonfile.validation import nearest, shown
 from energyctl.config.settings.misspelled import Level
 from energyctl.config.settings.model import ALONE, Experiment
 from energyctl.config.settings.problems import Path, ProblemCollector, Severity
+from energyctl.config.settings.schema import MOST_RUNS
 
 OF_THE_MACHINE = {
     "governor": 'run one file for each, with "governor" at its top',
@@ -75,7 +76,7 @@ def check_references(
     *entry*: an experiment, or the file; *within*: the experiments that they are for.
     """
     problems.names(Level.REFERENCES, (*path, "references"), entry.get("references"))
-    if entry.get("references") and not any(map(has_background, within)):
+    if entry.get("references") not in (None, False) and not any(map(has_background, within)):
         whose = "the experiment" if path else "no experiment of the file"
         message = f"{whose} has {'no' if path else 'a'} background to compare them with"
         severity: Severity = "invalid" if path else "error"
@@ -131,7 +132,7 @@ def _check_exclude(
                 levels = ", ".join(map(shown, grid[name]))
                 message = f"excludes nothing: {shown(level)} is no level of it"
                 problems.add(inside, message, f"its levels are {levels}", "warning")
-    if not exclude and exclude is not None and "exclude" not in grid:
+    if not exclude:
         problems.add((*path, "exclude"), "excludes nothing", "remove it", "warning")
 
 
@@ -144,8 +145,11 @@ def check_size(path: Path, experiment: Experiment, most: int, problems: ProblemC
     runs = math.prod(map(len, grid.values())) * experiment.runs_per_config
     runs *= max(1, len(experiment.conditions))
     if runs > most:
-        message = f"would be {runs} runs, and {most} is the most of one experiment"
-        hint = f'leave levels or repetitions out, or write "most_runs": {runs} at the top'
+        before = ", before any is excluded" if exclude else ""
+        message = f"would be {runs} runs{before}, and {most} is the most of one experiment"
+        hint = "leave levels or repetitions out"
+        if runs <= MOST_RUNS:
+            hint += f', or write "most_runs": {runs} at the top'
         problems.add((*path, "grid") if grid else path, message, hint)
     elif exclude and not cells(grid, exclude):
         message = "leaves nothing of the grid"

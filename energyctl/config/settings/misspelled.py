@@ -184,7 +184,7 @@ def _acts(path: tuple[str | int, ...]) -> bool:
             level = Level.EXPERIMENT
         elif part == "conditions":
             continue
-        elif part in ("foreground", "background", "settle", "keep_logs", "slurm", "place"):
+        elif part.upper() in Level.__members__:
             level = Level[part.upper()]
         else:
             return depth == len(path) - 1

@@ -18,6 +18,7 @@ from energyctl.config.settings.control import Control
 from energyctl.config.settings.references import Given
 from energyctl.config.settings.slurm import Slurm
 
+MOST_RUNS = 10_000_000
 Mode = Literal["parallel", "mutation", "default", "grid"]
 MODES: tuple[Mode, ...] = ("parallel", "mutation", "default", "grid")
 Order = Literal["as_written", "blocks", "random"]
@@ -193,7 +194,7 @@ class Settle(Strict):
         """The same, but for so long at least."""
         if seconds <= self.seconds:
             return self
-        longest = max(self.timeout_seconds, seconds)
+        longest = max(self.timeout_seconds, 2 * seconds)  # a cycle that has begun comes before
         return self.model_copy(update={"seconds": seconds, "timeout_seconds": longest})
 
     @property
@@ -240,7 +241,7 @@ class CampaignFields(Strict):
     """The same work, measured again and again, tells whether the machine stays the same."""
     references: Given | None = None
     """Of each run beside a background: phases, and the training alone, that it is compared with."""
-    most_runs: int = Field(default=100_000, ge=1, le=10_000_000)
+    most_runs: int = Field(default=100_000, ge=1, le=MOST_RUNS)
     """An experiment of more runs than that is refused."""
     seed: int | None = Field(default=None, ge=0)
     """Makes the drawn values repeatable; --seed wins."""
