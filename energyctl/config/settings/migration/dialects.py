@@ -73,7 +73,7 @@ class _Migrator(Renaming):
         self.fields(Level.BACKGROUND, (*path, "background"), jobs)
         for number, job in enumerate(jobs if isinstance(jobs, list) else ()):
             self.fields(Level.BACKGROUND, (*path, "background", number), job)
-        self._mode(fields, fields, MODES)
+        self._mode(fields, fields, [m for m in MODES if m != "grid" or "grid" in fields])
         self._mode(foreground, {**fields, **foreground}, ("mutation", "default"))
         return fields
 
