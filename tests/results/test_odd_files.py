@@ -120,11 +120,13 @@ def test_odd_journals_stop_no_command_and_the_newest_good_one_is_taken(bench: Be
     assert done.stderr.count("line 5: time is 'now', not a number") == 1
     newer = [path for path in odd if not path.is_symlink()]
     assert [done.stderr.count(f"/{path.name}:") for path in newer] == [1] * len(newer)
+    no_journal = {"plan", "doctor", "compare", "export", "plot", "import"}
     for arguments in COMMANDS:
-        done = bench.run(*arguments, *["--force"] * (arguments[0] in ("report", "plot", "export")
-                                                     and "--out" in arguments))  # fmt: skip
+        if arguments[0] in no_journal:
+            continue
+        done = bench.run(*arguments)
         assert "internal error" not in done.stderr, arguments
-        if arguments[0] not in ("collect", "import", "compare", "plot", "attribute"):
+        if arguments[0] not in ("collect", "attribute"):
             assert done.returncode == 0, (arguments, done.stderr)
     refused = bench.run("resume", "deep")
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
