@@ -90,7 +90,8 @@ class Rates:
         self._known = dict[tuple[Kind, str], list[tuple[float, float]]]()
         self._most = dict[Kind, float]()
         place = 0
-        for piece in sorted([*(p for p in pieces if p.kind != "whole"), *runs]):
+        told = [*(piece for piece in pieces if piece.kind != "whole"), *runs]
+        for piece in sorted(told, key=lambda one: one.start):
             while place < len(alike) - 1 and alike[place].end <= piece.start:
                 place += 1
             seconds = piece.end - piece.start

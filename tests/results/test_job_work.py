@@ -147,6 +147,14 @@ def test_one_that_was_cut_off_counts_by_its_lines() -> None:
     assert work["amount"] == pytest.approx(2.45)
 
 
+def test_lines_at_the_end_of_one_that_was_cut_off_count_in_it() -> None:
+    """Two of them, both seen once it had ended."""
+    counts = {run: lines(*((10.0 * (run - 1) + n, n) for n in range(1, 11))) for run in (1, 2)}
+    counts[3] = lines((25, 5), (25, 6), (25.3, 7))
+    (work,) = job_work([*whole(0, 10, 20), cut(20, 25, 3)], counts, AROUND)
+    assert work["amount"] == pytest.approx(2.7)
+
+
 def test_a_long_one_that_never_finished_counts_by_what_its_lines_say_of_how_much() -> None:
     counts = {1: lines((10, 5), (20, 10), (40, 15), (60, 20), final=False, total=100)}
     (alone, beside, stop) = job_work([cut(0, 60.5, 1)], counts, AROUND)
