@@ -59,8 +59,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 ODD_VALUES = st.sampled_from(
-    [None, True, "", "abc", "\0", "\ud800", "../..", "nan", -1, 0, 1e300, -1e300, float("nan"),
-     float("inf"), 10**5000, 2**63, [], {}, [[]], {"a": []}, [None], "x" * 10_000]
+    [None, True, "", "abc", "\0", "\ud800", "../..", "nan", -1, 0, 1e300, -1e300, 1e308, 1e-320,
+     float("nan"), float("inf"), 10**5000, 2**63, [], {}, [[]], {"a": []}, [None], "x" * 10_000]
 )  # fmt: skip
 
 

@@ -78,11 +78,7 @@ def _mean(blocks: Sequence[Sequence[Figure]], ratio: bool) -> Mean:
     """Of the blocks of which all figures are known."""
     into: Callable[[float], float] = math.log if ratio else float
     back: Callable[[float], float] = math.exp if ratio else float
-    values = [
-        fmean(into(one.value) for one in block if one.value is not None)
-        for block in blocks
-        if all(one.value is not None for one in block)
-    ]
+    known = [block for block in blocks if all(one.value is not None for one in block)]
     reason = next((one.missing for block in blocks for one in block if one.missing), None)
     if not values:
         return Mean(0, missing=reason)
@@ -94,5 +90,5 @@ def _mean(blocks: Sequence[Sequence[Figure]], ratio: bool) -> Mean:
         value, low, high = back(mean), back(mean - half), back(mean + half)
     except OverflowError:
         return Mean(n, missing=TOO_FAR)
-    known = all(map(math.isfinite, (value, low, high)))
-    return Mean(n, value, low, high) if known else Mean(n, missing=TOO_FAR)
+    finite = all(map(math.isfinite, (value, low, high, high - low)))
+    return Mean(n, value, low, high) if finite else Mean(n, missing=TOO_FAR)

@@ -6,11 +6,10 @@ alike on both sides of a comparison counts by what it differs by.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from energyctl.results.pairs.facts import DomainFacts, RunFacts
-from energyctl.results.pairs.figure import Figure, scaled
+from energyctl.results.pairs.figure import Figure, added_up, scaled
 
 
 def energy_of(run: RunFacts) -> Figure:
@@ -19,8 +18,8 @@ def energy_of(run: RunFacts) -> Figure:
         why = unknown and f"{unknown.name}: {unknown.missing or 'not known'}"
         return Figure(missing=run.missing.get("total_joules") or why or "nothing was metered")
     bands = [one.uncertainty for one in run.domains]
-    wide = None if None in bands else math.fsum(band or 0.0 for band in bands)
-    return Figure(math.fsum(one.joules or 0.0 for one in run.domains), wide)
+    wide = None if None in bands else added_up(band or 0.0 for band in bands)
+    return Figure(added_up(one.joules or 0.0 for one in run.domains), wide)
 
 
 def unlike_meters(beside: RunFacts, alone: RunFacts) -> str | None:
@@ -66,7 +65,7 @@ def energy_ratio(beside: RunFacts, alone: RunFacts, unlike: str | None) -> Figur
     if unlike is not None:
         return Figure(missing=unlike)
     b, a = _by_name(beside), _by_name(alone)
-    over, under = (math.fsum(one.joules for one in side.values()) for side in (b, a))
+    over, under = (added_up(one.joules for one in side.values()) for side in (b, a))
     if over <= 0 or under <= 0:
         return Figure(missing="an energy is not above 0")
     ratio, parts = over / under, list[float | None]()
@@ -113,7 +112,7 @@ def background_alone(beside: RunFacts, seconds: Figure) -> LoadEnergy:
             )
         parts[one.name] = _Part(watts * seconds.value, own, stated * seconds.value)
     whole = [None if one.own is None else one.own + one.common for one in parts.values()]
-    joules = math.fsum(one.joules for one in parts.values())
+    joules = added_up(one.joules for one in parts.values())
     return LoadEnergy(Figure(joules, scaled(whole)), parts)
 
 
@@ -161,7 +160,7 @@ def idle_joules(run: RunFacts) -> Figure:
         why = run.missing.get("above_idle_joules", "it was not seen long enough")
         return Figure(missing=f"the power of the idle machine is not known: {why}")
     return Figure(
-        math.fsum(one.value or 0.0 for one in parts), scaled([one.uncertainty for one in parts])
+        added_up(one.value or 0.0 for one in parts), scaled([one.uncertainty for one in parts])
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 
@@ -17,10 +17,19 @@ class Figure:
     unit: str | None = None
 
 
+def added_up(parts: Iterable[float]) -> float:
+    """Their sum; where that is more than numbers hold no number, of which :func:`sound` makes
+    none."""
+    try:
+        return math.fsum(parts)
+    except (OverflowError, ValueError):
+        return math.nan
+
+
 def scaled(parts: Sequence[float | None], factor: float = 1.0) -> float | None:
     """Their sum times a factor; None where one is not known."""
     known = [part for part in parts if part is not None]
-    return math.fsum(known) * factor if len(known) == len(parts) else None
+    return added_up(known) * factor if len(known) == len(parts) else None
 
 
 def sound(figure: Figure, *, ratio: bool = False) -> Figure:

@@ -3,7 +3,7 @@ of a pair. docs/interference.md has the formulas. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from energyctl.results.pairs.energy import (
     background_alone,
@@ -48,7 +48,7 @@ class Interference:
 
 def interference(beside: RunFacts, alone: RunFacts) -> Interference:
     """The figures of a pair."""
-    jobs = tuple(job_interference(one) for one in beside.jobs)
+    jobs = tuple(_sound_job(job_interference(one)) for one in beside.jobs)
     seconds = alone_seconds(jobs)
     energies = energy_of(beside), energy_of(alone)
     unlike = unlike_meters(beside, alone)
@@ -68,6 +68,16 @@ def interference(beside: RunFacts, alone: RunFacts) -> Interference:
         saving_joules=sound(saved),
         saving_idle_joules=sound(idle_part(beside, alone, seconds)),
         jobs=jobs,
+    )
+
+
+def _sound_job(job: JobInterference) -> JobInterference:
+    return replace(
+        job,
+        slowdown=sound(job.slowdown, ratio=True),
+        work=sound(job.work),
+        lost=sound(job.lost),
+        alone_seconds=sound(job.alone_seconds),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from energyctl.results.pairs.energy import domain_idle
 from energyctl.results.pairs.facts import RunFacts
-from energyctl.results.pairs.figure import Figure
+from energyctl.results.pairs.figure import Figure, sound
 from energyctl.results.pairs.figures import Interference
 from energyctl.results.pairs.matching import Match
 from energyctl.results.pairs.work import JobInterference
@@ -116,7 +116,7 @@ def _domains(run: RunFacts) -> dict[str, dict[str, Any]]:
     """Of the total, beside the background: what flowed, and what the idle machine would take."""
     found = {}
     for one in run.domains:
-        idle = domain_idle(one)
+        idle = sound(domain_idle(one))
         reasons = {"total_joules": one.missing, "idle_joules": idle.missing}
         found[one.name] = {
             "total_joules": one.joules,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from energyctl.results.pairs.facts import RunFacts
-from energyctl.results.pairs.figure import Figure
+from energyctl.results.pairs.figure import Figure, added_up
 from energyctl.results.pairs.job_facts import JobFacts
 
 
@@ -59,7 +59,8 @@ def _no_rates(job: JobFacts) -> str | None:
             return f"background {job.name}, {where}: {work.missing}"
     if job.alone.unit != job.beside.unit:
         return f"background {job.name}: its work is told in different units"
-    if not job.alone.amount or not job.alone.seconds:
+    amount, seconds = job.alone.amount or 0.0, job.alone.seconds
+    if not seconds or not 0 < amount / seconds < math.inf:
         return f"background {job.name} did no work that was seen while the load was alone"
     return None
 
@@ -72,7 +73,7 @@ def alone_seconds(jobs: Sequence[JobInterference]) -> Figure:
         return unknown or Figure(missing="the result names no job of its background")
     times = [one.alone_seconds.value or 0.0 for one in jobs]
     bands = [one.alone_seconds.uncertainty for one in jobs]
-    mean = math.fsum(times) / len(times)
+    mean = added_up(times) / len(times)
     if None in bands:
         return Figure(mean)
     wide = math.fsum(band or 0.0 for band in bands) / len(bands)
@@ -101,5 +102,5 @@ def added(jobs: Sequence[JobInterference], of: Callable[[JobInterference], Figur
     if len({job.training for job in jobs}) > 1 or len({one.unit for one in figures}) > 1:
         return Figure(missing="the jobs do unlike work: see each of them")
     bands = [one.uncertainty for one in figures]
-    wide = None if None in bands else math.fsum(band or 0.0 for band in bands)
-    return Figure(math.fsum(one.value or 0.0 for one in figures), wide, unit=figures[0].unit)
+    wide = None if None in bands else added_up(band or 0.0 for band in bands)
+    return Figure(added_up(one.value or 0.0 for one in figures), wide, unit=figures[0].unit)

@@ -128,9 +128,13 @@ def known(values: Iterable[T | None]) -> list[T]:
 
 
 def total(figures: Iterable[float | None]) -> float | None:
-    """Their sum; None for none at all, and where one of them is None."""
+    """Their sum; None for none at all, where one of them is None, and where it is more than
+    numbers hold."""
     every = known(figures)
-    return math.fsum(every) if every else None
+    try:
+        return math.fsum(every) if every else None
+    except OverflowError:
+        return None
 
 
 def flattened(family: Family, values: Mapping[str, Any]) -> Row:
