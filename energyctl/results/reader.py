@@ -124,11 +124,14 @@ def ledger_of(path: Path, result: Part, problem: Say) -> list[Iteration]:
 
 
 def rows(table: str, path: Path, result: Part, problem: Say = lambda line: None) -> list[Row]:
-    """The rows of the run whose result is *path* in a table of that name."""
+    """The rows of the run whose result is *path* in a table of that name; of `pairs`, whose rows
+    are of two results, none."""
     if table == "runs":
         return [run_row(result, path.name, gpu_series(path, result))]
     if table == "iterations":
         return details.iteration_rows(result, ledger_of(path, result, problem))
+    if table == "pairs":
+        return []
     return details.ROWS[table](result)
 
 

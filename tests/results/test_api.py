@@ -16,7 +16,8 @@ import pytest
 from nbclient import NotebookClient
 
 import energyctl
-from written_results import write_runs
+from energyctl.results.api import TABLES
+from written_results import write_pair, write_runs
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "docs" / "notebooks" / "analysis.ipynb"
@@ -83,6 +84,15 @@ def test_the_table_is_that_of_export(tmp_path: Path) -> None:
         runs["nothing"]
     with pytest.raises(energyctl.SettingsError, match="none of runs, domains"):
         runs.table("energies")
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_run_has_rows_of_every_table_but_pairs(tmp_path: Path, name: str) -> None:
+    _, beside = write_pair(tmp_path / "results", 1)
+    runs = energyctl.load(tmp_path / "results")
+    rows = runs[beside["experiment_id"]].rows(name)
+    assert bool(rows) == (name not in ("iterations", "series", "pairs"))
+    assert runs.table(name).height >= len(rows)
 
 
 def test_what_cannot_be_read_is_left_out_and_shown(tmp_path: Path) -> None:
