@@ -79,6 +79,18 @@ def test_pairs_that_share_a_run_alone_count_once(tmp_path: Path) -> None:
     assert found.energy_ratio.value == pytest.approx(4.0)
 
 
+def test_a_run_alone_in_a_pair_of_a_block_and_in_another_counts_once(tmp_path: Path) -> None:
+    _, beside = write_pair(tmp_path, 1, joules=(1000.0, 2000.0))
+    beside |= {"experiment_id": "later", "block": None}
+    beside["energy"]["domains"][0]["joules"] = 8000.0
+    (tmp_path / "later.json").write_text(json.dumps(beside))
+    assert len(energyctl.load(tmp_path).pairs) == 2
+    found = means(tmp_path)
+    assert found.n == 1
+    assert found.energy_ratio.value == pytest.approx(4.0)
+    assert found.energy_ratio.low is None
+
+
 def test_conditions_and_trainings_have_means_of_their_own(tmp_path: Path) -> None:
     _, beside = write_pair(tmp_path, 1)
     (tmp_path / "heavy.json").write_text(

@@ -348,6 +348,23 @@ def test_many_runs_of_the_same_values_are_paired_soon(tmp_path: Path) -> None:
 
 
 # -- tables --------------------------------------------------------------------------------------
+def test_a_run_alone_of_a_block_is_taken_last_by_others(tmp_path: Path) -> None:
+    """Though it is the nearest: it is in a pair already."""
+    alone, beside = write_pair(tmp_path, 1)
+    later = {**beside, "experiment_id": "later", "block": None}
+    (tmp_path / "later.json").write_text(json.dumps(later))
+    pairs = {pair.beside: pair for pair in energyctl.load(tmp_path).pairs}
+    assert pairs["later"].alone == alone["experiment_id"]
+    assert "2 pairs share runs alone" in notes_of(tmp_path)
+    far = {**alone, "experiment_id": "far", "block": None}
+    far["foreground_result"]["attempts"][0] |= {"start": 1.81e9, "end": 1.81e9 + 20}
+    (tmp_path / "far.json").write_text(json.dumps(far))
+    pairs = {pair.beside: pair for pair in energyctl.load(tmp_path).pairs}
+    assert pairs["later"].alone == "far"
+    assert pairs[beside["experiment_id"]].alone == alone["experiment_id"]
+    assert "share" not in notes_of(tmp_path)
+
+
 
 
 def test_the_table_has_a_row_for_each_pair(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Means of the figures of pairs over blocks, with intervals by Student's t. Pure.
 
-One value per block, or per run alone where pairs are not of blocks, so that pairs which share a run
-count once: the mean of its pairs. Geometric means of ratios (arithmetic ones of their logarithms),
-arithmetic means of joules.
+One value per block of the run alone, or per run alone where that is of none, so that pairs which
+share it count once: the mean of them. Geometric means of ratios (arithmetic ones of their
+logarithms), arithmetic means of joules.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def means_of(pairs: Sequence[Pair]) -> list[Means]:
 def _means(training: str, condition: str, pairs: Sequence[Pair]) -> Means:
     units: dict[object, list[Interference]] = {}
     for pair in pairs:
-        unit = pair.match.beside.block if pair.match.of_block else pair.alone
+        unit = pair.match.alone.block or pair.alone
         units.setdefault(unit, []).append(pair.interference)
     blocks = list(units.values())
     figures = {

@@ -43,7 +43,7 @@ def matches(runs: Sequence[RunFacts]) -> tuple[list[Match], list[str]]:
     alone = [run for run in good if not run.beside]
     found = _of_blocks(beside, alone)
     rest = [run for run in beside if run.experiment_id not in found]
-    found |= _nearest(rest, alone)
+    found |= _nearest(rest, alone, {_use(one) for one in found.values()})
     pairs = [found[run.experiment_id] for run in beside if run.experiment_id in found]
     return pairs, [*notes, *_unpaired(beside, alone, pairs), *_how(pairs)]
 
@@ -68,6 +68,11 @@ def _start(run: RunFacts) -> float:
     return inf if run.started is None else run.started
 
 
+def _use(pair: Match) -> tuple[str, str]:
+    """Its run alone, under its condition."""
+    return pair.alone.experiment_id, pair.beside.condition
+
+
 def like(run: RunFacts) -> tuple[object, ...]:
     """What the runs of a pair have alike."""
     return run.training, run.values, run.seed, run.machine
@@ -83,9 +88,11 @@ def _of_blocks(beside: Iterable[RunFacts], alone: Iterable[RunFacts]) -> dict[st
     }
 
 
-def _nearest(beside: Sequence[RunFacts], alone: Sequence[RunFacts]) -> dict[str, Match]:
+def _nearest(
+    beside: Sequence[RunFacts], alone: Sequence[RunFacts], used: Set[tuple[str, str]]
+) -> dict[str, Match]:
     """The nearest first, each run alone once for each condition; then what is left over takes the
-    nearest, though that is in another pair."""
+    nearest, though that is in another pair. used: what pairs of blocks use."""
     by_like: dict[tuple[object, ...], list[RunFacts]] = {}
     for run in sorted(alone, key=_start):
         by_like.setdefault(like(run), []).append(run)
@@ -96,13 +103,12 @@ def _nearest(beside: Sequence[RunFacts], alone: Sequence[RunFacts]) -> dict[str,
     ]
     candidates.sort(key=lambda one: inf if one.apart_seconds is None else one.apart_seconds)
     found: dict[str, Match] = {}
-    taken: set[tuple[str, str]] = set()
+    taken = set(used)
     for again in (False, True):
         for one in candidates:
-            use = (one.alone.experiment_id, one.beside.condition)
-            if one.beside.experiment_id not in found and (again or use not in taken):
+            if one.beside.experiment_id not in found and (again or _use(one) not in taken):
                 found[one.beside.experiment_id] = one
-                taken.add(use)
+                taken.add(_use(one))
     return found
 
 
@@ -172,7 +178,7 @@ def _how(pairs: Sequence[Match]) -> list[str]:
             f"taken{far}, and what changed on the machine in between is part of the difference "
             f"({ids})"
         )
-    uses = Counter((pair.alone.experiment_id, pair.beside.condition) for pair in apart)
+    uses = Counter(map(_use, pairs))
     shared = sum(number for number in uses.values() if number > 1)
     if shared:
         notes.append(f"{shared} pairs share runs alone: those of one such run count once in a mean")
