@@ -148,6 +148,20 @@ def test_an_interval_on_both_sides_says_so() -> None:
     )
 
 
+def test_what_is_saved_in_fewer_blocks_says_in_how_many() -> None:
+    text = sentence(of(RATIO, RATIO, Mean(6, 1200.0, 800.0, 1600.0)))
+    assert "9.8 %; 8 blocks)" in text
+    assert "of the saving 0.80 to 1.60 kJ; 6 blocks) against" in text
+
+
+def test_without_blocks_it_counts_runs_alone(tmp_path: Path) -> None:
+    for number in range(2):
+        write_pair(tmp_path, None, started=1.8e9 + 1000 * number)
+    found = document(energyctl.load(tmp_path).pairing)["means"][0]
+    assert (found["n"], found["of"]) == (2, "runs alone")
+    assert "; 2 runs alone)" in found["sentence"]
+
+
 def test_less_is_said_as_less() -> None:
     found = of(Mean(8, 0.9, 0.85, 0.95), RATIO, Mean(0, missing="no work told"))
     text = sentence(found)

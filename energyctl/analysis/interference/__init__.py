@@ -35,7 +35,7 @@ def _mean(one: Means) -> dict[str, Any]:
         "training": one.training,
         "condition": one.condition,
         "n": one.n,
-        "of": "blocks" if one.of_blocks else "pairs",
+        "of": one.of,
         "confidence": CONFIDENCE,
         **{name: asdict(getattr(one, name)) for name in MEANS},
         "sentence": sentence(one),

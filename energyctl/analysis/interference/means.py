@@ -14,6 +14,7 @@ from statistics import fmean, stdev
 
 from energyctl.energy.block_power import student_t
 from energyctl.results.pairs import Figure, Interference, Pair
+from energyctl.text import count
 
 CONFIDENCE = 0.95
 """Of all intervals."""
@@ -38,8 +39,8 @@ class Mean:
 
 @dataclass(frozen=True)
 class Means:
-    """Of all pairs of one training and condition. n: blocks, or runs alone where not all pairs are
-    of blocks."""
+    """Of all pairs of one training and condition. n: blocks, or runs alone where not all of these
+    are of blocks."""
 
     training: str
     condition: str
@@ -50,6 +51,15 @@ class Means:
     background_slowdown: Mean
     one_after_the_other_joules: Mean
     saving_joules: Mean
+
+    @property
+    def of(self) -> str:
+        """What n counts."""
+        return "blocks" if self.of_blocks else "runs alone"
+
+    def size(self, n: int) -> str:
+        """``8 blocks``, ``1 run alone``."""
+        return count(n, "block") if self.of_blocks else f"{count(n, 'run')} alone"
 
 
 def means_of(pairs: Sequence[Pair]) -> list[Means]:
@@ -70,7 +80,7 @@ def _means(training: str, condition: str, pairs: Sequence[Pair]) -> Means:
         name: _mean([[getattr(one, name) for one in block] for block in blocks], name in RATIOS)
         for name in MEANS
     }
-    of_blocks = all(pair.match.of_block for pair in pairs)
+    of_blocks = all(pair.match.alone.block is not None for pair in pairs)
     return Means(training, condition, len(blocks), of_blocks, **figures)
 
 
@@ -80,12 +90,14 @@ def _mean(blocks: Sequence[Sequence[Figure]], ratio: bool) -> Mean:
     back: Callable[[float], float] = math.exp if ratio else float
     known = [block for block in blocks if all(one.value is not None for one in block)]
     reason = next((one.missing for block in blocks for one in block if one.missing), None)
-    if not values:
+    if not known:
         return Mean(0, missing=reason)
-    mean, n = fmean(values), len(values)
-    if n < 2:
-        return Mean(n, back(mean), missing="one block tells nothing of how they vary")
+    n = len(known)
     try:
+        values = [fmean(into(one.value or 0.0) for one in block) for block in known]
+        mean = fmean(values)
+        if n < 2:
+            return Mean(n, back(mean), missing="one block tells nothing of how they vary")
         half = student_t(n - 1) * stdev(values) / math.sqrt(n)
         value, low, high = back(mean), back(mean - half), back(mean + half)
     except OverflowError:

@@ -6,7 +6,6 @@ from energyctl.analysis.interference.means import CONFIDENCE, Mean, Means
 from energyctl.config.plan.conditions import BESIDE
 from energyctl.text import (
     ENERGY_UNITS,
-    count,
     energy_unit,
     more_or_less,
     more_or_less_between,
@@ -43,7 +42,7 @@ def _training(found: Means) -> str:
 
 
 def _evidence(mean: Mean, found: Means) -> str:
-    size = count(mean.n, "block" if found.of_blocks else "pair")
+    size = found.size(mean.n)
     if mean.low is None or mean.high is None:
         return f"{size}, so no interval"
     return f"{LEVEL} {more_or_less_between(mean.low, mean.high)}; {size}"
@@ -57,7 +56,9 @@ def _saving(found: Means) -> str:
     factor = ENERGY_UNITS[unit]
     shown = f"{number(abs(saving.value) / factor, 2)} {unit}"
     share = percent(abs(saving.value) / apart.value) if apart.value > 0 else "?"
-    evidence = f"{share}{_edges(saving, factor, unit)}"
+    told = next((n.n for n in (found.energy_ratio, found.slowdown) if n.value is not None), None)
+    size = "" if saving.n == told else f"; {found.size(saving.n)}"
+    evidence = f"{share}{_edges(saving, factor, unit)}{size}"
     whole = f"of {number(apart.value / factor, 3)} {unit} ({evidence})"
     if saving.value >= 0:
         return f"doing both together saves {shown} {whole} against one after the other"

@@ -75,7 +75,7 @@ def mean_columns(unit: str) -> tuple[str, ...]:
 
 
 def mean_row(found: Means, unit: str) -> list[Cell]:
-    size = count(found.n, "block" if found.of_blocks else "pair")
+    size = found.size(found.n)
     return [
         (found.condition, found.training, size),
         _mean(found.slowdown),
