@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,15 +45,18 @@ class CountWatch:
         self._early, self._late = array("d"), array("d")
         self._ended_runs, self._finals, self._totals = array("q"), array("d"), array("d")
         self._log: _Log | None = None
-        self._began, self._looked, self._too_slow = 0.0, 0.0, 0
+        self._began, self._looked, self._ahead, self._too_slow = 0.0, 0.0, 0.0, 0
 
-    def look(self, running: Sequence[Iteration], now: float, *, at_once: bool = False) -> None:
-        """At the log of the iteration that runs; *now*: Unix seconds on the line of its start."""
+    def look(
+        self, running: Sequence[Iteration], now: float, ahead: float, *, at_once: bool = False
+    ) -> None:
+        """At the log of the iteration that runs; *now*: Unix seconds on the line of its start,
+        which is so many seconds *ahead* of the clock that files have their times from."""
         self._began = self._began or now
         pause = max(LOOK_SECONDS, LOOK_SHARE * (now - self._began))
         if (now - self._looked < pause and not at_once) or self._too_slow >= MOST_LATE:
             return
-        before, self._looked = self._looked, now
+        before, self._looked, self._ahead = self._looked, now, ahead
         for item in sorted(running, key=lambda one: one.run):
             self._turn_to(item, before, now)
         if self._log is not None:
@@ -99,7 +101,7 @@ class CountWatch:
             return
         if log.add(found):
             early, late = before, now
-            wrote += now - time.time()
+            wrote += self._ahead
             if before <= wrote <= now:
                 late = wrote
                 if is_all and found[-1].in_last_line:

@@ -253,8 +253,9 @@ class BackgroundGroup:
 
     def look_at_logs(self, *, at_once: bool = False) -> None:
         """At those of the iterations that run."""
-        now = time.monotonic() + self._clock_offset
-        self.logs.look(self._ledger.look() if self.logs.counts else {}, now, at_once=at_once)
+        now, wall = time.monotonic() + self._clock_offset, time.time()
+        ledger = self._ledger.look() if self.logs.counts else {}
+        self.logs.look(ledger, now, now - wall, at_once=at_once)
 
     def cycles(self, longest_seconds: float = math.inf) -> dict[str, Sequence[Cycle]]:
         """The whole cycles of each job so far: its iterations, or, of those whose iterations take

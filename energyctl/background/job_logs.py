@@ -27,13 +27,21 @@ class JobLogs:
     counts: Mapping[str, CountWatch] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
 
-    def look(self, ledger: Mapping[str, JobLedger], now: float, *, at_once: bool = False) -> None:
-        """At those of the iterations that run; *now*: Unix seconds on the ledger's line."""
+    def look(
+        self,
+        ledger: Mapping[str, JobLedger],
+        now: float,
+        ahead: float,
+        *,
+        at_once: bool = False,
+    ) -> None:
+        """At those of the iterations that run; *now*: Unix seconds on the ledger's line, which is
+        so many seconds *ahead* of the clock that files have their times from."""
         for job, epochs in self.epochs.items():
             for item in ledger[job].running:
                 epochs.look(self.folders[job] / f"run_{item.run}.log", item, now)
         for job, counts in self.counts.items():
-            counts.look(ledger[job].running, now, at_once=at_once)
+            counts.look(ledger[job].running, now, ahead, at_once=at_once)
 
     def work(self, job: str, ledger: JobLedger, phases: Sequence[Phase]) -> list[WorkJson]:
         counts = self.counts[job].counts() if job in self.counts else {}
