@@ -64,11 +64,12 @@ class CountWatch:
 
     def counts(self) -> dict[int, Counts]:
         """What each iteration whose log was read has said, by its number."""
-        marks: dict[int, list[Mark]] = {run: [] for run in self._ended_runs}
+        finals = zip(self._ended_runs, self._finals, strict=True)
+        marks: dict[int, list[Mark]] = {run: [] for run, done in finals if not math.isnan(done)}
         for run, *mark in zip(self._runs, self._early, self._late, self._done, strict=True):
             marks.setdefault(run, []).append(Mark(*mark))
         ends = {
-            run: (done, None if math.isnan(total) else total)
+            run: (None if math.isnan(done) else done, None if math.isnan(total) else total)
             for run, done, total in zip(self._ended_runs, self._finals, self._totals, strict=True)
         }
         return {run: Counts(own, *ends.get(run, (None, None))) for run, own in marks.items()}
@@ -95,7 +96,7 @@ class CountWatch:
             text, wrote, is_all = log.read(ended=ended)
             found = list(progress_in(self._pattern, text)) if text else []
         except TimeoutError:
-            self._too_slow += 1
+            self._too_slow, log.skipped = self._too_slow + 1, True
             return
         except OSError:
             return
@@ -114,15 +115,16 @@ class CountWatch:
         if ended:
             log.ended = True
             self._ended_runs.append(log.run)
-            self._finals.append(log.done)
+            self._finals.append(math.nan if log.skipped else log.done)
             self._totals.append(math.nan if log.total is None else log.total)
 
 
 class _Log:
-    """One log, as far as it was read. done, total: with what it counted before it began anew."""
+    """One log, as far as it was read. done, total: with what it counted before it began anew.
+    skipped: whether there was more behind its last count that was not read, or not understood."""
 
     def __init__(self, run: int, began: float, path: Path) -> None:
-        self.run, self.began, self.ended = run, began, False
+        self.run, self.began, self.ended, self.skipped = run, began, False, False
         self.done = 0.0
         self.total: float | None = None
         self._path, self._offset = path, 0
@@ -136,8 +138,9 @@ class _Log:
         try:
             status = os.fstat(descriptor)
             if status.st_size < self._offset:  # it was cut
-                self._offset = status.st_size
-            self._offset = max(self._offset, status.st_size - MOST_BYTES)
+                self._offset, self.skipped = status.st_size, True
+            if status.st_size - self._offset > MOST_BYTES:
+                self._offset, self.skipped = status.st_size - MOST_BYTES, True
             data = os.pread(descriptor, status.st_size - self._offset, self._offset)
         finally:
             os.close(descriptor)
@@ -147,7 +150,7 @@ class _Log:
 
     def add(self, found: Sequence[Progress]) -> bool:
         """Whether more is done by these."""
-        before = self.done
+        before, self.skipped = self.done, self.skipped and not found
         for one in found:
             if one.done < self._last:
                 self._before += self._of if self._of is not None else self._last

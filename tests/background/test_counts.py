@@ -130,6 +130,40 @@ def test_of_a_log_that_grows_fast_the_end_is_read(logs: Logs) -> None:
     assert [mark.done for mark in logs.of(1).marks] == [7]
 
 
+def test_what_was_skipped_behind_the_last_count_leaves_the_final_one_unknown(logs: Logs) -> None:
+    logs.start(1)
+    logs.write("step 1/9\n")
+    logs.look()
+    logs.write("step 9/9\n" + "x" * MOST_BYTES)
+    logs.running = []
+    logs.look()
+    assert [mark.done for mark in logs.of(1).marks] == [1]
+    assert logs.of(1).final is None
+    logs.start(2)
+    logs.look()
+    logs.write("step 9/9\n" + "x" * MOST_BYTES)
+    logs.running = []
+    logs.look()
+    assert 2 not in logs.watch.counts()
+
+
+def test_lines_that_took_too_long_leave_the_final_count_unknown(
+    logs: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(pattern: str, text: str) -> None:
+        raise TimeoutError
+
+    logs.start(1)
+    logs.look()
+    logs.write("step 9/9\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(counts, "progress_in", late)
+        logs.look()
+    logs.running = []
+    logs.look()
+    assert logs.watch.counts() == {}
+
+
 def test_a_log_that_was_cut_is_read_on(logs: Logs) -> None:
     logs.start(1)
     logs.write("step 1/9\n" * 100)
