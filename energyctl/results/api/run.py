@@ -15,7 +15,7 @@ from energyctl.results.api.parts import RunDomain, RunEnergy, RunJob, RunPhase
 from energyctl.results.pairs import RunFacts, facts_of
 from energyctl.results.schema import Result
 from energyctl.results.tables import Part, Row
-from energyctl.results.tables.accessors import attempt_work
+from energyctl.results.tables.attempt_work import attempt_work
 from energyctl.text import json_text
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class Run:
                 coverage=one.number("coverage"),
                 load=one.number("load"),
                 max_gap_seconds=one.number("max_gap_seconds"),
-                **attempt_work(one),
+                **attempt_work(self._part, one),
             )
             for one in self._part.part("background_info").parts("jobs")
         )

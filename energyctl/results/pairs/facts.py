@@ -73,7 +73,7 @@ def facts_of(result: Part) -> RunFacts:
     training, energy, facts = (
         result.part(k) for k in ("foreground_result", "energy", "environment")
     )
-    start, end = accessors.attempt_span(result)
+    start, _ = accessors.attempt_span(result)
     seconds = training.number("duration")
     missing = {n: str(energy.part("missing").text(n)) for n in energy.part("missing").names()}
     if reason := result.text("energy_missing"):
@@ -95,7 +95,7 @@ def facts_of(result: Part) -> RunFacts:
         energy_seconds=energy.number("seconds"),
         measured=energy.flag("measured"),
         domains=_domains(energy),
-        jobs=jobs_of(result, start, end),
+        jobs=jobs_of(result),
         missing=missing,
     )
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from energyctl.results.phases import kind_of
 from energyctl.results.schema import SCHEMA, STATUSES, AddedJson, Result
-from energyctl.results.tables.columns import Row, flattened, total
+from energyctl.results.tables.columns import Row, flattened
 from energyctl.results.tables.layouts import HYPERPARAMETERS
 from energyctl.results.tables.part import NoResult, NotOurs, Part, UnknownSchema
 
@@ -66,21 +66,6 @@ def has_ledger(result: Part) -> bool:
     """Whether iterations of its background were counted, so that there is a ledger of them."""
     jobs = result.part("background_info").parts("jobs")
     return any(job.integer("iterations") for job in jobs)
-
-
-def attempt_work(job: Part) -> Row:
-    """How much a background job did during the last attempt: `work`, its uncertainty and unit."""
-    own, ended = list[Part](), False
-    for one in job.parts("work"):
-        name = kind_of(one.text("phase") or "")
-        if name == "foreground":
-            own, ended = [*([] if ended else own), one], False
-        ended = ended or name.startswith("background")
-    return {
-        "work": total(one.number("amount") for one in own),
-        "work_uncertainty": total(one.number("uncertainty") for one in own),
-        "work_unit": own[0].text("unit") if own else None,
-    }
 
 
 def hyperparameters(training: Part) -> Row:

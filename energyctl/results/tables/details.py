@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from energyctl.results.ledger import Iteration
 from energyctl.results.tables import accessors
+from energyctl.results.tables.attempt_work import attempt_work
 from energyctl.results.tables.columns import Row, flattened
 from energyctl.results.tables.layouts import BUDGET
 from energyctl.results.tables.part import NoResult, Part, in_range
@@ -79,7 +80,7 @@ def job_rows(result: Part) -> list[Row]:
                 **{name: job.integer(name) for name in ("iterations", "failures")},
                 **{name: job.number(name) for name in ("coverage", "load", "max_gap_seconds")},
                 **{name: used.number(name) for name in ("gpu_percent", "cpu_cores")},
-                **accessors.attempt_work(job),
+                **attempt_work(result, job),
                 "missing": accessors.reasons(job.part("missing")),
                 "error": job.text("error"),
                 **accessors.hyperparameters(job),
