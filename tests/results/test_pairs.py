@@ -57,10 +57,15 @@ def test_the_figures_of_a_pair_are_those_of_the_truth(tmp_path: Path) -> None:
 
 def test_uncertainties_hold_what_meters_and_counts_leave_open(tmp_path: Path) -> None:
     write_pair(tmp_path, 1)
+def edge(above: float, below: float) -> float:
+    """By what share of itself a quotient may be off, of what is off by such shares."""
+    return (1 + above) / (1 - below) - 1
+
+
     found = pair_of(tmp_path).interference
     assert found.slowdown.uncertainty == pytest.approx(1.25 * 0.01 * (1 / 25 + 1 / 20))
     # 0.2 of 40 iterations alone, 0.1 of 37.5 beside.
-    share = 0.2 / 40 + 0.1 / 37.5
+    share = edge(0.2 / 40, 0.1 / 37.5)
     assert found.background_slowdown.uncertainty == pytest.approx(share * 2 / 1.5)
     assert found.background_alone_seconds.uncertainty == pytest.approx(share * 18.75)
     # The load's power is known to 0.1 W.
@@ -123,8 +128,8 @@ def test_several_jobs_have_work_each_and_one_energy(tmp_path: Path) -> None:
 
 
 def test_iterations_alone_are_the_whole_ones_that_the_power_is_of(tmp_path: Path) -> None:
-    """Seven in 2.8 s, where the phases, which begin and end within iterations, hold 40 in 20 s;
-    and what the rates before and after differ by is in the band."""
+    """Seven in 2.8 s, where the phases, which begin and end within iterations, hold 40 in 20 s, of
+    which 0.2 are not certain; what the rates before and after differ by is in the band, too."""
     _, beside = write_pair(tmp_path, 1)
     baseline = {
         "of": "iterations", "cycle_seconds": 0.4, "before": 4, "before_seconds": 1.6, "after": 3,
@@ -141,8 +146,12 @@ def test_iterations_alone_are_the_whole_ones_that_the_power_is_of(tmp_path: Path
     baseline["after_seconds"] = 1.5
     write_pair(tmp_path, 1, beside=beside)
     wider = pair_of(tmp_path).interference.background_slowdown.uncertainty
-    drift = (2.5 - 2.0) * 1.6 / 7
-    assert wider == pytest.approx((0.1 / 37.5 + drift) * 7 / 3.1 / 1.5)
+    share = edge(0.2 / 40 + (2.5 - 2.0) * 3.1 / 7, 0.1 / 37.5)
+    assert wider == pytest.approx(share * 7 / 3.1 / 1.5)
+    baseline |= {"after": 0, "after_seconds": 0.0}
+    write_pair(tmp_path, 1, beside=beside)
+    one_side = pair_of(tmp_path).interference.background_slowdown.uncertainty
+    assert one_side == pytest.approx(edge(0.1 / 20, 0.1 / 37.5) * 2.5 / 1.5)
 
 
 def test_a_moment_of_the_load_alone_tells_no_rate_beside_a_longer_one(tmp_path: Path) -> None:
@@ -152,13 +161,66 @@ def test_a_moment_of_the_load_alone_tells_no_rate_beside_a_longer_one(tmp_path: 
     write_pair(tmp_path, 1, beside=beside)
     pair = pair_of(tmp_path)
     assert value(pair, "background_slowdown") == pytest.approx(2 / 1.5)
-    share = 0.1 / 20 + 0.1 / 37.5
+    share = edge(0.1 / 20, 0.1 / 37.5)
     assert pair.interference.background_slowdown.uncertainty == pytest.approx(share * 2 / 1.5)
 
 
 def test_work_is_that_of_the_last_attempt(tmp_path: Path) -> None:
     """Two attempts: what was done beside the first one counts for nothing."""
     _, beside = write_pair(tmp_path / "one", 1)
+def test_a_job_that_was_dead_in_a_step_lost_work(tmp_path: Path) -> None:
+    """At its full rate in the first 10 of 25 s, and gone in the second step."""
+    _, beside = write_pair(tmp_path, 1)
+    before, training, after = beside["phases"]
+    edge = training["start"] + 10
+    beside["phases"] = [
+        before,
+        {**training, "name": "foreground:train", "end": edge},
+        {**training, "name": "foreground:test", "start": edge},
+        after,
+    ]
+    job = beside["background_info"]["jobs"][0]
+    job["work"][1] |= {"phase": "foreground:train", "seconds": 10.0, "amount": 20.0}
+    write_pair(tmp_path, 1, beside=beside)
+    pair = pair_of(tmp_path)
+    assert value(pair, "background_work") == 20.0
+    assert value(pair, "background_work_lost") == pytest.approx(30.0)
+    assert value(pair, "background_slowdown") == pytest.approx(2.5)
+    assert energyctl.load(tmp_path)[pair.beside].jobs[0].work == 20.0
+
+
+@pytest.mark.parametrize(
+    ("entry", "lost", "kept"),
+    [
+        (1, "background_slowdown", "background_alone_seconds"),
+        (0, "background_alone_seconds", "background_work_lost"),
+        (0, "saving_joules", "background_slowdown"),
+    ],
+)
+def test_a_count_that_may_be_none_makes_no_divisor(
+    tmp_path: Path, entry: int, lost: str, kept: str
+) -> None:
+    _, beside = write_pair(tmp_path, 1)
+    beside["background_info"]["jobs"][0]["work"][entry]["uncertainty"] = 40.0
+    write_pair(tmp_path, 1, beside=beside)
+    pair = pair_of(tmp_path)
+    assert "too few iterations" in getattr(pair.interference, lost).missing
+    assert value(pair, kept) > 0
+
+
+@pytest.mark.parametrize("odd", [LARGEST_QUANTITY, 1e-320])
+def test_what_is_beyond_numbers_has_no_figure(tmp_path: Path, odd: float) -> None:
+    _, beside = write_pair(tmp_path, 1)
+    for key in ("seconds", "amount", "uncertainty"):
+        work = [dict(one) for one in beside["background_info"]["jobs"][0]["work"]]
+        job = {**beside["background_info"]["jobs"][0], "work": work}
+        work[0][key] = work[2][key] = odd
+        write_pair(tmp_path, 1, beside={"background_info": {"jobs": [job]}})
+        document = pair_of(tmp_path).document()
+        assert "Infinity" not in json.dumps(document)
+        assert "NaN" not in json.dumps(document)
+
+
     first, *others = beside["phases"][1:]
     start = first["start"] - 30
     phases = [

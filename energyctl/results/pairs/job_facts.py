@@ -50,28 +50,32 @@ def _job(job: Part, result: Part, *, only: bool) -> JobFacts:
         for side in (entries[:first], entries[first:])
     ]
     if only and beside.unit == ITERATIONS:
-        sides = _whole_iterations(result) or sides
+        sides = _whole_iterations(result, sides) or sides
     training = f"{job.text('repo')} / {job.text('model')}"
     return JobFacts(str(job.text("job")), training, _both(sides), beside)
 
 
-def _whole_iterations(result: Part) -> list[Work]:
+def _whole_iterations(result: Part, phases: Sequence[Work]) -> list[Work]:
     """Those before the foreground and after it that the power of the load alone is of, where there
-    are any: a phase begins and ends within iterations, of which some parts do more than others."""
+    are any: a phase begins and ends within iterations, of which some parts do more than others.
+    They are counted exactly, but their rate is no better known than that of the *phases*."""
     baseline = result.part("energy").part("baselines").part(LOAD_ALONE)
     if baseline.text("of") != ITERATIONS:
         return []
     found = list[Work]()
-    for side in ("before", "after"):
+    for side, phase in zip(("before", "after"), phases, strict=True):
         number, seconds = baseline.number(side), baseline.number(f"{side}_seconds")
         if number and seconds:
-            found.append(Work(seconds, number, 0.0, ITERATIONS))
+            band = None
+            if phase.amount and phase.uncertainty is not None:
+                band = number * (phase.uncertainty / phase.amount)
+            found.append(Work(seconds, number, band, ITERATIONS))
     return found
 
 
 def _both(sides: Sequence[Work]) -> Work:
-    """Before and after together. What their rates differ by is in the uncertainty: of the mean it
-    may be so much of the longer one."""
+    """Before and after together. That the rate of both is off by what theirs differ by is in the
+    uncertainty: two values lie on both sides of the true one half of the time only."""
     known = [side for side in sides if side.amount is not None]
     if not known:
         return sides[-1]
@@ -80,9 +84,10 @@ def _both(sides: Sequence[Work]) -> Work:
         return Work(missing=OTHER_UNITS)
     bands = [side.uncertainty for side in known]
     rates = [(one.amount or 0.0) / one.seconds for one in known]
-    drift = (max(rates) - min(rates)) * max(one.seconds for one in known)
+    seconds = sum(one.seconds for one in known)
+    drift = (max(rates) - min(rates)) * seconds
     return Work(
-        sum(one.seconds for one in known),
+        seconds,
         sum(one.amount or 0.0 for one in known),
         None if None in bands else sum(band or 0.0 for band in bands) + drift,
         known[0].unit,

@@ -41,15 +41,28 @@ def job_interference(job: JobFacts) -> JobInterference:
         rate * share * beside.seconds + own if known else None,
         unit=beside.unit,
     )
-    needed = beside.amount / rate
-    seconds = Figure(needed, needed * share + own / rate if known else None)
+    few = f"background {job.name}: too few iterations {{}} to tell a rate"
     if not beside.amount:
         slowdown = Figure(missing="it did no work beside the training")
+    elif own >= beside.amount:
+        slowdown = Figure(missing=few.format("beside the training"))
     else:
         slower = rate * beside.seconds / beside.amount
-        wide = slower * (share + own / beside.amount) if known else None
-        slowdown = Figure(slower, wide)
+        slowdown = Figure(slower, _band(slower, share, own / beside.amount) if known else None)
+    least = rate * (1 - share)
+    if least <= 0:
+        seconds = Figure(missing=few.format("of the load alone"))
+    else:
+        needed = beside.amount / rate
+        most = (beside.amount + own) / least
+        seconds = Figure(needed, most - needed if known else None)
     return JobInterference(job.name, job.training, slowdown, work, lost, seconds)
+
+
+def _band(quotient: float, above: float, below: float) -> float:
+    """By how much it may be off, where what is above and below its line is off by such shares of
+    itself: the farther one of its edges is the upper one."""
+    return quotient * ((1 + above) / (1 - below) - 1)
 
 
 def _no_rates(job: JobFacts) -> str | None:
@@ -76,7 +89,7 @@ def alone_seconds(jobs: Sequence[JobInterference]) -> Figure:
     mean = added_up(times) / len(times)
     if None in bands:
         return Figure(mean)
-    wide = math.fsum(band or 0.0 for band in bands) / len(bands)
+    wide = added_up(band or 0.0 for band in bands) / len(bands)
     return Figure(mean, wide + max(abs(time - mean) for time in times))
 
 
@@ -88,7 +101,9 @@ def slowdown_of_all(jobs: Sequence[JobInterference], alone: Figure, beside: RunF
         return Figure(missing=alone.missing or "they did no work beside the training")
     seconds = max(job.beside.seconds for job in beside.jobs)
     slower, band = seconds / alone.value, alone.uncertainty
-    return Figure(slower, None if band is None else slower * band / alone.value)
+    if band is not None and band >= abs(alone.value):
+        return Figure(missing="what their work takes alone is too uncertain")
+    return Figure(slower, None if band is None else seconds / (alone.value - band) - slower)
 
 
 def added(jobs: Sequence[JobInterference], of: Callable[[JobInterference], Figure]) -> Figure:
