@@ -52,7 +52,8 @@ def export(
     say: Callable[[str], None],
     step: reader.ProgressCallback = lambda done, total: None,
 ) -> ExportSummary:
-    """Reads every result once, and writes all targets, or none. `say` hears of each problem.
+    """Reads every result once, and writes all targets, or none. `say` hears of each problem, and of
+    how pairs were found.
 
     Raises SettingsError where no result could be read, or a place cannot be written.
     """
@@ -67,10 +68,11 @@ def export(
     facts: list[RunFacts] = []
 
     def rows_of(path: Path, result: Part) -> dict[str, list[Row]]:
-        if PAIRS in chosen:
-            facts.append(facts_of(result))
         names = (name for name in LAYOUTS if name in chosen and name != PAIRS)
-        return {name: reader.rows(name, path, result, problem) for name in names}
+        rows = {name: reader.rows(name, path, result, problem) for name in names}
+        if PAIRS in chosen:  # last: a result that is left out elsewhere is in no pair
+            facts.append(facts_of(result))
+        return rows
 
     with staging() as staged, contextlib.ExitStack() as files:
         growing = {t.table: _growing(t, kind, staged, files, stdout) for t in targets}
@@ -82,7 +84,10 @@ def export(
             if not done.results:
                 raise SettingsError("no result could be read: nothing was written")
             if PAIRS in chosen:
-                growing[PAIRS].add([pair.row() for pair in find_pairs(facts).pairs])
+                found = find_pairs(facts)
+                growing[PAIRS].add([pair.row() for pair in found.pairs])
+                for note in found.notes if any(one.beside for one in facts) else ():
+                    say(f"pairs: {note}")
             for name, table in growing.items():
                 table.end()
                 done.written[name] = (table.rows, table.columns)

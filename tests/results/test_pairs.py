@@ -13,6 +13,8 @@ import pytest
 import energyctl
 from energyctl import cli
 from energyctl.results.pairs import FIGURES, Pair
+from energyctl.results.paths import RunFiles
+from energyctl.results.shape import LARGEST_QUANTITY
 from written_results import background_job, write_pair
 
 
@@ -55,18 +57,19 @@ def test_the_figures_of_a_pair_are_those_of_the_truth(tmp_path: Path) -> None:
     assert (pair.condition, pair.training, pair.block) == ("loaded", "front / small", 1)
 
 
-def test_uncertainties_hold_what_meters_and_counts_leave_open(tmp_path: Path) -> None:
-    write_pair(tmp_path, 1)
 def edge(above: float, below: float) -> float:
     """By what share of itself a quotient may be off, of what is off by such shares."""
     return (1 + above) / (1 - below) - 1
 
 
+def test_uncertainties_hold_what_meters_and_counts_leave_open(tmp_path: Path) -> None:
+    write_pair(tmp_path, 1)
     found = pair_of(tmp_path).interference
     assert found.slowdown.uncertainty == pytest.approx(1.25 * 0.01 * (1 / 25 + 1 / 20))
     # 0.2 of 40 iterations alone, 0.1 of 37.5 beside.
     share = edge(0.2 / 40, 0.1 / 37.5)
     assert found.background_slowdown.uncertainty == pytest.approx(share * 2 / 1.5)
+    share = edge(0.1 / 37.5, 0.2 / 40)
     assert found.background_alone_seconds.uncertainty == pytest.approx(share * 18.75)
     # The load's power is known to 0.1 W.
     load = 0.1 * 18.75 + 300 * share * 18.75
@@ -141,7 +144,7 @@ def test_iterations_alone_are_the_whole_ones_that_the_power_is_of(tmp_path: Path
     assert value(pair, "background_slowdown") == pytest.approx(2.5 / 1.5)
     assert value(pair, "background_alone_joules") == pytest.approx(37.5 / 2.5 * 300)
     assert pair.interference.background_slowdown.uncertainty == pytest.approx(
-        0.1 / 37.5 * 2.5 / 1.5
+        edge(0.2 / 40, 0.1 / 37.5) * 2.5 / 1.5
     )
     baseline["after_seconds"] = 1.5
     write_pair(tmp_path, 1, beside=beside)
@@ -165,9 +168,6 @@ def test_a_moment_of_the_load_alone_tells_no_rate_beside_a_longer_one(tmp_path: 
     assert pair.interference.background_slowdown.uncertainty == pytest.approx(share * 2 / 1.5)
 
 
-def test_work_is_that_of_the_last_attempt(tmp_path: Path) -> None:
-    """Two attempts: what was done beside the first one counts for nothing."""
-    _, beside = write_pair(tmp_path / "one", 1)
 def test_a_job_that_was_dead_in_a_step_lost_work(tmp_path: Path) -> None:
     """At its full rate in the first 10 of 25 s, and gone in the second step."""
     _, beside = write_pair(tmp_path, 1)
@@ -221,6 +221,9 @@ def test_what_is_beyond_numbers_has_no_figure(tmp_path: Path, odd: float) -> Non
         assert "NaN" not in json.dumps(document)
 
 
+def test_work_is_that_of_the_last_attempt(tmp_path: Path) -> None:
+    """Two attempts: what was done beside the first one counts for nothing."""
+    _, beside = write_pair(tmp_path / "one", 1)
     first, *others = beside["phases"][1:]
     start = first["start"] - 30
     phases = [
@@ -345,6 +348,23 @@ def test_runs_beside_that_are_left_over_share_the_nearest_run_alone(tmp_path: Pa
     assert "2 pairs share runs alone" in "\n".join(found.notes)
 
 
+def test_a_run_alone_of_a_block_is_taken_last_by_others(tmp_path: Path) -> None:
+    """Though it is the nearest: it is in a pair already."""
+    alone, beside = write_pair(tmp_path, 1)
+    later = {**beside, "experiment_id": "later", "block": None}
+    (tmp_path / "later.json").write_text(json.dumps(later))
+    pairs = {pair.beside: pair for pair in energyctl.load(tmp_path).pairs}
+    assert pairs["later"].alone == alone["experiment_id"]
+    assert "2 pairs share runs alone" in notes_of(tmp_path)
+    far = {**alone, "experiment_id": "far", "block": None}
+    far["foreground_result"]["attempts"][0] |= {"start": 1.81e9, "end": 1.81e9 + 20}
+    (tmp_path / "far.json").write_text(json.dumps(far))
+    pairs = {pair.beside: pair for pair in energyctl.load(tmp_path).pairs}
+    assert pairs["later"].alone == "far"
+    assert pairs[beside["experiment_id"]].alone == alone["experiment_id"]
+    assert "share" not in notes_of(tmp_path)
+
+
 def test_results_of_earlier_versions_are_paired_by_their_values(tmp_path: Path) -> None:
     both = write_pair(tmp_path, None)
     for one in both:
@@ -410,23 +430,6 @@ def test_many_runs_of_the_same_values_are_paired_soon(tmp_path: Path) -> None:
 
 
 # -- tables --------------------------------------------------------------------------------------
-def test_a_run_alone_of_a_block_is_taken_last_by_others(tmp_path: Path) -> None:
-    """Though it is the nearest: it is in a pair already."""
-    alone, beside = write_pair(tmp_path, 1)
-    later = {**beside, "experiment_id": "later", "block": None}
-    (tmp_path / "later.json").write_text(json.dumps(later))
-    pairs = {pair.beside: pair for pair in energyctl.load(tmp_path).pairs}
-    assert pairs["later"].alone == alone["experiment_id"]
-    assert "2 pairs share runs alone" in notes_of(tmp_path)
-    far = {**alone, "experiment_id": "far", "block": None}
-    far["foreground_result"]["attempts"][0] |= {"start": 1.81e9, "end": 1.81e9 + 20}
-    (tmp_path / "far.json").write_text(json.dumps(far))
-    pairs = {pair.beside: pair for pair in energyctl.load(tmp_path).pairs}
-    assert pairs["later"].alone == "far"
-    assert pairs[beside["experiment_id"]].alone == alone["experiment_id"]
-    assert "share" not in notes_of(tmp_path)
-
-
 
 
 def test_the_table_has_a_row_for_each_pair(tmp_path: Path) -> None:
@@ -441,6 +444,30 @@ def test_the_table_has_a_row_for_each_pair(tmp_path: Path) -> None:
     assert rows[0]["missing"] == ""
     frame = energyctl.load(tmp_path / "results").table("pairs")
     assert frame["saving_joules"].to_list() == pytest.approx([1625.0, 1625.0])
+
+
+def test_a_result_that_another_table_lacks_is_in_no_pair(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, beside = write_pair(tmp_path / "results", 1)
+    path = tmp_path / "results" / f"{beside['experiment_id']}.json"
+    ledger = RunFiles.of_result(path).ledger
+    ledger.parent.mkdir(parents=True)
+    ledger.write_text("job,run,pid,started,ended,exit_code,signal\nj,1,5,1e300,1e300,0,\n")
+    out = tmp_path / "tables"
+    assert cli.run(["-C", str(tmp_path), "export", "--out", str(out)]) == 1
+    assert "its ledger has a time that is none" in capsys.readouterr().err
+    assert len((out / "pairs.csv").read_text().splitlines()) == 1
+
+
+def test_how_pairs_were_found_is_said_beside_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pair(tmp_path / "results", None)
+    assert cli.run(["-C", str(tmp_path), "export", "--table", "pairs", "--out", "-"]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2
+    assert "1 pair is not of one block" in err
 
 
 def test_the_table_without_pairs_has_its_head_alone(tmp_path: Path) -> None:

@@ -7,7 +7,11 @@ from energyctl.results.tables.columns import Column, Layout
 _UNKNOWN = "see missing"
 _FIGURES = (
     ("slowdown", "", "duration beside ÷ alone"),
-    ("background_slowdown", "", "rate of the background's work alone ÷ beside"),
+    (
+        "background_slowdown",
+        "",
+        "rate of the background's work alone ÷ beside; of several jobs the harmonic mean",
+    ),
     ("background_work", "background_unit", "what the background did beside the training"),
     (
         "background_work_lost",
