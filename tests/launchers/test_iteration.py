@@ -264,7 +264,10 @@ def test_a_killed_launcher_takes_its_training_with_it(bed: Bed) -> None:
     popen = bed.start(argv=("/bin/sh", "-c", SLEEPER.format(notes="notes")), quick=False)
     folder = bed.root / "logs"
     # Without the note, of the first milliseconds, nobody knows of the iteration.
-    wait_for(lambda: bed.notes and list(folder.glob(".*.running")), "the training and its note")
+    wait_for(
+        lambda: bed.notes and any(note.stat().st_size for note in folder.glob(".*.running")),
+        "the training and its note",
+    )
     popen.kill()
     popen.wait(5)
     wait_for(lambda: processes.identify(int(bed.notes[0])) is None, "the training's end", 5)
