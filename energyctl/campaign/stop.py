@@ -15,7 +15,7 @@ from energyctl.background.daemon import find_daemon
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.campaign import leftovers
 from energyctl.campaign.training import workdirs
-from energyctl.system import processes
+from energyctl.system import processes, programs
 from energyctl.system.lock import lock_holder
 from energyctl.system.owner import Owner, read_owner
 from energyctl.system.private_folder import others_with_folders, runtime_path
@@ -94,13 +94,10 @@ def _stop_job_as(user: User, job: str) -> tuple[list[str], list[str]]:
     """
     command = [sys.executable, "-I", "-c", _STOP_JOB, job]
     try:
-        done = subprocess.run(
+        done = programs.answer(
             command,
+            STOP_AS_SECONDS,
             cwd="/",
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
             env={
                 "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
                 "HOME": user.home,
@@ -110,7 +107,6 @@ def _stop_job_as(user: User, job: str) -> tuple[list[str], list[str]]:
             group=user.gid,
             extra_groups=list(user.groups),
             start_new_session=True,
-            timeout=STOP_AS_SECONDS,
         )
     except (OSError, subprocess.SubprocessError) as error:
         return [], [f"as {user.name}: {type(error).__name__}"]

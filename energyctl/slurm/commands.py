@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from energyctl.errors import MachineError
+from energyctl.system import programs
 
 CALL_SECONDS = 60.0
 """A controller that is busy or starts anew lets its clients wait."""
@@ -214,16 +215,9 @@ def _call(command: Sequence[str], tries_seconds: float = TRIES_SECONDS) -> str:
 
 def _call_once(command: Sequence[str], limit_seconds: float = CALL_SECONDS) -> str:
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=limit_seconds,
-            # SLURM_BITSTR_LEN: a long list of waiting tasks is not cut (squeue(1)).
-            env={**os.environ, "LC_ALL": "C", "SLURM_BITSTR_LEN": "0"},
-        )
+        # SLURM_BITSTR_LEN: a long list of waiting tasks is not cut (squeue(1)).
+        env = {**os.environ, "LC_ALL": "C", "SLURM_BITSTR_LEN": "0"}
+        done = programs.answer(command, limit_seconds, env=env)
     except OSError as error:
         raise MachineError(f"cannot start {command[0]}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:

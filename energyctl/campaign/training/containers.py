@@ -17,7 +17,7 @@ from energyctl.campaign.training import workdirs
 from energyctl.config.plan import Run
 from energyctl.config.registry import Invocation, Registry, Repository
 from energyctl.launchers import container as launcher
-from energyctl.system import processes
+from energyctl.system import processes, programs
 from energyctl.text import safe_name
 
 PROGRAM = Path(launcher.__file__)
@@ -105,18 +105,9 @@ def _runtime_problem(runtime: str, image: str, environ: tuple[tuple[str, str], .
 def _fails(words: list[str], environ: Iterable[tuple[str, str]]) -> tuple[bool, str]:
     """Whether a command fails, and its last word."""
     try:
-        done = subprocess.run(
-            words,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=CALL_SECONDS,
-            check=False,
-        )
+        done = programs.answer(words, CALL_SECONDS, env=dict(environ))
     except subprocess.TimeoutExpired:
         return True, f"nothing within {CALL_SECONDS:g} s"
     except OSError as error:
         return True, str(error.strerror)
-    return done.returncode != 0, (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+    return done.returncode != 0, programs.last_line(done.stderr)

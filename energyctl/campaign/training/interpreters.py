@@ -13,6 +13,7 @@ from pathlib import Path
 
 from energyctl.config.registry import Interpreter, Repository, root_of
 from energyctl.errors import SettingsError
+from energyctl.system import programs
 
 CONDA = "conda:"
 CONDA_FOLDERS = ("miniconda3", "anaconda3", "miniforge3", ".conda")
@@ -125,17 +126,8 @@ def imports_missing(
         "    print('[]')\n"
     )
     try:
-        done = subprocess.run(
-            [python, "-c", program, *names],
-            cwd=cwd,
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=IMPORT_SECONDS,
-            check=False,
-        )
+        command = [python, "-c", program, *names]
+        done = programs.answer(command, IMPORT_SECONDS, cwd=cwd, env=dict(env))
     except subprocess.TimeoutExpired:
         return f"importing {', '.join(names)} took more than {IMPORT_SECONDS:g} s"
     except OSError as error:
@@ -143,7 +135,7 @@ def imports_missing(
     try:
         found = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        last = programs.last_line(done.stderr)
         return f"{python} fails at the import of {', '.join(names)}: {last}"
     if not found:
         return None
