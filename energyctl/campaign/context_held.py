@@ -7,18 +7,16 @@ neither adds it to the other.
 from __future__ import annotations
 
 import json
-import os
 import select
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from energyctl.campaign.run_state import Context, RunState
 from energyctl.launchers import gpu_contexts
+from energyctl.meters import gpu_program
 from energyctl.results.phases import phase_words
 
-END_SECONDS = 10.0
 READY_SECONDS = 60.0
 """To open the driver and to wake the GPUs: one without persistence mode takes seconds."""
 
@@ -54,24 +52,11 @@ _CARDS = ("gpu", "module")
 @contextmanager
 def _holder(gpus: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
     """`energyctl.launchers.gpu_contexts` on these GPUs; it ends with the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", gpu_contexts.__file__],
-        cwd="/",
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(gpus)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # a Ctrl-C is for us, and we end it
-    )
+    process = gpu_program.start(gpu_contexts.__file__, gpus)
     try:
         yield process
     finally:
-        process.kill()
-        with suppress(subprocess.TimeoutExpired):  # one that hangs in the driver stays
-            process.wait(END_SECONDS)
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
+        gpu_program.end(process)
 
 
 def _has_answered(process: subprocess.Popen[bytes]) -> bool:

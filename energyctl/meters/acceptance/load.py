@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import select
-import subprocess
-import sys
 import time
 from types import TracebackType
 from typing import Any
 
 from energyctl.errors import MachineError
 from energyctl.launchers import gpu_load
+from energyctl.meters import gpu_program
 from energyctl.meters.acceptance.estimators import Burst
 
 # The driver may have to compile the kernel, and to start the GPU.
@@ -29,17 +28,7 @@ class GpuLoad:
     """
 
     def __init__(self, uuid: str) -> None:
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": uuid}
-        # In a session of its own: a Ctrl-C is for us, and we end it.
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", gpu_load.__file__],
-            cwd="/",
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._process = gpu_program.start(gpu_load.__file__, [uuid])
         self._units = 0.0
         try:
             self._answer(READY_SECONDS)
@@ -64,11 +53,7 @@ class GpuLoad:
 
     def close(self) -> None:
         """What runs on the GPU ends with the process."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        gpu_program.end(self._process)
 
     def run(
         self, units: float, *, count: int = 1, period: float = 0.0, share: float = 1.0
