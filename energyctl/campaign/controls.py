@@ -18,7 +18,6 @@ from energyctl.config.plan import Run
 from energyctl.config.settings import Control
 from energyctl.errors import EnergyctlError
 from energyctl.results import controls
-from energyctl.results.controls import ControlRun
 from energyctl.results.folder import to_text
 from energyctl.text import count, more_or_less, percent, safe_name
 
@@ -79,7 +78,8 @@ class Controls:
         context.interrupts.wait(context.settings.cooldown_seconds)
         if kept["status"] != "succeeded":
             return (f"the control failed: {kept['foreground_result']['error']}",), None
-        own = [one for one in self._all() if one.node == self.node]
+        every = controls.of_campaign(self.journal.folder.root, self.journal.name)
+        own = [one for one in every if one.node == self.node]
         off = controls.deviation(own[-1], others) if (others := own[:-1]) else None
         if off is None:
             return (), None
@@ -88,6 +88,3 @@ class Controls:
         if wanted.max_spread is None or abs(off) <= wanted.max_spread:
             return (), None
         return (f"{said}, max_spread is {percent(wanted.max_spread)}: {place}",), place
-
-    def _all(self) -> list[ControlRun]:
-        return controls.of_campaign(self.journal.folder.root, self.journal.name)

@@ -12,8 +12,8 @@ from energyctl.campaign.baselines import cycles_wanted
 from energyctl.campaign.fixed_plan import (
     IDLE_SECONDS,
     QUICK_START_SECONDS,
+    control_run,
     controls_due,
-    fixed_plan,
 )
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Registry
@@ -121,12 +121,10 @@ class _Estimates:
 
     def control_seconds(self) -> float:
         """The control before a run, with its cool-down; nothing where that is not known."""
-        wanted = self.settings.control
-        if wanted is None:
+        if self.settings.control is None:
             return 0.0
         seconds: float | None = QUICK_START_SECONDS
-        if wanted.training is not None:
-            run = fixed_plan("control", self.registry, wanted.training)[1]
+        if run := control_run(self.settings.control, self.registry):
             seconds = self.training_seconds(run.foreground, parallel=False)
         return IDLE_SECONDS + (seconds or 0.0) + self.settings.cooldown_seconds
 

@@ -10,6 +10,7 @@ from energyctl.config import settings
 from energyctl.config.plan import Run, make
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Control, Settings
+from energyctl.results.controls import FOLDER
 
 QUICK_START = {"repo": "digits", "model": "mlp", "hyperparameters": {"seed": 1}}
 """One core at work for some ten seconds."""
@@ -27,6 +28,13 @@ def controls_due(runs: Sequence[Run], control: Control | None) -> frozenset[int]
         return frozenset(run.index for run in own[:: control.every])
     first = {run.block: run.index for run in reversed(own) if run.block is not None}
     return frozenset(first.values())
+
+
+def control_run(control: Control | None, models: Registry) -> Run | None:
+    """That of a training of the registry; None where there is no such control."""
+    if control is None or control.training is None:
+        return None
+    return fixed_plan(FOLDER, models, control.training)[1]
 
 
 def fixed_plan(

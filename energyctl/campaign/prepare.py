@@ -11,7 +11,7 @@ from typing import Any
 
 from energyctl.background.entries import RenderedRun
 from energyctl.background.templates import render_template
-from energyctl.campaign.fixed_plan import fixed_plan
+from energyctl.campaign.fixed_plan import control_run
 from energyctl.campaign.journal import Journal, create_journal
 from energyctl.campaign.observer import Observer
 from energyctl.campaign.rendering import render_run, token_files
@@ -173,10 +173,8 @@ class Campaign:
     @property
     def control(self) -> Sequence[Run]:
         """The run of a control that is in the registry, if there is one."""
-        control = self.settings.control
-        if control is None or control.training is None:
-            return ()
-        return (fixed_plan("control", self.registry, control.training)[1],)
+        run = control_run(self.settings.control, self.registry)
+        return () if run is None else (run,)
 
     @property
     def runtime(self) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from energyctl.results.job_work import ITERATIONS
 from energyctl.results.tables.attempt_work import (
     NOT_TOLD,
     OTHER_UNITS,
@@ -16,7 +17,6 @@ from energyctl.results.tables.attempt_work import (
 from energyctl.results.tables.part import Part
 
 LOAD_ALONE = "background_only"
-ITERATIONS = "iterations"
 LEAST_SECONDS = 1.0
 """A shorter stretch tells no rate: left out where there is a longer one."""
 
