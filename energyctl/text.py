@@ -143,7 +143,11 @@ def more_or_less_between(low: float, high: float) -> str:
 
 
 def _share_words(ratio: float) -> str:
-    share = round(100 * abs(ratio - 1), 1)
+    """Per cent to one decimal; of less than 0.1 to the first digit that is none."""
+    share = 100 * abs(ratio - 1)
+    if 0.001 <= share < 0.095:
+        return f"{share:.1g}"
+    share = round(share, 1)
     return f"{share:.{0 if share >= 10 else 1}f}"
 
 

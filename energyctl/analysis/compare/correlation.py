@@ -17,7 +17,8 @@ LEAST = 5
 
 @dataclass(frozen=True)
 class Correlation:
-    """rho: Spearman's, with its interval. p: two-sided; None for fewer than five runs."""
+    """rho: Spearman's, with its interval. p: two-sided; None for fewer than five runs. p_adjusted:
+    for all trends of the measure [Holm]."""
 
     training: str | None
     name: str
@@ -27,6 +28,8 @@ class Correlation:
     p: float | None
     p_method: str | None
     alpha: float
+    p_adjusted: float | None = None
+    family_size: int = 1
 
 
 def correlate(
@@ -61,7 +64,7 @@ def correlate(
     )
     p_method = "all orders" if exact else "9999 random orders"
     interval, p = _interval(rho, n, settings), float(test.pvalue)
-    return Correlation(training, name, measure, n, interval, p, p_method, alpha)
+    return Correlation(training, name, measure, n, interval, p, p_method, alpha, p)
 
 
 def _pearson(x: Any, y: Any, axis: int) -> Any:

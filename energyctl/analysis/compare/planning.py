@@ -17,15 +17,16 @@ MOST_BLOCKS = 100_000
 RANGES = 4096
 
 
-def power_of(n: int, effect: float, sd: float, alpha: float = 0.05) -> float:
+def power_of(n: int, effect: float, sd: float, alpha: float = 0.05, groups: int = 1) -> float:
     """Share of campaigns of n blocks in which a two-sided t test tells that true effect from 0.
 
-    effect: a mean of values, and sd: how they spread, on one scale.
+    effect: a mean of values, and sd: how they spread, on one scale. groups: 1 of blocks; 2 where n
+    are the runs in each of two groups, whose means differ by the effect.
     """
     if sd == 0:
         return float(effect != 0)
-    shift = effect / sd * math.sqrt(n)
-    half = stats.t.ppf(1 - alpha / 2, n - 1) * _spreads(n - 1)
+    shift, freedom = effect / sd * math.sqrt(n / groups), groups * (n - 1)
+    half = stats.t.ppf(1 - alpha / 2, freedom) * _spreads(freedom)
     return float(np.mean(stats.norm.cdf(shift - half) + stats.norm.cdf(-shift - half)))
 
 
@@ -56,20 +57,26 @@ def cautious_sd(sd: float, blocks: int, level: float = 0.8) -> float:
 
 
 def blocks_needed(
-    share: float, sd: float, power: float = 0.8, alpha: float = 0.05, least: int = 3
+    share: float,
+    sd: float,
+    power: float = 0.8,
+    alpha: float = 0.05,
+    least: int = 3,
+    groups: int = 1,
 ) -> int | None:
     """Blocks for a t test to tell a difference of that share (0.05 of 5 %) from none.
 
-    sd: of the blocks' log ratios. None where it takes more than 100,000 of them.
+    sd: of the blocks' log ratios; with two *groups* of the runs' logarithms, and the runs in each
+    are told. None where it takes more than 100,000 of them.
     """
     effect, low, high = math.log1p(share), least, least
-    while power_of(high, effect, sd, alpha) < power:
+    while power_of(high, effect, sd, alpha, groups) < power:
         if high == MOST_BLOCKS:
             return None
         low, high = high + 1, min(2 * high, MOST_BLOCKS)
     while low < high:
         middle = (low + high) // 2
-        if power_of(middle, effect, sd, alpha) >= power:
+        if power_of(middle, effect, sd, alpha, groups) >= power:
             high = middle
         else:
             low = middle + 1

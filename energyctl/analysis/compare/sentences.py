@@ -1,22 +1,31 @@
-"""Comparisons in plain sentences."""
+"""Comparisons in plain sentences: what may be said, from how much, and what stands against it."""
 
 from __future__ import annotations
 
-from energyctl.analysis.compare.comparison import Comparison, Overall
+import math
+
+from energyctl.analysis.compare import caveats
+from energyctl.analysis.compare.comparison import WHAT, Comparison
+from energyctl.analysis.compare.contrasts import Effect
 from energyctl.analysis.compare.correlation import Correlation
-from energyctl.analysis.compare.grouping import MEASURES
-from energyctl.analysis.compare.statistics import Estimate, size_word
-from energyctl.results.tables.layouts import REACH
-from energyctl.text import more_or_less
+from energyctl.analysis.compare.factors import FactorEffect, per_doubling
+from energyctl.analysis.compare.measures import name_of
+from energyctl.analysis.compare.overall import Overall
+from energyctl.analysis.compare.statistics import CompareOptions
+from energyctl.text import (
+    count,
+    duration,
+    more_or_less,
+    more_or_less_between,
+    number,
+    percent,
+    with_uncertainty,
+)
 
-
-def name_of(measure: str) -> str:
-    """In words; of ``MEASURE per NAME`` too."""
-    figure, per, unit = measure.partition(" per ")
-    for kind, words in (("joules", "energy"), ("seconds", "time")):
-        if REACH[kind].has(figure):
-            return f"{words} to reach {figure.removeprefix(REACH[kind].prefix)}{per}{unit}"
-    return MEASURES.get(figure, figure.removeprefix("metric_")) + per + unit
+WIDE = 3.0
+"""A ratio above which an interval is told by factors, not in per cent."""
+TOLD = 0.05
+"""The share that plans are told for where no margin was stated."""
 
 
 def p_text(p: float) -> str:
@@ -24,109 +33,282 @@ def p_text(p: float) -> str:
 
 
 def sentence(found: Comparison) -> str:
-    """What one comparison says, and from how many runs."""
-    sizes = f"{found.b.n} against {found.a.n} runs"
-    if found.verdict == "too few":
-        least = f"{_least_p(found)}{_more(found)}"
-        return f"Too few runs to say anything: {_change_of(found)} ({sizes}), but {least}"
-    delta = found.delta.value or 0.0
-    test = f"Mann-Whitney {p_text(found.p)}{_adjusted(found)}"
-    evidence = f"{sizes}; {test}; Cliff's delta {delta:+.2f}, {size_word(delta)}"
-    text = f"{_change_of(found)}{_interval(found)} ({evidence})."
-    if found.verdict == "not shown":
-        return f"No difference is shown: {text}{_more(found)}"
-    if found.beyond_meters is False:
-        text += " But it is within what the meters may be off by, at the worst."
+    """What one comparison says."""
+    text = _SENTENCES[found.verdict](found) if found.ratio is not None else _difference(found)
+    if found.verdict == "confounded with time" and found.time_order is not None:
+        order = found.time_order
+        drift = "some size" if order.drift is None else percent(order.drift)
+        text = (
+            f"{text[:-1]}, but the runs of {order.first} came before those of {order.last}: a "
+            f"steady drift of {drift} over all of them ({duration(order.seconds)}) would look the "
+            "same."
+        )
+    if found.drawn:
+        text = f"{text[:-1]}; {caveats.drawn_anew(found.drawn, found.ratio)}."
+    if found.beyond_meters is False and found.verdict not in ("open", "too few"):
+        text += f" But {_meters(found)}."
     return text[0].upper() + text[1:]
 
 
-def _change_of(found: Comparison) -> str:
-    if found.ratio.value is not None:
-        much = more_or_less(found.ratio.value)
-        return f"{found.b.name}: {much} {name_of(found.measure)} than {found.a.name}"
-    return (
-        f"{found.b.name}: {name_of(found.measure)} differs by {found.difference.value:.4g} "
-        f"{found.unit} from {found.a.name}"
-    )
+def below(found: Comparison) -> list[str]:
+    """Lines right under the sentence: what else differs, the order, where tests disagree."""
+    return [*found.caveats, *_checks(found)]
 
 
-def _interval(found: Comparison) -> str:
-    level = f"{100 * (1 - found.alpha):g} % interval"
-    ratio, plain = found.ratio, found.difference
-    if ratio.low is not None and ratio.high is not None:
-        return f", {level} {_change(ratio.low)} to {_change(ratio.high)} %"
-    if ratio.value is None and plain.low is not None and plain.high is not None:
-        return f", {level} {plain.low:.4g} to {plain.high:.4g}"
-    return ""
+def _checks(found: Comparison) -> list[str]:
+    lines, alpha, p = [], found.options.alpha, found.found.p
+    if found.p_flip is not None and p is not None and (found.p_flip <= alpha) != (p <= alpha):
+        lines.append(
+            f"the exact sign-flip test says otherwise: {p_text(found.p_flip)}, Student's t "
+            f"{p_text(p)}"
+        )
+    if found.turned_by is not None:
+        lines.append(f"without {found.turned_by} the verdict would be another")
+    if found.position is not None and found.ratio is not None:
+        lines.append(
+            f"order: the run that came second in its block took {_with_interval(found.position)}"
+        )
+    if found.options.margin is not None and found.ratio is None:
+        lines.append("values of 0 or below have no ratio: the margin, a share, is not applied")
+    return lines
 
 
-def _change(ratio: float) -> str:
-    change = 100 * (ratio - 1)
-    return f"{change:+.{0 if abs(change) >= 10 else 1}f}"
+def _with_interval(found: Effect) -> str:
+    much = more_or_less(math.exp(found.mean))
+    if found.low is None or found.high is None:
+        return much
+    between = more_or_less_between(math.exp(found.low), math.exp(found.high))
+    return f"{much} ({between})"
 
 
-def _adjusted(found: Comparison) -> str:
-    same = found.p_adjusted == found.p
-    return "" if same else f", with Holm's correction {p_text(found.p_adjusted)}"
+# -- verdicts ------------------------------------------------------------------------------------
 
 
-def _least_p(found: Comparison | Overall) -> str:
-    return f"with so few no rank test can give less than p = {found.smallest_p:.2g}."
+def _change(found: Comparison) -> str:
+    """``beside two: 3.5 % more total energy than alone``."""
+    much = more_or_less(math.exp(found.found.mean))
+    return f"{found.b.name}: {much} {name_of(found.measure)} than {found.a.name}"
+
+
+def _plain(found: Comparison) -> str:
+    return f"{_change(found)} ({_evidence(found)})."
 
 
 def _more(found: Comparison) -> str:
-    """How many runs it would take."""
-    parts = []
-    if found.needed_observed is not None:
-        parts.append(("of this size", found.needed_observed))
-    parts += [
-        (f"of {100 * share:g} %", needed)
-        for share, needed in found.needed_shares.items()
-        if needed is not None
-    ]
-    if not parts:
+    return f"{_change(found)} ({_evidence(found)}): more than {_margin(found.options)}."
+
+
+def _less(found: Comparison) -> str:
+    return f"{_change(found)} ({_evidence(found)}): less by more than {_margin(found.options)}."
+
+
+def _within(found: Comparison) -> str:
+    text = f"{_change(found)} ({_evidence(found)})"
+    return f"{text}: shown, and no more than {_margin(found.options)}."
+
+
+def _differs(found: Comparison) -> str:
+    if found.margin is None:
+        return _plain(found)
+    margin = _margin(found.options)
+    return f"{_change(found)} ({_evidence(found)}); whether by more than {margin} is open."
+
+
+def _alike(found: Comparison) -> str:
+    much = more_or_less(math.exp(found.found.mean))
+    return (
+        f"{found.b.name} and {found.a.name}: {name_of(found.measure)} no more than "
+        f"{_margin(found.options)} apart, {much} ({_evidence(found)})."
+    )
+
+
+def _at_most(found: Comparison) -> str:
+    most = more_or_less(math.exp(found.found.at_most or 0.0))
+    side = f"{100 * found.options.confidence:g} %, one-sided"
+    return (
+        f"{found.b.name}: at most {most} {name_of(found.measure)} than {found.a.name} ({side}; "
+        f"{_evidence(found)}): no more than {_margin(found.options)}."
+    )
+
+
+def _open(found: Comparison) -> str:
+    """The interval is the sentence."""
+    effect = found.ratio
+    assert effect is not None
+    low, high = found.simultaneous
+    if low is None or high is None:
+        return f"{_change(found)} ({_size(found)}, no interval: {effect.missing})."
+    measure, settled = name_of(found.measure), "nothing is settled: " * (found.margin is not None)
+    if max(-low, high) > math.log(WIDE):
+        edges = " and ".join(number(math.exp(edge), 2) for edge in (low, high))
+        much = f"{edges} times the {measure} of {found.a.name}"
+    else:
+        between = more_or_less_between(math.exp(low), math.exp(high)).replace(" to ", " and ")
+        one_sided = (" more" if low >= 0 else " less") * ((low < 0) == (high < 0))
+        much = f"{between}{one_sided} {measure} than {found.a.name}"
+    level = _level(found.options) + ", held for all comparisons" * (found.family_size > 1)
+    text = f"{settled}{found.b.name}: between {much} ({level}; {_size(found)}{_p(found)})."
+    return text + _planned(found)
+
+
+def _too_few(found: Comparison) -> str:
+    return f"{_change(found)} ({_size(found)}): {found.found.missing}."
+
+
+_SENTENCES = {
+    "more than the margin": _more,
+    "less by more than the margin": _less,
+    "differs, within the margin": _within,
+    "differs": _differs,
+    "alike within the margin": _alike,
+    "no more than the margin": _at_most,
+    "open": _open,
+    "too few": _too_few,
+    "confounded with time": _plain,
+}
+
+
+def _difference(found: Comparison) -> str:
+    """Of a measure that has no ratio."""
+    effect, unit = found.difference, f" {found.unit}".rstrip()
+    half = None if effect.low is None or effect.high is None else (effect.high - effect.low) / 2
+    mean = with_uncertainty(effect.mean, half)[0]
+    much = f"{found.b.name}: {name_of(found.measure)} {mean}{unit} against {found.a.name}"
+    if effect.low is None or effect.high is None:
+        return f"{much}, the difference of the means ({_size(found)}): {effect.missing}."
+    low, high = (with_uncertainty(edge, half)[0] for edge in (effect.low, effect.high))
+    return (
+        f"{much}, the difference of the means ({_level(found.options)} {low} to {high}{unit}; "
+        f"{_size(found)}{_p(found)})."
+    )
+
+
+# -- parts of sentences --------------------------------------------------------------------------
+
+
+def _level(options: CompareOptions) -> str:
+    return f"{100 * options.confidence:g} % interval"
+
+
+def _margin(options: CompareOptions) -> str:
+    return f"{number(100 * (options.margin or 0.0))} %"
+
+
+def _size(found: Comparison) -> str:
+    if found.sample.blocks:
+        of = " of equal values" if found.sample.design == "pairs of equal values" else ""
+        return count(found.found.n, WHAT[found.sample.design]) + of
+    return f"{found.b.n} against {found.a.n} runs"
+
+
+def _p(found: Comparison) -> str:
+    if found.p_adjusted is None:
         return ""
-    (size, needed), *others = parts
-    rest = "".join(f", one {size} {needed}" for size, needed in others)
-    takes = f"a difference {size} takes {needed} runs in each group{rest}"
-    return f" To be shown in 4 of 5 studies, {takes}."
+    family = "" if found.family_size == 1 else f" for {found.family_size} comparisons"
+    return f"; {p_text(found.p_adjusted)}{family}"
+
+
+def _evidence(found: Comparison) -> str:
+    effect = found.found
+    if effect.low is None or effect.high is None:
+        return f"{_size(found)}, no interval: {effect.missing}"
+    between = more_or_less_between(math.exp(effect.low), math.exp(effect.high))
+    return f"{_level(found.options)} {between}; {_size(found)}{_p(found)}"
+
+
+def _planned(found: Comparison) -> str:
+    """How many it takes, by the upper limit of the spread."""
+    share = found.options.margin or TOLD
+    needed = found.needed(share)
+    if needed is None or needed <= found.found.n / (1 if found.sample.blocks else 2):
+        return ""
+    what = WHAT[found.sample.design]
+    of = f"{count(needed, what)}{'' if found.sample.blocks else ' in each group'}"
+    power = f"{100 * found.options.power:g} % power"
+    return f" {of} would tell {number(100 * share)} % ({power})."
+
+
+def _meters(found: Comparison) -> str:
+    meter = found.meter
+    assert meter is not None
+    edges, common = (number(part, 3) for part in (meter.edges, meter.common))
+    shared = "shared by a machine's runs" if meter.method == "one machine" else "of each machine"
+    parts = "" if meter.method == "whole bands" else f": {edges} of each run, {common} {shared}"
+    return f"the meters alone may shift it by {number(meter.whole, 3)} {found.unit}{parts}"
+
+
+# -- several trainings, factors, trends ----------------------------------------------------------
 
 
 def overall_sentence(found: Overall) -> str:
     """What the trainings say together."""
-    ratio = found.ratio.value or 1.0
-    change = f"{found.b}: {more_or_less(ratio)} {name_of(found.measure)} than {found.a}"
-    basis = f"in these {found.trainings} trainings, each compared with itself"
+    change = f"{found.b}: {more_or_less(math.exp(found.like.mean))} {name_of(found.measure)}"
     ratios = f"ratios {found.least:.3g} to {found.most:.3g}"
-    if found.verdict == "too few":
-        return f"Too few runs to say anything: {change} {basis} ({ratios}), but {_least_p(found)}"
-    test = f"van Elteren's rank test {p_text(found.p)}"
-    text = f"{change} {basis} ({ratios}; {test}){_for_others(found.ratio, found.alpha)}."
-    if found.verdict == "not shown":
-        return f"No difference is shown: {text}"
-    return text[0].upper() + text[1:]
+    basis = f"than {found.a} in these {found.trainings} trainings, each compared with itself"
+    these = ""
+    if found.these.low is not None and found.these.high is not None:
+        between = more_or_less_between(math.exp(found.these.low), math.exp(found.these.high))
+        these = f"; {_level(found.options)} for these {between}"
+    like = f"; for trainings like these: {found.like.missing}"
+    if found.like.low is not None and found.like.high is not None:
+        between = more_or_less_between(math.exp(found.like.low), math.exp(found.like.high))
+        p = "" if found.p_adjusted is None else f", {p_text(found.p_adjusted)}"
+        like = f"; for trainings like these {between}{p}"
+    text = f"{change} {basis} ({ratios}{these}{like})"
+    if found.confounded:
+        text += ", but in some of them one group ran before the other"
+    return f"{text[0].upper()}{text[1:]}."
 
 
-def _for_others(ratio: Estimate, alpha: float) -> str:
-    """The interval is of the mean over trainings, the rank test of these ones: told apart."""
-    if ratio.low is None or ratio.high is None:
-        return ""
-    level = f"{100 * (1 - alpha):g} %"
-    bounds = f"{_change(ratio.low)} to {_change(ratio.high)} %"
-    return f"; for other trainings like them the {level} interval of the mean is {bounds}"
+def factor_sentence(found: FactorEffect) -> str:
+    """How a difference depends on a factor, or how the measure goes with it."""
+    effect, name = found.effect, name_of(found.measure)
+    levels = list(found.weights)
+    size = count(effect.n, "block")
+    p = "" if found.p_adjusted is None else f"; {p_text(found.p_adjusted)}"
+    if found.kind == "interaction":
+        assert found.groups is not None
+        a, b = found.groups
+        text = (
+            (
+                f"{b} against {a}: the ratio of {name} is {more_or_less(math.exp(effect.mean))} at "
+                f"{found.factor} {levels[1]} than at {levels[0]}"
+            )
+            .replace(" more at", " larger at")
+            .replace(" less at", " smaller at")
+        )
+        if effect.low is None or effect.high is None:
+            return f"{text[0].upper()}{text[1:]} ({size}, no interval: {effect.missing})."
+        between = more_or_less_between(math.exp(effect.low), math.exp(effect.high))
+        return f"{text[0].upper()}{text[1:]} ({_level(found.options)} {between}; {size}{p})."
+    what = (
+        f"{name[0].upper()}{name[1:]}"
+        if found.groups is None
+        else (f"The ratio of {name}, {found.groups[1]} to {found.groups[0]},")
+    )
+    half = None if effect.low is None or effect.high is None else (effect.high - effect.low) / 2
+    exponent = with_uncertainty(effect.mean, half)[0]
+    doubled = more_or_less(per_doubling(effect.mean))
+    text = f"{what} goes with {found.factor} to the power of {exponent}, {doubled} for its double"
+    if effect.low is None or effect.high is None:
+        return f"{text} ({size}, no interval: {effect.missing})."
+    low, high = (with_uncertainty(edge, half)[0] for edge in (effect.low, effect.high))
+    return f"{text} ({_level(found.options)} of the power {low} to {high}; {size}{p})."
 
 
 def correlation_sentence(found: Correlation) -> str:
     """Whether a measure rises or falls with a hyper-parameter."""
     measure = name_of(found.measure)
-    if found.rho.value is None or found.p is None:
+    if found.rho.value is None or found.p_adjusted is None:
         return f"{measure} against {found.name}: nothing can be said, {found.rho.missing}."
     interval = ""
     if found.rho.low is not None and found.rho.high is not None:
         level = f"{100 * (1 - found.alpha):g} % interval"
         interval = f", {level} {found.rho.low:+.2f} to {found.rho.high:+.2f}"
-    figures = f"Spearman's rho {found.rho.value:+.2f}{interval}; {p_text(found.p)}; {found.n} runs"
-    if found.p > found.alpha:
-        return f"No trend is shown of {measure} with {found.name} ({figures})."
+    family = "" if found.family_size == 1 else f" for {found.family_size} trends"
+    p = f"{p_text(found.p_adjusted)}{family}"
+    figures = f"Spearman's rho {found.rho.value:+.2f}{interval}; {p}; {found.n} runs"
+    if found.p_adjusted > found.alpha:
+        return f"Whether {measure} rises or falls with {found.name} is open ({figures})."
     moves = "rises" if found.rho.value > 0 else "falls"
     return f"{measure[0].upper()}{measure[1:]} {moves} with {found.name} ({figures})."

@@ -2,160 +2,197 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from energyctl.analysis.compare import grouping
-from energyctl.analysis.compare.comparison import (
-    ONE_MACHINE,
-    OTHER_MACHINES,
-    Comparison,
-    Overall,
-    compare,
-    compare_strata,
-    holm,
-)
+from energyctl.analysis.compare import factors, grouping, verdicts
+from energyctl.analysis.compare.comparison import Comparison, compare
 from energyctl.analysis.compare.correlation import Correlation, correlate
+from energyctl.analysis.compare.factors import FactorEffect
 from energyctl.analysis.compare.grouping import Groups
-from energyctl.analysis.compare.sentences import correlation_sentence, overall_sentence, sentence
-from energyctl.analysis.compare.statistics import CompareOptions, Estimate, size_word
+from energyctl.analysis.compare.measures import is_number, unit_of, value_of
+from energyctl.analysis.compare.overall import Overall, overall
+from energyctl.analysis.compare.samples import sample_of
+from energyctl.analysis.compare.sentences import (
+    below,
+    correlation_sentence,
+    factor_sentence,
+    overall_sentence,
+    sentence,
+)
+from energyctl.analysis.compare.statistics import CompareOptions
 from energyctl.errors import SettingsError
 from energyctl.results.tables import Row
 
-SCHEMA = 1
 METER_NOTES = {
-    ONE_MACHINE: "meters on one machine shift both groups alike (calibration, delay, what a source "
-    "states), so only each run's own part counts, less for a mean of many, and what the groups' "
-    "common parts differ by",
-    OTHER_MACHINES: "meters of different machines or cards: what each machine's runs share counts, "
-    "too, and 5 % from card to card, which was not measured here",
+    "one machine": "meters on one machine shift both groups alike (calibration, delay, what a "
+    "source states), so a difference has what these parts differ by, and each run's own",
+    "other machines": "meters of different machines or cards: what each machine's runs share "
+    "counts, too, and 5 % from card to card, which was not measured here",
 }
-ENOUGH = 10
-"""Runs in a group from which on a bootstrap interval holds about as often as it says."""
+PAIRED = "no blocks, but runs of equal values and seed in both groups: they are compared in pairs"
+
+_Figure = TypeVar("_Figure", Comparison, FactorEffect, Overall, Correlation)
 
 
 @dataclass
 class Study:
     """Comparisons by pair of groups, training and measure; the first measure is the main one."""
 
-    settings: CompareOptions
+    options: CompareOptions
     measures: Sequence[str]
     by: str | None = None
+    warm_ups: int = 0
     comparisons: list[Comparison] = field(default_factory=list)
+    factors: list[FactorEffect] = field(default_factory=list)
     overalls: list[Overall] = field(default_factory=list)
     correlations: list[Correlation] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def sentences(self) -> list[str]:
-        """Of the main measure: a sentence on each training, and one on all together."""
-        main = self.measures[0]
-        found = [_named(c.training, sentence(c)) for c in self.comparisons if c.measure == main]
-        found += [_named(c.training, correlation_sentence(c)) for c in self.correlations]
-        return found + [
-            _named("all trainings together", overall_sentence(o))
-            for o in self.overalls
-            if o.measure == main
-        ]
+    def of_main(self) -> list[Comparison]:
+        """Those of the main measure."""
+        return [one for one in self.comparisons if one.measure == self.measures[0]]
 
-    def document(self) -> dict[str, Any]:
-        """As ``compare --json`` prints it: docs/compare.md."""
-        return {
-            "schema": SCHEMA,
-            "settings": asdict(self.settings),
-            "by": self.by,
-            "measures": list(self.measures),
-            "comparisons": [_comparison(one) for one in self.comparisons],
-            "overall": [
-                {**asdict(one), "verdict": one.verdict, "sentence": overall_sentence(one)}
-                for one in self.overalls
-            ],
-            "correlations": [
-                {**asdict(one), "sentence": correlation_sentence(one)} for one in self.correlations
-            ],
-            "notes": self.notes,
-        }
+    def sentences(self) -> list[tuple[str, list[str]]]:
+        """Of the main measure: a sentence on each training, on factors, and on all trainings
+        together, each with the lines that stand right under it."""
+        main = self.measures[0]
+        found = [(_named(c.training, sentence(c)), below(c)) for c in self.of_main()]
+        lone: list[tuple[str | None, str]] = [
+            *((f.training, factor_sentence(f)) for f in self.factors if f.measure == main),
+            *((c.training, correlation_sentence(c)) for c in self.correlations),
+            *(("all trainings", overall_sentence(o)) for o in self.overalls if o.measure == main),
+        ]
+        return [*found, *((_named(training, text), []) for training, text in lone)]
 
 
 def _named(training: str | None, text: str) -> str:
     return text if training is None else f"{training}: {text}"
 
 
-def _comparison(found: Comparison) -> dict[str, Any]:
-    data = asdict(found)
-    data["needed_shares"] = {f"{share:g}": n for share, n in found.needed_shares.items()}
-    return {
-        **data,
-        "delta_size": size_word(found.delta.value or 0.0),
-        "beyond_meters": found.beyond_meters,
-        "verdict": found.verdict,
-        "sentence": sentence(found),
-    }
-
-
 def compare_groups(
-    found: Groups, measures: Sequence[str], settings: CompareOptions, by: str | None
+    found: Groups, measures: Sequence[str], options: CompareOptions, by: str | None
 ) -> Study:
     """The first group against each other one. Raises SettingsError where nothing is in both."""
-    study = Study(settings, measures, by, notes=list(found.notes))
+    study = Study(options, measures, by, found.warm_ups, notes=list(found.notes))
     base, *others = found.rows
-    for other in others:
-        study.notes += grouping.confounders(found.rows[base], found.rows[other], by)
-        for measure in measures:
-            pairs, notes = grouping.pairs(found, base, other, measure, by)
+    for measure in measures:
+        for other in others:
+            sides, notes = grouping.sides(found, base, other, measure, by)
             study.notes += notes
-            study.comparisons += [
-                compare(a, b, measure, grouping.unit_of(measure), settings, training)
-                for training, a, b in pairs
+            compared = [
+                compare(sample_of(a, b, measure, by), measure, unit_of(measure), options, by, of)
+                for of, a, b in sides
             ]
-            overall = compare_strata([(a, b) for _, a, b in pairs], measure, settings)
-            if overall is not None:
-                study.overalls.append(overall)
+            study.comparisons += compared
+            study.factors += [effect for one in compared for effect in factors.interactions(one)]
+            together = overall(compared, options)
+            study.overalls += [] if together is None else [together]
+        study.factors += _trends(study, measure, by)
     if not study.comparisons:
         lacking = [note for note in study.notes if isinstance(note, grouping.LeftOut)]
         why = "; ".join(dict.fromkeys(lacking or study.notes)) or "no run has these figures"
         raise SettingsError(f"nothing can be compared: {why}")
-    # Holm's correction is over the comparisons of each measure.
-    by_measure = [[c for c in study.comparisons if c.measure == measure] for measure in measures]
-    study.comparisons = [c for comparisons in by_measure for c in holm(comparisons)]
-    if any(c.ratio.low is not None and min(c.a.n, c.b.n) < ENOUGH for c in study.comparisons):
-        study.notes.append(
-            f"bootstrap intervals from fewer than {ENOUGH} runs in a group are too narrow: "
-            "of 95 % ones about 9 in 10 hold the truth"
-        )
-    study.notes += _meter_notes(study)
-    study.notes += [f"no interval: {c.ratio.missing}" for c in study.comparisons if _bare(c.ratio)]
+    _correct(study)
+    study.notes += _notes(study)
     study.notes = list(dict.fromkeys(study.notes))
     return study
 
 
-def _meter_notes(study: Study) -> list[str]:
-    methods = [c.meter_method for c in study.comparisons]
-    return [METER_NOTES[method] for method in methods if method in METER_NOTES]
+def _trends(study: Study, measure: str, by: str | None) -> list[FactorEffect]:
+    """Over the levels of a factor that the groups are."""
+    if by is None:
+        return []
+    own = [one for one in study.comparisons if one.measure == measure]
+    trainings = dict.fromkeys(one.training for one in own)
+    trends = [factors.trend(by, [o for o in own if o.training == name]) for name in trainings]
+    return [one for one in trends if one is not None]
 
 
-def _bare(estimate: Estimate) -> bool:
-    """A figure without an interval, for a reason."""
-    return estimate.value is not None and estimate.missing is not None
+def _correct(study: Study) -> None:
+    """Holm's correction, over the families of each measure: comparisons with interactions, trends,
+    and lines on all trainings."""
+    for measure in study.measures:
+        contrasts = [one for one in study.comparisons if one.measure == measure]
+        factorial = [one for one in study.factors if one.measure == measure]
+        interactions = [one for one in factorial if one.groups is not None]
+        family: list[Comparison | FactorEffect] = [*contrasts, *interactions]
+        size = len(family)
+        of = dict(
+            zip(map(id, family), verdicts.holm([one.p_adjusted for one in family]), strict=True)
+        )
+        of_trends = _holm([one for one in factorial if one.groups is None])
+        study.factors = [
+            replace(one, p_adjusted=of[id(one)], family_size=size)
+            if id(one) in of
+            else of_trends.get(id(one), one)
+            for one in study.factors
+        ]
+        margins = _margins(contrasts, study.options)
+        study.comparisons = [
+            replace(one, p_adjusted=of[id(one)], family_size=size, margins=margins.get(id(one)))
+            if id(one) in of
+            else one
+            for one in study.comparisons
+        ]
+        lines = _holm([one for one in study.overalls if one.measure == measure])
+        study.overalls = [lines.get(id(one), one) for one in study.overalls]
+
+
+def _margins(
+    comparisons: Sequence[Comparison], options: CompareOptions
+) -> dict[int, verdicts.MarginPs]:
+    """By comparison; only of those that have a ratio."""
+    if options.margin is None:
+        return {}
+    of = {id(one): one.ratio for one in comparisons if one.ratio is not None}
+    found = verdicts.holm_margins(list(of.values()), math.log1p(options.margin))
+    return dict(zip(of, found, strict=True))
+
+
+def _holm(family: Sequence[_Figure]) -> dict[int, _Figure]:
+    """Each with its corrected p, by what it was."""
+    adjusted = verdicts.holm([one.p_adjusted for one in family])
+    return {
+        id(one): replace(one, p_adjusted=p, family_size=len(family))
+        for one, p in zip(family, adjusted, strict=True)
+    }
+
+
+def _notes(study: Study) -> list[str]:
+    methods = [one.meter.method for one in study.comparisons if one.meter is not None]
+    lines = [METER_NOTES[method] for method in methods if method in METER_NOTES]
+    for one in study.comparisons:
+        lines += one.sample.notes
+        if one.sample.left_out:
+            names = ", ".join(one.sample.left_out)
+            lines.append(f"left out, since a run of it is missing: {names}")
+        if one.sample.design == "pairs of equal values":
+            lines.append(PAIRED)
+    return lines
 
 
 def correlate_rows(
-    rows: Sequence[Row], name: str, measures: Sequence[str], settings: CompareOptions
+    rows: Sequence[Row], name: str, measures: Sequence[str], options: CompareOptions
 ) -> Study:
     """Each measure against a number of many values, for each training."""
-    study = Study(settings, measures, name)
+    study = Study(options, measures, name)
     for measure in measures:
         strata: dict[str, list[Row]] = {}
         for row in rows:
-            if row.get(measure) is not None and grouping.value_of(row, name) is not None:
+            if is_number(row.get(measure)) and value_of(row, name) is not None:
                 strata.setdefault(_stratum(row, name), []).append(row)
+        found = []
         for training, inside in strata.items():
-            xs = [float(grouping.value_of(row, name)) for row in inside]
+            xs = [float(value_of(row, name)) for row in inside]
             ys = [float(row[measure]) for row in inside]
-            study.correlations.append(correlate(xs, ys, name, measure, settings, training))
+            found.append(correlate(xs, ys, name, measure, options, training))
+        study.correlations += _holm(found).values()
     if not study.correlations:
         raise SettingsError(f"nothing can be compared: no run has {name} and these figures")
-    many = {grouping.value_of(row, name) for row in rows} - {None}
+    many = {value_of(row, name) for row in rows} - {None}
     study.notes.append(
         f"{name} has {len(many)} values in {len(rows)} runs: a trend is looked for, not groups"
     )
@@ -164,5 +201,5 @@ def correlate_rows(
 
 def _stratum(row: Row, name: str) -> str:
     """Runs under several conditions are not of one trend."""
-    where = grouping.value_of(row, "condition")
+    where = value_of(row, "condition")
     return f"{grouping.label(row)}, {where}" if name != "background" else grouping.label(row)

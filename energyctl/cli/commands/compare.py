@@ -18,13 +18,7 @@ if TYPE_CHECKING:
     from energyctl.results.tables import Row
 
 
-CONDITIONS = ("background", "condition", "mode")
-"""Groups by these are conditions of blocks, where there are blocks."""
-
-IN_BLOCKS = (
-    "these runs stand in blocks of equal values: `energyctl attribute` takes each beside a "
-    "background with its partner alone, so that no spread of values is in the difference"
-)
+ATTRIBUTE = "what doing both together saves or costs, and what the load loses: energyctl attribute"
 
 
 def _where(
@@ -36,6 +30,20 @@ def _where(
         if not sign or not name:
             raise click.BadParameter(f"{name!r}: write NAME=VALUE", context, parameter)
     return [(name, text) for name, _, text in pairs]
+
+
+def _share(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """``5%``, ``5 %`` and ``0.05`` are the same."""
+    if value is None:
+        return None
+    text = value.strip()
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise click.BadParameter(f"{value!r}: write a share like 5%", context, parameter)
+    return share
 
 
 @click.command()
@@ -65,9 +73,17 @@ def _where(
     show_default=True,
     help="Confidence of the intervals; p is held against 1 less it.",
 )
+@click.option(
+    "--margin",
+    metavar="SHARE",
+    callback=_share,
+    help="Say whether the difference is more than this, as 5%.",
+)
 @options.seed
 @options.as_json
-@click.option("--latex", "as_latex", is_flag=True, help="Print a booktabs table for a paper.")
+@click.option("--latex", "as_latex", is_flag=True, help="Print a booktabs table, for a column.")
+@click.option("--wide", is_flag=True, help="With --latex: for the width of a page.")
+@click.option("--methods", is_flag=True, help="Print a paragraph of methods for a paper.")
 @click.pass_obj
 def compare(
     workspace: Workspace,
@@ -78,21 +94,26 @@ def compare(
     names: tuple[str, ...],
     per: str | None,
     confidence: float,
+    margin: float | None,
     seed: int | None,
     as_json: bool,
     as_latex: bool,
+    wide: bool,
+    methods: bool,
 ) -> int:
     """Compare campaigns, or groups of runs, by statistics.
 
-    It shows difference, interval, rank test and effect size. A and B are folders of results or
-    result files. With --by, the groups are made of all RESULTS (default: the results folder): by
-    background (alone, or beside one), model, mode, campaign, or any hyper-parameter. Runs of one
-    training are compared with each other only. What is drawn at random is drawn with seed 0, if
-    not with --seed. docs/compare.md says what each figure means.
+    It shows by how much they differ, with an interval, and what may be said. A and B are folders
+    of results or result files. With --by, the groups are made of all RESULTS (default: the results
+    folder): by condition, background (alone, or beside one), model, campaign, or any
+    hyper-parameter. Runs of one training are compared with each other only: block by block where
+    they stand in blocks. docs/compare.md says what each figure means.
     """
 
-    if as_json and as_latex:
-        raise click.UsageError("--json and --latex are two outputs: choose one")
+    if as_json + as_latex + methods > 1:
+        raise click.UsageError("--json, --latex and --methods are outputs: choose one")
+    if wide and not as_latex:
+        raise click.UsageError("--wide goes with --latex")
     if by is None and len(results) != 2:
         raise click.UsageError("name two groups of results, A and B, or make them with --by NAME")
     if by is None and base is not None:
@@ -111,14 +132,17 @@ def compare(
             sides = groups.rows.items()
             groups.rows = {n: comparing.divided(side, measures, per)[0] for n, side in sides}
         measures = divided
-    settings = comparing.CompareOptions(confidence, seed or 0)
+    settings = comparing.CompareOptions(confidence, margin, seed or 0)
     if groups is None:
         study = comparing.correlate_rows(rows, by, measures, settings)
     else:
         study = comparing.compare_groups(groups, measures, settings, by)
-    if by in CONDITIONS and any(row.get("block") is not None for row in rows):
-        study.notes.append(IN_BLOCKS)
-    _print(study, as_json, as_latex)
+    if by in comparing.OF_CONDITIONS and any(row.get("block") is not None for row in rows):
+        study.notes.append(ATTRIBUTE)
+    if methods:
+        click.echo(comparing.methods_text(study))
+    else:
+        _print(study, as_json, as_latex, wide)
     return int(bool(problems))
 
 
@@ -143,22 +167,15 @@ def _groups(
     """The groups, None for a trend; and all runs that are in question."""
     comparing = _library()
     if by is None:
-        sides, notes = [], []
-        for name in results:
-            side, more = comparing.usable(_rows(workspace, [name], problems))
-            sides.append(comparing.filtered(side, where))
-            notes += [f"{name}: {line}" for line in more]
+        sides = [comparing.filtered(_rows(workspace, [name], problems), where) for name in results]
         a, b = (Path(name).name or name for name in results)
         groups = comparing.two_groups(sides[0], sides[1], (a, b))
-        groups.notes.extend(notes)
-        return groups, [*sides[0], *sides[1]]
-    rows, notes = comparing.usable(_rows(workspace, results, problems))
-    rows = comparing.filtered(rows, where)
+        return groups, [row for side in groups.rows.values() for row in side]
+    rows = comparing.filtered(_rows(workspace, results, problems), where)
     groups = comparing.by_name(rows, by)
     if groups is None:
-        return None, rows
-    groups.notes.extend(notes)
-    return comparing.based_on(groups, base), rows
+        return None, comparing.usable(rows)[0]
+    return comparing.based_on(groups, base), [row for side in groups.rows.values() for row in side]
 
 
 def _rows(workspace: Workspace, names: Sequence[str], problems: list[str]) -> list[Row]:
@@ -169,14 +186,15 @@ def _rows(workspace: Workspace, names: Sequence[str], problems: list[str]) -> li
     return [run.row for run in runs]
 
 
-def _print(study: Study, as_json: bool, as_latex: bool) -> None:
-    from energyctl.cli.output.compare import latex, show
-
+def _print(study: Study, as_json: bool, as_latex: bool, wide: bool) -> None:
     if as_json:
-        click.echo(json_text(study.document()))
+        click.echo(json_text(_library().document(study)))
     elif as_latex:
-        click.echo(latex(study))
+        from energyctl.cli.output.compare_latex import latex
+
+        click.echo(latex(study, wide=wide))
     else:
+        from energyctl.cli.output.compare import show
         from energyctl.cli.output.console import make_console
 
         show(study, make_console())

@@ -1,16 +1,21 @@
-"""What ``energyctl compare`` shows: tables for people, and booktabs tables for papers."""
+"""What ``energyctl compare`` shows on a terminal: tables, then what they say."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from energyctl.analysis import compare
 from energyctl.cli.output.console import LineConsole, make_table
-from energyctl.text import ENERGY_UNITS, count, energy_unit, with_uncertainty
+from energyctl.text import ENERGY_UNITS, count, energy_unit, number, with_uncertainty
+
+ROOMY = 100
+"""Columns of a terminal from which on a table has all of its figures."""
 
 
 def show(study: compare.Study, console: LineConsole) -> None:
@@ -19,53 +24,85 @@ def show(study: compare.Study, console: LineConsole) -> None:
     for one in study.comparisons:
         tables.setdefault((one.training, one.a.name, one.b.name), []).append(one)
     for rows in tables.values():
-        console.print(_comparison_table(rows))
+        console.print(_comparison_table(rows, console.width))
+        console.print(_caption(rows), style="dim")
     if study.correlations:
         console.print(_correlation_table(study.correlations))
-    for line in study.sentences():
-        console.print(line)
+    for sentence, below in study.sentences():
+        console.print(sentence)
+        for line in below:
+            console.print(f"  {line}")
     if study.notes:
         console.print()
     for line in study.notes:
         console.print(f"note: {line}", style="dim")
 
 
-def _comparison_table(rows: list[compare.Comparison]) -> Table:
+def _comparison_table(rows: list[compare.Comparison], width: int) -> Table:
+    """Where it is narrow, without the count of blocks in which it was more."""
     first = rows[0]
+    limit, more = first.options.margin is not None, bool(first.sample.blocks) and width >= ROOMY
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", title_style="bold")
-    table.title = f"{first.training or 'all'}: {first.b.name} against {first.a.name}"
+    table.title = f"{first.training or 'all'}: {first.b.name} against {first.a.name}, {size(first)}"
     table.add_column("", overflow="fold")
     for side in (first.a, first.b):
-        head = f"{side.name}\n{count(side.n, 'run')}, mean ± SD"
-        table.add_column(head, justify="right", overflow="fold")
-    level = f"{100 * (1 - first.alpha):g} % interval"
-    table.add_column(f"difference\n{level}", justify="right", min_width=10)
-    table.add_column(f"ratio\n{level}", justify="right")
+        table.add_column(Text(f"{side.name}\nmean"), justify="right", overflow="fold")
+    level = f"{100 * first.options.confidence:g} % interval"
+    table.add_column(Text(f"B ÷ A − 1\n{level}"), justify="right", no_wrap=True)
+    if limit:
+        table.add_column("at most", justify="right", no_wrap=True)
+    if more:
+        table.add_column("more in", justify="right", no_wrap=True)
     table.add_column("p", justify="right", no_wrap=True)
-    table.add_column("delta", justify="right", no_wrap=True)
+    table.add_column("verdict", min_width=len("confounded"))
     for one in rows:
-        scale = _scale(one.unit, rows)
-        table.add_row(
+        scale = scale_of(one.unit, rows)
+        cells: list[str | Text] = [
             compare.name_of(one.measure),
-            _mean(one.a, scale, first.a.n),
-            _mean(one.b, scale, first.b.n),
-            _difference(one.difference, scale),
-            _interval(one.ratio, "{:.3f}"),
-            "too few" if one.verdict == "too few" else _p(one.p_adjusted),
-            f"{one.delta.value:+.2f}",
-        )
+            *(mean(side, scale, first) for side in (one.a, one.b)),
+            Text(_change(one, scale)),
+        ]
+        if limit:
+            cells.append(at_most(one))
+        if more:
+            cells.append(f"{one.more_in} of {one.found.n}")
+        table.add_row(*cells, p_of(one.p_adjusted), one.verdict)
     return table
 
 
-def _mean(side: compare.Summary, scale: Scale, usual: int) -> str:
-    text = f"{' ± '.join(_figures(side, scale))} {scale.unit}".strip()
-    return text if side.n == usual else f"{text} (n = {side.n})"
+def _caption(rows: list[compare.Comparison]) -> str:
+    """What the figures are."""
+    means = "Geometric means" if all(one.ratio is not None for one in rows) else "Means"
+    family = rows[0].family_size
+    holm = "" if family == 1 else f", p corrected for {family} comparisons (Holm)"
+    meters = meters_text(rows[0])
+    return f"{means}; intervals by Student's t of the {counted(rows[0])}{holm}{meters}"
 
 
-def _figures(side: compare.Summary, scale: Scale) -> tuple[str, ...]:
-    """Mean and, where known, standard deviation."""
-    spread = None if side.sd is None else side.sd / scale.factor
-    return with_uncertainty(side.mean / scale.factor, spread)
+def size(found: compare.Comparison) -> str:
+    """``8 blocks``, ``5 against 6 runs``."""
+    if not found.sample.blocks:
+        return f"{found.a.n} against {found.b.n} runs"
+    blocks = found.sample.design == "blocks"
+    return count(found.found.n, "block" if blocks else "pair of equal values").replace(
+        "valuess", "values"
+    )
+
+
+def counted(found: compare.Comparison) -> str:
+    """What the intervals are of."""
+    if found.sample.blocks:
+        return "blocks' log ratios" if found.ratio is not None else "blocks' differences"
+    return "runs' logarithms (Welch)" if found.ratio is not None else "runs (Welch)"
+
+
+def meters_text(found: compare.Comparison) -> str:
+    """``; meters: within 0.05 %``, of the main measure."""
+    if found.meter is None or found.a.mean <= 0:
+        return ""
+    share = found.meter.share
+    share = found.meter.whole / found.a.mean if share is None else share
+    return f"; meters: within {number(100 * share, 2)} %"
 
 
 class Scale(NamedTuple):
@@ -75,7 +112,7 @@ class Scale(NamedTuple):
     factor: float
 
 
-def _scale(unit: str, comparisons: Iterable[compare.Comparison]) -> Scale:
+def scale_of(unit: str, comparisons: Iterable[compare.Comparison]) -> Scale:
     """One for both sides of all comparisons in that unit."""
     means = [side.mean for one in comparisons if one.unit == unit for side in (one.a, one.b)]
     if unit == "J":
@@ -85,29 +122,62 @@ def _scale(unit: str, comparisons: Iterable[compare.Comparison]) -> Scale:
     return Scale("h", 3600.0) if hours else Scale(unit, 1.0)
 
 
-def _p(p: float) -> str:
-    return compare.p_text(p).removeprefix("p ").removeprefix("= ")
+def mean(side: compare.Summary, scale: Scale, usual: compare.Comparison) -> str:
+    """The geometric one where there is one, with its unit."""
+    text = f"{mean_figure(side, scale)} {scale.unit}".strip()
+    return text if side.n in (usual.a.n, usual.b.n) else f"{text} (n = {side.n})"
 
 
-def _interval(estimate: compare.Estimate, form: str) -> str:
-    if estimate.value is None:
+def mean_figure(side: compare.Summary, scale: Scale) -> str:
+    value = side.mean if side.geometric_mean is None else side.geometric_mean
+    return number(value / scale.factor)
+
+
+def p_of(p: float | None) -> str:
+    return "–" if p is None else compare.p_text(p).removeprefix("p ").removeprefix("= ")
+
+
+def at_most(found: compare.Comparison) -> str:
+    if found.ratio is None or found.ratio.at_most is None:
         return "–"
-    bounds = _bounds(estimate, form)
-    return form.format(estimate.value) + (f"\n{' … '.join(bounds)}" if bounds else "")
+    return _percent(found.ratio.at_most, _half(found.ratio))
 
 
-def _bounds(estimate: compare.Estimate, form: str) -> list[str]:
-    """Both ends of its interval; none where one is not known."""
-    bounds = [value for value in (estimate.low, estimate.high) if value is not None]
-    return [form.format(value) for value in bounds] if len(bounds) == 2 else []
+def change(found: compare.Effect) -> list[str]:
+    """Of a log ratio, in per cent: value, and both ends of its interval where it has one."""
+    if found.low is None or found.high is None:
+        return [_percent(found.mean, None)]
+    return [_percent(one, _half(found)) for one in (found.mean, found.low, found.high)]
 
 
-def _difference(estimate: compare.Estimate, scale: Scale) -> str:
+def _half(found: compare.Effect) -> float | None:
+    """Of the interval of a ratio, in per cent."""
+    if found.low is None or found.high is None:
+        return None
+    return 100 * (math.exp(found.high) - math.exp(found.low)) / 2
+
+
+def _percent(log_ratio: float, half: float | None) -> str:
+    share = 100 * math.expm1(log_ratio)
+    if half is None:
+        return f"{share:+.2g} %"
+    return f"{_signed(with_uncertainty(share, half)[0])} %"
+
+
+def _change(found: compare.Comparison, scale: Scale) -> str:
+    if found.ratio is not None:
+        value, *edges = change(found.ratio)
+    else:
+        value, *edges = difference(found.difference, scale)
+    return value + (f"\n{' … '.join(edge.removesuffix(' %') for edge in edges)}" if edges else "")
+
+
+def difference(found: compare.Effect, scale: Scale) -> list[str]:
     """In one unit with its interval, to the place of the second digit of the interval's half."""
-    known = [v for v in (estimate.value, estimate.low, estimate.high) if v is not None]
+    known = [v for v in (found.mean, found.low, found.high) if v is not None]
     half = None if len(known) < 3 else (known[2] - known[1]) / 2 / scale.factor
     value, *edges = (_signed(with_uncertainty(v / scale.factor, half)[0]) for v in known)
-    return f"{value} {scale.unit}".strip() + (f"\n{' … '.join(edges)}" if edges else "")
+    return [f"{value} {scale.unit}".strip(), *edges]
 
 
 def _signed(text: str) -> str:
@@ -119,102 +189,15 @@ def _correlation_table(rows: Iterable[compare.Correlation]) -> Table:
     table = make_table("training", "", *figures, figures=figures)
     for one in rows:
         pair = f"{compare.name_of(one.measure)} against {one.name}"
-        p = "–" if one.p is None else _p(one.p)
-        table.add_row(one.training or "all", pair, str(one.n), _interval(one.rho, "{:+.2f}"), p)
+        rho = rho_text(one.rho, "\n{} … {}")
+        table.add_row(one.training or "all", pair, str(one.n), Text(rho), p_of(one.p_adjusted))
     return table
 
 
-# -- LaTeX ---------------------------------------------------------------------------------------
-
-_NEEDS = "% needs \\usepackage{booktabs}"
-_SPECIAL = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
-}  # fmt: skip
-
-
-def escaped(text: str) -> str:
-    """*text* as LaTeX sets it, character by character; control characters become spaces."""
-    return "".join(_SPECIAL.get(c, c if c.isprintable() else " ") for c in text)
-
-
-def latex(study: compare.Study) -> str:
-    """A booktabs table of the main measure: a row for each training and pair of groups."""
-    main = study.measures[0]
-    if study.correlations:
-        return _latex_correlations(study)
-    rows = [one for one in study.comparisons if one.measure == main]
-    level = f"{100 * study.settings.confidence:g}\\,\\%"
-    scale = _scale(rows[0].unit if rows else "", rows)
-    mean = "mean $\\pm$ SD" + (f" ({escaped(scale.unit)})" if scale.unit else "")
-    lines = [
-        f"Training & $n$ & A, {mean} & B, {mean} & $B/A$ ({level} interval) & $p$ & "
-        "Cliff's $\\delta$ \\\\",
-        "\\midrule",
-    ]
-    groups = None
-    for one in rows:
-        if (one.a.name, one.b.name) != groups:
-            groups = (one.a.name, one.b.name)
-            text = f"A: {escaped(groups[0])}; B: {escaped(groups[1])}"
-            lines.append(f"\\multicolumn{{7}}{{l}}{{\\emph{{{text}}}}} \\\\")
-        cells = (
-            escaped(one.training or "all"),
-            f"{one.a.n} / {one.b.n}",
-            _latex_mean(one.a, scale),
-            _latex_mean(one.b, scale),
-            _latex_interval(one.ratio, "{:.3f}"),
-            "too few" if one.verdict == "too few" else _latex_p(one.p_adjusted),
-            f"${one.delta.value:+.2f}$",
-        )
-        lines.append(" & ".join(cells) + " \\\\")
-    for overall in study.overalls:
-        if overall.measure == main:
-            ratio = _latex_interval(overall.ratio, "{:.3f}")
-            p = "too few" if overall.verdict == "too few" else _latex_p(overall.p)
-            name = f"All {overall.trainings} (geometric mean)"
-            lines += ["\\midrule", f"{name} & & & & {ratio} & {p} & \\\\"]
-    needs = f"{_NEEDS}; SD: standard deviation of runs; {_plain(compare.name_of(main))}"
-    return "\n".join([needs, *_notes(study), *_tabular("lrrrrrr", lines)])
-
-
-def _tabular(columns: str, lines: Sequence[str]) -> list[str]:
-    begin, end = f"\\begin{{tabular}}{{{columns}}}", "\\end{tabular}"
-    return [begin, "\\toprule", *lines, "\\bottomrule", end]
-
-
-def _notes(study: compare.Study) -> list[str]:
-    """As comments: a table that is pasted elsewhere keeps what its figures leave out."""
-    return [f"% note: {_plain(line)}" for line in study.notes]
-
-
-def _latex_correlations(study: compare.Study) -> str:
-    lines = ["Training & $n$ & Spearman's $\\rho$ & $p$ \\\\", "\\midrule"]
-    for one in study.correlations:
-        if one.measure != study.measures[0]:
-            continue
-        p = "--" if one.p is None else _latex_p(one.p)
-        rho = _latex_interval(one.rho, "{:+.2f}")
-        lines.append(f"{escaped(one.training or 'all')} & {one.n} & {rho} & {p} \\\\")
-    return "\n".join([*_notes(study), _NEEDS, *_tabular("lrrr", lines)])
-
-
-def _plain(text: str) -> str:
-    """For a comment: nothing may end its line."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def _latex_mean(side: compare.Summary, scale: Scale) -> str:
-    return "$" + " \\pm ".join(_figures(side, scale)) + "$"
-
-
-def _latex_interval(estimate: compare.Estimate, form: str) -> str:
-    if estimate.value is None:
-        return "--"
-    bounds = _bounds(estimate, form)
-    return f"${form.format(estimate.value)}$" + (f" ($[{', '.join(bounds)}]$)" if bounds else "")
-
-
-def _latex_p(p: float) -> str:
-    return "$<0.0001$" if p < 0.0001 else f"${p:.2g}$"
+def rho_text(rho: compare.Estimate, interval: str) -> str:
+    """*interval*: how both ends of it are written."""
+    if rho.value is None:
+        return "–"
+    if rho.low is None or rho.high is None:
+        return f"{rho.value:+.2f}"
+    return f"{rho.value:+.2f}" + interval.format(f"{rho.low:+.2f}", f"{rho.high:+.2f}")

@@ -1,0 +1,179 @@
+"""What else differs between two groups, or is odd in one: said right under the comparison. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from energyctl.analysis.compare.contrasts import Effect
+from energyctl.analysis.compare.grouping import Side
+from energyctl.analysis.compare.measures import KINDS, text_of
+from energyctl.analysis.compare.samples import Sample
+from energyctl.results.tables import Row
+from energyctl.text import number, percent
+
+SURROUNDINGS = {
+    "node": "machines",
+    "gpus": "GPUs",
+    "gpu_uuids": "cards",
+    "gpu_driver": "GPU drivers",
+    "gpu_power_limit_watts": "GPU power limits (W)",
+    "governors": "CPU governors",
+    "imported": "origins (imported: true, false)",
+}
+"""What makes runs differ by itself → its name in words."""
+PRESENT = 0.99
+"""Coverage below which a run has a warning."""
+FAILED_APART = 2
+"""So many more failures of one group than of the other may select which runs are compared."""
+
+
+def caveats(sample: Sample, measure: str, by: str | None) -> list[str]:
+    """A line each; of independent runs with :func:`drawn_anew` before them."""
+    a, b = sample.a, sample.b
+    lines = [_different(word, name, a, b) for name, word in SURROUNDINGS.items() if name != by]
+    lines += [_pooled(side, by) for side in (a, b)]
+    lines += [_absent(side) for side in (a, b)]
+    if measure.startswith(("total_", *(f"{kind}_joules" for kind in KINDS))):
+        lines.append(_estimated(a, b))
+    lines.append(_failures(a, b))
+    lines += _throttled(a, b)
+    lines += _fixed(a, b, by)
+    lines.append(_one_order(sample))
+    return [line for line in lines if line is not None]
+
+
+def drawn(sample: Sample, by: str | None) -> list[str]:
+    """Parameters whose values are of single runs, though both groups could have had the same."""
+    if sample.design != "independent runs":
+        return []
+    rows = [*sample.a.rows, *sample.b.rows]
+    names = sorted({name for row in rows for name in row if name.startswith("hyperparam_")})
+    short = [name.removeprefix("hyperparam_") for name in names if _many_values(rows, name)]
+    return [name for name in short if name != by]
+
+
+def drawn_anew(names: Sequence[str], found: Effect | None) -> str:
+    """found: the effect on logarithms, whose interval is what chance alone makes of it."""
+    alone = ""
+    if found is not None and found.low is not None and found.high is not None:
+        factor = math.exp((found.high - found.low) / 2)
+        much = f"a factor of {number(factor, 2)}" if factor >= 2 else percent(factor - 1)
+        alone = f": by chance alone up to {much} (95 %)"
+    return (
+        f"values were drawn anew in each group ({', '.join(names)}){alone}; `conditions` in the "
+        "settings file runs both with the same values"
+    )
+
+
+def _different(word: str, name: str, a: Side, b: Side) -> str | None:
+    first, second = (
+        {text_of(row.get(name)) for row in side.rows if name != "imported" or row.get(name)}
+        for side in (a, b)
+    )
+    if name == "imported":
+        if bool(first) == bool(second):
+            return None
+        old = a.name if first else b.name
+        return f"the runs of {old} are old recordings, those of the other were metered by energyctl"
+    if first == second:
+        return None
+    return f"of different {word}: {_listed(first)} against {_listed(second)}"
+
+
+def _pooled(side: Side, by: str | None) -> str | None:
+    """Several conditions in one group."""
+    conditions = Counter(str(row.get("condition")) for row in side.rows)
+    if by == "condition" or len(conditions) < 2:
+        return None
+    several = ", ".join(f"{name} ({n})" for name, n in sorted(conditions.items()))
+    return f"{side.name} has runs of several conditions, taken together: {several}"
+
+
+def _absent(side: Side) -> str | None:
+    """A background that was away a part of the time."""
+    shares = [
+        row["background_min_coverage"]
+        for row in side.rows
+        if row.get("background_min_coverage") is not None
+    ]
+    away = [share for share in shares if share < PRESENT]
+    if not away:
+        return None
+    return (
+        f"the background of {side.name} was there for less than {PRESENT:.0%} of the training in "
+        f"{len(away)} of {len(side.rows)} runs, in one for {percent(min(away), 0)}"
+    ).replace("99%", "99 %")
+
+
+def _estimated(a: Side, b: Side) -> str | None:
+    counts = [sum(row.get("energy_measured") is False for row in side.rows) for side in (a, b)]
+    if not any(counts):
+        return None
+    if counts == [len(a.rows), len(b.rows)]:
+        return "all energies are estimates, in part: their error need not be alike in both"
+    each = " and ".join(
+        f"{n} of {len(side.rows)} of {side.name}" for n, side in zip(counts, (a, b), strict=True)
+    )
+    return f"estimates stand beside measurements: {each} are estimates, in part"
+
+
+def _failures(a: Side, b: Side) -> str | None:
+    if abs(len(a.failed) - len(b.failed)) < FAILED_APART:
+        return None
+    each = ", ".join(
+        f"{side.name} {len(side.failed)} of {len(side.failed) + len(side.rows)}" for side in (a, b)
+    )
+    return f"runs that failed are not in this figure: {each}"
+
+
+def _throttled(a: Side, b: Side) -> list[str]:
+    """A line for each cause that held down more of one group's runs than of the other's."""
+    first, second = (
+        [set(str(r["throttled_by"]).split("; ")) for r in side.rows if r.get("throttled_by")]
+        for side in (a, b)
+    )
+    notes = []
+    for cause in sorted(set().union(*first, *second) - {"nothing"}) if first and second else ():
+        of_a, of_b = (sum(cause in causes for causes in side) for side in (first, second))
+        if of_a * len(second) != of_b * len(first):
+            notes.append(
+                f"not throttled alike ({cause}): {of_a} of {len(first)} runs against {of_b} of "
+                f"{len(second)}; a part of the difference may come from that"
+            )
+    return notes
+
+
+def _fixed(a: Side, b: Side, by: str | None) -> list[str]:
+    """Hyper-parameters that are one value in each group, and not the same."""
+    names = {n for side in (a, b) for row in side.rows for n in row if n.startswith("hyperparam_")}
+    lines = []
+    for name in sorted(names):
+        short = name.removeprefix("hyperparam_")
+        first, second = ({text_of(row.get(name)) for row in side.rows} for side in (a, b))
+        if short != by and len(first) == len(second) == 1 and first != second:
+            lines.append(f"{short} differs, too: {_listed(first)} against {_listed(second)}")
+    return lines
+
+
+def _one_order(sample: Sample) -> str | None:
+    seconds = {block.second for block in sample.blocks}
+    if len(sample.blocks) < 2 or len(seconds) > 1 or 0 in seconds:
+        return None
+    first = sample.a.name if seconds == {1} else sample.b.name
+    what = "block" if sample.design == "blocks" else "pair"
+    return (
+        f"{first} ran first in every {what}: a steady drift is a part of the difference "
+        '(`"order": "blocks"` balances it)'
+    )
+
+
+def _many_values(rows: Sequence[Row], name: str) -> bool:
+    """Whether values of that column are of single runs, as drawn ones are."""
+    known = [row[name] for row in rows if row.get(name) is not None]
+    return len(set(map(text_of, known))) > max(2, len(known) // 2)
+
+
+def _listed(texts: set[str]) -> str:
+    return ", ".join(sorted(texts))

@@ -1,0 +1,249 @@
+"""Two groups' runs of one training as blocks, as pairs of equal values, or as independent runs.
+
+Pure. A block is one set of values and one training seed, run once under each condition: what
+differs within it is what is compared. With a grid a block is a repetition with all of its cells,
+so that each repetition gives one value; where only one is complete, each cell of it is a block.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Literal
+
+from energyctl.analysis.compare.grouping import Side
+from energyctl.analysis.compare.measures import text_of, value_of
+from energyctl.results.tables import Row
+
+Design = Literal["blocks", "pairs of equal values", "independent runs"]
+OF_CONDITIONS = ("background", "condition", "mode")
+"""Groups by these differ by the condition, not by a factor of the grid."""
+
+Cell = tuple[tuple[str, str], ...]
+"""Names and values of the factors that a run stands at, beside what the groups differ by."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block, or a pair: the measure by cell in either group; `started` of its first run (Unix
+    seconds). second: +1 where the other group ran second, -1 where it ran first; 0: neither.
+    runs: their experiment ids."""
+
+    name: str
+    runs: Sequence[str]
+    cells: Mapping[Cell, tuple[float, float]]
+    started: float | None
+    second: int
+
+    @property
+    def values(self) -> tuple[float, float]:
+        """Means over the cells, of either group."""
+        return fmean(a for a, _ in self.cells.values()), fmean(b for _, b in self.cells.values())
+
+    @property
+    def difference(self) -> float:
+        a, b = self.values
+        return b - a
+
+    def log_ratio(self) -> float:
+        """Mean over the cells of the logarithm of B over A; all values are above 0."""
+        return fmean(self.log_ratios().values())
+
+    def log_ratios(self) -> dict[Cell, float]:
+        return {cell: math.log(b) - math.log(a) for cell, (a, b) in self.cells.items()}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The two groups, less what is left out; blocks: none of independent runs. left_out: the names
+    of blocks that lack a run."""
+
+    design: Design
+    a: Side
+    b: Side
+    blocks: Sequence[Block] = ()
+    left_out: Sequence[str] = ()
+    notes: Sequence[str] = field(default=())
+
+
+def sample_of(a: Side, b: Side, measure: str, by: str | None) -> Sample:
+    """In blocks where they stand in some; else in pairs, where each run of the smaller group has
+    one of equal values and seed in the other; else as they are."""
+    return _in_blocks(a, b, measure, by) or _in_pairs(a, b, measure, by) or _independent(a, b)
+
+
+def _independent(a: Side, b: Side) -> Sample:
+    return Sample("independent runs", a, b)
+
+
+# -- blocks --------------------------------------------------------------------------------------
+
+Unit = tuple[object, ...]
+Runs = dict[Cell, tuple[list[Row], list[Row]]]
+
+
+def _in_blocks(a: Side, b: Side, measure: str, by: str | None) -> Sample | None:
+    units = _shared(a, b, _repetition)
+    if not units:
+        return None
+    factors = _factors(units, by)
+    cells = {unit: _by_cell(rows, factors[unit[:2]]) for unit, rows in units.items()}
+    blocks, broken = _complete(cells, measure, _repetition_name)
+    notes = []
+    if len(blocks) < 2:
+        single = {(*unit, c): {c: r} for unit, found in cells.items() for c, r in found.items()}
+        of_cells, broken_cells = _complete(single, measure, _block_name)
+        if len(of_cells) > len(blocks):
+            blocks, broken = of_cells, broken_cells
+            if any(len(found) > 1 for found in cells.values()):
+                notes.append(
+                    "one repetition of a grid: each of its cells is taken as a block, and the "
+                    "interval is for cells like these"
+                )
+    if not blocks:
+        return None
+    used = {id(row) for unit in units.values() for side in unit for row in side}
+    lone = sum(id(row) not in used for side in (a, b) for row in side.rows)
+    if lone:
+        notes.append(f"left out: {lone} in no block with a run of both groups")
+    return Sample("blocks", a, b, blocks, broken, notes)
+
+
+def _repetition(row: Row) -> Unit | None:
+    """What the runs of one set of values have alike; the first two are of the experiment."""
+    if row.get("block") is None:
+        return None
+    repetition = row.get("repetition")
+    of = ("block", row["block"]) if repetition is None else ("repetition", repetition)
+    return row.get("campaign"), row.get("experiment"), *of
+
+
+def _repetition_name(unit: Unit, rows: Sequence[Row]) -> str:
+    blocks = {row["block"] for row in rows}
+    if len(blocks) == 1:
+        return f"block {blocks.pop()} of {unit[0]}"
+    return f"repetition {unit[3]} of {unit[0]}"
+
+
+def _block_name(unit: Unit, rows: Sequence[Row]) -> str:
+    cell = ", ".join(f"{name} {value}" for name, value in unit[-1])  # type: ignore[attr-defined]
+    return f"block {rows[0]['block']} of {unit[0]}" + (f" ({cell})" if cell else "")
+
+
+def _shared(
+    a: Side, b: Side, key: Callable[[Row], Unit | None]
+) -> dict[Unit, tuple[list[Row], list[Row]]]:
+    """The rows of either group by what both have."""
+    found: dict[Unit, tuple[list[Row], list[Row]]] = {}
+    for side, rows in enumerate((a.rows, b.rows)):
+        for row in rows:
+            unit = key(row)
+            if unit is not None:
+                found.setdefault(unit, ([], []))[side].append(row)
+    return {unit: rows for unit, rows in found.items() if all(rows)}
+
+
+def _factors(
+    units: Mapping[Unit, tuple[list[Row], list[Row]]], by: str | None
+) -> dict[Unit, list[str]]:
+    """By experiment, what differs within its repetitions beside what the groups differ by."""
+    found: dict[Unit, set[str]] = {}
+    for unit, (first, second) in units.items():
+        rows = [*first, *second]
+        names = {name for row in rows for name in row if name.startswith("hyperparam_")}
+        differing = {name for name in names if len({text_of(row.get(name)) for row in rows}) > 1}
+        own = found.setdefault(unit[:2], set())
+        own |= {name.removeprefix("hyperparam_") for name in differing} - {by}
+        if by not in OF_CONDITIONS and len({row.get("condition") for row in rows}) > 1:
+            own.add("condition")
+    return {experiment: sorted(names) for experiment, names in found.items()}
+
+
+def _by_cell(rows: tuple[list[Row], list[Row]], factors: Sequence[str]) -> Runs:
+    found: Runs = {}
+    for side, of_side in enumerate(rows):
+        for row in of_side:
+            cell = tuple((name, text_of(value_of(row, name))) for name in factors)
+            found.setdefault(cell, ([], []))[side].append(row)
+    return found
+
+
+def _complete(
+    units: Mapping[Unit, Runs], measure: str, name: Callable[[Unit, Sequence[Row]], str]
+) -> tuple[list[Block], list[str]]:
+    """The blocks that have both groups in every cell of their experiment, in the order of time, and
+    the names of the others."""
+    wanted: dict[Unit, set[Cell]] = {}
+    for unit, runs in units.items():
+        wanted.setdefault(_kind(unit), set()).update(runs)
+    blocks, broken = list[Block](), list[str]()
+    for unit, runs in units.items():
+        rows = [row for pair in runs.values() for side in pair for row in side]
+        if set(runs) == wanted[_kind(unit)] and all(all(pair) for pair in runs.values()):
+            blocks.append(_block(name(unit, rows), runs, measure))
+        else:
+            broken.append(name(unit, rows))
+    return sorted(blocks, key=lambda one: one.started or math.inf), broken
+
+
+def _kind(unit: Unit) -> Unit:
+    """Blocks of one kind have the same cells: an experiment; where a cell is a block, that cell."""
+    return (*unit[:2], *unit[4:])
+
+
+def _block(name: str, runs: Runs, measure: str) -> Block:
+    """Several runs of a group in one cell, as of pooled backgrounds, are one mean."""
+    cells = {cell: (_mean(a, measure), _mean(b, measure)) for cell, (a, b) in sorted(runs.items())}
+    starts = [_starts(row for pair in runs.values() for row in pair[side]) for side in (0, 1)]
+    first = min((start for side in starts for start in side), default=None)
+    single = len(runs) == 1 and all(len(side) == 1 for side in starts)
+    second = 0 if not single else 1 if starts[1] > starts[0] else -1
+    ids = [row["experiment_id"] for pair in runs.values() for side in pair for row in side]
+    return Block(name, ids, cells, first, second)
+
+
+def _mean(rows: Sequence[Row], measure: str) -> float:
+    """The geometric one of values above 0, else the arithmetic one."""
+    values = [float(row[measure]) for row in rows]
+    if min(values) > 0:
+        return values[0] if len(values) == 1 else math.exp(fmean(map(math.log, values)))
+    return fmean(values)
+
+
+def _starts(rows: Iterable[Row]) -> list[float]:
+    return [row["started"] for row in rows if row.get("started") is not None]
+
+
+# -- pairs of equal values -----------------------------------------------------------------------
+
+
+def _in_pairs(a: Side, b: Side, measure: str, by: str | None) -> Sample | None:
+    sides = [_by_values(side.rows, by) for side in (a, b)]
+    if any(len(found) < len(side.rows) for found, side in zip(sides, (a, b), strict=True)):
+        return None
+    smaller = min(sides, key=len)
+    if len(smaller) < 2 or not all(key in other for other in sides for key in smaller):
+        return None
+    first, second = sides
+    blocks = [_pair(first[key], second[key], measure) for key in smaller]
+    blocks.sort(key=lambda one: one.started or math.inf)
+    rest = abs(len(first) - len(second))
+    notes = [f"left out: {rest} without a run of equal values in the other group"] if rest else []
+    return Sample("pairs of equal values", a, b, blocks, (), notes)
+
+
+def _pair(a: Row, b: Row, measure: str) -> Block:
+    return _block(f"{a['experiment_id']} and {b['experiment_id']}", {(): ([a], [b])}, measure)
+
+
+def _by_values(rows: Sequence[Row], by: str | None) -> dict[Unit, Row]:
+    """Each run by its hyper-parameters, training and seed."""
+    found: dict[Unit, Row] = {}
+    for row in rows:
+        names = sorted(name for name in row if name.startswith("hyperparam_"))
+        values = tuple((n, row[n]) for n in names if n != f"hyperparam_{by}")
+        training = tuple(row.get(n) for n in ("repository", "model", "training_seed") if n != by)
+        found[training, values] = row
+    return found
