@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 MOST_EXACT = 14
 """Blocks up to which all sign changes are tried."""
@@ -82,8 +82,8 @@ def student(
         return without_interval(n, mean, TOO_FAR)
     if error == 0:
         return replace(without_interval(n, mean, equal), sd=sd, freedom=freedom, error=0.0)
-    half = error * float(stats.t.ppf((1 + confidence) / 2, freedom))
-    side = error * float(stats.t.ppf(confidence, freedom))
+    half = error * quantile((1 + confidence) / 2, freedom)
+    side = error * quantile(confidence, freedom)
     return Effect(
         n=n,
         mean=mean,
@@ -93,10 +93,20 @@ def student(
         high=mean + half,
         at_least=mean - side,
         at_most=mean + side,
-        p=2 * float(stats.t.sf(abs(mean) / error, freedom)),
+        p=2 * below(-abs(mean) / error, freedom),
         missing=None,
         error=error,
     )
+
+
+def quantile(level: float, freedom: float) -> float:
+    """Of Student's t; as scipy.stats.t.ppf, which takes twenty times as long."""
+    return float(special.stdtrit(freedom, level))
+
+
+def below(t: float, freedom: float) -> float:
+    """The probability of a smaller one."""
+    return float(special.stdtr(freedom, t))
 
 
 def without_interval(n: int, mean: float, why: str) -> Effect:
@@ -107,10 +117,9 @@ def simultaneous(
     found: Effect, confidence: float, comparisons: int
 ) -> tuple[float | None, float | None]:
     """The interval that holds together with those of the other comparisons (Bonferroni)."""
-    if found.low is None or found.error is None:
+    if found.low is None or found.error is None or found.freedom is None:
         return None, None
-    level = 1 - (1 - confidence) / (2 * comparisons)
-    half = found.error * float(stats.t.ppf(level, found.freedom))
+    half = found.error * quantile(1 - (1 - confidence) / (2 * comparisons), found.freedom)
     return found.mean - half, found.mean + half
 
 

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy import stats
-
-from energyctl.analysis.compare.contrasts import Effect
+from energyctl.analysis.compare.contrasts import Effect, below
 
 Verdict = Literal[
     "more than the margin",
@@ -49,11 +47,10 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
 
 def margin_ps(found: Effect, margin: float) -> tuple[float | None, float | None]:
     """One-sided p that the effect is below +margin, and that it is above -margin."""
-    if found.p is None or found.error is None:
+    if found.p is None or found.error is None or found.freedom is None:
         return None, None
-    below = stats.t.cdf((found.mean - margin) / found.error, found.freedom)
-    above = stats.t.sf((found.mean + margin) / found.error, found.freedom)
-    return float(below), float(above)
+    at_most = below((found.mean - margin) / found.error, found.freedom)
+    return at_most, below((-found.mean - margin) / found.error, found.freedom)
 
 
 def holm_margins(effects: Sequence[Effect], margin: float) -> list[MarginPs]:
