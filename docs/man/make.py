@@ -38,6 +38,7 @@ FILES = (
 EXAMPLES = (
     ("energyctl run settings/quickstart.json", "Three short trainings beside a background."),
     ("energyctl plan x.json", "What a campaign will do, with every drawn value."),
+    ("energyctl plan x.json --power 5%", "How many blocks it takes, by those that have finished."),
     ("energyctl watch", "The campaign that runs, from another terminal."),
     ("energyctl submit x.json --sbatch partition=gpu", "The campaign on a Slurm cluster."),
     ("energyctl meter -- python train.py", "The energy of any command."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -42,6 +43,20 @@ def _values(context: click.Context, parameter: click.Parameter, given: Iterable[
         except ValueError:
             values[name] = value
     return values
+
+
+def percentage(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """``5%`` → 0.05."""
+    if value is None:
+        return None
+    number, sign, rest = value.partition("%")
+    try:
+        share = float(number) / 100
+    except ValueError:
+        share = 0.0
+    if not sign or rest or not 0 < share < math.inf:
+        raise click.BadParameter(f"{value!r} is no percentage above 0, as 5%")
+    return share
 
 
 settings_file = click.argument("file", shell_complete=completers.settings_files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from energyctl.campaign.estimates import estimate_seconds
 from energyctl.campaign.rest import seconds_at_the_end
@@ -16,6 +17,9 @@ from energyctl.meters import describe, open_meters
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.schema import Result
 from energyctl.text import count, duration
+
+if TYPE_CHECKING:
+    from energyctl.analysis.compare.power import PowerPlan
 
 SHOWN_RUNS = 30
 """Rows of a plan, where not all are asked for."""
@@ -66,6 +70,17 @@ def show_end(
     clock = time.strftime("%Y-%m-%d %H:%M", time.localtime(ends))
     console.print_line(f"about {duration(total)}, until {clock}")
     return ends
+
+
+def show_power(console: LineConsole, power: PowerPlan) -> None:
+    """How many blocks tell a difference, a line for each contrast."""
+    source = "the named results" if power.source is None else power.source
+    console.print_line(f"how many blocks, by the finished ones of {source}:")
+    for sentence in power.sentences():
+        console.print_line(f"  {sentence}")
+    if len(power.contrasts) > 1:
+        number = f"each of {len(power.contrasts)} contrasts with p below {power.alpha:.2g}"
+        console.print_line(f"  ({number}: comparing corrects for their number)")
 
 
 def show_passed_over(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 from rich.cells import cell_len, chop_cells
 from rich.segment import Segment, Segments
@@ -131,13 +132,13 @@ def _folded(cell: str, width: int) -> list[str]:
     return [line for line in lines if line]
 
 
-def json_lines(plan: Plan) -> Iterator[str]:
-    """The JSON document of a plan, with a line for each run."""
+def json_lines(plan: Plan, more: dict[str, Any]) -> Iterator[str]:
+    """The JSON document of a plan, with a line for each run; *more*: further keys at its end."""
     yield '{\n  "runs": ['
     for number, run in enumerate(plan.runs, 1):
         comma = "," if number < len(plan.runs) else ""
         yield f"    {text.json_text(run.to_json(), indent=None)}{comma}"
     yield "  ],"
-    rest = replace(plan, runs=()).to_json()
+    rest = {**replace(plan, runs=()).to_json(), **more}
     del rest["runs"]
     yield text.json_text(rest).removeprefix("{\n")
