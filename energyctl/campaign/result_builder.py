@@ -126,7 +126,7 @@ def _energy(
     load = load_alone(live, recording, energy, group)
     added = {}
     for name, around in {"above_idle_joules": idle, "marginal_joules": load}.items():
-        added[name] = above(recording, around.baseline, energy.start, energy.end)
+        added[name] = above(energy, around.baseline)
         # What is estimated has its warning.
         warnings += around.warnings(name, added[name][0]) if energy.measured else ()
     missing = why_null(energy, live.context.meters)

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from energyctl.energy.block_power import Block, BlockPower, Power, block_power, joined, mean_power
-from energyctl.energy.domain import WIDE, Domain, DomainEnergy
+from energyctl.energy.domain import WIDE, Domain, DomainEnergy, Energy, proportional_joules
 from energyctl.energy.recording import Recording
-from energyctl.text import energy
+from energyctl.text import energy as energy_text
 
 # A baseline that is shorter tells next to nothing of the power.
 LEAST_SECONDS = 1.0
@@ -101,16 +101,17 @@ def _powers(
 
 
 def above(
-    recording: Recording, baseline: Baseline, start: float, end: float
+    energy: Energy, baseline: Baseline
 ) -> tuple[EnergyAboveBaseline, dict[str, EnergyAboveBaseline]]:
-    """(total, by domain) of what flowed from `start` to `end` (Unix seconds) above a baseline. The
-    baseline's uncertainty counts for all that time.
+    """(total, by domain) of an energy above a baseline by the same meters. The baseline's
+    uncertainty counts for all that time, and what is one share of any joules for the difference.
     """
-    energy = recording.energy(start, end)
     if baseline.missing is not None:
         nothing = EnergyAboveBaseline(None, None, baseline.missing)
         return nothing, {d.domain.name: nothing for d in energy.domains}
-    domains = {one.domain.name: _above(one, baseline, start, end) for one in energy.domains}
+    domains = {
+        one.domain.name: _above(one, baseline, energy.start, energy.end) for one in energy.domains
+    }
     parts = [domains[d.domain.name] for d in energy.domains if d.domain.in_total]
     return _total(parts), domains
 
@@ -125,7 +126,7 @@ def doubtful(
         return None
     if uncertainty <= max(WIDE_SHARE * abs(joules), WIDE * total_joules):
         return None
-    return f"{name} is {energy(joules, uncertainty)}: {why}"
+    return f"{name} is {energy_text(joules, uncertainty)}: {why}"
 
 
 def _above(
@@ -136,10 +137,11 @@ def _above(
     power, seconds = baseline.power(entry.domain.name, start, end), end - start
     if power.watts is None or power.uncertainty_watts is None:
         return EnergyAboveBaseline(None, None, power.missing)
-    return EnergyAboveBaseline(
-        entry.joules - power.watts * seconds,
-        entry.uncertainty_joules + power.uncertainty_watts * seconds,
-    )
+    added = entry.joules - power.watts * seconds
+    alike = proportional_joules(entry.budget, measured=entry.domain.measured)
+    of_difference = alike / entry.joules * abs(added) if alike else 0.0
+    apart = entry.uncertainty_joules - alike + power.uncertainty_watts * seconds
+    return EnergyAboveBaseline(added, apart + of_difference)
 
 
 def _total(parts: Sequence[EnergyAboveBaseline]) -> EnergyAboveBaseline:

@@ -12,6 +12,7 @@ from itertools import pairwise
 from math import inf, sqrt
 from statistics import fmean, linear_regression
 
+from energyctl.energy.domain import proportional_joules
 from energyctl.energy.series import Series
 
 Block = tuple[float, float]
@@ -43,7 +44,8 @@ class BlockPower:
     """What a domain drew in blocks that follow one another.
 
     blocks: at least one. watts: the mean of each. meter_joules: what the meter may be off over all
-    of them, but for what shows in the spread of `watts`. swing_joules: how far apart, within a
+    of them, but for what shows in the spread of `watts`, and what `proportional_joules` says of the
+    energy that they are compared with. swing_joules: how far apart, within a
     block, the energy got ahead of even power and behind it, at most. swing_watts: how far the
     power of a piece of a block was from its mean, at most.
     """
@@ -111,6 +113,7 @@ def block_power(series: Series, blocks: Sequence[Block]) -> BlockPower | str:
     for start, end in joined(blocks, inf):
         budget = series.between(start, end).budget
         meter += sum(joules for cause, joules in budget.items() if cause not in AT_EDGES)
+        meter -= proportional_joules(budget, measured=series.domain.measured)
     return BlockPower(tuple(blocks), tuple(watts), meter, swing_joules, swing_watts)
 
 

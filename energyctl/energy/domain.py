@@ -235,6 +235,16 @@ def common_joules(budget: Mapping[str, float]) -> float:
     return sum((joules for cause, joules in budget.items() if CAUSES[cause].common), 0.0)
 
 
+PROPORTIONAL = ("stated", "window")
+"""Causes that are one share of the joules of any interval of a series."""
+
+
+def proportional_joules(budget: Mapping[str, float], *, measured: bool) -> float:
+    """Of an uncertainty's budget, what moves a difference of two energies by its share of the
+    difference only. Nothing of an estimate: its error need not be one share under two loads."""
+    return sum((budget.get(cause, 0.0) for cause in PROPORTIONAL), 0.0) if measured else 0.0
+
+
 @dataclass(frozen=True)
 class SamplerStatistics:
     """How the sampling went. missed: deadlines passed over; cpu_seconds: the sampler's own."""

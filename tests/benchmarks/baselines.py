@@ -2,8 +2,8 @@
 
 Worlds of known power on a simulated clock, read as the sampler reads a GPU's counter, and judged
 by the code that makes a result. A foreground adds 220 W to what the machine would have drawn
-meanwhile; a figure is inside where that is within its stated uncertainty. Exits with 1 where a bar
-is missed.
+meanwhile; a figure is inside where that is within its stated uncertainty. Meters may be off by the
+share that they state, and late. Exits with 1 where a bar is missed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, pairwise
 from math import exp
@@ -21,9 +21,11 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from energyctl.energy import Baseline, Phase, Recording, above, baseline_of, equal_blocks
+from energyctl.energy import Baseline, Domain, Phase, Recording, above, baseline_of, equal_blocks
+from energyctl.meters.nvml.device import POWER
+from energyctl.meters.simulation import SimulatedSampler
 from energyctl.results.cycles import Cycle, blocks_wanted, first_blocks, last_blocks
-from hardware.simulated import EPOCH, GPU, Counter, Load, Segments, read_as_sampled
+from hardware.simulated import EPOCH, GPU, Counter, Load, Segments
 
 ADDED_WATTS = 220.0
 IDLE_SECONDS, COOLDOWN_SECONDS = 10.0, 60.0
@@ -45,6 +47,51 @@ class Trial:
         return abs(self.error) <= self.uncertainty
 
 
+@dataclass(frozen=True)
+class Meter:
+    """What reads the GPU. stated: up to which share it is off, all the time alike; delay: how late
+    its counter is, which is known to 3 ms, or not at all; power: it is one of power."""
+
+    stated: float = 0.0
+    delay: float = 0.0
+    known: bool = False
+    power: bool = False
+
+    def __str__(self) -> str:
+        words = ["power" if self.power else "counter"]
+        words += [f"{self.stated:.0%} stated"] * (self.stated > 0)
+        words += [f"{self.delay:g} s late{', known' * self.known}"] * (self.delay > 0)
+        return ", ".join(words)
+
+    def domain(self, random: Random) -> Domain:
+        of_it = replace(POWER, max_watts=1400.0) if self.power else GPU
+        if self.known:
+            delay = self.delay + random.gauss(0, 0.0015)
+            of_it = replace(of_it, delay_seconds=delay, delay_within_seconds=0.003)
+        return replace(of_it, relative_uncertainty=self.stated)
+
+    def recording(self, load: Load, edges: Sequence[float], random: Random) -> Recording:
+        """From 0.5 s before the first edge to the last one, as the sampler reads it."""
+        domain, until = self.domain(random), edges[-1]
+        gain = 1 + random.uniform(-self.stated, self.stated)
+        if self.power:
+            late = random.random() * domain.update_seconds
+            values = [gain * load.watts(late + 0.1 * i) for i in range(-10, int(10 * until) + 20)]
+
+            def value(time: float) -> float:
+                return values[10 + int((time - late) // 0.1)]
+        else:
+            counter = Counter(0.1, jitter=0.05, delay=self.delay)
+            shown = counter.shown(load, until + 1, 0.001, random)
+            value = replace(shown, joules=[gain * joules for joules in shown.joules]).at
+        sampler = SimulatedSampler({domain: value}, random, epoch=EPOCH)
+        sampler.run(edges, 0.5)
+        return Recording((domain,), sampler.series, (Phase("all", EPOCH, EPOCH + until),), 1.0)
+
+
+CLEAN = Meter()
+
+
 def judged(
     random: Random,
     drawn: Load,
@@ -52,13 +99,12 @@ def judged(
     end: float,
     until: float,
     baseline: Callable[[Recording], Baseline],
+    meter: Meter = CLEAN,
 ) -> Trial:
     """A foreground from *start* to *end* (seconds) beside what is *drawn* anyway."""
     load = drawn.beside(Load([(start, 0.0), (end - start, ADDED_WATTS), (until, 0.0)]))
-    shown = Counter(0.1, jitter=0.05).shown(load, until + 1, 0.001, random)
-    series = read_as_sampled(GPU, shown, [0.0, start, end, until], random, before=0.5)
-    recording = Recording((GPU,), {GPU.name: series}, (Phase("all", EPOCH, EPOCH + until),), 1.0)
-    total, _ = above(recording, baseline(recording), EPOCH + start, EPOCH + end)
+    recording = meter.recording(load, [0.0, start, end, until], random)
+    total, _ = above(recording.energy(EPOCH + start, EPOCH + end), baseline(recording))
     truth = ADDED_WATTS * (end - start)
     if total.joules is None or total.uncertainty_joules is None:
         raise SystemExit(f"no figure: {total.missing}")
@@ -83,7 +129,9 @@ class Background:
         return ", ".join([f"iterations of {self.iteration:g} s", *drifts])
 
 
-def beside(random: Random, length: float, load: Background, after: bool) -> Trial:
+def beside(
+    random: Random, length: float, load: Background, after: bool, meter: Meter = CLEAN
+) -> Trial:
     """Whole iterations before the foreground and, where wanted, after it."""
     iteration = load.iteration
     start = 3.6 * iteration + 20 + random.uniform(0, iteration)
@@ -103,7 +151,9 @@ def beside(random: Random, length: float, load: Background, after: bool) -> Tria
     drawn = Load(segments).beside(Load(warming)).beside(fan)
     before = last_blocks(cycles, EPOCH + start, wanted)
     then = first_blocks(cycles, EPOCH + end, wanted) if after else ()
-    return judged(random, drawn, start, end, until, lambda one: baseline_of(one, before, then))
+    return judged(
+        random, drawn, start, end, until, lambda one: baseline_of(one, before, then), meter
+    )
 
 
 def flat(random: Random, seconds: int) -> Segments:
@@ -163,6 +213,12 @@ BACKGROUNDS = (
     *(Background(seconds, fan=15.0) for seconds in (0.3, 20.0, 60.0)),
     Background(2.0, warm=18.0, fan=15.0),
 )
+METERS = (
+    *(Meter(stated) for stated in (0.02, 0.05)),
+    *(Meter(delay=delay, known=known) for delay, known in ((0.1, False), (0.2, True))),
+    Meter(0.05, 0.2, known=True),
+    Meter(0.05, power=True),
+)
 BEFORE_ONLY = (Background(20.0), Background(20.0, warm=18.0))
 
 
@@ -171,9 +227,11 @@ def held(name: str, length: float, trials: Sequence[Trial]) -> bool:
     inside = sum(trial.inside for trial in trials) / len(trials)
     errors = sorted(100 * abs(trial.error) / trial.truth for trial in trials)
     band = median(100 * trial.uncertainty / trial.truth for trial in trials)
-    high = errors[int(0.95 * (len(errors) - 1))]
+    bands = sorted(abs(trial.error) / trial.uncertainty for trial in trials)
+    place = int(0.95 * (len(errors) - 1))
     print(
-        f"| {name} | {length:g} | {inside:.3f} | {median(errors):.2f} | {high:.2f} | {band:.2f} |",
+        f"| {name} | {length:g} | {inside:.3f} | {median(errors):.2f} | {errors[place]:.2f} | "
+        f"{band:.2f} | {bands[place]:.2f} |",
         flush=True,
     )
     return inside >= BAR
@@ -181,11 +239,18 @@ def held(name: str, length: float, trials: Sequence[Trial]) -> bool:
 
 def table(runs: int, lengths: Sequence[float]) -> int:
     """Prints it; how many of the cells that have a bar missed it."""
-    print("| | foreground, s | inside | error, % | 95th percentile | ± % (median) |")
-    print("|---|---|---|---|---|---|", flush=True)
+    print(
+        "| | foreground, s | inside | error, % | 95th percentile | ± % (median) | "
+        "95th percentile in ± |"
+    )
+    print("|---|---|---|---|---|---|---|", flush=True)
     cells: list[tuple[str, Callable[[Random, float], Trial], bool]] = []
     for load in BACKGROUNDS:
         cells.append((str(load), partial(beside, load=load, after=True), True))
+    for meter in METERS:
+        for load in (Background(0.3), Background(20.0)):
+            one = partial(beside, load=load, after=True, meter=meter)
+            cells.append((f"{load}; {meter}", one, True))
     for name, power in IDLE.items():
         cells.append(
             (f"idle: {name}", partial(above_idle, power=power, after=True), name not in UNSEEN)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import sqrt
+from random import Random
 
 import pytest
 
+from benchmarks.baselines import Background, Meter, beside
 from energyctl.energy import (
     Baseline,
     Block,
@@ -29,21 +32,21 @@ BEFORE = equal_blocks(0.0, 40.0, 4)
 AFTER = equal_blocks(100.0, 140.0, 4)
 
 
-def recording(watts: Callable[[int], float]) -> Recording:
+def recording(watts: Callable[[int], float], package: Domain = PACKAGE) -> Recording:
     """A package, and its core at half of that, second by second; the foreground adds 100 W."""
-    series = {d.name: series_for(d) for d in (PACKAGE, CORE)}
+    series = {d.name: series_for(d) for d in (package, CORE)}
     joules = 0.0
     for second in range(LAST + 1):
         for name, share in (("package-0", 1.0), ("core-0", 0.5)):
             series[name].append(float(second), joules * share)
         joules += watts(second) + (100.0 if START <= second < END else 0.0)
-    return Recording((PACKAGE, CORE), series, (), 1.0)
+    return Recording((package, CORE), series, (), 1.0)
 
 
 def added(
     made: Recording, before: tuple[Block, ...] = BEFORE, after: tuple[Block, ...] = AFTER
 ) -> EnergyAboveBaseline:
-    total, _ = above(made, baseline_of(made, before, after), START, END)
+    total, _ = above(made.energy(START, END), baseline_of(made, before, after))
     return total
 
 
@@ -58,7 +61,7 @@ def uncertain_watts(
 
 def test_it_is_the_energy_above_the_power_around_it() -> None:
     made = recording(lambda second: 50.0)
-    total, domains = above(made, baseline_of(made, BEFORE, AFTER), START, END)
+    total, domains = above(made.energy(START, END), baseline_of(made, BEFORE, AFTER))
     assert total.joules == pytest.approx(100.0 * 60)
     assert domains["core-0"].joules == pytest.approx(50.0 * 60)
     assert total.joules == domains["package-0"].joules  # the core is not in the total
@@ -117,6 +120,41 @@ def test_for_a_moment_it_may_have_been_no_more_than_the_course_itself() -> None:
     assert power.uncertainty_watts == pytest.approx(40.0)
 
 
+@pytest.mark.parametrize(("measured", "joules"), [(True, 300.0), (False, 2100.0)])
+def test_a_stated_share_counts_of_the_difference_but_of_both_sides_of_an_estimate(
+    measured: bool, joules: float
+) -> None:
+    """5 % of 100 W in 60 s; or of 400 W and of 300 W."""
+    stated = replace(PACKAGE, relative_uncertainty=0.05, measured=measured)
+    exact, about = recording(lambda second: 300.0), recording(lambda second: 300.0, stated)
+    edges = added(exact).uncertainty_joules
+    assert edges is not None
+    assert added(about).uncertainty_joules == pytest.approx(joules + edges)
+
+
+@pytest.mark.parametrize(
+    "meter",
+    [Meter(0.05), Meter(0.05, delay=0.2, known=True), Meter(delay=0.1), Meter(0.05, power=True)],
+    ids=str,
+)
+def test_what_a_meter_is_off_by_on_both_sides_is_within_the_band(meter: Meter) -> None:
+    random, load = Random(7), Background(5.0)
+    trials = [beside(random, 30.0, load, after=True, meter=meter) for _ in range(20)]
+    assert all(trial.inside for trial in trials)
+
+
+def test_the_time_that_a_program_took_to_start_counts_of_the_difference() -> None:
+    made = recording(lambda second: 300.0)
+    baseline = baseline_of(made, BEFORE, AFTER)
+    bands = []
+    for slack in (0.0, 0.6):
+        energy = made.energy(START, END, slack_seconds=slack)
+        total, _ = above(energy, baseline)
+        assert total.uncertainty_joules is not None
+        bands.append(total.uncertainty_joules)
+    assert bands[1] - bands[0] == pytest.approx(0.6 * 100)
+
+
 def test_one_block_tells_nothing_of_others() -> None:
     made = recording(lambda second: 50.0)
     assert "single block" in (added(made, BEFORE[:1], ()).missing or "")
@@ -132,7 +170,7 @@ def test_a_baseline_of_a_moment_is_none() -> None:
 
 def test_a_reason_for_no_baseline_stands_for_all_domains() -> None:
     made = recording(lambda second: 50.0)
-    total, domains = above(made, Baseline(missing="nobody was idle"), START, END)
+    total, domains = above(made.energy(START, END), Baseline(missing="nobody was idle"))
     assert (total.joules, total.missing) == (None, "nobody was idle")
     assert domains["package-0"].missing == "nobody was idle"
 
@@ -143,7 +181,7 @@ def test_a_domain_that_failed_before_leaves_the_total_unknown() -> None:
     for second in range(LAST + 1):
         broken.append(float(second), 1000.0 - second if second < 5 else 200.0 * second)
     made = Recording(made.domains, {**made.series, "package-0": broken}, (), 1.0)
-    total, domains = above(made, baseline_of(made, BEFORE, AFTER), START, END)
+    total, domains = above(made.energy(START, END), baseline_of(made, BEFORE, AFTER))
     assert total.joules is None
     assert "baseline" in (total.missing or "")
     assert domains["core-0"].joules is not None

@@ -46,10 +46,11 @@ class Load:
         """Both together."""
         times = sorted({*self._times, *other._times})
         ends = [*times[1:], times[-1] + 1.0]
-        return Load([(b - a, self._at(a) + other._at(a)) for a, b in zip(times, ends, strict=True)])
+        both = [(b - a, self.watts(a) + other.watts(a)) for a, b in zip(times, ends, strict=True)]
+        return Load(both)
 
-    def _at(self, time: float) -> float:
-        return self._watts[bisect_right(self._times, time) - 1]
+    def watts(self, time: float) -> float:
+        return self._watts[max(0, bisect_right(self._times, time) - 1)]
 
 
 @dataclass(frozen=True)

@@ -80,20 +80,25 @@ def test_uncertainties_hold_what_meters_and_counts_leave_open(tmp_path: Path) ->
     assert found.energy_ratio.uncertainty == pytest.approx((own + common) * 10 / 6)
 
 
-def test_a_meter_that_states_a_share_is_off_by_that_share_of_the_saving(tmp_path: Path) -> None:
-    """5 % stated of all energies, and work that is known exactly: 5 % of the saving."""
+@pytest.mark.parametrize("measured", [True, False])
+def test_a_meter_that_states_a_share_is_off_by_that_share_of_the_saving(
+    tmp_path: Path, measured: bool
+) -> None:
+    """5 % stated of all energies, and work that is known exactly: 5 % of the saving. Of an estimate
+    it need not be one share alone and beside, so the energies' parts add up."""
 
     def stated(result: dict[str, Any]) -> dict[str, Any]:
         energy, (domain,) = result["energy"], result["energy"]["domains"]
         joules = domain["joules"]
         bands = {
             "uncertainty_joules": 0.05 * joules, "own_joules": 0.0, "common_joules": 0.05 * joules,
-            "budget": {"stated": 0.05 * joules},
+            "budget": {"stated": 0.05 * joules}, "measured": measured,
         }  # fmt: skip
         domain |= bands
-        if domain["marginal_joules"] is not None:
-            load = joules - domain["marginal_joules"]
-            domain["marginal_uncertainty_joules"] = 0.05 * (joules + load)
+        for name in ("marginal", "above_idle"):
+            if (above := domain[f"{name}_joules"]) is not None:
+                of = above if measured else 2 * joules - above
+                domain[f"{name}_uncertainty_joules"] = 0.05 * of
         return {"energy": energy}
 
     alone, beside = write_pair(tmp_path / "first", 1)
@@ -103,10 +108,15 @@ def test_a_meter_that_states_a_share_is_off_by_that_share_of_the_saving(tmp_path
         tmp_path / "second", 1, alone=stated(alone),
         beside={**stated(beside), "background_info": beside["background_info"]},
     )  # fmt: skip
-    found = pair_of(tmp_path / "second").interference
-    assert found.saving_joules.uncertainty == pytest.approx(0.05 * 1625)
-    assert found.energy_ratio.uncertainty == pytest.approx(0, abs=1e-12)
+    pair = pair_of(tmp_path / "second")
+    found = pair.interference
+    apart = 6000 + 5625 + 10000
+    assert found.saving_joules.uncertainty == pytest.approx(0.05 * (1625 if measured else apart))
+    ratio = 0.0 if measured else 2 * 0.05 * 10 / 6
+    assert found.energy_ratio.uncertainty == pytest.approx(ratio, abs=1e-12)
     assert found.energy_alone_joules.uncertainty == pytest.approx(300)
+    idle = pair.document()["domains"]["gpu-0"]
+    assert idle["idle_uncertainty_joules"] == pytest.approx(0.05 * idle["idle_joules"])
 
 
 def test_several_jobs_have_work_each_and_one_energy(tmp_path: Path) -> None:

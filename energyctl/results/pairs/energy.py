@@ -49,7 +49,7 @@ class _Part:
 
 
 def _part(domain: DomainFacts) -> _Part:
-    """Without the parts, as in an older result, all of the band is its own."""
+    """Without the parts, as of an estimate or in an older result, all of the band is its own."""
     joules = domain.joules or 0.0
     if domain.own is None or domain.common is None:
         return _Part(joules, domain.uncertainty)
@@ -104,16 +104,22 @@ def background_alone(beside: RunFacts, seconds: Figure) -> LoadEnergy:
             )
         watts = (one.joules - marginal) / length
         stated = one.stated / one.joules * watts if one.joules > 0 else 0.0
-        own = None
-        if None not in (band, one.uncertainty, seconds.uncertainty):
-            wide = max(0.0, (band or 0.0) - (one.uncertainty or 0.0)) / length
-            own = max(0.0, wide - stated) * seconds.value + abs(watts) * (
-                seconds.uncertainty or 0.0
-            )
+        wide, own = _of_baseline(one, marginal, band), None
+        if wide is not None and seconds.uncertainty is not None:
+            own = wide / length * seconds.value + abs(watts) * seconds.uncertainty
         parts[one.name] = _Part(watts * seconds.value, own, stated * seconds.value)
     whole = [None if one.own is None else one.own + one.common for one in parts.values()]
     joules = added_up(one.joules for one in parts.values())
     return LoadEnergy(Figure(joules, scaled(whole)), parts)
+
+
+def _of_baseline(domain: DomainFacts, above: float, band: float | None) -> float | None:
+    """Of the band of what is above a baseline, the baseline's part but for a stated share: the rest
+    is that of the energy, and what is in proportion to the difference (`proportional_joules`)."""
+    if band is None or domain.uncertainty is None:
+        return None
+    share = domain.proportional / domain.joules if domain.joules else 0.0
+    return max(0.0, band - (domain.uncertainty - domain.proportional) - share * abs(above))
 
 
 def saving(
@@ -169,6 +175,6 @@ def domain_idle(domain: DomainFacts) -> Figure:
     above, band = domain.above_idle
     if domain.joules is None or above is None:
         return Figure(missing="no baseline of the idle machine")
-    known = band is not None and domain.uncertainty is not None
-    wide = max(0.0, (band or 0.0) - (domain.uncertainty or 0.0)) if known else None
-    return Figure(domain.joules - above, wide)
+    wide, idle = _of_baseline(domain, above, band), domain.joules - above
+    stated = domain.stated / domain.joules * abs(idle) if domain.joules else 0.0
+    return Figure(idle, None if wide is None else wide + stated)

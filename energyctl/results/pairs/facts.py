@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from energyctl.energy.domain import proportional_joules
 from energyctl.results.conditions import condition_of, is_warm_up
 from energyctl.results.pairs.job_facts import JobFacts, jobs_of
 from energyctl.results.tables import accessors
@@ -25,7 +26,8 @@ class Machine(NamedTuple):
 @dataclass(frozen=True)
 class DomainFacts:
     """A domain of the total, during the last attempt. own, common: parts of the uncertainty;
-    stated: what of it is a share of the joules. marginal, above_idle: (joules, uncertainty)."""
+    stated: what of it the source states as a share, unless it is an estimate; proportional: that,
+    and what else is one share of any joules. marginal, above_idle: (joules, uncertainty)."""
 
     name: str
     source: str | None
@@ -34,6 +36,7 @@ class DomainFacts:
     own: float | None
     common: float | None
     stated: float
+    proportional: float
     marginal: tuple[float | None, float | None]
     above_idle: tuple[float | None, float | None]
     missing: str | None = None
@@ -133,14 +136,17 @@ def _domain(part: Part, total: str | None = None) -> DomainFacts:
         (part.number(f"{name}_joules"), part.number(f"{name}_uncertainty_joules"))
         for name in ("marginal", "above_idle")
     ]
+    budget = {cause: joules or 0.0 for cause, joules in part.numbers("budget").items()}
+    measured = part.flag("measured") is not False
     return DomainFacts(
         name=total or str(part.text("name")),
         source=None if total else part.text("source"),
         joules=part.number("total_joules" if total else "joules"),
         uncertainty=part.number("uncertainty_joules"),
         own=part.number("own_joules"),
-        common=part.number("common_joules"),
-        stated=0.0 if total else part.numbers("budget").get("stated") or 0.0,
+        common=part.number("common_joules") if measured else None,
+        stated=budget.get("stated", 0.0) if measured else 0.0,
+        proportional=proportional_joules(budget, measured=measured),
         marginal=added[0],
         above_idle=added[1],
         missing=None if total else part.text("missing"),
