@@ -59,6 +59,14 @@ def test_the_mean_of_what_is_saved_is_arithmetic(tmp_path: Path) -> None:
     assert found.low < 375 - more / 8 < found.high
 
 
+def test_the_mean_of_what_was_added_is_arithmetic(tmp_path: Path) -> None:
+    """B − 25 s of the load at 20 W: `scipy.stats.t.interval` of these eight."""
+    found = means(write_blocks(tmp_path)).marginal_joules
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (574.825, 307.570, 842.080), abs=0.1
+    )
+
+
 def test_one_block_has_no_interval(tmp_path: Path) -> None:
     found = means(write_blocks(tmp_path, 1))
     assert found.slowdown.value == pytest.approx(1.25)
@@ -119,11 +127,19 @@ def test_what_is_not_known_of_some_blocks_is_the_mean_of_the_others(tmp_path: Pa
 # -- sentences -----------------------------------------------------------------------------------
 
 
+NOTHING = Mean(0)
+
+
 def of(
-    energy: Mean, time: Mean, saving: Mean, condition: str = "beside demo/noise", n: int = 8
+    energy: Mean,
+    time: Mean,
+    saving: Mean,
+    condition: str = "beside demo/noise",
+    n: int = 8,
+    added: Mean = NOTHING,
 ) -> Means:
-    apart = Mean(n, 40_000.0, 39_000.0, 41_000.0)
-    return Means("front / small", condition, n, True, time, energy, Mean(n, 1.3), apart, saving)
+    apart, load = Mean(n, 40_000.0, 39_000.0, 41_000.0), Mean(n, 1.3)
+    return Means("front / small", condition, n, True, time, energy, load, added, apart, saving)
 
 
 RATIO = Mean(8, 1.081, 1.064, 1.098)
@@ -135,6 +151,15 @@ def test_a_sentence_says_energy_time_and_what_is_saved() -> None:
         "Beside demo/noise, the training takes 8.1 % more energy than alone (95 % interval 6.4 to "
         "9.8 %; 8 blocks), and 12 % more time; doing both together saves 1.2 kJ of 40 kJ (3.0 %; "
         "95 % interval of the saving 0.80 to 1.60 kJ) against one after the other."
+    )
+
+
+def test_a_sentence_says_what_was_added_to_the_load_where_it_has_an_interval() -> None:
+    added = Mean(8, 21_300.0, 20_900.0, 21_700.0)
+    text = sentence(of(RATIO, RATIO, Mean(8, 1200.0), added=added))
+    assert text.endswith(
+        "one after the other. The training adds 21.3 kJ to the load alone (95 % interval 20.90 to "
+        "21.70 kJ)."
     )
 
 

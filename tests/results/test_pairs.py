@@ -46,6 +46,7 @@ def test_the_figures_of_a_pair_are_those_of_the_truth(tmp_path: Path) -> None:
         "energy_alone_joules": 6000.0,
         "energy_beside_joules": 10000.0,
         "energy_ratio": 10 / 6,
+        "marginal_joules": 10000 - 300 * 25,
         "background_alone_seconds": 18.75,
         "background_alone_joules": 5625.0,
         "one_after_the_other_joules": 11625.0,
@@ -74,6 +75,7 @@ def test_uncertainties_hold_what_meters_and_counts_leave_open(tmp_path: Path) ->
     # The load's power is known to 0.1 W.
     load = 0.1 * 18.75 + 300 * share * 18.75
     assert found.background_alone_joules.uncertainty == pytest.approx(load)
+    assert found.marginal_joules.uncertainty == pytest.approx(3 + 0.1 * 25)
     # 1 J of each run's own; of the 2 J in common nothing is left.
     assert found.saving_joules.uncertainty == pytest.approx(1 + 1 + load)
     own, common = 1 / 10000 + 1 / 6000, abs(2 / 10000 - 2 / 6000)

@@ -22,7 +22,7 @@ CONFIDENCE = 0.95
 TOO_FAR = "they differ by more than numbers hold"
 
 RATIOS = ("slowdown", "energy_ratio", "background_slowdown")
-JOULES = ("one_after_the_other_joules", "saving_joules")
+JOULES = ("marginal_joules", "one_after_the_other_joules", "saving_joules")
 MEANS = (*RATIOS, *JOULES)
 
 
@@ -49,6 +49,7 @@ class Means:
     slowdown: Mean
     energy_ratio: Mean
     background_slowdown: Mean
+    marginal_joules: Mean
     one_after_the_other_joules: Mean
     saving_joules: Mean
 

@@ -19,7 +19,7 @@ LEVEL = f"{100 * CONFIDENCE:g} % interval"
 
 def sentence(found: Means) -> str:
     """``Beside demo/noise, the training takes 8.1 % more energy than alone (…), and …``."""
-    return f"{_where(found.condition)}, {_training(found)}; {_saving(found)}."
+    return f"{_where(found.condition)}, {_training(found)}; {_saving(found)}.{_added(found)}"
 
 
 def _where(condition: str) -> str:
@@ -58,17 +58,31 @@ def _saving(found: Means) -> str:
     share = percent(abs(saving.value) / apart.value) if apart.value > 0 else "?"
     told = next((n.n for n in (found.energy_ratio, found.slowdown) if n.value is not None), None)
     size = "" if saving.n == told else f"; {found.size(saving.n)}"
-    evidence = f"{share}{_edges(saving, factor, unit)}{size}"
+    edges = _edges(saving, factor, unit)
+    interval = f"; {LEVEL} of the saving {edges}" if edges else ""
+    evidence = f"{share}{interval}{size}"
     whole = f"of {number(apart.value / factor, 3)} {unit} ({evidence})"
     if saving.value >= 0:
         return f"doing both together saves {shown} {whole} against one after the other"
     return f"doing both together takes {shown} more than one after the other, {whole}"
 
 
-def _edges(saving: Mean, factor: float, unit: str) -> str:
-    """The interval of what is saved; below 0 it is more that is taken."""
-    if saving.low is None or saving.high is None:
+def _added(found: Means) -> str:
+    """What the training added to the load alone, where there is an interval."""
+    added = found.marginal_joules
+    if added.value is None or added.low is None:
         return ""
-    half = (saving.high - saving.low) / 2 / factor
-    low, high = (with_uncertainty(edge / factor, half)[0] for edge in (saving.low, saving.high))
-    return f"; {LEVEL} of the saving {low} to {high} {unit}"
+    unit = energy_unit([added.value])
+    factor = ENERGY_UNITS[unit]
+    edges = _edges(added, factor, unit)
+    shown = f"{number(added.value / factor, 3)} {unit}"
+    return f" The training adds {shown} to the load alone ({LEVEL} {edges})."
+
+
+def _edges(mean: Mean, factor: float, unit: str) -> str:
+    """``0.80 to 1.60 kJ``, which may be below 0; empty without an interval."""
+    if mean.low is None or mean.high is None:
+        return ""
+    half = (mean.high - mean.low) / 2 / factor
+    low, high = (with_uncertainty(edge / factor, half)[0] for edge in (mean.low, mean.high))
+    return f"{low} to {high} {unit}"

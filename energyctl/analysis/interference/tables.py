@@ -18,7 +18,10 @@ CERTAIN = 1e-6
 """An interval that is narrower than this share of its figure shows no further digits."""
 
 PAIR_NOTE = "± is what meters, clocks and counts of work may be off by."
-MEAN_NOTE = f"Below each mean: its {100 * CONFIDENCE:g} % interval over blocks, by Student's t."
+MEAN_NOTE = (
+    f"Below each mean: its {100 * CONFIDENCE:g} % interval over blocks, by Student's t. "
+    "Added: by the training, to the energy of the load alone."
+)
 
 
 def unit_of(pairs: Sequence[Pair]) -> str:
@@ -70,8 +73,15 @@ def _figure(figure: Figure, factor: float = 1.0) -> Cell:
 
 
 def mean_columns(unit: str) -> tuple[str, ...]:
-    """The same of their means, with the ratio of the energies."""
-    return ("mean of", "slowdown", "background's", "beside ÷ alone", f"saving ({unit})")
+    """The same of their means, with the ratio of the energies and what the training added."""
+    return (
+        "mean of",
+        "slowdown",
+        "background's",
+        "beside ÷ alone",
+        f"added ({unit})",
+        f"saving ({unit})",
+    )
 
 
 def mean_row(found: Means, unit: str) -> list[Cell]:
@@ -81,6 +91,7 @@ def mean_row(found: Means, unit: str) -> list[Cell]:
         _mean(found.slowdown),
         _mean(found.background_slowdown),
         _mean(found.energy_ratio),
+        _mean(found.marginal_joules, ENERGY_UNITS[unit]),
         _mean(found.saving_joules, ENERGY_UNITS[unit]),
     ]
 
@@ -107,7 +118,7 @@ def reasons(pairs: Sequence[Pair]) -> list[str]:
         shown = pair.interference
         for figure in (
             shown.slowdown, shown.background_slowdown, shown.energy_alone_joules,
-            shown.energy_beside_joules, shown.saving_joules,
+            shown.energy_beside_joules, shown.marginal_joules, shown.saving_joules,
         ):  # fmt: skip
             if figure.missing is not None:
                 found.setdefault(figure.missing, set()).add(pair.beside)

@@ -98,10 +98,7 @@ def background_alone(beside: RunFacts, seconds: Figure) -> LoadEnergy:
     for one in beside.domains:
         marginal, band = one.marginal
         if one.joules is None or marginal is None or not length:
-            why = beside.missing.get("marginal_joules", "it was not seen long enough")
-            return LoadEnergy(
-                Figure(missing=f"the power of the load alone is not known: {why}"), {}
-            )
+            return LoadEnergy(Figure(missing=_no_load(beside)), {})
         watts = (one.joules - marginal) / length
         stated = one.stated / one.joules * watts if one.joules > 0 else 0.0
         wide, own = _of_baseline(one, marginal, band), None
@@ -111,6 +108,20 @@ def background_alone(beside: RunFacts, seconds: Figure) -> LoadEnergy:
     whole = [None if one.own is None else one.own + one.common for one in parts.values()]
     joules = added_up(one.joules for one in parts.values())
     return LoadEnergy(Figure(joules, scaled(whole)), parts)
+
+
+def _no_load(beside: RunFacts) -> str:
+    why = beside.missing.get("marginal_joules", "it was not seen long enough")
+    return f"the power of the load alone is not known: {why}"
+
+
+def marginal_joules(beside: RunFacts) -> Figure:
+    """What the training added to the load alone."""
+    added = [one.marginal[0] for one in beside.domains]
+    known = [one for one in added if one is not None]
+    if not known or len(known) < len(added):
+        return Figure(missing=_no_load(beside))
+    return Figure(added_up(known), scaled([one.marginal[1] for one in beside.domains]))
 
 
 def _of_baseline(domain: DomainFacts, above: float, band: float | None) -> float | None:

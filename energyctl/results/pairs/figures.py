@@ -10,6 +10,7 @@ from energyctl.results.pairs.energy import (
     energy_of,
     energy_ratio,
     idle_part,
+    marginal_joules,
     saving,
     unlike_meters,
 )
@@ -38,6 +39,7 @@ class Interference:
     energy_alone_joules: Figure
     energy_beside_joules: Figure
     energy_ratio: Figure
+    marginal_joules: Figure
     background_alone_seconds: Figure
     background_alone_joules: Figure
     one_after_the_other_joules: Figure
@@ -62,6 +64,7 @@ def interference(beside: RunFacts, alone: RunFacts) -> Interference:
         energy_alone_joules=sound(energies[1]),
         energy_beside_joules=sound(energies[0]),
         energy_ratio=sound(energy_ratio(beside, alone, unlike), ratio=True),
+        marginal_joules=sound(marginal_joules(beside)),
         background_alone_seconds=sound(seconds),
         background_alone_joules=sound(load.figure),
         one_after_the_other_joules=sound(apart),

@@ -21,6 +21,7 @@ _FIGURES = (
     ("energy_alone_joules", "J", "total energy alone"),
     ("energy_beside_joules", "J", "total energy beside the background"),
     ("energy_ratio", "", "energy beside ÷ alone"),
+    ("marginal_joules", "J", "what the training added to the energy of the load alone"),
     ("background_alone_seconds", "s", "what the background's work takes alone"),
     ("background_alone_joules", "J", "energy of the background's work alone"),
     ("one_after_the_other_joules", "J", "energy alone, and of the background's work alone"),
