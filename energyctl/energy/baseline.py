@@ -2,6 +2,11 @@
 
     added = joules(foreground) - watts(baseline) x seconds(foreground)
 
+It is what would be saved if the foreground did not run, and the load went on alone for as long: no
+share of what flowed, since the load does less work meanwhile than it would alone. Its uncertainty
+is of the meters, of the baseline's blocks and of their drift in this run; how much runs differ is
+not in it.
+
 Of whole domains, as everything here: the difference holds whatever else changed meanwhile, the
 machine's own work, its fans and its temperature. So a baseline is taken before the foreground and
 after it, as far as there is one.
