@@ -64,6 +64,11 @@ class AroundForeground:
             "before it: the mean of both is taken, and the difference is in its uncertainty"
         )
 
+    def _single(self, figure: str) -> str | None:
+        """A line where the load alone was seen for a single iteration before the training."""
+        single = self.blocks.single
+        return f"the baseline of {figure} before the training is {single}" if single else None
+
     def warnings(self, figure: str, added: EnergyAboveBaseline) -> list[str]:
         """What makes the figure less certain than it might be."""
         of_idle, after = self.blocks.unit == "seconds", bool(self.blocks.after)
@@ -71,7 +76,11 @@ class AroundForeground:
             why = IDLE_VARIED if after else IDLE_BEFORE_ONLY
         else:
             why = LOAD_VARIED if after else LOAD_BEFORE_ONLY
-        lines = [self._moved(figure), doubtful(figure, added, self.energy.total_joules, why)]
+        lines = [
+            self._single(figure),
+            self._moved(figure),
+            doubtful(figure, added, self.energy.total_joules, why),
+        ]
         return [line for line in lines if line is not None]
 
     def to_json(self) -> schema.BaselineJson | None:
@@ -124,7 +133,10 @@ def load_alone(
         if blocks.missing is not None:
             away = _away(recording, energy, group)
             blocks = replace(blocks, missing=away or blocks.missing)
-    return AroundForeground(blocks, _baseline(recording, blocks), energy)
+    baseline = _baseline(recording, blocks)
+    if blocks.single and not blocks.after:
+        baseline = Baseline(missing=f"its baseline is {blocks.single}")
+    return AroundForeground(blocks, baseline, energy)
 
 
 def _baseline(recording: Recording, blocks: Blocks) -> Baseline:

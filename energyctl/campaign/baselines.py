@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import ceil, inf
 
 from energyctl.background.group import BackgroundGroup
 from energyctl.campaign.run_state import RunState
@@ -16,6 +16,7 @@ from energyctl.config.settings import Settle
 from energyctl.energy import Block, Phase, equal_blocks, joined
 from energyctl.errors import BackgroundLost, Interrupted
 from energyctl.results.cycles import (
+    FEWEST,
     Cycle,
     blocks_wanted,
     first_blocks,
@@ -24,7 +25,7 @@ from energyctl.results.cycles import (
     typical_seconds,
 )
 from energyctl.results.schema import BaselineUnit
-from energyctl.text import percent
+from energyctl.text import duration, percent
 
 ALONE = ("background_start", "background_only")
 """Phases in which nothing but the load runs."""
@@ -33,6 +34,8 @@ IDLE_BLOCKS = 4
 
 SHORTEST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.1, 0.5
 """Between two looks at whether the cycles are there: a quarter of one, within these."""
+
+LONGER = "set settle.timeout_seconds to three of them, or make them shorter"
 
 LEAST_PRESENCE = 0.9
 """Share of a baseline that each job has to go through its cycles in."""
@@ -50,6 +53,19 @@ class Blocks:
     after: Sequence[Block] = ()
     cycle_seconds: float | None = None
     missing: str | None = None
+
+    @property
+    def single(self) -> str | None:
+        """What is to be said where there is one cycle only before the foreground."""
+        if self.cycle_seconds is None or len(self.before) > 1:
+            return None
+        what, three = self.unit.removesuffix("s"), ceil(FEWEST * self.cycle_seconds)
+        return (
+            f"a single {what} of the background ({duration(self.before_seconds)}; usually "
+            f"{duration(self.cycle_seconds)}), which tells nothing of how they differ: set "
+            f"settle.timeout_seconds to {three} or more, which is three of them, or make them "
+            "shorter"
+        )
 
     @property
     def before_seconds(self) -> float:
@@ -151,7 +167,7 @@ def load_blocks(
         if not own:
             seconds = sum(e - s for s, e in alone if e <= start)
             one = f"the {cycles[job][1]} of background {job}"
-            why = f"{one} is longer than its baseline ({seconds:.0f} s)"
+            why = f"{one} is longer than its baseline ({seconds:.0f} s): {LONGER}"
             return Blocks("iterations", missing=why)
     chosen = max(before, key=lambda name: typical_seconds(before[name]) or 0.0)
     typical = typical_seconds(before[chosen]) or 0.0

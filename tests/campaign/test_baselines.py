@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from energyctl.campaign.added_energy import load_alone
 from energyctl.campaign.baselines import (
     Blocks,
     cycles_wanted,
@@ -19,7 +20,7 @@ from energyctl.campaign.baselines import (
     watch_load_before,
 )
 from energyctl.config.settings import Settle
-from energyctl.energy import Phase
+from energyctl.energy import Domain, EnergyAboveBaseline, Phase, Recording, above, series_for
 from energyctl.errors import BackgroundLost, Interrupted
 from energyctl.results.cycles import Cycle
 
@@ -71,7 +72,10 @@ def test_epochs_stand_in_for_iterations_that_are_too_long() -> None:
     blocks = load_blocks(PHASES, jobs, 100.0, 200.0, SETTLE)
     assert (blocks.unit, blocks.cycle_seconds, len(blocks.after)) == ("epochs", 20.0, 3)
     blocks = load_blocks(PHASES, {"slow": ([], "epoch")}, 100.0, 200.0, SETTLE)
-    assert blocks.missing == "the epoch of background slow is longer than its baseline (90 s)"
+    assert blocks.missing == (
+        "the epoch of background slow is longer than its baseline (90 s): set "
+        "settle.timeout_seconds to three of them, or make them shorter"
+    )
 
 
 def test_cycles_from_before_the_load_was_up_do_not_count() -> None:
@@ -89,10 +93,49 @@ def test_the_job_with_the_longest_cycles_tells_the_blocks() -> None:
     assert blocks.cycle_seconds == 20.0
 
 
+def test_a_single_iteration_before_says_how_long_three_are() -> None:
+    assert around(back=cycles(11.0, 20.0)).single is None
+    blocks = around(back=cycles(15.0, 62.5))
+    assert (blocks.before, len(blocks.after)) == ([(15.0, 77.5)], 1)
+    assert blocks.single == (
+        "a single iteration of the background (1 min 02 s; usually 1 min 02 s), which tells "
+        "nothing of how they differ: set settle.timeout_seconds to 188 or more, which is three of "
+        "them, or make them shorter"
+    )
+    assert around(back=[]).single is None
+
+
+def above_load_alone(jobs: list[Cycle]) -> tuple[EnergyAboveBaseline, list[str]]:
+    """(what was added, its warnings), of 50 W, and 100 W more while the foreground runs."""
+    package = Domain("package-0", "cpu", "powercap")
+    series = series_for(package)
+    for second in range(363):
+        series.append(float(second), 50.0 * second + 100.0 * min(max(0, second - 100), 100))
+    recording = Recording((package,), {package.name: series}, PHASES, 1.0)
+    energy = recording.energy(100.0, 200.0)
+    run, group = SimpleNamespace(mode="parallel"), SimpleNamespace()
+    group.cycles_in_units = lambda longest: {"back": (jobs, "iteration")}
+    live: Any = SimpleNamespace(run=run, load_alone=SETTLE, loaded_since=None)
+    found = load_alone(live, recording, energy, group)  # type: ignore[arg-type]
+    total, _ = above(energy, found.baseline)
+    return total, found.warnings("marginal_joules", total)
+
+
+def test_a_single_iteration_before_is_a_warning_and_without_another_after_it_null() -> None:
+    added, warnings = above_load_alone(cycles(11.0, 20.0))
+    assert (added.joules, warnings) == (pytest.approx(10_000), [])
+    added, warnings = above_load_alone(cycles(15.0, 62.5))
+    assert added.joules == pytest.approx(10_000)
+    assert warnings[0].startswith("the baseline of marginal_joules before the training is a single")
+    added, warnings = above_load_alone(cycles(11.0, 62.5))
+    assert (added.joules, len(warnings)) == (None, 1)
+    assert str(added.missing).startswith("its baseline is a single iteration of the background")
+
+
 def test_an_iteration_longer_than_the_load_alone_is_no_baseline() -> None:
     blocks = around(quick=cycles(10.0, 1.0), slow=[])
     assert blocks.before == ()
-    assert blocks.missing == "the iteration of background slow is longer than its baseline (90 s)"
+    assert "iteration of background slow is longer than its baseline (90 s)" in str(blocks.missing)
 
 
 def test_a_job_that_was_away_meanwhile_is_named() -> None:
