@@ -11,6 +11,7 @@ from typing import Any
 
 from energyctl.background.entries import RenderedRun
 from energyctl.background.templates import render_template
+from energyctl.campaign import earlier
 from energyctl.campaign.fixed_plan import control_run
 from energyctl.campaign.journal import Journal, create_journal
 from energyctl.campaign.observer import Observer
@@ -86,6 +87,9 @@ def prepare(
     )
     if any(problem.severity == "error" for problem in run_plan.problems):
         return PreparedCampaign(workspace, name, text, None, repos, None, run_plan.problems)
+    run_plan = earlier.with_earlier(
+        run_plan, checked.settings, repos, workspace.root, results or workspace.results
+    )
     beside = unmetered.problems(run_plan.runs, repos, checked.settings.gpus, os.environ, document)
     run_plan = replace(run_plan, problems=(*run_plan.problems, *beside))
     return PreparedCampaign(

@@ -56,6 +56,12 @@ def make_result(
     if run is not None:
         result["condition"], result["block"] = run.condition, run.block
         result["training_seed"], result["warm_up"] = run.training_seed, run.warm_up
+        if run.alone_of is not None:
+            started = environment.get("started")
+            result["alone_of"] = {
+                "experiment_id": run.alone_of.experiment_id,
+                "age_seconds": None if started is None else started - run.alone_of.started,
+            }
     if imported is not None:
         result["imported"] = imported
     if reach:

@@ -11,6 +11,7 @@ from typing import Literal, TextIO
 from energyctl.errors import MachineError, SettingsError
 from energyctl.results import reader
 from energyctl.results.pairs import RunFacts, facts_of, find_pairs
+from energyctl.results.partners import with_earlier
 from energyctl.results.table_writers import (
     CsvSheet,
     ParquetSheet,
@@ -65,13 +66,13 @@ def export(
 
     chosen = {target.table for target in targets}
 
-    facts: list[RunFacts] = []
+    facts: list[tuple[Path, RunFacts]] = []
 
     def rows_of(path: Path, result: Part) -> dict[str, list[Row]]:
         names = (name for name in LAYOUTS if name in chosen and name != PAIRS)
         rows = {name: reader.rows(name, path, result, problem) for name in names}
         if PAIRS in chosen:  # last: a result that is left out elsewhere is in no pair
-            facts.append(facts_of(result))
+            facts.append((path, facts_of(result)))
         return rows
 
     with staging() as staged, contextlib.ExitStack() as files:
@@ -84,9 +85,9 @@ def export(
             if not done.results:
                 raise SettingsError("no result could be read: nothing was written")
             if PAIRS in chosen:
-                found = find_pairs(facts)
+                found = find_pairs(with_earlier(facts))
                 growing[PAIRS].add([pair.row() for pair in found.pairs])
-                for note in found.notes if any(one.beside for one in facts) else ():
+                for note in found.notes if any(one.beside for _, one in facts) else ():
                     say(f"pairs: {note}")
             for name, table in growing.items():
                 table.end()

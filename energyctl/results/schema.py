@@ -82,6 +82,22 @@ class ConditionJson(TypedDict):
     warm_up: NotRequired[Annotated[bool, "whether it is left out of every comparison"]]
 
 
+class EarlierAloneJson(TypedDict):
+    """The run alone of an earlier campaign that stands for the one of this run's block."""
+
+    experiment_id: str
+    started: Annotated[float, "of its training, Unix seconds"]
+
+
+class AloneOfJson(TypedDict):
+    """The run alone of an earlier campaign that this run is compared with."""
+
+    experiment_id: str
+    age_seconds: Annotated[
+        float | None, "from the start of its training to that of this run; null: cut off"
+    ]
+
+
 class RunJson(TrainingJson, ConditionJson):
     """A run as planned; repo, model and hyperparameters are the foreground's."""
 
@@ -93,6 +109,7 @@ class RunJson(TrainingJson, ConditionJson):
     mutated: Annotated[list[str], "hyper-parameters whose values were drawn"]
     grid: NotRequired[Annotated[list[str], "hyper-parameters that were set by levels of a grid"]]
     background: list[BackgroundJobJson]
+    alone_of: NotRequired[EarlierAloneJson]
     timeout_seconds: float | None
     description: str | None
 
@@ -468,6 +485,7 @@ class Result(ConditionJson):
     foreign: ForeignByPhase
     phases: list[PhaseJson]
     reach: NotRequired[Annotated[dict[str, ReachJson], "by metric with a value to reach"]]
+    alone_of: NotRequired[AloneOfJson]
     warnings: list[str]
     environment: Environment
     imported: NotRequired[Imported]

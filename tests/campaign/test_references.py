@@ -55,6 +55,12 @@ def test_the_training_alone_is_a_condition_where_none_is_listed() -> None:
         ({"own": {"context_held": 3}}, "experiments[0].references.context_held", "is not a field"),
         ({"references": {"context_held_seconds": -1}}, "references.context_held_seconds", "0"),
         ({"references": "yes"}, "references", "must be"),
+        ({"references": {"earlier": True}}, "references", "no experiment of the file has a"),
+        (
+            {"references": {"earlier": True, "foreground_alone": False}},
+            "references.earlier",
+            '"foreground_alone": false leaves out',
+        ),
     ],
 )
 def test_bad_references_are_named_with_their_place(
@@ -140,6 +146,7 @@ def test_a_journal_keeps_the_references_of_its_runs(bench: Bench, tmp_path: Path
         "context_held_seconds": 0.5,
         "background_alone_seconds": 1.0,
         "foreground_alone": True,
+        "earlier": False,
     }
     assert [run.get("references") for run in runs if run["background"]] == [wanted]
     assert [run.get("references") for run in runs if not run["background"]] == [None]

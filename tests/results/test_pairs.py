@@ -424,6 +424,23 @@ def test_a_campaign_of_the_same_name_has_blocks_of_its_own(tmp_path: Path) -> No
     assert pair_of(tmp_path).block is None
 
 
+def test_a_run_alone_of_an_earlier_campaign_is_read_where_it_is_named(tmp_path: Path) -> None:
+    alone, beside = write_pair(tmp_path, 1)
+    facts = {**beside["environment"], "journal": "20300318_later"}
+    named = {"experiment_id": alone["experiment_id"], "age_seconds": 100.0}
+    path = tmp_path / f"{beside['experiment_id']}.json"
+    path.write_text(json.dumps({**beside, "environment": facts, "alone_of": named}))
+    found = energyctl.load(path).pairing
+    assert [(pair.alone, pair.block) for pair in found.pairs] == [(alone["experiment_id"], None)]
+    note = "1 pair has its run alone from an earlier campaign, up to 1 min 40 s before"
+    assert [line.partition(":")[0] for line in found.notes] == [note]
+    named["experiment_id"] = "../elsewhere"
+    path.write_text(json.dumps({**beside, "environment": facts, "alone_of": named}))
+    assert "compared with ../elsewhere of an earlier campaign, which is not there" in (
+        "".join(energyctl.load(path).pairing.notes)
+    )
+
+
 def test_many_runs_of_the_same_values_are_paired_soon(tmp_path: Path) -> None:
     from dataclasses import replace
 

@@ -83,7 +83,7 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     folder, console = results_folder(workspace, given["folder"]), make_console()
     estimates = output.show_plan(console, folder, settings, prepared.registry, runs, plan.seed)
     ends = output.show_end(console, settings, estimates)
-    output.show_passed_over(console, plan.passed_over)
+    output.show_left_out(console, plan)
     total, live = len(plan.runs), console.is_terminal and not given["no_progress"]
     with Progress(console, total, len(runs), live=live, ends=ends) as progress:
         rendered = given["rendered"] and workspace.given(given["rendered"])

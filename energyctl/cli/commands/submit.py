@@ -41,7 +41,7 @@ def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
     --dry-run prints the scripts that sbatch would be given. `status` and `watch` show how it goes,
     `collect` waits for the end, `cancel` ends it, `resume` submits what is missing.
     """
-    from energyctl.campaign import prepare
+    from energyctl.campaign import earlier, prepare
     from energyctl.cli.output import submission
     from energyctl.cli.output.campaign import show_nodes_of_blocks, show_plan
     from energyctl.cli.output.console import make_console
@@ -55,6 +55,11 @@ def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
     show_problems(prepared.name, prepared.problems)
     if prepared.settings is None or prepared.plan is None:
         return SettingsError.exit_code
+    if earlier.asked_for(prepared.plan.runs):
+        raise SettingsError(
+            f'{prepared.name}: "references" with "earlier" is for one machine: a task may run on '
+            'another node than the run alone; remove "earlier"'
+        )
     settings, seed = prepared.settings, prepared.plan.seed
     runs = prepare.runs_to_start(prepared, given["only"], given["strict"])
     wanted = _wanted(settings, given)

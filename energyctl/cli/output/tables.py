@@ -11,7 +11,7 @@ from rich.text import Text
 
 from energyctl import text
 from energyctl.cli.output.console import make_table
-from energyctl.config.plan import SkippedValues
+from energyctl.config.plan import Run, SkippedValues
 from energyctl.meters import Row
 from energyctl.results import reach, reader
 from energyctl.results.conditions import condition_of, is_warm_up
@@ -33,6 +33,22 @@ def passed_over_lines(skipped: Sequence[SkippedValues], most: int) -> list[str]:
         lines.append(f"  {instead_of}: {name}  {drawn}  ({item.source})")
     if len(skipped) > most:
         lines.append(f"  … and {len(skipped) - most} more; energyctl plan shows all")
+    return lines
+
+
+def earlier_lines(runs: Sequence[Run], now: float, most: int) -> list[str]:
+    """The runs alone that are not done again, and what stands for them; `most` one by one."""
+    found = {run.block: run.alone_of for run in runs if run.alone_of is not None}
+    if not found:
+        return []
+    lines = [
+        f"not done again, since an earlier run stands for it: {text.count(len(found), 'run')} alone"
+    ]
+    for block, alone in list(found.items())[:most]:
+        age = text.duration(now - alone.started)
+        lines.append(f"  block {block}: {alone.experiment_id}, {age} old")
+    if len(found) > most:
+        lines.append(f"  … and {len(found) - most} more; energyctl plan shows all")
     return lines
 
 

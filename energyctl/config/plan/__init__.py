@@ -11,11 +11,19 @@ from energyctl.config.plan.deduplication import (
     history_from_rows,
     joined,
 )
-from energyctl.config.plan.model import BackgroundJob, Plan, Run, SkippedValues, Training
+from energyctl.config.plan.model import (
+    BackgroundJob,
+    EarlierAlone,
+    Plan,
+    Run,
+    SkippedValues,
+    Training,
+)
 from energyctl.config.plan.planner import make
 
 __all__ = [
     "BackgroundJob",
+    "EarlierAlone",
     "History",
     "Plan",
     "Run",

@@ -57,6 +57,14 @@ class BackgroundJob:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierAlone:
+    """A run alone of an earlier campaign. started: its training, Unix seconds."""
+
+    experiment_id: str
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One training to measure. `index`, `repetition` and `block` count from 1, `experiment` from 0.
 
@@ -87,6 +95,8 @@ class Run:
     """Hyper-parameters that are set by levels of a grid."""
     references: References | None = None
     """Of a run beside a background: the phases that it is compared with."""
+    alone_of: EarlierAlone | None = None
+    """What stands for the run alone of its block, which is not done again."""
 
     def __post_init__(self) -> None:
         if not self.condition:
@@ -122,6 +132,7 @@ class Run:
             **({"place": place} if place else {}),
             **({"reach": dict(self.reach)} if self.reach else {}),
             **({"references": self.references.model_dump()} if self.references else {}),
+            **({"alone_of": asdict(self.alone_of)} if self.alone_of else {}),
             "mutated": list(self.mutated),
             **({"grid": list(self.grid)} if self.grid else {}),
             "background": [job.to_json() for job in self.background],
@@ -160,6 +171,7 @@ class Run:
                 warm_up=bool(data.get("warm_up")),
                 grid=tuple(data.get("grid", ())),
                 references=References(**given) if (given := data.get("references")) else None,
+                alone_of=EarlierAlone(**alone) if (alone := data.get("alone_of")) else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise SettingsError(f"this is no planned run: {error}") from None

@@ -82,6 +82,18 @@ def check_references(
         severity: Severity = "invalid" if path else "error"
         hint = 'add a background, or remove "references"'
         problems.add((*path, "references"), message, hint, severity)
+    wanted = entry.get("references")
+    if not isinstance(wanted, dict) or wanted.get("earlier") is not True:
+        return
+    if wanted.get("foreground_alone") is False and not all(map(_lists_alone, within)):
+        message = 'stands for the run alone, which "foreground_alone": false leaves out'
+        hint = 'remove "foreground_alone", or list "alone": null among the conditions'
+        problems.add((*path, "references", "earlier"), message, hint)
+
+
+def _lists_alone(entry: Any) -> bool:
+    conditions = entry.get("conditions") if isinstance(entry, dict) else None
+    return isinstance(conditions, dict) and None in conditions.values()
 
 
 def check_grid(

@@ -21,6 +21,8 @@ class References(Strict):
     shorter than `settle` says."""
     foreground_alone: bool = True
     """The training alone is a condition of its own where none is listed."""
+    earlier: bool = False
+    """A run alone of an earlier campaign stands for one like it, which is not done again."""
 
 
 def _shape(value: Any) -> str:

@@ -11,6 +11,7 @@ from energyctl.results.api import html
 from energyctl.results.api.frames import TABLES, frame
 from energyctl.results.api.run import Run
 from energyctl.results.pairs import Pair, Pairs, find_pairs
+from energyctl.results.partners import with_earlier
 
 if TYPE_CHECKING:
     import polars
@@ -69,7 +70,7 @@ class Runs(Sequence[Run]):
     @cached_property
     def pairing(self) -> Pairs:
         """The same, with notes on runs that are in no pair, and on how these were found."""
-        return find_pairs(run.facts for run in self._runs)
+        return find_pairs(with_earlier((run.path, run.facts) for run in self._runs))
 
     def __repr__(self) -> str:
         left_out = f", {len(self.problems)} left out" if self.problems else ""

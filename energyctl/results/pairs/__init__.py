@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from energyctl.results.pairs.facts import RunFacts, facts_of
+from energyctl.results.pairs.facts import Likeness, RunFacts, facts_of, likeness
 from energyctl.results.pairs.figure import Figure
 from energyctl.results.pairs.figures import Interference, interference
 from energyctl.results.pairs.matching import matches
 from energyctl.results.pairs.rows import FIGURES, Pair
 
 __all__ = [
-    "FIGURES", "Figure", "Interference", "Pair", "Pairs", "RunFacts", "facts_of", "find_pairs",
+    "FIGURES", "Figure", "Interference", "Likeness", "Pair", "Pairs", "RunFacts", "facts_of",
+    "find_pairs", "likeness",
 ]  # fmt: skip
 
 

@@ -18,9 +18,19 @@ class Machine(NamedTuple):
 
     node: str | None
     gpus: tuple[str | None, ...]
+    drivers: tuple[str | None, ...]
     limits: tuple[float | None, ...]
     governors: tuple[str, ...]
     place: str | None
+
+
+class Likeness(NamedTuple):
+    """What the runs of a pair have alike. values: its hyper-parameters as text."""
+
+    training: str
+    values: str
+    seed: int | None
+    machine: Machine
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,8 @@ class RunFacts:
     """A run, as far as pairs need it. block: campaign and number; None where it is of none.
 
     values: its hyper-parameters as text. told: whether it tells its condition, block and seed, as
-    results of earlier versions do not. started: Unix seconds.
+    results of earlier versions do not. started: Unix seconds. alone_of: id of the run alone of an
+    earlier campaign that it names.
     """
 
     experiment_id: str
@@ -69,6 +80,11 @@ class RunFacts:
     jobs: tuple[JobFacts, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
     """Why figures of its energy are null, by key."""
+    alone_of: str | None = None
+
+    @property
+    def like(self) -> Likeness:
+        return Likeness(self.training, self.values, self.seed, self.machine)
 
 
 def facts_of(result: Part) -> RunFacts:
@@ -89,10 +105,7 @@ def facts_of(result: Part) -> RunFacts:
         condition=condition_of(result.document),
         told="condition" in result.names(),
         block=_block(result, facts),
-        training=f"{training.text('repo')} / {training.text('model')}",
-        values=json.dumps(dict(training.part("hyperparameters").document), sort_keys=True),
-        seed=result.integer("training_seed"),
-        machine=_machine(training, facts),
+        **likeness(training, result.integer("training_seed"), facts)._asdict(),
         started=start if start is not None else facts.number("started"),
         seconds=seconds if seconds is not None else energy.number("seconds"),
         energy_seconds=energy.number("seconds"),
@@ -100,6 +113,17 @@ def facts_of(result: Part) -> RunFacts:
         domains=_domains(energy),
         jobs=jobs_of(result),
         missing=missing,
+        alone_of=result.part("alone_of").text("experiment_id"),
+    )
+
+
+def likeness(training: Part, seed: int | None, facts: Part) -> Likeness:
+    """*training*: as in a result's `foreground_result`; *facts*: as in its `environment`."""
+    return Likeness(
+        f"{training.text('repo')} / {training.text('model')}",
+        json.dumps(dict(training.part("hyperparameters").document), sort_keys=True),
+        seed,
+        _machine(training, facts),
     )
 
 
@@ -115,6 +139,7 @@ def _machine(training: Part, facts: Part) -> Machine:
     return Machine(
         facts.text("node") or facts.text("hostname"),
         tuple(gpu.text("uuid") or gpu.text("name") for gpu in gpus),
+        tuple(gpu.text("driver") for gpu in gpus),
         tuple(gpu.number("power_limit_watts") for gpu in gpus),
         tuple(sorted(str(one) for one in facts.items("governors"))),
         json.dumps([place.raw("uuids") or place.raw("gpus"), place.raw("cpus")])

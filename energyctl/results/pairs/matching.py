@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from math import inf
 
-from energyctl.results.pairs.facts import RunFacts
+from energyctl.results.pairs.facts import Likeness, RunFacts
 from energyctl.text import count, duration, first_of
 
 MOST_NAMED = 3
@@ -23,11 +23,13 @@ OLDER = (
 
 @dataclass(frozen=True)
 class Match:
-    """Two runs of a pair. apart_seconds: between their starts; None: not known."""
+    """Two runs of a pair. apart_seconds: between their starts; None: not known. earlier: the run
+    alone is of an earlier campaign, and the run beside names it."""
 
     beside: RunFacts
     alone: RunFacts
     of_block: bool
+    earlier: bool = False
 
     @property
     def apart_seconds(self) -> float | None:
@@ -41,11 +43,12 @@ def matches(runs: Sequence[RunFacts]) -> tuple[list[Match], list[str]]:
     good, notes = _usable(runs)
     beside = sorted((run for run in good if run.beside), key=_start)
     alone = [run for run in good if not run.beside]
-    found = _of_blocks(beside, alone)
+    found = _of_earlier(beside, alone) | _of_blocks(beside, alone)
     rest = [run for run in beside if run.experiment_id not in found]
     found |= _nearest(rest, alone, {_use(one) for one in found.values()})
     pairs = [found[run.experiment_id] for run in beside if run.experiment_id in found]
-    return pairs, [*notes, *_unpaired(beside, alone, pairs), *_how(pairs)]
+    lost = _lost(beside, pairs)
+    return pairs, [*notes, *lost, *_unpaired(beside, alone, pairs), *_how(pairs)]
 
 
 def _usable(runs: Sequence[RunFacts]) -> tuple[list[RunFacts], list[str]]:
@@ -73,18 +76,23 @@ def _use(pair: Match) -> tuple[str, str]:
     return pair.alone.experiment_id, pair.beside.condition
 
 
-def like(run: RunFacts) -> tuple[object, ...]:
-    """What the runs of a pair have alike."""
-    return run.training, run.values, run.seed, run.machine
-
-
 def _of_blocks(beside: Iterable[RunFacts], alone: Iterable[RunFacts]) -> dict[str, Match]:
     """By the run beside."""
-    by_block = {(run.block, like(run)): run for run in alone}
+    by_block = {(run.block, run.like): run for run in alone}
     return {
-        run.experiment_id: Match(run, by_block[run.block, like(run)], of_block=True)
+        run.experiment_id: Match(run, by_block[run.block, run.like], of_block=True)
         for run in beside
-        if run.block is not None and (run.block, like(run)) in by_block
+        if run.block is not None and (run.block, run.like) in by_block
+    }
+
+
+def _of_earlier(beside: Iterable[RunFacts], alone: Iterable[RunFacts]) -> dict[str, Match]:
+    """Those whose run alone is of an earlier campaign, by the run beside, which names it."""
+    by_name = {(run.experiment_id, run.like): run for run in alone}
+    return {
+        run.experiment_id: Match(run, by_name[run.alone_of, run.like], False, earlier=True)
+        for run in beside
+        if run.alone_of is not None and (run.alone_of, run.like) in by_name
     }
 
 
@@ -93,13 +101,13 @@ def _nearest(
 ) -> dict[str, Match]:
     """The nearest first, each run alone once for each condition; then what is left over takes the
     nearest, though that is in another pair. used: what pairs of blocks use."""
-    by_like: dict[tuple[object, ...], list[RunFacts]] = {}
+    by_like: dict[Likeness, list[RunFacts]] = {}
     for run in sorted(alone, key=_start):
-        by_like.setdefault(like(run), []).append(run)
+        by_like.setdefault(run.like, []).append(run)
     candidates = [
         Match(run, other, of_block=False)
         for run in beside
-        for other in _around(by_like.get(like(run), []), _start(run))
+        for other in _around(by_like.get(run.like, []), _start(run))
     ]
     candidates.sort(key=lambda one: inf if one.apart_seconds is None else one.apart_seconds)
     found: dict[str, Match] = {}
@@ -119,6 +127,17 @@ def _around(runs: Sequence[RunFacts], started: float) -> Sequence[RunFacts]:
 
 
 # -- notes ---------------------------------------------------------------------------------------
+
+
+def _lost(beside: Iterable[RunFacts], pairs: Iterable[Match]) -> list[str]:
+    """Lines on runs alone of earlier campaigns that are named, and not there."""
+    found = {pair.beside.experiment_id for pair in pairs if pair.earlier or pair.of_block}
+    return [
+        f"{run.experiment_id} was to be compared with {run.alone_of} of an earlier campaign, which "
+        "is not there, did not succeed, or is not like it"
+        for run in beside
+        if run.alone_of is not None and run.experiment_id not in found
+    ]
 
 
 def _unpaired(
@@ -144,7 +163,7 @@ def _unpaired(
 
 REASONS = (
     "with its hyper-parameters", "with its training seed", "on its machine", "on its GPUs",
-    "with its power limits and CPU governor",
+    "with its driver, power limits and CPU governor",
 )  # fmt: skip
 """What a partner may lack, from one of :func:`_steps` to the next."""
 
@@ -167,7 +186,16 @@ def _reason(run: RunFacts, known: Set[tuple[object, ...]]) -> str:
 def _how(pairs: Sequence[Match]) -> list[str]:
     """Lines on pairs that are not of one block."""
     notes = []
-    apart = [pair for pair in pairs if not pair.of_block]
+    if earlier := [pair for pair in pairs if pair.earlier]:
+        oldest = max(pair.apart_seconds or 0.0 for pair in earlier)
+        ids = first_of([pair.beside.experiment_id for pair in earlier], MOST_NAMED)
+        verb = "has its" if len(earlier) == 1 else "have their"
+        notes.append(
+            f"{count(len(earlier), 'pair')} {verb} run alone from an earlier campaign, up to "
+            f"{duration(oldest)} before: what changed on the machine in between is part of the "
+            f"difference ({ids})"
+        )
+    apart = [pair for pair in pairs if not pair.of_block and not pair.earlier]
     if apart:
         known = [pair.apart_seconds for pair in apart if pair.apart_seconds is not None]
         far = f", up to {duration(max(known))} apart" if known else ""

@@ -90,6 +90,7 @@ RUNS = Layout(
         _integer("block", "of one set of values, from 1", "no blocks, or not known"),
         _integer("training_seed", "of the training itself", "its repository names none"),
         _boolean("warm_up", "whether it is left out of every comparison"),
+        _text("alone_of", "run alone of an earlier campaign that it is compared with", "none"),
         _text("mutated", "drawn hyper-parameters, `,` between", _UNKNOWN),
         _text("status", "`succeeded`, `failed` or `interrupted`"),
         _boolean("training_success", "whether the foreground succeeded", _UNKNOWN),

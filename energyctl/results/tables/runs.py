@@ -55,6 +55,7 @@ def run_row(result: Part, file: str, gpu: GpuSeries = NO_SERIES) -> Row:
         "block": result.integer("block"),
         "training_seed": result.integer("training_seed"),
         "warm_up": is_warm_up(result.document),
+        "alone_of": result.part("alone_of").text("experiment_id"),
         "repository": training.text("repo"),
         "model": training.text("model"),
         "training_success": training.flag("success"),
