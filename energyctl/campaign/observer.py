@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from energyctl.background.job_view import JobView
+from energyctl.results.conditions import run_words
 from energyctl.results.schema import Result
 
 
@@ -39,6 +40,15 @@ class View:
 
     series: str | None = None
     """Folder of the attempt's samples, as they are written."""
+
+    condition: str = ""
+    block: int | None = None
+    warm_up: bool = False
+
+    @property
+    def words(self) -> str:
+        """Its training, condition and block."""
+        return run_words(self.title, self.condition, self.block, self.warm_up)
 
 
 class Observer(Protocol):

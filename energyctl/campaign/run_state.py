@@ -229,6 +229,9 @@ class RunState:
                 until=self.until,
                 log=str(attempt.log.path) if attempt else None,
                 series=str(self.files.energy(attempt.number)) if attempt else None,
+                condition=self.run.condition,
+                block=self.run.block,
+                warm_up=self.run.warm_up,
             )
         )
 

@@ -79,6 +79,8 @@ def _run_now(state: Mapping[str, Any]) -> dict[str, Any]:
         "index": state["index"],
         "of": state.get("runs"),
         "experiment_id": state["experiment_id"],
+        "condition": state.get("condition"),
+        "block": state.get("block"),
         "attempt": state["attempt"],
         "phase": state["phase"],
         "phase_seconds": time.time() - state["phase_since"],

@@ -20,6 +20,12 @@ def condition_of(result: Mapping[str, Any]) -> str:
     return derived_label((job.get("repo"), job.get("model")) for job in jobs)
 
 
+def run_words(title: str, condition: str, block: int | None, warm_up: bool = False) -> str:
+    """``REPO / MODEL, CONDITION, block 3``: a run among those that it is compared with."""
+    place = "warm-up" if warm_up else "" if block is None else f"block {block}"
+    return ", ".join(part for part in (title, condition, place) if part)
+
+
 def is_warm_up(result: Mapping[str, Any]) -> bool:
     """Whether it is a warm-up run, which no comparison, mean or figure of runs has."""
     return bool(result.get("warm_up"))

@@ -12,6 +12,7 @@ from energyctl.campaign.journal import Journal, find_journal
 from energyctl.campaign.status_file import read_published
 from energyctl.config.plan import Run
 from energyctl.errors import MachineError, SettingsError
+from energyctl.results.conditions import run_words
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.journal_schema import JournalLine
 from energyctl.results.reader import total_energy
@@ -37,6 +38,9 @@ class RunNow:
     index: int
     title: str
     state: State
+    condition: str = ""
+    block: int | None = None
+    warm_up: bool = False
     experiment_id: str | None = None
     attempts: int = 0
     tried: str | None = None
@@ -54,6 +58,11 @@ class RunNow:
     note: str | None = None
     held: bool = False
     refused_by: str | None = None
+
+    @property
+    def words(self) -> str:
+        """Its training, condition and block."""
+        return run_words(self.title, self.condition, self.block, self.warm_up)
 
 
 @dataclass(frozen=True)
@@ -176,6 +185,9 @@ class Overviews:
         facts: dict[str, Any] = {
             "index": run.index,
             "title": title,
+            "condition": run.condition,
+            "block": run.block,
+            "warm_up": run.warm_up,
             "attempts": history.attempts.get(run.index, 0),
             "tried": history.tried.get(run.index),
         }

@@ -217,6 +217,7 @@ def test_supervisorctl_shows_the_background_job_in_the_workspace(bench: Bench) -
     (daemon,) = [p for p in processes.descendants([popen.pid]) if "supervisord" in p.command]
     status = json.loads(bench.run("status", "--json").stdout)
     assert status["run"]["phase"] == "foreground"
+    assert (status["run"]["condition"], status["run"]["block"]) == ("beside back/large", None)
 
     def supervisords() -> set[str | None]:
         launchers = [p for p in processes.descendants([daemon.pid]) if "iterate.py" in p.command]

@@ -194,6 +194,12 @@ def test_a_plain_line_says_all_that_the_screen_says() -> None:
     assert view is not None
     line = plain_line(view, 6, None)
     assert line.startswith("run 2 of 6  examples / mnist  training, attempt 2  ")
+    labelled = replace(view, condition="beside rnn", block=3)
+    assert plain_line(labelled, 6, None).startswith(
+        "run 2 of 6  examples / mnist, beside rnn, block 3  training, attempt 2  "
+    )
+    warm_up = replace(view, condition="alone", warm_up=True)
+    assert "examples / mnist, alone, warm-up  training" in plain_line(warm_up, 6, None)
     assert "| package-0 121.4 W  gpu-0 250.2 W |" in line
     assert "background examples_mnist_rnn: iteration 12, 1 failed  covered 99.7 %, longest" in line
     assert "not running for 4.0 s, 3 failed" in line

@@ -67,6 +67,7 @@ def domain_rows(runs: Sequence[Run]) -> list[Row]:
             "number": number,
             "label": label(run, number),
             "mode": run.mode,
+            "condition": run.condition,
             "status": run.status,
             "domain": one.name,
             "kind": one.kind,

@@ -120,6 +120,7 @@ def _mode_shape(shown: Sequence[str]) -> alt.Shape:
 def _domain_tooltip() -> list[alt.Tooltip]:
     return [
         alt.Tooltip("label:N", title="run"),
+        alt.Tooltip("condition:N", title="condition"),
         alt.Tooltip("domain:N", title="domain"),
         *_band_tooltip(),
         alt.Tooltip("measured:N", title="measured"),

@@ -26,7 +26,7 @@ def plain_line(view: View, total: int, ends: float | None) -> str:
 def headline(view: View, total: int, ends: float | None) -> str:
     """Which run, which phase, since when, and when the campaign is expected to end."""
     now = time.time()
-    text = f"run {view.index} of {total}  {view.title}  {phase(view, now, '  ')}"
+    text = f"run {view.index} of {total}  {view.words}  {phase(view, now, '  ')}"
     if kind_of(view.phase) in TRAINING and view.progress is not None:
         text += f"  {progress(view, now)}"
     if ends is not None:

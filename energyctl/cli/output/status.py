@@ -10,6 +10,7 @@ from rich.console import Console
 
 from energyctl.cli.output.tables import meters_table
 from energyctl.meters import Row
+from energyctl.results.conditions import run_words
 from energyctl.results.phases import phase_words
 from energyctl.text import count, duration, one_line, powers, present
 
@@ -30,6 +31,8 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
         lines.append(f"            {status['lock_problem']}")
     if run is not None:
         lines.append(f"run         {run['index']} of {run['of']}  {run['experiment_id']}")
+        if run["condition"]:
+            lines.append(f"condition   {run_words('', run['condition'], run['block'])}")
         lines.append(
             f"phase       {phase_words(run['phase'])} for {duration(run['phase_seconds'])}"
         )

@@ -15,6 +15,7 @@ from energyctl.campaign.observer import View
 from energyctl.campaign.watcher import STALE_SECONDS, CampaignProgress, Scene
 from energyctl.cli.output.run_view import job_words, phase, plain_line, progress
 from energyctl.config.plan import Run
+from energyctl.results.conditions import run_words
 from energyctl.results.phases import TRAINING, kind_of, phase_words
 from energyctl.text import count, duration, energy, energy_unit, power, printable, values
 
@@ -86,7 +87,8 @@ def _where(scene: Scene, view: View) -> str:
 
 
 def _training(run: Run) -> str:
-    what = f"{run.mode}: {run.foreground.repo} / {run.foreground.model}"
+    title = f"{run.foreground.repo} / {run.foreground.model}"
+    what = f"{run.mode}: {run_words(title, run.condition, run.block, run.warm_up)}"
     parameters = values(run.foreground.hyperparameters)
     return what + (f", {parameters}" if parameters else "")
 
