@@ -40,12 +40,14 @@ class Driver:
         self.call("cuDeviceGetCount", ctypes.byref(count))
         return count.value
 
-    def hold(self, index: int) -> tuple[ctypes.c_int, ctypes.c_void_p]:
+    def hold(self, index: int, *, waits_idle: bool = False) -> tuple[ctypes.c_int, ctypes.c_void_p]:
         """Holds a context on a GPU, counted from 0, up to the end of the process; the device, and
-        its context. Whoever waits for the GPU shall not keep a CPU busy."""
+        its context. waits_idle: whoever waits for the GPU shall not keep a CPU busy; a driver
+        older than CUDA 11 has no such flag."""
         device, context = ctypes.c_int(), ctypes.c_void_p()
         self.call("cuDeviceGet", ctypes.byref(device), index)
-        self.call("cuDevicePrimaryCtxSetFlags_v2", device, SCHED_BLOCKING_SYNC)
+        if waits_idle:
+            self.call("cuDevicePrimaryCtxSetFlags_v2", device, SCHED_BLOCKING_SYNC)
         self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
         return device, context
 

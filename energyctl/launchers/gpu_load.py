@@ -88,7 +88,7 @@ class Gpu:
 
     def __init__(self) -> None:
         self._driver = Driver()
-        device, context = self._driver.hold(0)
+        device, context = self._driver.hold(0, waits_idle=True)
         self.name = self._driver.name(device)
         processors, module = ctypes.c_int(), ctypes.c_void_p()
         call = self._driver.call
