@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from statistics import fmean
 from typing import Any, Literal
 
 from energyctl.analysis.compare.contrasts import effect
+from energyctl.analysis.compare.grouping import Side, label
 from energyctl.analysis.compare.planning import MOST_BLOCKS, blocks_needed, cautious_sd
+from energyctl.analysis.compare.samples import Sample, sample_of
 from energyctl.config.settings import ALONE
 from energyctl.results.tables import Row
 from energyctl.text import count
 
 MEASURE = "total_joules"
 POWER, ALPHA = 0.8, 0.05
-
-Block = tuple[Any, ...]
-"""Campaign, experiment, repetition, number."""
-Logs = dict[Block, list[float]]
 
 
 @dataclass(frozen=True)
@@ -75,23 +71,19 @@ def plan_power(
     """From rows of the table of runs, for contrasts of (training, condition) pairs to the base: the
     condition alone where it is planned, else the first one by name. It has no contrast where no
     block has finished under two of a training's conditions.
-
-    Runs of one campaign, experiment and block are of one block; a run that was repeated counts as
-    the mean of its logarithms.
     """
-    logs: dict[tuple[str, str], Logs] = {}
+    finished: dict[tuple[str, str], list[Row]] = {}
     for row in filter(_counts, rows):
-        cell = f"{row['repository']} / {row['model']}", str(row["condition"])
-        block = row.get("campaign"), row.get("experiment"), row.get("repetition"), row["block"]
-        logs.setdefault(cell, {}).setdefault(block, []).append(math.log(row[MEASURE]))
+        finished.setdefault((label(row), str(row["condition"])), []).append(row)
     pairs = []
     for training in dict.fromkeys(training for training, _ in planned):
         conditions = sorted({condition for one, condition in planned if one == training})
         base = ALONE if ALONE in conditions else conditions[0]
         for condition in conditions:
-            a, b = (logs.get((training, one), {}) for one in (base, condition))
-            if condition != base and a.keys() & b.keys():
-                pairs.append((training, condition, base, _ratios(a, b)))
+            a, b = (Side(one, finished.get((training, one), [])) for one in (base, condition))
+            sample = sample_of(a, b, MEASURE, "condition") if a.rows and b.rows else None
+            if condition != base and sample is not None and sample.design == "blocks":
+                pairs.append((training, condition, base, sample))
     alpha = ALPHA / max(1, len(pairs))
     contrasts = tuple(_needed(*pair, share, alpha) for pair in pairs)
     return PowerPlan(share, POWER, alpha, source, contrasts)
@@ -102,31 +94,12 @@ def _counts(row: Row) -> bool:
     return succeeded and row.get("block") is not None and (row.get(MEASURE) or 0) > 0
 
 
-def _ratios(a: Logs, b: Logs) -> list[list[float]]:
-    """Of each repetition the log ratios of its blocks; of those that have as many as any other one
-    of their experiment."""
-    repetitions: dict[Block, list[float]] = {}
-    for block in b:
-        if block in a:
-            *of, repetition, number = block
-            unit = (*of, number if repetition is None else repetition)
-            repetitions.setdefault(unit, []).append(fmean(b[block]) - fmean(a[block]))
-    whole: dict[Block, int] = {}
-    for unit, found in repetitions.items():
-        whole[unit[:2]] = max(len(found), whole.get(unit[:2], 0))
-    return [found for unit, found in repetitions.items() if len(found) == whole[unit[:2]]]
-
-
 def _needed(
-    training: str,
-    condition: str,
-    base: str,
-    ratios: Sequence[Sequence[float]],
-    share: float,
-    alpha: float,
+    training: str, condition: str, base: str, sample: Sample, share: float, alpha: float
 ) -> BlocksNeeded:
-    of: Literal["block", "repetition"] = "repetition" if len(ratios[0]) > 1 else "block"
-    found = effect([fmean(one) for one in ratios], what=of)
+    repetitions = len(sample.blocks[0].cells) > 1
+    of: Literal["block", "repetition"] = "repetition" if repetitions else "block"
+    found = effect([block.log_ratio() for block in sample.blocks], what=of)
     named = training, condition, base, found.n, of
     if not found.sd:
         return BlocksNeeded(*named, sd=found.sd, missing=found.missing)

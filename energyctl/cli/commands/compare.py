@@ -32,20 +32,6 @@ def _where(
     return [(name, text) for name, _, text in pairs]
 
 
-def _share(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    """``5%``, ``5 %`` and ``0.05`` are the same."""
-    if value is None:
-        return None
-    text = value.strip()
-    try:
-        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise click.BadParameter(f"{value!r}: write a share like 5%", context, parameter)
-    return share
-
-
 @click.command()
 @click.argument("results", nargs=-1, metavar="A B | RESULTS…", shell_complete=completers.runs)
 @click.option("--by", metavar="NAME", help="Make groups by this value, as background.")
@@ -75,8 +61,8 @@ def _share(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option(
     "--margin",
-    metavar="SHARE",
-    callback=_share,
+    metavar="PERCENT",
+    callback=options.percentage,
     help="Say whether the difference is more than this, as 5%.",
 )
 @options.seed

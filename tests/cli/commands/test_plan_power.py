@@ -171,6 +171,7 @@ def test_blocks_of_a_grid_are_counted_by_repetition(
         run = {"index": 1, "experiment": 0, "repetition": data["block"]}
         data["environment"]["run"] = run
         data["block"] = 2 * data["block"] - cell
+        data["foreground_result"]["hyperparameters"]["batch_size"] = 32 * (1 + cell)
         path.write_text(json.dumps(data))
     (one,) = document(bench, capsys, file, "--power", "5%")["contrasts"]
     assert (one["n"], one["of"]) == (3, "repetition")
