@@ -91,6 +91,7 @@ class AroundForeground:
         return {
             "of": blocks.unit,
             "cycle_seconds": blocks.cycle_seconds,
+            "cycle_deviation_seconds": blocks.cycle_deviation_seconds,
             "before": len(blocks.before),
             "before_seconds": blocks.before_seconds,
             "after": len(blocks.after),

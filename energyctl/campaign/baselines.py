@@ -13,7 +13,7 @@ from math import ceil, inf
 from energyctl.background.group import BackgroundGroup
 from energyctl.campaign.run_state import RunState
 from energyctl.config.settings import Settle
-from energyctl.energy import Block, Phase, equal_blocks, joined
+from energyctl.energy import Block, Phase, deviation, equal_blocks, joined
 from energyctl.errors import BackgroundLost, Interrupted
 from energyctl.results.cycles import (
     FEWEST,
@@ -53,6 +53,12 @@ class Blocks:
     after: Sequence[Block] = ()
     cycle_seconds: float | None = None
     missing: str | None = None
+
+    @property
+    def cycle_deviation_seconds(self) -> float | None:
+        """Of their lengths, about the mean of their side; None of idle, or of a single one."""
+        sides = [[end - start for start, end in side] for side in (self.before, self.after)]
+        return None if self.cycle_seconds is None else deviation(sides)
 
     @property
     def single(self) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from energyctl.energy.acceptance import Acceptance
 from energyctl.energy.baseline import Baseline, EnergyAboveBaseline, above, baseline_of, doubtful
-from energyctl.energy.block_power import Block, equal_blocks, joined
+from energyctl.energy.block_power import Block, deviation, equal_blocks, joined
 from energyctl.energy.checks import Band, Check, against_power
 from energyctl.energy.counter_series import CounterSeries
 from energyctl.energy.device_states import CpuClocks, DeviceStates, GpuClocks
@@ -58,6 +58,7 @@ __all__ = [
     "against_power",
     "baseline_of",
     "count_once",
+    "deviation",
     "doubtful",
     "equal_blocks",
     "joined",

@@ -139,7 +139,8 @@ def mean_power(before: BlockPower, after: BlockPower | None, start: float, end: 
     else:
         drift = abs(before.trend) * abs((start + end) / 2 - before.middle)
     share = min(1.0, length / count / seconds)
-    noise = student_t(count - 1) * _spread(sides) * sqrt(1 / count + share)
+    spread = deviation([side.watts for side in sides]) or 0.0
+    noise = student_t(count - 1) * spread * sqrt(1 / count + share)
     course = min(
         max(side.swing_joules for side in sides) / seconds, max(s.swing_watts for s in sides)
     )
@@ -156,15 +157,17 @@ def student_t(freedom: int) -> float:
     return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
-def _spread(sides: Sequence[BlockPower]) -> float:
-    """Standard deviation of the blocks' power about the mean of their side; where there is one
-    block on each, about that of both."""
-    count = sum(len(side.blocks) for side in sides)
-    if count > len(sides):
-        centres = [(watts, fmean(side.watts)) for side in sides for watts in side.watts]
-        return sqrt(sum((w - c) ** 2 for w, c in centres) / (count - len(sides)))
-    every = [watts for side in sides for watts in side.watts]
-    return sqrt(sum((watts - fmean(every)) ** 2 for watts in every) / (count - 1))
+def deviation(sides: Sequence[Sequence[float]]) -> float | None:
+    """Standard deviation of values about the mean of their side; where there is one on each, about
+    that of all. None of a single value."""
+    every = [value for side in sides for value in side]
+    if len(every) < 2:
+        return None
+    count = sum(1 for side in sides if side)
+    if len(every) == count:
+        sides, count = [every], 1
+    squares = ((value - fmean(side)) ** 2 for side in sides if side for value in side)
+    return sqrt(sum(squares) / (len(every) - count))
 
 
 def _course(series: Series, start: float, end: float, joules: float) -> list[tuple[float, float]]:

@@ -307,6 +307,13 @@ class BaselineJson(TypedDict):
 
     of: Annotated[BaselineUnit, "whole iterations or epochs of the load; of idle, seconds"]
     cycle_seconds: Annotated[float | None, "median length of an iteration or epoch; null: of idle"]
+    cycle_deviation_seconds: NotRequired[
+        Annotated[
+            float | None,
+            "standard deviation of their lengths about the mean of those before or after; "
+            "null: of idle, or of a single one",
+        ]
+    ]
     before: Annotated[int, "how many before the foreground"]
     before_seconds: float
     after: Annotated[int, "how many after it"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from math import sqrt
 from types import SimpleNamespace
 from typing import Any
 
@@ -65,6 +66,15 @@ def test_the_last_whole_cycles_before_and_the_first_after_are_taken() -> None:
     assert blocks.before == [(31.0, 51.0), (51.0, 71.0), (71.0, 91.0)]
     assert blocks.after == [(211.0, 231.0), (231.0, 251.0), (251.0, 271.0)]
     assert (blocks.before_seconds, blocks.after_seconds) == (60.0, 60.0)
+
+
+def test_how_much_the_cycles_vary_is_told_about_the_mean_of_each_side() -> None:
+    edges = (40.0, 50.0, 70.0, 80.0)  # 10, 20, 10 s, and twice 5 s after it
+    jobs = [Cycle(a, b) for a, b in pairwise(edges)] + cycles(200.0, 5.0, 211.0)
+    found = around(back=jobs).cycle_deviation_seconds
+    assert found == pytest.approx(sqrt((2 * (10 / 3) ** 2 + (20 / 3) ** 2) / (5 - 2)))
+    assert around(back=jobs[1:2] + jobs[3:4]).cycle_deviation_seconds == pytest.approx(15 / sqrt(2))
+    assert around(back=jobs[:1]).cycle_deviation_seconds is None
 
 
 def test_epochs_stand_in_for_iterations_that_are_too_long() -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from math import sqrt
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 import energyctl
+from benchmarks.work import VARIED, Varied, rate_alone
 from energyctl import cli
+from energyctl.energy.block_power import student_t
 from energyctl.results.pairs import FIGURES, Pair
 from energyctl.results.paths import RunFiles
 from energyctl.results.shape import LARGEST_QUANTITY
@@ -143,30 +147,54 @@ def test_several_jobs_have_work_each_and_one_energy(tmp_path: Path) -> None:
 
 
 def test_iterations_alone_are_the_whole_ones_that_the_power_is_of(tmp_path: Path) -> None:
-    """Seven in 2.8 s, where the phases, which begin and end within iterations, hold 40 in 20 s, of
-    which 0.2 are not certain; what the rates before and after differ by is in the band, too."""
+    """Seven in 2.8 s that vary by 0.02 s, where the phases, which begin and end within iterations,
+    hold 40 in 20 s. What the rates before and after differ by is in the band, too."""
     _, beside = write_pair(tmp_path, 1)
     baseline = {
         "of": "iterations", "cycle_seconds": 0.4, "before": 4, "before_seconds": 1.6, "after": 3,
-        "after_seconds": 1.2, "watts": 300.0, "drift": 0.0,
+        "after_seconds": 1.2, "watts": 300.0, "drift": 0.0, "cycle_deviation_seconds": 0.02,
     }  # fmt: skip
     beside["energy"]["baselines"] = {"idle": None, "background_only": baseline}
     write_pair(tmp_path, 1, beside=beside)
     pair = pair_of(tmp_path)
     assert value(pair, "background_slowdown") == pytest.approx(2.5 / 1.5)
     assert value(pair, "background_alone_joules") == pytest.approx(37.5 / 2.5 * 300)
+    noise = student_t(5) * 0.02 / 0.4 * sqrt(1 / 7 + 0.4 / 25)
     assert pair.interference.background_slowdown.uncertainty == pytest.approx(
-        edge(0.2 / 40, 0.1 / 37.5) * 2.5 / 1.5
+        edge(noise, 0.1 / 37.5) * 2.5 / 1.5
     )
     baseline["after_seconds"] = 1.5
     write_pair(tmp_path, 1, beside=beside)
     wider = pair_of(tmp_path).interference.background_slowdown.uncertainty
-    share = edge(0.2 / 40 + (2.5 - 2.0) * 3.1 / 7, 0.1 / 37.5)
+    noise = student_t(5) * 0.02 * 7 / 3.1 * sqrt(1 / 7 + 3.1 / 7 / 25)
+    share = edge((2.5 - 2.0) * 1.6 / 7 + noise, 0.1 / 37.5)
     assert wider == pytest.approx(share * 7 / 3.1 / 1.5)
     baseline |= {"after": 0, "after_seconds": 0.0}
     write_pair(tmp_path, 1, beside=beside)
     one_side = pair_of(tmp_path).interference.background_slowdown.uncertainty
-    assert one_side == pytest.approx(edge(0.1 / 20, 0.1 / 37.5) * 2.5 / 1.5)
+    noise = student_t(3) * 0.02 / 0.4 * sqrt(1 / 4 + 0.4 / 25)
+    assert one_side == pytest.approx(edge(noise, 0.1 / 37.5) * 2.5 / 1.5)
+
+
+@pytest.mark.parametrize("untold", [{"cycle_deviation_seconds": None}, {"of": "epochs"}])
+def test_iterations_that_do_not_tell_how_they_vary_leave_it_to_the_phases(
+    tmp_path: Path, untold: dict[str, Any]
+) -> None:
+    _, beside = write_pair(tmp_path, 1)
+    baseline = {
+        "of": "iterations", "cycle_seconds": 0.4, "before": 4, "before_seconds": 1.6, "after": 0,
+        "after_seconds": 0.0, "watts": 300.0, "drift": None, "cycle_deviation_seconds": 0.02,
+    }  # fmt: skip
+    beside["energy"]["baselines"] = {"idle": None, "background_only": {**baseline, **untold}}
+    write_pair(tmp_path, 1, beside=beside)
+    assert value(pair_of(tmp_path), "background_slowdown") == pytest.approx(2.0 / 1.5)
+
+
+@pytest.mark.parametrize("load", [one for one in VARIED if not one.slow], ids=str)
+def test_what_would_have_been_done_alone_is_within_its_band(load: Varied) -> None:
+    random = Random(3)
+    trials = [rate_alone(load, random, 20.0, 60.0) for _ in range(400)]
+    assert sum(off <= band for off, band in trials) >= 0.93 * len(trials)
 
 
 def test_a_moment_of_the_load_alone_tells_no_rate_beside_a_longer_one(tmp_path: Path) -> None:

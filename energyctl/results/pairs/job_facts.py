@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
+from energyctl.energy.block_power import student_t
 from energyctl.results.job_work import ITERATIONS
 from energyctl.results.tables.attempt_work import (
     NOT_TOLD,
@@ -17,6 +19,7 @@ from energyctl.results.tables.attempt_work import (
 from energyctl.results.tables.part import Part
 
 LOAD_ALONE = "background_only"
+SIDES = ("before", "after")
 LEAST_SECONDS = 1.0
 """A shorter stretch tells no rate: left out where there is a longer one."""
 
@@ -49,28 +52,34 @@ def _job(job: Part, result: Part, *, only: bool) -> JobFacts:
         )
         for side in (entries[:first], entries[first:])
     ]
-    if only and beside.unit == ITERATIONS:
-        sides = _whole_iterations(result, sides) or sides
-    training = f"{job.text('repo')} / {job.text('model')}"
-    return JobFacts(str(job.text("job")), training, _both(sides), beside)
-
-
-def _whole_iterations(result: Part, phases: Sequence[Work]) -> list[Work]:
-    """Those before the foreground and after it that the power of the load alone is of, where there
-    are any: a phase begins and ends within iterations, of which some parts do more than others.
-    They are counted exactly, but their rate is no better known than that of the *phases*."""
     baseline = result.part("energy").part("baselines").part(LOAD_ALONE)
-    if baseline.text("of") != ITERATIONS:
-        return []
-    found = list[Work]()
-    for side, phase in zip(("before", "after"), phases, strict=True):
-        number, seconds = baseline.number(side), baseline.number(f"{side}_seconds")
-        if number and seconds:
-            band = None
-            if phase.amount and phase.uncertainty is not None:
-                band = number * (phase.uncertainty / phase.amount)
-            found.append(Work(seconds, number, band, ITERATIONS))
-    return found
+    whole = only and beside.unit == ITERATIONS and baseline.text("of") == ITERATIONS
+    alone = whole_iterations(baseline, beside.seconds) if whole else None
+    training = f"{job.text('repo')} / {job.text('model')}"
+    return JobFacts(str(job.text("job")), training, alone or _both(sides), beside)
+
+
+def whole_iterations(baseline: Part, seconds: float) -> Work | None:
+    """Those of the load alone that its power is of; None where these do not tell how they vary.
+    seconds: of the foreground.
+
+    A phase begins and ends within iterations, of which some parts do more than others; these are
+    counted exactly. The uncertainty is that their rate may be another in the time of the
+    foreground, as of their power (`mean_power`): what it differs by before and after, and Student's
+    t × the deviation of their lengths × √(1/their number + share of one in the time).
+    """
+    pairs = [(baseline.number(side), baseline.number(f"{side}_seconds")) for side in SIDES]
+    sides = [(n, length) for n, length in pairs if n and length and min(n, length) > 0]
+    count, length = sum(n for n, _ in sides), sum(s for _, s in sides)
+    deviation = baseline.number("cycle_deviation_seconds")
+    if count < 2 or deviation is None or not seconds:
+        return None
+    rates = [number / side for number, side in sides]
+    drift = (max(rates) - min(rates)) * max(side for _, side in sides)
+    usual = length / count
+    spread = sqrt(1 / count + min(1.0, usual / seconds))
+    noise = student_t(int(count) - len(sides) or 1) * deviation / usual * spread
+    return Work(length, count, drift + noise * count, ITERATIONS)
 
 
 def _both(sides: Sequence[Work]) -> Work:
