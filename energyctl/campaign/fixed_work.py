@@ -24,7 +24,8 @@ def measured(
     models = context.trainings.registry
     if training is None:
         models = registry.read(packaged() / "settings" / "models_config.json")
-    settings, run = fixed_plan(name, models, training)
+    settings, planned = fixed_plan(name, models, training)
+    run = replace(planned, index=0)
     changed = replace(
         context,
         campaign=name,

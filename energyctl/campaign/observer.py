@@ -14,7 +14,7 @@ from energyctl.results.schema import Result
 @dataclass(frozen=True)
 class View:
     """A run now. Times are Unix seconds, ``watts`` are by domain; ``attempt`` counts from 0, None
-    before the first."""
+    before the first. index: 0 of a control or calibration, which is no run of the plan."""
 
     index: int
     experiment_id: str

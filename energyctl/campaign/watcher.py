@@ -107,7 +107,8 @@ class Watcher:
             return Scene(now, closed=closed)
         view = _view(state)
         runs = self._planned(journal)
-        waiting = [run for run in runs if run.index > view.index]
+        finished = closed.finished if closed else {}
+        waiting = [run for run in runs if run.index > view.index and run.index not in finished]
         pid, at = state.get("pid", 0), state.get("time", now)
         return Scene(
             now=now,

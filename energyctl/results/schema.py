@@ -101,7 +101,7 @@ class AloneOfJson(TypedDict):
 class RunJson(TrainingJson, ConditionJson):
     """A run as planned; repo, model and hyperparameters are the foreground's."""
 
-    index: Annotated[int, "from 1, in the order of the plan"]
+    index: Annotated[int, "from 1, in the order of the plan; 0: a control or calibration"]
     experiment: Annotated[int, "its place in the settings file, from 0"]
     repetition: Annotated[int, "from 1"]
     mode: Mode

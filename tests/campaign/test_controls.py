@@ -71,6 +71,8 @@ def study(bench: Bench, **control: Any) -> str:
 def test_a_control_stands_before_each_block_and_beside_the_journal(bench: Bench) -> None:
     done = bench.run("run", study(bench, max_spread=1e-9))
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "  control  front / large, alone  " in done.stdout
+    assert "run 1 of 4  front / large" not in done.stdout
     (journal,) = (bench.root / "results" / "campaigns").glob("*.jsonl")
     found = of_campaign(bench.root / "results", journal.stem)
     assert len(found) == 2

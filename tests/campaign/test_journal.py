@@ -240,6 +240,9 @@ def test_status_leaves_out_what_it_does_not_know() -> None:
     assert "background  back  STARTING" in text
     assert "phase       load coming up for 4.0 s" in text
     assert "condition" not in text
+    assert "run         control" in "\n".join(
+        status_lines({**found, "run": {**run, "index": 0, "experiment_id": "control"}})
+    )
     run |= {"condition": "beside back", "block": 2}
     assert "condition   beside back, block 2" in "\n".join(status_lines(found))
     assert "load        waiting for back to run" in text

@@ -198,6 +198,8 @@ def test_a_plain_line_says_all_that_the_screen_says() -> None:
     assert plain_line(labelled, 6, None).startswith(
         "run 2 of 6  examples / mnist, beside rnn, block 3  training, attempt 2  "
     )
+    control = replace(labelled, index=0, experiment_id="control", condition="alone", block=None)
+    assert plain_line(control, 6, None).startswith("control  examples / mnist, alone  training")
     warm_up = replace(view, condition="alone", warm_up=True)
     assert "examples / mnist, alone, warm-up  training" in plain_line(warm_up, 6, None)
     assert "| package-0 121.4 W  gpu-0 250.2 W |" in line

@@ -26,12 +26,17 @@ def plain_line(view: View, total: int, ends: float | None) -> str:
 def headline(view: View, total: int, ends: float | None) -> str:
     """Which run, which phase, since when, and when the campaign is expected to end."""
     now = time.time()
-    text = f"run {view.index} of {total}  {view.words}  {phase(view, now, '  ')}"
+    text = f"{number(view, total)}  {view.words}  {phase(view, now, '  ')}"
     if kind_of(view.phase) in TRAINING and view.progress is not None:
         text += f"  {progress(view, now)}"
     if ends is not None:
         text += f"  about {duration(ends - now)} left" if ends > now else "  longer than expected"
     return text
+
+
+def number(view: View, total: object) -> str:
+    """``run 3 of 12``, or the name of what is measured between the runs."""
+    return f"run {view.index} of {total}" if view.index else view.experiment_id
 
 
 def phase(view: View, now: float, gap: str = " ") -> str:

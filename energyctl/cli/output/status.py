@@ -30,7 +30,8 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
     if status.get("lock_problem"):
         lines.append(f"            {status['lock_problem']}")
     if run is not None:
-        lines.append(f"run         {run['index']} of {run['of']}  {run['experiment_id']}")
+        number = f"{run['index']} of {run['of']}  " if run["index"] else ""
+        lines.append(f"run         {number}{run['experiment_id']}")
         if run["condition"]:
             lines.append(f"condition   {run_words('', run['condition'], run['block'])}")
         lines.append(

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from energyctl.campaign.observer import View
 from energyctl.campaign.watcher import STALE_SECONDS, CampaignProgress, Scene
-from energyctl.cli.output.run_view import job_words, phase, plain_line, progress
+from energyctl.cli.output.run_view import job_words, number, phase, plain_line, progress
 from energyctl.config.plan import Run
 from energyctl.results.conditions import run_words
 from energyctl.results.phases import TRAINING, kind_of, phase_words
@@ -73,7 +73,7 @@ def _lines(scene: Scene, width: int, height: int) -> Iterator[Text]:
 def _where(scene: Scene, view: View) -> str:
     """Run k of n, and when all of it is expected to end."""
     total = scene.closed.total if scene.closed else "?"
-    parts = [f"run {view.index} of {total}"]
+    parts = [number(view, total)]
     if scene.closed is not None:
         bad = sum(status != "succeeded" for status in scene.closed.finished.values())
         parts.append(f"{len(scene.closed.finished)} finished" + (f", {bad} failed" if bad else ""))
