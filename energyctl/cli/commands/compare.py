@@ -15,9 +15,11 @@ from energyctl.text import json_text
 
 if TYPE_CHECKING:
     from energyctl.analysis.compare import Groups, Study
+    from energyctl.results.api import Run
     from energyctl.results.tables import Row
 
 
+NO_CONTROL = "whether the machine drifted over the campaign is not known: it has no control"
 ATTRIBUTE = "what doing both together saves or costs, and what the load loses: energyctl attribute"
 
 
@@ -105,8 +107,8 @@ def compare(
     if by is None and base is not None:
         raise click.UsageError("--base goes with --by; A is the base otherwise")
     comparing = _library()
-    problems: list[str] = []
-    groups, rows = _groups(workspace, results, by, base, where, problems)
+    loaded = _Loaded(workspace)
+    groups, rows = _groups(loaded, results, by, base, where)
     measures = [comparing.check_measure(rows, name) for name in names] or [
         name
         for name in comparing.DEFAULT_MEASURES
@@ -123,13 +125,14 @@ def compare(
         study = comparing.correlate_rows(rows, by, measures, settings)
     else:
         study = comparing.compare_groups(groups, measures, settings, by)
-    if by in comparing.OF_CONDITIONS and any(row.get("block") is not None for row in rows):
-        study.notes.append(ATTRIBUTE)
+    if any(one.sample.design == "blocks" for one in study.comparisons):
+        study.notes += loaded.drift()
+        study.notes += [ATTRIBUTE] if by in comparing.OF_CONDITIONS else []
     if methods:
         click.echo(comparing.methods_text(study))
     else:
         _print(study, as_json, as_latex, wide)
-    return int(bool(problems))
+    return int(bool(loaded.problems))
 
 
 def _library() -> Any:
@@ -143,33 +146,47 @@ def _library() -> Any:
 
 
 def _groups(
-    workspace: Workspace,
+    loaded: _Loaded,
     results: Sequence[str],
     by: str | None,
     base: str | None,
     where: Sequence[tuple[str, str]],
-    problems: list[str],
 ) -> tuple[Groups | None, list[Row]]:
     """The groups, None for a trend; and all runs that are in question."""
     comparing = _library()
     if by is None:
-        sides = [comparing.filtered(_rows(workspace, [name], problems), where) for name in results]
+        sides = [comparing.filtered(loaded.rows([name]), where) for name in results]
         a, b = (Path(name).name or name for name in results)
         groups = comparing.two_groups(sides[0], sides[1], (a, b))
         return groups, [row for side in groups.rows.values() for row in side]
-    rows = comparing.filtered(_rows(workspace, results, problems), where)
+    rows = comparing.filtered(loaded.rows(results), where)
     groups = comparing.by_name(rows, by)
     if groups is None:
         return None, comparing.usable(rows)[0]
     return comparing.based_on(groups, base), [row for side in groups.rows.values() for row in side]
 
 
-def _rows(workspace: Workspace, names: Sequence[str], problems: list[str]) -> list[Row]:
-    from energyctl.cli.result_arguments import load_runs
+class _Loaded:
+    """The runs that were read, with lines on those that could not be."""
 
-    runs = load_runs(workspace, names)
-    problems.extend(runs.problems)
-    return [run.row for run in runs]
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self.runs: list[Run] = []
+        self.problems: list[str] = []
+
+    def rows(self, names: Sequence[str]) -> list[Row]:
+        from energyctl.cli.result_arguments import load_runs
+
+        runs = load_runs(self._workspace, names)
+        self.runs += runs
+        self.problems += runs.problems
+        return [run.row for run in runs]
+
+    def drift(self) -> list[str]:
+        """What the controls of these campaigns say of their machines."""
+        from energyctl.analysis.report.sources import drift_of
+
+        return drift_of(self.runs) or [NO_CONTROL]
 
 
 def _print(study: Study, as_json: bool, as_latex: bool, wide: bool) -> None:
