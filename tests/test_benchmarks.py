@@ -100,7 +100,7 @@ def test_no_crash_leaves_anything_behind_or_loses_a_run() -> None:
     "name",
     [
         *("accuracy", "baselines", "broken_counters", "cost", "memory", "logs", "peers", "gaps"),
-        *("settling", "stops", "crashes", "soak", "hostile"),
+        *("settling", "stops", "crashes", "soak", "hostile", "claims"),
     ],
 )
 def test_each_benchmark_says_what_it_does(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from statistics import fmean
 
 from benchmarks.running import printed
 
@@ -33,6 +34,25 @@ def test_work_prints_errors_beside_known_rates() -> None:
     )
     assert len(rows) == 9
     assert all(float(slowdown) < 5 and float(lost) < 5 for slowdown, lost, _ in rows)
+
+
+def test_claims_are_as_rare_as_they_should_be() -> None:
+    """In few campaigns, so all kinds of errors and sizes together."""
+    output = printed("claims", "--campaigns", "20")
+    rows = re.findall(r"^\| [^|]+ \| ([01]\.5) \|(.*)\|$", output, re.MULTILINE)
+    assert len(rows) == 10 + 8
+    figures = [
+        [[float(n) for n in re.findall(r"[0-9.]+", cell)] for cell in row.split("|")]
+        for _, row in rows
+    ]
+    false, coverage, power, three, four = (
+        fmean(n for row in figures[:10] for n in row[column]) for column in range(5)
+    )
+    assert all(share < 6.5 for share in (false, three, four))
+    assert coverage > 93
+    assert power > 80
+    rank_test = figures[14:16]
+    assert all(share == 0 for row in rank_test for cell in row for share in cell)
 
 
 def test_broken_counters_are_marked_and_healthy_ones_are_not() -> None:
