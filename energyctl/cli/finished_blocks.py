@@ -61,9 +61,9 @@ def _campaigns(
     runs = load_campaigns(workspace, sources) if sources else load_runs(workspace, (), folder)
     campaigns: dict[str, list[Row]] = {}
     for run in runs:
-        journal = str(run.environment.get("journal") or run.campaign)
         if sources or run.campaign == _name(prepared):
-            campaigns.setdefault(journal, []).append({**run.row, "campaign": journal})
+            journal = str(run.row["journal"] or run.campaign)
+            campaigns.setdefault(journal, []).append(run.row)
     if sources:
         return [(None, [row for rows in campaigns.values() for row in rows])]
     return sorted(campaigns.items(), reverse=True)

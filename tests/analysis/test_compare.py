@@ -25,6 +25,7 @@ from energyctl.analysis.compare import (
     CompareOptions,
     Comparison,
     Study,
+    based_on,
     by_name,
     compare_groups,
     correlate_rows,
@@ -155,7 +156,7 @@ def factorial(cells: Sequence[Sequence[float]] = CELLS, levels: Sequence[Any] = 
 def test_main_effects_and_the_interaction_of_a_grid_are_contrasts_of_its_repetitions() -> None:
     found = study(factorial())
     effect = document(found)["comparisons"][0]
-    assert (effect["n"], effect["blocks"][0]["name"]) == (5, "repetition 1 of c")
+    assert (effect["n"], effect["blocks"][0]["name"]) == (5, "repetition 1")
     ratio = effect["ratio"]
     assert (ratio["value"], ratio["low"], ratio["high"]) == pytest.approx(
         (1.333801, 1.328473, 1.339150), abs=5e-7
@@ -179,8 +180,8 @@ def test_main_effects_and_the_interaction_of_a_grid_are_contrasts_of_its_repetit
 def test_a_cell_without_a_run_breaks_its_repetition_alone() -> None:
     rows = [r for r in factorial() if not (r["repetition"] == 2 and r["total_joules"] == 1181)]
     found = only(study(rows))
-    assert (found.found.n, list(found.sample.left_out)) == (4, ["repetition 2 of c"])
-    assert any(note.endswith("missing: repetition 2 of c") for note in study(rows).notes)
+    assert (found.found.n, list(found.sample.left_out)) == (4, ["repetition 2"])
+    assert any(note.endswith("missing: repetition 2") for note in study(rows).notes)
 
 
 def test_a_grid_of_one_repetition_has_its_cells_for_blocks() -> None:
@@ -207,6 +208,35 @@ def test_levels_of_a_grid_are_a_trend_over_its_blocks() -> None:
     assert "19 % less for its double" in trend["sentence"]
     assert len(data["comparisons"]) == 3
     assert data["comparisons"][0]["family_size"] == 3
+
+
+def test_values_that_are_computed_from_a_factor_are_no_factors_of_their_own() -> None:
+    rows = [{**r, "hyperparam_alpha": r["hyperparam_batch"] / 1000} for r in factorial()]
+    Random(1).shuffle(rows)
+    (interaction,) = study(rows).factors
+    assert interaction.factor == "alpha"  # as good a name as the other: they change together
+    assert study(rows, by="batch").comparisons[0].found.n == 5
+
+
+def test_campaigns_of_one_name_are_told_apart_by_their_journals() -> None:
+    first = [{**r, "journal": "1_load"} for r in in_blocks()]
+    second = [
+        {**r, "journal": "2_load", "experiment_id": r["experiment_id"] + "b"} for r in in_blocks()
+    ]
+    found = only(study([*first, *second]))
+    assert found.found.n == 16
+    assert found.sample.blocks[0].name == "block 1 of 1_load"
+
+
+def test_the_base_is_the_group_that_was_alone() -> None:
+    rows = [
+        {**r, "condition": "solo" if r["condition"] == "alone" else "a load"} for r in in_blocks()
+    ]
+    groups = by_name(rows, "condition")
+    assert groups is not None
+    assert list(groups.rows) == ["a load", "solo"]
+    assert list(based_on(groups, None).rows) == ["solo", "a load"]
+    assert list(based_on(groups, "a load").rows) == ["a load", "solo"]
 
 
 def test_several_backgrounds_taken_together_are_one_mean_of_a_block_and_named() -> None:
@@ -620,7 +650,7 @@ def test_an_open_comparison_says_its_interval_and_how_many_blocks_would_tell() -
 
 def test_a_verdict_that_hangs_on_one_block_says_so() -> None:
     below = words(study(blocks_of(1.05, 1.05, 1.051, 0.99, 1.049)))
-    assert "without block 1 of c the verdict would be another" in below
+    assert "without block 1 the verdict would be another" in below
     assert "would be another" not in words(study(in_blocks()))
 
 

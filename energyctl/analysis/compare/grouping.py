@@ -119,13 +119,19 @@ def _warm_ups(rows: Sequence[Row]) -> int:
 
 
 def based_on(groups: Groups, base: str | None) -> Groups:
-    """The same with the group that the others are compared with first. SettingsError."""
+    """The same with the group that the others are compared with first: *base*; without it one whose
+    runs all were alone, where there is one. SettingsError."""
     if base is None:
-        return groups
+        alone = (name for name, rows in groups.rows.items() if not any(map(_beside, rows)))
+        base = next(alone, next(iter(groups.rows)))
     if base not in groups.rows:
         raise SettingsError(f"--base {base}: no such group; there are {', '.join(groups.rows)}")
     order = [base, *(name for name in groups.rows if name != base)]
     return replace(groups, rows={name: groups.rows[name] for name in order})
+
+
+def _beside(row: Row) -> bool:
+    return row.get("mode") == "parallel"
 
 
 def label(row: Row) -> str:

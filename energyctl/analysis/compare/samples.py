@@ -8,10 +8,10 @@ so that each repetition gives one value; where only one is complete, each cell o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from energyctl.analysis.compare.grouping import Side
 from energyctl.analysis.compare.measures import text_of, value_of
@@ -80,120 +80,130 @@ def _independent(a: Side, b: Side) -> Sample:
 
 # -- blocks --------------------------------------------------------------------------------------
 
-Unit = tuple[object, ...]
-Runs = dict[Cell, tuple[list[Row], list[Row]]]
+
+class Unit(NamedTuple):
+    """A repetition of an experiment, or a block where that is not told; or one cell of it."""
+
+    journal: object
+    experiment: object
+    repetition: object
+    block: object
+    cell: Cell = ()
+
+    @property
+    def kind(self) -> Unit:
+        """Units of one kind have the same cells."""
+        return self._replace(repetition=None, block=None)
+
+
+Pair = tuple[list[Row], list[Row]]
+"""Runs of either group."""
+Cells = dict[Cell, Pair]
 
 
 def _in_blocks(a: Side, b: Side, measure: str, by: str | None) -> Sample | None:
-    units = _shared(a, b, _repetition)
-    if not units:
-        return None
+    units = _units(a, b)
     factors = _factors(units, by)
-    cells = {unit: _by_cell(rows, factors[unit[:2]]) for unit, rows in units.items()}
-    blocks, broken = _complete(cells, measure, _repetition_name)
-    notes = []
-    if len(blocks) < 2:
-        single = {(*unit, c): {c: r} for unit, found in cells.items() for c, r in found.items()}
-        of_cells, broken_cells = _complete(single, measure, _block_name)
-        if len(of_cells) > len(blocks):
-            blocks, broken = of_cells, broken_cells
-            if any(len(found) > 1 for found in cells.values()):
-                notes.append(
-                    "one repetition of a grid: each of its cells is taken as a block, and the "
-                    "interval is for cells like these"
-                )
+    cells = {unit: _by_cell(rows, factors[unit.kind]) for unit, rows in units.items()}
+    blocks, broken = _complete(cells, measure)
+    notes = list[str]()
+    if len(blocks) < 2 and any(len(found) > 1 for found in cells.values()):
+        single = {
+            unit._replace(cell=cell): {cell: pair}
+            for unit, found in cells.items()
+            for cell, pair in found.items()
+        }
+        blocks, broken = _complete(single, measure)
+        notes.append(
+            "one repetition of a grid: each of its cells is taken as a block, and the interval is "
+            "for cells like these"
+        )
     if not blocks:
         return None
-    used = {id(row) for unit in units.values() for side in unit for row in side}
+    used = {id(row) for pair in units.values() for side in pair for row in side}
     lone = sum(id(row) not in used for side in (a, b) for row in side.rows)
     if lone:
         notes.append(f"left out: {lone} in no block with a run of both groups")
     return Sample("blocks", a, b, blocks, broken, notes)
 
 
-def _repetition(row: Row) -> Unit | None:
-    """What the runs of one set of values have alike; the first two are of the experiment."""
-    if row.get("block") is None:
-        return None
-    repetition = row.get("repetition")
-    of = ("block", row["block"]) if repetition is None else ("repetition", repetition)
-    return row.get("campaign"), row.get("experiment"), *of
-
-
-def _repetition_name(unit: Unit, rows: Sequence[Row]) -> str:
-    blocks = {row["block"] for row in rows}
-    if len(blocks) == 1:
-        return f"block {blocks.pop()} of {unit[0]}"
-    return f"repetition {unit[3]} of {unit[0]}"
-
-
-def _block_name(unit: Unit, rows: Sequence[Row]) -> str:
-    cell = ", ".join(f"{name} {value}" for name, value in unit[-1])  # type: ignore[attr-defined]
-    return f"block {rows[0]['block']} of {unit[0]}" + (f" ({cell})" if cell else "")
-
-
-def _shared(
-    a: Side, b: Side, key: Callable[[Row], Unit | None]
-) -> dict[Unit, tuple[list[Row], list[Row]]]:
-    """The rows of either group by what both have."""
-    found: dict[Unit, tuple[list[Row], list[Row]]] = {}
+def _units(a: Side, b: Side) -> dict[Unit, Pair]:
+    """Those that have runs of both groups."""
+    found: dict[Unit, Pair] = {}
     for side, rows in enumerate((a.rows, b.rows)):
         for row in rows:
-            unit = key(row)
-            if unit is not None:
+            if row.get("block") is not None:
+                repetition = row.get("repetition")
+                unit = Unit(
+                    row.get("journal") or row.get("campaign"),
+                    row.get("experiment"),
+                    repetition,
+                    row["block"] if repetition is None else None,
+                )
                 found.setdefault(unit, ([], []))[side].append(row)
-    return {unit: rows for unit, rows in found.items() if all(rows)}
+    return {unit: pair for unit, pair in found.items() if all(pair)}
 
 
-def _factors(
-    units: Mapping[Unit, tuple[list[Row], list[Row]]], by: str | None
-) -> dict[Unit, list[str]]:
-    """By experiment, what differs within its repetitions beside what the groups differ by."""
+def _factors(units: Mapping[Unit, Pair], by: str | None) -> dict[Unit, list[str]]:
+    """By kind, what differs within a group's runs of a repetition. Of several that always change
+    together, as values that are computed from others, the first by name."""
     found: dict[Unit, set[str]] = {}
-    for unit, (first, second) in units.items():
-        rows = [*first, *second]
-        names = {name for row in rows for name in row if name.startswith("hyperparam_")}
-        differing = {name for name in names if len({text_of(row.get(name)) for row in rows}) > 1}
-        own = found.setdefault(unit[:2], set())
-        own |= {name.removeprefix("hyperparam_") for name in differing} - {by}
-        if by not in OF_CONDITIONS and len({row.get("condition") for row in rows}) > 1:
-            own.add("condition")
-    return {experiment: sorted(names) for experiment, names in found.items()}
+    courses: dict[tuple[Unit, str], tuple[int, ...]] = {}
+    for unit, pair in units.items():
+        own = found.setdefault(unit.kind, set())
+        for name in {name for side in pair for row in side for name in _names(row, by)}:
+            levels = [[text_of(value_of(row, name)) for row in side] for side in pair]
+            if any(len(set(side)) > 1 for side in levels):
+                own.add(name)
+            every = [*levels[0], *levels[1]]
+            course = tuple(map(every.index, every))
+            courses[unit.kind, name] = courses.get((unit.kind, name), ()) + course
+    return {
+        kind: list({courses[kind, name]: name for name in sorted(names, reverse=True)}.values())
+        for kind, names in found.items()
+    }
 
 
-def _by_cell(rows: tuple[list[Row], list[Row]], factors: Sequence[str]) -> Runs:
-    found: Runs = {}
-    for side, of_side in enumerate(rows):
-        for row in of_side:
+def _names(row: Row, by: str | None) -> list[str]:
+    """What may tell a cell: hyper-parameters, and the condition where groups are not by it."""
+    prefix = "hyperparam_"
+    names = [name.removeprefix(prefix) for name in row if name.startswith(prefix)]
+    return [name for name in names if name != by] + ["condition"] * (by not in OF_CONDITIONS)
+
+
+def _by_cell(pair: Pair, factors: Sequence[str]) -> Cells:
+    found: Cells = {}
+    for side, rows in enumerate(pair):
+        for row in rows:
             cell = tuple((name, text_of(value_of(row, name))) for name in factors)
             found.setdefault(cell, ([], []))[side].append(row)
     return found
 
 
-def _complete(
-    units: Mapping[Unit, Runs], measure: str, name: Callable[[Unit, Sequence[Row]], str]
-) -> tuple[list[Block], list[str]]:
-    """The blocks that have both groups in every cell of their experiment, in the order of time, and
-    the names of the others."""
+def _complete(units: Mapping[Unit, Cells], measure: str) -> tuple[list[Block], list[str]]:
+    """The blocks that have both groups in every cell of their kind, in the order of time, and the
+    names of the others."""
     wanted: dict[Unit, set[Cell]] = {}
-    for unit, runs in units.items():
-        wanted.setdefault(_kind(unit), set()).update(runs)
+    for unit, cells in units.items():
+        wanted.setdefault(unit.kind, set()).update(cells)
+    several = len({unit.journal for unit in units}) > 1
     blocks, broken = list[Block](), list[str]()
-    for unit, runs in units.items():
-        rows = [row for pair in runs.values() for side in pair for row in side]
-        if set(runs) == wanted[_kind(unit)] and all(all(pair) for pair in runs.values()):
-            blocks.append(_block(name(unit, rows), runs, measure))
+    for unit, cells in units.items():
+        name = _name(unit, cells) + (f" of {unit.journal}" if several else "")
+        if set(cells) == wanted[unit.kind] and all(all(pair) for pair in cells.values()):
+            blocks.append(_block(name, cells, measure))
         else:
-            broken.append(name(unit, rows))
+            broken.append(name)
     return sorted(blocks, key=lambda one: one.started or math.inf), broken
 
 
-def _kind(unit: Unit) -> Unit:
-    """Blocks of one kind have the same cells: an experiment; where a cell is a block, that cell."""
-    return (*unit[:2], *unit[4:])
+def _name(unit: Unit, cells: Cells) -> str:
+    """``block 3``; of several ``repetition 2``."""
+    blocks = {row["block"] for pair in cells.values() for side in pair for row in side}
+    return f"block {blocks.pop()}" if len(blocks) == 1 else f"repetition {unit.repetition}"
 
 
-def _block(name: str, runs: Runs, measure: str) -> Block:
+def _block(name: str, runs: Cells, measure: str) -> Block:
     """Several runs of a group in one cell, as of pooled backgrounds, are one mean."""
     cells = {cell: (_mean(a, measure), _mean(b, measure)) for cell, (a, b) in sorted(runs.items())}
     starts = [_starts(row for pair in runs.values() for row in pair[side]) for side in (0, 1)]
@@ -218,6 +228,8 @@ def _starts(rows: Iterable[Row]) -> list[float]:
 
 # -- pairs of equal values -----------------------------------------------------------------------
 
+Values = tuple[object, ...]
+
 
 def _in_pairs(a: Side, b: Side, measure: str, by: str | None) -> Sample | None:
     sides = [_by_values(side.rows, by) for side in (a, b)]
@@ -238,9 +250,9 @@ def _pair(a: Row, b: Row, measure: str) -> Block:
     return _block(f"{a['experiment_id']} and {b['experiment_id']}", {(): ([a], [b])}, measure)
 
 
-def _by_values(rows: Sequence[Row], by: str | None) -> dict[Unit, Row]:
+def _by_values(rows: Sequence[Row], by: str | None) -> dict[Values, Row]:
     """Each run by its hyper-parameters, training and seed."""
-    found: dict[Unit, Row] = {}
+    found: dict[Values, Row] = {}
     for row in rows:
         names = sorted(name for name in row if name.startswith("hyperparam_"))
         values = tuple((n, row[n]) for n in names if n != f"hyperparam_{by}")

@@ -80,6 +80,7 @@ RUNS = Layout(
     (
         ID,
         _text("campaign", "name or journal of the campaign", _UNKNOWN),
+        _text("journal", "its journal, which tells campaigns of one name apart", _UNKNOWN),
         _integer("run", "its number in the plan, from 1", _UNKNOWN),
         _integer("experiment", "of the settings file, from 0", _UNKNOWN),
         _integer("repetition", "of the same experiment, from 1", _UNKNOWN),

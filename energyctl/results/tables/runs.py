@@ -225,6 +225,7 @@ def _imported(result: Part) -> Row:
 def _environment(facts: Part) -> Row:
     run, gpus = facts.part("run"), list(facts.parts("gpus"))
     return {
+        "journal": facts.text("journal"),
         "run": run.integer("index"),
         **{name: run.integer(name) for name in ("experiment", "repetition")},
         "mutated": accessors.joined(run.items("mutated"), ","),
