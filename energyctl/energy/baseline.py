@@ -97,7 +97,8 @@ def _powers(
     powers, unknown = dict[str, BlockPower](), dict[str, str]()
     long_enough = joined(blocks)
     for name, series in recording.series.items() if long_enough else ():
-        power = block_power(series, long_enough)
+        check = recording.series.get(series.domain.check or "")
+        power = block_power(series, long_enough, check)
         if isinstance(power, BlockPower):
             powers[name] = power
         else:

@@ -13,7 +13,7 @@ from math import inf, sqrt
 from statistics import fmean, linear_regression
 
 from energyctl.energy.domain import proportional_joules
-from energyctl.energy.series import Series
+from energyctl.energy.series import Series, disagreement
 
 Block = tuple[float, float]
 
@@ -96,8 +96,11 @@ def joined(blocks: Sequence[Block], least_seconds: float = LEAST_BLOCK_SECONDS) 
     return together
 
 
-def block_power(series: Series, blocks: Sequence[Block]) -> BlockPower | str:
-    """What the domain drew in each; the reason where that is not known of one."""
+def block_power(
+    series: Series, blocks: Sequence[Block], check: Series | None = None
+) -> BlockPower | str:
+    """What the domain drew in each; the reason where that is not known of one. check: of
+    `Domain.check`."""
     watts, meter, swing_joules, swing_watts = list[float](), 0.0, 0.0, 0.0
     for start, end in blocks:
         span = series.between(start, end)
@@ -111,7 +114,10 @@ def block_power(series: Series, blocks: Sequence[Block]) -> BlockPower | str:
         for (t0, j0), (t1, j1) in pairwise(course):
             swing_watts = max(swing_watts, abs((j1 - j0) / (t1 - t0) - mean))
     for start, end in joined(blocks, inf):
-        budget = series.between(start, end).budget
+        span = series.between(start, end)
+        budget = dict(span.budget)
+        if check is not None:
+            budget["disagreement"] = disagreement(span.joules or 0.0, check, start, end)
         meter += sum(joules for cause, joules in budget.items() if cause not in AT_EDGES)
         meter -= proportional_joules(budget, measured=series.domain.measured)
     return BlockPower(tuple(blocks), tuple(watts), meter, swing_joules, swing_watts)

@@ -23,7 +23,7 @@ from energyctl.energy.device_states import DeviceStates
 from energyctl.energy.domain import Domain, DomainEnergy, Energy, Phase, SamplerStatistics
 from energyctl.energy.power_series import PowerSeries
 from energyctl.energy.schema import PhaseJson
-from energyctl.energy.series import Series, Span
+from energyctl.energy.series import Series, Span, disagreement
 from energyctl.energy.told_power import ToldPower
 
 # The reading of an edge lies this close to it.
@@ -126,8 +126,7 @@ class Recording:
         budget = dict(span.budget)
         other = self.series.get(domain.check or "")
         if other is not None:
-            joules = other.between(start, end).joules
-            budget["disagreement"] = span.joules if joules is None else abs(span.joules - joules)
+            budget["disagreement"] = disagreement(span.joules, other, start, end)
         if slack and end > start:
             budget["window"] = span.joules * min(1.0, slack / (end - start))
         return DomainEnergy(domain, span.joules, sum(budget.values()), None, budget, checks)

@@ -84,3 +84,9 @@ class Series(ABC):
         if self.failures:
             return min(self.failures, key=lambda f: max(f[0] - time, time - f[1]))[2]
         return "no reading at the time"
+
+
+def disagreement(joules: float, other: Series, start: float, end: float) -> float:
+    """What a second series of the same power differs by; all *joules* where it tells nothing."""
+    told = other.between(start, end).joules
+    return joules if told is None else abs(joules - told)

@@ -143,6 +143,20 @@ def test_what_a_meter_is_off_by_on_both_sides_is_within_the_band(meter: Meter) -
     assert all(trial.inside for trial in trials)
 
 
+def test_what_two_readings_disagree_by_over_the_baseline_is_in_its_band() -> None:
+    instant = Domain("gpu-0", "gpu", "nvml power", quantity="power", check="gpu-0-average")
+    average = Domain("gpu-0-average", "other", "nvml power", quantity="power", in_total=False)
+    series = {one.name: series_for(one) for one in (instant, average)}
+    for second in range(LAST + 1):
+        foreground = 100.0 if START <= second < END else 0.0
+        series["gpu-0"].append(float(second), 80.0 + foreground)
+        series["gpu-0-average"].append(float(second), 110.0 + foreground)
+    made = Recording((instant, average), series, (), 1.0)
+    power = baseline_of(made, BEFORE, AFTER).power("gpu-0", START, END)
+    assert power.uncertainty_watts is not None
+    assert power.uncertainty_watts >= 30.0
+
+
 def test_the_time_that_a_program_took_to_start_counts_of_the_difference() -> None:
     made = recording(lambda second: 300.0)
     baseline = baseline_of(made, BEFORE, AFTER)
