@@ -1,4 +1,4 @@
-"""The epochs of an iteration in progress, read from its log as that grows.
+"""The epochs of an iteration in progress, by what its log says as that grows.
 
 Where an iteration takes longer than anybody waits, its epochs are the cycles of its load.
 """
@@ -6,20 +6,12 @@ Where an iteration takes longer than anybody waits, its epochs are the cycles of
 from __future__ import annotations
 
 import math
-import os
 from collections import deque
-from contextlib import suppress
-from pathlib import Path
 
+from energyctl.background.log_reader import Growth
 from energyctl.config.registry import progress_of
 from energyctl.results.cycles import Cycle
-from energyctl.results.ledger import Iteration
-from energyctl.system.logs import tail
 
-MOST_BYTES, OVERLAP_BYTES = 1 << 14, 400
-"""Read at a look, and of these what the look before has read, too: a line may have been torn."""
-
-LOOK_SECONDS = 0.4
 KEPT = 10_000
 MOST_LATE = 3
 """A pattern that was late so often is not tried any more."""
@@ -37,26 +29,22 @@ class EpochWatch:
         self.cycles = deque[Cycle](maxlen=KEPT)
         self.expected_seconds = 0.0
         self._began: float | None = None
-        self._done, self._edge = 0, math.nan
-        self._looked, self._size, self._late = -math.inf, 0, 0
+        self._done, self._edge, self._late = 0, math.nan, 0
 
-    def look(self, log: Path, iteration: Iteration, now: float) -> None:
-        """At the log of the *iteration* that runs; *now*: Unix seconds on the line of its start."""
-        if now - self._looked < LOOK_SECONDS or self._late >= MOST_LATE:
+    def take(self, new: Growth) -> None:
+        """What has come to the log of an iteration; iterations in their order."""
+        if self._late >= MOST_LATE:
             return
-        self._looked = now
-        self._begin(iteration.started)
-        grown = 0
-        with suppress(OSError):
-            size = os.lstat(log).st_size
-            grown, self._size = size - self._size, size
-        text = tail(log, min(MOST_BYTES, abs(grown) + OVERLAP_BYTES)) if grown else ""
         try:
-            done, total = progress_of(self._pattern, text) or (self._done, None)
+            told = progress_of(self._pattern, new.text) if new.text else None
         except TimeoutError:
             self._late += 1
+            return
+        if told is not None:
+            self.add(new.began, *told, new.late)
         else:
-            self.add(iteration.started, done, total, now)
+            self._begin(new.began)
+            self.expected_seconds = max(self.expected_seconds, new.late - new.began)
 
     def add(self, began: float, done: float, total: float | None, now: float) -> None:
         """What the iteration that began then says *now* is done, and of how much."""
@@ -73,5 +61,5 @@ class EpochWatch:
 
     def _begin(self, began: float) -> None:
         if began != self._began:
-            self._began, self._done, self._size = began, 0, 0
+            self._began, self._done = began, 0
             self._edge, self.expected_seconds = math.nan, 0.0

@@ -254,7 +254,7 @@ class BackgroundGroup:
     def look_at_logs(self, *, at_once: bool = False) -> None:
         """At those of the iterations that run."""
         now, wall = time.monotonic() + self._clock_offset, time.time()
-        ledger = self._ledger.look() if self.logs.counts else {}
+        ledger = self._ledger.look() if self.logs.readers else {}
         self.logs.look(ledger, now, now - wall, at_once=at_once)
 
     def cycles(self, longest_seconds: float = math.inf) -> dict[str, Sequence[Cycle]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from energyctl.background.counts import CountWatch
 from energyctl.background.epochs import EpochWatch
+from energyctl.background.log_reader import LogReader
 from energyctl.energy import Phase
 from energyctl.results.job_work import job_work
 from energyctl.results.ledger import JobLedger
@@ -18,11 +18,11 @@ from energyctl.results.schema import WorkJson
 class JobLogs:
     """Of jobs whose training says how far it is, by their names.
 
-    folders: of their logs. counts: how much their iterations have done; units: what that counts,
-    where it is not parts of iterations.
+    counts: how much their iterations have done; units: what that counts, where it is not parts of
+    iterations.
     """
 
-    folders: Mapping[str, Path] = field(default_factory=dict)
+    readers: Mapping[str, LogReader] = field(default_factory=dict)
     epochs: Mapping[str, EpochWatch] = field(default_factory=dict)
     counts: Mapping[str, CountWatch] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
@@ -37,11 +37,11 @@ class JobLogs:
     ) -> None:
         """At those of the iterations that run; *now*: Unix seconds on the ledger's line, which is
         so many seconds *ahead* of the clock that files have their times from."""
-        for job, epochs in self.epochs.items():
-            for item in ledger[job].running:
-                epochs.look(self.folders[job] / f"run_{item.run}.log", item, now)
-        for job, counts in self.counts.items():
-            counts.look(ledger[job].running, now, ahead, at_once=at_once)
+        for job, reader in self.readers.items():
+            for new in reader.look(ledger[job].running, now, ahead, at_once=at_once):
+                self.counts[job].take(new)
+                if job in self.epochs:
+                    self.epochs[job].take(new)
 
     def work(self, job: str, ledger: JobLedger, phases: Sequence[Phase]) -> list[WorkJson]:
         counts = self.counts[job].counts() if job in self.counts else {}

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from energyctl.background.counts import CountWatch
 from energyctl.background.daemon import Daemon
 from energyctl.background.group import BackgroundGroup
+from energyctl.background.job_logs import JobLogs
 from energyctl.background.job_view import JobView
 from energyctl.background.load_monitor import LoadMonitor
 from energyctl.background.steady_state import InVain
@@ -127,7 +127,7 @@ class RunState:
     """From when on the background's whole cycles are of its full load (Unix seconds); None: it is
     not known to be loaded."""
 
-    counts: Mapping[str, CountWatch] = field(default_factory=dict)
+    logs: JobLogs | None = None
     """What tells how much each background job has done, from its first start on."""
 
     until: float | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from energyctl.background.counts import CountWatch
@@ -13,6 +14,7 @@ from energyctl.background.group import BackgroundGroup
 from energyctl.background.job_logs import JobLogs
 from energyctl.background.job_view import JobView
 from energyctl.background.load_monitor import LoadMonitor
+from energyctl.background.log_reader import LogReader
 from energyctl.background.steady_state import JobLook, Settling
 from energyctl.campaign.load_figures import LoadFigures, PowerReader
 from energyctl.campaign.run_state import RunState
@@ -235,22 +237,20 @@ def settle(live: RunState, background: BackgroundGroup) -> None:
 
 
 def watch_logs(live: RunState, background: BackgroundGroup) -> None:
-    """Has the jobs' logs looked at: for the epochs of long iterations, and for their work."""
+    """Has the jobs' logs looked at: for the epochs of long iterations, and for their work. Where
+    the background was started anew, the logs are read on."""
     jobs = {job.name: job for job in background.rendered.jobs}
-    folders = {name: Path(job.logs) for name, job in jobs.items()}
     of = {name: _repository(live, job) for name, job in jobs.items()}
     progress = {name: one.progress for name, one in of.items() if one.progress is not None}
     works = {name: one.work for name, one in of.items() if one.work is not None}
     patterns = progress | {name: work.pattern for name, work in works.items()}
-    live.counts = live.counts or {
-        name: CountWatch(pattern, folders[name]) for name, pattern in patterns.items()
-    }
-    background.logs = JobLogs(
-        folders,
-        epochs={name: EpochWatch(pattern) for name, pattern in progress.items()},
-        counts=live.counts,
+    live.logs = live.logs or JobLogs(
+        {name: LogReader(Path(jobs[name].logs)) for name in patterns},
+        counts={name: CountWatch(pattern) for name, pattern in patterns.items()},
         units={name: work.unit for name, work in works.items()},
     )
+    epochs = {name: EpochWatch(pattern) for name, pattern in progress.items()}
+    background.logs = replace(live.logs, epochs=epochs)
 
 
 def _repository(live: RunState, job: Job) -> Repository:

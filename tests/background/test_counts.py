@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from energyctl.background import counts
-from energyctl.background.counts import MOST_BYTES, MOST_LATE, CountWatch
+from energyctl.background.counts import MOST_LATE, CountWatch
+from energyctl.background.log_reader import MOST_BYTES, LogReader
 from energyctl.results.job_pieces import Counts
 from energyctl.results.ledger import Iteration
 
@@ -22,7 +23,8 @@ class Logs:
     """Those of a job, on a clock of their own; *watch* looks at them each second."""
 
     def __init__(self, folder: Path, pattern: str = PATTERN) -> None:
-        self.folder, self.watch, self.now = folder, CountWatch(pattern, folder), 1000.0
+        self.folder, self.watch, self.now = folder, CountWatch(pattern), 1000.0
+        self.reader = LogReader(folder)
         self.running: list[Iteration] = []
 
     def start(self, run: int) -> None:
@@ -37,9 +39,10 @@ class Logs:
         wrote = self.now + 1 - ago - AHEAD
         os.utime(path, (wrote, wrote))
 
-    def look(self) -> None:
-        self.now += 1
-        self.watch.look(self.running, self.now, AHEAD)
+    def look(self, later: float = 1.0, *, at_once: bool = False) -> None:
+        self.now += later
+        for new in self.reader.look(self.running, self.now, AHEAD, at_once=at_once):
+            self.watch.take(new)
 
     def of(self, run: int) -> Counts:
         return self.watch.counts()[run]
@@ -191,9 +194,9 @@ def test_looks_that_follow_at_once_read_nothing_unless_they_are_at_an_edge(logs:
     logs.start(1)
     logs.look()
     logs.write("step 1/9\n")
-    logs.watch.look(logs.running, logs.now + 0.1, AHEAD)
+    logs.look(0.1)
     assert logs.watch.counts() == {}
-    logs.watch.look(logs.running, logs.now + 0.1, AHEAD, at_once=True)
+    logs.look(0.0, at_once=True)
     logs.running = []
     logs.look()
     assert logs.of(1).final == 1

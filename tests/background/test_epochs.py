@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from energyctl.background.epochs import KEPT, MOST_BYTES, MOST_LATE, EpochWatch
-from energyctl.results.ledger import Iteration
+from energyctl.background.counts import CountWatch
+from energyctl.background.epochs import KEPT, MOST_LATE, EpochWatch
+from energyctl.background.job_logs import JobLogs
+from energyctl.background.log_reader import MOST_BYTES, LogReader
+from energyctl.launchers.regular_files import open_regular
+from energyctl.results.ledger import Iteration, JobLedger
 
 PATTERN = r"epoch (?P<done>\d+)/(?P<total>\d+)"
 
@@ -18,6 +22,17 @@ def said(*looks: tuple[float, float, float]) -> EpochWatch:
     for began, done, now in looks:
         watch.add(began, done, 60, now)
     return watch
+
+
+class Logs:
+    """Those of a job in *folder*, and what they say of its epochs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.reader, self.watch = LogReader(folder), EpochWatch(PATTERN)
+
+    def look(self, iteration: Iteration, now: float) -> None:
+        for new in self.reader.look([iteration], now, 0.0):
+            self.watch.take(new)
 
 
 @pytest.mark.parametrize(
@@ -59,43 +74,78 @@ def test_only_so_many_are_kept() -> None:
 
 def test_the_log_is_read_as_it_grows(tmp_path: Path) -> None:
     log, iteration = tmp_path / "run_1.log", Iteration("a", 1, 77, 100.0)
-    watch = EpochWatch(PATTERN)
-    watch.look(log, iteration, 100.5)  # it is not there yet
+    logs = Logs(tmp_path)
+    logs.look(iteration, 100.5)  # it is not there yet
     with open(log, "w") as file:
         for epoch in range(1, 5):
             print("batch 3 of 9\r" * MOST_BYTES, file=file)
             print(f"epoch {epoch}/60 loss 0.1", file=file, flush=True)
-            watch.look(log, iteration, 100.0 + 10 * epoch)
-            watch.look(log, iteration, 101.0 + 10 * epoch)  # nothing new
+            logs.look(iteration, 100.0 + 10 * epoch)
+            logs.look(iteration, 101.0 + 10 * epoch)  # nothing new
         print("x" * MOST_BYTES, file=file, flush=True)
-        watch.look(log, iteration, 145.0)
-    assert list(watch.cycles) == [(110, 120), (120, 130), (130, 140)]
+        logs.look(iteration, 145.0)
+    assert list(logs.watch.cycles) == [(110, 120), (120, 130), (130, 140)]
     second = tmp_path / "run_2.log"
     second.write_text("importing\n")
-    watch.look(second, Iteration("a", 2, 78, 200.0), 205.0)
+    logs.look(Iteration("a", 2, 78, 200.0), 205.0)
     second.write_text("importing\nepoch 1/60\n")
-    watch.look(second, Iteration("a", 2, 78, 200.0), 210.0)
+    logs.look(Iteration("a", 2, 78, 200.0), 210.0)
     second.write_text("importing\nepoch 1/60\nepoch 2/60\n")
-    watch.look(second, Iteration("a", 2, 78, 200.0), 220.0)
-    assert list(watch.cycles)[3:] == [(210, 220)]
+    logs.look(Iteration("a", 2, 78, 200.0), 220.0)
+    assert list(logs.watch.cycles)[3:] == [(210, 220)]
 
 
 def test_looks_that_follow_at_once_read_nothing(tmp_path: Path) -> None:
     log, iteration = tmp_path / "run_1.log", Iteration("a", 1, 77, 100.0)
-    watch = EpochWatch(PATTERN)
+    logs = Logs(tmp_path)
     for epoch in range(1, 20):
-        log.write_text(f"epoch {epoch}/60\n")
-        watch.look(log, iteration, 100.0 + epoch / 10)
-    assert len(watch.cycles) < 5
+        with open(log, "a") as file:
+            print(f"epoch {epoch}/60", file=file)
+        logs.look(iteration, 100.0 + epoch / 10)
+    assert len(logs.watch.cycles) > 1
+    assert len(logs.watch.cycles) < 5
+
+
+def test_between_two_lines_an_iteration_is_expected_to_go_on_as_before(tmp_path: Path) -> None:
+    log, iteration = tmp_path / "run_1.log", Iteration("a", 1, 77, 100.0)
+    logs = Logs(tmp_path)
+    log.write_text("importing\n")
+    logs.look(iteration, 130.0)
+    assert logs.watch.expected_seconds == 30
+    log.write_text("importing\nepoch 1/60\n")
+    logs.look(iteration, 168.0)
+    logs.look(iteration, 170.0)
+    assert logs.watch.expected_seconds == 68 * 60
+
+
+def test_a_log_is_read_once_for_epochs_and_for_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+
+    def opened(path: Path) -> int:
+        read.append(path.name)
+        return open_regular(path)
+
+    monkeypatch.setattr("energyctl.background.log_reader.open_regular", opened)
+    watch, counts = EpochWatch(PATTERN), CountWatch(PATTERN)
+    logs = JobLogs({"a": LogReader(tmp_path)}, {"a": watch}, {"a": counts})
+    ledger = {"a": JobLedger()}
+    ledger["a"].running = (Iteration("a", 1, 77, 100.0),)
+    (tmp_path / "run_1.log").write_text("epoch 1/60\n")
+    logs.look(ledger, 110.0, 0.0)
+    assert read == ["run_1.log"]
+    assert watch.expected_seconds == 600
+    assert [mark.done for mark in counts.counts()[1].marks] == [1]
 
 
 def test_a_link_in_place_of_the_log_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "else").write_text("epoch 1/60\n")
     log = tmp_path / "run_1.log"
     log.symlink_to(tmp_path / "else")
-    watch = EpochWatch(PATTERN)
-    watch.look(log, Iteration("a", 1, 77, 100.0), 110.0)
-    assert watch.expected_seconds == 10  # and not 60 times as much
+    logs = Logs(tmp_path)
+    logs.look(Iteration("a", 1, 77, 100.0), 110.0)
+    assert logs.watch.expected_seconds == 10  # and not 60 times as much
 
 
 def test_a_pattern_that_takes_too_long_is_given_up(
@@ -108,8 +158,8 @@ def test_a_pattern_that_takes_too_long_is_given_up(
         raise TimeoutError
 
     monkeypatch.setattr("energyctl.background.epochs.progress_of", late)
-    watch, log = EpochWatch(PATTERN), tmp_path / "run_1.log"
+    logs, log = Logs(tmp_path), tmp_path / "run_1.log"
     for number in range(10):
         log.write_text("line\n" * (number + 1))
-        watch.look(log, Iteration("a", 1, 77, 100.0), 110.0 + number)
+        logs.look(Iteration("a", 1, 77, 100.0), 110.0 + number)
     assert len(asked) == MOST_LATE
