@@ -40,7 +40,6 @@ class RunNow:
     state: State
     condition: str = ""
     block: int | None = None
-    warm_up: bool = False
     experiment_id: str | None = None
     attempts: int = 0
     tried: str | None = None
@@ -58,11 +57,6 @@ class RunNow:
     note: str | None = None
     held: bool = False
     refused_by: str | None = None
-
-    @property
-    def words(self) -> str:
-        """Its training, condition and block."""
-        return run_words(self.title, self.condition, self.block, self.warm_up)
 
 
 @dataclass(frozen=True)
@@ -184,10 +178,9 @@ class Overviews:
         title = f"{run.foreground.repo} / {run.foreground.model}"
         facts: dict[str, Any] = {
             "index": run.index,
-            "title": title,
+            "title": run_words(title, run.condition, run.block, run.warm_up),
             "condition": run.condition,
             "block": run.block,
-            "warm_up": run.warm_up,
             "attempts": history.attempts.get(run.index, 0),
             "tried": history.tried.get(run.index),
         }

@@ -250,6 +250,8 @@ def test_a_requeued_task_keeps_its_attempts_apart(place: Lab) -> None:
     assert [r["status"] for r in place.results()].count("interrupted") == 1
     (run,) = place.status["runs"]
     assert run["attempts"] == 2
+    assert run["title"] == "front / small, beside back/large"
+    assert (run["condition"], run["block"]) == ("beside back/large", None)
     assert "start 2" in place.logs()
 
 

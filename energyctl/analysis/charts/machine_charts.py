@@ -16,7 +16,7 @@ def energy_by_machine(
 ) -> alt.LayerChart:
     """Each run over the mean of its training, by machine, with the machine's mean; data `runs`.
 
-    `relative` is energy over the mean of all runs of that repository, model and mode.
+    `relative` is energy over the mean of all runs of that repository, model and condition.
     """
     runs = (
         alt.Chart(alt.NamedData("runs"))

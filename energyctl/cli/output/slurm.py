@@ -107,7 +107,7 @@ def _energy(run: RunNow, unit: str) -> str:
 
 
 def _cells(run: RunNow, unit: str) -> list[str]:
-    cells = [run.words, run.state]
+    cells = [run.title, run.state]
     if run.node and run.state != "waiting":
         cells.append(f"on {run.node}")
     if run.phase is not None:
@@ -143,7 +143,7 @@ def run_table(seen: Overview, most: int) -> Table:
             phase = one_line(run.note)
         state = run.state + (f" ({run.attempts})" if run.attempts > 1 else "")
         styled = Text(state, style=STYLES.get(run.state, ""))
-        table.add_row(str(run.index), run.words, styled, run.node, phase, figure)
+        table.add_row(str(run.index), run.title, styled, run.node, phase, figure)
     return table
 
 
