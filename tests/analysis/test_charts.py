@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,12 @@ def results(tmp_path: Path) -> Path:
 # -- specifications ----------------------------------------------------------------------------
 
 DOMAINS = ["gpu-0", "gpu-1", "package-0", "dram-0"]
+PANEL = charts.Panel(
+    number=0, training="front / small: ", note="8 blocks", names=("alone", "two"),
+    colours={"alone": "#0072b2", "two": "#d55e00"}, value="Total energy (J)",
+    domain=(650.0, 1550.0), ticks=[800, 1000, 1200, 1400], log=True, change="Ratio − 1 (%)",
+    changes=(-5.0, 5.2), blocks=8, along="Block", margin=(-4.76, 5.0),
+)  # fmt: skip
 SPECIFICATIONS = {
     "run_power": lambda: charts.run_power(DOMAINS, estimated=["dram-0"]),
     "run_overview": lambda: charts.run_overview(DOMAINS, ["digits_mlp"], gpu=True),
@@ -97,6 +104,9 @@ SPECIFICATIONS = {
     "presence": charts.presence,
     "foreign": charts.foreign,
     "energy_by_machine": charts.energy_by_machine,
+    "block_lines": lambda: charts.block_lines(PANEL),
+    "block_ratios": lambda: charts.block_ratios(PANEL),
+    "comparison": lambda: charts.comparison([replace(PANEL, blocks=0, margin=None)], 180, 75, 3.7),
 }
 
 
@@ -128,6 +138,7 @@ def luminance(colour: str) -> float:
 
 def test_colours_stand_out_from_the_background_of_every_theme() -> None:
     drawn = {each for kind in themes.COLOURS.values() for each in kind} | {*themes.MODE_COLOURS}
+    drawn |= {*themes.CONDITION_COLOURS}
     for colour in drawn | {themes.FAILED, themes.FRONT}:
         for background in themes.BACKGROUNDS.values():
             low, high = sorted((luminance(colour), luminance(background)))

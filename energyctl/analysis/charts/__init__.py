@@ -6,6 +6,7 @@ them, in a page, a notebook or a figure. Needs the extra `report`.
 
 from __future__ import annotations
 
+from energyctl.analysis.charts.block_charts import Panel, block_lines, block_ratios, comparison
 from energyctl.analysis.charts.chart_data import (
     domain_names,
     domain_rows,
@@ -36,10 +37,10 @@ from energyctl.analysis.charts.timeline import (
 )
 
 __all__ = [
-    "MODES", "THEMES", "Theme", "config", "coverage", "domain_names", "domain_rows",
-    "energy_against", "energy_by_machine",
-    "energy_by_run", "foreign", "gaps_marked", "gpu_rows", "iteration_rows",
-    "max_gap", "metric_against", "metric_against_energy", "minimised", "pareto", "phase_rows",
-    "point_rows", "points", "power_rows", "presence", "run_gpu", "run_iterations", "run_overview",
-    "run_power", "run_rows", "run_temperature", "run_utilization", "settle", "thinned",
+    "MODES", "THEMES", "Panel", "Theme", "block_lines", "block_ratios", "comparison", "config",
+    "coverage", "domain_names", "domain_rows", "energy_against", "energy_by_machine",
+    "energy_by_run", "foreign", "gaps_marked", "gpu_rows", "iteration_rows", "max_gap",
+    "metric_against", "metric_against_energy", "minimised", "pareto", "phase_rows", "point_rows",
+    "points", "power_rows", "presence", "run_gpu", "run_iterations", "run_overview", "run_power",
+    "run_rows", "run_temperature", "run_utilization", "settle", "thinned",
 ]  # fmt: skip

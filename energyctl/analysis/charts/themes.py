@@ -25,6 +25,10 @@ BACKGROUNDS = {"light": "#ffffff", "dark": "#16181d", "paper": "#ffffff"}
 MODES = ("default", "mutation", "grid", "parallel", "not recorded")
 MODE_COLOURS = ("#7a86a0", "#0072b2", "#00906a", "#d55e00", "#8a8a8a")
 MODE_SHAPES = ("square", "circle", "cross", "diamond", "triangle-up")
+CONDITION_COLOURS = (
+    "#0072b2", "#d55e00", "#00906a", "#b8609a", "#b8801a", "#6a6fd8", "#7f8f2a", "#c44e52",
+)  # fmt: skip
+"""Of groups that are compared, the base's first."""
 FAILED = "#d6336c"
 FRONT = "#8a8a8a"
 

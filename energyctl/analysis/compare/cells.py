@@ -1,0 +1,174 @@
+"""The figures of comparisons as tables in words, for a page and a notebook. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from energyctl.analysis.compare.comparison import Comparison
+from energyctl.analysis.compare.contrasts import Effect
+from energyctl.analysis.compare.measures import name_of
+from energyctl.analysis.compare.sentences import p_text
+from energyctl.analysis.compare.statistics import Summary
+from energyctl.analysis.compare.study import Study
+from energyctl.text import ENERGY_UNITS, energy_unit, number, with_uncertainty
+
+UNKNOWN = "–"
+COUNTED = {"blocks": "blocks", "pairs of equal values": "pairs", "independent runs": "runs"}
+"""The head of the column of counts, by how the runs stand."""
+
+
+class Scale(NamedTuple):
+    """A unit for figures, and how many of the measure's own it is."""
+
+    unit: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class ContrastTable:
+    """A row per contrast of one measure. name: the measure's. texts: so many columns at the left
+    are words, the last of them the condition; so is the last column. foot: what the figures are."""
+
+    name: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    texts: int
+    foot: str
+
+
+def contrast_tables(study: Study) -> list[ContrastTable]:
+    """Of each measure, the main one first."""
+    of = {name: [c for c in study.comparisons if c.measure == name] for name in study.measures}
+    return [_table(name, found) for name, found in of.items() if found]
+
+
+def _table(measure: str, found: Sequence[Comparison]) -> ContrastTable:
+    first, scale = found[0], scale_of(found)
+    trainings = len({one.training for one in found}) > 1
+    level = f"{100 * first.options.confidence:g} %"
+    designs = {one.sample.design for one in found}
+    ratios = all(one.ratio is not None for one in found)
+    unit = f" ({scale.unit})" if scale.unit else ""
+    change = "ratio − 1" if ratios else "difference"
+    head = [
+        *(["training"] if trainings else []),
+        "condition",
+        COUNTED[first.sample.design] if len(designs) == 1 else "n",
+        f"mean of {first.a.name}{unit}",
+        f"of the condition{unit}",
+        f"{change} ({level} interval)",
+        f"at most ({level}, one-sided)",
+        "more in",
+        "p (Holm)" if first.family_size > 1 else "p",
+        "verdict",
+    ]
+    rows = [[*([one.training or ""] if trainings else []), *_row(one, scale)] for one in found]
+    texts = 2 if trainings else 1
+    return ContrastTable(name_of(measure), head, rows, texts, _foot(found))
+
+
+def _row(found: Comparison, scale: Scale) -> list[str]:
+    more = UNKNOWN if found.more_in is None else f"{found.more_in} of {found.found.n}"
+    return [
+        found.b.name,
+        f"{found.found.n}" if found.sample.blocks else f"{found.a.n} and {found.b.n}",
+        mean_text(found.a, scale),
+        mean_text(found.b, scale),
+        change_text(found, scale),
+        at_most_text(found, scale),
+        more,
+        _p(found.p_adjusted),
+        found.verdict,
+    ]
+
+
+def _p(p: float | None) -> str:
+    return UNKNOWN if p is None else p_text(p).removeprefix("p ").removeprefix("= ")
+
+
+def _foot(found: Sequence[Comparison]) -> str:
+    first = found[0]
+    ratios = all(one.ratio is not None for one in found)
+    means = "Geometric means" if ratios else "Means"
+    sizes = {one.found.n for one in found if one.sample.blocks}
+    what = COUNTED[first.sample.design]
+    over = f" over {sizes.pop()} {what}" if len(sizes) == 1 else ""
+    values = "log ratios" if ratios else "differences"
+    test = f"Student's t of the {what[:-1]}s' {values}"
+    if not first.sample.blocks:
+        test = "Welch's t of the runs' logarithms" if ratios else "Welch's t"
+    family = first.family_size
+    holm = f"; p with Holm's correction over {family} comparisons" if family > 1 else ""
+    return f"{means}{over}; intervals by {test}{holm}{_meters(found)}. ± is not used."
+
+
+def _meters(found: Sequence[Comparison]) -> str:
+    """How far meters may move a ratio, the most of them."""
+    if any(one.meter is None or one.a.mean <= 0 for one in found):
+        return ""
+    shares = [
+        one.meter.whole / one.a.mean if one.meter.share is None else one.meter.share
+        for one in found
+        if one.meter is not None
+    ]
+    return f"; meters: within {number(100 * max(shares), 2)} %"
+
+
+def scale_of(found: Iterable[Comparison]) -> Scale:
+    """One for both sides of all comparisons of a measure."""
+    sides = [(one.unit, side.mean) for one in found for side in (one.a, one.b)]
+    unit, means = sides[0][0], [mean for _, mean in sides]
+    if unit == "J":
+        fitting = energy_unit(means)
+        return Scale(fitting, ENERGY_UNITS[fitting])
+    return Scale("h", 3600.0) if unit == "s" and max(means) >= 7200 else Scale(unit, 1.0)
+
+
+def mean_text(side: Summary, scale: Scale) -> str:
+    """The geometric one where there is one."""
+    value = side.mean if side.geometric_mean is None else side.geometric_mean
+    return number(value / scale.factor)
+
+
+def change_text(found: Comparison, scale: Scale) -> str:
+    """``+3.52 % (2.96 to 4.09 %)``; of a measure without ratios its difference."""
+    effect, half = found.found, _half(found, scale)
+    if effect.low is None or effect.high is None:
+        return _signed(found, effect.mean, None, scale)
+    low, high = (_shown(found, edge, half, scale) for edge in (effect.low, effect.high))
+    return f"{_signed(found, effect.mean, half, scale)} ({low} to {high}{_sign(found, scale)})"
+
+
+def at_most_text(found: Comparison, scale: Scale) -> str:
+    if found.found.at_most is None:
+        return UNKNOWN
+    return _signed(found, found.found.at_most, _half(found, scale), scale)
+
+
+def _signed(found: Comparison, value: float, half: float | None, scale: Scale) -> str:
+    text = _shown(found, value, half, scale)
+    plus = "" if text.startswith("-") else "+"
+    return f"{plus}{text}{_sign(found, scale)}"
+
+
+def _shown(found: Comparison, value: float, half: float | None, scale: Scale) -> str:
+    return with_uncertainty(drawn(found, value, scale), half)[0]
+
+
+def _sign(found: Comparison, scale: Scale) -> str:
+    return " %" if found.ratio is not None else f" {scale.unit}".rstrip()
+
+
+def drawn(found: Comparison, value: float, scale: Scale) -> float:
+    """From the scale of what is found to per cent of the base; of a difference to its unit."""
+    return 100 * math.expm1(value) if found.ratio is not None else value / scale.factor
+
+
+def _half(found: Comparison, scale: Scale) -> float | None:
+    effect: Effect = found.found
+    if effect.low is None or effect.high is None:
+        return None
+    return (drawn(found, effect.high, scale) - drawn(found, effect.low, scale)) / 2
