@@ -17,6 +17,7 @@ _HOMES = {
     "Runs": "energyctl.results.api",
     "SettingsError": "energyctl.errors",
     "charts": None,
+    "compare": "energyctl.analysis.comparing",
     "figures": None,
     "load": "energyctl.results.api",
 }

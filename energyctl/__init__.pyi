@@ -1,5 +1,6 @@
 from energyctl import charts as charts
 from energyctl import figures as figures
+from energyctl.analysis.comparing import compare as compare
 from energyctl.energy import Energy as Energy
 from energyctl.errors import EnergyctlError as EnergyctlError
 from energyctl.errors import MachineError as MachineError

@@ -6,8 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from energyctl.analysis import comparing
+from energyctl.analysis.charts import (
+    block_charts,
+    conditions,
+    energy_charts,
+    pareto_fronts,
+    timeline,
+)
 from energyctl.analysis.charts import chart_data as rows
-from energyctl.analysis.charts import conditions, energy_charts, pareto_fronts, timeline
 from energyctl.analysis.charts.altair import alt
 from energyctl.errors import SettingsError
 from energyctl.results.tables import Row
@@ -26,13 +33,18 @@ NAMED_RUNS = 40
 class PlotOptions:
     """What the user asked for. x, y: names of a hyper-parameter or metric; height: in points.
 
-    maximise: whether more of y is better; None: by its name.
+    maximise: whether more of y is better; None: by its name. by, base, measure, margin: of
+    comparisons, as :func:`energyctl.compare` takes them.
     """
 
     x: str | None = None
     y: str | None = None
     maximise: bool | None = None
     height: float | None = None
+    by: str = "condition"
+    base: str | None = None
+    measure: str | None = None
+    margin: float | None = None
 
 
 @dataclass(frozen=True)
@@ -179,6 +191,18 @@ def presence(runs: Sequence[Run], options: PlotOptions) -> Plot:
     return Plot(lambda width: conditions.presence(width, options.height or width * 0.25), data)
 
 
+def comparison(runs: Sequence[Run], options: PlotOptions) -> Plot:
+    """Each block from the base to each condition, and the ratios with their mean's interval."""
+    asked = options.by, options.base, options.margin, options.measure
+    compared = comparing.compare(runs, *asked)
+    panels, data = compared.panels()
+
+    def chart(width: float) -> Any:
+        return block_charts.comparison(panels, width, options.height or width * 0.42, TEXT)
+
+    return _plot(runs, chart, data)
+
+
 KINDS: dict[str, Callable[[Sequence[Run], PlotOptions], Plot]] = {
     "power": power,
     "overview": overview,
@@ -187,6 +211,7 @@ KINDS: dict[str, Callable[[Sequence[Run], PlotOptions], Plot]] = {
     "hyperparameter": hyperparameter,
     "pareto": front,
     "presence": presence,
+    "comparison": comparison,
 }
 
 

@@ -16,7 +16,9 @@ from energyctl.system.workspace import Workspace
 if TYPE_CHECKING:
     from energyctl.analysis.charts import Theme
 
-KINDS = ("power", "overview", "gpu", "energy", "hyperparameter", "pareto", "presence")
+KINDS = (
+    "power", "overview", "gpu", "energy", "hyperparameter", "pareto", "presence", "comparison",
+)  # fmt: skip
 THEMES = ("paper", "light", "dark")
 ENDINGS = (".svg", ".pdf", ".png")
 WIDTHS = {"single": 85.0, "double": 180.0}
@@ -58,6 +60,15 @@ def _length(_: click.Context, option: click.Parameter, given: str | None) -> flo
     default=None,
     help="Whether more of --y is better, if its name does not tell.",
 )
+@click.option("--by", metavar="NAME", help="For comparison: groups by this, if not condition.")
+@click.option("--base", metavar="VALUE", help="For comparison: the group to compare with.")
+@click.option("--measure", metavar="NAME", help="For comparison: this figure, if not the energy.")
+@click.option(
+    "--margin",
+    metavar="SHARE",
+    callback=options.percentage,
+    help="For comparison: draw this margin as a band, as 5%.",
+)
 @click.option(
     "--width",
     metavar="LENGTH",
@@ -95,6 +106,10 @@ def plot(
     x: str | None,
     y: str | None,
     maximise: bool | None,
+    by: str | None,
+    base: str | None,
+    measure: str | None,
+    margin: float | None,
     width: float,
     height: float | None,
     theme: Theme,
@@ -108,6 +123,10 @@ def plot(
     """
     from energyctl.cli.result_arguments import load_runs
 
+    of_comparison = {"--by": by, "--base": base, "--measure": measure, "--margin": margin}
+    for name, value in of_comparison.items():
+        if value is not None and kind != "comparison":
+            raise click.UsageError(f"{name} goes with --kind comparison")
     place = None if out is None else _place(workspace.given(out), force)
     runs = load_runs(workspace, results, folder)
     if not runs:
@@ -116,7 +135,8 @@ def plot(
 
     chosen = kind or ("power" if len(runs) == 1 else "energy")
     place = place or _place(workspace.given(f"{chosen}.pdf"), force)
-    drawing = plots.KINDS[chosen](runs, plots.PlotOptions(x, y, maximise, height))
+    wanted = plots.PlotOptions(x, y, maximise, height, by or "condition", base, measure, margin)
+    drawing = plots.KINDS[chosen](runs, wanted)
     form = figure_files.form_of(place)
     figure = figure_files.figure(drawing.chart, drawing.rows, form, width, theme, dpi)
     figure_files.save(place, figure)
