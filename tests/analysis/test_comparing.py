@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ import pytest
 import energyctl
 from energyctl import cli
 from energyctl.analysis.charts import block_charts
+from energyctl.analysis.report.compared import compared_section
+from energyctl.analysis.report.page import page
 from written_results import pair_result, write_runs
 
 ALONE = (812.4, 1203.9, 655.0, 1490.2, 934.7, 1101.3, 720.8, 1388.6)
@@ -198,3 +203,108 @@ def test_what_cannot_be_drawn_is_one_line(
     assert said in told
     assert told.count("\n") == 1
     assert not (golden.parent / "f.svg").exists()
+
+
+# -- the report --------------------------------------------------------------------------------
+
+
+def test_the_terminal_says_the_sentence(golden: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["-C", str(golden.parent), "report"]) == 0
+    sentence = energyctl.compare(energyctl.load(golden)).sentences[0]
+    assert sentence in " ".join(capsys.readouterr().out.split())
+
+
+def test_without_scipy_the_report_says_what_to_install(golden: Path) -> None:
+    program = (
+        "import sys; sys.modules['scipy'] = None; from energyctl import cli; "
+        "sys.exit(cli.run(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", program, "-C", str(golden.parent), "report"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    said = "conditions are not compared: compare needs SciPy: pip install 'energyctl[report]'"
+    assert said in " ".join(ended.stdout.split())
+
+
+def test_runs_of_one_condition_or_of_other_trainings_have_no_section(tmp_path: Path) -> None:
+    write_runs(tmp_path, "mutation", [100.0, 101.0])
+    first = {path.name for path in tmp_path.glob("*.json")}
+    assert compared_section(energyctl.load(tmp_path)) is None
+    write_runs(tmp_path, "mutation", [100.0, 101.0], condition="beside x")
+    assert compared_section(energyctl.load(tmp_path)) is not None
+    for path in tmp_path.glob("*.json"):
+        data = json.loads(path.read_text())
+        data["foreground_result"]["model"] = "small" if path.name in first else "large"
+        path.write_text(json.dumps(data))
+    assert compared_section(energyctl.load(tmp_path)) is None
+
+
+def test_a_page_draws_few_of_many_conditions(tmp_path: Path) -> None:
+    conditions = {f"beside {n:02d}": [v * (1 + n / 100) for v in ALONE[:2]] for n in range(20)}
+    write_blocks(tmp_path / "results", {"alone": ALONE[:2], **conditions})
+    runs = energyctl.load(tmp_path / "results")
+    section = compared_section(runs)
+    assert section is not None
+    assert (len(section.panels), section.left_out) == (8, 12)
+    assert len(section.tables[0].rows) == 20
+    assert "12 further comparisons: in the table alone." in page(runs)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("Chromium is not installed (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        started = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+CUT = """
+() => [...document.querySelectorAll("#s-compared svg.marks")].flatMap((svg) => {
+  const own = svg.getBoundingClientRect(), cell = svg.closest(".chart").getBoundingClientRect();
+  const texts = [...svg.querySelectorAll("text")].filter((text) => {
+    const box = text.getBoundingClientRect();
+    return box.width && (box.bottom > own.bottom + 2 || box.right > own.right + 2);
+  });
+  const found = texts.map((text) => text.textContent);
+  return own.width > cell.width + 1 ? [...found, "wide"] : found;
+})
+"""
+
+
+@pytest.mark.parametrize("width", [360, 1300])
+def test_the_page_shows_conditions_with_their_figure(
+    browser: Any, tmp_path: Path, width: int
+) -> None:
+    many = [800.0 + 7 * n for n in range(40)]
+    conditions = {"alone": many, LONG: [1.1 * v for v in many], "beside a/b": many[::-1]}
+    write_blocks(tmp_path / "results", conditions, range(1, 41, 2))
+    made = tmp_path / "page.html"
+    assert cli.run(["-C", str(tmp_path), "report", "--html", str(made)]) == 0
+    shown, trouble = browser.new_page(viewport={"width": width, "height": 900}), list[str]()
+    shown.on("pageerror", lambda error: trouble.append(str(error)))
+    shown.goto(made.as_uri())
+    shown.wait_for_selector("#c-ratios-1 svg")
+    assert shown.locator("#c-blocks-0 .mark-line.role-mark path").count() == 40
+    assert shown.locator("#c-ratios-0 .mark-symbol.role-mark path").count() == 40 + 1
+    assert shown.evaluate(CUT) == []
+    assert shown.evaluate("document.documentElement.scrollWidth") == width
+    words = shown.inner_text("#s-compared")
+    assert "40 blocks, alone first in 20" in words
+    assert "p with Holm's correction over 2 comparisons" in words
+    assert "degrees of freedom" not in words  # folded
+    shown.click("text=Methods, as a paragraph")
+    assert "39 degrees of freedom" in shown.inner_text("#s-compared")
+    assert trouble == []
+    shown.close()
+
+
+def test_the_page_has_the_golden_table(golden: Path) -> None:
+    text = page(energyctl.load(golden))
+    assert text.index('id="s-compared"') < text.index('id="h-energy"')
+    for cell in ("+3.52 % (2.96 to 4.09 %)", "+3.98 %", "8 of 8", "&lt; 0.0001"):
+        assert f">{cell}</td>" in text

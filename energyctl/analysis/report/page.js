@@ -195,6 +195,14 @@
     ]);
   }
 
+  // -- conditions compared: of all runs, whatever is filtered -----------------------------------
+  function compared() {
+    DATA.compared.charts.forEach(([lines, ratios], index) => {
+      draw($("c-blocks-" + index), lines, DATA.compared.rows);
+      draw($("c-ratios-" + index), ratios, DATA.compared.rows);
+    });
+  }
+
   // -- each run ----------------------------------------------------------------------------------
   async function unpack(index) {
     const bytes = Uint8Array.from(atob($("run-" + index).textContent), (c) => c.charCodeAt(0));
@@ -333,6 +341,7 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   function paint(name) {
     root.dataset.theme = name;
+    compared();
     overview(chosen());
     values(chosen());
     items.forEach((details) => { if (details.drawn) details.charts(); });
@@ -341,5 +350,6 @@
   dark.onchange = () => paint(dark.matches ? "dark" : "light");
   $("theme").onclick = () => paint(theme() === "dark" ? "light" : "dark");
   restore();
+  compared();
   show();
 })();

@@ -14,9 +14,11 @@ from energyctl.analysis import machines as nodes
 from energyctl.analysis.charts import chart_data, figure_files, pareto_fronts
 from energyctl.analysis.charts.plots import NAMED_RUNS
 from energyctl.analysis.report import run_tables
+from energyctl.analysis.report.compared import ComparedSection, compared_section
 from energyctl.analysis.report.pairs import pair_section
 from energyctl.analysis.report.run_data import packed
 from energyctl.analysis.report.summary import glance
+from energyctl.errors import SettingsError
 from energyctl.results.calibrations import Calibration
 from energyctl.results.tables import Row
 from energyctl.text import count, duration, energy, energy_unit
@@ -50,6 +52,7 @@ def page(
         step(number, len(runs))
         blobs.append(packed(run))
     names = list(seen.campaigns) or ["energyctl"]
+    compared, lacking = _compared(runs)
     machines = nodes.machines([run.row for run in runs], calibrations or ())
     html: str = template.render(
         title=title or (names[0] if len(names) == 1 else f"{len(names)} campaigns"),
@@ -57,7 +60,9 @@ def page(
         problems=runs.problems,
         settings=settings or {},
         blobs=blobs,
-        data=embedded(data(runs)),
+        data=embedded({**data(runs), "compared": _compared_charts(compared)}),
+        compared=compared,
+        lacking=lacking,
         css=(HERE / "page.css").read_text(encoding="utf-8"),
         script=(HERE / "page.js").read_text(encoding="utf-8"),
         libraries=_libraries(),
@@ -76,6 +81,22 @@ def page(
         energy=energy,
     )
     return html
+
+
+def _compared(runs: Runs) -> tuple[ComparedSection | None, str | None]:
+    """The section; else the library that is missing."""
+    try:
+        return compared_section(runs), None
+    except SettingsError as error:
+        return None, str(error)
+
+
+def _compared_charts(section: ComparedSection | None) -> dict[str, Any]:
+    """Two charts for each comparison, and the rows of all of them."""
+    if section is None:
+        return {"rows": {}, "charts": []}
+    drawn = [(charts.block_lines(panel), charts.block_ratios(panel)) for panel in section.panels]
+    return {"rows": section.rows, "charts": [[_spec(chart) for chart in pair] for pair in drawn]}
 
 
 def _template() -> Any:
@@ -209,7 +230,8 @@ def _of_shape(
 
 
 def _spec(chart: Any) -> dict[str, Any]:
-    spec: dict[str, Any] = chart.to_dict()
+    # Not held against the schema, which takes longer than the page: a test does that.
+    spec: dict[str, Any] = chart.to_dict(validate=False)
     spec.pop("config", None)
     spec.pop("$schema", None)
     return spec

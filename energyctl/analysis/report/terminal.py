@@ -8,8 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from energyctl.analysis.interference import means_of, sentences
+from energyctl.analysis.report.compared import conditions_of
 from energyctl.analysis.report.sources import drift_of
 from energyctl.analysis.report.summary import Glance, WarningGroup, glance
+from energyctl.errors import SettingsError
 from energyctl.results import reach
 from energyctl.results.api import Run, Runs
 from energyctl.text import (
@@ -38,11 +40,20 @@ def show(runs: Runs, console: Console) -> None:
     if len(runs) > MOST_ROWS:
         console.print(f"… and {len(runs) - MOST_ROWS} more", markup=False)
     console.print(_counts(seen), markup=False)
-    for line in (*sentences(means_of(runs.pairs)), *drift_of(runs)):
+    for line in (*_compared(runs), *sentences(means_of(runs.pairs)), *drift_of(runs)):
         console.print(Text(printable(line)))
     if runs.pairs:
         console.print(Text("each pair: energyctl attribute"))
     console.print(Text("pictures and every figure: energyctl report --html report.html"))
+
+
+def _compared(runs: Runs) -> list[str]:
+    """What is said of conditions; else the library that is missing."""
+    try:
+        study = conditions_of(runs)
+    except SettingsError as error:
+        return [f"conditions are not compared: {error}"]
+    return [] if study is None else [sentence for sentence, _ in study.sentences()]
 
 
 def _warned(one: WarningGroup, seen: Glance, bad: bool) -> str:

@@ -1,0 +1,73 @@
+"""What a page says of conditions: sentences, tables, a figure and a paragraph of methods. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from energyctl.analysis import comparing
+from energyctl.errors import SettingsError
+from energyctl.results.tables import Row
+
+if TYPE_CHECKING:
+    from energyctl.analysis.charts import Panel
+    from energyctl.analysis.compare import Study
+    from energyctl.analysis.compare.cells import ContrastTable
+    from energyctl.results.api import Runs
+
+MOST_DRAWN = 8
+"""So many comparisons have their chart on a page."""
+
+
+@dataclass(frozen=True)
+class ComparedSection:
+    """sentences: each with the lines below it. tables: of the main measure first. panels and rows:
+    of the charts; left_out: comparisons that have none. colours: of each condition."""
+
+    sentences: Sequence[tuple[str, Sequence[str]]]
+    tables: Sequence[ContrastTable]
+    panels: Sequence[Panel]
+    rows: Mapping[str, Sequence[Row]]
+    left_out: int
+    colours: Mapping[str, str]
+    methods: str
+    notes: Sequence[str] = field(default=())
+
+
+def conditions_of(runs: Runs) -> Study | None:
+    """The conditions of the same trainings, compared; None where there are no two. Raises
+    SettingsError where SciPy is missing."""
+    if len({run.condition for run in runs if run.status == "succeeded" and not run.warm_up}) < 2:
+        return None
+    comparing.library()
+    try:
+        study = comparing.study_of([run.row for run in runs])
+    except SettingsError:
+        return None
+    return study if all(one.training is not None for one in study.comparisons) else None
+
+
+def compared_section(runs: Runs) -> ComparedSection | None:
+    """None where there is nothing to compare."""
+    study = conditions_of(runs)
+    if study is None:
+        return None
+    from energyctl.analysis.charts.block_rows import colours_of, panels
+    from energyctl.analysis.compare import methods_text
+    from energyctl.analysis.compare.cells import contrast_tables
+
+    shown, rows = panels(study)
+    drawn = shown[:MOST_DRAWN]
+    return ComparedSection(
+        sentences=study.sentences(),
+        tables=contrast_tables(study),
+        panels=drawn,
+        rows={
+            name: [row for row in of if row["contrast"] < MOST_DRAWN] for name, of in rows.items()
+        },
+        left_out=len(shown) - len(drawn),
+        colours=colours_of(study),
+        methods=methods_text(study),
+        notes=study.notes,
+    )
