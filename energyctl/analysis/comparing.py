@@ -174,6 +174,8 @@ _ENDS = {
 
 
 def _contrast(found: Comparison) -> Row:
+    from energyctl.analysis.compare.cells import estimated
+
     ratio = found.ratio
     means = [of.mean if ratio is None else of.geometric_mean for of in (found.a, found.b)]
     changes = {name: None if ratio is None else getattr(ratio, of) for name, of in _ENDS.items()}
@@ -181,6 +183,7 @@ def _contrast(found: Comparison) -> Row:
         "training": found.training,
         "measure": found.measure,
         "unit": found.unit,
+        "estimated": estimated(found),
         "base": found.a.name,
         "condition": found.b.name,
         "design": found.sample.design,

@@ -162,6 +162,19 @@ def test_runs_that_are_no_blocks_are_dots_with_the_interval_of_the_ratio(tmp_pat
     assert interval["low"] < interval["change"] < interval["high"]
 
 
+def test_estimates_are_named_in_the_figure_and_in_the_tables(tmp_path: Path) -> None:
+    folder = write_blocks(tmp_path / "results", {"alone": ALONE, "two": BESIDE})
+    path = next(folder.glob("*.json"))
+    data = json.loads(path.read_text())
+    data["energy"]["measured"] = data["energy"]["domains"][0]["measured"] = False
+    path.write_text(json.dumps(data))
+    found = energyctl.compare(energyctl.load(folder))
+    assert found.panels()[0][0].note.endswith("; energies are estimates, in part")
+    estimated = dict(found.table().select("measure", "estimated").iter_rows())
+    assert (estimated["total_joules"], estimated["duration_seconds"]) == (True, False)
+    assert "energies are estimates, in part. ± is not used" in found._repr_html_()
+
+
 def test_each_condition_has_a_row_and_its_own_colour(tmp_path: Path) -> None:
     third = [value * 1.2 for value in ALONE]
     write_blocks(tmp_path / "results", {"alone": ALONE, "two": BESIDE, "three": third})

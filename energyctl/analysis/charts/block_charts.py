@@ -110,7 +110,8 @@ def block_ratios(
         grid=False,
         labelOverlap=False,
     )
-    along = alt.Scale(domain=[0.3 if n else 0.0, mean + 0.7 * (mean - n)], nice=False, zero=False)
+    ends = [min(0.3, 1 - 0.02 * n) if n else 0.0, mean + 0.7 * (mean - n)]
+    along = alt.Scale(domain=ends, nice=False, zero=False)
     x = alt.X("order:Q", title=f"{panel.along}, in order of time" if n else None, scale=along,
               axis=axis)  # fmt: skip
     y = alt.Y("change:Q", title=panel.change, axis=alt.Axis(format=",.4~g", tickCount=6),

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from energyctl.analysis.charts import themes
 from energyctl.analysis.charts.block_charts import Panel, axis_ticks, mean_place
-from energyctl.analysis.compare.cells import Scale, drawn, scale_of
+from energyctl.analysis.compare.cells import ESTIMATES, Scale, drawn, estimated, scale_of
 from energyctl.analysis.compare.comparison import WHAT, Comparison
 from energyctl.analysis.compare.measures import name_of
 from energyctl.analysis.compare.samples import Block
@@ -116,11 +116,12 @@ def _note(found: Comparison) -> str:
         text = f"runs, not in blocks: {found.a.n} {found.a.name}, {found.b.n} {found.b.name}"
         test, what = "Welch's t", "ratio of geometric means" if found.ratio else "difference"
     if effect.low is None:
-        return f"{text}; no interval: {effect.missing}"
-    text += f"; {what} with its {100 * found.options.confidence:g} % interval ({test})"
+        text += f"; no interval: {effect.missing}"
+    else:
+        text += f"; {what} with its {100 * found.options.confidence:g} % interval ({test})"
     if found.margin is not None:
         text += f"; band: margin of {number(100 * (found.options.margin or 0.0))} %"
-    return text
+    return f"{text}; {ESTIMATES}" if estimated(found) else text
 
 
 def _rows(found: Comparison, place: int, scale: Scale) -> Rows:

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 from energyctl.analysis.compare.comparison import Comparison
 from energyctl.analysis.compare.contrasts import Effect
-from energyctl.analysis.compare.measures import name_of
+from energyctl.analysis.compare.measures import KINDS, name_of
 from energyctl.analysis.compare.sentences import p_text
 from energyctl.analysis.compare.statistics import Summary
 from energyctl.analysis.compare.study import Study
 from energyctl.text import ENERGY_UNITS, energy_unit, number, with_uncertainty
 
 UNKNOWN = "–"
+ESTIMATES = "energies are estimates, in part"
 COUNTED = {"blocks": "blocks", "pairs of equal values": "pairs", "independent runs": "runs"}
 """The head of the column of counts, by how the runs stand."""
 
@@ -100,9 +101,18 @@ def _foot(found: Sequence[Comparison]) -> str:
     test = f"Student's t of the {what[:-1]}s' {values}"
     if not first.sample.blocks:
         test = "Welch's t of the runs' logarithms" if ratios else "Welch's t"
-    family = first.family_size
+    family, parts = first.family_size, f"; {ESTIMATES}" if any(map(estimated, found)) else ""
     holm = f"; p with Holm's correction over {family} comparisons" if family > 1 else ""
-    return f"{means}{over}; intervals by {test}{holm}{_meters(found)}. ± is not used."
+    return f"{means}{over}; intervals by {test}{holm}{_meters(found)}{parts}. ± is not used."
+
+
+def estimated(found: Comparison) -> bool:
+    """Whether a part of what is compared is an estimate, not measured."""
+    energies = ("total_", *(f"{kind}_joules" for kind in KINDS))
+    sides = found.sample.a, found.sample.b
+    return found.measure.startswith(energies) and any(
+        row.get("energy_measured") is False for side in sides for row in side.rows
+    )
 
 
 def _meters(found: Sequence[Comparison]) -> str:
