@@ -714,7 +714,7 @@ def test_two_campaigns_are_compared_for_people_programs_and_papers(tmp_path: Pat
     assert (first["measure"], first["a"]["n"], first["verdict"]) == ("total_joules", 6, "differs")
     assert first["p_rank"] == pytest.approx(2 / 924)
     latex = run(tmp_path, "solo", "loaded", "--latex").stdout
-    assert "small: loaded against solo & 6 / 6 & $+30.3$ ($+2" in latex
+    assert "small: loaded against solo & 6 and 6 & $+30.3$ ($+2" in latex
     assert "\\pm$ is not used" in latex
     assert latex.rstrip().endswith("\\end{tabular}\n}")
 

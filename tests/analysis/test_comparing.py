@@ -78,7 +78,7 @@ def _main(found: Any) -> list[Any]:
 
 def test_the_object_is_html_with_its_table(golden: Path) -> None:
     html = energyctl.compare(energyctl.load(golden))._repr_html_()
-    assert "<td>+3.52 % (2.96 to 4.09 %)</td><td>+3.98 %</td><td>8 of 8</td>" in html
+    assert "<td>+3.52 % (+2.96 to +4.09 %)</td><td>+3.98 %</td><td>8 of 8</td>" in html
     assert "± is not used" in html
 
 
@@ -203,7 +203,7 @@ def test_ticks_are_round(ends: tuple[float, float], log: bool, ticks: list[float
     ("arguments", "said"),
     [
         (["--kind", "energy", "--by", "model"], "--by goes with --kind comparison"),
-        (["--kind", "comparison", "--margin", "5"], "write a share like 5%"),
+        (["--kind", "comparison", "--margin", "5"], "is no percentage above 0, as 5%"),
         (["--kind", "comparison", "--base", "x"], "no such group; there are alone, two"),
         (["--kind", "comparison", "--by", "model"], "all runs have small: no two groups"),
     ],
@@ -319,5 +319,5 @@ def test_the_page_shows_conditions_with_their_figure(
 def test_the_page_has_the_golden_table(golden: Path) -> None:
     text = page(energyctl.load(golden))
     assert text.index('id="s-compared"') < text.index('id="h-energy"')
-    for cell in ("+3.52 % (2.96 to 4.09 %)", "+3.98 %", "8 of 8", "&lt; 0.0001"):
+    for cell in ("+3.52 % (+2.96 to +4.09 %)", "+3.98 %", "8 of 8", "&lt; 0.0001"):
         assert f">{cell}</td>" in text

@@ -1,4 +1,6 @@
-"""The figures of comparisons as tables in words, for a page and a notebook. Pure."""
+"""The figures of comparisons in words, as tables on a terminal, a page and in papers have them.
+
+Pure."""
 
 from __future__ import annotations
 
@@ -68,29 +70,38 @@ def _table(measure: str, found: Sequence[Comparison]) -> ContrastTable:
     ]
     rows = [[*([one.training or ""] if trainings else []), *_row(one, scale)] for one in found]
     texts = 2 if trainings else 1
-    return ContrastTable(name_of(measure), head, rows, texts, _foot(found))
+    return ContrastTable(name_of(measure), head, rows, texts, foot(found))
 
 
 def _row(found: Comparison, scale: Scale) -> list[str]:
-    more = UNKNOWN if found.more_in is None else f"{found.more_in} of {found.found.n}"
     return [
         found.b.name,
-        f"{found.found.n}" if found.sample.blocks else f"{found.a.n} and {found.b.n}",
+        size_text(found),
         mean_text(found.a, scale),
         mean_text(found.b, scale),
         change_text(found, scale),
         at_most_text(found, scale),
-        more,
-        _p(found.p_adjusted),
+        more_in_text(found),
+        p_cell(found.p_adjusted),
         found.verdict,
     ]
 
 
-def _p(p: float | None) -> str:
+def size_text(found: Comparison) -> str:
+    """``8``; of independent runs ``5 and 6``."""
+    return f"{found.found.n}" if found.sample.blocks else f"{found.a.n} and {found.b.n}"
+
+
+def more_in_text(found: Comparison) -> str:
+    return UNKNOWN if found.more_in is None else f"{found.more_in} of {found.found.n}"
+
+
+def p_cell(p: float | None) -> str:
     return UNKNOWN if p is None else p_text(p).removeprefix("p ").removeprefix("= ")
 
 
-def _foot(found: Sequence[Comparison]) -> str:
+def foot(found: Sequence[Comparison]) -> str:
+    """What the figures of these are, of one measure."""
     first = found[0]
     ratios = all(one.ratio is not None for one in found)
     means = "Geometric means" if ratios else "Means"
@@ -144,31 +155,44 @@ def mean_text(side: Summary, scale: Scale) -> str:
 
 
 def change_text(found: Comparison, scale: Scale) -> str:
-    """``+3.52 % (2.96 to 4.09 %)``; of a measure without ratios its difference."""
-    effect, half = found.found, _half(found, scale)
-    if effect.low is None or effect.high is None:
-        return _signed(found, effect.mean, None, scale)
-    low, high = (_shown(found, edge, half, scale) for edge in (effect.low, effect.high))
-    return f"{_signed(found, effect.mean, half, scale)} ({low} to {high}{_sign(found, scale)})"
+    """``+3.52 % (+2.96 to +4.09 %)``; of a measure without ratios its difference."""
+    value, *edges = changes(found, scale)
+    unit = unit_of_change(found, scale)
+    return f"{value}{unit}" + (f" ({edges[0]} to {edges[1]}{unit})" if edges else "")
+
+
+def changes(found: Comparison, scale: Scale) -> list[str]:
+    """Estimate and both ends of its interval, where it has one, without their unit."""
+    effect = found.found
+    if found.ratio is not None:
+        return shares(effect)
+    known = [one for one in (effect.mean, effect.low, effect.high) if one is not None]
+    return [_signed(one / scale.factor, _half(found, scale)) for one in known]
+
+
+def shares(found: Effect) -> list[str]:
+    """The same of a log ratio, in per cent."""
+    known = [
+        100 * math.expm1(one) for one in (found.mean, found.low, found.high) if one is not None
+    ]
+    half = None if len(percents) < 3 else (percents[2] - percents[1]) / 2
+    return [_signed(one, half) for one in percents]
 
 
 def at_most_text(found: Comparison, scale: Scale) -> str:
     if found.found.at_most is None:
         return UNKNOWN
-    return _signed(found, found.found.at_most, _half(found, scale), scale)
+    most = _signed(drawn(found, found.found.at_most, scale), _half(found, scale))
+    return most + unit_of_change(found, scale)
 
 
-def _signed(found: Comparison, value: float, half: float | None, scale: Scale) -> str:
-    text = _shown(found, value, half, scale)
-    plus = "" if text.startswith("-") else "+"
-    return f"{plus}{text}{_sign(found, scale)}"
+def _signed(value: float, half: float | None) -> str:
+    """To the place of the second digit of the interval's half."""
+    text = with_uncertainty(value, half)[0]
+    return text if text.startswith("-") else f"+{text}"
 
 
-def _shown(found: Comparison, value: float, half: float | None, scale: Scale) -> str:
-    return with_uncertainty(drawn(found, value, scale), half)[0]
-
-
-def _sign(found: Comparison, scale: Scale) -> str:
+def unit_of_change(found: Comparison, scale: Scale) -> str:
     return " %" if found.ratio is not None else f" {scale.unit}".rstrip()
 
 

@@ -65,7 +65,7 @@ def _length(_: click.Context, option: click.Parameter, given: str | None) -> flo
 @click.option("--measure", metavar="NAME", help="For comparison: this figure, if not the energy.")
 @click.option(
     "--margin",
-    metavar="SHARE",
+    metavar="PERCENT",
     callback=options.percentage,
     help="For comparison: draw this margin as a band, as 5%.",
 )

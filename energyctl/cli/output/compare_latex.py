@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from energyctl.analysis import compare
-from energyctl.cli.output.compare import (
-    Scale,
-    at_most,
-    change,
-    counted,
-    difference,
-    mean_figure,
-    meters_text,
-    rho_text,
-    scale_of,
-)
+from energyctl.analysis.compare import cells
+from energyctl.cli.output.compare import rho_text
 
 _NEEDS = "% needs \\usepackage{array,booktabs}"
 _SMALL = "{\\footnotesize\\setlength{\\tabcolsep}{3pt}%"
@@ -53,7 +44,7 @@ def latex(study: compare.Study, *, wide: bool) -> str:
         return _correlations(study)
     rows = study.of_main()
     columns = WIDE if wide else NARROW
-    scale = scale_of(rows[0].unit, rows)
+    scale = cells.scale_of(rows)
     lines = [_row(columns, _head(study, scale)), "\\midrule"]
     lines += [_row(columns, _cells(one, scale)) for one in rows]
     lines += [
@@ -61,7 +52,7 @@ def latex(study: compare.Study, *, wide: bool) -> str:
         for one in study.overalls
         if one.measure == study.measures[0]
     ]
-    foot = f"{{{_foot(rows[0])}}}"
+    foot = f"{{{escaped(cells.foot(rows))}}}"
     span = f"{{{len(columns)}}}{{@{{}}p{{\\linewidth}}@{{}}}}"
     lines += ["\\bottomrule \\addlinespace[2pt]", f"\\multicolumn{span}{foot} \\\\"]
     left = {"": _LEFT.format(0.2 if wide else 0.3), "verdict": _LEFT.format(0.13)}
@@ -74,7 +65,7 @@ def _row(columns: Sequence[str], cells: Mapping[str, str]) -> str:
     return " & ".join(cells.get(column, "") for column in columns) + " \\\\"
 
 
-def _head(study: compare.Study, scale: Scale) -> dict[str, str]:
+def _head(study: compare.Study, scale: cells.Scale) -> dict[str, str]:
     unit = f" ({escaped(scale.unit)})" if scale.unit else ""
     return {
         "n": "$n$",
@@ -88,16 +79,17 @@ def _head(study: compare.Study, scale: Scale) -> dict[str, str]:
     }
 
 
-def _cells(found: compare.Comparison, scale: Scale) -> dict[str, str]:
+def _cells(found: compare.Comparison, scale: cells.Scale) -> dict[str, str]:
     training = "" if found.training is None else f"{found.training}: "
+    difference = "" if found.ratio is not None else f" (a difference in {scale.unit})"
     return {
-        "": _breakable(f"{training}{found.b.name} against {found.a.name}"),
-        "n": f"{found.found.n}" if found.sample.blocks else f"{found.a.n} / {found.b.n}",
-        "a": f"${mean_figure(found.a, scale)}$",
-        "b": f"${mean_figure(found.b, scale)}$",
-        "ratio": _interval(found, scale),
-        "most": escaped(at_most(found)),
-        "more": "--" if found.more_in is None else f"{found.more_in} of {found.found.n}",
+        "": _breakable(f"{training}{found.b.name} against {found.a.name}{difference}"),
+        "n": cells.size_text(found),
+        "a": f"${cells.mean_text(found.a, scale)}$",
+        "b": f"${cells.mean_text(found.b, scale)}$",
+        "ratio": _bounded(cells.changes(found, scale)),
+        "most": escaped(cells.at_most_text(found, scale)),
+        "more": escaped(cells.more_in_text(found)),
         "p": _p(found.p_adjusted),
         "verdict": escaped(found.verdict),
     }
@@ -108,38 +100,19 @@ def _overall(found: compare.Overall) -> dict[str, str]:
     return {
         "": _breakable(name),
         "n": f"{found.trainings}",
-        "ratio": _bounded(change(found.like)),
+        "ratio": _bounded(cells.shares(found.like)),
         "p": _p(found.p_adjusted),
         "verdict": escaped(found.verdict),
     }
 
 
-def _interval(found: compare.Comparison, scale: Scale) -> str:
-    if found.ratio is None:
-        return f"{_bounded(difference(found.difference, scale))} (a difference)"
-    return _bounded(change(found.ratio))
-
-
 def _bounded(texts: Sequence[str]) -> str:
-    value, *edges = (text.removesuffix(" %") for text in texts)
+    value, *edges = texts
     return f"${value}$" + (f" (${edges[0]}$ to ${edges[1]}$)" if edges else "")
 
 
 def _p(p: float | None) -> str:
-    if p is None:
-        return "--"
-    return "$<0.0001$" if p < 0.0001 else f"${p:.2g}$"
-
-
-def _foot(found: compare.Comparison) -> str:
-    """What the figures are, under the table itself."""
-    family = found.family_size
-    holm = f"; $p$ with Holm's correction over {family} comparisons" if family > 1 else ""
-    means = "Means" if found.ratio is None else "Geometric means"
-    return (
-        f"{means} of {escaped(compare.name_of(found.measure))}; intervals by Student's $t$ of the "
-        f"{counted(found)}{holm}{escaped(meters_text(found))}. $\\pm$ is not used."
-    )
+    return f"${cells.p_cell(p)}$" if p is not None else "--"
 
 
 def _tabular(columns: str, lines: Sequence[str]) -> list[str]:
