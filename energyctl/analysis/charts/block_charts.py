@@ -103,41 +103,37 @@ def block_ratios(
 ) -> alt.LayerChart:
     """The change of each block in order of time, and their mean with its interval; a dashed line
     at 0, the margin as a band."""
-    n, mean = panel.blocks, mean_place(panel.blocks)
-    axis = alt.Axis(
-        values=[*_numbered(n), mean],
-        labelExpr=f"datum.value > {n} ? '{'mean' if n else 'ratio'}' : format(datum.value, 'd')",
-        grid=False,
-        labelOverlap=False,
-    )
-    ends = [min(0.3, 1 - 0.02 * n) if n else 0.0, mean + 0.7 * (mean - n)]
-    along = alt.Scale(domain=ends, nice=False, zero=False)
-    x = alt.X("order:Q", title=f"{panel.along}, in order of time" if n else None, scale=along,
-              axis=axis)  # fmt: skip
+    x = _order(panel)
     y = alt.Y("change:Q", title=panel.change, axis=alt.Axis(format=",.4~g", tickCount=6),
               scale=alt.Scale(domain=list(panel.changes), nice=False))  # fmt: skip
-    intervals = _rows(panel, "intervals")
-    layers: list[Any] = []
+    dots = _rows(panel, "ratios").mark_point(filled=True, opacity=0.75)
+    each = dots.encode(
+        x=x,
+        y=y,
+        color=_colour(panel),
+        tooltip=[
+            alt.Tooltip("block:N", title=panel.along.lower()),
+            alt.Tooltip("change:Q", title=panel.change, format="+,.3~f"),
+            alt.Tooltip("first:N", title="ran first"),
+        ],
+    )
+    return layered([*_levels(panel), each, *_interval(panel, x, y, text)], width, height)
+
+
+def _levels(panel: Panel) -> list[Any]:
+    """0, and the margin behind it."""
+    intervals, layers = _rows(panel, "intervals"), list[Any]()
     if panel.margin is not None:
         low, high = panel.margin
         band = intervals.mark_rect(color=themes.FRONT, opacity=0.16)
         layers.append(band.encode(y=alt.datum(low), y2=alt.datum(high)))
     zero = intervals.mark_rule(strokeDash=[3, 2], color=themes.FRONT)
-    layers.append(zero.encode(y=alt.datum(0)))
-    dots = _rows(panel, "ratios").mark_point(filled=True, opacity=0.75)
-    layers.append(
-        dots.encode(
-            x=x,
-            y=y,
-            color=_colour(panel),
-            tooltip=[
-                alt.Tooltip("block:N", title=panel.along.lower()),
-                alt.Tooltip("change:Q", title=panel.change, format="+,.3~f"),
-                alt.Tooltip("first:N", title="ran first"),
-            ],
-        )
-    )
-    found = intervals.encode(
+    return [*layers, zero.encode(y=alt.datum(0))]
+
+
+def _interval(panel: Panel, x: alt.X, y: alt.Y, text: float) -> list[Any]:
+    """The mean with its interval."""
+    found = _rows(panel, "intervals").encode(
         x=x,
         color=_colour(panel),
         tooltip=[
@@ -146,11 +142,28 @@ def block_ratios(
             alt.Tooltip("high:Q", title="to", format="+,.3~f"),
         ],
     )
-    layers.append(found.mark_rule().encode(y="low:Q", y2="high:Q"))
     caps = found.mark_tick(orient="horizontal", width=2 * text, thickness=text / 5, opacity=1)
-    layers += [caps.encode(y=f"{end}:Q") for end in ("low", "high")]
-    layers.append(_mean_mark(found.encode(y=y), text))
-    return layered(layers, width, height)
+    ends = [caps.encode(y=f"{end}:Q") for end in ("low", "high")]
+    rule = found.mark_rule().encode(y="low:Q", y2="high:Q")
+    return [rule, *ends, _mean_mark(found.encode(y=y), text)]
+
+
+def _order(panel: Panel) -> alt.X:
+    """Blocks by number, and behind them a place for their mean."""
+    n, mean = panel.blocks, mean_place(panel.blocks)
+    last = "mean" if n else "ratio" if panel.log else "difference"
+    ends = [min(0.3, 1 - 0.02 * n) if n else 0.0, mean + 0.7 * (mean - n)]
+    return alt.X(
+        "order:Q",
+        title=f"{panel.along}, in order of time" if n else None,
+        scale=alt.Scale(domain=ends, nice=False, zero=False),
+        axis=alt.Axis(
+            values=[*_numbered(n), mean],
+            labelExpr=f"datum.value > {n} ? '{last}' : format(datum.value, 'd')",
+            grid=False,
+            labelOverlap=False,
+        ),
+    )
 
 
 def comparison(
