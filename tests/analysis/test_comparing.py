@@ -162,6 +162,16 @@ def test_runs_that_are_no_blocks_are_dots_with_the_interval_of_the_ratio(tmp_pat
     assert interval["low"] < interval["change"] < interval["high"]
 
 
+def test_values_without_a_ratio_are_drawn_as_differences(tmp_path: Path) -> None:
+    write_blocks(tmp_path / "results", {"alone": (0.0, *ALONE[1:]), "two": BESIDE})
+    (panel,), rows = energyctl.compare(energyctl.load(tmp_path / "results"), margin=0.05).panels()
+    assert (panel.change, panel.log, panel.margin) == ("Difference (J)", False, None)
+    assert panel.domain[0] < 0 < panel.domain[1]
+    assert [row["change"] for row in rows["ratios"]] == pytest.approx(
+        [b - a for a, b in zip((0.0, *ALONE[1:]), BESIDE, strict=True)]
+    )
+
+
 def test_estimates_are_named_in_the_figure_and_in_the_tables(tmp_path: Path) -> None:
     folder = write_blocks(tmp_path / "results", {"alone": ALONE, "two": BESIDE})
     path = next(folder.glob("*.json"))
