@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from energyctl.analysis.compare.cells import ContrastTable
     from energyctl.results.api import Run
 
-ALONE = "alone"
-"""The condition that others are compared with, where it is there and no other is named."""
-
 
 def compare(
     runs: Iterable[Run],
@@ -36,10 +33,10 @@ def compare(
     """Groups of runs by a value, each against the group *base*: block by block where they stand in
     blocks.
 
-    base: default `alone` of conditions, else the first. margin: the share up to which a difference
-    does not matter, as 0.05. measures: columns of the table of runs, the main one first; default
-    total energy and by kind, duration, mean power. Raises SettingsError where nothing can be
-    compared, for a value that is not fitting, and without the extra `report`.
+    base: default one whose runs all were alone, else the first. margin: the share up to which a
+    difference does not matter, as 0.05. measures: columns of the table of runs, the main one first;
+    default total energy and by kind, duration, mean power. Raises SettingsError where nothing can
+    be compared, for a value that is not fitting, and without the extra `report`.
     """
     if not 0.5 < confidence < 1:
         raise SettingsError(f"confidence {confidence}: write a share between 0.5 and 1, as 0.95")
@@ -69,8 +66,6 @@ def study_of(
     if groups is None:
         trend: Study = found.correlate_rows(found.usable(rows)[0], by, names, options)
         return trend
-    if base is None and by == "condition" and ALONE in groups.rows:
-        base = ALONE
     study: Study = found.compare_groups(found.based_on(groups, base), names, options, by)
     return study
 

@@ -124,7 +124,7 @@ def test_eight_blocks_of_three_and_a_half_per_cent_are_told() -> None:
     assert found.verdict == "differs, within the margin"
     assert only(study(in_blocks())).verdict == "differs"
     assert words(study(in_blocks(), margin=0.05)).startswith(
-        "front / small: Beside two: 3.5 % more total energy than alone (95 % interval 3.0 to 4.1 "
+        "Beside two: 3.5 % more total energy than alone (95 % interval 3.0 to 4.1 "
         "%; 8 blocks; p < 0.0001): shown, and no more than 5 %."
     )
 
@@ -436,7 +436,7 @@ def test_figures_of_zero_and_below_are_compared_by_their_differences() -> None:
     theirs = stats.ttest_rel(BESIDE, ALONE)
     assert one.found.p == pytest.approx(theirs.pvalue)
     assert one.found.mean == pytest.approx(np.mean(BESIDE) - np.mean(ALONE))
-    assert "J against alone, the difference of the means (95 % interval" in words(found)
+    assert "J more marginal_joules than alone (95 % interval of the difference" in words(found)
     assert "the margin, a share, is not applied" in words(found)
 
 
@@ -707,7 +707,7 @@ def test_two_campaigns_are_compared_for_people_programs_and_papers(tmp_path: Pat
     assert shown.returncode == 0, shown.stderr
     assert max(map(len, shown.stdout.splitlines())) <= 80
     words = " ".join(shown.stdout.split())
-    assert "front / small: Loaded: 30 % more total energy than solo" in words
+    assert "Loaded: 30 % more total energy than solo" in words
     assert "values were drawn anew in each group (lr): by chance alone up to 2.1 % (95 %)" in words
     document = json.loads(run(tmp_path, "solo", "loaded", "--json").stdout)
     first = document["comparisons"][0]

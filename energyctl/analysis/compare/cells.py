@@ -172,9 +172,8 @@ def changes(found: Comparison, scale: Scale) -> list[str]:
 
 def shares(found: Effect) -> list[str]:
     """The same of a log ratio, in per cent."""
-    known = [
-        100 * math.expm1(one) for one in (found.mean, found.low, found.high) if one is not None
-    ]
+    known = [one for one in (found.mean, found.low, found.high) if one is not None]
+    percents = [100 * math.expm1(one) for one in known]
     half = None if len(percents) < 3 else (percents[2] - percents[1]) / 2
     return [_signed(one, half) for one in percents]
 

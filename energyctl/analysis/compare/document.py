@@ -16,6 +16,7 @@ from energyctl.analysis.compare.sentences import (
     below,
     correlation_sentence,
     factor_sentence,
+    named,
     overall_sentence,
     sentence,
 )
@@ -34,7 +35,8 @@ def document(study: Study) -> dict[str, Any]:
         "factors": [_factor(one) for one in study.factors],
         "overall": [_overall(one) for one in study.overalls],
         "correlations": [
-            {**asdict(one), "sentence": correlation_sentence(one)} for one in study.correlations
+            {**asdict(one), "sentence": named(None, correlation_sentence(one))}
+            for one in study.correlations
         ],
         "notes": study.notes,
     }
@@ -85,7 +87,7 @@ def _comparison(found: Comparison) -> dict[str, Any]:
         "margin": found.options.margin if ratios else None,
         "needed": {f"{share:g}": found.needed(share) for share in (0.01, 0.02, 0.05, 0.1)},
         "verdict": found.verdict,
-        "sentence": sentence(found),
+        "sentence": named(None, sentence(found)),
         "below": below(found),
     }
 
@@ -110,7 +112,7 @@ def _factor(found: FactorEffect) -> dict[str, Any]:
         "family_size": found.family_size,
         "p_flip": found.p_flip,
         "verdict": found.verdict,
-        "sentence": factor_sentence(found),
+        "sentence": named(None, factor_sentence(found)),
     }
 
 
@@ -129,7 +131,7 @@ def _overall(found: Overall) -> dict[str, Any]:
         "family_size": found.family_size,
         "confounded": found.confounded,
         "verdict": found.verdict,
-        "sentence": overall_sentence(found),
+        "sentence": named(None, overall_sentence(found)),
     }
 
 

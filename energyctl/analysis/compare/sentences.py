@@ -28,12 +28,21 @@ TOLD = 0.05
 """The share that plans are told for where no margin was stated."""
 
 
+MOST_TOLD = 1000
+"""Of more blocks no plan is told."""
+
+
 def p_text(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
 
 
+def named(training: str | None, text: str) -> str:
+    """A sentence behind the training that it is of; alone it begins with a capital."""
+    return f"{text[0].upper()}{text[1:]}" if training is None else f"{training}: {text}"
+
+
 def sentence(found: Comparison) -> str:
-    """What one comparison says."""
+    """What one comparison says; it begins with the group's name as it is."""
     text = _SENTENCES[found.verdict](found) if found.ratio is not None else _difference(found)
     if found.verdict == "confounded with time" and found.time_order is not None:
         order = found.time_order
@@ -47,7 +56,7 @@ def sentence(found: Comparison) -> str:
         text = f"{text[:-1]}; {caveats.drawn_anew(found.drawn, found.ratio)}."
     if found.beyond_meters is False and found.verdict not in ("open", "too few"):
         text += f" But {_meters(found)}."
-    return text[0].upper() + text[1:]
+    return text
 
 
 def below(found: Comparison) -> list[str]:
@@ -172,15 +181,14 @@ def _difference(found: Comparison) -> str:
     """Of a measure that has no ratio."""
     effect, unit = found.difference, f" {found.unit}".rstrip()
     half = None if effect.low is None or effect.high is None else (effect.high - effect.low) / 2
-    mean = with_uncertainty(effect.mean, half)[0]
-    much = f"{found.b.name}: {name_of(found.measure)} {mean}{unit} against {found.a.name}"
+    mean = with_uncertainty(abs(effect.mean), half)[0]
+    more = "more" if effect.mean >= 0 else "less"
+    much = f"{found.b.name}: {mean}{unit} {more} {name_of(found.measure)} than {found.a.name}"
     if effect.low is None or effect.high is None:
-        return f"{much}, the difference of the means ({_size(found)}): {effect.missing}."
+        return f"{much} ({_size(found)}): {effect.missing}."
     low, high = (with_uncertainty(edge, half)[0] for edge in (effect.low, effect.high))
-    return (
-        f"{much}, the difference of the means ({_level(found.options)} {low} to {high}{unit}; "
-        f"{_size(found)}{_p(found)})."
-    )
+    interval = f"{_level(found.options)} of the difference {low} to {high}{unit}"
+    return f"{much} ({interval}; {_size(found)}{_p(found)})."
 
 
 # -- parts of sentences --------------------------------------------------------------------------
@@ -225,6 +233,8 @@ def _planned(found: Comparison) -> str:
     what = WHAT[found.sample.design]
     of = f"{count(needed, what)}{'' if found.sample.blocks else ' in each group'}"
     power = f"{100 * found.options.power:g} % power"
+    if needed > MOST_TOLD:
+        return f" It would take more than {MOST_TOLD} {what}s to tell {number(100 * share)} %."
     return f" {of} would tell {number(100 * share)} % ({power})."
 
 
@@ -257,7 +267,7 @@ def overall_sentence(found: Overall) -> str:
     text = f"{change} {basis} ({ratios}{these}{like})"
     if found.confounded:
         text += ", but in some of them one group ran before the other"
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{text}."
 
 
 def factor_sentence(found: FactorEffect) -> str:
@@ -278,13 +288,13 @@ def factor_sentence(found: FactorEffect) -> str:
             .replace(" less at", " smaller at")
         )
         if effect.low is None or effect.high is None:
-            return f"{text[0].upper()}{text[1:]} ({size}, no interval: {effect.missing})."
+            return f"{text} ({size}, no interval: {effect.missing})."
         between = more_or_less_between(math.exp(effect.low), math.exp(effect.high))
-        return f"{text[0].upper()}{text[1:]} ({_level(found.options)} {between}; {size}{p})."
+        return f"{text} ({_level(found.options)} {between}; {size}{p})."
     what = (
-        f"{name[0].upper()}{name[1:]}"
+        name
         if found.groups is None
-        else (f"The ratio of {name}, {found.groups[1]} to {found.groups[0]},")
+        else (f"the ratio of {name}, {found.groups[1]} to {found.groups[0]},")
     )
     half = None if effect.low is None or effect.high is None else (effect.high - effect.low) / 2
     exponent = with_uncertainty(effect.mean, half)[0]
@@ -309,6 +319,6 @@ def correlation_sentence(found: Correlation) -> str:
     p = f"{p_text(found.p_adjusted)}{family}"
     figures = f"Spearman's rho {found.rho.value:+.2f}{interval}; {p}; {found.n} runs"
     if found.p_adjusted > found.alpha:
-        return f"Whether {measure} rises or falls with {found.name} is open ({figures})."
+        return f"whether {measure} rises or falls with {found.name} is open ({figures})."
     moves = "rises" if found.rho.value > 0 else "falls"
-    return f"{measure[0].upper()}{measure[1:]} {moves} with {found.name} ({figures})."
+    return f"{measure} {moves} with {found.name} ({figures})."

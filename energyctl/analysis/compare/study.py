@@ -19,6 +19,7 @@ from energyctl.analysis.compare.sentences import (
     below,
     correlation_sentence,
     factor_sentence,
+    named,
     overall_sentence,
     sentence,
 )
@@ -59,17 +60,18 @@ class Study:
         """Of the main measure: a sentence on each training, on factors, and on all trainings
         together, each with the lines that stand right under it."""
         main = self.measures[0]
-        found = [(_named(c.training, sentence(c)), below(c)) for c in self.of_main()]
-        lone: list[tuple[str | None, str]] = [
-            *((f.training, factor_sentence(f)) for f in self.factors if f.measure == main),
-            *((c.training, correlation_sentence(c)) for c in self.correlations),
-            *(("all trainings", overall_sentence(o)) for o in self.overalls if o.measure == main),
+        told: list[tuple[str | None, str, list[str]]] = [
+            *((c.training, sentence(c), below(c)) for c in self.of_main()),
+            *((f.training, factor_sentence(f), []) for f in self.factors if f.measure == main),
+            *((c.training, correlation_sentence(c), []) for c in self.correlations),
         ]
-        return [*found, *((_named(training, text), []) for training, text in lone)]
-
-
-def _named(training: str | None, text: str) -> str:
-    return text if training is None else f"{training}: {text}"
+        several = len({training for training, *_ in told}) > 1
+        found = [(named(of if several else None, text), lines) for of, text, lines in told]
+        return found + [
+            (named("all trainings", overall_sentence(one)), [])
+            for one in self.overalls
+            if one.measure == main
+        ]
 
 
 def compare_groups(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from energyctl.cli import completers, options
-from energyctl.errors import SettingsError
 from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
 
@@ -106,9 +105,11 @@ def compare(
         raise click.UsageError("name two groups of results, A and B, or make them with --by NAME")
     if by is None and base is not None:
         raise click.UsageError("--base goes with --by; A is the base otherwise")
-    comparing = _library()
+    from energyctl.analysis.comparing import library
+
+    comparing = library()
     loaded = _Loaded(workspace)
-    groups, rows = _groups(loaded, results, by, base, where)
+    groups, rows = _groups(comparing, loaded, results, by, base, where)
     measures = [comparing.check_measure(rows, name) for name in names] or [
         name
         for name in comparing.DEFAULT_MEASURES
@@ -130,22 +131,15 @@ def compare(
         study.notes += [ATTRIBUTE] if by in comparing.OF_CONDITIONS else []
     if methods:
         click.echo(comparing.methods_text(study))
+    elif as_json:
+        click.echo(json_text(comparing.document(study)))
     else:
-        _print(study, as_json, as_latex, wide)
+        _print(study, as_latex, wide)
     return int(bool(loaded.problems))
 
 
-def _library() -> Any:
-    try:
-        from energyctl.analysis import compare as comparing
-    except ImportError as error:
-        if (error.name or "").split(".")[0] not in ("scipy", "numpy"):
-            raise
-        raise SettingsError("compare needs SciPy: pip install 'energyctl[report]'") from error
-    return comparing
-
-
 def _groups(
+    comparing: Any,
     loaded: _Loaded,
     results: Sequence[str],
     by: str | None,
@@ -153,7 +147,6 @@ def _groups(
     where: Sequence[tuple[str, str]],
 ) -> tuple[Groups | None, list[Row]]:
     """The groups, None for a trend; and all runs that are in question."""
-    comparing = _library()
     if by is None:
         sides = [comparing.filtered(loaded.rows([name]), where) for name in results]
         a, b = (Path(name).name or name for name in results)
@@ -189,10 +182,8 @@ class _Loaded:
         return drift_of(self.runs) or [NO_CONTROL]
 
 
-def _print(study: Study, as_json: bool, as_latex: bool, wide: bool) -> None:
-    if as_json:
-        click.echo(json_text(_library().document(study)))
-    elif as_latex:
+def _print(study: Study, as_latex: bool, wide: bool) -> None:
+    if as_latex:
         from energyctl.cli.output.compare_latex import latex
 
         click.echo(latex(study, wide=wide))
