@@ -26,7 +26,7 @@ from energyctl.system.owner import Owner, pids_of
 from energyctl.system.private_folder import inode_of, runtime_path
 from energyctl.system.user import invoking_user
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 120.0
 
 TRAIN = """#!{python} -S
 import json, os, signal, subprocess, sys, time
@@ -49,7 +49,7 @@ if behaviour == "once":
         open(marker, "w").close()
         sys.exit(1)
 end = time.monotonic() + float(flags.get("--seconds", "0.3"))
-while time.monotonic() < end:
+while time.monotonic() < end and not os.path.exists(os.environ["TRIALS"] + ".enough"):
     time.sleep(0.01)
 print("loss: 1.25e-05")
 print("Accuracy: 91.5", flush=True)
@@ -207,6 +207,10 @@ class Bench:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 code = cli.run(["-C", str(self.root), *arguments])
         return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+    def end_trainings(self) -> None:
+        """The stand-in trainings of now and later succeed without waiting for their time."""
+        Path(self.env["TRIALS"] + ".enough").touch()
 
     @property
     def trials(self) -> list[dict[str, Any]]:

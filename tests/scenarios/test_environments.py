@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import energyctl
-from bench import REGISTRY, TRAIN, Bench, shadow_modules
+from bench import DEADLINE_SECONDS, REGISTRY, TRAIN, Bench, shadow_modules
 
 PROGRAM = Path(energyctl.__file__).with_name("__main__.py")
 NAME = "größe-模型"
@@ -52,7 +52,7 @@ def called(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE_SECONDS,
         check=False,
     )
 

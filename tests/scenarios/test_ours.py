@@ -246,7 +246,7 @@ def test_where_private_folder_and_lock_are_others_a_campaign_is_left_alone(
     bench: Bench, private: Path, tmp_path: Path
 ) -> None:
     elsewhere = {"ENERGYCTL_PRIVATE": str(private), "ENERGYCTL_LOCK": str(tmp_path / "other")}
-    popen = bench.start("run", bench.parallel(foreground={"hyperparameters": {"seconds": 12.0}}))
+    popen = bench.start("run", bench.parallel(foreground={"hyperparameters": {"seconds": 600.0}}))
     wait_for(lambda: any(t["role"] == "foreground" for t in bench.trials), "the training")
     stopped = bench.run("stop", env=elsewhere)
     assert (stopped.returncode, stopped.stdout) == (0, "nothing is running\n"), stopped.stderr
@@ -254,6 +254,8 @@ def test_where_private_folder_and_lock_are_others_a_campaign_is_left_alone(
     beside = bench.run("run", alone(bench, 0.3, "other.json"), "--results", "others", env=elsewhere)
     assert beside.returncode == 0, beside.stdout + beside.stderr
     assert "left by a crash" not in beside.stdout
+    assert popen.poll() is None
+    bench.end_trainings()
     out, err = popen.communicate(timeout=DEADLINE_SECONDS)
     assert popen.returncode == 0, out + err
     (result,) = bench.results()
@@ -264,11 +266,12 @@ def test_where_private_folder_and_lock_are_others_a_campaign_is_left_alone(
 def test_a_campaign_that_lives_is_not_taken_for_a_crash_where_its_lock_is_gone(
     bench: Bench, tmp_path: Path
 ) -> None:
-    popen = bench.start("run", alone(bench, 5.0))
+    popen = bench.start("run", alone(bench, 600.0))
     wait_for(lambda: bench.trials, "the training")
     other = bench.run("run", alone(bench, 0.3, "y.json"), env={"ENERGYCTL_LOCK": f"{tmp_path}/l"})
     assert other.returncode == 3
     assert f"another campaign runs in this workspace, pid {popen.pid}" in other.stderr
+    bench.end_trainings()
     out, err = popen.communicate(timeout=DEADLINE_SECONDS)
     assert popen.returncode == 0, out + err
 
