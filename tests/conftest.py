@@ -21,11 +21,10 @@ __all__ = ["bench", "vendor"]
 
 TESTS = Path(__file__).parent
 
-# Tests that look at the whole machine, or compare times.
+# Files of tests that look at the whole machine, or compare times; others mark single tests.
 ALONE = {
-    "background/guard/test_dead_man", "campaign/test_foreign", "campaign/test_settle",
-    "campaign/test_work", "meters/test_plug_in", "system/test_cgroups", "system/test_processes",
-    "test_benchmarks",
+    "background/guard/test_dead_man", "campaign/test_work", "meters/test_plug_in",
+    "system/test_cgroups", "system/test_processes",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from benchmarks.running import printed
 from hardware.world import world
 
 
+@pytest.mark.alone
 def test_accuracy_prints_a_row_for_each_kind_of_run() -> None:
     seconds = "--seconds", "1", "--repeats", "1"
     output = printed("accuracy", *seconds, "--intervals", "0.1", "--waves", "constant")
@@ -58,6 +59,7 @@ def test_logs_prints_durations_and_memory_with_and_without_patterns() -> None:
     assert re.search(r"^1 times SIGINT: [0-9.]+ s, at most [0-9.]+ s", output, re.MULTILINE)
 
 
+@pytest.mark.alone
 def test_gaps_prints_the_gaps_that_trainings_noted() -> None:
     output = printed("gaps", "--only", "gaps", "--restarts", "4", "--jobs", "2")
     row = re.search(r"median ([0-9.]+), p95 ([0-9.]+), max ([0-9.]+) ms .* (\d+) restarts", output)
@@ -66,6 +68,7 @@ def test_gaps_prints_the_gaps_that_trainings_noted() -> None:
     assert 0 < median <= p95 <= worst < 1000
 
 
+@pytest.mark.alone
 def test_stops_finds_nothing_left_of_a_daemon_without_an_environment() -> None:
     """Nor of any other kind; the benchmark itself tries them all, twenty times each."""
     survivors = "--only", "survivors", "--trials", "2", "--others", "20", "--kinds", "empty"
@@ -73,6 +76,7 @@ def test_stops_finds_nothing_left_of_a_daemon_without_an_environment() -> None:
     assert "0 left of 2 as background and 2 as foreground, 0 of 6 strangers harmed" in output
 
 
+@pytest.mark.alone
 def test_stops_prints_how_long_an_end_took() -> None:
     output = printed("stops", "--only", "time", "--repeats", "1", "--others", "20", "--obeying")
     row = re.search(r"^obeying TERM: median ([0-9.]+), max", output, re.MULTILINE)
@@ -90,6 +94,7 @@ def test_soak_prints_each_minute_and_what_a_day_would_be() -> None:
     assert re.search(r"^memory of energyctl: .* in a day it grows by -?\d+ MiB", output, re.M)
 
 
+@pytest.mark.alone
 def test_no_crash_leaves_anything_behind_or_loses_a_run() -> None:
     output = printed("crashes", "--kills", "12", codes=(0,), seconds=400)
     assert "12 kills" in output

@@ -78,6 +78,7 @@ def children_seconds() -> float:
 # -- CPU time of real processes --------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_a_process_that_is_not_ours_is_measured_and_named(
     stranger: subprocess.Popen[bytes],
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_process_that_is_not_ours_is_measured_and_named(
     assert named.user is not None
 
 
+@pytest.mark.alone
 def test_what_a_foreign_process_starts_and_ends_counts_for_it() -> None:
     script = f"while :; do '{sys.executable}' -S -c 'sum(range(3000000))'; done"
     with subprocess.Popen(["sh", "-c", script]) as loop:
@@ -113,6 +115,7 @@ def test_what_a_foreign_process_starts_and_ends_counts_for_it() -> None:
     assert named[loop.pid] > 0.2
 
 
+@pytest.mark.alone
 def test_our_processes_are_not_foreign_however_many_begin_and_end() -> None:
     # What else runs on the machine is in the busy time, too: only our own share must not be.
     watching = watch()
@@ -137,6 +140,7 @@ def test_our_processes_are_not_foreign_however_many_begin_and_end() -> None:
     assert os.getpid() not in {p.pid for p in load.processes or ()}
 
 
+@pytest.mark.alone
 def test_what_carries_our_marker_is_ours_wherever_it_stands() -> None:
     env = {**os.environ, MARKER: "workspace/experiment/background"}
     with burner(100, env=env) as marked, burner(100) as other:
@@ -155,6 +159,7 @@ def test_what_carries_our_marker_is_ours_wherever_it_stands() -> None:
     assert marked.pid not in named
 
 
+@pytest.mark.alone
 def test_too_short_an_interval_says_so_instead_of_a_figure() -> None:
     load = watch().begin().end()
     assert load.cpu_seconds is None
@@ -517,6 +522,7 @@ def working(bench: Bench) -> Bench:
     return bench
 
 
+@pytest.mark.alone
 def test_background_iterations_are_no_foreign_load(working: Bench) -> None:
     busy = cpu_time.busy_ticks() * TICK
     done = working.run("run", working.parallel(foreground={"hyperparameters": {"seconds": 3.0}}))
@@ -535,6 +541,7 @@ def test_background_iterations_are_no_foreign_load(working: Bench) -> None:
     assert not any("train.sh" in c or "iterate.py" in c for c in commands)
 
 
+@pytest.mark.alone
 def test_foreign_load_is_warned_of_before_the_start_and_in_the_result(
     working: Bench, stranger: subprocess.Popen[bytes]
 ) -> None:
@@ -596,7 +603,9 @@ def test_a_training_on_a_gpu_that_is_not_metered_is_in_the_warnings(
     env = {k: v for k, v in told.items() if k.startswith(("FAKE_", "LD_LIBRARY_PATH"))}
     # The stand-ins are on GPU 0; one iteration of the background lasts for all of the training.
     background = {"repo": "back", "model": "large", "hyperparameters": {"seconds": 60.0}}
-    done = working.run("run", working.parallel(gpus=[1], background=background), env=env)
+    settle = {"seconds": 0.1, "timeout_seconds": 2}  # it is never steady
+    name = working.parallel(gpus=[1], background=background, settle=settle)
+    done = working.run("run", name, env=env)
     assert done.returncode == 0, done.stderr
     (result,) = working.results()
     (line,) = [w for w in result["warnings"] if "not metered" in w]

@@ -79,6 +79,7 @@ print("loss: 1.0", "Accuracy: 1", flush=True)
 """
 
 
+@pytest.mark.alone
 def test_a_gpu_job_and_a_cpu_job_are_loaded_and_one_that_only_fails_does_not_hold_them_up(
     bench: Bench, tmp_path: Path
 ) -> None:
