@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -142,14 +143,15 @@ def open_way(folder: Path) -> None:
 
 @dataclass
 class Bench:
-    """A workspace in a folder of its own, with a registry, two stand-in clones and a lock."""
+    """A workspace in a folder of its own, with a registry, two stand-in clones and a lock.
+
+    prefix: what energyctl is started by.
+    """
 
     root: Path
     env: dict[str, str]
     python: str = sys.executable
     prefix: tuple[str, ...] = ()
-    """What energyctl is started by."""
-
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def settings(self, name: str = "x.json", **fields: Any) -> str:
@@ -199,13 +201,9 @@ class Bench:
     def look(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """``energyctl …`` in this process, which is quicker: for what starts and ends nothing."""
         out, err = io.StringIO(), io.StringIO()
-        with pytest.MonkeyPatch.context() as patch:
-            for name in os.environ.keys() - self.env.keys() - {"PYTEST_CURRENT_TEST"}:
-                patch.delenv(name)
-            for name, value in self.env.items():
-                patch.setenv(name, value)
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                code = cli.run(["-C", str(self.root), *arguments])
+        here = mock.patch.dict(os.environ, self.env, clear=True)
+        with here, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = cli.run(["-C", str(self.root), *arguments])
         return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
     def end_trainings(self) -> None:

@@ -23,8 +23,8 @@ TESTS = Path(__file__).parent
 
 # Files of tests that look at the whole machine, or compare times; others mark single tests.
 ALONE = {
-    "background/guard/test_dead_man", "campaign/test_work", "meters/test_plug_in",
-    "system/test_cgroups", "system/test_processes",
+    "background/guard/test_dead_man", "campaign/test_work", "system/test_cgroups",
+    "system/test_processes",
 }  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def study(bench: Bench) -> str:
 
 
 def planned(bench: Bench, name: str) -> list[dict[str, Any]]:
-    runs: list[dict[str, Any]] = json.loads(bench.run("plan", name, "--json").stdout)["runs"]
+    runs: list[dict[str, Any]] = json.loads(bench.look("plan", name, "--json").stdout)["runs"]
     return runs
 
 
@@ -63,7 +63,7 @@ def test_each_result_says_its_condition_block_and_seed(bench: Bench, study: str)
         assert len(jobs) == {"alone": 0, "light": 1, "heavy": 2}[result["condition"]]
     assert [result["warm_up"] for result in results] == [True] + [False] * 6
     # The tables and energyctl.load have them, too.
-    assert bench.run("export", "--out", "tables").returncode == 0
+    assert bench.look("export", "--out", "tables").returncode == 0
     with open(bench.root / "tables" / "runs.csv", newline="") as file:
         rows = {row["experiment_id"]: row for row in csv.DictReader(file)}
     runs = energyctl.load(bench.root / "results")
@@ -92,7 +92,7 @@ def test_a_campaign_that_was_interrupted_goes_on_in_its_order(bench: Bench, stud
 
 
 def test_the_plan_shows_conditions_and_blocks(bench: Bench, study: str) -> None:
-    shown = bench.run("plan", study).stdout
+    shown = bench.look("plan", study).stdout
     lines = shown.splitlines()
     assert lines[0].startswith("trial: 7 runs in 2 blocks, values drawn with seed 5")
     header = next(line.split() for line in lines if "condition" in line)

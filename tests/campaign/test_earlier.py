@@ -107,9 +107,9 @@ def test_a_campaign_takes_the_run_alone_of_an_earlier_one(bench: Bench) -> None:
     (first,) = bench.results()
     references = {"earlier": True, "context_held_seconds": 0}
     other = bench.parallel("other.json", references=references)
-    assert len(json.loads(bench.run("plan", other, "--json").stdout)["runs"]) == 2
+    assert len(json.loads(bench.look("plan", other, "--json").stdout)["runs"]) == 2
     name = bench.parallel(references=references, foreground={"hyperparameters": values})
-    (planned,) = json.loads(bench.run("plan", name, "--json").stdout)["runs"]
+    (planned,) = json.loads(bench.look("plan", name, "--json").stdout)["runs"]
     assert planned["alone_of"]["experiment_id"] == first["experiment_id"]
     done = bench.run("run", name)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -118,16 +118,16 @@ def test_a_campaign_takes_the_run_alone_of_an_earlier_one(bench: Bench) -> None:
     assert beside["alone_of"]["experiment_id"] == first["experiment_id"]
     apart = beside["environment"]["started"] - planned["alone_of"]["started"]
     assert beside["alone_of"]["age_seconds"] == pytest.approx(apart)
-    found = json.loads(bench.run("attribute", "--json").stdout)
+    found = json.loads(bench.look("attribute", "--json").stdout)
     (pair,) = found["pairs"]
     assert (pair["alone"], pair["block"]) == (first["experiment_id"], None)
     assert "1 pair has its run alone from an earlier campaign" in found["notes"][0]
     assert not [note for note in found["notes"] if "in no pair" in note or "nearest" in note]
     path = f"results/{beside['experiment_id']}.json"
-    done = bench.run("export", path, "--table", "pairs", "--out", "-")
+    done = bench.look("export", path, "--table", "pairs", "--out", "-")
     assert first["experiment_id"] in done.stdout
     (bench.root / "results" / f"{first['experiment_id']}.json").unlink()
-    done = bench.run("attribute")
+    done = bench.look("attribute")
     assert done.returncode == 2
     assert "which is not there" in done.stderr
 

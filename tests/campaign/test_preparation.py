@@ -72,8 +72,8 @@ def test_it_runs_once_before_the_first_run_and_is_in_no_measurement(bench: Bench
     folder = clone(bench)
     name = bench.settings(experiments=[experiment("small"), experiment("large")])
     assert bench.run("run", name, "--dry-run").returncode == 0
-    assert bench.run("validate", name).returncode == 0
-    assert "not ready" not in bench.run("plan", name).stdout
+    assert bench.look("validate", name).returncode == 0
+    assert "not ready" not in bench.look("plan", name).stdout
     assert fetched(folder) == 0
     done = bench.run("run", name)
     assert done.returncode == 0, done.stderr

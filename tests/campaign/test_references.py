@@ -142,7 +142,7 @@ def test_contexts_that_cannot_be_held_are_a_warning(bench: Bench, tmp_path: Path
 
 def test_a_journal_keeps_the_references_of_its_runs(bench: Bench, tmp_path: Path) -> None:
     name = study(bench, tmp_path)
-    runs = json.loads(bench.run("plan", name, "--json").stdout)["runs"]
+    runs = json.loads(bench.look("plan", name, "--json").stdout)["runs"]
     wanted = {
         "context_held_seconds": 0.5,
         "background_alone_seconds": 1.0,

@@ -121,6 +121,7 @@ def domain(document: dict[str, Any], name: str) -> dict[str, Any]:
     return dict(found)
 
 
+@pytest.mark.alone
 def test_the_documented_plug_is_metered_to_its_energy(tmp_path: Path, plug: Plug) -> None:
     install_example(tmp_path / "site")
     url = f"http://127.0.0.1:{plug.server_port}/power"
@@ -136,6 +137,7 @@ def test_the_documented_plug_is_metered_to_its_energy(tmp_path: Path, plug: Plug
     assert len(plug.asked) < 15
 
 
+@pytest.mark.alone
 def test_a_slow_plug_does_not_lengthen_what_is_metered(tmp_path: Path, plug: Plug) -> None:
     install_example(tmp_path / "site")
     plug.delay_seconds = 0.7

@@ -173,8 +173,8 @@ def test_a_series_keeps_each_value_with_the_time_of_its_line_or_row(bench: Bench
     (attempt,) = foreground["attempts"]
     assert attempt["start"] < series["printed"]["times"][0] < attempt["end"]
 
-    assert bench.run("export", "--table", "series", "--out", "-").returncode == 0
-    table = bench.run("export", "--table", "series", "--out", "-").stdout.splitlines()
+    assert bench.look("export", "--table", "series", "--out", "-").returncode == 0
+    table = bench.look("export", "--table", "series", "--out", "-").stdout.splitlines()
     assert table[0] == "experiment_id,metric,number,time,seconds,value"
     assert len(table) == 1 + 4 * 3 + 2
     seconds = [float(row.split(",")[4]) for row in table if ",printed," in row]
@@ -213,10 +213,10 @@ def test_seconds_and_joules_to_reach_a_value(bench: Bench) -> None:
     assert (reach["late"]["seconds"], reach["late"]["joules"]) == (None, None)
     assert reach["late"]["missing"] == "it was not reached: the best was 0.8"
     assert reach["none"]["missing"] == "no value of it was found"
-    for shown in (done.stdout, bench.run("report").stdout):
+    for shown in (done.stdout, bench.look("report").stdout):
         assert "acc 40" in " ".join(shown.split())
 
-    assert bench.run("export", "--out", "tables").returncode == 0
+    assert bench.look("export", "--out", "tables").returncode == 0
     with open(bench.root / "tables" / "runs.csv", newline="") as file:
         (row,) = csv.DictReader(file)
     assert float(row["reach_joules_acc"]) == first["joules"]

@@ -91,8 +91,8 @@ def test_a_variable_that_is_not_set_is_refused_before_anything_starts(bench: Ben
     registered(bench, env={"WHO": "x", "WHERE": "$NOWHERE_TO_BE_SEEN/x"})
     name = bench.settings(experiments=[{"mode": "default", "repo": "front", "model": "net[1]"}])
     missing = "front: env WHERE needs $NOWHERE_TO_BE_SEEN, which is not set"
-    assert bench.run("validate", "--static", name).returncode == 0
-    here = bench.run("validate", name)
+    assert bench.look("validate", "--static", name).returncode == 0
+    here = bench.look("validate", name)
     assert here.returncode == 2
     assert missing in here.stderr
     done = bench.run("run", name)

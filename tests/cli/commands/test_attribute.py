@@ -200,7 +200,7 @@ def test_a_run_beside_a_background_finds_its_partner_in_another_campaign(bench: 
         assert bench.run("run", f"settings/{name}").returncode == 0
     (beside,) = (one for one in bench.results() if one["background_info"])
     (apart,) = (one for one in bench.results() if not one["background_info"])
-    done = bench.run("attribute", "results", "--json")
+    done = bench.look("attribute", "results", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     (pair,) = found["pairs"]
@@ -212,6 +212,6 @@ def test_a_run_beside_a_background_finds_its_partner_in_another_campaign(bench: 
     assert figures["energy_ratio"]["value"] > 0
     assert any("not of one block" in line for line in found["notes"])
     # Of the newest campaign, which holds no run alone, there is no pair.
-    done = bench.run("attribute")
+    done = bench.look("attribute")
     assert done.returncode == 2
     assert "beside a background without a run alone: there is none of front / small" in done.stderr

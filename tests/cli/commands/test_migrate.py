@@ -283,7 +283,7 @@ def old(bench: Bench) -> Path:
 
 
 def test_migrate_shows_the_difference_and_writes_nothing_unasked(bench: Bench, old: Path) -> None:
-    done = bench.run("migrate", "old.json")
+    done = bench.look("migrate", "old.json")
     assert done.returncode == 0, done.stderr
     assert '-  "session_name" : "étude",' in done.stdout
     assert '+  "experiment_name" : "étude",' in done.stdout
@@ -295,26 +295,26 @@ def test_migrate_shows_the_difference_and_writes_nothing_unasked(bench: Bench, o
 
 
 def test_write_keeps_the_old_file_and_its_mode(bench: Bench, old: Path) -> None:
-    assert bench.run("migrate", "old.json", "--write").returncode == 0
+    assert bench.look("migrate", "old.json", "--write").returncode == 0
     assert old.read_text(encoding="utf-8") == NEW
     backup = old.with_name("old.json.bak")
     assert backup.read_text(encoding="utf-8") == OLD
     assert {path.stat().st_mode & 0o777 for path in (old, backup)} == {0o640}
-    again = bench.run("migrate", "old.json", "--write")
+    again = bench.look("migrate", "old.json", "--write")
     assert again.returncode == 0
     assert "in today's words already" in again.stdout
     old.write_text(OLD, encoding="utf-8")
-    assert bench.run("migrate", "old.json", "--write").returncode == 0
+    assert bench.look("migrate", "old.json", "--write").returncode == 0
     assert len(list(old.parent.glob("old.json.bak*"))) == 2
 
 
 def test_out_writes_another_file_or_standard_output_alone(bench: Bench, old: Path) -> None:
-    assert bench.run("migrate", "old.json", "--out", "new.json").returncode == 0
+    assert bench.look("migrate", "old.json", "--out", "new.json").returncode == 0
     assert (bench.root / "new.json").read_text(encoding="utf-8") == NEW
-    assert bench.run("migrate", "old.json", "--out", "-").stdout == NEW
+    assert bench.look("migrate", "old.json", "--out", "-").stdout == NEW
     for out, said in (("new.json", "is there already"), ("settings/old.json", "--write"),
                       ("no/new.json", "is no folder")):  # fmt: skip
-        refused = bench.run("migrate", "old.json", "--out", out)
+        refused = bench.look("migrate", "old.json", "--out", out)
         assert refused.returncode == 2
         assert said in refused.stderr
     assert old.read_text(encoding="utf-8") == OLD
@@ -322,28 +322,28 @@ def test_out_writes_another_file_or_standard_output_alone(bench: Bench, old: Pat
 
 def test_two_readings_are_named_and_nothing_is_written(bench: Bench, old: Path) -> None:
     old.write_text(UNCLEAR, encoding="utf-8")
-    done = bench.run("migrate", "old.json", "--write")
+    done = bench.look("migrate", "old.json", "--write")
     assert (done.returncode, done.stdout) == (2, "")
     assert "old.json:9: experiments[1].num_mutations" in done.stderr
     assert "3 x 2, 6 runs" in done.stderr
     assert "--prefer num_mutations or --prefer runs_per_config or --prefer product" in done.stderr
     assert old.read_text(encoding="utf-8") == UNCLEAR
-    one = bench.run("migrate", "old.json", "--out", "-", "--prefer", "experiments[1]=product")
+    one = bench.look("migrate", "old.json", "--out", "-", "--prefer", "experiments[1]=product")
     assert one.returncode == 0
     assert json.loads(one.stdout)["experiments"][1]["runs_per_config"] == 6
-    other = bench.run("migrate", "old.json", "--prefer", "experiments[2]=product")
+    other = bench.look("migrate", "old.json", "--prefer", "experiments[2]=product")
     assert other.returncode == 2
 
 
 def test_what_is_still_wrong_is_said(bench: Bench, old: Path) -> None:
     old.write_text(OLD.replace('"learning_rate"\n', '"lerning_rate"\n'), encoding="utf-8")
-    done = bench.run("migrate", "old.json", "--write")
+    done = bench.look("migrate", "old.json", "--write")
     assert done.returncode == 1
     assert "is no hyper-parameter" in done.stderr
     assert "learning_rate" in done.stderr
     assert "1 invalid experiment" in done.stderr
     old.write_text("{", encoding="utf-8")
-    broken = bench.run("migrate", "old.json")
+    broken = bench.look("migrate", "old.json")
     assert broken.returncode == 2
     assert "not JSON" in broken.stderr
 

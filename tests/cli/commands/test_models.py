@@ -106,13 +106,13 @@ def test_validate_looks_for_what_the_trainings_need(bench: Bench) -> None:
     (bench.root / "repos" / "back" / "train.sh").unlink()
     (bench.root / "repos" / "back").rmdir()
     name = bench.parallel()
-    done = bench.run("validate", name)
+    done = bench.look("validate", name)
     assert done.returncode == 2
     assert "back: its clone is missing; put it at" in done.stderr
     assert "front: its data is missing" in done.stderr
     assert "unused" not in done.stderr
     assert "1 run, 0 invalid experiments\n" in done.stdout
-    static = bench.run("validate", "--static", name)
+    static = bench.look("validate", "--static", name)
     assert (static.returncode, static.stderr) == (0, "")
     assert "; clones, interpreters and data were not looked for" in static.stdout
     assert bench.trials == []
@@ -126,7 +126,7 @@ def test_a_fixed_value_outside_its_choices_makes_the_experiment_invalid(bench: B
         {"repo": "front", "model": "small", "mode": "default", "hyperparameters": {"behaviour": v}}
         for v in ("quiet", "plain", "wild")
     ]
-    done = bench.run("validate", bench.settings(experiments=experiments))
+    done = bench.look("validate", bench.settings(experiments=experiments))
     assert done.returncode == 1
     assert "2 runs, 1 invalid experiment" in done.stdout
     (line,) = done.stderr.splitlines()

@@ -178,17 +178,17 @@ def test_resume_keeps_values_that_a_new_run_would_draw_anew(bench: Bench) -> Non
         seed=3,
         use_deduplication=True,
     )
-    first = json.loads(bench.run("plan", "x.json", "--json").stdout)
+    first = json.loads(bench.look("plan", "x.json", "--json").stdout)
     wanted = [run["hyperparameters"]["learning_rate"] for run in first["runs"]]
     started = bench.start("run", "x.json")
     wait_for(lambda: len(bench.trials) == 2, "the second training")
     started.send_signal(signal.SIGINT)
     started.communicate(timeout=60)
-    again = json.loads(bench.run("plan", "x.json", "--json").stdout)
+    again = json.loads(bench.look("plan", "x.json", "--json").stdout)
     assert again["runs"][0]["hyperparameters"]["learning_rate"] not in wanted
     (passed,) = again["passed_over"]
     assert passed["hyperparameters"]["learning_rate"] == wanted[0]
-    shown = bench.run("plan", "x.json").stdout
+    shown = bench.look("plan", "x.json").stdout
     assert f"learning_rate {wanted[0]!r}  ({passed['source']})" in shown
     assert bench.run("resume").returncode == 0
     done = [found for found in bench.results() if found["status"] == "succeeded"]
