@@ -139,7 +139,11 @@ def more_or_less_between(low: float, high: float) -> str:
     """``6.4 to 9.8 %`` of ratios on one side of 1; else ``1.2 % less to 5.0 % more``."""
     if (low < 1) != (high < 1):
         return f"{more_or_less(low)} to {more_or_less(high)}"
-    return " to ".join(sorted((_share_words(low), _share_words(high)), key=float)) + " %"
+    edges = sorted((100 * abs(low - 1), 100 * abs(high - 1)))
+    words = [_share_words(low), _share_words(high)]
+    if edges[1] >= 0.1 and edges[1] - edges[0] < 1:  # near each other: to tell them apart
+        words = [f"{edge:.{1 if edges[1] - edges[0] >= 0.1 else 2}f}" for edge in edges]
+    return " to ".join(sorted(words, key=float)) + " %"
 
 
 def _share_words(ratio: float) -> str:

@@ -64,7 +64,8 @@ def study_of(
     options = options or found.CompareOptions()
     groups = found.by_name(rows, by)
     if groups is None:
-        trend: Study = found.correlate_rows(found.usable(rows)[0], by, names, options)
+        good, _, notes = found.usable(rows)
+        trend: Study = found.correlate_rows(good, by, names, options, notes)
         return trend
     study: Study = found.compare_groups(found.based_on(groups, base), names, options, by)
     return study

@@ -11,6 +11,7 @@ from energyctl.system.workspace import Workspace
 if TYPE_CHECKING:
     from energyctl.analysis.compare.power import PowerPlan
     from energyctl.campaign.prepare import PreparedCampaign
+    from energyctl.config.plan import Run
     from energyctl.results.tables import Row
 
 
@@ -24,7 +25,7 @@ def power_plan(
     """How many blocks that plan needs: by those of *sources*, else of the newest campaign of its
     name that has some. Raises SettingsError where there are no conditions, or no finished block."""
     try:
-        from energyctl.analysis.compare.power import plan_power
+        from energyctl.analysis.compare.power import Planned, plan_power
     except ImportError as error:
         if (error.name or "").split(".")[0] not in ("scipy", "numpy"):
             raise
@@ -32,11 +33,13 @@ def power_plan(
 
     runs = [] if prepared.plan is None else prepared.plan.runs
     planned = [
-        (f"{run.foreground.repo} / {run.foreground.model}", run.condition)
+        Planned(
+            f"{run.foreground.repo} / {run.foreground.model}", run.condition, not run.background
+        )
         for run in runs
         if run.block is not None
     ]
-    if len(set(planned)) <= len({training for training, _ in planned}):
+    if len(set(planned)) <= len({one.training for one in planned}):
         raise SettingsError(
             f"{prepared.name}: --power compares conditions, and no experiment has two of them in "
             'blocks; write them as "conditions" (docs/load-study.md)'
@@ -67,6 +70,10 @@ def _campaigns(
     if sources:
         return [(None, [row for rows in campaigns.values() for row in rows])]
     return sorted(campaigns.items(), reverse=True)
+
+
+def _training(run: Run) -> str:
+    return f"{run.foreground.repo} / {run.foreground.model}"
 
 
 def _name(prepared: PreparedCampaign) -> str | None:

@@ -300,7 +300,11 @@ def test_the_page_shows_conditions_with_their_figure(
     browser: Any, tmp_path: Path, width: int
 ) -> None:
     many = [800.0 + 7 * n for n in range(40)]
-    conditions = {"alone": many, LONG: [1.1 * v for v in many], "beside a/b": many[::-1]}
+    conditions = {
+        "alone": many,
+        LONG: [1.1 * v + k % 3 for k, v in enumerate(many)],
+        "beside a/b": many[::-1],
+    }
     write_blocks(tmp_path / "results", conditions, range(1, 41, 2))
     made = tmp_path / "page.html"
     assert cli.run(["-C", str(tmp_path), "report", "--html", str(made)]) == 0

@@ -102,9 +102,9 @@ def _absent(side: Side) -> str | None:
     if not away:
         return None
     return (
-        f"the background of {side.name} was there for less than {PRESENT:.0%} of the training in "
-        f"{len(away)} of {len(side.rows)} runs, in one for {percent(min(away), 0)}"
-    ).replace("99%", "99 %")
+        f"the background of {side.name} was there for less than {percent(PRESENT, 0)} of the "
+        f"training in {len(away)} of {len(side.rows)} runs, in one for {percent(min(away))}"
+    )
 
 
 def _estimated(a: Side, b: Side) -> str | None:
@@ -122,9 +122,7 @@ def _estimated(a: Side, b: Side) -> str | None:
 def _failures(a: Side, b: Side) -> str | None:
     if abs(len(a.failed) - len(b.failed)) < FAILED_APART:
         return None
-    each = ", ".join(
-        f"{side.name} {len(side.failed)} of {len(side.failed) + len(side.rows)}" for side in (a, b)
-    )
+    each = ", ".join(f"{side.name} {len(side.failed)} of {side.runs}" for side in (a, b))
     return f"runs that failed are not in this figure: {each}"
 
 
@@ -158,13 +156,14 @@ def _fixed(a: Side, b: Side, by: str | None) -> list[str]:
 
 
 def _one_order(sample: Sample) -> str | None:
-    seconds = {block.second for block in sample.blocks}
-    if len(sample.blocks) < 2 or len(seconds) > 1 or 0 in seconds:
+    if sample.design != "blocks" or len(sample.blocks) < 2:
+        return None
+    seconds = {second for block in sample.blocks for second in block.seconds} - {0}
+    if len(seconds) != 1:
         return None
     first = sample.a.name if seconds == {1} else sample.b.name
-    what = "block" if sample.design == "blocks" else "pair"
     return (
-        f"{first} ran first in every {what}: a steady drift is a part of the difference "
+        f"{first} ran first in every block: a steady drift is a part of the difference "
         '(`"order": "blocks"` balances it)'
     )
 

@@ -15,7 +15,7 @@ from energyctl.analysis.compare.measures import KINDS, name_of
 from energyctl.analysis.compare.sentences import p_text
 from energyctl.analysis.compare.statistics import Summary
 from energyctl.analysis.compare.study import Study
-from energyctl.text import ENERGY_UNITS, energy_unit, number, with_uncertainty
+from energyctl.text import ENERGY_UNITS, count, energy_unit, number, with_uncertainty
 
 UNKNOWN = "–"
 ESTIMATES = "energies are estimates, in part"
@@ -77,8 +77,8 @@ def _row(found: Comparison, scale: Scale) -> list[str]:
     return [
         found.b.name,
         size_text(found),
-        mean_text(found.a, scale),
-        mean_text(found.b, scale),
+        mean_text(found, found.a, scale),
+        mean_text(found, found.b, scale),
         change_text(found, scale),
         at_most_text(found, scale),
         more_in_text(found),
@@ -107,7 +107,7 @@ def foot(found: Sequence[Comparison]) -> str:
     means = "Geometric means" if ratios else "Means"
     sizes = {one.found.n for one in found if one.sample.blocks}
     what = COUNTED[first.sample.design]
-    over = f" over {sizes.pop()} {what}" if len(sizes) == 1 else ""
+    over = f" over {count(sizes.pop(), what[:-1])}" if len(sizes) == 1 else ""
     values = "log ratios" if ratios else "differences"
     test = f"Student's t of the {what[:-1]}s' {values}"
     if not first.sample.blocks:
@@ -148,10 +148,10 @@ def scale_of(found: Iterable[Comparison]) -> Scale:
     return Scale("h", 3600.0) if unit == "s" and max(means) >= 7200 else Scale(unit, 1.0)
 
 
-def mean_text(side: Summary, scale: Scale) -> str:
-    """The geometric one where there is one."""
-    value = side.mean if side.geometric_mean is None else side.geometric_mean
-    return number(value / scale.factor)
+def mean_text(found: Comparison, side: Summary, scale: Scale) -> str:
+    """The geometric one where ratios are compared."""
+    value = side.mean if found.ratio is None else side.geometric_mean
+    return number((side.mean if value is None else value) / scale.factor)
 
 
 def change_text(found: Comparison, scale: Scale) -> str:

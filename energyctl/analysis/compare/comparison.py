@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 
 from energyctl.analysis.compare import caveats, contrasts, planning, unpaired, verdicts
 from energyctl.analysis.compare.contrasts import Effect
+from energyctl.analysis.compare.measures import unit_of
 from energyctl.analysis.compare.meters import Meter, meter_of
 from energyctl.analysis.compare.samples import Block, Sample
 from energyctl.analysis.compare.statistics import CompareOptions, Summary, summary
 from energyctl.analysis.compare.verdicts import MarginPs, Verdict
 from energyctl.results.tables import Row
 
+MOST_DRIFT = 2.0
+"""A ratio: no machine drifts by more, so no figure is told."""
 WHAT = {"blocks": "block", "pairs of equal values": "pair", "independent runs": "run"}
 """What is counted, by how the runs stand."""
 
@@ -106,27 +109,23 @@ class Comparison:
 
     @property
     def turned_by(self) -> str | None:
-        """The block without which the verdict would be another; None: there is none."""
-        blocks, values = self.sample.blocks, self.values
-        if len(values) < 4:
+        """The block without which it would differ, or would no longer; None: there is none. The
+        correction for the others of the family is that of the whole."""
+        blocks, values, p = self.sample.blocks, self.values, self.found.p
+        if len(values) < 4 or not p or self.p_adjusted is None:
             return None
-        whole = self._verdict_of(self.found)
+        alpha, factor = self.options.alpha, self.p_adjusted / p
         for place, block in enumerate(blocks):
-            rest = contrasts.effect(
-                [*values[:place], *values[place + 1 :]], self.options.confidence
-            )
-            if self._verdict_of(rest) != whole:
+            rest = contrasts.effect([*values[:place], *values[place + 1 :]])
+            if rest.p is not None and (rest.p * factor <= alpha) != (self.p_adjusted <= alpha):
                 return block.name
         return None
-
-    def _verdict_of(self, found: Effect) -> Verdict:
-        """Alone in its family."""
-        return verdicts.verdict(found, found.p, self.options.alpha, self.margin)
 
     def needed(self, share: float) -> int | None:
         """Blocks, or runs in each group, that tell a difference of that share from none; by the
         upper limit of how these spread. None where that is not known."""
-        found, power, alpha = self.ratio, self.options.power, self.options.alpha
+        found, power = self.ratio, self.options.power
+        alpha = self.options.alpha / self.family_size
         if found is None or not found.error or found.n < 3:
             return None
         if self.sample.blocks:
@@ -143,16 +142,15 @@ class Comparison:
 def compare(
     sample: Sample,
     measure: str,
-    unit: str,
+    logs: bool,
     options: CompareOptions,
     by: str | None = None,
     training: str | None = None,
 ) -> Comparison:
-    """One measure of two groups, each with a value at least."""
+    """One measure of two groups, each with a value at least; logs: by ratios, of values above 0."""
     sample = _compared(sample)
     blocks, rows = sample.blocks, (sample.a.rows, sample.b.rows)
     figures = [[float(row[measure]) for row in side] for side in rows]
-    logs = min(map(min, figures)) > 0
     confidence = options.confidence
     if blocks:
         what = WHAT[sample.design]
@@ -175,7 +173,7 @@ def compare(
     return Comparison(
         training=training,
         measure=measure,
-        unit=unit,
+        unit=unit_of(measure),
         sample=sample,
         a=summary(sample.a, measure, figures[0]),
         b=summary(sample.b, measure, figures[1]),
@@ -200,7 +198,11 @@ def _compared(sample: Sample) -> Sample:
         return sample
     ids = {row for block in sample.blocks for row in block.runs}
     a, b = (
-        replace(side, rows=[row for row in side.rows if row["experiment_id"] in ids])
+        replace(
+            side,
+            rows=[row for row in side.rows if row["experiment_id"] in ids],
+            unused=[row for row in side.rows if row["experiment_id"] not in ids],
+        )
         for side in (sample.a, sample.b)
     )
     return replace(sample, a=a, b=b)
@@ -218,14 +220,14 @@ def _time_order(sample: Sample, ratio: Effect | None) -> TimeOrder | None:
     if not unpaired.confounded_with_time(*starts):
         return None
     a, b = sample.a.name, sample.b.name
-    first, last = (a, b) if min(starts[0]) < min(starts[1]) else (b, a)
+    first, last = (a, b) if unpaired.cliffs_delta(*starts) > 0 else (b, a)
     drift = (
         None
         if ratio is None
         else unpaired.drift_that_would_explain(ratio.mean, starts[0], starts[1])
     )
     both = [*starts[0], *starts[1]]
-    share = None if drift is None else math.expm1(drift)
+    share = None if drift is None or drift > math.log(MOST_DRIFT) else math.expm1(drift)
     return TimeOrder(first, last, share, max(both) - min(both))
 
 

@@ -63,7 +63,7 @@ def effect(values: Sequence[float], confidence: float = 0.95, what: str = "block
 
 def spread(values: Sequence[float]) -> float:
     """Standard deviation with n - 1, of two or more; 0 where only rounding tells them apart."""
-    if np.ptp(values) <= ROUNDING * np.max(np.abs(values)):
+    if np.ptp(values) <= ROUNDING * max(1.0, np.max(np.abs(values))):
         return 0.0
     return float(np.std(values, ddof=1))
 

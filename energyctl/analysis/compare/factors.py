@@ -44,6 +44,11 @@ class FactorEffect:
     family_size: int = 1
 
     @property
+    def simultaneous(self) -> tuple[float | None, float | None]:
+        """The interval that holds together with those of the family."""
+        return contrasts.simultaneous(self.effect, self.options.confidence, self.family_size)
+
+    @property
     def verdict(self) -> Verdict:
         return verdicts.verdict(self.effect, self.p_adjusted, self.options.alpha, None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,7 @@ class Groups:
     warm_ups: how many runs are none of either. notes: what to know of them.
     """
 
-    rows: Mapping[str, list[Row]]
+    rows: dict[str, list[Row]]
     failed: Mapping[str, list[Row]] = field(default_factory=dict)
     warm_ups: int = 0
     notes: list[str] = field(default_factory=list)
@@ -35,11 +36,20 @@ class Groups:
 
 @dataclass(frozen=True)
 class Side:
-    """A group's runs of one training that have the measure; failed: those that did not succeed."""
+    """A group's runs of one training that have the measure; failed: those that did not succeed.
+
+    unused: of `rows` before those without a block were taken out, the others.
+    """
 
     name: str
     rows: Sequence[Row]
     failed: Sequence[Row] = ()
+    unused: Sequence[Row] = ()
+
+    @property
+    def runs(self) -> int:
+        """All that were done."""
+        return len(self.rows) + len(self.failed) + len(self.unused)
 
 
 def usable(rows: Sequence[Row]) -> tuple[list[Row], list[Row], list[str]]:
@@ -60,8 +70,16 @@ def filtered(rows: Sequence[Row], where: Sequence[tuple[str, str]]) -> list[Row]
         if rows and not any(value_of(row, name) is not None for row in rows):
             names = ", ".join(known_names(rows))
             raise SettingsError(f"--where {name}={value}: no run has {name}; there are {names}")
-        rows = [row for row in rows if text_of(value_of(row, name)) == value]
+        rows = [row for row in rows if _is(value_of(row, name), value)]
     return list(rows)
+
+
+def _is(value: object, text: str) -> bool:
+    """Whether that is meant by *text*; numbers as numbers."""
+    if is_number(value):
+        with contextlib.suppress(ValueError):
+            return float(text) == value
+    return text_of(value) == text
 
 
 def two_groups(a: Sequence[Row], b: Sequence[Row], names: tuple[str, str]) -> Groups:
@@ -102,16 +120,31 @@ def by_name(rows: Sequence[Row], name: str) -> Groups | None:
         one = text_of(values.pop())
         raise SettingsError(f"--by {name}: all runs have {one}{rest}: no two groups{hint}")
     numbers = all(map(is_number, values))
-    if numbers and (len(values) > MOST_GROUPS or len(values) == len(known)):
+    many = len(values) > MOST_GROUPS or len(values) == len(known)
+    if numbers and many and not _within_blocks(known, name):
         return None
     ordered = sorted(values) if numbers else sorted(values, key=text_of)
     if len(known) < len(good):
         notes.append(LeftOut(f"left out: {len(good) - len(known)} without {name}"))
     groups, lost = (
-        {text_of(v): [row for row in of if value_of(row, name) == v] for v in ordered}
+        {
+            text: [row for row in of if text_of(value_of(row, name)) == text]
+            for text in dict.fromkeys(map(text_of, ordered))
+        }
         for of in (known, failed)
     )
     return Groups(groups, lost, _warm_ups(rows), notes)
+
+
+def _within_blocks(rows: Sequence[Row], name: str) -> bool:
+    """Whether it is a factor: runs of one repetition, in blocks, have several values of it."""
+    values: dict[tuple[object, ...], set[str]] = {}
+    for row in rows:
+        if row.get("block") is not None:
+            repetition = row["block"] if row.get("repetition") is None else row["repetition"]
+            key = (row.get("journal") or row.get("campaign"), row.get("experiment"), repetition)
+            values.setdefault(key, set()).add(text_of(value_of(row, name)))
+    return any(len(found) > 1 for found in values.values())
 
 
 def _warm_ups(rows: Sequence[Row]) -> int:
@@ -172,7 +205,8 @@ def sides(
         lone = [key for key in side if key not in both]
         if lone:
             what = ", ".join(f"{key} ({len(side[key])})" for key in lone)
-            notes.append(LeftOut(f"left out of {name}, not in {other}: {what}"))
+            reason = f"not in {other} with {measure}"
+            notes.append(LeftOut(f"left out of {name}, {reason}: {what}"))
 
     def failed(name: str, key: str | None) -> list[Row]:
         return [row for row in groups.failed.get(name, ()) if stratum(row) == key]

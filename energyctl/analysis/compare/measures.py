@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from energyctl.errors import SettingsError
@@ -53,7 +53,7 @@ def text_of(value: Any) -> str:
         return "not known"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def is_number(value: Any) -> bool:
@@ -87,6 +87,17 @@ def unit_of(measure: str) -> str:
     return reach or _UNITS.get(figure, "")
 
 
+RAW = ("marginal_joules", "above_idle_joules")
+"""May be 0 or below: compared by differences, whatever their values."""
+
+
+def in_logs(measure: str, rows: Iterable[Row]) -> bool:
+    """Whether it is compared by ratios: all of its values are above 0."""
+    if measure.partition(" per ")[0] in RAW:
+        return False
+    return all(row[measure] > 0 for row in rows if is_number(row.get(measure)))
+
+
 def parts_of(measure: str) -> Parts:
     """The columns of a measure; of the total's kinds too."""
     figure, _, per = measure.partition(" per ")
@@ -116,16 +127,20 @@ def kinds_of(measure: str) -> list[Parts]:
     return [parts_of(f"{kind}_joules{per}{name}") for kind in KINDS]
 
 
-def divided(rows: Sequence[Row], measures: Sequence[str], per: str) -> tuple[list[Row], list[str]]:
+def divided(
+    rows: Sequence[Row], measures: Sequence[str], per: str, of: str = ""
+) -> tuple[list[Row], list[str]]:
     """The rows with ``MEASURE per NAME`` for each measure, its band likewise; and these names.
 
-    Raises SettingsError where NAME is no number above 0 of any run.
+    Raises SettingsError where NAME is no number above 0 of any run; *of*: which these are.
     """
     numbers = [(row, value_of(row, per)) for row in rows]
     good = [(row, float(n)) for row, n in numbers if is_number(n) and n > 0]
     if not good:
         names = ", ".join(known_names(rows))
-        raise SettingsError(f"--per {per}: no run has it as a number above 0; there are {names}")
+        raise SettingsError(
+            f"--per {per}: no run{of} has it as a number above 0; there are {names}"
+        )
     columns = {c for m in measures for part in (parts_of(m), *kinds_of(m)) for c in part if c}
     quotients = [
         {**row, **{f"{c} per {per}": row[c] / n for c in columns if row.get(c) is not None}}

@@ -39,16 +39,19 @@ def _design(study: Study, comparisons: Sequence[Comparison]) -> str:
     sizes = sorted({one.found.n for one in comparisons if one.sample.blocks})
     n = " to ".join(str(size) for size in dict.fromkeys((*sizes[:1], *sizes[-1:])))
     design = comparisons[0].sample.design
-    warm = f"; {count(study.warm_ups, 'warm-up run')} were not analysed" if study.warm_ups else ""
+    were = "was" if study.warm_ups == 1 else "were"
+    warm_ups = f"; {count(study.warm_ups, 'warm-up run')} {were} not analysed"
+    warm = warm_ups if study.warm_ups else ""
     if design == "blocks":
         seeds = sorted({str(row["seed"]) for row in _rows(comparisons) if row.get("seed")})
         drawn = f" drawn with seed {', '.join(seeds)}" if seeds else ""
-        order = f"in an order balanced over blocks and{drawn or ' drawn'}"
-        if not _balanced(comparisons):
-            order = "in an order that was not balanced"
+        balanced = _balanced(comparisons)
+        order = f", in an order balanced over blocks and{drawn or ' drawn'}"
+        if not balanced:
+            order = "" if balanced is None else ", in an order that was not balanced"
         return (
             f"Each of n = {n} blocks held one set of hyper-parameters and training seed, and one "
-            f"run under each condition, {order}{warm}."
+            f"run under each condition{order}{warm}."
         )
     if design == "pairs of equal values":
         return f"n = {n} pairs of runs had the same hyper-parameters and training seed{warm}."
@@ -57,17 +60,20 @@ def _design(study: Study, comparisons: Sequence[Comparison]) -> str:
     return f"The groups held {each} runs with values of their own, not in blocks{warm}."
 
 
-def _balanced(comparisons: Sequence[Comparison]) -> bool:
-    """Whether either group came first in about as many blocks: of one cell, where that is known."""
-    seconds = [[block.second for block in one.sample.blocks] for one in comparisons]
-    return all(abs(sum(signs)) <= max(2, len(signs) // 4) for signs in seconds)
+def _balanced(comparisons: Sequence[Comparison]) -> bool | None:
+    """Whether either group came first in about as many blocks; None where that is not known."""
+    of = [[s for block in one.sample.blocks for s in block.seconds] for one in comparisons]
+    if any(0 in signs for signs in of):
+        return None
+    return all(abs(sum(signs)) <= min(max(1, len(signs) // 3), len(signs) - 1) for signs in of)
 
 
 def _analysis(study: Study, comparisons: Sequence[Comparison]) -> str:
     first = comparisons[0]
     level = f"{100 * study.options.confidence:g} % confidence intervals"
     freedom = first.found.freedom
-    degrees = "" if freedom is None else f" ({number(freedom, 3)} degrees of freedom)"
+    plural = "degree" if freedom == 1 else "degrees"
+    degrees = "" if freedom is None else f" ({number(freedom, 3)} {plural} of freedom)"
     several = len(comparisons) > 1 and len({one.found.freedom for one in comparisons}) > 1
     degrees = "" if several else degrees
     if first.ratio is None:
@@ -80,7 +86,8 @@ def _analysis(study: Study, comparisons: Sequence[Comparison]) -> str:
         test = f"We compared the runs' {'logarithms' if first.ratio else 'values'} by Welch's t"
     else:
         test = f"We analysed {what}{scale} by Student's t{degrees}"
-    text = f"{test}: estimates are {means} with {level}"
+    level = f" with {level}" if first.found.low is not None else ""
+    text = f"{test}: estimates are {means}{level}"
     if first.family_size > 1:
         text += f", p-values carry Holm's correction over {first.family_size} comparisons"
     flips = [one for one in comparisons if one.p_flip is not None and one.found.p is not None]
@@ -126,6 +133,14 @@ def _runs(comparisons: Sequence[Comparison], rows: Sequence[Row]) -> str:
         for side in (one.sample.a, one.sample.b)
         for row in side.failed
     }
+    done = {
+        row["experiment_id"]
+        for one in comparisons
+        for side in (one.sample.a, one.sample.b)
+        for row in (*side.rows, *side.unused, *side.failed)
+    }
+    confounded = any(one.time_order is not None for one in comparisons)
+    order = " Groups were not measured in turns, so that a drift may look like a difference."
     versions = sorted({str(row["energyctl"]) for row in rows if row.get("energyctl")})
     by = f" energyctl {', '.join(versions)}." if versions else ""
-    return f"{len(failed)} of {len(failed) + len(rows)} runs failed.{by}"
+    return f"{len(failed)} of {len(done)} runs failed.{order if confounded else ''}{by}"

@@ -10,7 +10,7 @@ from energyctl.analysis.compare import contrasts, verdicts
 from energyctl.analysis.compare.comparison import Comparison
 from energyctl.analysis.compare.contrasts import Effect
 from energyctl.analysis.compare.statistics import CompareOptions
-from energyctl.analysis.compare.verdicts import Verdict
+from energyctl.analysis.compare.verdicts import MarginPs, Verdict
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,19 @@ class Overall:
     confounded: bool
     options: CompareOptions
     p_adjusted: float | None
+    margins: MarginPs | None = None
     family_size: int = 1
+
+    @property
+    def simultaneous(self) -> tuple[float | None, float | None]:
+        """The interval that holds together with those of the family."""
+        return contrasts.simultaneous(self.like, self.options.confidence, self.family_size)
 
     @property
     def verdict(self) -> Verdict:
         margin = None if self.options.margin is None else math.log1p(self.options.margin)
-        said = verdicts.verdict(self.like, self.p_adjusted, self.options.alpha, margin)
+        alpha = self.options.alpha
+        said = verdicts.verdict(self.like, self.p_adjusted, alpha, margin, self.margins)
         settled = said not in ("open", "too few")
         return "confounded with time" if settled and self.confounded else said
 

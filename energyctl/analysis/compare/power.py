@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from energyctl.analysis.compare.comparison import compare
 from energyctl.analysis.compare.contrasts import effect
+from energyctl.analysis.compare.factors import interactions
 from energyctl.analysis.compare.grouping import Side, label
 from energyctl.analysis.compare.planning import MOST_BLOCKS, blocks_needed, cautious_sd
 from energyctl.analysis.compare.samples import Sample, sample_of
-from energyctl.config.settings import ALONE
+from energyctl.analysis.compare.statistics import CompareOptions
 from energyctl.results.tables import Row
 from energyctl.text import count
 
@@ -65,26 +67,37 @@ class PowerPlan:
         }
 
 
+class Planned(NamedTuple):
+    """A training under a condition; alone: without a background."""
+
+    training: str
+    condition: str
+    alone: bool
+
+
 def plan_power(
-    rows: Iterable[Row], planned: Sequence[tuple[str, str]], share: float, source: str | None
+    rows: Iterable[Row], planned: Sequence[Planned], share: float, source: str | None
 ) -> PowerPlan:
-    """From rows of the table of runs, for contrasts of (training, condition) pairs to the base: the
-    condition alone where it is planned, else the first one by name. It has no contrast where no
+    """From rows of the table of runs, for contrasts of planned conditions to the base: the one
+    without a background where there is one, else the first by name. It has no contrast where no
     block has finished under two of a training's conditions.
     """
     finished: dict[tuple[str, str], list[Row]] = {}
     for row in filter(_counts, rows):
         finished.setdefault((label(row), str(row["condition"])), []).append(row)
-    pairs = []
-    for training in dict.fromkeys(training for training, _ in planned):
-        conditions = sorted({condition for one, condition in planned if one == training})
-        base = ALONE if ALONE in conditions else conditions[0]
+    pairs, interacting = [], 0
+    for training in dict.fromkeys(one.training for one in planned):
+        own = [one for one in planned if one.training == training]
+        conditions = sorted({one.condition for one in own})
+        base = next((one.condition for one in own if one.alone), conditions[0])
         for condition in conditions:
             a, b = (Side(one, finished.get((training, one), [])) for one in (base, condition))
             sample = sample_of(a, b, MEASURE, "condition") if a.rows and b.rows else None
             if condition != base and sample is not None and sample.design == "blocks":
                 pairs.append((training, condition, base, sample))
-    alpha = ALPHA / max(1, len(pairs))
+                found = compare(sample, MEASURE, True, CompareOptions(), "condition")
+                interacting += len(interactions(found))
+    alpha = ALPHA / max(1, len(pairs) + interacting)
     contrasts = tuple(_needed(*pair, share, alpha) for pair in pairs)
     return PowerPlan(share, POWER, alpha, source, contrasts)
 

@@ -28,14 +28,19 @@ Cell = tuple[tuple[str, str], ...]
 @dataclass(frozen=True)
 class Block:
     """A block, or a pair: the measure by cell in either group; `started` of its first run (Unix
-    seconds). second: +1 where the other group ran second, -1 where it ran first; 0: neither.
-    runs: their experiment ids."""
+    seconds). seconds: of each cell, +1 where the other group ran second, -1 where it ran first; 0:
+    neither, or not known. runs: their experiment ids."""
 
     name: str
     runs: Sequence[str]
     cells: Mapping[Cell, tuple[float, float]]
     started: float | None
-    second: int
+    seconds: tuple[int, ...]
+
+    @property
+    def second(self) -> int:
+        """That of all cells; 0 where they are not of one order."""
+        return self.seconds[0] if len(set(self.seconds)) == 1 else 0
 
     @property
     def values(self) -> tuple[float, float]:
@@ -102,33 +107,43 @@ Cells = dict[Cell, Pair]
 
 
 def _in_blocks(a: Side, b: Side, measure: str, by: str | None) -> Sample | None:
-    units = _units(a, b)
+    every = _units(a, b)
+    units = {unit: pair for unit, pair in every.items() if all(pair)}
     factors = _factors(units, by)
     cells = {unit: _by_cell(rows, factors[unit.kind]) for unit, rows in units.items()}
-    blocks, broken = _complete(cells, measure)
+    several = len({unit.journal for unit in units}) > 1
+    blocks, broken = _complete(cells, measure, several)
+    kinds = {unit.kind for unit in units}
+    broken += [
+        _name(unit, pair, several)
+        for unit, pair in every.items()
+        if unit not in units and unit.kind in kinds
+    ]
     notes = list[str]()
     if len(blocks) < 2 and any(len(found) > 1 for found in cells.values()):
+        whole = {run for block in blocks for run in block.runs}
         single = {
             unit._replace(cell=cell): {cell: pair}
             for unit, found in cells.items()
             for cell, pair in found.items()
+            if not whole or whole & {row["experiment_id"] for side in pair for row in side}
         }
-        blocks, broken = _complete(single, measure)
+        blocks, _ = _complete(single, measure, several)
         notes.append(
             "one repetition of a grid: each of its cells is taken as a block, and the interval is "
             "for cells like these"
         )
-    if not blocks:
-        return None
-    used = {id(row) for pair in units.values() for side in pair for row in side}
+    used = {id(row) for unit in every if unit.kind in kinds for s in every[unit] for row in s}
     lone = sum(id(row) not in used for side in (a, b) for row in side.rows)
+    if not blocks or (len(blocks) < 2 <= lone):
+        return None
     if lone:
         notes.append(f"left out: {lone} in no block with a run of both groups")
     return Sample("blocks", a, b, blocks, broken, notes)
 
 
 def _units(a: Side, b: Side) -> dict[Unit, Pair]:
-    """Those that have runs of both groups."""
+    """Those that have runs of either group."""
     found: dict[Unit, Pair] = {}
     for side, rows in enumerate((a.rows, b.rows)):
         for row in rows:
@@ -141,7 +156,7 @@ def _units(a: Side, b: Side) -> dict[Unit, Pair]:
                     row["block"] if repetition is None else None,
                 )
                 found.setdefault(unit, ([], []))[side].append(row)
-    return {unit: pair for unit, pair in found.items() if all(pair)}
+    return found
 
 
 def _factors(units: Mapping[Unit, Pair], by: str | None) -> dict[Unit, list[str]]:
@@ -180,38 +195,54 @@ def _by_cell(pair: Pair, factors: Sequence[str]) -> Cells:
     return found
 
 
-def _complete(units: Mapping[Unit, Cells], measure: str) -> tuple[list[Block], list[str]]:
-    """The blocks that have both groups in every cell of their kind, in the order of time, and the
-    names of the others."""
-    wanted: dict[Unit, set[Cell]] = {}
+def _complete(
+    units: Mapping[Unit, Cells], measure: str, several: bool
+) -> tuple[list[Block], list[str]]:
+    """The blocks that have all that blocks of their kind have, in the order of time, and the names
+    of the others: each condition of either group in each cell."""
+    wanted: dict[Unit, set[tuple[object, ...]]] = {}
     for unit, cells in units.items():
-        wanted.setdefault(unit.kind, set()).update(cells)
-    several = len({unit.journal for unit in units}) > 1
+        wanted.setdefault(unit.kind, set()).update(_runs_of(cells))
     blocks, broken = list[Block](), list[str]()
     for unit, cells in units.items():
-        name = _name(unit, cells) + (f" of {unit.journal}" if several else "")
-        if set(cells) == wanted[unit.kind] and all(all(pair) for pair in cells.values()):
+        rows = [row for pair in cells.values() for side in pair for row in side]
+        name = _name(unit, ([], rows), several)
+        if _runs_of(cells) == wanted[unit.kind] and all(all(pair) for pair in cells.values()):
             blocks.append(_block(name, cells, measure))
         else:
             broken.append(name)
     return sorted(blocks, key=lambda one: one.started or math.inf), broken
 
 
-def _name(unit: Unit, cells: Cells) -> str:
-    """``block 3``; of several ``repetition 2``."""
-    blocks = {row["block"] for pair in cells.values() for side in pair for row in side}
-    return f"block {blocks.pop()}" if len(blocks) == 1 else f"repetition {unit.repetition}"
+def _runs_of(cells: Cells) -> set[tuple[object, ...]]:
+    return {
+        (cell, side, row.get("condition"))
+        for cell, pair in cells.items()
+        for side, rows in enumerate(pair)
+        for row in rows
+    }
+
+
+def _name(unit: Unit, pair: Pair, several: bool) -> str:
+    """``block 3``; of several blocks ``repetition 2``; of *several* campaigns with its journal."""
+    blocks = {row["block"] for side in pair for row in side}
+    name = f"block {blocks.pop()}" if len(blocks) == 1 else f"repetition {unit.repetition}"
+    return f"{name} of {unit.journal}" if several else name
 
 
 def _block(name: str, runs: Cells, measure: str) -> Block:
     """Several runs of a group in one cell, as of pooled backgrounds, are one mean."""
     cells = {cell: (_mean(a, measure), _mean(b, measure)) for cell, (a, b) in sorted(runs.items())}
-    starts = [_starts(row for pair in runs.values() for row in pair[side]) for side in (0, 1)]
-    first = min((start for side in starts for start in side), default=None)
-    single = len(runs) == 1 and all(len(side) == 1 for side in starts)
-    second = 0 if not single else 1 if starts[1] > starts[0] else -1
-    ids = [row["experiment_id"] for pair in runs.values() for side in pair for row in side]
-    return Block(name, ids, cells, first, second)
+    every = [row for pair in runs.values() for side in pair for row in side]
+    seconds = tuple(_second(_starts(a), _starts(b)) for a, b in runs.values())
+    ids = [row["experiment_id"] for row in every]
+    return Block(name, ids, cells, min(_starts(every), default=None), seconds)
+
+
+def _second(a: Sequence[float], b: Sequence[float]) -> int:
+    if not a or not b:
+        return 0
+    return int(max(a) < min(b)) - int(max(b) < min(a))
 
 
 def _mean(rows: Sequence[Row], measure: str) -> float:
@@ -232,8 +263,11 @@ Values = tuple[object, ...]
 
 
 def _in_pairs(a: Side, b: Side, measure: str, by: str | None) -> Sample | None:
-    sides = [_by_values(side.rows, by) for side in (a, b)]
-    if any(len(found) < len(side.rows) for found, side in zip(sides, (a, b), strict=True)):
+    for more in ((), ("condition",)):
+        sides = [_by_values(side.rows, by, more) for side in (a, b)]
+        if all(len(found) == len(side.rows) for found, side in zip(sides, (a, b), strict=True)):
+            break
+    else:
         return None
     smaller = min(sides, key=len)
     if len(smaller) < 2 or not all(key in other for other in sides for key in smaller):
@@ -250,12 +284,12 @@ def _pair(a: Row, b: Row, measure: str) -> Block:
     return _block(f"{a['experiment_id']} and {b['experiment_id']}", {(): ([a], [b])}, measure)
 
 
-def _by_values(rows: Sequence[Row], by: str | None) -> dict[Values, Row]:
-    """Each run by its hyper-parameters, training and seed."""
+def _by_values(rows: Sequence[Row], by: str | None, more: Sequence[str]) -> dict[Values, Row]:
+    """Each run by its hyper-parameters, training and seed, and *more*."""
     found: dict[Values, Row] = {}
     for row in rows:
         names = sorted(name for name in row if name.startswith("hyperparam_"))
         values = tuple((n, row[n]) for n in names if n != f"hyperparam_{by}")
-        training = tuple(row.get(n) for n in ("repository", "model", "training_seed") if n != by)
-        found[training, values] = row
+        same = ("repository", "model", "training_seed", *more)
+        found[tuple(row.get(n) for n in same if n != by), values] = row
     return found

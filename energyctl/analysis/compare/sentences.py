@@ -72,7 +72,8 @@ def _checks(found: Comparison) -> list[str]:
             f"{p_text(p)}"
         )
     if found.turned_by is not None:
-        lines.append(f"without {found.turned_by} the verdict would be another")
+        would = "no longer differ" if (found.p_adjusted or 1.0) <= alpha else "differ"
+        lines.append(f"without {found.turned_by} it would {would}")
     if found.position is not None and found.ratio is not None:
         lines.append(
             f"order: the run that came second in its block took {_with_interval(found.position)}"
@@ -132,7 +133,10 @@ def _alike(found: Comparison) -> str:
 
 
 def _at_most(found: Comparison) -> str:
-    most = more_or_less(math.exp(found.found.at_most or 0.0))
+    limit = found.found.at_most or 0.0
+    if limit < 0:  # less, but not shown by the two-sided test
+        return f"{_change(found)} ({_evidence(found)}): no more than {_margin(found.options)} more."
+    most = more_or_less(math.exp(limit))
     side = f"{100 * found.options.confidence:g} %, one-sided"
     return (
         f"{found.b.name}: at most {most} {name_of(found.measure)} than {found.a.name} ({side}; "
@@ -252,19 +256,25 @@ def _meters(found: Comparison) -> str:
 
 def overall_sentence(found: Overall) -> str:
     """What the trainings say together."""
-    change = f"{found.b}: {more_or_less(math.exp(found.like.mean))} {name_of(found.measure)}"
     ratios = f"ratios {found.least:.3g} to {found.most:.3g}"
-    basis = f"than {found.a} in these {found.trainings} trainings, each compared with itself"
+    basis = f"in these {found.trainings} trainings, each compared with itself"
     these = ""
     if found.these.low is not None and found.these.high is not None:
         between = more_or_less_between(math.exp(found.these.low), math.exp(found.these.high))
         these = f"; {_level(found.options)} for these {between}"
     like = f"; for trainings like these: {found.like.missing}"
-    if found.like.low is not None and found.like.high is not None:
-        between = more_or_less_between(math.exp(found.like.low), math.exp(found.like.high))
-        p = "" if found.p_adjusted is None else f", {p_text(found.p_adjusted)}"
-        like = f"; for trainings like these {between}{p}"
-    text = f"{change} {basis} ({ratios}{these}{like})"
+    low, high = found.simultaneous if found.verdict == "open" else (found.like.low, found.like.high)
+    if low is not None and high is not None:
+        between = more_or_less_between(math.exp(low), math.exp(high))
+        like = f"; for trainings like these {between}{_family(found)}"
+    text = (
+        f"{found.b}: {more_or_less(math.exp(found.like.mean))} {name_of(found.measure)} than "
+        f"{found.a} {basis} ({ratios}{these}{like})"
+    )
+    if found.verdict == "open":
+        text += ": of others like them nothing is settled"
+    elif found.options.margin is not None and found.verdict != "differs":
+        text += f": {found.verdict.replace('the margin', _margin(found.options))}"
     if found.confounded:
         text += ", but in some of them one group ran before the other"
     return f"{text}."
@@ -272,38 +282,70 @@ def overall_sentence(found: Overall) -> str:
 
 def factor_sentence(found: FactorEffect) -> str:
     """How a difference depends on a factor, or how the measure goes with it."""
-    effect, name = found.effect, name_of(found.measure)
-    levels = list(found.weights)
-    size = count(effect.n, "block")
-    p = "" if found.p_adjusted is None else f"; {p_text(found.p_adjusted)}"
     if found.kind == "interaction":
-        assert found.groups is not None
-        a, b = found.groups
-        text = (
-            (
-                f"{b} against {a}: the ratio of {name} is {more_or_less(math.exp(effect.mean))} at "
-                f"{found.factor} {levels[1]} than at {levels[0]}"
-            )
-            .replace(" more at", " larger at")
-            .replace(" less at", " smaller at")
-        )
-        if effect.low is None or effect.high is None:
-            return f"{text} ({size}, no interval: {effect.missing})."
-        between = more_or_less_between(math.exp(effect.low), math.exp(effect.high))
-        return f"{text} ({_level(found.options)} {between}; {size}{p})."
-    what = (
-        name
-        if found.groups is None
-        else (f"the ratio of {name}, {found.groups[1]} to {found.groups[0]},")
-    )
-    half = None if effect.low is None or effect.high is None else (effect.high - effect.low) / 2
+        return _interaction(found)
+    measure, effect = name_of(found.measure), found.effect
+    what = measure
+    if found.groups is not None:
+        what = f"the ratio of {measure}, {found.groups[1]} to {found.groups[0]},"
+    open_ = found.verdict == "open"
+    low, high = found.simultaneous if open_ else (effect.low, effect.high)
+    half = None if low is None or high is None else (high - low) / 2
     exponent = with_uncertainty(effect.mean, half)[0]
     doubled = more_or_less(per_doubling(effect.mean))
-    text = f"{what} goes with {found.factor} to the power of {exponent}, {doubled} for its double"
+    goes = f"goes with {found.factor} to the power of {exponent}, {doubled} for its double"
+    if low is None or high is None:
+        return f"{what} {goes} ({_blocks(found)}, no interval: {effect.missing})."
+    edges = " to ".join(with_uncertainty(edge, half)[0] for edge in (low, high))
+    if open_:
+        return (
+            f"whether {what} goes with {found.factor} is open: to a power of {edges} "
+            f"({_level(found.options)}; {_blocks(found)}{_family(found)})."
+        )
+    level = f"{_level(found.options)} of the power"
+    return f"{what} {goes} ({level} {edges}; {_blocks(found)}{_family(found)})."
+
+
+def _interaction(found: FactorEffect) -> str:
+    assert found.groups is not None
+    (a, b), (first, second) = found.groups, list(found.weights)
+    ratio, at = (
+        f"{b} against {a}: the ratio of {name_of(found.measure)}",
+        f"{found.factor} {second}",
+    )
+    effect = found.effect
     if effect.low is None or effect.high is None:
-        return f"{text} ({size}, no interval: {effect.missing})."
-    low, high = (with_uncertainty(edge, half)[0] for edge in (effect.low, effect.high))
-    return f"{text} ({_level(found.options)} of the power {low} to {high}; {size}{p})."
+        much = _larger(more_or_less(math.exp(effect.mean)))
+        why = f"{_blocks(found)}, no interval: {effect.missing}"
+        return f"{ratio} is {much} at {at} than at {first} ({why})."
+    if found.verdict == "open":
+        low, high = (math.exp(edge or 0.0) for edge in found.simultaneous)
+        between = _larger(more_or_less_between(low, high)).replace(" to ", " and ")
+        side = " larger" if low >= 1 else " smaller"
+        between += "" if (low < 1) != (high < 1) else side
+        return (
+            f"{ratio} is between {between} at {at} than at {first} ({_level(found.options)}; "
+            f"{_blocks(found)}{_family(found)})."
+        )
+    between = more_or_less_between(math.exp(effect.low), math.exp(effect.high))
+    much = _larger(more_or_less(math.exp(effect.mean)))
+    evidence = f"{_level(found.options)} {between}; {_blocks(found)}{_family(found)}"
+    return f"{ratio} is {much} at {at} than at {first} ({evidence})."
+
+
+def _larger(words: str) -> str:
+    return words.replace("more", "larger").replace("less", "smaller")
+
+
+def _blocks(found: FactorEffect) -> str:
+    return count(found.effect.n, "block")
+
+
+def _family(found: FactorEffect | Overall) -> str:
+    if found.p_adjusted is None:
+        return ""
+    family = "" if found.family_size == 1 else f" for {found.family_size} comparisons"
+    return f"; {p_text(found.p_adjusted)}{family}"
 
 
 def correlation_sentence(found: Correlation) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from energyctl.analysis.compare import factors, grouping, verdicts
 from energyctl.analysis.compare.comparison import Comparison, compare
+from energyctl.analysis.compare.contrasts import Effect
 from energyctl.analysis.compare.correlation import Correlation, correlate
 from energyctl.analysis.compare.factors import FactorEffect
 from energyctl.analysis.compare.grouping import Groups
-from energyctl.analysis.compare.measures import is_number, unit_of, value_of
+from energyctl.analysis.compare.measures import in_logs, is_number, value_of
 from energyctl.analysis.compare.overall import Overall, overall
 from energyctl.analysis.compare.samples import sample_of
 from energyctl.analysis.compare.sentences import (
@@ -81,11 +82,12 @@ def compare_groups(
     study = Study(options, measures, by, found.warm_ups, notes=list(found.notes))
     base, *others = found.rows
     for measure in measures:
+        logs = in_logs(measure, (row for rows in found.rows.values() for row in rows))
         for other in others:
             sides, notes = grouping.sides(found, base, other, measure, by)
             study.notes += notes
             compared = [
-                compare(sample_of(a, b, measure, by), measure, unit_of(measure), options, by, of)
+                compare(sample_of(a, b, measure, by), measure, logs, options, by, of)
                 for of, a, b in sides
             ]
             study.comparisons += compared
@@ -121,7 +123,7 @@ def _correct(study: Study) -> None:
         factorial = [one for one in study.factors if one.measure == measure]
         interactions = [one for one in factorial if one.groups is not None]
         family: list[Comparison | FactorEffect] = [*contrasts, *interactions]
-        size = len(family)
+        size = max(1, sum(one.p_adjusted is not None for one in family))
         of = dict(
             zip(map(id, family), verdicts.holm([one.p_adjusted for one in family]), strict=True)
         )
@@ -132,24 +134,28 @@ def _correct(study: Study) -> None:
             else of_trends.get(id(one), one)
             for one in study.factors
         ]
-        margins = _margins(contrasts, study.options)
+        margins = _margins({id(one): one.ratio for one in contrasts}, study.options)
         study.comparisons = [
             replace(one, p_adjusted=of[id(one)], family_size=size, margins=margins.get(id(one)))
             if id(one) in of
             else one
             for one in study.comparisons
         ]
-        lines = _holm([one for one in study.overalls if one.measure == measure])
+        together = [one for one in study.overalls if one.measure == measure]
+        of_lines = _margins({id(one): one.like for one in together}, study.options)
+        lines = {
+            key: replace(one, margins=of_lines.get(key)) for key, one in _holm(together).items()
+        }
         study.overalls = [lines.get(id(one), one) for one in study.overalls]
 
 
 def _margins(
-    comparisons: Sequence[Comparison], options: CompareOptions
+    effects: Mapping[int, Effect | None], options: CompareOptions
 ) -> dict[int, verdicts.MarginPs]:
-    """By comparison; only of those that have a ratio."""
+    """Of a family; only of those that have a ratio."""
     if options.margin is None:
         return {}
-    of = {id(one): one.ratio for one in comparisons if one.ratio is not None}
+    of = {key: one for key, one in effects.items() if one is not None}
     found = verdicts.holm_margins(list(of.values()), math.log1p(options.margin))
     return dict(zip(of, found, strict=True))
 
@@ -157,8 +163,9 @@ def _margins(
 def _holm(family: Sequence[_Figure]) -> dict[int, _Figure]:
     """Each with its corrected p, by what it was."""
     adjusted = verdicts.holm([one.p_adjusted for one in family])
+    size = max(1, sum(one.p_adjusted is not None for one in family))
     return {
-        id(one): replace(one, p_adjusted=p, family_size=len(family))
+        id(one): replace(one, p_adjusted=p, family_size=size)
         for one, p in zip(family, adjusted, strict=True)
     }
 
@@ -177,10 +184,14 @@ def _notes(study: Study) -> list[str]:
 
 
 def correlate_rows(
-    rows: Sequence[Row], name: str, measures: Sequence[str], options: CompareOptions
+    rows: Sequence[Row],
+    name: str,
+    measures: Sequence[str],
+    options: CompareOptions,
+    notes: Sequence[str] = (),
 ) -> Study:
     """Each measure against a number of many values, for each training."""
-    study = Study(options, measures, name)
+    study = Study(options, measures, name, notes=list(notes))
     for measure in measures:
         strata: dict[str, list[Row]] = {}
         for row in rows:

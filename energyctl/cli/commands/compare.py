@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from energyctl.cli import completers, options
+from energyctl.errors import SettingsError
 from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
 
@@ -109,22 +110,24 @@ def compare(
 
     comparing = library()
     loaded = _Loaded(workspace)
-    groups, rows = _groups(comparing, loaded, results, by, base, where)
+    groups, rows, notes = _groups(comparing, loaded, results, by, base, where)
     measures = [comparing.check_measure(rows, name) for name in names] or [
         name
         for name in comparing.DEFAULT_MEASURES
         if any(row.get(name) is not None for row in rows) and not (per and name == "total_watts")
     ]
     if per is not None:
-        rows, divided = comparing.divided(rows, measures, per)
+        whole, (rows, divided) = len(rows), comparing.divided(rows, measures, per)
+        notes += [f"left out: {whole - len(rows)} without {per}"] if len(rows) < whole else []
         if groups is not None:
-            sides = groups.rows.items()
-            groups.rows = {n: comparing.divided(side, measures, per)[0] for n, side in sides}
+            for name, side in groups.rows.items():
+                groups.rows[name] = comparing.divided(side, measures, per, f" of {name}")[0]
         measures = divided
     settings = comparing.CompareOptions(confidence, margin, seed or 0)
     if groups is None:
-        study = comparing.correlate_rows(rows, by, measures, settings)
+        study = comparing.correlate_rows(rows, by, measures, settings, notes)
     else:
+        groups.notes += notes
         study = comparing.compare_groups(groups, measures, settings, by)
     if any(one.sample.design == "blocks" for one in study.comparisons):
         study.notes += loaded.drift()
@@ -145,18 +148,23 @@ def _groups(
     by: str | None,
     base: str | None,
     where: Sequence[tuple[str, str]],
-) -> tuple[Groups | None, list[Row]]:
-    """The groups, None for a trend; and all runs that are in question."""
+) -> tuple[Groups | None, list[Row], list[str]]:
+    """The groups, None for a trend; all runs that are in question; notes on others of a trend."""
     if by is None:
         sides = [comparing.filtered(loaded.rows([name]), where) for name in results]
         a, b = (Path(name).name or name for name in results)
         groups = comparing.two_groups(sides[0], sides[1], (a, b))
-        return groups, [row for side in groups.rows.values() for row in side]
+        return groups, [row for side in groups.rows.values() for row in side], []
     rows = comparing.filtered(loaded.rows(results), where)
     groups = comparing.by_name(rows, by)
     if groups is None:
-        return None, comparing.usable(rows)[0]
-    return comparing.based_on(groups, base), [row for side in groups.rows.values() for row in side]
+        if base is not None:
+            why = f"{by} has too many values for groups: it is a trend"
+            raise SettingsError(f"--base {base}: {why}")
+        good, _, notes = comparing.usable(rows)
+        return None, good, notes
+    every = [row for side in groups.rows.values() for row in side]
+    return comparing.based_on(groups, base), every, []
 
 
 class _Loaded:

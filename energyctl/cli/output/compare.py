@@ -11,6 +11,7 @@ from rich.text import Text
 from energyctl.analysis import compare
 from energyctl.analysis.compare import cells
 from energyctl.cli.output.console import LineConsole, make_table
+from energyctl.text import count
 
 ROOMY = 100
 """Columns of a terminal from which on a table has all of its figures."""
@@ -42,6 +43,8 @@ def _comparison_table(rows: list[compare.Comparison], width: int) -> Table:
     limit, more = first.options.margin is not None, bool(first.sample.blocks) and width >= ROOMY
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", title_style="bold")
     counted = f"{cells.size_text(first)} {cells.COUNTED[first.sample.design]}"
+    if first.sample.blocks:
+        counted = count(first.found.n, cells.COUNTED[first.sample.design][:-1])
     table.title = f"{first.training or 'all'}: {first.b.name} against {first.a.name}, {counted}"
     table.add_column("", overflow="fold")
     for side in (first.a, first.b):
@@ -60,7 +63,7 @@ def _comparison_table(rows: list[compare.Comparison], width: int) -> Table:
         change = f"{value}{cells.unit_of_change(one, scale)}"
         table.add_row(
             compare.name_of(one.measure),
-            *(_mean(side, scale, first) for side in (one.a, one.b)),
+            *(_mean(one, side, scale, first) for side in (one.a, one.b)),
             Text("\n".join([change, *([" … ".join(edges)] if edges else [])])),
             *([cells.at_most_text(one, scale)] if limit else []),
             *([cells.more_in_text(one)] if more else []),
@@ -70,9 +73,11 @@ def _comparison_table(rows: list[compare.Comparison], width: int) -> Table:
     return table
 
 
-def _mean(side: compare.Summary, scale: cells.Scale, usual: compare.Comparison) -> str:
+def _mean(
+    found: compare.Comparison, side: compare.Summary, scale: cells.Scale, usual: compare.Comparison
+) -> str:
     """With its unit."""
-    text = f"{cells.mean_text(side, scale)} {scale.unit}".strip()
+    text = f"{cells.mean_text(found, side, scale)} {scale.unit}".strip()
     return text if side.n in (usual.a.n, usual.b.n) else f"{text} (n = {side.n})"
 
 

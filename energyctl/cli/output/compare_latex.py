@@ -81,12 +81,13 @@ def _head(study: compare.Study, scale: cells.Scale) -> dict[str, str]:
 
 def _cells(found: compare.Comparison, scale: cells.Scale) -> dict[str, str]:
     training = "" if found.training is None else f"{found.training}: "
-    difference = "" if found.ratio is not None else f" (a difference in {scale.unit})"
+    unit = f" in {scale.unit}" if scale.unit else ""
+    difference = "" if found.ratio is not None else f" (a difference{unit})"
     return {
         "": _breakable(f"{training}{found.b.name} against {found.a.name}{difference}"),
         "n": cells.size_text(found),
-        "a": f"${cells.mean_text(found.a, scale)}$",
-        "b": f"${cells.mean_text(found.b, scale)}$",
+        "a": f"${cells.mean_text(found, found.a, scale)}$",
+        "b": f"${cells.mean_text(found, found.b, scale)}$",
         "ratio": _bounded(cells.changes(found, scale)),
         "most": escaped(cells.at_most_text(found, scale)),
         "more": escaped(cells.more_in_text(found)),
@@ -129,7 +130,7 @@ def _correlations(study: compare.Study) -> str:
     lines = ["Training & $n$ & Spearman's $\\rho$ & $p$ \\\\", "\\midrule"]
     for one in study.correlations:
         if one.measure == study.measures[0]:
-            rho = rho_text(one.rho, " [{}, {}]")
+            rho = "--" if one.rho.value is None else rho_text(one.rho, " [{}, {}]")
             cells = escaped(one.training or "all"), f"{one.n}", f"${rho}$", _p(one.p_adjusted)
             lines.append(f"{' & '.join(cells)} \\\\")
     lines.append("\\bottomrule")
