@@ -26,13 +26,13 @@ EVERY_SECONDS = 1.0
 class StatusFile:
     """Passes everything on to *inner*, and writes the latest view to *path*, each *every* seconds.
 
-    *results*: the results folder. *ends*: when the campaign is expected to end (Unix seconds),
-    where that is known. *more*: what else the record holds.
+    *last*: the highest number of a run. *results*: the results folder. *ends*: when the campaign is
+    expected to end (Unix seconds), where that is known. *more*: what else the record holds.
     """
 
     inner: Observer
     path: Path
-    total: int
+    last: int
     results: Path
     ends: Callable[[], float | None] = lambda: None
     every: float = EVERY_SECONDS
@@ -47,7 +47,7 @@ class StatusFile:
             record = {
                 "time": time.time(),
                 "pid": os.getpid(),
-                "runs": self.total,
+                "runs": self.last,
                 "results": str(self.results),
                 "ends": self.ends(),
                 **self.more,

@@ -44,6 +44,9 @@ class CampaignProgress:
 
     name: str
     total: int
+    last: int
+    """The highest number of a run: where some are left out, more than there are."""
+
     finished: Mapping[int, str]
     """Index of each finished run → its status."""
 
@@ -165,8 +168,9 @@ class Watcher:
                     over = event["event"] in ("ended", "interrupted")
                     ended = event["time"] if over else None
                     interrupted = event["event"] == "interrupted"
-            runs, go_on = len(head["runs"]), journal.resume_command
-            return CampaignProgress(head["name"], runs, finished, ended, interrupted, go_on)
+            go_on, numbers = journal.resume_command, [run["index"] for run in head["runs"]]
+            total, last = len(numbers), max(numbers, default=0)
+            return CampaignProgress(head["name"], total, last, finished, ended, interrupted, go_on)
         except (SettingsError, OSError):
             return None
 

@@ -41,7 +41,7 @@ def conduct(campaign: Campaign, progress: Progress) -> CampaignOutcome:
     campaign.observer = StatusFile(
         inner=progress,
         path=campaign.runtime / "state.json",
-        total=progress.total,
+        last=progress.last,
         results=campaign.folder.root,
         ends=lambda: progress.ends,
     )

@@ -99,7 +99,7 @@ def carry_out(task: Task, observer: Observer, ends: Callable[[], float | None]) 
     campaign.observer = StatusFile(
         inner=observer,
         path=state,
-        total=len(task.journal.runs()),
+        last=task.journal.runs()[-1].index,
         results=campaign.folder.root,
         ends=ends,
         every=STATE_SECONDS,

@@ -70,7 +70,7 @@ def scene(**changes: object) -> Scene:
         },
         "lines": ["\x1b[32mepoch 3\x1b[0m loss 0.5", "第四 epoch\tloss 0.4 " + "x" * 300],
         "closed": CampaignProgress(
-            "learning rates", 6, {1: "failed"}, None, False, "energyctl resume x"
+            "learning rates", 5, 6, {1: "failed"}, None, False, "energyctl resume x"
         ),
         **changes,
     }
@@ -150,7 +150,7 @@ def test_what_went_wrong_and_what_is_awaited_is_said() -> None:
     estimated = scene(view=View(**{**vars(view), "estimated": True}))
     assert "is an estimate, not measured" in drawn(estimated, 100, 30)
     over = CampaignProgress(
-        "c", 6, {1: "failed", 2: "succeeded"}, NOW - 60, True, "energyctl resume x"
+        "c", 6, 6, {1: "failed", 2: "succeeded"}, NOW - 60, True, "energyctl resume x"
     )
     text = drawn(Scene(NOW, closed=over), 160, 10)
     assert "2 of 6 runs finished (1 failed, 1 succeeded); interrupted 1 min 00 s ago" in text

@@ -62,7 +62,7 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
         done = f"{len(runs) - len(left)} of {len(runs)} runs are finished"
         console.print_line(f"{journal.name}: {done}")
         if left:
-            progress.total, progress.planned = len(runs), len(left)
+            progress.last, progress.planned = runs[-1].index, len(left)
             folder, registry = journal.folder, campaign.registry
             estimates = output.show_plan(console, folder, settings, registry, left)
             progress.ends = output.show_end(console, settings, estimates)

@@ -34,7 +34,7 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
         where = f"on {mine.here.node}, job {mine.here.job}{start}"
         todo = f"{mine.left} of {count(mine.runs, 'run')} to do"
         console.print_line(f"task {index} of {mine.journal.name} {where}: {todo}")
-        progress.total, progress.planned = len(mine.journal.runs()), mine.left
+        progress.last, progress.planned = mine.journal.runs()[-1].index, mine.left
         if not mine.left:
             return 0
         outcome = task.carry_out(mine, progress, lambda: progress.ends)

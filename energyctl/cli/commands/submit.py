@@ -65,7 +65,7 @@ def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
     wanted = _wanted(settings, given)
     folder, console = results_folder(workspace, given["folder"]), make_console()
     rendered = given["rendered"] and workspace.given(given["rendered"])
-    with Progress(console, len(runs), len(runs), live=False) as progress:
+    with Progress(console, runs[-1].index, len(runs), live=False) as progress:
         campaign = prepare.campaign_of(prepared, runs, folder, rendered, progress)
         prepare.check(campaign, elsewhere=True)
     if given["dry_run"]:

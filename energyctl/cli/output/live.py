@@ -36,8 +36,8 @@ class Progress:
     """
 
     console: Console
-    total: int
-    """Runs of the plan, by which they are numbered."""
+    last: int
+    """The highest number of a run of the plan."""
 
     planned: int
     """Runs that are done now."""
@@ -93,7 +93,7 @@ class Progress:
         now, place = time.monotonic(), (view.index, view.attempt, view.phase)
         if place != self._last or now - self._last_monotonic >= PLAIN_EVERY_SECONDS:
             self._last, self._last_monotonic = place, now
-            self.say(plain_line(view, self.total, self.ends))
+            self.say(plain_line(view, self.last, self.ends))
 
     def say(self, text: str) -> None:
         """One line with the time. Returns at once, whatever becomes of the output."""
@@ -114,7 +114,7 @@ class Progress:
         self.ends = time.time() + left * each
         training = result["foreground_result"]
         parts = [
-            f"run {index} of {self.total} {result['status']}",
+            f"run {index} of {self.last} {result['status']}",
             str(result["experiment_id"]),
             duration(training["duration"]),
             total_energy(result),
@@ -141,5 +141,5 @@ class Progress:
             done=self._done,
             power=self._power,
             lines=(view.last_line,) if view.last_line else (),
-            closed=CampaignProgress(self.name, self.total, statuses, None, False, ""),
+            closed=CampaignProgress(self.name, self.planned, self.last, statuses, None, False, ""),
         )

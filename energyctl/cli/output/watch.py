@@ -72,8 +72,8 @@ def _lines(scene: Scene, width: int, height: int) -> Iterator[Text]:
 
 def _where(scene: Scene, view: View) -> str:
     """Run k of n, and when all of it is expected to end."""
-    total = scene.closed.total if scene.closed else "?"
-    parts = [number(view, total)]
+    last = scene.closed.last if scene.closed else "?"
+    parts = [number(view, last)]
     if scene.closed is not None:
         bad = sum(status != "succeeded" for status in scene.closed.finished.values())
         parts.append(f"{len(scene.closed.finished)} finished" + (f", {bad} failed" if bad else ""))
@@ -228,6 +228,6 @@ def plain(scene: Scene) -> str:
     view = scene.view
     if view is None:
         return " | ".join(line.plain for line in _nothing(scene))
-    total = scene.closed.total if scene.closed else 0
+    last = scene.closed.last if scene.closed else 0
     parts = [died(scene)] if scene.dead else []
-    return " | ".join([*parts, plain_line(view, total, scene.ends)])
+    return " | ".join([*parts, plain_line(view, last, scene.ends)])
