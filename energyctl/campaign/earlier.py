@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +16,15 @@ from energyctl.config.plan import EarlierAlone, Plan, Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings
 from energyctl.errors import EnergyctlError
+from energyctl.meters import placing
 from energyctl.results import reader
 from energyctl.results.document import place_json
 from energyctl.results.pairs import Likeness, RunFacts, facts_of, likeness
+from energyctl.results.pairs.energy import energy_of
 from energyctl.results.tables import Part
+
+GPU_DOMAIN = re.compile(r"(?:gpu|module)-(\d+)")
+"""A GPU's domain of the total, with its index; of a GPU in a module with its CPU, the module's."""
 
 
 def asked_for(runs: Iterable[Run]) -> bool:
@@ -40,6 +47,11 @@ def with_earlier(
     except EnergyctlError:  # a start says it; what is like these runs is not known
         return plan
     trainings = replace(Trainings.here(models, root, os.environ), gpus=gpus)
+    metered = placing.metered(
+        places.metered(plan.runs, settings.gpus, os.environ), facts["gpus"] or (), os.environ
+    )
+    if metered is None:
+        return plan
 
     def like(run: Run) -> Likeness:
         placed = trainings.placed(run.place)
@@ -49,39 +61,68 @@ def with_earlier(
 
     files = sorted(results.glob("*.json"))
     earlier = reader.read(files, lambda path, result: facts_of(result), lambda line: None)
-    return leave_out(plan, like, list(earlier))
+    return leave_out(plan, like, list(earlier), metered)
 
 
-def leave_out(plan: Plan, like: Callable[[Run], Likeness], earlier: Sequence[RunFacts]) -> Plan:
-    """The plan without the runs alone that *earlier* ones stand for: the newest first, each for one
-    block. The runs beside of the block name it."""
-    wanted = {run.block for run in plan.runs if asked_for([run])} - {None}
-    by_like: dict[Likeness, list[EarlierAlone]] = {}
-    for facts in sorted(filter(_stands, earlier), key=lambda one: one.started or 0.0):
-        alone = EarlierAlone(facts.experiment_id, facts.started or 0.0)
-        by_like.setdefault(facts.like, []).append(alone)
-    of_block: dict[int | None, EarlierAlone] = {}
-    kept = []
-    for run in plan.runs:
-        if run.background or run.block not in wanted or run.block in of_block:
-            kept.append(run)
-        elif alike := by_like.get(like(run)):
-            of_block[run.block] = alike.pop()
-        else:
-            kept.append(run)
-    numbers = {run.index: number for number, run in enumerate(kept, 1)}
-    runs = (replace(run, index=numbers[run.index], alone_of=_named(run, of_block)) for run in kept)
-    passed_over = (
-        replace(one, run=None if one.run is None else numbers.get(one.run))
-        for one in plan.passed_over
+def leave_out(
+    plan: Plan, like: Callable[[Run], Likeness], earlier: Sequence[RunFacts], metered: Set[int]
+) -> Plan:
+    """The plan without the runs alone that *earlier* ones stand for, where a block has a single
+    one. Each stands for one block: for that of its own number, else the newest first. The runs
+    beside of the block name it; all runs keep their numbers. metered: indices of GPUs."""
+    standing = sorted((one for one in earlier if _stands(one, metered)), key=_started)
+    of_block = _partners(_single_alone(plan.runs), like, standing)
+    runs = (
+        replace(run, alone_of=of_block.get(run.block)) if run.background else run
+        for run in plan.runs
+        if run.background or run.block not in of_block
     )
-    return replace(plan, runs=tuple(runs), passed_over=tuple(passed_over))
+    return replace(plan, runs=tuple(runs)) if of_block else plan
 
 
-def _stands(run: RunFacts) -> bool:
+def _single_alone(runs: Sequence[Run]) -> list[Run]:
+    """The run alone of each block that has one, and runs beside that may do without it."""
+    wanted = {run.block for run in runs if asked_for([run])} - {None}
+    alone = [run for run in runs if run.block in wanted and not run.background]
+    number = Counter(run.block for run in alone)
+    return [run for run in alone if number[run.block] == 1]
+
+
+def _partners(
+    alone: Sequence[Run], like: Callable[[Run], Likeness], earlier: Sequence[RunFacts]
+) -> dict[int | None, EarlierAlone]:
+    """By block: the earlier run that stands for its run alone, where there is one. earlier: the
+    oldest first."""
+    alike: dict[Likeness, dict[str, RunFacts]] = {}
+    numbered: dict[tuple[Likeness, int], RunFacts] = {}
+    for facts in earlier:
+        alike.setdefault(facts.like, {})[facts.experiment_id] = facts
+        if facts.block is not None:
+            numbered[facts.like, facts.block[1]] = facts
+    found: dict[int | None, EarlierAlone] = {}
+    wanted = [(run.block or 0, like(run)) for run in alone]
+    for number, wants in wanted:
+        if same := numbered.get((wants, number)):
+            found[number] = _named(same)
+            del alike[wants][same.experiment_id]
+    for number, wants in wanted:
+        if number not in found and alike.get(wants):
+            found[number] = _named(alike[wants].popitem()[1])
+    return found
+
+
+def _stands(run: RunFacts, metered: Set[int]) -> bool:
+    """Whether it is a run alone that was measured, on these GPUs and no others."""
     alone = not run.beside and not run.warm_up and run.status == "succeeded"
-    return alone and run.started is not None
+    known = run.started is not None and energy_of(run).value is not None
+    told = all(one.source is not None for one in run.domains)
+    gpus = {int(one[1]) for domain in run.domains if (one := GPU_DOMAIN.fullmatch(domain.name))}
+    return alone and known and run.measured is not False and told and gpus == metered
 
 
-def _named(run: Run, of_block: dict[int | None, EarlierAlone]) -> EarlierAlone | None:
-    return of_block.get(run.block) if run.background else None
+def _started(run: RunFacts) -> float:
+    return run.started or 0.0
+
+
+def _named(run: RunFacts) -> EarlierAlone:
+    return EarlierAlone(run.experiment_id, _started(run))

@@ -35,7 +35,8 @@ from energyctl.system.workspace import Workspace
 class PreparedCampaign:
     """A settings file, read, checked and planned; nothing was started.
 
-    ``settings`` and ``plan`` are None where the file has an error that nothing may start with.
+    ``settings``, ``plan`` and ``whole`` are None where the file has an error that nothing may start
+    with. whole: the plan before runs were left out that earlier ones stand for.
     """
 
     workspace: Workspace
@@ -45,6 +46,7 @@ class PreparedCampaign:
     registry: Registry
     plan: Plan | None
     problems: tuple[Problem, ...]
+    whole: Plan | None = None
 
     @property
     def invalid(self) -> bool:
@@ -87,13 +89,13 @@ def prepare(
     )
     if any(problem.severity == "error" for problem in run_plan.problems):
         return PreparedCampaign(workspace, name, text, None, repos, None, run_plan.problems)
-    run_plan = earlier.with_earlier(
-        run_plan, checked.settings, repos, workspace.root, results or workspace.results
-    )
     beside = unmetered.problems(run_plan.runs, repos, checked.settings.gpus, os.environ, document)
-    run_plan = replace(run_plan, problems=(*run_plan.problems, *beside))
+    whole = replace(run_plan, problems=(*run_plan.problems, *beside))
+    run_plan = earlier.with_earlier(
+        whole, checked.settings, repos, workspace.root, results or workspace.results
+    )
     return PreparedCampaign(
-        workspace, name, text, checked.settings, repos, run_plan, run_plan.problems
+        workspace, name, text, checked.settings, repos, run_plan, whole.problems, whole
     )
 
 
@@ -120,14 +122,15 @@ Only = tuple[Iterable[int], Iterable[int]]
 
 
 def runs_to_start(prepared: PreparedCampaign, only: Only | None, strict: bool) -> list[Run]:
-    """The runs that ``--only`` names, else all; never none.
+    """The runs that ``--only`` names, of the whole plan; else those of the plan; never none.
 
     Raises SettingsError or EnergyctlError where nothing may start.
     """
-    assert prepared.plan is not None
+    plan = prepared.plan if only is None else prepared.whole
+    assert plan is not None
     if prepared.invalid and strict:
         raise SettingsError(f"{prepared.name}: nothing was started (--strict)")
-    runs = select(prepared.plan.runs, only)
+    runs = select(plan.runs, only)
     if not runs and prepared.invalid:
         raise EnergyctlError(f"{prepared.name}: no experiment is valid, nothing was started")
     if not runs:

@@ -31,7 +31,7 @@ def power_plan(
             raise
         raise SettingsError("plan --power needs SciPy: pip install 'energyctl[report]'") from error
 
-    runs = [] if prepared.plan is None else prepared.plan.runs
+    runs = [] if prepared.whole is None else prepared.whole.runs
     planned = [
         Planned(
             f"{run.foreground.repo} / {run.foreground.model}", run.condition, not run.background

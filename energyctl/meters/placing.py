@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from energyctl.config.places import PlacedGpu
-from energyctl.errors import MachineError
+from energyctl.config.places import VISIBLE, PlacedGpu
+from energyctl.errors import MachineError, SettingsError
 from energyctl.meters import nvml_module
 from energyctl.system.timeouts import DRIVER_SECONDS, CallTimeout, call_within
 
@@ -28,6 +28,33 @@ def find_gpus(names: Sequence[int | str]) -> dict[int | str, PlacedGpu]:
     except CallTimeout as error:
         raise MachineError(f"the NVIDIA driver hangs: {error}") from error
     return {name: _placed(known, name) for name in names}
+
+
+def metered(
+    names: Sequence[int | str] | None,
+    gpus: Sequence[Mapping[str, Any]],
+    environ: Mapping[str, str],
+) -> set[int] | None:
+    """Indices of the GPUs that meters of *names* are for; None: that cannot be told.
+
+    names: None for those that *environ* shows, without it all. gpus: as :func:`gpu_facts` has them,
+    which tell of no MIG device.
+    """
+    shown = environ.get(VISIBLE)
+    if any("MIG-" in name for name in (map(str, names) if names is not None else [shown or ""])):
+        return None
+    if not gpus:
+        return None if names else set()
+    from energyctl.meters.nvml.selection import VisibleGpu, named, visible
+
+    known = [VisibleGpu(gpu["index"], gpu["uuid"] or "", gpu["name"] or "") for gpu in gpus]
+    try:
+        if names is not None:
+            return set(named(known, names).indices)
+    except SettingsError:
+        return None
+    every = {gpu.index for gpu in known}
+    return every if shown is None else set(visible(known, shown).indices)
 
 
 def _known(names: Sequence[int | str]) -> Sequence[VisibleGpu]:

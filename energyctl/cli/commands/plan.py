@@ -117,7 +117,7 @@ def _show(
     if settings.slurm != Slurm():
         campaign.show_nodes_of_blocks(console, runs)
     campaign.show_end(console, settings, estimates)
-    campaign.show_left_out(console, plan, max(len(plan.passed_over), len(plan.runs)))
+    campaign.show_left_out(console, plan.passed_over, runs, max(len(plan.passed_over), len(runs)))
     if power is not None:
         campaign.show_power(console, power)
     trainings = Trainings.here(registry, workspace.root, os.environ)

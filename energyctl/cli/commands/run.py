@@ -72,20 +72,20 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
 
     prepared = _prepared(workspace, file, given)
     show_problems(prepared.name, prepared.problems)
-    if prepared.settings is None or prepared.plan is None:
+    if prepared.settings is None or prepared.plan is None or prepared.whole is None:
         return SettingsError.exit_code
     runs = prepare.runs_to_start(prepared, given["only"], given["strict"])
     beside = False
     if not given["dry_run"]:
         refuse_if_held()
         beside = agreed_beside_unended()
-    settings, plan = prepared.settings, prepared.plan
+    settings, plan, whole = prepared.settings, prepared.plan, prepared.whole
     folder, console = results_folder(workspace, given["folder"]), make_console()
     estimates = output.show_plan(console, folder, settings, prepared.registry, runs, plan.seed)
     ends = output.show_end(console, settings, estimates)
-    output.show_left_out(console, plan)
-    total, live = len(plan.runs), console.is_terminal and not given["no_progress"]
-    with Progress(console, total, len(runs), live=live, ends=ends) as progress:
+    output.show_left_out(console, plan.passed_over, runs)
+    last, live = whole.runs[-1].index, console.is_terminal and not given["no_progress"]
+    with Progress(console, last, len(runs), live=live, ends=ends) as progress:
         rendered = given["rendered"] and workspace.given(given["rendered"])
         campaign = prepare.campaign_of(prepared, runs, folder, rendered, progress)
         places.find(runs)

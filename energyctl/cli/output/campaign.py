@@ -10,7 +10,7 @@ from energyctl.campaign.estimates import estimate_seconds
 from energyctl.campaign.rest import seconds_at_the_end
 from energyctl.cli.output import plan, tables
 from energyctl.cli.output.console import LineConsole
-from energyctl.config.plan import Plan, Run
+from energyctl.config.plan import Run, SkippedValues
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings
 from energyctl.meters import describe, open_meters
@@ -83,10 +83,15 @@ def show_power(console: LineConsole, power: PowerPlan) -> None:
         console.print_line(f"  ({number}: comparing corrects for their number)")
 
 
-def show_left_out(console: LineConsole, whole: Plan, most: int = SHOWN_RUNS) -> None:
+def show_left_out(
+    console: LineConsole,
+    passed_over: Sequence[SkippedValues],
+    runs: Sequence[Run],
+    most: int = SHOWN_RUNS,
+) -> None:
     """The values, and the runs alone, that are left out because they were run before."""
-    lines = tables.passed_over_lines(whole.passed_over, most)
-    for line in [*lines, *tables.earlier_lines(whole.runs, time.time(), most)]:
+    lines = tables.passed_over_lines(passed_over, most)
+    for line in [*lines, *tables.earlier_lines(runs, time.time(), most)]:
         console.print_line(line)
 
 

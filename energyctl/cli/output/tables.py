@@ -45,7 +45,7 @@ def earlier_lines(runs: Sequence[Run], now: float, most: int) -> list[str]:
         f"not done again, since an earlier run stands for it: {text.count(len(found), 'run')} alone"
     ]
     for block, alone in list(found.items())[:most]:
-        age = text.duration(now - alone.started)
+        age = text.duration(max(0.0, now - alone.started))
         lines.append(f"  block {block}: {alone.experiment_id}, {age} old")
     if len(found) > most:
         lines.append(f"  … and {len(found) - most} more; energyctl plan shows all")
