@@ -46,6 +46,9 @@ def test_the_training_alone_is_a_condition_where_none_is_listed() -> None:
     ]
 
 
+BESIDE = {"conditions": {"x": training("b"), "y": training("c")}}
+
+
 @pytest.mark.parametrize(
     ("fields", "where", "said"),
     [
@@ -57,8 +60,13 @@ def test_the_training_alone_is_a_condition_where_none_is_listed() -> None:
         ({"references": "yes"}, "references", "must be"),
         ({"references": {"earlier": True}}, "references", "no experiment of the file has a"),
         (
-            {"references": {"earlier": True, "foreground_alone": False}},
+            {"more": BESIDE, "references": {"earlier": True, "foreground_alone": False}},
             "references.earlier",
+            '"foreground_alone": false leaves out',
+        ),
+        (
+            {"more": BESIDE, "own": {"earlier": True, "foreground_alone": False}},
+            "experiments[0].references.earlier",
             '"foreground_alone": false leaves out',
         ),
     ],
@@ -66,11 +74,28 @@ def test_the_training_alone_is_a_condition_where_none_is_listed() -> None:
 def test_bad_references_are_named_with_their_place(
     fields: dict[str, Any], where: str, said: str
 ) -> None:
-    experiment = {**training("a"), "mode": "default"}
+    experiment = {**training("a"), "mode": "default", **fields.pop("more", {})}
     if "own" in fields:
         experiment["references"] = fields.pop("own")
     problems = checked(experiments=[experiment], **fields).problems
     assert any(said in problem.message for problem in problems if problem.where == where)
+
+
+def test_a_run_alone_that_is_left_out_anyway_is_an_error_of_the_file_or_its_experiment() -> None:
+    wanted = {"references": {"earlier": True, "foreground_alone": False}}
+    experiment = {**training("a"), **BESIDE}
+    (problem,) = checked(experiments=[{**experiment, **wanted}]).problems
+    assert (problem.where, problem.severity) == ("experiments[0].references.earlier", "invalid")
+    (problem,) = checked(experiments=[experiment], **wanted).problems
+    assert (problem.where, problem.severity) == ("references.earlier", "error")
+
+
+def test_experiments_without_a_background_or_with_their_own_references_are_not_asked() -> None:
+    listed = {**training("a"), "conditions": {"alone": None, "y": training("c")}}
+    own = {**training("a"), **BESIDE}
+    experiments = [{**training("a"), "mode": "default"}, listed, {**own, "references": True}]
+    earlier = {"earlier": True, "foreground_alone": False}
+    assert checked(references=earlier, experiments=experiments).problems == ()
 
 
 def test_the_label_of_the_training_alone_has_no_background() -> None:

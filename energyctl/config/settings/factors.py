@@ -76,7 +76,8 @@ def check_references(
     *entry*: an experiment, or the file; *within*: the experiments that they are for.
     """
     problems.names(Level.REFERENCES, (*path, "references"), entry.get("references"))
-    if entry.get("references") not in (None, False) and not any(map(has_background, within)):
+    with_background = [one for one in within if has_background(one)]
+    if entry.get("references") not in (None, False) and not with_background:
         whose = "the experiment" if path else "no experiment of the file"
         message = f"{whose} has {'no' if path else 'a'} background to compare them with"
         severity: Severity = "invalid" if path else "error"
@@ -85,10 +86,12 @@ def check_references(
     wanted = entry.get("references")
     if not isinstance(wanted, dict) or wanted.get("earlier") is not True:
         return
-    if wanted.get("foreground_alone") is False and not all(map(_lists_alone, within)):
+    own = [one for one in with_background if path or one.get("references") is None]
+    if wanted.get("foreground_alone") is False and not all(map(_lists_alone, own)):
+        severity = "invalid" if path else "error"
         message = 'stands for the run alone, which "foreground_alone": false leaves out'
         hint = 'remove "foreground_alone", or list "alone": null among the conditions'
-        problems.add((*path, "references", "earlier"), message, hint)
+        problems.add((*path, "references", "earlier"), message, hint, severity)
 
 
 def _lists_alone(entry: Any) -> bool:
