@@ -99,6 +99,33 @@ def test_a_run_alone_in_a_pair_of_a_block_and_in_another_counts_once(tmp_path: P
     assert found.energy_ratio.low is None
 
 
+def test_what_was_added_to_the_load_counts_by_the_run_beside(tmp_path: Path) -> None:
+    """The run alone, which two of them share, has no part in it."""
+    _, beside = write_pair(tmp_path, None, joules=(1000.0, 2000.0))
+    (tmp_path / "again.json").write_text(json.dumps({**beside, "experiment_id": "again"}))
+    found = means(tmp_path)
+    assert (found.n, found.saving_joules.n, found.marginal_joules.n) == (1, 1, 2)
+    for name in (beside["experiment_id"], "again"):
+        named = {**beside, "experiment_id": name, "block": 3}
+        (tmp_path / f"{name}.json").write_text(json.dumps(named))
+    assert means(tmp_path).marginal_joules.n == 1
+
+
+def test_runs_alone_of_one_earlier_block_stand_for_several(tmp_path: Path) -> None:
+    for number in (1, 2):
+        alone, beside = write_pair(tmp_path, 1, started=1.8e9 + 1000 * number)
+        facts = {**beside["environment"], "journal": "20300318_later"}
+        named = {"experiment_id": alone["experiment_id"], "age_seconds": 100.0}
+        changed = {**beside, "block": number, "environment": facts, "alone_of": named}
+        (tmp_path / f"{beside['experiment_id']}.json").write_text(json.dumps(changed))
+    found = means(tmp_path)
+    assert (found.n, found.of) == (2, "runs alone")
+    assert (found.slowdown.n, found.marginal_joules.n) == (2, 2)
+    write_pair(tmp_path, 1, started=1.8e9 + 1000, beside={"experiment_id": "its own"})
+    found = means(tmp_path)
+    assert (found.n, found.marginal_joules.n) == (2, 3)
+
+
 def test_conditions_and_trainings_have_means_of_their_own(tmp_path: Path) -> None:
     _, beside = write_pair(tmp_path, 1)
     (tmp_path / "heavy.json").write_text(

@@ -1,8 +1,9 @@
 """Means of the figures of pairs over blocks, with intervals by Student's t. Pure.
 
-One value per block of the run alone, or per run alone where that is of none, so that pairs which
-share it count once: the mean of them. Geometric means of ratios (arithmetic ones of their
-logarithms), arithmetic means of joules.
+One value per block of the run alone, or per run alone where that is of none or of an earlier
+campaign, so that pairs which share it count once: the mean of them. Of `marginal_joules`, in which
+the run alone has no part, one per block of the run beside, or per run beside. Geometric means of
+ratios (arithmetic ones of their logarithms), arithmetic means of joules.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ CONFIDENCE = 0.95
 TOO_FAR = "they differ by more than numbers hold"
 
 RATIOS = ("slowdown", "energy_ratio", "background_slowdown")
-JOULES = ("marginal_joules", "one_after_the_other_joules", "saving_joules")
+ADDED = "marginal_joules"
+JOULES = (ADDED, "one_after_the_other_joules", "saving_joules")
 MEANS = (*RATIOS, *JOULES)
 
 
@@ -72,17 +74,25 @@ def means_of(pairs: Sequence[Pair]) -> list[Means]:
 
 
 def _means(training: str, condition: str, pairs: Sequence[Pair]) -> Means:
-    units: dict[object, list[Interference]] = {}
-    for pair in pairs:
-        unit = pair.match.alone.block or pair.alone
-        units.setdefault(unit, []).append(pair.interference)
-    blocks = list(units.values())
+    lent = {pair.alone for pair in pairs if pair.match.earlier}
+    of_block = {pair.alone: pair.match.alone.block for pair in pairs if pair.alone not in lent}
+    alone = _grouped(pairs, lambda pair: of_block.get(pair.alone) or pair.alone)
+    beside = _grouped(pairs, lambda pair: pair.match.beside.block or pair.beside)
     figures = {
         name: _mean([[getattr(one, name) for one in block] for block in blocks], name in RATIOS)
-        for name in MEANS
+        for name, blocks in ((name, beside if name == ADDED else alone) for name in MEANS)
     }
-    of_blocks = all(pair.match.alone.block is not None for pair in pairs)
-    return Means(training, condition, len(blocks), of_blocks, **figures)
+    of_blocks = all(of_block.get(pair.alone) is not None for pair in pairs)
+    return Means(training, condition, len(alone), of_blocks, **figures)
+
+
+def _grouped(
+    pairs: Sequence[Pair], unit: Callable[[Pair], object]
+) -> Sequence[Sequence[Interference]]:
+    units: dict[object, list[Interference]] = {}
+    for pair in pairs:
+        units.setdefault(unit(pair), []).append(pair.interference)
+    return list(units.values())
 
 
 def _mean(blocks: Sequence[Sequence[Figure]], ratio: bool) -> Mean:
