@@ -135,7 +135,7 @@ def load_alone(
             away = _away(recording, energy, group)
             blocks = replace(blocks, missing=away or blocks.missing)
     baseline = _baseline(recording, blocks)
-    if blocks.single and not blocks.after:
+    if blocks.single and not blocks.after and baseline.missing is None:
         baseline = Baseline(missing=f"its baseline is {blocks.single}")
     return AroundForeground(blocks, baseline, energy)
 

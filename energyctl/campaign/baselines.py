@@ -45,7 +45,7 @@ LEAST_PRESENCE = 0.9
 class Blocks:
     """The blocks of a baseline; `missing`: why there are none before the foreground.
 
-    cycle_seconds: the usual length of one.
+    cycle_seconds: the usual length of one. timeout_seconds: for so long they are waited for.
     """
 
     unit: BaselineUnit
@@ -53,6 +53,7 @@ class Blocks:
     after: Sequence[Block] = ()
     cycle_seconds: float | None = None
     missing: str | None = None
+    timeout_seconds: float = 0.0
 
     @property
     def cycle_deviation_seconds(self) -> float | None:
@@ -66,11 +67,15 @@ class Blocks:
         if self.cycle_seconds is None or len(self.before) > 1:
             return None
         what, three = self.unit.removesuffix("s"), ceil(FEWEST * self.cycle_seconds)
-        return (
+        seen = (
             f"a single {what} of the background ({duration(self.before_seconds)}; usually "
-            f"{duration(self.cycle_seconds)}), which tells nothing of how they differ: set "
-            f"settle.timeout_seconds to {three} or more, which is three of them, or make them "
-            "shorter"
+            f"{duration(self.cycle_seconds)}), which tells nothing of how they differ"
+        )
+        if self.timeout_seconds >= three:
+            return seen
+        return (
+            f"{seen}: set settle.timeout_seconds to {three} or more, which is three of them, or "
+            "make them shorter"
         )
 
     @property
@@ -185,7 +190,8 @@ def load_blocks(
             why = f"background {job} ran for only {percent(share)} of its baseline"
             return Blocks("iterations", missing=why)
     unit: BaselineUnit = "epochs" if cycles[chosen][1] == "epoch" else "iterations"
-    return Blocks(unit, blocks, first_blocks(inside[chosen], end, wanted), typical)
+    after = first_blocks(inside[chosen], end, wanted)
+    return Blocks(unit, blocks, after, typical, timeout_seconds=settle.timeout_seconds)
 
 
 def _inside(cycles: Sequence[Cycle], spans: Sequence[Block]) -> list[Cycle]:

@@ -42,10 +42,15 @@ def cycles(first: float, seconds: float, last: float = 300.0) -> list[Cycle]:
     return [Cycle(s, e) for s, e in pairwise(first + i * seconds for i in range(count + 1))]
 
 
-def around(phases: tuple[Phase, ...] = PHASES, since: float = 0.0, **jobs: list[Cycle]) -> Blocks:
+def around(
+    phases: tuple[Phase, ...] = PHASES,
+    since: float = 0.0,
+    settle: Settle = SETTLE,
+    **jobs: list[Cycle],
+) -> Blocks:
     start, end = next((p.start, p.end) for p in reversed(phases) if p.name == "foreground")
     cycles = {job: (own, "iteration") for job, own in jobs.items()}
-    return load_blocks(phases, cycles, start, end, SETTLE, since)
+    return load_blocks(phases, cycles, start, end, settle, since)
 
 
 @pytest.mark.parametrize(
@@ -105,13 +110,18 @@ def test_the_job_with_the_longest_cycles_tells_the_blocks() -> None:
 
 def test_a_single_iteration_before_says_how_long_three_are() -> None:
     assert around(back=cycles(11.0, 20.0)).single is None
-    blocks = around(back=cycles(15.0, 62.5))
+    blocks = around(settle=Settle(seconds=10, timeout_seconds=187), back=cycles(15.0, 62.5))
     assert (blocks.before, len(blocks.after)) == ([(15.0, 77.5)], 1)
-    assert blocks.single == (
+    seen = (
         "a single iteration of the background (1 min 02 s; usually 1 min 02 s), which tells "
-        "nothing of how they differ: set settle.timeout_seconds to 188 or more, which is three of "
-        "them, or make them shorter"
+        "nothing of how they differ"
     )
+    assert blocks.single == (
+        f"{seen}: set settle.timeout_seconds to 188 or more, which is three of them, or make them "
+        "shorter"
+    )
+    longer = around(settle=Settle(seconds=10, timeout_seconds=188), back=cycles(15.0, 62.5))
+    assert longer.single == seen
     assert around(back=[]).single is None
 
 
@@ -140,6 +150,8 @@ def test_a_single_iteration_before_is_a_warning_and_without_another_after_it_nul
     added, warnings = above_load_alone(cycles(11.0, 62.5))
     assert (added.joules, len(warnings)) == (None, 1)
     assert str(added.missing).startswith("its baseline is a single iteration of the background")
+    added, _ = above_load_alone([Cycle(98.75, 99.0)])
+    assert str(added.missing) == "its 0.2 s are too short for a baseline"
 
 
 def test_an_iteration_longer_than_the_load_alone_is_no_baseline() -> None:
