@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -92,6 +93,26 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = DEADLINE_
             return value
         time.sleep(0.02)
     raise AssertionError(f"waited {seconds:g} s in vain for {what}")
+
+
+@contextlib.contextmanager
+def deadline(what: str) -> Iterator[None]:
+    """Fails the test after DEADLINE_SECONDS, wherever it hangs; in the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def give_up(*_: object) -> None:
+        pytest.fail(f"{what} has not ended within {DEADLINE_SECONDS:g} s")
+
+    before, began = signal.signal(signal.SIGALRM, give_up), time.monotonic()
+    left, _ = signal.setitimer(signal.ITIMER_REAL, DEADLINE_SECONDS)  # of the limit of all tests
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        left = left and max(0.01, left - (time.monotonic() - began))
+        signal.setitimer(signal.ITIMER_REAL, left)
 
 
 SHADOWS = (
@@ -202,7 +223,8 @@ class Bench:
         """``energyctl …`` in this process, which is quicker: for what starts and ends nothing."""
         out, err = io.StringIO(), io.StringIO()
         here = mock.patch.dict(os.environ, self.env, clear=True)
-        with here, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        streams = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
+        with here, streams[0], streams[1], deadline(f"energyctl {' '.join(arguments)}"):
             code = cli.run(["-C", str(self.root), *arguments])
         return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,6 +69,27 @@ ODD: dict[str, Callable[[Path, dict[str, Any]], Any]] = {
     "huge": lambda path, good: huge(path),
     "bytes": lambda path, good: path.write_bytes(b"\xff\xfe\x00"),
 }
+
+
+def test_a_command_that_hangs_in_this_process_fails_the_test(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On a pipe that nobody writes to, where it takes every error for a file that is odd."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def read(arguments: list[str]) -> int:
+        with contextlib.suppress(Exception):
+            pipe.read_text()
+        return 0
+
+    limit, (left, _) = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+    monkeypatch.setattr("bench.DEADLINE_SECONDS", 0.2)
+    monkeypatch.setattr("energyctl.cli.run", read)
+    with pytest.raises(pytest.fail.Exception, match="energyctl report has not ended"):
+        bench.look("report")
+    assert signal.getsignal(signal.SIGALRM) == limit
+    assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= left - 0.2
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
