@@ -20,7 +20,7 @@ def test_settling_prints_a_row_for_each_background() -> None:
 def test_baselines_prints_how_many_figures_were_inside() -> None:
     output = printed("baselines", "--runs", "1", "--lengths", "20")
     rows = re.findall(r"^\| (.*) \| 20 \| ([01])\.000 \| ([0-9.]+) \|", output, re.MULTILINE)
-    assert len(rows) == 21
+    assert len(rows) == 33
     assert all(float(error) < 20 for _, _, error in rows)
     assert re.search(r"^\d+ missed", output, re.MULTILINE)
 
