@@ -792,6 +792,10 @@ def test_the_methods_say_what_was_done() -> None:
     ):  # fmt: skip
         assert part in text
     assert "Welch's t" in methods_text(study(one_after_the_other(4, 0.1)))
+    assert "calibration common to all runs of a machine cancels" in text
+    estimated = methods_text(study([{**r, "energy_measured": False} for r in rows]))
+    assert "a part of them is estimated" in estimated
+    assert "cancels" not in estimated
 
 
 def test_the_rank_correlation_is_that_of_a_published_example() -> None:

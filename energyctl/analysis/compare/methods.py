@@ -121,7 +121,11 @@ def _meters(comparisons: Sequence[Comparison], rows: Sequence[Row]) -> str:
     ]
     if shares:
         text += f"; the meters' uncertainty was at most {number(100 * max(shares), 2)} % of a run"
-    if all(one.meter is not None and one.meter.method == "one machine" for one in comparisons):
+    measured = all(row.get("energy_measured") is not False for row in rows)
+    alike = all(one.meter is not None and one.meter.method == "one machine" for one in comparisons)
+    if not measured:
+        text += "; a part of them is estimated"
+    elif alike:
         text += "; calibration common to all runs of a machine cancels in ratios"
     return f"{text}."
 
