@@ -30,6 +30,7 @@ from energyctl.analysis.compare import (
     compare_groups,
     correlate_rows,
     document,
+    filtered,
     methods_text,
     two_groups,
 )
@@ -772,6 +773,26 @@ def test_an_open_comparison_says_its_interval_and_how_many_blocks_would_tell() -
     assert "blocks would tell 5 % (80 % power)." in text
     wide = words(study(blocks_of(1.0, 5.0, 0.3)))
     assert "times the total energy of alone" in wide
+
+
+def test_a_plan_is_for_p_as_it_is_corrected() -> None:
+    rows = blocks_of(1.0, 1.06, 0.98, 1.03)
+    more = [
+        {**r, "condition": f"b{n}", "experiment_id": f"{r['experiment_id']}b{n}"}
+        for n in range(3)
+        for r in rows
+        if r["condition"] != "alone"
+    ]
+    alone, together = only(study(rows)), study([*rows, *more])
+    first = next(one for one in together.comparisons if one.b.name == "beside two")
+    assert (alone.family_size, first.family_size) == (1, 4)
+    assert (first.needed(0.05) or 0) > (alone.needed(0.05) or 0) > 0
+
+
+def test_numbers_of_where_are_numbers() -> None:
+    rows = [{**r, "hyperparam_lr": 0.12345678901234} for r in in_blocks()]
+    assert len(filtered(rows, [("lr", "0.12345678901234")])) == 16
+    assert filtered(rows, [("lr", "0.2")]) == []
 
 
 def test_a_verdict_that_hangs_on_one_block_says_so() -> None:
