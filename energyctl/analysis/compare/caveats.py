@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from energyctl.analysis.compare.contrasts import Effect
 from energyctl.analysis.compare.grouping import Side
-from energyctl.analysis.compare.measures import KINDS, text_of
+from energyctl.analysis.compare.measures import estimates, is_energy, text_of
 from energyctl.analysis.compare.samples import Sample
 from energyctl.results.tables import Row
 from energyctl.text import number, percent
@@ -35,7 +35,7 @@ def caveats(sample: Sample, measure: str, by: str | None) -> list[str]:
     lines = [_different(word, name, a, b) for name, word in SURROUNDINGS.items() if name != by]
     lines += [_pooled(side, by) for side in (a, b)]
     lines += [_absent(side) for side in (a, b)]
-    if measure.startswith(("total_", *(f"{kind}_joules" for kind in KINDS))):
+    if is_energy(measure):
         lines.append(_estimated(a, b))
     lines.append(_failures(a, b))
     lines += _throttled(a, b)
@@ -108,7 +108,7 @@ def _absent(side: Side) -> str | None:
 
 
 def _estimated(a: Side, b: Side) -> str | None:
-    counts = [sum(row.get("energy_measured") is False for row in side.rows) for side in (a, b)]
+    counts = [estimates(side.rows) for side in (a, b)]
     if not any(counts):
         return None
     if counts == [len(a.rows), len(b.rows)]:

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from energyctl.analysis.compare.comparison import Comparison
+from energyctl.analysis.compare.comparison import WHAT, Comparison
 from energyctl.analysis.compare.contrasts import Effect
-from energyctl.analysis.compare.measures import KINDS, name_of
+from energyctl.analysis.compare.measures import estimates, is_energy, name_of
 from energyctl.analysis.compare.sentences import p_text
 from energyctl.analysis.compare.statistics import Summary
 from energyctl.analysis.compare.study import Study
@@ -19,8 +19,6 @@ from energyctl.text import ENERGY_UNITS, count, energy_unit, number, with_uncert
 
 UNKNOWN = "–"
 ESTIMATES = "energies are estimates, in part"
-COUNTED = {"blocks": "blocks", "pairs of equal values": "pairs", "independent runs": "runs"}
-"""The head of the column of counts, by how the runs stand."""
 
 
 class Scale(NamedTuple):
@@ -59,7 +57,7 @@ def _table(measure: str, found: Sequence[Comparison]) -> ContrastTable:
     head = [
         *(["training"] if trainings else []),
         "condition",
-        COUNTED[first.sample.design] if len(designs) == 1 else "n",
+        f"{WHAT[first.sample.design]}s" if len(designs) == 1 else "n",
         f"mean of {first.a.name}{unit}",
         f"of the condition{unit}",
         f"{change} ({level} interval)",
@@ -106,10 +104,10 @@ def foot(found: Sequence[Comparison]) -> str:
     ratios = all(one.ratio is not None for one in found)
     means = "Geometric means" if ratios else "Means"
     sizes = {one.found.n for one in found if one.sample.blocks}
-    what = COUNTED[first.sample.design]
-    over = f" over {count(sizes.pop(), what[:-1])}" if len(sizes) == 1 else ""
+    what = WHAT[first.sample.design]
+    over = f" over {count(sizes.pop(), what)}" if len(sizes) == 1 else ""
     values = "log ratios" if ratios else "differences"
-    test = f"Student's t of the {what[:-1]}s' {values}"
+    test = f"Student's t of the {what}s' {values}"
     if not first.sample.blocks:
         test = "Welch's t of the runs' logarithms" if ratios else "Welch's t"
     family, parts = first.family_size, f"; {ESTIMATES}" if any(map(estimated, found)) else ""
@@ -119,11 +117,8 @@ def foot(found: Sequence[Comparison]) -> str:
 
 def estimated(found: Comparison) -> bool:
     """Whether a part of what is compared is an estimate, not measured."""
-    energies = ("total_", *(f"{kind}_joules" for kind in KINDS))
     sides = found.sample.a, found.sample.b
-    return found.measure.startswith(energies) and any(
-        row.get("energy_measured") is False for side in sides for row in side.rows
-    )
+    return is_energy(found.measure) and any(estimates(side.rows) for side in sides)
 
 
 def _meters(found: Sequence[Comparison]) -> str:

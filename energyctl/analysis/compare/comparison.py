@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 
 from energyctl.analysis.compare import caveats, contrasts, planning, unpaired, verdicts
 from energyctl.analysis.compare.contrasts import Effect
-from energyctl.analysis.compare.measures import unit_of
+from energyctl.analysis.compare.measures import starts, unit_of
 from energyctl.analysis.compare.meters import Meter, meter_of
 from energyctl.analysis.compare.samples import Block, Sample
 from energyctl.analysis.compare.statistics import CompareOptions, Summary, summary
 from energyctl.analysis.compare.verdicts import MarginPs, Verdict
-from energyctl.results.tables import Row
 
 MOST_DRIFT = 2.0
 """A ratio: no machine drifts by more, so no figure is told."""
@@ -41,8 +40,7 @@ class Comparison:
     """B against A.
 
     ratio: of the logarithms of B over A, None where a value is not above 0. difference: of B less A
-    in the measure's unit. blocks: those that are compared, none of independent runs; weights: of
-    their cells in either. p_flip, position, leave_one_out: of the blocks' values, None where there
+    in the measure's unit. p_flip, position, leave_one_out: of the blocks' values, None where there
     are too few, or none. p_rank: Mann and Whitney's, of independent runs. p_adjusted, margins: for
     all of a family of *family_size* [Holm]. drawn: parameters that were drawn anew in each group.
     """
@@ -106,6 +104,13 @@ class Comparison:
     def simultaneous(self) -> tuple[float | None, float | None]:
         """The interval that holds together with those of the family."""
         return contrasts.simultaneous(self.found, self.options.confidence, self.family_size)
+
+    @property
+    def flip_agrees(self) -> bool | None:
+        """Whether the sign-flip test and Student's t, uncorrected, lie on one side; None: one has
+        no p."""
+        p, alpha = self.found.p, self.options.alpha
+        return None if self.p_flip is None or p is None else (self.p_flip <= alpha) == (p <= alpha)
 
     @property
     def turned_by(self) -> str | None:
@@ -216,20 +221,14 @@ def _time_order(sample: Sample, ratio: Effect | None) -> TimeOrder | None:
     """Where one group came before the other; runs of blocks are one right after the other."""
     if sample.design == "blocks":
         return None
-    starts = [_starts(side.rows) for side in (sample.a, sample.b)]
-    if not unpaired.confounded_with_time(*starts):
+    times = [starts(side.rows) for side in (sample.a, sample.b)]
+    if not unpaired.confounded_with_time(*times):
         return None
     a, b = sample.a.name, sample.b.name
-    first, last = (a, b) if unpaired.cliffs_delta(*starts) > 0 else (b, a)
+    first, last = (a, b) if unpaired.cliffs_delta(*times) > 0 else (b, a)
     drift = (
-        None
-        if ratio is None
-        else unpaired.drift_that_would_explain(ratio.mean, starts[0], starts[1])
+        None if ratio is None else unpaired.drift_that_would_explain(ratio.mean, times[0], times[1])
     )
-    both = [*starts[0], *starts[1]]
+    both = [*times[0], *times[1]]
     share = None if drift is None or drift > math.log(MOST_DRIFT) else math.expm1(drift)
     return TimeOrder(first, last, share, max(both) - min(both))
-
-
-def _starts(rows: Sequence[Row]) -> list[float]:
-    return [float(row["started"]) for row in rows if row.get("started") is not None]

@@ -6,7 +6,7 @@ Each is a contrast: one value of each block, by Student's t of these values.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
@@ -85,18 +85,19 @@ def _by_level(block: Block, factor: str) -> dict[str, float]:
     return {level: fmean(ratios) for level, ratios in levels.items()}
 
 
-def weights_of(levels: Iterable[str]) -> dict[str, float] | None:
+def weights_of(levels: Collection[str]) -> dict[str, float] | None:
     """Of two levels -1 and 1; of more numbers above 0 those of an exponent; else none."""
     try:
-        ordered = sorted(levels, key=float)
+        numbers = {level: float(level) for level in levels}
     except ValueError:
-        ordered = sorted(levels)
-        return dict(zip(ordered, (-1.0, 1.0), strict=True)) if len(ordered) == 2 else None
+        numbers = {}
+    ordered = sorted(numbers, key=lambda level: numbers[level]) if numbers else sorted(levels)
     if len(ordered) == 2:
         return dict(zip(ordered, (-1.0, 1.0), strict=True))
-    if len(ordered) < 3 or float(ordered[0]) <= 0:
+    if len(ordered) < 3 or min(numbers.values(), default=0.0) <= 0:
         return None
-    return dict(zip(ordered, contrasts.trend_weights(list(map(float, ordered))), strict=True))
+    weights = contrasts.trend_weights([numbers[level] for level in ordered])
+    return dict(zip(ordered, weights, strict=True))
 
 
 def trend(factor: str, comparisons: Sequence[Comparison]) -> FactorEffect | None:

@@ -7,7 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from energyctl.analysis.compare.measures import is_number, known_names, text_of, value_of
+from energyctl.analysis.compare.measures import (
+    is_number,
+    known_names,
+    repetition_of,
+    text_of,
+    value_of,
+)
 from energyctl.errors import SettingsError
 from energyctl.results.tables import Row
 
@@ -140,9 +146,8 @@ def _within_blocks(rows: Sequence[Row], name: str) -> bool:
     """Whether it is a factor: runs of one repetition, in blocks, have several values of it."""
     values: dict[tuple[object, ...], set[str]] = {}
     for row in rows:
-        if row.get("block") is not None:
-            repetition = row["block"] if row.get("repetition") is None else row["repetition"]
-            key = (row.get("journal") or row.get("campaign"), row.get("experiment"), repetition)
+        key = repetition_of(row)
+        if key is not None:
             values.setdefault(key, set()).add(text_of(value_of(row, name)))
     return any(len(found) > 1 for found in values.values())
 

@@ -71,6 +71,31 @@ def known_names(rows: Sequence[Row]) -> list[str]:
     return ["background", *named, *sorted(found)]
 
 
+def repetition_of(row: Row) -> tuple[object, object, object, object] | None:
+    """What the runs of one set of values have alike: campaign, experiment, repetition, and the
+    block where a repetition is not told. None: of no block."""
+    if row.get("block") is None:
+        return None
+    repetition = row.get("repetition")
+    block = row["block"] if repetition is None else None
+    return row.get("journal") or row.get("campaign"), row.get("experiment"), repetition, block
+
+
+def starts(rows: Iterable[Row]) -> list[float]:
+    """Unix seconds, as far as they are known."""
+    return [float(row["started"]) for row in rows if row.get("started") is not None]
+
+
+def is_energy(measure: str) -> bool:
+    """Whether a part of it may be an estimate: an energy, or the mean power."""
+    return measure.startswith(("total_", *(f"{kind}_joules" for kind in KINDS)))
+
+
+def estimates(rows: Iterable[Row]) -> int:
+    """How many runs have an energy of which a part is an estimate."""
+    return sum(row.get("energy_measured") is False for row in rows)
+
+
 def name_of(measure: str) -> str:
     """In words; of ``MEASURE per NAME`` too."""
     figure, per, unit = measure.partition(" per ")

@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Literal
 
 from energyctl.analysis.compare.grouping import Side
-from energyctl.analysis.compare.measures import Parts, kinds_of, parts_of
+from energyctl.analysis.compare.measures import Parts, estimates, kinds_of, parts_of
 from energyctl.results.tables import Row
 
 CALIBRATION = 0.05
@@ -62,7 +62,7 @@ def meter_of(a: Side, b: Side, measure: str) -> Meter | None:
     pairs = list(zip(*kinds, strict=True))
     common = sum(abs(of_b - of_a) for (*_, of_a), (*_, of_b) in pairs)
     share = None
-    if first > 0 and second > 0 and all(_measured(row) for rows in sides for row in rows):
+    if first > 0 and second > 0 and not any(map(estimates, sides)):
         mix = sum(abs(of_b / second - of_a / first) for (*_, of_a), (*_, of_b) in pairs)
         share = second / first * (edges[0] / first + edges[1] / second + mix)
     return Meter(sum(edges), common, share, "one machine")
@@ -106,10 +106,6 @@ def _mean(rows: Sequence[Row], column: str | None) -> float | None:
     if column is None or any(row.get(column) is None for row in rows):
         return None
     return fmean(float(row[column]) for row in rows)
-
-
-def _measured(row: Row) -> bool:
-    return row.get("energy_measured") is not False
 
 
 def _machine(rows: Sequence[Row]) -> tuple[str, str | None] | None:

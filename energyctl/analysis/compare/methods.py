@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from energyctl.analysis.compare.comparison import Comparison
-from energyctl.analysis.compare.measures import KINDS, parts_of
+from energyctl.analysis.compare.measures import KINDS, estimates, parts_of
 from energyctl.analysis.compare.study import Study
 from energyctl.results.tables import Row
 from energyctl.text import count, number
@@ -90,10 +90,9 @@ def _analysis(study: Study, comparisons: Sequence[Comparison]) -> str:
     text = f"{test}: estimates are {means}{level}"
     if first.family_size > 1:
         text += f", p-values carry Holm's correction over {first.family_size} comparisons"
-    flips = [one for one in comparisons if one.p_flip is not None and one.found.p is not None]
+    flips = [one.flip_agrees for one in comparisons if one.flip_agrees is not None]
     if flips:
-        alpha = study.options.alpha
-        agreed = all(((o.p_flip or 0) <= alpha) == ((o.found.p or 0) <= alpha) for o in flips)
+        agreed = all(flips)
         text += f"; an exact sign-flip test {'agreed' if agreed else 'did not always agree'}"
     return f"{text}."
 
@@ -121,9 +120,8 @@ def _meters(comparisons: Sequence[Comparison], rows: Sequence[Row]) -> str:
     ]
     if shares:
         text += f"; the meters' uncertainty was at most {number(100 * max(shares), 2)} % of a run"
-    measured = all(row.get("energy_measured") is not False for row in rows)
     alike = all(one.meter is not None and one.meter.method == "one machine" for one in comparisons)
-    if not measured:
+    if estimates(rows):
         text += "; a part of them is estimated"
     elif alike:
         text += "; calibration common to all runs of a machine cancels in ratios"
@@ -131,20 +129,11 @@ def _meters(comparisons: Sequence[Comparison], rows: Sequence[Row]) -> str:
 
 
 def _runs(comparisons: Sequence[Comparison], rows: Sequence[Row]) -> str:
-    failed = {
-        row["experiment_id"]
-        for one in comparisons
-        for side in (one.sample.a, one.sample.b)
-        for row in side.failed
-    }
-    done = {
-        row["experiment_id"]
-        for one in comparisons
-        for side in (one.sample.a, one.sample.b)
-        for row in (*side.rows, *side.unused, *side.failed)
-    }
+    sides = [side for one in comparisons for side in (one.sample.a, one.sample.b)]
+    failed = {row["experiment_id"] for side in sides for row in side.failed}
+    others = {row["experiment_id"] for side in sides for row in (*side.rows, *side.unused)}
     confounded = any(one.time_order is not None for one in comparisons)
     order = " Groups were not measured in turns, so that a drift may look like a difference."
     versions = sorted({str(row["energyctl"]) for row in rows if row.get("energyctl")})
     by = f" energyctl {', '.join(versions)}." if versions else ""
-    return f"{len(failed)} of {len(done)} runs failed.{order if confounded else ''}{by}"
+    return f"{len(failed)} of {len(failed | others)} runs failed.{order if confounded else ''}{by}"

@@ -8,13 +8,13 @@ so that each repetition gives one value; where only one is complete, each cell o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal, NamedTuple
 
 from energyctl.analysis.compare.grouping import Side
-from energyctl.analysis.compare.measures import text_of, value_of
+from energyctl.analysis.compare.measures import repetition_of, starts, text_of, value_of
 from energyctl.results.tables import Row
 
 Design = Literal["blocks", "pairs of equal values", "independent runs"]
@@ -147,15 +147,9 @@ def _units(a: Side, b: Side) -> dict[Unit, Pair]:
     found: dict[Unit, Pair] = {}
     for side, rows in enumerate((a.rows, b.rows)):
         for row in rows:
-            if row.get("block") is not None:
-                repetition = row.get("repetition")
-                unit = Unit(
-                    row.get("journal") or row.get("campaign"),
-                    row.get("experiment"),
-                    repetition,
-                    row["block"] if repetition is None else None,
-                )
-                found.setdefault(unit, ([], []))[side].append(row)
+            key = repetition_of(row)
+            if key is not None:
+                found.setdefault(Unit(*key), ([], []))[side].append(row)
     return found
 
 
@@ -234,9 +228,9 @@ def _block(name: str, runs: Cells, measure: str) -> Block:
     """Several runs of a group in one cell, as of pooled backgrounds, are one mean."""
     cells = {cell: (_mean(a, measure), _mean(b, measure)) for cell, (a, b) in sorted(runs.items())}
     every = [row for pair in runs.values() for side in pair for row in side]
-    seconds = tuple(_second(_starts(a), _starts(b)) for a, b in runs.values())
+    seconds = tuple(_second(starts(a), starts(b)) for a, b in runs.values())
     ids = [row["experiment_id"] for row in every]
-    return Block(name, ids, cells, min(_starts(every), default=None), seconds)
+    return Block(name, ids, cells, min(starts(every), default=None), seconds)
 
 
 def _second(a: Sequence[float], b: Sequence[float]) -> int:
@@ -251,10 +245,6 @@ def _mean(rows: Sequence[Row], measure: str) -> float:
     if min(values) > 0:
         return values[0] if len(values) == 1 else math.exp(fmean(map(math.log, values)))
     return fmean(values)
-
-
-def _starts(rows: Iterable[Row]) -> list[float]:
-    return [row["started"] for row in rows if row.get("started") is not None]
 
 
 # -- pairs of equal values -----------------------------------------------------------------------

@@ -65,15 +65,13 @@ def below(found: Comparison) -> list[str]:
 
 
 def _checks(found: Comparison) -> list[str]:
-    lines, alpha, p = [], found.options.alpha, found.found.p
-    if found.p_flip is not None and p is not None and (found.p_flip <= alpha) != (p <= alpha):
-        lines.append(
-            f"the exact sign-flip test says otherwise: {p_text(found.p_flip)}, Student's t "
-            f"{p_text(p)}"
-        )
-    if found.turned_by is not None:
-        would = "no longer differ" if (found.p_adjusted or 1.0) <= alpha else "differ"
-        lines.append(f"without {found.turned_by} it would {would}")
+    lines, turned_by = list[str](), found.turned_by
+    if found.flip_agrees is False:
+        flip, t = p_text(found.p_flip or 0.0), p_text(found.found.p or 0.0)
+        lines.append(f"the exact sign-flip test says otherwise: {flip}, Student's t {t}")
+    if turned_by is not None:
+        differs = (found.p_adjusted or 0.0) <= found.options.alpha
+        lines.append(f"without {turned_by} it would {'no longer differ' if differs else 'differ'}")
     if found.position is not None and found.ratio is not None:
         lines.append(
             f"order: the run that came second in its block took {_with_interval(found.position)}"

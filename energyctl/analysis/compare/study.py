@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -36,7 +36,7 @@ METER_NOTES = {
 }
 PAIRED = "no blocks, but runs of equal values and seed in both groups: they are compared in pairs"
 
-_Figure = TypeVar("_Figure", Comparison, FactorEffect, Overall, Correlation)
+_Figure = TypeVar("_Figure", FactorEffect, Overall, Correlation)
 
 
 @dataclass
@@ -83,91 +83,75 @@ def compare_groups(
     base, *others = found.rows
     for measure in measures:
         logs = in_logs(measure, (row for rows in found.rows.values() for row in rows))
+        compared, lines = list[Comparison](), list[Overall]()
         for other in others:
             sides, notes = grouping.sides(found, base, other, measure, by)
             study.notes += notes
-            compared = [
+            own = [
                 compare(sample_of(a, b, measure, by), measure, logs, options, by, of)
                 for of, a, b in sides
             ]
-            study.comparisons += compared
-            study.factors += [effect for one in compared for effect in factors.interactions(one)]
-            together = overall(compared, options)
-            study.overalls += [] if together is None else [together]
-        study.factors += _trends(study, measure, by)
+            compared += own
+            together = overall(own, options)
+            lines += [] if together is None else [together]
+        interacting = [effect for one in compared for effect in factors.interactions(one)]
+        family: list[Comparison | FactorEffect] = [*compared, *interacting]
+        adjusted, size = _holm([one.p_adjusted for one in family])
+        margins = _margins([one.ratio for one in compared], options)
+        study.comparisons += [
+            replace(one, p_adjusted=p, family_size=size, margins=limits)
+            for one, p, limits in zip(compared, adjusted, margins, strict=False)
+        ]
+        study.factors += [
+            replace(one, p_adjusted=p, family_size=size)
+            for one, p in zip(interacting, adjusted[len(compared) :], strict=True)
+        ]
+        study.factors += _corrected(_trends(compared, by))
+        margins = _margins([one.like for one in lines], options)
+        study.overalls += [
+            replace(one, margins=limits)
+            for one, limits in zip(_corrected(lines), margins, strict=True)
+        ]
     if not study.comparisons:
         lacking = [note for note in study.notes if isinstance(note, grouping.LeftOut)]
         why = "; ".join(dict.fromkeys(lacking or study.notes)) or "no run has these figures"
         raise SettingsError(f"nothing can be compared: {why}")
-    _correct(study)
     study.notes += _notes(study)
     study.notes = list(dict.fromkeys(study.notes))
     return study
 
 
-def _trends(study: Study, measure: str, by: str | None) -> list[FactorEffect]:
+def _trends(compared: Sequence[Comparison], by: str | None) -> list[FactorEffect]:
     """Over the levels of a factor that the groups are."""
     if by is None:
         return []
-    own = [one for one in study.comparisons if one.measure == measure]
-    trainings = dict.fromkeys(one.training for one in own)
-    trends = [factors.trend(by, [o for o in own if o.training == name]) for name in trainings]
+    trainings = dict.fromkeys(one.training for one in compared)
+    trends = [factors.trend(by, [o for o in compared if o.training == name]) for name in trainings]
     return [one for one in trends if one is not None]
 
 
-def _correct(study: Study) -> None:
-    """Holm's correction, over the families of each measure: comparisons with interactions, trends,
-    and lines on all trainings."""
-    for measure in study.measures:
-        contrasts = [one for one in study.comparisons if one.measure == measure]
-        factorial = [one for one in study.factors if one.measure == measure]
-        interactions = [one for one in factorial if one.groups is not None]
-        family: list[Comparison | FactorEffect] = [*contrasts, *interactions]
-        size = max(1, sum(one.p_adjusted is not None for one in family))
-        of = dict(
-            zip(map(id, family), verdicts.holm([one.p_adjusted for one in family]), strict=True)
-        )
-        of_trends = _holm([one for one in factorial if one.groups is None])
-        study.factors = [
-            replace(one, p_adjusted=of[id(one)], family_size=size)
-            if id(one) in of
-            else of_trends.get(id(one), one)
-            for one in study.factors
-        ]
-        margins = _margins({id(one): one.ratio for one in contrasts}, study.options)
-        study.comparisons = [
-            replace(one, p_adjusted=of[id(one)], family_size=size, margins=margins.get(id(one)))
-            if id(one) in of
-            else one
-            for one in study.comparisons
-        ]
-        together = [one for one in study.overalls if one.measure == measure]
-        of_lines = _margins({id(one): one.like for one in together}, study.options)
-        lines = {
-            key: replace(one, margins=of_lines.get(key)) for key, one in _holm(together).items()
-        }
-        study.overalls = [lines.get(id(one), one) for one in study.overalls]
+def _holm(ps: Sequence[float | None]) -> tuple[list[float | None], int]:
+    """Corrected over those that are known, and how many these are."""
+    return verdicts.holm(ps), max(1, sum(p is not None for p in ps))
+
+
+def _corrected(family: Sequence[_Figure]) -> list[_Figure]:
+    adjusted, size = _holm([one.p_adjusted for one in family])
+    return [
+        replace(one, p_adjusted=p, family_size=size)
+        for one, p in zip(family, adjusted, strict=True)
+    ]
 
 
 def _margins(
-    effects: Mapping[int, Effect | None], options: CompareOptions
-) -> dict[int, verdicts.MarginPs]:
-    """Of a family; only of those that have a ratio."""
+    effects: Sequence[Effect | None], options: CompareOptions
+) -> list[verdicts.MarginPs | None]:
+    """Of a family; None of what has no ratio."""
     if options.margin is None:
-        return {}
-    of = {key: one for key, one in effects.items() if one is not None}
-    found = verdicts.holm_margins(list(of.values()), math.log1p(options.margin))
-    return dict(zip(of, found, strict=True))
-
-
-def _holm(family: Sequence[_Figure]) -> dict[int, _Figure]:
-    """Each with its corrected p, by what it was."""
-    adjusted = verdicts.holm([one.p_adjusted for one in family])
-    size = max(1, sum(one.p_adjusted is not None for one in family))
-    return {
-        id(one): replace(one, p_adjusted=p, family_size=size)
-        for one, p in zip(family, adjusted, strict=True)
-    }
+        return [None] * len(effects)
+    ratios = [one for one in effects if one is not None]
+    found = iter(verdicts.holm_margins(ratios, math.log1p(options.margin)))
+    return [None if one is None else next(found) for one in effects]
 
 
 def _notes(study: Study) -> list[str]:
@@ -202,7 +186,7 @@ def correlate_rows(
             xs = [float(value_of(row, name)) for row in inside]
             ys = [float(row[measure]) for row in inside]
             found.append(correlate(xs, ys, name, measure, options, training))
-        study.correlations += _holm(found).values()
+        study.correlations += _corrected(found)
     if not study.correlations:
         raise SettingsError(f"nothing can be compared: no run has {name} and these figures")
     many = {value_of(row, name) for row in rows} - {None}

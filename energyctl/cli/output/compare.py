@@ -10,6 +10,7 @@ from rich.text import Text
 
 from energyctl.analysis import compare
 from energyctl.analysis.compare import cells
+from energyctl.analysis.compare.comparison import WHAT
 from energyctl.cli.output.console import LineConsole, make_table
 from energyctl.text import count
 
@@ -42,9 +43,9 @@ def _comparison_table(rows: list[compare.Comparison], width: int) -> Table:
     first = rows[0]
     limit, more = first.options.margin is not None, bool(first.sample.blocks) and width >= ROOMY
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", title_style="bold")
-    counted = f"{cells.size_text(first)} {cells.COUNTED[first.sample.design]}"
-    if first.sample.blocks:
-        counted = count(first.found.n, cells.COUNTED[first.sample.design][:-1])
+    what = WHAT[first.sample.design]
+    blocks = bool(first.sample.blocks)
+    counted = count(first.found.n, what) if blocks else f"{cells.size_text(first)} {what}s"
     table.title = f"{first.training or 'all'}: {first.b.name} against {first.a.name}, {counted}"
     table.add_column("", overflow="fold")
     for side in (first.a, first.b):
