@@ -18,11 +18,9 @@ from energyctl import cli
 from energyctl.analysis.charts import block_charts
 from energyctl.analysis.report.compared import compared_section
 from energyctl.analysis.report.page import page
+from golden_blocks import ALONE, ALONE_FIRST, BESIDE
 from written_results import pair_result, write_runs
 
-ALONE = (812.4, 1203.9, 655.0, 1490.2, 934.7, 1101.3, 720.8, 1388.6)
-BESIDE = (840.1, 1239.4, 684.2, 1541.0, 958.3, 1149.9, 744.0, 1441.7)
-ALONE_FIRST = (1, 4, 6, 7)
 SVG = "{http://www.w3.org/2000/svg}"
 LONG = "beside energyctl_examples/resnet152_pretrained_on_images + 2 × energyctl_examples/mlp"
 

@@ -18,22 +18,13 @@ from energyctl.analysis.compare.contrasts import (
     simultaneous,
     trend_weights,
 )
+from golden_blocks import ALONE, BESIDE, CELLS
 
-ALONE = (812.4, 1203.9, 655.0, 1490.2, 934.7, 1101.3, 720.8, 1388.6)
-BESIDE = (840.1, 1239.4, 684.2, 1541.0, 958.3, 1149.9, 744.0, 1441.7)
 BESIDE_SECOND = (1, -1, -1, 1, -1, 1, 1, -1)
 LOGS = [math.log(b / a) for a, b in zip(ALONE, BESIDE, strict=True)]
 DARWIN = (49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48)
 """Cross- less self-fertilised maize, in eighths of an inch [Fisher 1935, The Design of
 Experiments]."""
-CELLS = (
-    (1000, 1310, 820, 1105),
-    (1062, 1398, 866, 1181),
-    (905, 1192, 741, 1004),
-    (978, 1290, 803, 1079),
-    (890, 1171, 729, 985),
-)
-"""Five blocks of a 2 x 2 factorial: neither, A, B, both."""
 
 
 def ratio(found: Effect) -> tuple[float, float, float]:

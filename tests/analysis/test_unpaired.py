@@ -15,9 +15,7 @@ from energyctl.analysis.compare.unpaired import (
     mann_whitney,
     welch,
 )
-
-ALONE = (812.4, 1203.9, 655.0, 1490.2, 934.7, 1101.3, 720.8, 1388.6)
-BESIDE = (840.1, 1239.4, 684.2, 1541.0, 958.3, 1149.9, 744.0, 1441.7)
+from golden_blocks import ALONE, BESIDE
 
 
 @pytest.mark.parametrize("sizes", [(8, 8), (3, 8), (8, 2)])
