@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from energyctl.results.pairs.facts import Likeness, RunFacts, facts_of, likeness
 from energyctl.results.pairs.figure import Figure
 from energyctl.results.pairs.figures import Interference, interference
-from energyctl.results.pairs.matching import matches
+from energyctl.results.pairs.matching import Match, matches
 from energyctl.results.pairs.rows import FIGURES, Pair
+from energyctl.results.pairs.shares import Division, DomainShares, shares
 
 __all__ = [
-    "FIGURES", "Figure", "Interference", "Likeness", "Pair", "Pairs", "RunFacts", "facts_of",
-    "find_pairs", "likeness",
+    "FIGURES", "Division", "DomainShares", "Figure", "Interference", "Likeness", "Pair", "Pairs",
+    "RunFacts", "facts_of", "find_pairs", "likeness",
 ]  # fmt: skip
 
 
@@ -31,8 +32,14 @@ class Pairs:
 def find_pairs(runs: Iterable[RunFacts]) -> Pairs:
     """The pairs among these runs, each with its figures."""
     found, notes = matches(list(runs))
-    pairs = tuple(Pair(one, interference(one.beside, one.alone)) for one in found)
+    pairs = tuple(map(_pair, found))
     estimates = sum(not pair.measured for pair in pairs)
     if estimates:
         notes.append(f"the energy of {estimates} of {len(pairs)} pairs is an estimate, in part")
     return Pairs(pairs, tuple(notes))
+
+
+def _pair(match: Match) -> Pair:
+    beside, alone = match.beside, match.alone
+    figures = interference(beside, alone)
+    return Pair(match, figures, shares(beside, alone, figures.background_alone_seconds))

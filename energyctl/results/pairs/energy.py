@@ -94,20 +94,29 @@ def background_alone(beside: RunFacts, seconds: Figure) -> LoadEnergy:
     """
     if seconds.value is None:
         return LoadEnergy(Figure(missing=seconds.missing), {})
-    length, parts = beside.energy_seconds, dict[str, _Part]()
+    parts = dict[str, _Part]()
     for one in beside.domains:
-        marginal, band = one.marginal
-        if one.joules is None or marginal is None or not length:
-            return LoadEnergy(Figure(missing=_no_load(beside)), {})
-        watts = (one.joules - marginal) / length
-        stated = one.stated / one.joules * watts if one.joules > 0 else 0.0
-        wide, own = _of_baseline(one, marginal, band), None
+        load = load_watts(beside, one)
+        if load.value is None:
+            return LoadEnergy(Figure(missing=load.missing), {})
+        watts, wide, own = load.value, load.uncertainty, None
+        stated = one.stated / one.joules * watts if one.joules else 0.0
         if wide is not None and seconds.uncertainty is not None:
-            own = wide / length * seconds.value + abs(watts) * seconds.uncertainty
+            own = wide * seconds.value + abs(watts) * seconds.uncertainty
         parts[one.name] = _Part(watts * seconds.value, own, stated * seconds.value)
     whole = [None if one.own is None else one.own + one.common for one in parts.values()]
     joules = added_up(one.joules for one in parts.values())
     return LoadEnergy(Figure(joules, scaled(whole)), parts)
+
+
+def load_watts(beside: RunFacts, domain: DomainFacts) -> Figure:
+    """Power of the load alone, with the part of its band that is no stated share."""
+    (marginal, band), length = domain.marginal, beside.energy_seconds
+    if domain.joules is None or marginal is None or not length:
+        return Figure(missing=_no_load(beside))
+    wide = _of_baseline(domain, marginal, band)
+    watts = (domain.joules - marginal) / length
+    return Figure(watts, None if wide is None else wide / length)
 
 
 def _no_load(beside: RunFacts) -> str:

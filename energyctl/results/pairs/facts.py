@@ -9,6 +9,7 @@ from typing import NamedTuple
 from energyctl.energy.domain import proportional_joules
 from energyctl.results.conditions import condition_of, is_warm_up
 from energyctl.results.pairs.job_facts import JobFacts, jobs_of
+from energyctl.results.pairs.references import References, references_of
 from energyctl.results.tables import accessors
 from energyctl.results.tables.part import Part
 
@@ -50,6 +51,8 @@ class DomainFacts:
     marginal: tuple[float | None, float | None]
     above_idle: tuple[float | None, float | None]
     missing: str | None = None
+    kind: str | None = None
+    measured: bool = True
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class RunFacts:
     missing: dict[str, str] = field(default_factory=dict)
     """Why figures of its energy are null, by key."""
     alone_of: str | None = None
+    references: References = field(default_factory=References)
 
     @property
     def like(self) -> Likeness:
@@ -114,6 +118,7 @@ def facts_of(result: Part) -> RunFacts:
         jobs=jobs_of(result),
         missing=missing,
         alone_of=result.part("alone_of").text("experiment_id"),
+        references=references_of(result),
     )
 
 
@@ -175,4 +180,6 @@ def _domain(part: Part, total: str | None = None) -> DomainFacts:
         marginal=added[0],
         above_idle=added[1],
         missing=None if total else part.text("missing"),
+        kind=None if total else part.text("kind"),
+        measured=measured,
     )

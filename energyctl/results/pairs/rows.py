@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from energyctl.results.pairs.energy import domain_idle
@@ -10,6 +11,7 @@ from energyctl.results.pairs.facts import RunFacts
 from energyctl.results.pairs.figure import Figure, sound
 from energyctl.results.pairs.figures import Interference
 from energyctl.results.pairs.matching import Match
+from energyctl.results.pairs.shares import DomainShares
 from energyctl.results.pairs.work import JobInterference
 from energyctl.results.tables import Row
 from energyctl.results.tables.pair_layout import band_of
@@ -27,6 +29,7 @@ class Pair:
 
     match: Match
     interference: Interference
+    domains: Mapping[str, DomainShares] = field(default_factory=dict)
 
     @property
     def beside(self) -> str:

@@ -1,0 +1,124 @@
+"""Two ways to divide the dynamic joules of a domain between foreground and background. Pure.
+
+`activity` goes by how busy each kept it, `work` by what each got done (docs/attribution.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from math import inf
+
+from energyctl.energy.shares.model import Doubts, Estimate, Facts, half_width, sound
+
+DIFFERENTIAL = 0.15
+"""By so much the one's specific power may change more than the other's beside it, where no test on
+the GPU says less."""
+
+EXPONENT, EXPONENTS = 1.0, (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+"""Specific power goes by the clock to this power; it may be any of these."""
+
+WORK_EXPONENT, WORK_EXPONENTS = 0.5, (0.0, 0.5, 1.0, 1.5, 2.0)
+"""The same of the energy of a unit of work, which takes longer at a lower clock."""
+
+LARGEST_CLOSURE = 0.15
+
+LEAKAGE = 0.01
+"""Share of the dynamic joules that comes with heat and is of neither more than of the other."""
+
+CERTAIN = 3.0
+"""Dynamic joules of fewer times what they may be off by say nothing of what they consist of."""
+
+Parts = Callable[[Facts], tuple[float, float]]
+
+
+def by_activity(facts: Facts, exponent: float = EXPONENT) -> tuple[float, float]:
+    """Joules of foreground and background, each by its specific power alone x how busy it was."""
+    alone = facts.alone_dynamic_joules / facts.alone_busy if facts.alone_busy > 0 else 0.0
+    load = facts.load_dynamic_watts / facts.load_busy if facts.load_busy > 0 else 0.0
+    return (
+        alone * facts.foreground_busy * facts.foreground_clock**exponent,
+        load * facts.background_busy * facts.background_clock**exponent,
+    )
+
+
+def by_work(facts: Facts, exponent: float = WORK_EXPONENT) -> tuple[float, float]:
+    """Joules that the work of each takes alone."""
+    return (
+        facts.alone_dynamic_joules * facts.foreground_clock**exponent,
+        facts.load_dynamic_watts * facts.load_seconds * facts.background_clock**exponent,
+    )
+
+
+def closure(facts: Facts, parts: Parts = by_activity) -> float:
+    """Share of the dynamic joules that the references do not explain."""
+    dynamic = facts.dynamic_joules
+    return (dynamic - sum(parts(facts))) / dynamic if dynamic else 0.0
+
+
+def least_closure(facts: Facts, *, clocks_differ: bool) -> float:
+    """The smallest, of those that the clocks leave open."""
+    exponents = EXPONENTS if clocks_differ else (EXPONENT,)
+    return min((closure(facts, partial(by_activity, exponent=k)) for k in exponents), key=abs)
+
+
+def activity(facts: Facts, doubts: Doubts, differential: float, clocks_differ: bool) -> Estimate:
+    """The parts by activity, scaled to the measured dynamic joules."""
+    return _estimate(
+        _scaled,
+        by_activity,
+        facts,
+        doubts,
+        differential,
+        EXPONENTS if clocks_differ else (EXPONENT,),
+    )
+
+
+def work(facts: Facts, doubts: Doubts, differential: float, clocks_differ: bool) -> Estimate:
+    """Shapley's division: what both together take more or less than alone, each has half of."""
+    exponents = WORK_EXPONENTS if clocks_differ else (WORK_EXPONENT,)
+    return _estimate(_shapley, by_work, facts, doubts, differential, exponents)
+
+
+def _scaled(dynamic: float, foreground: float, background: float) -> float:
+    both = foreground + background
+    return dynamic * foreground / both if both else 0.0
+
+
+def _shapley(dynamic: float, foreground: float, background: float) -> float:
+    return (foreground + dynamic - background) / 2
+
+
+def nothing_dynamic(facts: Facts, doubts: Doubts) -> Estimate | None:
+    """Where the total hardly differs from idle and context: it may be of either. None elsewhere."""
+    dynamic = facts.dynamic_joules
+    wide = half_width(lambda of: of.dynamic_joules, facts, doubts)
+    if abs(dynamic) > CERTAIN * wide:
+        return None
+    low, high = min(0.0, dynamic) - wide, max(0.0, dynamic) + wide
+    return sound(Estimate(dynamic / 2, low, high, (high - low) / 2))
+
+
+def _estimate(
+    divide: Callable[[float, float, float], float],
+    parts: Callable[..., tuple[float, float]],
+    facts: Facts,
+    doubts: Doubts,
+    differential: float,
+    exponents: tuple[float, ...],
+) -> Estimate:
+    if (nothing := nothing_dynamic(facts, doubts)) is not None:
+        return nothing
+
+    def foreground(of: Facts, **exponent: float) -> float:
+        return divide(of.dynamic_joules, *parts(of, **exponent))
+
+    dynamic, (x, y) = facts.dynamic_joules, parts(facts)
+    middle, both = foreground(facts), x + y
+    hull = [x, dynamic - y, middle, *(foreground(facts, exponent=k) for k in exponents)]
+    apart = differential * abs(x * y / both * (dynamic / both)) if both else inf
+    apart += LEAKAGE * abs(dynamic) / 2
+    low, high = (edge(hull) for edge in (min, max))
+    wide = half_width(foreground, facts, doubts) + apart
+    rest = half_width(lambda of: of.dynamic_joules - foreground(of), facts, doubts) + apart
+    return sound(Estimate(middle, low - wide, high + wide, max(high - middle, middle - low) + rest))
