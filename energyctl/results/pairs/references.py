@@ -156,14 +156,23 @@ def _limited(result: Part) -> dict[tuple[str, str, str], float]:
         if began is None or ended is None or start is None or end is None:
             continue
         span = _span_of(phase, (began + ended) / 2, start, end)
-        gpus = phase.part("state").part("gpus")
-        for name in gpus.names() if span is not None else ():
-            told = gpus.part(name).numbers("limited_seconds")
-            for cause in CAUSES if told else ():
-                active, seconds = acted.get((span or "", name, cause), (0.0, 0.0))
-                much = told.get(cause) or 0.0
-                acted[span or "", name, cause] = active + much, seconds + ended - began
+        for (name, cause), much in _held_down(phase).items() if span is not None else ():
+            active, seconds = acted.get((span or "", name, cause), (0.0, 0.0))
+            acted[span or "", name, cause] = active + much, seconds + ended - began
     return {key: active / seconds for key, (active, seconds) in acted.items() if seconds}
+
+
+def _held_down(phase: Part) -> dict[tuple[str, str], float]:
+    """Seconds for which a cause held a GPU or a package down, of those that tell."""
+    gpus, cpus = (phase.part("state").part(kind) for kind in ("gpus", "cpus"))
+    found = dict[tuple[str, str], float]()
+    for name in gpus.names():
+        told = gpus.part(name).numbers("limited_seconds")
+        found |= {(name, cause): told.get(cause) or 0.0 for cause in CAUSES if told}
+    for name in cpus.names():
+        seconds = cpus.part(name).number("throttle_seconds")
+        found |= {} if seconds is None else {(name, "heat"): seconds}
+    return found
 
 
 def _span_of(phase: Part, middle: float, start: float, end: float) -> str | None:

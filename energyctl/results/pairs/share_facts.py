@@ -40,6 +40,7 @@ CPU_TICK_SECONDS = 0.01
 LEAST_CORES = 0.02
 """CPU time that is less than this, on average, says little of what a training has computed."""
 
+MISSING = "a reference is missing: "
 MEMORY = "no source tells the memory traffic of each process"
 
 
@@ -98,7 +99,7 @@ def known(
     spans = _spans(beside, alone, domain.name)
     load = load_watts(beside, domain)
     if load.value is None:
-        raise NotKnown(load.missing or "")
+        raise NotKnown(f"{MISSING}{load.missing}")
     no_activity = _no_activity(spans, domain.kind)
     sides = _sides(spans, beside.energy_seconds, alone.energy_seconds)
     clocks = _clocks(spans)
@@ -168,7 +169,7 @@ def _context(beside: RunFacts, alone: RunFacts, domain: DomainFacts) -> Figure:
     told = [run.references.context_watts.get(domain.name) for run in (beside, alone)]
     found = [one for one in told if one is not None and one.value is not None]
     if not found:
-        raise NotKnown('a reference is missing: no phase "context held" ("references": true)')
+        raise NotKnown(f'{MISSING}there is no phase "context held" ("references": true)')
     values = [one.value or 0.0 for one in found]
     off = max(one.uncertainty or 0.0 for one in found) + (max(values) - min(values)) / 2
     return Figure(sum(values) / len(values), off)
@@ -177,7 +178,8 @@ def _context(beside: RunFacts, alone: RunFacts, domain: DomainFacts) -> Figure:
 def _idle_watts(domain: DomainFacts, run: RunFacts) -> Figure:
     idle = domain_idle(domain)
     if idle.value is None or not run.energy_seconds:
-        raise NotKnown(f"the idle machine: {run.missing.get('above_idle_joules', idle.missing)}")
+        why = run.missing.get("above_idle_joules", idle.missing)
+        raise NotKnown(f"{MISSING}the idle machine: {why}")
     off = None if idle.uncertainty is None else idle.uncertainty / run.energy_seconds
     return Figure(idle.value / run.energy_seconds, off)
 
