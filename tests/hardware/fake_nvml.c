@@ -342,7 +342,8 @@ int nvmlDeviceGetAccountingStats_v2(int *gpu, accounting_stats *out) {
     if (start > now) return NOT_FOUND;
     *out = (accounting_stats){.pid = out->pid, .running = end == now, .start = start * 1e6};
     out->samples = floor(end / SAMPLE_SECONDS) - floor(start / SAMPLE_SECONDS);
-    out->percents = sum;
+    out->percents = 100 * sum; /* "in unit of pct * 100", nvml.h */
+    out->percent = out->samples ? sum / out->samples : 0;
     out->milliseconds = out->running ? 0 : 1000 * (end - start);
     return OK;
 }

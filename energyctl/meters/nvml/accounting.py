@@ -3,6 +3,7 @@
 nvmlDeviceGetAccountingStats_v2 gives, since the process began, how many samples there were and the
 sum of their percents. It needs accounting mode (`nvidia-smi -am 1`), and a driver and a module
 that know it. startTime is in microseconds of Unix time, `time` in milliseconds, 0 while it runs.
+sumGpuUtil is "in unit of pct * 100" (nvml.h of CUDA 13).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Account(NamedTuple):
 
     began: int
     samples: int
-    percents: int
+    percents: float
 
 
 def utilization(
@@ -40,35 +41,44 @@ def utilization(
     seconds = now - gpu.accounts_asked
     if seconds < LEAST_SECONDS:
         return [], gpu.accounts
-    accounts = {pid: stats for pid in {*pids, *gpu.accounts} if (stats := _stats(gpu, pid))}
+    accounts = {pid: told for pid in {*pids, *gpu.accounts} if (told := stats(gpu, pid))}
     busy = []
-    for pid, stats in accounts.items() if seconds <= LONGEST_SECONDS else ():
-        percent = _percent(stats, gpu.accounts.get(pid), unix, seconds)
+    for pid, told in accounts.items() if seconds <= LONGEST_SECONDS else ():
+        percent = _percent(told, gpu.accounts.get(pid), unix, seconds)
         if percent > 0:
             busy.append(ProcessUtilization(gpu.index, pid, now, percent, seconds))
     gpu.accounts_asked = now
     gpu.accounts = {
-        pid: Account(stats.startTime, stats.sampleCount, stats.sumGpuUtil)
-        for pid, stats in accounts.items()
-        if stats.isRunning
+        pid: Account(told.startTime, told.sampleCount, percents(told))
+        for pid, told in accounts.items()
+        if told.isRunning
     }
     return busy, accounts
 
 
-def _percent(stats: Any, before: Account | None, unix: float, seconds: float) -> float:
+def _percent(told: Any, before: Account | None, unix: float, seconds: float) -> float:
     """Mean over the last *seconds*, in some of which the process may not have been there."""
-    began = stats.startTime / 1e6
-    if before is None or before.began != stats.startTime:
+    began = told.startTime / 1e6
+    if before is None or before.began != told.startTime:
         if began < unix - seconds:
             return 0.0  # it was there before, and is asked for only now
-        before = Account(stats.startTime, 0, 0)
-    samples, percents = stats.sampleCount - before.samples, stats.sumGpuUtil - before.percents
-    ended = unix if stats.isRunning else min(unix, began + stats.time / 1e3)
+        before = Account(told.startTime, 0, 0.0)
+    samples, grown = told.sampleCount - before.samples, percents(told) - before.percents
+    ended = unix if told.isRunning else min(unix, began + told.time / 1e3)
     there = (ended - max(began, unix - seconds)) / seconds
-    return min(100.0, percents / samples) * max(0.0, there) if samples > 0 else 0.0
+    return min(100.0, grown / samples) * max(0.0, there) if samples > 0 else 0.0
 
 
-def _stats(gpu: Gpu, pid: int) -> Any:
+def percents(told: Any) -> float:
+    """The sum of its samples in percents, whichever unit agrees with the driver's own mean of the
+    process: a sum of plain percents would be taken for a hundredth of it."""
+    total, own = float(told.sumGpuUtil), told.gpuUtilization
+    mean = total / max(1, told.sampleCount)
+    hundredths = mean > 100 or (own <= 100 and abs(mean / 100 - own) < abs(mean - own))
+    return total / 100 if hundredths else total
+
+
+def stats(gpu: Gpu, pid: int) -> Any:
     """None where the process, or all of it, is not told."""
     ask = getattr(pynvml, "nvmlDeviceGetAccountingStats_v2", None)
     return None if ask is None else gpu.ask("accounting", lambda handle: ask(handle, pid))

@@ -18,10 +18,11 @@ EPOCH, PERIOD = 1_800_000_000.0, 0.2
 
 
 class Accounts:
-    """What a driver tells at `now`: pid → (from, to, percent while it runs), sampled each 0.2 s."""
+    """What a driver tells at `now`: pid → (from, to, percent while it runs), sampled each 0.2 s.
+    unit: of the sums, per percent."""
 
-    def __init__(self, processes: dict[int, tuple[float, float, int]]) -> None:
-        self.processes, self.now = processes, 0.0
+    def __init__(self, processes: dict[int, tuple[float, float, int]], unit: int = 100) -> None:
+        self.processes, self.unit, self.now = processes, unit, 0.0
 
     def stats(self, gpu: Gpu, pid: int) -> Any:
         if pid not in self.processes or self.now < self.processes[pid][0]:
@@ -33,13 +34,14 @@ class Accounts:
             startTime=round((EPOCH + began) * 1e6),
             time=round((until - began) * 1e3) if until < self.now else 0,
             isRunning=int(until == self.now),
+            gpuUtilization=percent,
             sampleCount=samples,
-            sumGpuUtil=samples * percent,
+            sumGpuUtil=samples * percent * self.unit,
         )
 
     def told(self, looks: Iterable[float], monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
         """pid → percent times seconds, over all looks: each asks for all that were there."""
-        monkeypatch.setattr(accounting, "_stats", self.stats)
+        monkeypatch.setattr(accounting, "stats", self.stats)
         gpu = Gpu(0, "GPU", "", object(), Domain("gpu-0", "gpu", "test"), None)
         sums: dict[int, float] = {}
         for self.now in looks:
@@ -65,6 +67,15 @@ def test_what_each_process_did_is_told_in_full_over_ten_seconds(
     assert sums.pop(11) / span == pytest.approx(41, abs=0.1)
     truth = sum(60 * (ended - began) for began, ended, _ in iterations.values())
     assert sum(sums.values()) / span == pytest.approx(truth / span, abs=3)
+
+
+@pytest.mark.parametrize("unit", [1, 100])
+@pytest.mark.parametrize("percent", [1, 40, 100])
+def test_sums_of_percents_and_of_their_hundredths_are_told_apart(
+    unit: int, percent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sums = Accounts({11: (-9.0, 99.0, percent)}, unit).told([0.0, 2.0, 4.0], monkeypatch)
+    assert sums[11] / 4 == pytest.approx(percent)
 
 
 def test_a_full_gpu_is_no_more_than_full_at_looks_that_come_early_and_late(
@@ -94,7 +105,7 @@ def test_of_a_process_that_was_there_before_nothing_is_told_at_first(
 
 def test_a_pid_that_is_used_again_is_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
     accounts = Accounts({11: (0.0, 99.0, 100)})
-    monkeypatch.setattr(accounting, "_stats", accounts.stats)
+    monkeypatch.setattr(accounting, "stats", accounts.stats)
     gpu = Gpu(0, "GPU", "", object(), Domain("gpu-0", "gpu", "test"), None)
     rows = []
     for accounts.now in (8.0, 9.0):
