@@ -17,6 +17,7 @@ from energyctl.meters.base import (
     Source,
     Utilization,
 )
+from energyctl.meters.busy import Busy, BusyProcess, GpuBusy
 from energyctl.meters.capabilities import (
     Row,
     Together,
@@ -32,7 +33,10 @@ from energyctl.meters.discovery import open_meters
 Door, Wanted = Opener, OpenRequest
 
 __all__ = [
+    "Busy",
+    "BusyProcess",
     "Door",
+    "GpuBusy",
     "GpuProcess",
     "GpuState",
     "NotReported",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from energyctl.energy import Domain, Limit
+from energyctl.meters.busy import Busy
 
 CLOCKS_SECONDS = 3.0
 """How often clocks, and what holds them down, are asked for at most: questions cost CPU time."""
@@ -102,8 +103,8 @@ class NotReported(Exception):
 
 class Source(ABC):
     """A source of energy figures. One call of each method is made at a time, but `read`,
-    `environment`, `processes`, `unmetered_processes` and `utilization` may be called beside each
-    other from several threads.
+    `environment`, `processes`, `unmetered_processes`, `utilization`, `busy` and
+    `device_utilization` may be called beside each other from several threads.
 
     name: as in the entry point. unavailable: why it has no domains here, and what to do; None: it
     has some, or has nothing to do with this machine. warnings: what else a reader of its figures
@@ -154,6 +155,17 @@ class Source(ABC):
             raise NotReported(f"{self.name} does not report the utilisation of its GPUs by process")
         return Utilization()
 
+    def busy(self) -> Busy:
+        """How long kernels of each process ran on its GPUs so far; empty for other sources.
+        NotReported where no GPU tells."""
+        if any(domain.kind == "gpu" for domain in self.domains()):
+            raise NotReported(f"{self.name} does not report how long processes keep its GPUs busy")
+        return Busy()
+
+    def device_utilization(self) -> Mapping[int, float]:
+        """Percent of its last sample period in which any kernel ran, by GPU that tells."""
+        return {}
+
     def close(self) -> None:  # noqa: B027
         """Gives back what it holds; a source that holds nothing needs none."""
 
@@ -190,6 +202,12 @@ class SourceWrapper(Source):
 
     def utilization(self) -> Utilization:
         return self.source.utilization()
+
+    def busy(self) -> Busy:
+        return self.source.busy()
+
+    def device_utilization(self) -> Mapping[int, float]:
+        return self.source.device_utilization()
 
     def close(self) -> None:
         self.source.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import TypeVar
 
 from energyctl.energy import Domain
@@ -22,9 +22,15 @@ from energyctl.meters.base import (
     SourceWrapper,
     Utilization,
 )
+from energyctl.meters.busy import Busy
 from energyctl.system.timeouts import CallTimeout, TimeLimitedCaller
 
 LIMIT_SECONDS = 2.0
+
+METHODS = (
+    "read", "environment", "processes", "unmetered_processes", "utilization", "busy",
+    "device_utilization",
+)  # fmt: skip
 
 T = TypeVar("T")
 
@@ -37,8 +43,7 @@ class TimeLimitedSource(SourceWrapper):
         self._domains = tuple(source.domains())
         self._source_cpu_seconds = 0.0
         # A thread for each method: they may be called beside each other.
-        methods = "read", "environment", "processes", "unmetered_processes", "utilization"
-        self._callers = {method: TimeLimitedCaller(source.name) for method in methods}
+        self._callers = {method: TimeLimitedCaller(source.name) for method in METHODS}
 
     def domains(self) -> Sequence[Domain]:
         return self._domains
@@ -78,6 +83,15 @@ class TimeLimitedSource(SourceWrapper):
 
     def utilization(self) -> Utilization:
         return self._call("utilization", self.source.utilization)
+
+    def busy(self) -> Busy:
+        return self._call("busy", self.source.busy)
+
+    def device_utilization(self) -> Mapping[int, float]:
+        try:
+            return self._call("device_utilization", self.source.device_utilization)
+        except NotReported:
+            return {}
 
     def _call(self, name: str, method: Callable[[], T]) -> T:
         """NotReported where it does not return in time."""

@@ -18,7 +18,7 @@
  * lines "GPU PID MiB KIND", KIND c(ompute) or g(raphics); MiB -1: not told); FAKE_UTILIZATION (a file
  * with lines "GPU PID PERCENT FROM TO": busy from and to that Unix time, TO 0: for good).
  * FAKE_SAMPLES (1: each sample of the utilization is a row of its own); FAKE_LOSS (3: each third
- * sample is not told); FAKE_ACCOUNTING (1: sums of all samples are told); FAKE_MODULE ("1": the scope "module" of the instant power is told, twice the GPU's; "all": any
+ * sample is not told); FAKE_ACCOUNTING (1: accounting mode is on, and sums of all samples are told); FAKE_MODULE ("1": the scope "module" of the instant power is told, twice the GPU's; "all": any
  * scope is, as by a driver that does not look at it); FAKE_INIT (the code with which the library's start fails), FAKE_FIRST_FAIL (so many calls at first
  * say unknown error); FAKE_REASONS (bits of the clocks' event reasons: 0) and FAKE_CAP (watts from
  * which on the power limit is one of them: never), each also for one GPU: any slows its SM clock.
@@ -285,6 +285,18 @@ int nvmlDeviceGetProcessUtilization(
     return !found ? NOT_FOUND : found > room ? INSUFFICIENT_SIZE : OK;
 }
 
+/* Percents of all processes together at the last sample. */
+static double utilization_of(int gpu) {
+    const char *path = getenv("FAKE_UTILIZATION");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    unsigned on, pid, percent, sum = 0;
+    double from, to, last = floor(unix_now() / SAMPLE_SECONDS) * SAMPLE_SECONDS;
+    while (file && fscanf(file, "%u %u %u %lf %lf", &on, &pid, &percent, &from, &to) == 5)
+        if (on == (unsigned)gpu && last >= from && (!to || last < to)) sum += percent;
+    if (file) fclose(file);
+    return !path ? 70 : sum < 100 ? sum : 100;
+}
+
 /* From one Unix time to another. */
 static double drawn(int gpu, double from, double to) {
     struct gpu *f = facts_of(gpu);
@@ -323,6 +335,31 @@ typedef struct {
     unsigned samples;
     unsigned long long percents, memory_percents, milliseconds, start;
 } accounting_stats;
+
+int nvmlDeviceGetAccountingMode(int *gpu, unsigned *mode) {
+    CHECK(gpu);
+    *mode = getenv("FAKE_ACCOUNTING") != NULL;
+    return OK;
+}
+
+int nvmlDeviceGetAccountingBufferSize(int *gpu, unsigned *size) {
+    CHECK(gpu);
+    *size = 4000;
+    return OK;
+}
+
+int nvmlDeviceGetAccountingPids(int *gpu, unsigned *count, unsigned *pids) {
+    CHECK(gpu);
+    const char *path = getenv("FAKE_ACCOUNTING") ? getenv("FAKE_UTILIZATION") : NULL;
+    FILE *file = path ? fopen(path, "r") : NULL;
+    unsigned room = *count, on, pid, percent;
+    double from, to;
+    *count = 0;
+    while (file && fscanf(file, "%u %u %u %lf %lf", &on, &pid, &percent, &from, &to) == 5)
+        if (on == (unsigned)*gpu && from <= unix_now() && *count < room) pids[(*count)++] = pid;
+    if (file) fclose(file);
+    return OK;
+}
 
 int nvmlDeviceGetAccountingStats_v2(int *gpu, accounting_stats *out) {
     CHECK(gpu);
@@ -513,7 +550,7 @@ typedef struct { unsigned gpu, memory; } rates;
 int nvmlDeviceGetUtilizationRates(int *gpu, rates *out) {
     CHECK(gpu);
     if (split_into(*gpu)) return NOT_SUPPORTED;
-    out->gpu = 70;
+    out->gpu = utilization_of(*gpu);
     out->memory = 30;
     return OK;
 }

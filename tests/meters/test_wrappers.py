@@ -6,7 +6,7 @@ import importlib
 import inspect
 import os
 import pkgutil
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import get_type_hints
 
@@ -27,6 +27,7 @@ from energyctl.meters.base import (
     Utilization,
 )
 from energyctl.meters.bounded import TimeLimitedSource
+from energyctl.meters.busy import Busy, BusyProcess, GpuBusy
 from energyctl.meters.discovery import RelabelledSource
 from hardware.meter import ScriptedMeter
 
@@ -76,6 +77,13 @@ class Everything(Source):
 
     def utilization(self) -> Utilization:
         return Utilization([ProcessUtilization(0, self.pid, 5.0, 70.0)], [0])
+
+    def busy(self) -> Busy:
+        process = BusyProcess(self.pid, 7.0, 40, True, 1.0)
+        return Busy([GpuBusy(0, 5.0, "accounting", [process])])
+
+    def device_utilization(self) -> Mapping[int, float]:
+        return {0: 71.0}
 
     def close(self) -> None:
         self.closed = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -22,8 +22,10 @@ from energyctl.meters.base import (
     Source,
     Utilization,
 )
+from energyctl.meters.busy import Busy, GpuBusy
 from energyctl.meters.gpu_facts import gpu_fact
 from energyctl.meters.nvml import processes as nvml_processes
+from energyctl.meters.nvml.busy import BusySums
 from energyctl.meters.nvml.device import Gpu, mig_devices, open_gpu, text
 from energyctl.meters.nvml.presence import evidence
 from energyctl.meters.nvml.retries import Patience
@@ -65,6 +67,7 @@ class NvmlSource(Source):
         """select: from the GPUs there are to those that are wanted."""
         self.unavailable: str | None = None
         self._gpus: list[Gpu] = []
+        self._sums: list[BusySums] = []
         self._others: list[VisibleGpu] = []  # that are not metered
         self._unreadable: tuple[Domain, ...] = ()
         self._started = self._none_known = False
@@ -108,6 +111,7 @@ class NvmlSource(Source):
         for gpu, check in zip(counters, self_test(counters), strict=True):
             gpu.judge_counter(check, patience)
         self._gpus = [_as_accepted(gpu) for gpu in self._gpus]
+        self._sums = [BusySums(gpu) for gpu in self._gpus]
         self._none_known = not known
         if not known:
             self.unavailable = "the NVIDIA driver reports no GPU"
@@ -178,6 +182,22 @@ class NvmlSource(Source):
                 missing[gpu.index] = str(error)
         gpus = [gpu.index for gpu in self._gpus if gpu.index not in missing]
         return Utilization(processes, gpus, missing)
+
+    def busy(self) -> Busy:
+        if self._unreadable:
+            raise NotReported(self.unavailable or "one of the GPUs cannot be read")
+        told = list[GpuBusy]()
+        missing: dict[int, str] = {}
+        for gpu, sums in zip(self._gpus, self._sums, strict=True):
+            try:
+                told.append(sums.look())
+            except NotReported as error:
+                missing[gpu.index] = str(error)
+        return Busy(told, missing)
+
+    def device_utilization(self) -> Mapping[int, float]:
+        rates = {gpu.index: gpu.utilization_rates() for gpu in self._gpus}
+        return {index: float(rate.gpu) for index, rate in rates.items() if rate is not None}
 
     def close(self) -> None:
         if self._started:

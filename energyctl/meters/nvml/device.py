@@ -23,6 +23,7 @@ from energyctl.meters.base import CLOCKS_SECONDS, GpuState, Reading, timed_readi
 from energyctl.meters.nvml import clocks
 from energyctl.meters.nvml.module import MODULE_SCOPE, is_module
 from energyctl.meters.nvml.retries import NEVER, Patience
+from energyctl.meters.nvml.sample_cursor import SampleCursor
 from energyctl.meters.self_test import Look
 
 # Steps of 20 to 100 ms have been seen; the sampler measures the real ones.
@@ -65,11 +66,7 @@ class Gpu:
     figures: list[Figure] = field(default_factory=list)  # lesser ones of its energy
     absent: set[str] = field(default_factory=set)  # facts that it does not have
     clocks_asked: float = -inf  # time.monotonic()
-    # Of its processes' utilization: from when on to ask, and the latest sample that was told, in
-    # microseconds of Unix time; the shortest time between two samples of one process.
-    last_sample: int = 0
-    before_sample: int = 0
-    period_seconds: float = inf
+    samples: SampleCursor = field(default_factory=SampleCursor)
     accounts: Mapping[int, Any] = field(default_factory=dict)  # of accounting.py, by pid
     accounts_asked: float = -inf  # time.monotonic()
 
@@ -101,9 +98,13 @@ class Gpu:
                 self.absent.add(fact)
             return None
 
+    def utilization_rates(self) -> Any:
+        """Percents of its last sample period; None where they are not told."""
+        return self.ask("utilization", pynvml.nvmlDeviceGetUtilizationRates)
+
     def state(self) -> GpuState:
         before = time.monotonic()
-        utilization = self.ask("utilization", pynvml.nvmlDeviceGetUtilizationRates)
+        utilization = self.utilization_rates()
         return GpuState(
             gpu=self.index,
             name=self.name,

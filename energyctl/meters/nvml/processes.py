@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from itertools import pairwise
 from math import inf
@@ -13,6 +14,7 @@ from energyctl.energy import Domain
 from energyctl.meters.base import GpuProcess, NotReported, ProcessUtilization
 from energyctl.meters.nvml import accounting
 from energyctl.meters.nvml.device import Gpu, mig_devices
+from energyctl.meters.nvml.sample_cursor import SampleCursor
 from energyctl.meters.nvml.selection import VisibleGpu
 
 # The first question about utilization, and one after a pause, goes so far back.
@@ -59,16 +61,27 @@ def seen_on(card: VisibleGpu) -> list[GpuProcess]:
 def utilization(gpu: Gpu) -> list[ProcessUtilization]:
     """Processes that were busy on it since the last call; NotReported where it does not tell.
 
+    Of processes that the driver keeps accounts of, those tell: no sample is lost to them.
+    """
+    samples = new_samples(gpu, gpu.samples)
+    pids = {sample.pid for sample in samples}
+    accounted, known = accounting.utilization(gpu, pids, gpu.samples.asked, time.time())
+    return accounted + [sample for sample in samples if sample.pid not in known]
+
+
+def new_samples(gpu: Gpu, cursor: SampleCursor) -> list[ProcessUtilization]:
+    """Of processes that were busy since *cursor*, which moves on; NotReported where it does not
+    tell.
+
     nvmlDeviceGetProcessUtilization (Maxwell and later, not with MIG) is handed a time, in
     microseconds of Unix time, and gives a sample for each process that was busy in a sample
     period (1/6 to 1 s) after it, or one for each period; NVML_ERROR_NOT_FOUND: there is none.
-    Of processes that the driver keeps accounts of, those tell: no sample is lost to them.
     """
     if gpu.handle is None:
         raise NotReported(f"GPU {gpu.index} cannot be opened")
     now, unix = time.monotonic(), _microseconds(time.time())
     # Not after now: the clock may have been set back.
-    since = min(max(gpu.last_sample, unix - _microseconds(LONGEST_SECONDS)), unix)
+    since = min(max(cursor.since, unix - _microseconds(LONGEST_SECONDS)), unix)
     try:
         samples = _samples(gpu.handle, since)
     except pynvml.NVMLError as error:
@@ -79,10 +92,10 @@ def utilization(gpu: Gpu) -> list[ProcessUtilization]:
     # Some drivers pad their answer with rows of nonsense.
     busy = [s for s in samples if s.pid and 0 < s.smUtil <= 100 and s.timeStamp > since]
     last = max((s.timeStamp for s in busy), default=since)
-    gpu.last_sample = max(last, unix - _microseconds(PERIOD_SECONDS))
-    accounted, pids = accounting.utilization(gpu, {s.pid for s in busy}, now, unix / 1e6)
-    lengths = _lengths(gpu, busy)
-    return accounted + [
+    cursor.asked, cursor.since = now, max(last, unix - _microseconds(PERIOD_SECONDS))
+    cursor.period_seconds = min(cursor.period_seconds, _shortest_period(busy))
+    lengths = _lengths(cursor, busy)
+    return [
         ProcessUtilization(
             gpu.index,
             s.pid,
@@ -91,34 +104,44 @@ def utilization(gpu: Gpu) -> list[ProcessUtilization]:
             lengths.get(s.timeStamp),
         )
         for s in busy
-        if s.pid not in pids
     ]
 
 
-def _lengths(gpu: Gpu, samples: list[Any]) -> dict[int, float]:
+def _lengths(cursor: SampleCursor, samples: list[Any]) -> dict[int, float]:
     """Seconds that each sample is of, by its stamp; empty where there is one for each process.
 
     A sample is of the time since the one before; where that is longer than a sample period and a
     half, the GPU was idle in between, or a sample was lost, and it is of one period.
     """
-    by_process: dict[int, list[int]] = {}
+    if cursor.period_seconds == inf:
+        return {}
+    period, lengths = cursor.period_seconds, {}
+    for stamp in sorted({sample.timeStamp for sample in samples}):
+        before = (stamp - cursor.latest) / 1e6
+        lengths[stamp] = before if 0 < before <= 1.5 * period else period
+        cursor.latest = stamp
+    return lengths
+
+
+def _shortest_period(samples: list[Any]) -> float:
+    """Seconds between two samples of one process; infinity where each has one."""
+    by_process: dict[int, set[int]] = {}
     for sample in samples:
-        by_process.setdefault(sample.pid, []).append(sample.timeStamp)
-    apart = [
+        by_process.setdefault(sample.pid, set()).add(sample.timeStamp)
+    apart = (
         (after - before) / 1e6
         for stamps in by_process.values()
-        for before, after in pairwise(sorted(set(stamps)))
-    ]
-    told = [seconds for seconds in apart if seconds >= SHORTEST_PERIOD_SECONDS]
-    gpu.period_seconds = min([*told, gpu.period_seconds])
-    if gpu.period_seconds == inf:
-        return {}
-    period, lengths = gpu.period_seconds, {}
-    for stamp in sorted({sample.timeStamp for sample in samples}):
-        before = (stamp - gpu.before_sample) / 1e6
-        lengths[stamp] = before if 0 < before <= 1.5 * period else period
-        gpu.before_sample = stamp
-    return lengths
+        for before, after in pairwise(sorted(stamps))
+    )
+    return min((seconds for seconds in apart if seconds >= SHORTEST_PERIOD_SECONDS), default=inf)
+
+
+def learn_period(gpu: Gpu, cursor: SampleCursor) -> None:
+    """By the samples of the last seconds: of a shorter time there may be one of each process."""
+    since = _microseconds(time.time() - LONGEST_SECONDS)
+    with contextlib.suppress(pynvml.NVMLError):
+        samples = [s for s in _samples(gpu.handle, since) if s.pid and s.timeStamp > since]
+        cursor.period_seconds = _shortest_period(samples)
 
 
 def _microseconds(seconds: float) -> int:
