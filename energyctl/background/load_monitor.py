@@ -11,9 +11,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from energyctl.background.cpu_spent import CpuSpent
 from energyctl.launchers.proc_stat import read_stat
 from energyctl.launchers.regular_files import open_regular
 from energyctl.meters.base import ProcessUtilization, Source, Utilization
@@ -39,43 +41,10 @@ ALL = -1
 
 
 @dataclass
-class _Job:
+class _Job(CpuSpent):
     """What is known of one job."""
 
-    cpu: CpuLine = field(default_factory=CpuLine)
     gpus: dict[int, GpuLine] = field(default_factory=dict)
-    ended_seconds: float = 0.0  # of ended iterations, by their launchers' word
-    lost_seconds: float = 0.0  # of launchers that were killed and left no word
-    alive: dict[tuple[int, int], float] = field(default_factory=dict)
-    contained: dict[tuple[int, int], float] = field(default_factory=dict)
-    spent: float = 0.0
-
-    def add(
-        self,
-        time: float,
-        ended_seconds: float,
-        last: int,
-        trees: Sequence[Tree],
-        contained: Sequence[Tree] = (),
-    ) -> None:
-        """A look. last: pid of the last launcher whose time is in *ended_seconds*; that of
-        containers (*contained*) never is."""
-        before, self.contained = (
-            self.contained,
-            {(t.root, t.began): t.cpu_seconds for t in contained},
-        )
-        gone = before.keys() - self.contained.keys()
-        self.lost_seconds += sum(before[key] for key in gone)
-        now = {(t.root, t.began): t.cpu_seconds for t in trees if t.root != last}
-        if ended_seconds == self.ended_seconds:
-            gone = self.alive.keys() - now.keys()
-            self.lost_seconds += sum(self.alive[key] for key in gone if key[0] != last)
-        self.ended_seconds, self.alive = ended_seconds, now
-        total = self.lost_seconds + ended_seconds + sum(now.values())
-        total += sum(self.contained.values())
-        # A process that was ending at the look was missed; the next look has its time again.
-        self.spent = max(self.spent, total)
-        self.cpu.add(time, self.spent)
 
 
 class LoadMonitor:
@@ -232,6 +201,11 @@ class LoadMonitor:
         self.gpu_pids[pid] = known[1]
         return known[0]
 
+    def job_of(self, pid: int) -> str | None:
+        """The job of a process that was seen below its launcher lately."""
+        known = self._whose.get(pid)
+        return None if known is None else known[0]
+
     # -- figures --------------------------------------------------------------------------------
 
     def between(
@@ -294,6 +268,11 @@ class LoadMonitor:
         if self.strange_gpus:
             doubts.append("the driver reports pids that do not exist here (in a container)")
         return doubts
+
+    def cpu_lines(self) -> dict[str, CpuLine]:
+        """CPU seconds of each job so far; a copy."""
+        with self._lock:
+            return {name: deepcopy(job.cpu) for name, job in self._jobs.items()}
 
     def seen_on(self, job: str) -> set[int]:
         """The GPUs on which processes of the job had a context, or were busy."""

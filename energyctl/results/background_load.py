@@ -90,14 +90,31 @@ class CpuLine:
 
     def between(self, start: float, end: float) -> BusyShare:
         """Busy share, and mean cores. Raises Unknown."""
-        known = busy = spent = 0.0
-        for place, seconds in _intervals(self._times, start, end):
-            length = self._times[place] - self._times[place - 1]
-            cores = (self._spent[place] - self._spent[place - 1]) / length
-            known, spent = known + seconds, spent + cores * seconds
-            busy += seconds if cores >= BUSY_CORES else 0.0
+        intervals = list(self._intervals(start, end))
+        busy = sum(seconds for seconds, cores in intervals if cores >= BUSY_CORES)
+        spent, known = self.spent(start, end)
         _check(known, end - start, "looks at its processes")
         return BusyShare(busy / known, spent / known)
+
+    def spent(self, start: float, end: float) -> tuple[float, float]:
+        """CPU seconds in the span, as far as they are known; seconds of it of which they are."""
+        intervals = list(self._intervals(start, end))
+        return sum(s * cores for s, cores in intervals), sum(s for s, _ in intervals)
+
+    def uncertainty(self, instant: float) -> float:
+        """By how much the CPU seconds up to an instant may be off, that lies between two looks."""
+        place = bisect_left(self._times, instant)
+        if not 0 < place < len(self._times):
+            return 0.0
+        before, after = self._times[place - 1], self._times[place]
+        share = min(instant - before, after - instant) / (after - before)
+        return share * (self._spent[place] - self._spent[place - 1])
+
+    def _intervals(self, start: float, end: float) -> Iterator[tuple[float, float]]:
+        """(seconds within the span, mean cores) of each interval between two looks."""
+        for place, seconds in _intervals(self._times, start, end):
+            length = self._times[place] - self._times[place - 1]
+            yield seconds, (self._spent[place] - self._spent[place - 1]) / length
 
 
 class GpuLine:
