@@ -117,6 +117,7 @@ def watch_load_after(live: RunState) -> None:
         if live.run.references is not None and not watch.wanted:
             live.pause(live.run.references.background_alone_seconds)
         watch.wait(since)
+        live.look()
     except (Interrupted, BackgroundLost) as error:
         live.warnings.append(f"the load alone was not watched to its end: {error}")
 

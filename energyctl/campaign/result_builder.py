@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from energyctl.background import info
 from energyctl.background.group import BackgroundGroup
-from energyctl.campaign.added_energy import idle_machine, idle_of_another, load_alone, share_idle
+from energyctl.campaign.activity.spans import activity_of, spans_of
+from energyctl.campaign.added_energy import (
+    AroundForeground,
+    idle_machine,
+    idle_of_another,
+    load_alone,
+    share_idle,
+)
 from energyctl.campaign.reach import reached
 from energyctl.campaign.run_state import RunState
 from energyctl.config.plan import Run
@@ -40,7 +47,11 @@ def make_result(live: RunState, recording: Recording) -> schema.Result:
         warnings += live.foreign[name].warnings(when) if name in live.foreign else ()
     group = live.background or live.ended_background
     background = _background(live, group, recording, warnings)
-    data = _energy(energy, recording, live, group, warnings) if energy else None
+    data, activity = None, list[schema.SpanJson]()
+    if energy is not None:
+        load = load_alone(live, recording, energy, group)
+        data = _energy(energy, recording, live, load, warnings)
+        activity = _activity(energy, recording, live, group, load)
     share_idle(live, recording)
     status, error = _verdict(live)
     ended = [attempt for attempt in live.attempts if attempt.end is not None]
@@ -64,6 +75,7 @@ def make_result(live: RunState, recording: Recording) -> schema.Result:
         energy=data or NEVER_RAN,
         foreign=_foreign(live),
         phases=phases,
+        activity=activity,
         reach=reached(shown, live.repository, recording),
         warnings=warnings,
         environment=document.environment(
@@ -118,12 +130,11 @@ def _energy(
     energy: Energy,
     recording: Recording,
     live: RunState,
-    group: BackgroundGroup | None,
+    load: AroundForeground,
     warnings: list[str],
 ) -> schema.EnergyJson:
     """The "energy" object, with a reason for each figure that is null."""
     idle = idle_machine(live, recording, energy)
-    load = load_alone(live, recording, energy, group)
     added = {}
     for name, around in {"above_idle_joules": idle, "marginal_joules": load}.items():
         added[name] = above(energy, around.baseline)
@@ -138,6 +149,20 @@ def _energy(
     if shared is not None and shared.experiment_id is not None:
         data["idle_of"] = shared.experiment_id
     return data
+
+
+def _activity(
+    energy: Energy,
+    recording: Recording,
+    live: RunState,
+    group: BackgroundGroup | None,
+    load: AroundForeground,
+) -> list[schema.SpanJson]:
+    """What foreground and background kept busy, span by span."""
+    jobs = group.loads.cpu_lines() if group is not None and group.loads is not None else {}
+    activity = activity_of(live.activity, recording, energy, jobs)
+    beside = bool(live.run.background)
+    return activity.to_json(spans_of(recording, energy, load.blocks, beside=beside))
 
 
 def _write_cpu_energy(live: RunState, attempt: int, energy: Energy) -> list[str]:

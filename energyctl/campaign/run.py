@@ -62,7 +62,11 @@ def carry_out(
     False, and once more with that phase in it: only then it is the last word (True). Raises
     Interrupted after an interrupted run's result was saved.
     """
-    with metering(context) as sampler, closing(RunState(run, files, context, sampler)) as live:
+    with (
+        metering(context) as sampler,
+        closing(RunState(run, files, context, sampler)) as live,
+        live.activity.running(),
+    ):
         live.look_at_lock(now=True)
         stopping: BaseException | None = None
         try:
@@ -242,6 +246,7 @@ def attempt_once(live: RunState, number: int) -> bool:
             log=attempt.log,
             cgroup=context.cgroup.part("foreground") if context.cgroup else None,
             background=live.background.kin if live.background else None,
+            launched=live.activity.follow,
         ),
         window=AttemptMetering(live, folder, several=len(invoked) > 1),
         tick=live.tick,

@@ -15,6 +15,8 @@ from energyctl.background.job_logs import JobLogs
 from energyctl.background.job_view import JobView
 from energyctl.background.load_monitor import LoadMonitor
 from energyctl.background.steady_state import InVain
+from energyctl.campaign.activity.owners import Owners
+from energyctl.campaign.activity.recorder import ActivityRecorder
 from energyctl.campaign.foreign.watch import Interval, Watch
 from energyctl.campaign.observer import Observer, View
 from energyctl.campaign.training import foreground
@@ -146,9 +148,16 @@ class RunState:
     repository: Repository = field(init=False)
     """That of the foreground, with its globs and patterns filled in for the last attempt."""
 
+    activity: ActivityRecorder = field(init=False)
+    """What the run's foreground and background keep busy."""
+
     _interval: Interval | None = None
 
     def __post_init__(self) -> None:
+        context = self.context
+        owners = Owners(context.marker(self.files, ""), self._job_of)
+        containers = context.watch.containers
+        self.activity = ActivityRecorder(context.meters, owners, self.sampler.now, containers)
         self.repository = self.repository_of(0)
         self._progress = ProgressReader(self.repository.progress)
 
@@ -157,6 +166,10 @@ class RunState:
         name = foreground_name(number)
         found = self.context.trainings.resolved(self.run.foreground, self.files, name)
         return found.reaching(self.run.reach)
+
+    def _job_of(self, pid: int) -> str | None:
+        """The background job to which a pid was seen to belong lately."""
+        return None if self.loads is None else self.loads.job_of(pid)
 
     def close(self) -> None:
         """Lets go of the logs."""
@@ -177,18 +190,19 @@ class RunState:
 
     def watch_from(self, *, alone: bool = False) -> None:
         """What is foreign from now on is watched; *alone*: no training runs."""
-        self._look()
+        self.look()
         self._interval = self.context.watch.begin(alone=alone)
 
     def watch_until(self, name: str) -> None:
         """Ends that, and keeps it under *name*."""
-        self._look()
+        self.look()
         interval, self._interval = self._interval, None
         if interval is not None:
             self.foreign[name] = interval.end()
 
-    def _look(self) -> None:
-        """At an edge, so that load and work are known up to it."""
+    def look(self) -> None:
+        """At an edge, so that load, work and activity are known up to it."""
+        self.activity.edge()
         if self.background is not None:
             self.background.look_at_logs(at_once=True)
         if self.loads is not None:

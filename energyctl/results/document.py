@@ -34,6 +34,7 @@ def make_result(
     environment: schema.Environment,
     imported: schema.Imported | None = None,
     reach: Mapping[str, schema.ReachJson] | None = None,
+    activity: Sequence[schema.SpanJson] = (),
     run: Run | None = None,
 ) -> schema.Result:
     """The whole document. *energy*: or the reason why there is none. *run*: as planned."""
@@ -66,6 +67,8 @@ def make_result(
         result["imported"] = imported
     if reach:
         result["reach"] = dict(reach)
+    if activity:
+        result["activity"] = list(activity)
     return result
 
 

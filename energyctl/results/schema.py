@@ -11,6 +11,9 @@ from typing import Annotated, Any, Final, Literal, get_args
 from typing_extensions import NotRequired, TypedDict
 
 from energyctl.energy.schema import DomainFigures, EnergyTotals, Missing, PhaseJson, SamplerJson
+from energyctl.results.activity_schema import DomainActivityJson as DomainActivityJson
+from energyctl.results.activity_schema import SideJson as SideJson
+from energyctl.results.activity_schema import SpanJson as SpanJson
 
 SCHEMA: Final = 1
 """Version of the format."""
@@ -491,6 +494,9 @@ class Result(ConditionJson):
     energy_note: Annotated[str, "what the energies are of"]
     foreign: ForeignByPhase
     phases: list[PhaseJson]
+    activity: NotRequired[
+        Annotated[list[SpanJson], "what foreground and background kept busy, by span of the run"]
+    ]
     reach: NotRequired[Annotated[dict[str, ReachJson], "by metric with a value to reach"]]
     alone_of: NotRequired[AloneOfJson]
     warnings: list[str]

@@ -101,6 +101,7 @@ def test_an_interrupted_run_and_one_that_was_cut_off_have_every_key(bench: Bench
     assert any(one["energy"] is None for one in results)
     assert not [line for path in found for line in faults(path)]
     whole = {name for name, kind in schema.Result.__annotations__.items()} - {
+        "activity",
         "alone_of",
         "imported",
         "reach",

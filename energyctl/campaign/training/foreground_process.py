@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -192,11 +192,12 @@ def prepare(
     log: OutputLog,
     cgroup: Cgroup | None = None,
     background: processes.Kin | None = None,
+    launched: Callable[[int], None] = lambda pid: None,
 ) -> ForegroundProcess:
     """A launcher that waits for :meth:`ForegroundProcess.go`; all output goes to *log*.
 
     It runs in a session of its own, and ends its training when energyctl dies. The training reads
-    nothing on standard input. Raises CannotStart.
+    nothing on standard input. launched: is told the launcher's pid. Raises CannotStart.
     """
     argv, cwd = invocation.argv, invocation.cwd
     env = {**environment, **invocation.env, processes.MARKER: marker}
@@ -216,6 +217,7 @@ def prepare(
     except OSError as error:
         raise CannotStart(f"cannot start {command[0]}: {error.strerror}") from error
     processes.own(launcher.pid)
+    launched(launcher.pid)
     foreground = ForegroundProcess(launcher, marker, invocation, cgroup, background)
     if cgroup is not None:
         cgroup.add(launcher.pid)

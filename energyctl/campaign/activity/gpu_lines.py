@@ -1,0 +1,217 @@
+"""How long kernels of each process ran on one GPU, from looks through a run.
+
+The driver's sums come with the end of a sample period, half of one late in the mean: a look tells
+of so long before. The last of a process come after its end; what they tell was before it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import NamedTuple
+
+from energyctl.campaign.activity.growing import Growing, Stretch, common, seconds_of, union
+from energyctl.meters.busy import BusyProcess, BusySource, GpuBusy
+
+LONGEST_LOOK_SECONDS = 5.0
+"""Of what was between two looks that lie further apart nothing was told."""
+
+ROUNDING = 0.005
+"""Samples are whole percents: half of one may be off in each, and in the same direction."""
+
+LONGEST_PERIOD_SECONDS = 1.0
+"""Between two samples (nvmlUtilization_t: 1/6 to 1 s), where it is not told."""
+
+FEWEST_SAMPLES = 5
+
+
+class Owner(NamedTuple):
+    """Whose a process is; job: of the background."""
+
+    side: str
+    job: str | None = None
+
+
+@dataclass
+class ProcessLine:
+    """One process on the GPU. Times are Unix seconds of the sampler's line.
+
+    busy: in sample periods or, not `in_periods`, in seconds. began, ended: of its context; ended is
+    None while it has one. seen: when it last had.
+    """
+
+    began: float
+    seen: float
+    owner: Owner | None = None
+    ended: float | None = None
+    busy: Growing = field(default_factory=Growing)
+    in_periods: bool = False
+    counts: array[float] = field(default_factory=lambda: array("d"))
+    counted: array[float] = field(default_factory=lambda: array("d"))
+    """How many sample periods it had been there for, and the times at which these were told."""
+
+    def add(self, time: float, process: BusyProcess) -> None:
+        self.busy.add(time, process.busy)
+        self.in_periods = process.samples is not None
+        if process.samples is not None and self.ended is None:
+            self.counts.append(process.samples)
+            self.counted.append(time)
+
+    def seconds(self, stretches: Sequence[Stretch], period: float) -> float:
+        """How long its kernels ran in them."""
+        last, ended = self.busy.values[-1], self.ended
+        times = (max(self.began, time - period / 2) for time in self.busy.times)
+        points = [
+            (time, value)
+            for time, value in zip(times, self.busy.values, strict=True)
+            if ended is None or time < ended
+        ]
+        grown = Growing([*points, *([(ended, last)] if ended is not None else [])])
+        return grown.growth(stretches) * (period if self.in_periods else 1.0)
+
+    @property
+    def context(self) -> Stretch:
+        return self.began, self.seen if self.ended is None else self.ended
+
+
+@dataclass(frozen=True)
+class GpuFigures:
+    """One GPU over some stretches; busy and contexts by side, the rest in seconds."""
+
+    source: BusySource
+    busy: dict[str, float]
+    contexts: dict[str, float]
+    jobs: dict[str, float]
+    both_seconds: float
+    other_seconds: float
+    device_seconds: float | None
+    uncertainty_seconds: float
+    unknown_seconds: float
+
+
+class GpuLines:
+    """All processes of one GPU."""
+
+    def __init__(self) -> None:
+        self.lines: dict[tuple[int, float | None], ProcessLine] = {}
+        self._looks = array("d")
+        self._source: BusySource = "utilization"
+        self._period: float | None = None  # as the source says
+        self._device = Growing()
+        self._device_looked: float | None = None
+
+    def add(
+        self, time: float, told: GpuBusy, there: Callable[[int], bool]
+    ) -> list[tuple[int, ProcessLine]]:
+        """A look at its processes; returns those whose owner is to be found, by pid.
+
+        there: whether a pid is alive, asked where the source does not say whether it has a context.
+        """
+        before = self._looks[-1] if self._looks else None
+        self._looks.append(time)
+        self._source, self._period = told.source, told.period_seconds
+        listed = set()
+        for process in told.processes:
+            key = process.pid, process.began
+            listed.add(key)
+            line = self.lines.get(key)
+            if line is None or process.busy < line.busy.values[-1] - 1e-6:
+                line = self.lines[key] = _new_line(process, before, time)
+            running = there(process.pid) if process.running is None else process.running
+            if running:
+                line.seen, line.ended = time, None
+            elif line.ended is None:
+                line.ended = _within(process.ended, line.seen, time)
+            line.add(time, process)
+        for key, line in self.lines.items():
+            if line.ended is None and key not in listed:
+                line.ended = _within(None, line.seen, time)
+        return [
+            (pid, line)
+            for (pid, began) in listed
+            if (line := self.lines[pid, began]).owner is None and line.ended is None
+        ]
+
+    def add_device(self, time: float, percent: float) -> None:
+        """Its own utilisation, of the time since the look before."""
+        before, self._device_looked = self._device_looked, time
+        so_far = self._device.values[-1] if self._device.values else 0.0
+        self._device.add(time, so_far + percent / 100 * (time - before) if before else 0.0)
+
+    def figures(self, stretches: Sequence[Stretch]) -> GpuFigures:
+        period = self.period_seconds
+        busy, jobs = dict[str, float](), dict[str, float]()
+        contexts, other, sampled = dict[str, list[Stretch]](), 0.0, False
+        for line in self.lines.values():
+            seconds = line.seconds(stretches, period)
+            sampled = sampled or (seconds > 0 and not line.in_periods)
+            if line.owner is None:
+                other += seconds
+                continue
+            side, job = line.owner
+            busy[side] = busy.get(side, 0.0) + seconds
+            contexts.setdefault(side, []).append(line.context)
+            if job is not None:
+                jobs[job] = jobs.get(job, 0.0) + seconds
+        there = {side: common(union(spans), stretches) for side, spans in contexts.items()}
+        both = common(there.get("foreground", []), there.get("background", []))
+        seconds = seconds_of(stretches)
+        return GpuFigures(
+            source=self._source if not sampled else "utilization",
+            busy=busy,
+            contexts={side: seconds_of(spans) for side, spans in there.items()},
+            jobs=jobs,
+            both_seconds=seconds_of(both),
+            other_seconds=other,
+            device_seconds=self._device.growth(stretches) if self._device.times else None,
+            uncertainty_seconds=ROUNDING * seconds + 2 * len(stretches) * period,
+            unknown_seconds=seconds - self._known(stretches),
+        )
+
+    @property
+    def told(self) -> bool:
+        """Whether its processes were told at any look."""
+        return bool(self._looks)
+
+    @property
+    def period_seconds(self) -> float:
+        """Between two samples: growth of time by growth of their number, as a line through all
+        looks tells it, else as the source does."""
+        lines = [line for line in self.lines.values() if line.counts]
+        if sum(line.counts[-1] - line.counts[0] for line in lines) >= FEWEST_SAMPLES:
+            pairs = [pair for line in lines for pair in _from_means(line.counts, line.counted)]
+            slope = _slope(pairs)
+            # A look that was held up is off by more than a sample.
+            return _slope([(n, t) for n, t in pairs if abs(t - slope * n) <= 0.75 * slope])
+        return self._period or LONGEST_PERIOD_SECONDS
+
+    def _known(self, stretches: Sequence[Stretch]) -> float:
+        looks = zip(self._looks, self._looks[1:], strict=False)
+        told = union((a, b) for a, b in looks if b - a <= LONGEST_LOOK_SECONDS)
+        return seconds_of(common(told, stretches))
+
+
+def _from_means(counts: array[float], times: array[float]) -> Iterator[tuple[float, float]]:
+    count, time = fmean(counts), fmean(times)
+    return ((n - count, t - time) for n, t in zip(counts, times, strict=True))
+
+
+def _slope(pairs: Sequence[tuple[float, float]]) -> float:
+    """Of the line through them and through the origin: seconds per sample."""
+    return sum(n * t for n, t in pairs) / sum(n * n for n, _ in pairs)
+
+
+def _new_line(process: BusyProcess, before: float | None, time: float) -> ProcessLine:
+    """before: time of the look before; what a process did before the first look does not count."""
+    if before is None:
+        return ProcessLine(time, time)
+    line = ProcessLine(_within(process.began, before, time), time)
+    line.busy.add(line.began, 0.0)
+    return line
+
+
+def _within(instant: float | None, start: float, end: float) -> float:
+    """Where it is not told, the middle."""
+    return (start + end) / 2 if instant is None else min(max(instant, start), end)

@@ -1,0 +1,155 @@
+"""Looks, through a whole run, at what keeps its GPUs and CPUs busy, in a thread of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+
+from energyctl.background.cpu_spent import CpuSpent
+from energyctl.campaign.activity.gpu_lines import GpuLines
+from energyctl.campaign.activity.owners import Owners
+from energyctl.campaign.foreign.cpu_time import busy_ticks
+from energyctl.launchers.proc_stat import read_stat
+from energyctl.meters.base import Source
+from energyctl.meters.busy import Busy
+from energyctl.results.background_load import CpuLine
+from energyctl.system.containers import ContainerTrees
+from energyctl.system.process_trees import TICKS_PER_SECOND, Tree, TreeReader
+from energyctl.system.threads import start_thread
+
+DEVICE_SECONDS = 0.2
+"""A GPU's own utilisation is of its last 1/6 to 1 s (nvmlUtilization_t)."""
+
+PROCESS_LOOKS, CPU_LOOKS = 2, 5
+"""Each so many looks at the device there is one at its processes, and at the trees of the CPU."""
+
+ALL = -1
+"""Stands for the GPUs of a source that does not tell at all."""
+
+
+class ActivityRecorder:
+    """Of one run on *meters*; *now* is its time line (Unix seconds).
+
+    gpus: by index. missing: why a GPU tells nothing, by index or ALL. foreground: CPU seconds of
+    the launchers that were handed to `follow`, and of all below. machine: CPU seconds of all
+    processes but energyctl itself.
+    """
+
+    def __init__(
+        self,
+        meters: Sequence[Source],
+        owners: Owners,
+        now: Callable[[], float],
+        containers: ContainerTrees | None = None,
+    ) -> None:
+        self._meters = [m for m in meters if any(d.kind == "gpu" for d in m.domains())]
+        self._owners, self._now, self._containers = owners, now, containers
+        self._lock = threading.Lock()  # guards the figures; never held while a driver is asked
+        self.gpus: dict[int, GpuLines] = {}
+        self.missing: dict[int, str] = {}
+        self._foreground, self._machine = CpuSpent(), CpuLine()
+        self._launchers: list[int] = []
+        self._contained: Mapping[int, Sequence[Tree]] = {}
+        self._trees = TreeReader()
+        self._wake = threading.Event()
+        self._stopping = False
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Looks until the block is left."""
+        self._look_at_cpus()
+        start_thread(self._run, "activity")
+        try:
+            yield
+        finally:
+            self._stopping = True
+            self._wake.set()
+
+    def follow(self, launcher: int) -> None:
+        """From now on all below this process is of the foreground, too."""
+        with self._lock:
+            self._launchers.append(launcher)
+
+    def edge(self) -> None:
+        """A look at the CPUs now, and one at the GPUs at once, beside the caller."""
+        self._look_at_cpus()
+        self._wake.set()
+
+    def _run(self) -> None:
+        number = 0
+        while not self._stopping:
+            woken = self._wake.is_set()
+            self._wake.clear()
+            if number % CPU_LOOKS == 0:
+                self._look_at_containers()
+                self._look_at_cpus()
+            for meter in self._meters:
+                self._look_at_devices(meter)
+                if woken or number % PROCESS_LOOKS == 0:
+                    self._look_at_processes(meter)
+            looks = 1 if self._meters else CPU_LOOKS
+            number += looks
+            # Not in time with the driver's samples.
+            self._wake.wait(looks * DEVICE_SECONDS * random.uniform(0.8, 1.2))
+
+    # -- GPUs -----------------------------------------------------------------------------------
+
+    def _look_at_devices(self, meter: Source) -> None:
+        with contextlib.suppress(Exception):  # of a plug-in: it tells nothing at this look
+            percents = meter.device_utilization()
+            with self._lock:
+                for gpu, percent in percents.items():
+                    self.gpus.setdefault(gpu, GpuLines()).add_device(self._now(), percent)
+
+    def _look_at_processes(self, meter: Source) -> None:
+        try:
+            told = meter.busy()
+        except Exception as error:  # of a plug-in, too
+            told = Busy(missing={ALL: str(error) or type(error).__name__})
+        offset = self._now() - time.monotonic()
+        with self._lock:
+            self.missing.update(told.missing)
+            for gpu in told.gpus:
+                lines = self.gpus.setdefault(gpu.gpu, GpuLines())
+                for pid, line in lines.add(gpu.time + offset, gpu, _is_there):
+                    line.owner = self._owners.of(pid)
+
+    # -- CPUs -----------------------------------------------------------------------------------
+
+    def _look_at_containers(self) -> None:
+        """A runtime may take its time."""
+        if self._containers is not None and self._launchers:
+            self._contained = self._containers.look()
+            self._owners.saw_contained(self._contained)
+
+    def _look_at_cpus(self) -> None:
+        with self._lock:
+            trees = self._trees.look(self._launchers)
+            self._launchers = [tree.root for tree in trees]
+            self._owners.saw(trees)
+            inside = [tree for pid in self._launchers for tree in self._contained.get(pid, ())]
+            moment = self._now()
+            self._foreground.add(moment, 0.0, 0, trees, inside)
+            with contextlib.suppress(OSError):
+                busy = busy_ticks() / TICKS_PER_SECOND
+                self._machine.add(moment, busy - time.process_time())
+
+    # -- figures --------------------------------------------------------------------------------
+
+    def cpu_lines(self) -> tuple[CpuLine, CpuLine]:
+        """CPU seconds of the foreground so far, and of the whole machine but energyctl; copies."""
+        with self._lock:
+            return deepcopy(self._foreground.cpu), deepcopy(self._machine)
+
+    def gpu_lines(self) -> dict[int, GpuLines]:
+        """A copy, by the GPU's index."""
+        with self._lock:
+            return deepcopy(self.gpus)
+
+
+def _is_there(pid: int) -> bool:
+    return read_stat(pid) is not None

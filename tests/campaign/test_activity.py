@@ -1,0 +1,400 @@
+"""What foreground and background keep busy: by a simulated driver whose truth is known, by real
+processes, and in a whole campaign."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bench import Bench
+from energyctl.background.protocol import JOB
+from energyctl.campaign.activity.gpu_lines import GpuFigures, GpuLines, Owner
+from energyctl.campaign.activity.growing import Growing, common, union
+from energyctl.campaign.activity.owners import Owners
+from energyctl.energy import Domain
+from energyctl.meters.base import GpuProcess, NotReported
+from energyctl.meters.nvml import accounting
+from energyctl.meters.nvml import busy as nvml_busy
+from energyctl.meters.nvml import processes as nvml_processes
+from energyctl.meters.nvml.device import Gpu
+from energyctl.system import processes
+from energyctl.system.process_trees import TreeReader
+from hardware.compiled import library_folder
+from hardware.nvml import environment
+
+EPOCH = 1_800_000_000.0
+FOREGROUND, BACKGROUND = Owner("foreground"), Owner("background", "load")
+
+# -- a simulated driver ---------------------------------------------------------------------------
+
+
+@dataclass
+class Kernels:
+    """Of one process: a kernel runs for `busy` seconds of each `cycle`, from begin to end."""
+
+    began: float
+    ended: float
+    busy: float
+    cycle: float = 0.02
+
+    def seconds(self, start: float, end: float) -> float:
+        """The truth."""
+        return self._until(end) - self._until(start)
+
+    def _until(self, instant: float) -> float:
+        lived = min(max(instant, self.began), self.ended) - self.began
+        return lived // self.cycle * self.busy + min(lived % self.cycle, self.busy)
+
+
+@dataclass
+class Driver(Gpu):
+    """Integer percents of each sample period; *loses* each so manyth sample by process."""
+
+    work: dict[int, Kernels] = field(default_factory=dict)
+    keeps_accounts: bool = True
+    period: float = 0.2
+    loses: float = math.inf
+    now: float = 0.0
+
+    def percent(self, kernels: Kernels, number: int) -> int:
+        start = number * self.period
+        return round(100 * kernels.seconds(start - self.period, start) / self.period)
+
+    def told(self, pid: int) -> list[tuple[int, int]]:
+        """(number, percent) of each that is over."""
+        kernels = self.work[pid]
+        first, last = math.ceil(kernels.began / self.period), math.ceil(kernels.ended / self.period)
+        until = min(last, math.floor(self.now / self.period))
+        return [(n, self.percent(kernels, n)) for n in range(first, until + 1)]
+
+    def ask(self, fact: str, ask: Callable[[Any], Any]) -> Any:
+        ended = [pid for pid, kernels in self.work.items() if kernels.began <= self.now]
+        return {"accounting mode": int(self.keeps_accounts), "accounting pids": ended}.get(fact)
+
+    def stats(self, pid: int) -> Any:
+        kernels = self.work.get(pid)
+        if kernels is None or not self.keeps_accounts or self.now < kernels.began:
+            return None
+        percents = [percent for _, percent in self.told(pid)]
+        running = self.now < kernels.ended
+        return SimpleNamespace(
+            startTime=round((EPOCH + kernels.began) * 1e6),
+            time=0 if running else round((kernels.ended - kernels.began) * 1e3),
+            isRunning=int(running),
+            gpuUtilization=round(sum(percents) / max(1, len(percents))),
+            sampleCount=len(percents),
+            sumGpuUtil=100 * sum(percents),
+        )
+
+    def rows(self, since: int) -> list[Any]:
+        """nvmlDeviceGetProcessUtilization."""
+        return [
+            SimpleNamespace(pid=pid, smUtil=percent, timeStamp=stamp)
+            for pid in self.work
+            for number, percent in self.told(pid)
+            if (stamp := round((EPOCH + number * self.period) * 1e6)) > since
+            and percent
+            and number % self.loses
+        ]
+
+    def contexts(self) -> list[GpuProcess]:
+        there = (pid for pid, k in self.work.items() if k.began <= self.now < k.ended)
+        return [GpuProcess(0, pid, None) for pid in there]
+
+    @property
+    def utilization(self) -> float:
+        number = math.floor(self.now / self.period)
+        return min(100, sum(self.percent(kernels, number) for kernels in self.work.values()))
+
+
+Recorded = Callable[..., GpuFigures]
+
+
+@pytest.fixture(params=[True, False], ids=["accounting", "utilization"])
+def recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Recorded:
+    """Records *work* at *looks*, and tells of the time from one instant to another. Processes have
+    the owner of their hundred: 1xx of the foreground, 2xx of the background, 3xx nobody's."""
+
+    def record(
+        work: dict[int, Kernels], looks: Sequence[float], span: tuple[float, float], **driver: Any
+    ) -> GpuFigures:
+        gpu = Driver(0, "GPU", "", object(), Domain("gpu-0", "gpu", "test"), None, work=work)
+        gpu.keeps_accounts = request.param
+        for name, value in driver.items():
+            setattr(gpu, name, value)
+        clock = SimpleNamespace(monotonic=lambda: gpu.now, time=lambda: EPOCH + gpu.now)
+        monkeypatch.setattr(nvml_busy, "time", clock)
+        monkeypatch.setattr(nvml_processes, "time", clock)
+        monkeypatch.setattr(nvml_busy, "processes", Driver.contexts)
+        monkeypatch.setattr(accounting, "stats", Driver.stats)
+        monkeypatch.setattr(nvml_processes, "_samples", lambda handle, since: gpu.rows(since))
+        sums, lines = nvml_busy.BusySums(gpu), GpuLines()
+        owners = {1: FOREGROUND, 2: BACKGROUND}
+        for gpu.now in looks:
+            told = sums.look()
+            assert told.source == ("accounting" if gpu.keeps_accounts else "utilization")
+            lines.add_device(EPOCH + gpu.now, gpu.utilization)
+            for pid, line in lines.add(EPOCH + told.time, told, lambda pid: False):
+                line.owner = owners.get(pid // 100)
+        start, end = span
+        return lines.figures([(EPOCH + start, EPOCH + end)])
+
+    return record
+
+
+LOOKS = [0.07 + 0.43 * number for number in range(180)]
+
+
+def test_each_of_two_that_take_turns_has_its_own_seconds(recorded: Recorded) -> None:
+    work = {100: Kernels(5.03, 65.51, 0.0107), 200: Kernels(1.7, 74.0, 0.0082)}
+    told = recorded(work, LOOKS, (5.0, 65.6))
+    foreground, background = work[100].seconds(5, 65.6), work[200].seconds(5, 65.6)
+    assert told.busy["foreground"] == pytest.approx(foreground, rel=0.01)
+    assert told.busy["background"] == pytest.approx(background, rel=0.01)
+    assert told.jobs == {"load": told.busy["background"]}
+    assert told.other_seconds == 0
+    assert told.device_seconds == pytest.approx(foreground + background, rel=0.01)
+    assert told.contexts["foreground"] == pytest.approx(60.48, abs=0.3)
+    assert told.contexts["background"] == pytest.approx(60.6, abs=0.3)
+    assert told.both_seconds == pytest.approx(60.48, abs=0.3)
+    assert told.unknown_seconds == 0
+    error = abs(told.busy["foreground"] - foreground)
+    assert error <= told.uncertainty_seconds <= 0.02 * 60.6
+
+
+def test_bursts_between_looks_are_summed_up_and_not_averaged(recorded: Recorded) -> None:
+    # 0.7 s of each 3 s; a look each 3 s, at which it is always idle, or always busy.
+    for phase in (0.1, 1.5):
+        looks = [phase + 3.0 * number for number in range(25)]
+        work = {100: Kernels(0.0, 99.0, 0.7, 3.0)}
+        told = recorded(work, looks, (3.0, 66.0))
+        assert told.busy["foreground"] == pytest.approx(21 * 0.7, rel=0.02)
+
+
+def test_what_ends_in_the_middle_has_all_that_it_did_and_no_more(recorded: Recorded) -> None:
+    work = {100: Kernels(10.2, 20.5, 0.015), 200: Kernels(0.5, 14.33, 0.012)}
+    told = recorded(work, LOOKS, (5.0, 40.0))
+    assert told.busy["foreground"] == pytest.approx(work[100].seconds(5, 40), abs=0.25)
+    assert told.busy["background"] == pytest.approx(work[200].seconds(5, 40), abs=0.25)
+    assert told.both_seconds == pytest.approx(14.33 - 10.2, abs=0.5)
+    later = recorded(work, LOOKS, (21.0, 40.0))
+    assert later.busy == {"foreground": 0.0, "background": 0.0}
+    assert later.contexts == {"foreground": 0.0, "background": 0.0}
+
+
+def test_a_job_that_begins_anew_again_and_again_is_one(recorded: Recorded) -> None:
+    work = {200 + n: Kernels(3.1 + 1.9 * n, 4.87 + 1.9 * n, 0.013) for n in range(30)}
+    told = recorded(work, LOOKS, (10.0, 50.0))
+    truth = sum(kernels.seconds(10, 50) for kernels in work.values())
+    assert told.jobs["load"] == pytest.approx(truth, rel=0.03)
+    assert told.contexts["background"] == pytest.approx(40 * 1.77 / 1.9, rel=0.05)
+
+
+def test_work_of_others_is_neither_sides(recorded: Recorded) -> None:
+    work = {100: Kernels(2.0, 30.0, 0.01), 300: Kernels(9.0, 22.0, 0.006)}
+    told = recorded(work, LOOKS, (2.0, 30.0))
+    assert told.busy == {"foreground": pytest.approx(14, rel=0.02)}
+    assert told.other_seconds == pytest.approx(work[300].seconds(2, 30), rel=0.03)
+    assert told.both_seconds == 0
+
+
+def test_a_process_that_no_look_has_met_counts_where_the_driver_keeps_accounts(
+    recorded: Recorded,
+) -> None:
+    met = LOOKS[50] + 0.02
+    work = {100: Kernels(2.0, 50.0, 0.004), 101: Kernels(met, met + 0.39, 0.02)}
+    told = recorded(work, LOOKS, (2.0, 50.0))
+    assert told.busy["foreground"] == pytest.approx(9.6, rel=0.02)
+    assert told.other_seconds == pytest.approx(0.39, abs=0.11)
+
+
+def test_samples_that_are_lost_are_missing_from_the_sum_but_not_from_the_device(
+    recorded: Recorded,
+) -> None:
+    work = {100: Kernels(2.0, 70.0, 0.01)}
+    told = recorded(work, LOOKS, (10.0, 60.0), loses=4)
+    assert told.device_seconds == pytest.approx(25, rel=0.01)
+    share = 1.0 if told.source == "accounting" else 0.75
+    assert told.busy["foreground"] == pytest.approx(25 * share, rel=0.02)
+
+
+@pytest.mark.parametrize("period", [1 / 6, 0.25, 1.0])
+def test_the_driver_may_sample_as_often_as_it_likes(recorded: Recorded, period: float) -> None:
+    work = {100: Kernels(0.5, 99.0, 0.0113)}
+    told = recorded(work, LOOKS, (10.3, 60.1), period=period)
+    assert told.busy["foreground"] == pytest.approx(work[100].seconds(10.3, 60.1), rel=0.01)
+
+
+def test_time_between_looks_that_are_far_apart_is_unknown(recorded: Recorded) -> None:
+    looks = [look for look in LOOKS if not 20 < look < 27.5]
+    told = recorded({100: Kernels(0.5, 99.0, 0.01)}, looks, (10.0, 40.0))
+    assert told.unknown_seconds == pytest.approx(7.5, abs=0.9)
+    assert recorded({}, looks, (30.0, 40.0)).unknown_seconds == 0
+
+
+def test_what_was_done_before_the_first_look_does_not_count(recorded: Recorded) -> None:
+    work = {300: Kernels(-100.0, 99.0, 0.01), 301: Kernels(-50.0, -20.0, 0.02)}
+    told = recorded(work, LOOKS, (0.0, 10.0))
+    assert told.other_seconds == pytest.approx(5, abs=0.2)
+
+
+def test_a_gpu_that_tells_in_neither_way_is_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = Driver(3, "GPU", "", None, Domain("gpu-3", "gpu", "test"), None, keeps_accounts=False)
+    monkeypatch.setattr(nvml_busy, "processes", Driver.contexts)
+    with pytest.raises(NotReported, match="GPU 3 cannot be opened"):
+        nvml_busy.BusySums(gpu).look()
+
+
+# -- arithmetic -----------------------------------------------------------------------------------
+
+
+def test_a_growing_figure_between_its_looks() -> None:
+    grown = Growing([(1.0, 4.0), (3.0, 8.0), (3.0, 7.0), (4.0, 6.0)])
+    assert [grown.at(time) for time in (0.0, 1.0, 2.0, 3.0, 3.5, 9.0)] == [4, 4, 6, 8, 8, 8]
+    assert grown.growth([(0.0, 2.0), (2.5, 9.0)]) == 3.0
+    assert Growing().growth([(0.0, 1.0)]) == 0.0
+
+
+def test_stretches_in_common() -> None:
+    some = union([(3.0, 5.0), (1.0, 2.0), (2.0, 2.5), (4.0, 6.0), (7.0, 7.0)])
+    assert some == [(1.0, 2.5), (3.0, 6.0)]
+    assert common(some, [(0.0, 1.5), (2.0, 4.0)]) == [(1.0, 1.5), (2.0, 2.5), (3.0, 4.0)]
+
+
+# -- whose a process is ---------------------------------------------------------------------------
+
+MARK = processes.marker("secret", "E1", "")
+
+
+@contextmanager
+def shell(**variables: str) -> Iterator[tuple[int, int]]:
+    """A process with these variables, and a child of it without any (both pids)."""
+    script = "import subprocess; p = subprocess.Popen(['sleep', '300'], env={}); print(p.pid, "
+    script += "flush=True); p.wait()"
+    command = [sys.executable, "-I", "-S", "-c", script]
+    with subprocess.Popen(
+        command, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True
+    ) as popen:
+        assert popen.stdout is not None
+        child = int(popen.stdout.readline())
+        try:
+            yield popen.pid, child
+        finally:
+            os.kill(child, 9)
+
+
+def test_a_process_is_of_whom_its_marker_or_that_of_an_ancestor_names() -> None:
+    owners = Owners(MARK, {77: "seen"}.get)
+    with shell(ENERGYCTL_RUN=f"{MARK}foreground") as pids:
+        assert [owners.of(pid) for pid in pids] == [FOREGROUND, FOREGROUND]
+    with shell(**{processes.MARKER: f"{MARK}background", JOB: "load"}) as pids:
+        assert [owners.of(pid) for pid in pids] == [BACKGROUND, BACKGROUND]
+    with shell(ENERGYCTL_RUN=f"{processes.marker('secret', 'E2', '')}foreground") as pids:
+        assert [owners.of(pid) for pid in pids] == [None, None]
+    assert owners.of(pids[1]) is None
+    assert owners.of(77) == Owner("background", "seen")
+
+
+def test_a_process_of_the_foreground_that_was_seen_is_known_after_its_end() -> None:
+    owners = Owners(MARK, lambda pid: None)
+    with shell() as (root, child):
+        owners.saw(TreeReader().look([root]))
+    assert owners.of(child) == FOREGROUND
+    assert owners.of(child + 2**22) is None
+
+
+# -- a whole campaign -----------------------------------------------------------------------------
+
+BUSY = """#!{python} -S
+import os, sys, time
+flags = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+began, pid, seconds = time.time(), os.getpid(), float(flags["--seconds"])
+with open(os.environ["FAKE_PROCESSES"], "a") as file:
+    file.write(f"0 {{pid}} 100 c\\n")
+with open(os.environ["FAKE_UTILIZATION"], "a") as file:
+    file.write(f"0 {{pid}} {percent} {{began:.6f}} {{began + seconds:.6f}}\\n")
+while time.time() < began + seconds:
+    sum(range(20000))
+print("loss: 1\\nAccuracy: 91.5", flush=True)
+"""
+
+
+def test_both_runs_of_a_pair_say_what_was_kept_busy(bench: Bench, tmp_path: Path) -> None:
+    files = {name: tmp_path / name.lower() for name in ("PROCESSES", "UTILIZATION")}
+    for path in files.values():
+        path.touch()
+    fakes = {name: str(path) for name, path in files.items()}
+    bench.env |= environment(library_folder(), STEP="0.02", ACCOUNTING="1", GPUS="1", **fakes)
+    bench.env |= {"FAKE_ACTIVITY": str(tmp_path)}
+    for name, percent in (("front", 40), ("back", 30)):
+        script = bench.root / "repos" / name / "train.sh"
+        script.write_text(BUSY.format(python=sys.executable, percent=percent))
+    references = {"context_held_seconds": 1.0, "background_alone_seconds": 3.0}
+    longer = {"hyperparameters": {"seconds": 4.0}}
+    background = {"repo": "back", "model": "large", "hyperparameters": {"seconds": 1.0}}
+    name = bench.parallel(
+        references=references,
+        seed=1,
+        cooldown_seconds=1.5,
+        foreground=longer,
+        background=background,
+    )
+    began = time.time()
+    files["PROCESSES"].write_text("0 1 100 c\n")
+    files["UTILIZATION"].write_text(f"0 1 20 {began:.6f} 0\n")  # nobody's, all the time
+    done = bench.run("run", name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    by = {result["condition"]: result for result in bench.results()}
+    alone, beside = (
+        {span["span"]: span for span in by[condition]["activity"]}
+        for condition in ("alone", "beside back/large")
+    )
+    assert list(alone) == ["foreground"]
+    assert list(beside) == ["context_held", "load_before", "foreground", "load_after"]
+
+    gpu = alone["foreground"]["domains"]["gpu-0"]
+    assert gpu["source"] == "accounting"
+    assert gpu["foreground"]["busy_seconds"] == pytest.approx(1.6, abs=0.15)
+    assert gpu["foreground"]["context_seconds"] == pytest.approx(4.0, abs=0.5)
+    assert (gpu["background"], gpu["jobs"], gpu["both_seconds"]) == (None, {}, 0)
+    assert gpu["other_seconds"] == pytest.approx(0.8, abs=0.15)
+    cpu = alone["foreground"]["domains"]["cpu"]
+    assert cpu["source"] == "cpu_time"
+    assert 0.5 < cpu["foreground"]["busy_seconds"] <= 4.2
+    assert cpu["foreground"]["context_seconds"] == 0
+
+    both = beside["foreground"]["domains"]["gpu-0"]
+    assert both["foreground"]["busy_seconds"] == pytest.approx(1.6, abs=0.15)
+    (job,) = both["jobs"]
+    (attempt,) = by["beside back/large"]["foreground_result"]["attempts"]
+    rows = [line.split() for line in files["UTILIZATION"].read_text().splitlines()]
+    expected = sum(
+        0.3 * max(0.0, min(float(ended), attempt["end"]) - max(float(began), attempt["start"]))
+        for _, _, percent, began, ended in rows
+        if percent == "30"
+    )
+    assert both["jobs"][job] == both["background"]["busy_seconds"]
+    assert both["background"]["busy_seconds"] == pytest.approx(expected, rel=0.15)
+    assert both["watts"] == pytest.approx(
+        by["beside back/large"]["energy"]["domains"][0]["joules"] / beside["foreground"]["seconds"]
+    )
+    held = beside["context_held"]["domains"]["gpu-0"]
+    assert (held["foreground"], held["background"]) == (None, None)
+    for name in ("load_before", "load_after"):
+        load = beside[name]["domains"]["gpu-0"]
+        assert load["foreground"] is None
+        expected = 0.3 * beside[name]["seconds"]
+        assert load["background"]["busy_seconds"] == pytest.approx(expected, rel=0.3)
+        spent = beside[name]["domains"]["cpu"]["background"]["busy_seconds"]
+        assert 0.2 < spent <= 1.2 * beside[name]["seconds"]
