@@ -14,6 +14,7 @@ from energyctl.text import first_of
 
 TRAINING, LOADS = "foreground", ("load_before", "load_after")
 CAUSES = ("power_cap", "heat")
+FASTEST_MHZ = 100_000.0
 UNTOLD = "the result tells no busy times (it is of an earlier version, or was imported)"
 
 
@@ -107,9 +108,14 @@ def _span(part: Part, seconds: float) -> SpanFacts:
         device=part.number("device_seconds"),
         busy_off=part.number("busy_uncertainty_seconds") or 0.0,
         unknown=part.number("unknown_seconds") or 0.0,
-        mhz=part.number("mhz"),
+        mhz=_clock(part.number("mhz")),
         missing=None if told else part.text("missing") or "how busy each kept it is not told",
     )
+
+
+def _clock(mhz: float | None) -> float | None:
+    """None where it is no clock of a device."""
+    return mhz if mhz is not None and 1 <= mhz <= FASTEST_MHZ else None
 
 
 def _side(part: Part, name: str) -> Side | None:
@@ -202,7 +208,7 @@ def _twins(result: Part) -> dict[str, Twins]:
         differential = gpu.part("twins").number("differential")
         if differential is not None:
             found[f"gpu-{gpu.integer('index')}"] = Twins(
-                differential, gpu.part("twins").number("date")
+                differential, gpu.part("twins").time("date")
             )
     return found
 
