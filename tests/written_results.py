@@ -76,6 +76,69 @@ def write_pair(
     return first, second
 
 
+def write_shared_pair(
+    folder: Path,
+    block: int | None,
+    *,
+    busy: tuple[float, float] = (14.0, 10.0),
+    joules: float = 7800.0,
+    jobs: dict[str, float] | None = None,
+    twins: dict[str, Any] | None = None,
+    **more: Any,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same with what its energy is divided by: a phase in which a context was held, at 120 W
+    ± 0.1 W, and how busy each kept the GPU; returns what was written.
+
+    With `joules` as it stands, kernels of either draw 200 W: alone the training runs kernels for 18
+    of 20 s, the load for 0.9 of each second (300 W); beside, `busy` says how long foreground and
+    background did, of 25 s in which both held a context. jobs: the background's busy seconds by
+    job. twins: what the GPU's facts say of a test with twins.
+    """
+    first, second = write_pair(folder, block, joules=(6000.0, joules), **more)
+    training = span("foreground", 25.0, joules / 25, busy, jobs)
+    loads = [span(f"load_{name}", 10.0, 300.0, (None, 9.0)) for name in ("before", "after")]
+    first["activity"] = [span("foreground", 20.0, 300.0, (18.0, None))]
+    second["activity"] = [loads[0], training, loads[1]]
+    for one in (first, second):
+        idle = next((p["end"] for p in one["phases"] if p["name"] == "idle"), None)
+        if idle is None:
+            idle = one["environment"]["started"] - 10
+            one["phases"].insert(0, phase("idle", idle - 10, idle))
+        one["phases"].insert(1, phase("context_held", idle, idle + 5))
+        for number, watts in enumerate((100.0, 120.0)):
+            each = one["phases"][number]
+            seconds = each["end"] - each["start"]
+            each["joules"] = {"gpu-0": watts * seconds}
+            each["uncertainty_joules"] = {"gpu-0": 0.05 * seconds}
+        one["activity"].insert(0, span("context_held", 5.0, 120.0, (None, None)))
+        if twins is not None:
+            one["environment"]["gpus"][0]["twins"] = twins
+        (folder / f"{one['experiment_id']}.json").write_text(json.dumps(one))
+    return first, second
+
+
+def span(
+    name: str,
+    seconds: float,
+    watts: float,
+    busy: tuple[float | None, float | None],
+    jobs: dict[str, float] | None = None,
+) -> dict[str, Any]:
+    """How busy foreground and background kept the GPU; None: it was not there."""
+    sides = [
+        None if one is None else {"busy_seconds": one, "context_seconds": seconds} for one in busy
+    ]
+    there = [one for one in busy if one is not None]
+    of_jobs = {} if busy[1] is None else jobs or {"back_large": busy[1]}
+    domain = {
+        "watts": watts, "uncertainty_watts": 0.1, "source": "accounting", "foreground": sides[0],
+        "background": sides[1], "jobs": of_jobs, "both_seconds": seconds if len(there) == 2 else 0,
+        "other_seconds": 0.0, "device_seconds": sum(there), "busy_uncertainty_seconds": 0.05,
+        "unknown_seconds": 0.0, "mhz": 1500.0, "missing": None,
+    }  # fmt: skip
+    return {"span": name, "seconds": seconds, "domains": {"gpu-0": domain}}
+
+
 def phase(name: str, start: float, end: float) -> dict[str, Any]:
     return {
         "name": name, "start": start, "end": end, "joules": {}, "uncertainty_joules": {},

@@ -20,12 +20,9 @@ from energyctl.results.table_writers import (
     TableWriter,
     staging,
 )
-from energyctl.results.tables import LAYOUTS, Part, Row
+from energyctl.results.tables import LAYOUTS, OF_PAIRS, Part, Row
 
 Format = Literal["csv", "parquet", "summary"]
-
-PAIRS = "pairs"
-"""The table whose rows are not of one result, but of two."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +66,9 @@ def export(
     facts: list[tuple[Path, RunFacts]] = []
 
     def rows_of(path: Path, result: Part) -> dict[str, list[Row]]:
-        names = (name for name in LAYOUTS if name in chosen and name != PAIRS)
+        names = (name for name in LAYOUTS if name in chosen and name not in OF_PAIRS)
         rows = {name: reader.rows(name, path, result, problem) for name in names}
-        if PAIRS in chosen:  # last: a result that is left out elsewhere is in no pair
+        if chosen & {*OF_PAIRS}:  # last: a result that is left out elsewhere is in no pair
             facts.append((path, facts_of(result)))
         return rows
 
@@ -84,11 +81,8 @@ def export(
                     growing[name].add(more)
             if not done.results:
                 raise SettingsError("no result could be read: nothing was written")
-            if PAIRS in chosen:
-                found = find_pairs(with_earlier(facts))
-                growing[PAIRS].add([pair.row() for pair in found.pairs])
-                for note in found.notes if any(one.beside for _, one in facts) else ():
-                    say(f"pairs: {note}")
+            if chosen & {*OF_PAIRS}:
+                _add_pairs(growing, facts, say)
             for name, table in growing.items():
                 table.end()
                 done.written[name] = (table.rows, table.columns)
@@ -99,6 +93,20 @@ def export(
             raise MachineError(f"the tables cannot be written: {error.strerror}") from error
         staged.commit()
     return done
+
+
+def _add_pairs(
+    growing: dict[str, TableWriter],
+    facts: Sequence[tuple[Path, RunFacts]],
+    say: Callable[[str], None],
+) -> None:
+    found = find_pairs(with_earlier(facts))
+    for pair in found.pairs:
+        rows = {"pairs": [pair.row()], "shares": pair.share_rows()}
+        for name in growing.keys() & rows.keys():
+            growing[name].add(rows[name])
+    for note in found.notes if any(one.beside for _, one in facts) else ():
+        say(f"pairs: {note}")
 
 
 def _growing(

@@ -13,7 +13,7 @@ from energyctl.results import shape
 from energyctl.results.ledger import Iteration, parse
 from energyctl.results.paths import GPU_POWER, GPU_TEMPERATURE, GPU_UTILIZATION, RunFiles
 from energyctl.results.schema import Result
-from energyctl.results.tables import Part, Row, accessors, details, run_row
+from energyctl.results.tables import OF_PAIRS, Part, Row, accessors, details, run_row
 from energyctl.results.tables.part import NoResult
 from energyctl.results.tables.runs import NO_SERIES, GpuSeries
 from energyctl.system.files import read_regular, regular
@@ -124,13 +124,13 @@ def ledger_of(path: Path, result: Part, problem: Say) -> list[Iteration]:
 
 
 def rows(table: str, path: Path, result: Part, problem: Say = lambda line: None) -> list[Row]:
-    """The rows of the run whose result is *path* in a table of that name; of `pairs`, whose rows
-    are of two results, none."""
+    """The rows of the run whose result is *path* in a table of that name; of `pairs` and `shares`,
+    whose rows are of two results, none."""
     if table == "runs":
         return [run_row(result, path.name, gpu_series(path, result))]
     if table == "iterations":
         return details.iteration_rows(result, ledger_of(path, result, problem))
-    if table == "pairs":
+    if table in OF_PAIRS:
         return []
     return details.ROWS[table](result)
 

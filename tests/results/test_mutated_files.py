@@ -36,7 +36,7 @@ from energyctl.results.tables.part import NoResult
 from energyctl.system import workspace
 from energyctl.system.lock import lock_holder
 from energyctl.system.workspace import Workspace
-from written_results import write_pair, write_runs
+from written_results import write_runs, write_shared_pair
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
@@ -173,8 +173,8 @@ def test_a_result_of_a_pair_is_read_or_refused(
     world: Path, number: int, data: st.DataObject
 ) -> None:
     folder = world / "pairs"
-    pair = write_pair(folder, 1)
-    write_pair(folder, 2, started=1.8e9 + 1000)
+    pair = write_shared_pair(folder, 1)
+    write_shared_pair(folder, 2, started=1.8e9 + 1000)
     path = folder / f"{pair[number]['experiment_id']}.json"
     path.write_bytes(data.draw(mutated(pair[number])))
     for more in ([], ["--json"]):

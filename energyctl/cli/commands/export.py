@@ -21,7 +21,7 @@ from energyctl.text import count
 if TYPE_CHECKING:
     from energyctl.results.export import Target
 
-TABLES = ("runs", "domains", "phases", "jobs", "work", "iterations", "series", "pairs")
+TABLES = ("runs", "domains", "phases", "jobs", "work", "iterations", "series", "pairs", "shares")
 
 
 @click.command()

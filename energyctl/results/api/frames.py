@@ -12,7 +12,7 @@ from energyctl.results.time_series import dataframes
 if TYPE_CHECKING:
     import polars
 
-TABLES = ("runs", "domains", "phases", "jobs", "work", "iterations", "series", "pairs")
+TABLES = ("runs", "domains", "phases", "jobs", "work", "iterations", "series", "pairs", "shares")
 
 
 def frame(name: str, rows: Sequence[Row]) -> polars.DataFrame:

@@ -186,7 +186,7 @@ class Run:
 
     def rows(self, table: str) -> list[Row]:
         """Its rows of a table of :data:`energyctl.results.api.TABLES`, as plain dictionaries; of
-        `pairs` it has none: a pair is two runs."""
+        `pairs` and `shares` it has none: a pair is two runs."""
         return reader.rows(table, self.path, self._part)
 
     def json(self) -> str:

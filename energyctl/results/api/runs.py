@@ -60,11 +60,14 @@ class Runs(Sequence[Run]):
             raise SettingsError(f"table {name!r}: it is none of {', '.join(TABLES)}")
         if name == "pairs":
             return frame(name, [pair.row() for pair in self.pairs])
+        if name == "shares":
+            return frame(name, [row for pair in self.pairs for row in pair.share_rows()])
         return frame(name, [row for run in self._runs for row in run.rows(name)])
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
-        """Each run beside a background with its partner alone: docs/interference.md."""
+        """Each run beside a background with its partner alone, and whose energy it was
+        (`domains`): docs/interference.md."""
         return self.pairing.pairs
 
     @cached_property

@@ -13,11 +13,12 @@ from energyctl.results.pairs.figure import Figure
 from energyctl.results.pairs.figures import Interference, interference
 from energyctl.results.pairs.matching import Match, matches
 from energyctl.results.pairs.rows import FIGURES, Pair
+from energyctl.results.pairs.share_sums import PARTS, SharesSum, shares_sum
 from energyctl.results.pairs.shares import Division, DomainShares, shares
 
 __all__ = [
-    "FIGURES", "Division", "DomainShares", "Figure", "Interference", "Likeness", "Pair", "Pairs",
-    "RunFacts", "facts_of", "find_pairs", "likeness",
+    "FIGURES", "PARTS", "Division", "DomainShares", "Figure", "Interference", "Likeness", "Pair",
+    "Pairs", "RunFacts", "SharesSum", "facts_of", "find_pairs", "likeness", "shares_sum",
 ]  # fmt: skip
 
 

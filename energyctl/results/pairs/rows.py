@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from energyctl.results.pairs.energy import domain_idle
-from energyctl.results.pairs.facts import RunFacts
-from energyctl.results.pairs.figure import Figure, sound
+from energyctl.results.pairs.figure import Figure
 from energyctl.results.pairs.figures import Interference
 from energyctl.results.pairs.matching import Match
+from energyctl.results.pairs.share_rows import domain_document, domain_row, kind_columns
 from energyctl.results.pairs.shares import DomainShares
 from energyctl.results.pairs.work import JobInterference
 from energyctl.results.tables import Row
@@ -24,7 +23,8 @@ FIGURES = tuple(one.name for one in fields(Interference) if one.name != "jobs")
 class Pair:
     """A run beside a background and its partner alone, by their experiment ids.
 
-    training: repository / model of the foreground. block: None where they are not of one.
+    training: repository / model of the foreground. block: None where they are not of one. domains:
+    whose the energy of each domain of the total was, beside the background.
     """
 
     match: Match
@@ -57,6 +57,11 @@ class Pair:
         """False where an energy is an estimate, in part or in all."""
         return self.match.beside.measured is not False and self.match.alone.measured is not False
 
+    @property
+    def kinds(self) -> dict[str, str | None]:
+        """Of its domains: gpu, cpu, dram …"""
+        return {one.name: one.kind for one in self.match.beside.domains}
+
     def row(self) -> Row:
         """Of the table `pairs`."""
         row: Row = {
@@ -75,7 +80,22 @@ class Pair:
             row |= {name: figure.value, band_of(name): figure.uncertainty}
             if figure.missing is not None:
                 reasons.append(f"{name}: {figure.missing}")
-        return {**row, "missing": "; ".join(reasons) or None}
+        shares, why = kind_columns(self.domains, self.kinds)
+        return {**row, **shares, "missing": "; ".join([*reasons, *why]) or None}
+
+    def share_rows(self) -> list[Row]:
+        """Of the table `shares`."""
+        which = {
+            "beside": self.beside,
+            "alone": self.alone,
+            "training": self.training,
+            "condition": self.condition,
+            "block": self.block,
+        }
+        return [
+            {**which, "domain": name, "kind": self.kinds.get(name), **domain_row(one)}
+            for name, one in self.domains.items()
+        ]
 
     def document(self) -> dict[str, Any]:
         """As ``attribute --json`` has it."""
@@ -91,7 +111,7 @@ class Pair:
                 **{name: _json(name, getattr(self.interference, name)) for name in FIGURES},
                 "jobs": [_job(one) for one in self.interference.jobs],
             },
-            "domains": _domains(self.match.beside),
+            "domains": {name: domain_document(one) for name, one in self.domains.items()},
         }
 
 
@@ -113,19 +133,3 @@ def _job(job: JobInterference) -> dict[str, Any]:
         "work_lost": _json("work_lost", job.lost),
         "alone_seconds": _json("alone_seconds", job.alone_seconds),
     }
-
-
-def _domains(run: RunFacts) -> dict[str, dict[str, Any]]:
-    """Of the total, beside the background: what flowed, and what the idle machine would take."""
-    found = {}
-    for one in run.domains:
-        idle = sound(domain_idle(one))
-        reasons = {"total_joules": one.missing, "idle_joules": idle.missing}
-        found[one.name] = {
-            "total_joules": one.joules,
-            "total_uncertainty_joules": one.uncertainty,
-            "idle_joules": idle.value,
-            "idle_uncertainty_joules": idle.uncertainty,
-            "missing": {key: why for key, why in reasons.items() if why is not None},
-        }
-    return found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from energyctl.results.tables.columns import Row, total
 from energyctl.results.tables.layouts import LAYOUTS
+from energyctl.results.tables.pair_layout import OF_PAIRS
 from energyctl.results.tables.part import Part
 from energyctl.results.tables.runs import run_row
 
-__all__ = ["LAYOUTS", "Part", "Row", "run_row", "total"]
+__all__ = ["LAYOUTS", "OF_PAIRS", "Part", "Row", "run_row", "total"]
