@@ -84,9 +84,31 @@ def with_uncertainty(value: float, uncertainty: float | None) -> tuple[str, ...]
         return (number(value),)
     if uncertainty == 0:
         return number(value), "0"
-    # Rounded first: 0.0996 has its second digit where 0.10 has it.
-    place = 1 - math.floor(math.log10(float(f"{uncertainty:.1e}")))
+    place = _second_digit(uncertainty)
     return _to_place(value, place), _to_place(uncertainty, place)
+
+
+def _second_digit(value: float) -> int:
+    """Its place behind the point. Rounded first: 0.0996 has it where 0.10 has it."""
+    return 1 - math.floor(math.log10(float(f"{value:.1e}")))
+
+
+def adding_up(parts: Sequence[float], uncertainty: float | None) -> tuple[str, ...]:
+    """Their sum, then the parts, to the place of the uncertainty's second digit (else with four
+    digits of the sum), so that the texts add up too: each part is rounded up or down, the nearest
+    to it first."""
+    total = math.fsum(parts)
+    if uncertainty:
+        place = min(_second_digit(uncertainty), MOST_DECIMALS)
+    else:
+        place = min(2 + _second_digit(total), MOST_DECIMALS) if total else 0
+    unit = 10.0**-place
+    whole = [math.floor(part / unit) for part in parts]
+    rest = [part / unit - floor for part, floor in zip(parts, whole, strict=True)]
+    more = round(total / unit) - sum(whole)
+    up = sorted(range(len(parts)), key=lambda number: -rest[number])[: max(0, more)]
+    steps = [floor + (number in up) for number, floor in enumerate(whole)]
+    return tuple(_to_place(step * unit, place) for step in (sum(steps), *steps))
 
 
 def _to_place(value: float, place: int) -> str:

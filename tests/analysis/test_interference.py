@@ -186,7 +186,7 @@ def test_a_sentence_says_what_was_added_to_the_load_where_it_has_an_interval() -
     text = sentence(of(RATIO, RATIO, Mean(8, 1200.0), added=added))
     assert text.endswith(
         "one after the other. The training adds 21.3 kJ to the load alone (95 % interval 20.90 to "
-        "21.70 kJ)."
+        "21.70 kJ): what would be saved without it, and no share."
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from energyctl.analysis.interference.means import CONFIDENCE, MEANS, Means, means_of
 from energyctl.analysis.interference.sentences import sentence
-from energyctl.results.pairs import Pairs
+from energyctl.analysis.interference.share_means import ShareMeans, by_domain, share_means
+from energyctl.results.pairs import PARTS, Pairs
 
 __all__ = ["Means", "document", "means_of", "sentence", "sentences"]
 
@@ -23,14 +24,16 @@ def sentences(means: list[Means]) -> list[str]:
 
 def document(found: Pairs) -> dict[str, Any]:
     """As ``attribute --json`` prints it: docs/interference.md."""
+    shares = share_means(found.pairs, by_domain)
     return {
         "pairs": [pair.document() for pair in found.pairs],
-        "means": [_mean(one) for one in means_of(found.pairs)],
+        "means": [_mean(one, shares) for one in means_of(found.pairs)],
         "notes": list(found.notes),
     }
 
 
-def _mean(one: Means) -> dict[str, Any]:
+def _mean(one: Means, shares: list[ShareMeans]) -> dict[str, Any]:
+    own = [s for s in shares if (s.training, s.condition) == (one.training, one.condition)]
     return {
         "training": one.training,
         "condition": one.condition,
@@ -39,4 +42,14 @@ def _mean(one: Means) -> dict[str, Any]:
         "confidence": CONFIDENCE,
         **{name: asdict(getattr(one, name)) for name in MEANS},
         "sentence": sentence(one),
+        "domains": {one.domains[0]: _shares(one) for one in own},
+    }
+
+
+def _shares(found: ShareMeans) -> dict[str, Any]:
+    means = {f"{part}_joules": asdict(getattr(found, part)) for part in ("total", *PARTS)}
+    return {
+        **means,
+        "foreground_uncertainty_joules": found.foreground_off,
+        "background_uncertainty_joules": found.background_off,
     }

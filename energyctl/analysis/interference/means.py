@@ -9,12 +9,12 @@ ratios (arithmetic ones of their logarithms), arithmetic means of joules.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from energyctl.energy.block_power import student_t
-from energyctl.results.pairs import Figure, Interference, Pair
+from energyctl.results.pairs import Figure, Pair
 from energyctl.text import count
 
 CONFIDENCE = 0.95
@@ -62,40 +62,49 @@ class Means:
 
     def size(self, n: int) -> str:
         """``8 blocks``, ``1 run alone``."""
-        return count(n, "block") if self.of_blocks else f"{count(n, 'run')} alone"
+        return size_of(n, self.of_blocks)
+
+
+def size_of(n: int, of_blocks: bool) -> str:
+    """``8 blocks``, ``1 run alone``."""
+    return count(n, "block") if of_blocks else f"{count(n, 'run')} alone"
 
 
 def means_of(pairs: Sequence[Pair]) -> list[Means]:
     """By training and condition, in the order of the pairs."""
-    groups: dict[tuple[str, str], list[Pair]] = {}
-    for pair in pairs:
-        groups.setdefault((pair.training, pair.condition), []).append(pair)
-    return [_means(*key, members) for key, members in groups.items()]
+    groups = grouped(pairs, lambda pair: (pair.training, pair.condition))
+    return [_means(members) for members in groups]
 
 
-def _means(training: str, condition: str, pairs: Sequence[Pair]) -> Means:
-    lent = {pair.alone for pair in pairs if pair.match.earlier}
-    of_block = {pair.alone: pair.match.alone.block for pair in pairs if pair.alone not in lent}
-    alone = _grouped(pairs, lambda pair: of_block.get(pair.alone) or pair.alone)
-    beside = _grouped(pairs, lambda pair: pair.match.beside.block or pair.beside)
+def _means(pairs: Sequence[Pair]) -> Means:
+    alone, of_blocks = by_run_alone(pairs)
+    beside = grouped(pairs, lambda pair: pair.match.beside.block or pair.beside)
     figures = {
-        name: _mean([[getattr(one, name) for one in block] for block in blocks], name in RATIOS)
+        name: mean_of(
+            [[getattr(pair.interference, name) for pair in block] for block in blocks],
+            ratio=name in RATIOS,
+        )
         for name, blocks in ((name, beside if name == ADDED else alone) for name in MEANS)
     }
-    of_blocks = all(of_block.get(pair.alone) is not None for pair in pairs)
-    return Means(training, condition, len(alone), of_blocks, **figures)
+    return Means(pairs[0].training, pairs[0].condition, len(alone), of_blocks, **figures)
 
 
-def _grouped(
-    pairs: Sequence[Pair], unit: Callable[[Pair], object]
-) -> Sequence[Sequence[Interference]]:
-    units: dict[object, list[Interference]] = {}
+def by_run_alone(pairs: Sequence[Pair]) -> tuple[list[list[Pair]], bool]:
+    """One list per block of the runs alone, else per run alone; whether all are of blocks."""
+    lent = {pair.alone for pair in pairs if pair.match.earlier}
+    of_block = {pair.alone: pair.match.alone.block for pair in pairs if pair.alone not in lent}
+    units = grouped(pairs, lambda pair: of_block.get(pair.alone) or pair.alone)
+    return units, all(of_block.get(pair.alone) is not None for pair in pairs)
+
+
+def grouped(pairs: Iterable[Pair], unit: Callable[[Pair], object]) -> list[list[Pair]]:
+    units: dict[object, list[Pair]] = {}
     for pair in pairs:
-        units.setdefault(unit(pair), []).append(pair.interference)
+        units.setdefault(unit(pair), []).append(pair)
     return list(units.values())
 
 
-def _mean(blocks: Sequence[Sequence[Figure]], ratio: bool) -> Mean:
+def mean_of(blocks: Sequence[Sequence[Figure]], *, ratio: bool = False) -> Mean:
     """Of the blocks of which all figures are known."""
     into: Callable[[float], float] = math.log if ratio else float
     back: Callable[[float], float] = math.exp if ratio else float

@@ -19,10 +19,11 @@ LEVEL = f"{100 * CONFIDENCE:g} % interval"
 
 def sentence(found: Means) -> str:
     """``Beside demo/noise, the training takes 8.1 % more energy than alone (…), and …``."""
-    return f"{_where(found.condition)}, {_training(found)}; {_saving(found)}.{_added(found)}"
+    return f"{where(found.condition)}, {_training(found)}; {_saving(found)}.{_added(found)}"
 
 
-def _where(condition: str) -> str:
+def where(condition: str) -> str:
+    """``Beside demo/noise``, ``Under the condition night``."""
     if condition.startswith(f"{BESIDE} "):
         return condition[0].upper() + condition[1:]
     return f"Under the condition {condition}"
@@ -76,7 +77,10 @@ def _added(found: Means) -> str:
     factor = ENERGY_UNITS[unit]
     edges = _edges(added, factor, unit)
     shown = f"{number(added.value / factor, 3)} {unit}"
-    return f" The training adds {shown} to the load alone ({LEVEL} {edges})."
+    return (
+        f" The training adds {shown} to the load alone ({LEVEL} {edges}): what would be saved "
+        "without it, and no share."
+    )
 
 
 def _edges(mean: Mean, factor: float, unit: str) -> str:

@@ -20,7 +20,7 @@ CERTAIN = 1e-6
 PAIR_NOTE = "± is what meters, clocks and counts of work may be off by."
 MEAN_NOTE = (
     f"Below each mean: its {100 * CONFIDENCE:g} % interval over blocks, by Student's t. "
-    "Added: by the training, to the energy of the load alone."
+    "Added: by the training, to the energy of the load alone; no share of the energy beside."
 )
 
 
@@ -57,13 +57,13 @@ def pair_row(pair: Pair, unit: str) -> list[Cell]:
     energies = found.energy_alone_joules, found.energy_beside_joules, found.saving_joules
     return [
         (f"{pair.condition}{block}", pair.beside, pair.alone),
-        _figure(found.slowdown),
-        _figure(found.background_slowdown),
-        *(_figure(one, ENERGY_UNITS[unit]) for one in energies),
+        figure_cell(found.slowdown),
+        figure_cell(found.background_slowdown),
+        *(figure_cell(one, ENERGY_UNITS[unit]) for one in energies),
     ]
 
 
-def _figure(figure: Figure, factor: float = 1.0) -> Cell:
+def figure_cell(figure: Figure, factor: float = 1.0) -> Cell:
     """``1.0810``, ``± 0.0012``."""
     if figure.value is None:
         return (UNKNOWN,)
@@ -88,15 +88,15 @@ def mean_row(found: Means, unit: str) -> list[Cell]:
     size = found.size(found.n)
     return [
         (found.condition, found.training, size),
-        _mean(found.slowdown),
-        _mean(found.background_slowdown),
-        _mean(found.energy_ratio),
-        _mean(found.marginal_joules, ENERGY_UNITS[unit]),
-        _mean(found.saving_joules, ENERGY_UNITS[unit]),
+        interval(found.slowdown),
+        interval(found.background_slowdown),
+        interval(found.energy_ratio),
+        interval(found.marginal_joules, ENERGY_UNITS[unit]),
+        interval(found.saving_joules, ENERGY_UNITS[unit]),
     ]
 
 
-def _mean(mean: Mean, factor: float = 1.0) -> Cell:
+def interval(mean: Mean, factor: float = 1.0) -> Cell:
     """``1.081``, ``1.064 to 1.098``."""
     if mean.value is None:
         return (UNKNOWN,)

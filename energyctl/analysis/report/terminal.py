@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.analysis.interference import means_of, sentences
+from energyctl.analysis.interference import means_of, sentences, share_words
 from energyctl.analysis.report.compared import conditions_of
 from energyctl.analysis.report.sources import drift_of
 from energyctl.analysis.report.summary import Glance, WarningGroup, glance
@@ -40,7 +40,8 @@ def show(runs: Runs, console: Console) -> None:
     if len(runs) > MOST_ROWS:
         console.print(f"… and {len(runs) - MOST_ROWS} more", markup=False)
     console.print(_counts(seen), markup=False)
-    for line in (*_compared(runs), *sentences(means_of(runs.pairs)), *drift_of(runs)):
+    of_pairs = *sentences(means_of(runs.pairs)), *share_words.sentences(runs.pairs)
+    for line in (*_compared(runs), *of_pairs, *drift_of(runs)):
         console.print(Text(printable(line)))
     if runs.pairs:
         console.print(Text("each pair: energyctl attribute"))

@@ -9,7 +9,8 @@ from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from energyctl.analysis.interference import means_of, sentences, tables
+from energyctl.analysis.interference import means_of, sentences, share_words, tables
+from energyctl.analysis.interference.share_means import by_domain, share_means
 from energyctl.cli.output.console import LineConsole
 from energyctl.results.pairs import Pairs
 from energyctl.text import count, printable
@@ -32,11 +33,33 @@ def show(found: Pairs, console: LineConsole) -> None:
     console.print()
     for line in sentences(means):
         console.print(line)
-    notes = [*found.notes, *tables.reasons(found.pairs)]
+    if share_words.shown_domains(found.pairs):
+        _show_shares(found, console)
+    notes = [*found.notes, *tables.reasons(found.pairs), *share_words.reasons(found.pairs)]
     if notes:
         console.print()
     for line in notes:
         console.print(f"note: {line}", style="dim")
+
+
+def _show_shares(found: Pairs, console: LineConsole) -> None:
+    """Whose energy it was: a row per pair and domain, their means, and what they say."""
+    unit = tables.unit_of(found.pairs)
+    console.print()
+    rows = share_words.rows(found.pairs[:MOST_ROWS], unit)
+    console.print(_table(share_words.columns(unit), rows))
+    console.print(share_words.NOTE)
+    means = share_means(found.pairs, by_domain)
+    console.print(
+        _table(
+            share_words.mean_columns(unit),
+            (share_words.mean_row(one, unit) for one in means if one.parts),
+        )
+    )
+    console.print(share_words.MEAN_NOTE)
+    console.print()
+    for line in share_words.sentences(found.pairs):
+        console.print(line)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[tables.Cell]]) -> Table:
