@@ -100,7 +100,7 @@ def test_a_control_c_ends_the_load_and_keeps_nothing(tmp_path: Path) -> None:
 
 def kernels(folder: Path) -> int:
     """How many the second GPU has run."""
-    return (folder / "gpu-1").stat().st_size // 24 if (folder / "gpu-1").exists() else 0
+    return (folder / "gpu-1").stat().st_size // 32 if (folder / "gpu-1").exists() else 0
 
 
 def loads_of(folder: Path) -> list[str]:

@@ -1,11 +1,13 @@
 /* What kernels of fake_cuda.c draw, as fake_nvml.c sees it: a file per GPU in the folder
- * FAKE_ACTIVITY, to which each kernel adds one record when it is launched. Times are Unix. */
+ * FAKE_ACTIVITY, to which each kernel adds one record when it is launched. They take turns: each
+ * begins when the one before it has ended, whosever that was. Times are Unix. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
-struct kernel { double begins, ends, watts; };
+struct kernel { double begins, ends, watts, pid; };
 
 static inline int activity_file(int gpu, int flags) {
     char path[4096];
@@ -37,8 +39,8 @@ static inline void activity_read(struct activity *a, int gpu) {
     }
 }
 
-/* Joules of all kernels up to `time`. */
-static inline double activity_joules(struct activity *a, int gpu, double time) {
+/* How many kernels had begun by `time`. */
+static inline int activity_begun(struct activity *a, int gpu, double time) {
     activity_read(a, gpu);
     int low = 0, high = a->count;
     while (low < high) {
@@ -46,6 +48,23 @@ static inline double activity_joules(struct activity *a, int gpu, double time) {
         if (a->kernels[middle].begins < time) low = middle + 1;
         else high = middle;
     }
+    return low;
+}
+
+/* Seconds in which a kernel of `pid` ran, from one time to another. */
+static inline double activity_busy(struct activity *a, int gpu, double pid, double from, double to) {
+    double busy = 0;
+    for (int i = activity_begun(a, gpu, to) - 1; i >= 0 && a->kernels[i].ends > from; i--) {
+        const struct kernel *k = &a->kernels[i];
+        double begins = k->begins > from ? k->begins : from, ends = k->ends < to ? k->ends : to;
+        if (k->pid == pid) busy += ends - begins;
+    }
+    return busy;
+}
+
+/* Joules of all kernels up to `time`. */
+static inline double activity_joules(struct activity *a, int gpu, double time) {
+    int low = activity_begun(a, gpu, time);
     if (!low) return 0;
     const struct kernel *k = &a->kernels[low - 1];
     return a->joules[low - 1] + k->watts * ((time < k->ends ? time : k->ends) - k->begins);

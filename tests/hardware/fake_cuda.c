@@ -1,8 +1,10 @@
 /* A libcuda.so.1 whose kernels take the time that their passes take, and draw power (activity.h).
  *
- * Environment: FAKE_ACTIVITY (a folder), FAKE_CUDA_WATTS (of the whole GPU: 300), FAKE_CUDA_RATE
- * (passes a second: 1e6), FAKE_CUDA_FAIL (the function that says out of memory). The GPU is the one
- * that CUDA_VISIBLE_DEVICES names by the UUID that fake_nvml.c gives it.
+ * Environment: FAKE_ACTIVITY (a folder), FAKE_CUDA_WATTS (of the whole GPU: 300; of the kernel `copy`
+ * it is half of that), FAKE_CUDA_RATE (passes a second: 1e6), FAKE_CUDA_FAIL (the function that says
+ * out of memory), FAKE_CUDA_BESIDE (the younger of two processes draws so many times as much while
+ * both have kernels). The GPU is the one that CUDA_VISIBLE_DEVICES names by the UUID that fake_nvml.c
+ * gives it.
  */
 #include <stdint.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 enum { PROCESSORS = 100, OUT_OF_MEMORY = 2 };
 
 static struct kernel running;
+static char multiply, copy; /* functions */
 static int gpu;
 
 static double number(const char *name, double otherwise) {
@@ -75,8 +78,8 @@ int cuModuleLoadData(void **module, const char *text) {
 }
 int cuModuleGetFunction(void **function, void *module, const char *name) {
     ENTER();
-    *function = &running;
-    return module != &running || strcmp(name, "multiply");
+    *function = strcmp(name, "copy") ? &multiply : &copy;
+    return module != &running || (strcmp(name, "multiply") && strcmp(name, "copy"));
 }
 int cuMemAlloc_v2(uint64_t *address, size_t bytes) { ENTER(); *address = 4096; return !bytes; }
 
@@ -85,12 +88,18 @@ int cuLaunchKernel(void *function, unsigned blocks, unsigned y, unsigned z, unsi
     (void)y, (void)z, (void)threads, (void)ty, (void)tz, (void)shared, (void)extra;
     ENTER();
     uint32_t passes = *(uint32_t *)parameters[1];
-    if (function != &running || stream || *(uint64_t *)parameters[0] != 4096) return 1;
-    running.begins = now();
+    if ((function != &multiply && function != &copy) || stream || *(uint64_t *)parameters[0] != 4096) return 1;
+    double share = (double)blocks / PROCESSORS;
+    int file = activity_file(gpu, O_RDWR | O_APPEND | O_CREAT);
+    if (file < 0 || flock(file, LOCK_EX)) return 1;
+    struct kernel before = {0};
+    if (lseek(file, -(off_t)sizeof before, SEEK_END) >= 0 && read(file, &before, sizeof before) < 0) return 1;
+    int waits = before.ends > now();
+    running.begins = waits ? before.ends : now();
     running.ends = running.begins + passes / number("FAKE_CUDA_RATE", 1e6);
-    running.watts = number("FAKE_CUDA_WATTS", 300) * blocks / PROCESSORS;
-    int file = activity_file(gpu, O_WRONLY | O_APPEND | O_CREAT);
-    if (file < 0) return 1;
+    running.watts = number("FAKE_CUDA_WATTS", 300) * (function == &copy ? share / 4 : share);
+    running.pid = getpid();
+    if (waits && running.pid > before.pid) running.watts *= number("FAKE_CUDA_BESIDE", 1);
     int written = write(file, &running, sizeof running) == sizeof running;
     close(file);
     return !written;

@@ -9,7 +9,8 @@
  * steps, and takes them for the whole), FAKE_SCALE (its joules are so many times too many),
  * FAKE_BROKEN (how it is wrong otherwise: see `broken`), FAKE_POWER (watts that all power readings
  * tell instead); each of these also for one GPU, as FAKE_WAVE_1; FAKE_ACTIVITY (a folder: kernels of
- * fake_cuda.c draw power, too), FAKE_DRIVER, FAKE_VBIOS (versions);
+ * fake_cuda.c draw power, too, and where FAKE_UTILIZATION is not named, the utilization of processes is
+ * theirs, a row for each sample), FAKE_DRIVER, FAKE_VBIOS (versions);
  * FAKE_DENY (functions and "field:N" that say not-supported, separated by commas; "name@1" for
  * one GPU only), FAKE_LOST ("1@2.5": GPU 1 is lost 2.5 s after the epoch);
  * FAKE_CELSIUS (a file that holds the temperature: 40, of GPU 1 41);
@@ -23,6 +24,7 @@
  * say unknown error); FAKE_REASONS (bits of the clocks' event reasons: 0) and FAKE_CAP (watts from
  * which on the power limit is one of them: never), each also for one GPU: any slows its SM clock.
  */
+#include <signal.h>
 #include <stdint.h>
 
 #include "activity.h"
@@ -248,6 +250,36 @@ typedef struct {
     unsigned sm, memory, encoder, decoder;
 } utilization_sample;
 
+/* Of the kernels of `pid` in the sample that ends at n periods of Unix time. */
+static unsigned percent_of(int gpu, double pid, double n) {
+    double from = (n - 1) * SAMPLE_SECONDS;
+    double busy = activity_busy(&facts_of(gpu)->activity, gpu, pid, from, from + SAMPLE_SECONDS);
+    return (unsigned)round(100 * busy / SAMPLE_SECONDS);
+}
+
+/* A row for each process and each sample after `since` in which it was busy. */
+static unsigned samples_of_kernels(int gpu, utilization_sample *out, unsigned room, double since) {
+    struct activity *a = &facts_of(gpu)->activity;
+    unsigned found = 0, percent;
+    double now = unix_now();
+    for (double n = ceil(since / SAMPLE_SECONDS + 1e-3); n * SAMPLE_SECONDS <= now; n++) {
+        double seen[16];
+        int pids = 0, last = activity_begun(a, gpu, n * SAMPLE_SECONDS);
+        for (int i = last - 1; i >= 0 && a->kernels[i].ends > (n - 1) * SAMPLE_SECONDS; i--) {
+            int known = 0;
+            while (known < pids && seen[known] != a->kernels[i].pid) known++;
+            if (known < pids || pids == 16) continue;
+            seen[pids++] = a->kernels[i].pid;
+            if (!(percent = percent_of(gpu, a->kernels[i].pid, n))) continue;
+            if (found < room)
+                out[found] = (utilization_sample){
+                    (unsigned)a->kernels[i].pid, (unsigned long long)(n * SAMPLE_SECONDS * 1e6), percent, 0, 0, 0};
+            found++;
+        }
+    }
+    return found;
+}
+
 /* One row for each process that was busy at a sample after `since`: its last one, and its mean. */
 int nvmlDeviceGetProcessUtilization(
     int *gpu, utilization_sample *out, unsigned *count, unsigned long long since) {
@@ -281,6 +313,7 @@ int nvmlDeviceGetProcessUtilization(
         found++;
     }
     if (file) fclose(file);
+    if (!path && getenv("FAKE_ACTIVITY")) found = samples_of_kernels(*gpu, out, room, since / 1e6);
     *count = found;
     return !found ? NOT_FOUND : found > room ? INSUFFICIENT_SIZE : OK;
 }
@@ -361,8 +394,26 @@ int nvmlDeviceGetAccountingPids(int *gpu, unsigned *count, unsigned *pids) {
     return OK;
 }
 
+static int account_of_kernels(int gpu, accounting_stats *out) {
+    struct activity *a = &facts_of(gpu)->activity;
+    double now = unix_now();
+    int first = 0, count = activity_begun(a, gpu, now);
+    while (first < count && a->kernels[first].pid != out->pid) first++;
+    if (first == count) return NOT_FOUND;
+    double begin = a->kernels[first].begins, sample = floor(begin / SAMPLE_SECONDS);
+    *out = (accounting_stats){.pid = out->pid, .running = !kill(out->pid, 0), .start = begin * 1e6};
+    while (++sample * SAMPLE_SECONDS <= now) {
+        out->samples++;
+        out->percents += percent_of(gpu, out->pid, sample);
+    }
+    out->milliseconds = out->running ? 0 : 1000 * (now - begin);
+    return OK;
+}
+
 int nvmlDeviceGetAccountingStats_v2(int *gpu, accounting_stats *out) {
     CHECK(gpu);
+    if (getenv("FAKE_ACCOUNTING") && !getenv("FAKE_UTILIZATION") && getenv("FAKE_ACTIVITY"))
+        return account_of_kernels(*gpu, out);
     const char *path = getenv("FAKE_ACCOUNTING") ? getenv("FAKE_UTILIZATION") : NULL;
     FILE *file = path ? fopen(path, "r") : NULL;
     if (!file) return NOT_SUPPORTED;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -40,7 +41,8 @@ def answers(env: dict[str, str], commands: str = "") -> list[dict[str, Any]]:
 
 def kernels(folder: Path) -> list[tuple[float, float, float]]:
     """(begin, end, watts) of each, as activity.h has them: of the GPU that UUID is."""
-    return list(struct.iter_unpack("ddd", (folder / "gpu-1").read_bytes()))
+    records = struct.iter_unpack("dddd", (folder / "gpu-1").read_bytes())
+    return [(began, ended, watts) for began, ended, watts, _ in records]
 
 
 def test_it_does_the_work_that_it_is_told_to_and_says_when(tmp_path: Path) -> None:
@@ -57,11 +59,57 @@ def test_it_does_the_work_that_it_is_told_to_and_says_when(tmp_path: Path) -> No
     assert whole["began"] < whole["ended"] < rhythm["began"] < rhythm["ended"] - 0.18
 
 
-@pytest.mark.parametrize("line", ["", "pulse 1 1 0 1", "run 1 1 0", "run 1 0 0 1", "run x 1 0 1"])
+def test_it_keeps_a_gpu_at_work_for_so_many_seconds_with_a_kernel_and_a_duty(
+    tmp_path: Path,
+) -> None:
+    commands = "rate copy\nkeep 0.2 20000 0 copy\nkeep 0.4 25000 0.1 multiply\n"
+    _, rate, copied, duty = answers(environment(tmp_path), commands)
+    assert rate == {"passes": pytest.approx(1000, rel=0.1)}
+    assert 5 <= copied["passes"] / 20000 <= 10  # each takes 20 ms
+    assert duty["passes"] == 4 * 25000
+    *_, before, a, b, c, d = kernels(tmp_path)
+    assert before[2] == pytest.approx(150)
+    for index, (began, ended, watts) in enumerate((a, b, c, d)):
+        assert (ended - began, watts) == (pytest.approx(0.025, rel=1e-3), pytest.approx(300))
+        assert began > a[0] + 0.1 * index - 0.001
+    assert duty["ended"] - duty["began"] == pytest.approx(d[1] - a[0], abs=0.05)
+
+
+def test_kernels_of_two_processes_take_turns(tmp_path: Path) -> None:
+    env, keep = environment(tmp_path), b"keep 0.5 20000 0 multiply\n"
+    loads = [
+        subprocess.Popen(COMMAND, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    done = []
+    for load in loads:
+        assert load.stdout is not None
+        load.stdout.readline()
+    for load in loads:
+        assert load.stdin is not None
+        load.stdin.write(keep)
+        load.stdin.close()
+    for load in loads:
+        assert load.stdout is not None
+        done.append(json.loads(load.stdout.readline())["passes"])
+        load.stdout.close()
+        assert load.wait() == 0
+    assert done[0] / sum(done) == pytest.approx(0.5, abs=0.1)
+    records = kernels(tmp_path)
+    assert all(after[0] >= before[1] for before, after in itertools.pairwise(records))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "", "pulse 1 1 0 1", "run 1 1 0", "run 1 0 0 1", "run x 1 0 1", "rate add", "rate",
+        "keep 1 1 0", "keep 1 0 0 copy", "keep nan 1 0 copy",
+    ],
+)  # fmt: skip
 def test_it_refuses_what_is_no_command(line: str) -> None:
     gpu = gpu_load.Gpu.__new__(gpu_load.Gpu)
     with pytest.raises(gpu_load.NoLoad, match="no such command"):
-        gpu_load.carry_out(gpu, 1.0, line)
+        gpu_load.carry_out(gpu, line)
 
 
 def test_it_says_why_a_gpu_cannot_be_put_to_work(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import os
 import select
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from energyctl.errors import MachineError
 from energyctl.launchers import gpu_load
@@ -19,6 +19,14 @@ READY_SECONDS = 120.0
 # Work may take so many times as long as it did when the load started.
 SLOWER = 20.0
 UNIT_SECONDS = gpu_load.UNIT_SECONDS
+
+
+class Kept(NamedTuple):
+    """What a GPU was kept at: seconds of the monotonic clock, passes of the kernel between."""
+
+    began: float
+    ended: float
+    passes: int
 
 
 class GpuLoad:
@@ -67,24 +75,45 @@ class GpuLoad:
         self, units: float, *, count: int = 1, period: float = 0.0, share: float = 1.0
     ) -> None:
         """As `run`, but returns at once."""
-        assert self._process.stdin is not None
         self._units = units * count
         self._longest = READY_SECONDS + SLOWER * self._units * UNIT_SECONDS + count * period
-        try:
-            self._process.stdin.write(f"run {units!r} {count} {period!r} {share!r}\n".encode())
-            self._process.stdin.flush()
-        except OSError:
-            raise _failed("it has ended") from None
+        self._command(f"run {units!r} {count} {period!r} {share!r}")
 
     def wait(self) -> Burst:
         """For the end of what was begun."""
         answer = self._answer(self._longest)
         return Burst(float(answer["began"]), float(answer["ended"]), self._units)
 
+    def rate(self, kernel: str) -> float:
+        """How many passes of `multiply` or `copy` take a millisecond."""
+        self._command(f"rate {kernel}")
+        return float(self._answer(READY_SECONDS)["passes"])
+
+    def keep(
+        self, seconds: float, passes: int, *, period: float = 0.0, kernel: str = "multiply"
+    ) -> None:
+        """Begins kernels of so many passes, `period` seconds apart (0: back to back); returns at
+        once."""
+        self._longest = READY_SECONDS + seconds
+        self._command(f"keep {seconds!r} {passes} {period!r} {kernel}")
+
+    def kept(self) -> Kept:
+        """Waits for the end of `keep`."""
+        answer = self._answer(self._longest)
+        return Kept(float(answer["began"]), float(answer["ended"]), int(answer["passes"]))
+
     def done(self) -> bool:
         """Whether `wait` would return at once."""
         assert self._process.stdout is not None
         return bool(select.select([self._process.stdout.fileno()], [], [], 0)[0])
+
+    def _command(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f"{line}\n".encode())
+            self._process.stdin.flush()
+        except OSError:
+            raise _failed("it has ended") from None
 
     def _answer(self, seconds: float) -> dict[str, Any]:
         assert self._process.stdout is not None
