@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -12,16 +11,22 @@ from typing import Any
 
 from energyctl import __version__
 from energyctl.campaign.foreign.watch import Watch
+from energyctl.campaign.one_gpu import (
+    facts_of,
+    gpu_of,
+    make_record_folder,
+    one_gpu,
+    refuse_if_used,
+)
 from energyctl.energy import Domain
 from energyctl.errors import EnergyctlError, MachineError, SettingsError
-from energyctl.meters import Source, missing_kinds, open_meters
+from energyctl.meters import Source, missing_kinds
 from energyctl.meters.acceptance import judgements, record, wall_course
 from energyctl.meters.acceptance.judgements import Finding
 from energyctl.meters.acceptance.load import GpuLoad
 from energyctl.meters.acceptance.steps import TEN_MINUTES, Bench, Schedule, steps
 from energyctl.meters.acceptance.wall import LONGEST_LAG_SECONDS, WallPower, judge, wall_power
 from energyctl.meters.acceptance.wall_course import NINE_MINUTES, Lengths
-from energyctl.meters.capabilities import gpu_processes
 from energyctl.meters.gpu_facts import gpu_facts
 from energyctl.system import host, processes
 from energyctl.system.files import read_regular
@@ -49,11 +54,11 @@ def accept(
     processes.require()
     if wall is not None:
         _refuse_if_stale(wall)
-    with lock(NAME, Path.cwd()), _opened(_first() if gpu is None else gpu) as sources:
+    with lock(NAME, Path.cwd()), one_gpu(gpu, "accept") as sources:
         source, domain = _counter(sources)
-        facts = _facts(domain)
-        _refuse_if_used(source)
-        _make_folder()
+        facts = facts_of(domain)
+        refuse_if_used(source)
+        make_record_folder()
         if wall is not None and (missing := missing_kinds(sources, ["cpu"])):
             raise MachineError(f"--wall: {missing[0]}")
         findings: list[Finding] = []
@@ -99,64 +104,14 @@ def document_of(
     }
 
 
-def _first() -> int:
-    """Index of the first GPU that is metered."""
-    with _opened(None) as sources:
-        return int(_facts(_counter(sources)[1])["index"])
-
-
-@contextlib.contextmanager
-def _opened(gpu: int | None) -> Iterator[list[Source]]:
-    """With that GPU alone, since the power of others is not its own; None: with all of them."""
-    sources, _ = open_meters(gpus=None if gpu is None else [gpu])
-    try:
-        yield sources
-    finally:
-        for source in sources:
-            source.close()
-
-
 def _counter(sources: Sequence[Source]) -> tuple[Source, Domain]:
     """The source of the GPU and its counter, without what an earlier acceptance found."""
-    found = [(source, d) for source in sources if source.name == "nvml" for d in source.domains()]
-    if not found:
-        why = next((s.unavailable for s in sources if s.name == "nvml" and s.unavailable), None)
-        raise MachineError(f"there is no GPU to accept: {why or 'no NVIDIA driver'}")
-    source, domain = found[0]
-    if domain.missing is not None:
-        raise MachineError(f"there is no GPU to accept: {domain.missing}")
+    source, domain = gpu_of(sources, "accept")
     if domain.acceptance is None:
         raise MachineError(
             f"{domain.name} cannot be accepted: it has no energy counter, or no UUID to know it by"
         )
     return source, replace(domain, delay_seconds=None, delay_within_seconds=0.0)
-
-
-def _facts(domain: Domain) -> dict[str, Any]:
-    """Of the GPU with that counter."""
-    for facts in gpu_facts() or ():
-        if (domain.part or "").endswith(f"/{facts['uuid']}"):
-            return facts
-    raise MachineError(f"there is no GPU to accept: {domain.name} does not answer any more")
-
-
-def _refuse_if_used(source: Source) -> None:
-    used, _ = gpu_processes(source)
-    if used:
-        pids = ", ".join(sorted({str(process.pid) for process in used}))
-        raise MachineError(f"the GPU is in use (pid {pids}): end that first")
-
-
-def _make_folder() -> None:
-    """Ten minutes before it is needed."""
-    folder = record.folder()
-    try:
-        record.make_folder()
-    except OSError as error:
-        raise MachineError(
-            f"what is found cannot be kept in {folder}: {error.strerror}; another place for it: "
-            "ENERGYCTL_ACCEPTANCE=DIR"
-        ) from error
 
 
 def _walled(path: Path, sources: Sequence[Source], load: GpuLoad, lengths: Lengths) -> Finding:

@@ -404,6 +404,18 @@ class ForeignByPhase(TypedDict):
     foreground: Annotated[ForeignJson, "of the last attempt"]
 
 
+class TwinsJson(TypedDict):
+    """What `energyctl calibrate --twins` found of such a GPU and its driver."""
+
+    differential: Annotated[
+        float, "share by which two specific powers may change differently beside each other"
+    ]
+    bias: Annotated[float, "share that one twin got more than it did of the work, in the mean"]
+    repeats: int
+    date: Annotated[float, "Unix seconds"]
+    how: str
+
+
 class GpuFacts(TypedDict):
     index: int
     name: str | None
@@ -412,6 +424,7 @@ class GpuFacts(TypedDict):
     vbios: NotRequired[str | None]
     power_limit_watts: float | None
     persistence_mode: bool | None
+    twins: NotRequired[TwinsJson]
 
 
 class Environment(TypedDict, total=False):

@@ -10,9 +10,10 @@ from rich.console import Console
 
 from energyctl.cli.output.tables import meters_table
 from energyctl.meters import Row
+from energyctl.meters.twins.record import day
 from energyctl.results.conditions import run_words
 from energyctl.results.phases import phase_words
-from energyctl.text import count, duration, one_line, powers, present
+from energyctl.text import count, duration, one_line, percent, powers, present
 
 
 def status_lines(status: Mapping[str, Any]) -> list[str]:
@@ -138,6 +139,11 @@ def _gpu_lines(examination: Mapping[str, Any]) -> list[str]:
             for name, acceptance in examination["acceptances"].items()
             if name.rpartition("-")[2] == str(gpu["index"])
         ]
+        if twins := gpu.get("twins"):
+            lines.append(
+                f"            twins on {day(twins)}: specific powers change differently by up to "
+                f"{percent(twins['differential'])}"
+            )
         if mode is False:
             lines.append("            sudo nvidia-smi -pm 1 keeps its driver, and counter, loaded")
         lines += [

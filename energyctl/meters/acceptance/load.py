@@ -28,6 +28,10 @@ class Kept(NamedTuple):
     ended: float
     passes: int
 
+    @property
+    def passes_per_second(self) -> float:
+        return self.passes / (self.ended - self.began)
+
 
 class GpuLoad:
     """Puts one GPU to work, as a context: it ends with it. Units of work are milliseconds.

@@ -1,0 +1,38 @@
+"""``calibrate --twins`` in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
+
+from energyctl.cli.output.lines import show
+from energyctl.meters.twins.course import Schedule
+from energyctl.text import count, number, percent
+
+
+def begin(schedule: Schedule) -> str:
+    minutes = count(ceil(schedule.expected_seconds / 60), "minute")
+    return f"about {minutes}; the GPU and the machine should do nothing else"
+
+
+def show_record(document: Mapping[str, Any]) -> None:
+    gpu = document["gpu"]
+    show(
+        *(_repeat(one) for one in document["both"]),
+        "",
+        f"GPU {gpu['index']} ({gpu['name']}), driver {gpu['driver']}:",
+        f"a context costs {number(document['context_watts'], 3)} W; both together do "
+        f"{percent(document['throughput'])} of the work that one alone does in the time",
+        f"two specific powers change differently by up to {percent(document['differential'])}; "
+        f"the first twin gets {percent(document['bias'], 2)} more than its part in the mean",
+        *(f"warning: {line}" for line in document["warnings"]),
+        f"written to {document['file']}",
+    )
+
+
+def _repeat(one: Mapping[str, Any]) -> str:
+    return (
+        f"the first twin gets {percent(one['share'])} and did {percent(one['work_share'])} of the "
+        f"work; {percent(one['closure'])} of the energy is not explained"
+    )
