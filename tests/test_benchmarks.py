@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from math import inf
+from pathlib import Path
 
 import pytest
 
 from benchmarks.loads import LOADS
 from benchmarks.metering import judged
 from benchmarks.running import printed
+from hardware.compiled import library_folder
+from hardware.nvml import environment
 from hardware.world import world
 
 
@@ -101,11 +106,40 @@ def test_no_crash_leaves_anything_behind_or_loses_a_run() -> None:
     assert re.search(r"^0 violations", output, re.MULTILINE)
 
 
+def test_shares_on_a_gpu_are_those_of_the_stand_ins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its kernels draw 300 W, of memory 150 W, and take turns; a daemon of MPS refuses to start."""
+    daemon = tmp_path / "nvidia-cuda-mps-control"
+    daemon.write_text("#!/bin/sh\necho no MPS here >&2\nexit 1\n")
+    daemon.chmod(0o755)
+    own = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "ENERGYCTL_LOCK": str(tmp_path / "lock"),
+        "FAKE_ACTIVITY": str(tmp_path),
+        "FAKE_CONTROLS": str(tmp_path),
+    }
+    settings = {"STEP": "0.02", "WAVE": "constant 70", "AVERAGE": "0.1"}
+    for name, value in {**environment(library_folder(), **settings), **own}.items():
+        monkeypatch.setenv(name, value)
+    found = json.loads(printed("shares_on_gpu", "--gpu", "0", "--scale", "0.02", "--limit", "300"))
+    figures = found["figures"]
+    assert figures["both"]["share"] == pytest.approx(2 / 3, abs=0.03)
+    assert figures["both"]["share_by_work"] == pytest.approx(2 / 3, abs=0.03)
+    assert figures["limited both"]["share"] == pytest.approx(2 / 3, abs=0.03)
+    assert figures["twins"]["share"] == pytest.approx(0.5, abs=0.03)
+    assert figures["duty"]["share"] == pytest.approx(0.25, abs=0.03)
+    assert figures["sleeper"]["busy"] == 0
+    assert found["missing"] == {"mps both": "its daemon does not start: no MPS here"}
+    assert (tmp_path / "limit_0").read_text() == "350000"  # as before
+    assert len(found["verdicts"]) == 4
+
+
 @pytest.mark.parametrize(
     "name",
     [
         *("accuracy", "baselines", "broken_counters", "cost", "memory", "logs", "peers", "gaps"),
-        *("settling", "stops", "crashes", "soak", "hostile", "claims"),
+        *("settling", "stops", "crashes", "soak", "hostile", "claims", "shares_on_gpu"),
     ],
 )
 def test_each_benchmark_says_what_it_does(name: str) -> None:
