@@ -76,6 +76,28 @@ def test_twins_get_half_each_and_later_results_know_it(tmp_path: Path, bench: Be
     assert "twins" not in other["machine"]["gpus"][1]
 
 
+AT_REST = """
+import json
+from energyctl.campaign.one_gpu import gpu_of, one_gpu
+from energyctl.meters.twins.course import Trial
+with one_gpu(1, "try") as sources:
+    trial = Trial(*gpu_of(sources, "try"), gpu=1, settle=0)
+    with trial.metered():
+        trial.at_rest("idle", 5.0)
+print(json.dumps(trial.stretches["idle"].clocks))
+"""
+
+
+def test_a_stretch_says_at_which_clocks_the_gpu_was(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_REST],
+        env=in_world(tmp_path, REASONS="4"), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    clocks = json.loads(done.stdout)
+    assert clocks["sm_mhz"] == 1200
+    assert clocks["limited_seconds"]["power_cap"] == pytest.approx(5, abs=0.5)
+
+
 def test_a_twin_that_draws_more_beside_the_other_is_noticed(tmp_path: Path) -> None:
     """By the driver's accounts, which tell of each process as well."""
     env = in_world(tmp_path, CUDA_BESIDE="1.6", ACCOUNTING="1")

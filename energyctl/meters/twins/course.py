@@ -75,7 +75,9 @@ class Trial:
             if phase.name in self._notes:
                 busy, rates = self._notes[phase.name]
                 figures = _metered(recording, self.domain, phase.start, phase.end)
-                self.stretches[phase.name] = Stretch(*figures, tuple(busy), tuple(rates))
+                gpus = recording.states.between(phase.start, phase.end)["gpus"]
+                clocks = gpus.get(f"gpu-{self.gpu}")
+                self.stretches[phase.name] = Stretch(*figures, tuple(busy), tuple(rates), clocks)
 
     def at_rest(self, name: str, seconds: float) -> None:
         """A stretch in which nothing runs; contexts may be held."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean
 
+from energyctl.energy.schema import GpuStateJson
+
 DEFAULT_DIFFERENTIAL = 0.15
 """By how much two specific powers are taken to change differently where nothing was measured."""
 
@@ -27,7 +29,7 @@ class Stretch:
     """Of one GPU under one load. own_joules: of the uncertainty, what is the stretch's own.
 
     busy_seconds, passes_per_second: of each load on it; passes of all the time of its load, some
-    of which is before and after.
+    of which is before and after. clocks: of the GPU, and what held them down; None: not told.
     """
 
     seconds: float
@@ -35,6 +37,7 @@ class Stretch:
     own_joules: float
     busy_seconds: tuple[float, ...] = ()
     passes_per_second: tuple[float, ...] = ()
+    clocks: GpuStateJson | None = None
 
     @property
     def watts(self) -> float:
