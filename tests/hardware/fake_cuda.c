@@ -4,13 +4,15 @@
  * it is half of that), FAKE_CUDA_RATE (passes a second: 1e6), FAKE_CUDA_FAIL (the function that says
  * out of memory), FAKE_CUDA_BESIDE (the younger of two processes draws so many times as much while
  * both have kernels). The GPU is the one that CUDA_VISIBLE_DEVICES names by the UUID that fake_nvml.c
- * gives it.
+ * gives it. With FAKE_SHARED (a folder) a context that is retained is one of the GPU of
+ * shared_gpu.c, up to the end of the process.
  */
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
 
 #include "activity.h"
+#include "shared_gpu.h"
 
 enum { PROCESSORS = 100, OUT_OF_MEMORY = 2 };
 
@@ -69,7 +71,12 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
     return 0;
 }
 int cuDevicePrimaryCtxSetFlags_v2(int device, unsigned flags) { (void)device, (void)flags; ENTER(); return 0; }
-int cuDevicePrimaryCtxRetain(void **context, int device) { (void)device; ENTER(); *context = &running; return 0; }
+int cuDevicePrimaryCtxRetain(void **context, int device) {
+    (void)device;
+    ENTER();
+    *context = &running;
+    return getenv("FAKE_SHARED") && shared_open("held 0 0 0 0 1000 0") < 0;
+}
 int cuCtxSetCurrent(void *context) { ENTER(); return context != &running; }
 int cuModuleLoadData(void **module, const char *text) {
     ENTER();

@@ -23,11 +23,15 @@
  * scope is, as by a driver that does not look at it); FAKE_INIT (the code with which the library's start fails), FAKE_FIRST_FAIL (so many calls at first
  * say unknown error); FAKE_REASONS (bits of the clocks' event reasons: 0) and FAKE_CAP (watts from
  * which on the power limit is one of them: never), each also for one GPU: any slows its SM clock.
+ *
+ * With FAKE_SHARED (a folder, see shared_gpu.h) energy, power, processes, their utilization and
+ * accounts, clocks and power limit of all GPUs are those of the one that shared_gpu.c simulates.
  */
 #include <signal.h>
 #include <stdint.h>
 
 #include "activity.h"
+#include "shared_gpu.h"
 #include "wave.h"
 
 enum { OK = 0, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, GPU_IS_LOST = 15, UNKNOWN = 999 };
@@ -234,8 +238,20 @@ static int list_processes(int gpu, char kind, unsigned *count, process_info *out
     return found > room ? INSUFFICIENT_SIZE : OK;
 }
 
+static int list_clients(const struct shared_gpu *shared, unsigned *count, process_info *out) {
+    unsigned room = out ? *count : 0;
+    *count = 0;
+    for (unsigned i = 0; i < shared->clients; i++) {
+        if (!shared->accounts[i].running) continue;
+        if (*count < room) out[*count] = (process_info){shared->accounts[i].pid, 500u << 20, ~0u, ~0u};
+        ++*count;
+    }
+    return *count > room ? INSUFFICIENT_SIZE : OK;
+}
+
 int nvmlDeviceGetComputeRunningProcesses_v3(int *gpu, unsigned *count, process_info *out) {
     CHECK(gpu);
+    if (shared_gpu()) return list_clients(shared_gpu(), count, out);
     return list_processes(*gpu, 'c', count, out);
 }
 
@@ -280,10 +296,25 @@ static unsigned samples_of_kernels(int gpu, utilization_sample *out, unsigned ro
     return found;
 }
 
+static int list_samples(
+    const struct shared_gpu *shared, utilization_sample *out, unsigned *count, unsigned long long since) {
+    unsigned room = out ? *count : 0, all = shared->sampled;
+    *count = 0;
+    for (unsigned i = all > SHARED_SAMPLES ? all - SHARED_SAMPLES : 0; i < all; i++) {
+        const struct shared_sample *one = &shared->samples[i % SHARED_SAMPLES];
+        unsigned long long microseconds = one->time * 1e6;
+        if (microseconds <= since) continue;
+        if (*count < room) out[*count] = (utilization_sample){one->pid, microseconds, one->percent, 0, 0, 0};
+        ++*count;
+    }
+    return !*count ? NOT_FOUND : *count > room ? INSUFFICIENT_SIZE : OK;
+}
+
 /* One row for each process that was busy at a sample after `since`: its last one, and its mean. */
 int nvmlDeviceGetProcessUtilization(
     int *gpu, utilization_sample *out, unsigned *count, unsigned long long since) {
     CHECK(gpu);
+    if (shared_gpu()) return list_samples(shared_gpu(), out, count, since);
     const char *path = getenv("FAKE_UTILIZATION");
     FILE *file = path ? fopen(path, "r") : NULL;
     unsigned room = out ? *count : 0, found = 0, on, pid, percent;
@@ -371,18 +402,27 @@ typedef struct {
 
 int nvmlDeviceGetAccountingMode(int *gpu, unsigned *mode) {
     CHECK(gpu);
-    *mode = getenv("FAKE_ACCOUNTING") != NULL;
+    *mode = shared_gpu() ? shared_gpu()->accounting : getenv("FAKE_ACCOUNTING") != NULL;
     return OK;
 }
 
 int nvmlDeviceGetAccountingBufferSize(int *gpu, unsigned *size) {
     CHECK(gpu);
-    *size = 4000;
+    *size = shared_gpu() ? SHARED_CLIENTS : 4000;
     return OK;
+}
+
+static int list_accounts(const struct shared_gpu *shared, unsigned *count, unsigned *pids) {
+    unsigned room = pids ? *count : 0;
+    if (!shared->accounting) return NOT_SUPPORTED;
+    *count = shared->clients;
+    for (unsigned i = 0; i < *count && i < room; i++) pids[i] = shared->accounts[i].pid;
+    return *count > room ? INSUFFICIENT_SIZE : OK;
 }
 
 int nvmlDeviceGetAccountingPids(int *gpu, unsigned *count, unsigned *pids) {
     CHECK(gpu);
+    if (shared_gpu()) return list_accounts(shared_gpu(), count, pids);
     const char *path = getenv("FAKE_ACCOUNTING") ? getenv("FAKE_UTILIZATION") : NULL;
     FILE *file = path ? fopen(path, "r") : NULL;
     unsigned room = *count, on, pid, percent;
@@ -410,8 +450,25 @@ static int account_of_kernels(int gpu, accounting_stats *out) {
     return OK;
 }
 
+/* The newest process of that pid; `milliseconds` is 0 while it runs. */
+static int tell_account(const struct shared_gpu *shared, accounting_stats *out) {
+    if (!shared->accounting) return NOT_SUPPORTED;
+    for (unsigned i = shared->clients; i--;) {
+        const struct shared_account *one = &shared->accounts[i];
+        if (one->pid != out->pid) continue;
+        *out = (accounting_stats){.pid = one->pid, .running = one->running, .start = one->start * 1e6};
+        out->samples = one->samples;
+        out->percents = one->percents;
+        out->percent = one->samples ? one->percents / one->samples : 0;
+        out->milliseconds = one->running ? 0 : 1000 * (one->end - one->start);
+        return OK;
+    }
+    return NOT_FOUND;
+}
+
 int nvmlDeviceGetAccountingStats_v2(int *gpu, accounting_stats *out) {
     CHECK(gpu);
+    if (shared_gpu()) return tell_account(shared_gpu(), out);
     if (getenv("FAKE_ACCOUNTING") && !getenv("FAKE_UTILIZATION") && getenv("FAKE_ACTIVITY"))
         return account_of_kernels(*gpu, out);
     const char *path = getenv("FAKE_ACCOUNTING") ? getenv("FAKE_UTILIZATION") : NULL;
@@ -438,6 +495,10 @@ int nvmlDeviceGetAccountingStats_v2(int *gpu, accounting_stats *out) {
 
 int nvmlDeviceGetTotalEnergyConsumption(int *gpu, unsigned long long *millijoules) {
     CHECK(gpu);
+    if (shared_gpu()) {
+        *millijoules = 1000 * shared_gpu()->joules;
+        return OK;
+    }
     const struct gpu *f = facts_of(*gpu);
     double reset = number_of(*gpu, "FAKE_RESET", INFINITY);
     double since = fmin(unix_now() - f->epoch, number_of(*gpu, "FAKE_STILL", INFINITY));
@@ -455,6 +516,7 @@ int nvmlDeviceGetTotalEnergyConsumption(int *gpu, unsigned long long *millijoule
 static unsigned milliwatts(int gpu, double average) {
     double t = unix_now(), moment = 1e-3, told = number_of(gpu, "FAKE_POWER", -1);
     if (told >= 0) return 1000 * told;
+    if (shared_gpu()) return 1000 * (average ? shared_gpu()->average_watts : shared_gpu()->instant_watts);
     if (average) return 1000 * drawn(gpu, t - average, t) / average;
     struct gpu *f = facts_of(gpu);
     double kernels = activity_joules(&f->activity, gpu, t) - activity_joules(&f->activity, gpu, t - moment);
@@ -488,7 +550,7 @@ int nvmlDeviceGetMemoryInfo(int *gpu, memory_info *out) {
 
 int nvmlDeviceGetEnforcedPowerLimit(int *gpu, unsigned *limit) {
     CHECK(gpu);
-    *limit = 700000;
+    *limit = shared_gpu() ? 1000 * shared_gpu()->limit_watts : 700000;
     return OK;
 }
 
@@ -508,6 +570,7 @@ static int put(const char *name, int gpu, unsigned value) {
 
 int nvmlDeviceGetPowerManagementLimit(int *gpu, unsigned *limit) {
     CHECK(gpu);
+    if (shared_gpu()) return nvmlDeviceGetEnforcedPowerLimit(gpu, limit);
     FILE *file = control("limit", *gpu, "r");
     *limit = 350000;
     if (file && fscanf(file, "%u", limit) != 1) return INVALID;
@@ -568,6 +631,7 @@ int nvmlDeviceGetComputeMode(int *gpu, unsigned *mode) {
 }
 
 static unsigned long long reasons_of(int gpu) {
+    if (shared_gpu()) return shared_gpu()->capped ? 4 : 0;
     int capped = milliwatts(gpu, 0) >= 1000 * number_of(gpu, "FAKE_CAP", INFINITY);
     return (unsigned long long)number_of(gpu, "FAKE_REASONS", 0) | (capped ? 4 : 0);
 }
@@ -586,7 +650,9 @@ int nvmlDeviceGetCurrentClocksThrottleReasons(int *gpu, unsigned long long *reas
 
 int nvmlDeviceGetClockInfo(int *gpu, int kind, unsigned *mhz) {
     CHECK(gpu);
-    *mhz = kind != 1 ? 2619 : reasons_of(*gpu) ? 1200 : 1980;
+    if (kind != 1) *mhz = 2619;
+    else if (shared_gpu()) *mhz = 1980 * shared_gpu()->clock;
+    else *mhz = reasons_of(*gpu) ? 1200 : 1980;
     return OK;
 }
 
@@ -601,7 +667,7 @@ typedef struct { unsigned gpu, memory; } rates;
 int nvmlDeviceGetUtilizationRates(int *gpu, rates *out) {
     CHECK(gpu);
     if (split_into(*gpu)) return NOT_SUPPORTED;
-    out->gpu = utilization_of(*gpu);
+    out->gpu = shared_gpu() ? shared_gpu()->percent : utilization_of(*gpu);
     out->memory = 30;
     return OK;
 }
