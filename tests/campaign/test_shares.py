@@ -52,3 +52,5 @@ def test_the_energy_of_the_gpu_is_what_was_used(bench: Bench, world: World) -> N
     for result in (pair.alone, pair.beside):
         parts = pair.parts(result)
         assert result["energy"]["gpu_joules"] == pytest.approx(parts.total, rel=0.01)
+        shares = sum(parts.share(side) for side in parts.kernels)
+        assert parts.idle + shares == pytest.approx(parts.total, rel=1e-6)

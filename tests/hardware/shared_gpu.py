@@ -61,6 +61,10 @@ class Parts:
     context_seconds: dict[str, float]
     """Of sides with several clients: the sum over them."""
 
+    def share(self, side: str) -> float:
+        """What its kernels used, and its part of the open contexts; idle power is nobody's."""
+        return self.kernels.get(side, 0.0) + self.contexts.get(side, 0.0)
+
 
 @dataclass
 class _Sums:

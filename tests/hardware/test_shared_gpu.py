@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -105,26 +106,44 @@ WORLDS = {
 }
 
 
+STEPS = """
+steps, last = [], nvml.nvmlDeviceGetTotalEnergyConsumption(gpu)
+while len(steps) < COUNT:
+    now = nvml.nvmlDeviceGetTotalEnergyConsumption(gpu)
+    if now != last:
+        steps.append([time.time(), now / 1000])
+    last = now
+print(json.dumps(steps))"""
+
+
 @pytest.mark.parametrize("world", WORLDS)
 def test_the_parts_add_up_to_what_the_counter_shows(world: str) -> None:
-    # The counter moves each 100 ms: where power is steady, it is that old at most.
     with shared_gpu(world, **WORLDS[world]) as gpu:
-        script = """
-mj = nvml.nvmlDeviceGetTotalEnergyConsumption(gpu)
-while (after := nvml.nvmlDeviceGetTotalEnergyConsumption(gpu)) == mj:
-    pass
-print(json.dumps([time.time(), after / 1000]))"""
-        before = on(gpu, script)
+        # Nobody is there at both ends: when the counter is read does not matter much.
+        ((start, before),) = on(gpu, f"COUNT = 1{STEPS}")
         commands = training("heavy", units=80, **HEAVY), training("light", forever=1, **LIGHT)
-        truth, _ = ended(gpu, *commands)
-        after = on(gpu, script)
+        ended(gpu, *commands)
+        ((end, after),) = on(gpu, f"COUNT = 1{STEPS}")
         truth = noted(gpu, 2)
-    start, end = before[0], after[0]
     parts = truth.between(start, end)
     whole = parts.idle + parts.context + sum(parts.kernels.values())
     assert parts.total == pytest.approx(whole, abs=1e-4)
     assert sum(parts.contexts.values()) == pytest.approx(parts.context, abs=1e-4)
-    assert after[1] - before[1] == pytest.approx(parts.total, rel=0.01)
+    assert after - before == pytest.approx(parts.total, rel=0.01)
+
+
+def test_the_counter_is_not_late() -> None:
+    with shared_gpu() as gpu:
+        ((start, before),) = on(gpu, f"COUNT = 1{STEPS}")
+        with started(gpu, training("steady", forever=1, watts=300, busy=20, host=0)):
+            wait_for(lambda: all_there(gpu, 1, 0.2), "the training")
+            steps = on(gpu, f"COUNT = 5{STEPS}")
+        truth = noted(gpu, 1)
+    # 410 W. The machine may be busy when a step is looked for, but not each time.
+    late = [truth.joules("total", start, time) - (joules - before) for time, joules in steps]
+    assert -2 < min(late) < 20
+    apart = [after - before for (_, before), (_, after) in pairwise(steps)]
+    assert apart == pytest.approx([41.0] * 4, rel=0.01)
 
 
 def test_time_slices_cost_each_its_watts_while_it_is_busy() -> None:
@@ -153,6 +172,7 @@ def test_twins_use_as_much_and_a_sleeper_nothing(world: str) -> None:
     assert parts.kernels["twin"] == pytest.approx(parts.kernels["other"], rel=0.02)
     assert parts.kernels["twin"] > 50
     assert parts.kernels["sleeper"] == 0
+    assert (parts.idle, parts.context) == pytest.approx((2.0 * 70, 2.0 * 40), rel=1e-3)
     for side in ("twin", "other", "sleeper"):
         assert parts.contexts[side] == pytest.approx(parts.context / 3, rel=1e-3)
 
