@@ -339,7 +339,7 @@ class AddedJson(TypedDict):
 
     above_idle_joules: Annotated[float | None, "above the idle machine"]
     above_idle_uncertainty_joules: float | None
-    marginal_joules: Annotated[float | None, "above the load alone"]
+    marginal_joules: Annotated[float | None, "above the load alone; no share"]
     marginal_uncertainty_joules: float | None
 
 

@@ -93,6 +93,7 @@ PANEL = charts.Panel(
     domain=(650.0, 1550.0), ticks=[800, 1000, 1200, 1400], log=True, change="Ratio − 1 (%)",
     changes=(-5.0, 5.2), blocks=8, along="Block", margin=(-4.76, 5.0),
 )  # fmt: skip
+SHARES = charts.ShareChart(["beside two\ngpu-0", "night\ngpu-0"], ["beside two", "night"], "kJ", {})
 SPECIFICATIONS = {
     "run_power": lambda: charts.run_power(DOMAINS, estimated=["dram-0"]),
     "run_overview": lambda: charts.run_overview(DOMAINS, ["digits_mlp"], gpu=True),
@@ -106,6 +107,9 @@ SPECIFICATIONS = {
     "energy_by_machine": charts.energy_by_machine,
     "block_lines": lambda: charts.block_lines(PANEL),
     "block_ratios": lambda: charts.block_ratios(PANEL),
+    "share_bars": lambda: charts.share_bars(SHARES),
+    "savings": lambda: charts.savings(SHARES),
+    "shares_and_savings": lambda: charts.shares_and_savings(SHARES, 180, 75, 3.7),
     "comparison": lambda: charts.comparison([replace(PANEL, blocks=0, margin=None)], 180, 75, 3.7),
 }
 

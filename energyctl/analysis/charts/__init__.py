@@ -26,6 +26,14 @@ from energyctl.analysis.charts.energy_charts import (
 )
 from energyctl.analysis.charts.machine_charts import energy_by_machine
 from energyctl.analysis.charts.pareto_fronts import minimised, pareto, point_rows, points
+from energyctl.analysis.charts.share_charts import (
+    SHARE_NOTE,
+    ShareChart,
+    savings,
+    share_bars,
+    share_chart,
+    shares_and_savings,
+)
 from energyctl.analysis.charts.themes import MODES, THEMES, Theme, config
 from energyctl.analysis.charts.timeline import (
     run_gpu,
@@ -37,10 +45,11 @@ from energyctl.analysis.charts.timeline import (
 )
 
 __all__ = [
-    "MODES", "THEMES", "Panel", "Theme", "block_lines", "block_ratios", "comparison", "config",
-    "coverage", "domain_names", "domain_rows", "energy_against", "energy_by_machine",
-    "energy_by_run", "foreign", "gaps_marked", "gpu_rows", "iteration_rows", "max_gap",
-    "metric_against", "metric_against_energy", "minimised", "pareto", "phase_rows", "point_rows",
-    "points", "power_rows", "presence", "run_gpu", "run_iterations", "run_overview", "run_power",
-    "run_rows", "run_temperature", "run_utilization", "settle", "thinned",
+    "MODES", "SHARE_NOTE", "THEMES", "Panel", "ShareChart", "Theme", "block_lines", "block_ratios",
+    "comparison", "config", "coverage", "domain_names", "domain_rows", "energy_against",
+    "energy_by_machine", "energy_by_run", "foreign", "gaps_marked", "gpu_rows", "iteration_rows",
+    "max_gap", "metric_against", "metric_against_energy", "minimised", "pareto", "phase_rows",
+    "point_rows", "points", "power_rows", "presence", "run_gpu", "run_iterations", "run_overview",
+    "run_power", "run_rows", "run_temperature", "run_utilization", "savings", "settle",
+    "share_bars", "share_chart", "shares_and_savings", "thinned",
 ]  # fmt: skip

@@ -180,7 +180,7 @@ def _row(panel: Panel, width: float, height: float, text: float) -> alt.HConcatC
     inside = max(width - 12 * text, width / 3)  # less the axis in the middle
     left, right = 0.38 * inside, 0.62 * inside
     letters = max(20, int(0.85 * width / text))
-    title = alt.Title(_lines(panel.title, letters), subtitle=_lines(panel.note, letters))
+    title = alt.Title(lines(panel.title, letters), subtitle=lines(panel.note, letters))
     parts: list[Any] = [
         block_lines(panel, left, height, text), block_ratios(panel, right, height, text)
     ]  # fmt: skip
@@ -230,18 +230,18 @@ def _colour(panel: Panel) -> alt.Color:
 
 def _names(panel: Panel, letters: int) -> list[list[str]]:
     """Of base and condition in lines; in general words where there is no room for these."""
-    names = [_lines(name, letters) for name in panel.names]
+    names = [lines(name, letters) for name in panel.names]
     if all(len(lines) <= MOST_LINES and max(map(len, lines)) <= letters for lines in names):
         return names
     return [["base"], ["condition"]]
 
 
-def _lines(text: str, letters: int) -> list[str]:
+def lines(text: str, letters: int) -> list[str]:
     """Broken at spaces, and behind a slash or an underscore; what is longer stays whole."""
-    lines, line = list[str](), ""
+    broken, line = list[str](), ""
     for piece in re.findall(r"[^\s/_]*(?:[/_]|\s+|$)", text):
         if line and len(line + piece.rstrip()) > letters:
-            lines.append(line.rstrip())
+            broken.append(line.rstrip())
             line = ""
         line += piece
-    return [*lines, line.rstrip()]
+    return [*broken, line.rstrip()]

@@ -12,11 +12,13 @@ from energyctl.analysis.charts import (
     conditions,
     energy_charts,
     pareto_fronts,
+    share_charts,
     timeline,
 )
 from energyctl.analysis.charts import chart_data as rows
 from energyctl.analysis.charts.altair import alt
 from energyctl.errors import SettingsError
+from energyctl.results.api import Runs
 from energyctl.results.tables import Row
 from energyctl.text import energy_unit
 
@@ -203,6 +205,16 @@ def comparison(runs: Sequence[Run], options: PlotOptions) -> Plot:
     return _plot(runs, chart, data)
 
 
+def shares(runs: Sequence[Run], options: PlotOptions) -> Plot:
+    """Whose energy it was by condition, and what doing both together saved."""
+    found = share_charts.share_chart(Runs(runs).pairs)
+    if found is None:
+        raise SettingsError("these runs tell no shares: energyctl attribute says why")
+    return _plot(
+        runs, lambda w: share_charts.shares_and_savings(found, w, options.height, TEXT), found.rows
+    )
+
+
 KINDS: dict[str, Callable[[Sequence[Run], PlotOptions], Plot]] = {
     "power": power,
     "overview": overview,
@@ -212,6 +224,7 @@ KINDS: dict[str, Callable[[Sequence[Run], PlotOptions], Plot]] = {
     "pareto": front,
     "presence": presence,
     "comparison": comparison,
+    "shares": shares,
 }
 
 

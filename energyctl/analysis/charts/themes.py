@@ -39,6 +39,11 @@ PHASE_COLOURS = {
 }  # fmt: skip
 PHASE_OPACITY = 0.13
 
+SHARE_COLOURS = {
+    "idle": "#8a8a8a", "context": "#7f8f2a", "foreground": "#0072b2", "background": "#b8609a",
+}  # fmt: skip
+"""As the phases in which each is alone."""
+
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 """Liberation Sans is bundled with vl-convert and has the metrics of Arial and Helvetica."""
 _SCREEN_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
@@ -121,6 +126,7 @@ def _config(
         "view": {"stroke": None},
         "line": {"strokeWidth": 0.8 if small else 1.4},
         "rule": {"strokeWidth": 0.7 if small else 1.2, "color": ink},
+        "tick": {"color": ink, "opacity": 1},
         "point": {"size": 14 if small else 55, "strokeWidth": 0.7 if small else 1.4, "color": ink},
         "text": {"fontSize": size - 0.5 if small else size - 1, "color": soft},
         "concat": {"spacing": 5 if small else 14},

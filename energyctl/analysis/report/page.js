@@ -203,6 +203,12 @@
     });
   }
 
+  // -- whose the energy was: of all pairs -------------------------------------------------------
+  function shares() {
+    if (!DATA.shares) return;
+    for (const [id, spec] of Object.entries(DATA.shares.charts)) draw($(id), spec, DATA.shares.rows);
+  }
+
   // -- each run ----------------------------------------------------------------------------------
   async function unpack(index) {
     const bytes = Uint8Array.from(atob($("run-" + index).textContent), (c) => c.charCodeAt(0));
@@ -342,6 +348,7 @@
   function paint(name) {
     root.dataset.theme = name;
     compared();
+    shares();
     overview(chosen());
     values(chosen());
     items.forEach((details) => { if (details.drawn) details.charts(); });
@@ -351,5 +358,6 @@
   $("theme").onclick = () => paint(theme() === "dark" ? "light" : "dark");
   restore();
   compared();
+  shares();
   show();
 })();

@@ -53,6 +53,7 @@ def page(
         blobs.append(packed(run))
     names = list(seen.campaigns) or ["energyctl"]
     compared, lacking = _compared(runs)
+    shares = charts.share_chart(runs.pairs)
     machines = nodes.machines([run.row for run in runs], calibrations or ())
     html: str = template.render(
         title=title or (names[0] if len(names) == 1 else f"{len(names)} campaigns"),
@@ -60,7 +61,7 @@ def page(
         problems=runs.problems,
         settings=settings or {},
         blobs=blobs,
-        data=embedded({**data(runs), "compared": _compared_charts(compared)}),
+        data=embedded({**data(runs), "compared": _compared_charts(compared), **_shares(shares)}),
         compared=compared,
         lacking=lacking,
         css=(HERE / "page.css").read_text(encoding="utf-8"),
@@ -74,6 +75,8 @@ def page(
         spreads=[nodes.sentence(one) for one in nodes.spreads([run.row for run in runs])],
         drift=drift,
         pairs=pair_section(runs.pairing),
+        shares=shares,
+        share_note=charts.SHARE_NOTE,
         version=energyctl.__version__,
         made=time.strftime("%Y-%m-%d %H:%M", time.localtime(now)),
         count=count,
@@ -97,6 +100,14 @@ def _compared_charts(section: ComparedSection | None) -> dict[str, Any]:
         return {"rows": {}, "charts": []}
     drawn = [(charts.block_lines(panel), charts.block_ratios(panel)) for panel in section.panels]
     return {"rows": section.rows, "charts": [[_spec(chart) for chart in pair] for pair in drawn]}
+
+
+def _shares(found: charts.ShareChart | None) -> dict[str, Any]:
+    """Two charts, and their rows."""
+    if found is None:
+        return {"shares": None}
+    drawn = {"c-shares": charts.share_bars(found), "c-savings": charts.savings(found)}
+    return {"shares": {"rows": found.rows, "charts": {id: _spec(one) for id, one in drawn.items()}}}
 
 
 def _template() -> Any:

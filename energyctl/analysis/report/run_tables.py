@@ -184,7 +184,7 @@ def _more(run: Run) -> list[Sequence[Cell]]:
     row, training = run.row, run.result["foreground_result"]
     facts = [
         ("above the idle machine", _added(row, "above_idle")),
-        ("above the background alone", _added(row, "marginal")),
+        ("above the background alone (no share)", _added(row, "marginal")),
         ("not known", row.get("energy_missing")),
         ("samples", _samples(row)),
         ("attempts", len(training.get("attempts") or ()) or None),

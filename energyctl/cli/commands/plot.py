@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     "power", "overview", "gpu", "energy", "hyperparameter", "pareto", "presence", "comparison",
+    "shares",
 )  # fmt: skip
 THEMES = ("paper", "light", "dark")
 ENDINGS = (".svg", ".pdf", ".png")

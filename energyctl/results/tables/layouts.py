@@ -72,7 +72,7 @@ def _added(name: str, over: str) -> tuple[Column, Column]:
 
 ADDED = (
     *_added("above_idle", "the idle machine"),
-    *_added("marginal", "the machine under the background's load"),
+    *_added("marginal", "the machine under the background's load, no share of it"),
 )
 
 RUNS = Layout(
