@@ -240,6 +240,20 @@ def test_two_jobs_divide_the_backgrounds_joules_by_busy_time(tmp_path: Path) -> 
     assert found.jobs == pytest.approx({"first": 1500.0, "second": 500.0})
 
 
+def test_the_load_is_known_better_from_two_sides(tmp_path: Path) -> None:
+    """Each is off by chance by 10 W: their mean by 10 / √2."""
+    alone, beside = documents(tmp_path)
+    bands = []
+    for off in (0.0, 10.0):
+        for name in ("load_before", "load_after"):
+            activity(beside, name).update(uncertainty_watts=off, busy_uncertainty_seconds=0.0)
+        bands.append(shares(alone, beside).foreground.uncertainty or 0.0)
+    # x = 2800 J; y = 10 s of 200 W ± 10/0.9 W, by chance beside 4 W or less of all else.
+    y = 10 * 10 / 0.9 / math.sqrt(2)
+    edges = [4800 * 2800 / (4800 + sign * y) for sign in (-1, 1)]
+    assert bands[1] - bands[0] == pytest.approx((edges[0] - edges[1]) / 2, rel=0.25)
+
+
 def test_a_load_that_drifts_makes_the_band_wide(tmp_path: Path) -> None:
     alone, beside = documents(tmp_path)
     sure = shares(alone, beside).foreground.uncertainty or 0.0

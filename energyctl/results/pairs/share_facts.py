@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from math import hypot
 from typing import NamedTuple
 
 from energyctl.energy.shares.estimators import DIFFERENTIAL
@@ -362,16 +363,17 @@ def _work_doubts(common: Doubts, load: Figure, seconds: Figure) -> Doubts:
 
 
 def _activity_doubts(common: Doubts, facts: Facts, spans: _Spans) -> Doubts:
-    """The load before the training and after it differ by their drift."""
+    """The load before the training and after it differ by their drift; what each of them is off by
+    chance counts less in their mean."""
     together, apart, loads = spans.beside, spans.alone, spans.loads
     if together is None or apart is None or not loads:
         return common
     by_chance = {
-        "load_watts": max(one.watts_off or 0.0 for one in loads),
+        "load_watts": hypot(*(one.watts_off or 0.0 for one in loads)) / len(loads),
         "foreground_busy": together.busy_off,
         "background_busy": together.busy_off,
         "alone_busy": apart.busy_off,
-        "load_busy": max(one.busy_off / one.seconds for one in loads),
+        "load_busy": hypot(*(one.busy_off / one.seconds for one in loads)) / len(loads),
     }
     rounded = {
         "foreground_busy": ROUNDING * facts.seconds,
