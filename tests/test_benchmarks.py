@@ -139,7 +139,7 @@ def test_shares_on_a_gpu_are_those_of_the_stand_ins(
     "name",
     [
         *("accuracy", "baselines", "broken_counters", "cost", "memory", "logs", "peers", "gaps"),
-        *("settling", "stops", "crashes", "soak", "hostile", "claims", "shares_on_gpu"),
+        *("settling", "stops", "crashes", "soak", "hostile", "claims", "shares", "shares_on_gpu"),
     ],
 )
 def test_each_benchmark_says_what_it_does(name: str) -> None:
