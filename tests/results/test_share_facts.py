@@ -254,6 +254,18 @@ def test_the_load_is_known_better_from_two_sides(tmp_path: Path) -> None:
     assert bands[1] - bands[0] == pytest.approx((edges[0] - edges[1]) / 2, rel=0.25)
 
 
+def test_the_load_is_that_of_both_sides_together(tmp_path: Path) -> None:
+    """10 s busy for 9 at 300 W, then 30 s busy for 12 at 200 W: 225 W, 0.525 of the time, so 200 W
+    of kernels."""
+    alone, beside = documents(tmp_path)
+    after = next(one for one in beside["activity"] if one["span"] == "load_after")
+    after |= span("load_after", 30.0, 200.0, (None, 12.0))
+    domain(beside)["marginal_joules"] = 7800.0 - 225 * 25
+    found = shares(alone, beside)
+    assert found.closure == pytest.approx(0.0, abs=1e-9)
+    assert found.foreground.value == pytest.approx(2800.0)
+
+
 def test_a_load_that_drifts_makes_the_band_wide(tmp_path: Path) -> None:
     alone, beside = documents(tmp_path)
     sure = shares(alone, beside).foreground.uncertainty or 0.0
@@ -369,7 +381,11 @@ def test_nonsense_is_refused_or_read_and_breaks_nothing(
                 one.row()
 
 
-def test_a_span_of_no_length_tells_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0.0, -10.0])
+def test_a_span_of_no_length_tells_nothing(tmp_path: Path, seconds: float) -> None:
     alone, beside = documents(tmp_path)
-    beside["activity"] = [span("load_before", 0.0, 300.0, (None, 0.0)), *beside["activity"][1:]]
-    assert shares(alone, beside).verdict == "agreed"
+    before = next(one for one in beside["activity"] if one["span"] == "load_before")
+    before["seconds"] = seconds
+    found = shares(alone, beside)
+    assert found.verdict == "agreed"
+    assert found.foreground.value == pytest.approx(2800.0)

@@ -77,7 +77,9 @@ class References:
     def loads(self, domain: str) -> list[SpanFacts]:
         """The load alone, before the training and after it, as far as its power is known."""
         found = (self.span(name, domain) for name in LOADS)
-        return [one for one in found if one is not None and one.watts is not None and one.seconds]
+        return [
+            one for one in found if one is not None and one.watts is not None and one.seconds > 0
+        ]
 
     def held_down(self, span: str, domain: str, cause: str) -> float:
         return self.limited.get((span, domain, cause), 0.0)

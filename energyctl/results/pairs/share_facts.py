@@ -203,23 +203,23 @@ def _sides(spans: _Spans, seconds: float, alone_seconds: float) -> _Sides:
     together, apart = spans.beside, spans.alone
     none, whole = Side(0.0, 0.0), Side(0.0, seconds)
     told = together is not None and together.missing is None
-    load = [_per_second(one) for one in spans.loads if one.missing is None and one.background]
+    load = [one for one in spans.loads if one.missing is None and one.background]
     return _Sides(
         foreground=(together.foreground or none) if told and together else whole,
         background=(together.background or none) if told and together else whole,
         alone=(apart.foreground or none)
         if apart is not None and apart.missing is None
         else Side(0.0, alone_seconds),
-        load=Side(*(sum(part) / len(load) for part in zip(*load, strict=True)))
-        if load
-        else Side(0.0, 1.0),
+        load=_per_second(load) if load else Side(0.0, 1.0),
         both=together.both if told and together else seconds,
     )
 
 
-def _per_second(span: SpanFacts) -> tuple[float, float]:
-    side = span.background or Side(0.0, 0.0)
-    return side.busy / span.seconds, side.context / span.seconds
+def _per_second(loads: Sequence[SpanFacts]) -> Side:
+    """Of all of them together, as their power is."""
+    seconds = sum(one.seconds for one in loads)
+    sides = [one.background for one in loads if one.background is not None]
+    return Side(sum(s.busy for s in sides) / seconds, sum(s.context for s in sides) / seconds)
 
 
 def _no_activity(spans: _Spans, kind: str | None) -> str | None:
@@ -368,12 +368,13 @@ def _activity_doubts(common: Doubts, facts: Facts, spans: _Spans) -> Doubts:
     together, apart, loads = spans.beside, spans.alone, spans.loads
     if together is None or apart is None or not loads:
         return common
+    seconds = sum(one.seconds for one in loads)
     by_chance = {
-        "load_watts": hypot(*(one.watts_off or 0.0 for one in loads)) / len(loads),
+        "load_watts": hypot(*((one.watts_off or 0.0) * one.seconds for one in loads)) / seconds,
         "foreground_busy": together.busy_off,
         "background_busy": together.busy_off,
         "alone_busy": apart.busy_off,
-        "load_busy": hypot(*(one.busy_off / one.seconds for one in loads)) / len(loads),
+        "load_busy": hypot(*(one.busy_off for one in loads)) / seconds,
     }
     rounded = {
         "foreground_busy": ROUNDING * facts.seconds,
@@ -389,5 +390,7 @@ def _activity_doubts(common: Doubts, facts: Facts, spans: _Spans) -> Doubts:
 
 
 def _load_facts(span: SpanFacts) -> dict[str, float]:
-    busy, context = _per_second(span)
-    return {"load_watts": span.watts or 0.0, "load_busy": busy, "load_context": context}
+    side = _per_second([span])
+    return {
+        "load_watts": span.watts or 0.0, "load_busy": side.busy, "load_context": side.context,
+    }  # fmt: skip
