@@ -9,7 +9,8 @@ from energyctl.system.timeouts import DRIVER_SECONDS, CallTimeout, call_within
 
 
 def gpu_facts() -> list[dict[str, Any]] | None:
-    """Index, name, UUID, driver, VBIOS, power limit (W) and persistence mode of each GPU.
+    """Index, name, UUID, driver, VBIOS, power limit (W), persistence and accounting mode of
+    each GPU.
 
     None where there is no driver, or none that answers.
     """
@@ -50,6 +51,7 @@ def gpu_fact(nvml: Any, index: int) -> dict[str, Any]:
     handle = ask(nvml.nvmlDeviceGetHandleByIndex, index)
     limit = ask(nvml.nvmlDeviceGetPowerManagementLimit, handle)
     mode = ask(nvml.nvmlDeviceGetPersistenceMode, handle)
+    accounting = ask(nvml.nvmlDeviceGetAccountingMode, handle)
     return {
         "index": index,
         "name": ask(nvml.nvmlDeviceGetName, handle),
@@ -58,4 +60,5 @@ def gpu_fact(nvml: Any, index: int) -> dict[str, Any]:
         "vbios": ask(nvml.nvmlDeviceGetVbiosVersion, handle),
         "power_limit_watts": None if limit is None else limit / 1000,
         "persistence_mode": None if mode is None else bool(mode),
+        "accounting_mode": None if accounting is None else bool(accounting),
     }

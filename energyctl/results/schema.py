@@ -425,6 +425,7 @@ class GpuFacts(TypedDict):
     power_limit_watts: float | None
     persistence_mode: bool | None
     twins: NotRequired[TwinsJson]
+    accounting_mode: NotRequired[Annotated[bool | None, "whether the driver keeps accounts"]]
 
 
 class Environment(TypedDict, total=False):

@@ -257,6 +257,15 @@ def test_processes_on_a_gpu_are_named_with_user_and_command(
     assert "nvidia-smi -pm 1" in text
 
 
+def test_accounting_mode_that_is_off_has_its_command(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus = [{**GPU, "index": index, "accounting_mode": index == 0} for index in range(2)]
+    text = " ".join(" ".join(screen_of(examined(machine_of(2), monkeypatch, gpus))).split())
+    assert text.count("accounting mode off") == 1
+    assert re.search(r"GPU 1: 300 W[^G]*accounting mode off[^G]*sudo nvidia-smi -am 1", text)
+
+
 def test_what_was_found_of_a_counter_stands_with_its_gpu(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

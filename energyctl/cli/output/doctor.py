@@ -151,6 +151,11 @@ def _gpu_limits(gpus: Sequence[Mapping[str, Any]]) -> list[str]:
         words = "unknown" if limit is None else f"{limit:g} W"
         if gpu["persistence_mode"] is False:
             words += ", persistence mode off: sudo nvidia-smi -pm 1 keeps its driver loaded"
+        if gpu.get("accounting_mode") is False:
+            words += (
+                ", accounting mode off, so that who kept it busy is told by samples, of which some"
+                " may get lost: sudo nvidia-smi -am 1"
+            )
         alike.setdefault(words, []).append(str(gpu["index"]))
     return [f"GPU {', '.join(hit)}: {words}" for words, hit in alike.items()]
 
