@@ -7,8 +7,9 @@ import math
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +18,17 @@ from typing import Any
 
 import pytest
 
-from bench import Bench
+from bench import Bench, wait_for
 from energyctl.background.protocol import JOB
 from energyctl.campaign.activity.gpu_lines import GpuFigures, GpuLines, Owner
 from energyctl.campaign.activity.growing import Growing, common, union
 from energyctl.campaign.activity.owners import Owners
-from energyctl.energy import Domain
-from energyctl.meters.base import GpuProcess, NotReported
+from energyctl.campaign.activity.recorder import ALL, ActivityRecorder
+from energyctl.campaign.activity.spans import NO_MEMORY_TRAFFIC, Span, activity_of
+from energyctl.energy import Domain, DomainEnergy, Energy, Recording, SamplerStatistics
+from energyctl.meters import bounded
+from energyctl.meters.base import GpuProcess, NotReported, Reading, Source
+from energyctl.meters.busy import Busy, BusyProcess, GpuBusy
 from energyctl.meters.nvml import accounting
 from energyctl.meters.nvml import busy as nvml_busy
 from energyctl.meters.nvml import processes as nvml_processes
@@ -312,6 +317,107 @@ def test_a_process_of_the_foreground_that_was_seen_is_known_after_its_end() -> N
         owners.saw(TreeReader().look([root]))
     assert owners.of(child) == FOREGROUND
     assert owners.of(child + 2**22) is None
+
+
+# -- the recorder ---------------------------------------------------------------------------------
+
+
+class Board(Source):
+    """Two GPUs, of which the first tells who keeps it busy; its driver hangs while `stuck`."""
+
+    name = "board"
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+        self.free.set()
+
+    def domains(self) -> Sequence[Domain]:
+        return [Domain(f"gpu-{index}", "gpu", "board") for index in range(2)]
+
+    def read(self) -> Sequence[Reading]:
+        return ()
+
+    def busy(self) -> Busy:
+        self.free.wait()
+        now = time.monotonic()
+        process = BusyProcess(os.getpid(), now, None, True)
+        return Busy([GpuBusy(0, now, "utilization", [process])], {1: "GPU 1 does not tell"})
+
+    def device_utilization(self) -> Mapping[int, float]:
+        return {0: 100.0}
+
+
+def spans(recorder: ActivityRecorder, start: float, end: float, *kinds: str) -> Any:
+    """The domains of a span of the foreground beside a background that is not known."""
+    names = {"gpu": ("gpu-0", "gpu-1"), "cpu": ("package-0",), "dram": ("dram-0",)}
+    domains = [Domain(name, kind, "test") for kind in kinds for name in names[kind]]  # type: ignore[arg-type]
+    energies = tuple(DomainEnergy(domain, 50.0, 1.0, None) for domain in domains)
+    energy = Energy(start, end, energies, SamplerStatistics(1.0))
+    recording = Recording(tuple(domains), {}, (), 1.0)
+    span = Span("foreground", [(start, end)], ("foreground", "background"))
+    (told,) = activity_of(recorder, recording, energy, {}).to_json(iter([span]))
+    return told["domains"]
+
+
+def test_a_recorder_tells_of_each_gpu_what_its_source_does() -> None:
+    recorder = ActivityRecorder([Board()], Owners(MARK, lambda pid: None), time.time)
+    began = time.time()
+    with recorder.running():
+        wait_for(lambda: time.time() > began + 1.5 and 0 in recorder.gpu_lines(), "looks")
+    told = spans(recorder, began + 0.5, began + 1.2, "gpu", "dram")
+    assert told["gpu-0"]["other_seconds"] == pytest.approx(0.7, abs=0.3)
+    assert told["gpu-0"]["device_seconds"] == pytest.approx(0.7, abs=0.3)
+    assert told["gpu-0"]["unknown_seconds"] == pytest.approx(0, abs=0.5)
+    assert told["gpu-0"]["watts"] == pytest.approx(50 / 0.7)
+    for name, why in (("gpu-1", "GPU 1 does not tell"), ("dram-0", NO_MEMORY_TRAFFIC)):
+        assert (told[name]["source"], told[name]["missing"]) == (None, why)
+        assert told[name]["unknown_seconds"] == pytest.approx(0.7)
+        assert told[name]["watts"] == pytest.approx(50 / 0.7)
+
+
+def test_a_driver_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded, "LIMIT_SECONDS", 0.1)
+    board = Board()
+    source = bounded.TimeLimitedSource(board)
+    recorder = ActivityRecorder([source], Owners(MARK, lambda pid: None), time.time)
+    board.free.clear()
+    try:
+        with recorder.running():
+            before = time.monotonic()
+            recorder.edge()
+            assert time.monotonic() - before < 1
+            wait_for(lambda: "hangs" in recorder.missing.get(ALL, ""), "a reason")
+            now = time.time()
+        told = spans(recorder, now - 0.1, now, "gpu")
+        assert "hangs" in told["gpu-0"]["missing"]
+        assert told["gpu-0"]["source"] is None
+    finally:
+        board.free.set()
+        source.close()
+
+
+def test_cpu_seconds_of_the_foreground_are_those_of_its_tree() -> None:
+    recorder = ActivityRecorder([], Owners(MARK, lambda pid: None), time.time)
+    script = "import sys, time\nwhile time.process_time() < 0.7: pass\n"
+    script += "print(flush=True)\nsys.stdin.read()"
+    child = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    command = [sys.executable, "-S", "-c", child, script]
+    began = time.time()
+    with (
+        recorder.running(),
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as popen,
+    ):
+        recorder.follow(popen.pid)
+        assert popen.stdin is not None
+        assert popen.stdout is not None
+        popen.stdout.readline()
+        recorder.edge()
+        ended = time.time()
+        popen.stdin.close()
+    cpu = spans(recorder, began, ended, "cpu")["package-0"]
+    assert cpu["foreground"]["busy_seconds"] == pytest.approx(0.75, abs=0.25)
+    assert cpu["unknown_seconds"] == ended - began  # of a background that nobody looked at
+    assert cpu["source"] == "cpu_time"
 
 
 # -- a whole campaign -----------------------------------------------------------------------------

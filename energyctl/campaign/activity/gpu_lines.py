@@ -59,10 +59,10 @@ class ProcessLine:
             self.counts.append(process.samples)
             self.counted.append(time)
 
-    def seconds(self, stretches: Sequence[Stretch], period: float) -> float:
-        """How long its kernels ran in them."""
+    def seconds(self, stretches: Sequence[Stretch], period: float, late: float) -> float:
+        """How long its kernels ran in them. late: seconds from what a look tells of to the look."""
         last, ended = self.busy.values[-1], self.ended
-        times = (max(self.began, time - period / 2) for time in self.busy.times)
+        times = (max(self.began, time - late) for time in self.busy.times)
         points = [
             (time, value)
             for time, value in zip(times, self.busy.values, strict=True)
@@ -141,11 +141,12 @@ class GpuLines:
         self._device.add(time, so_far + percent / 100 * (time - before) if before else 0.0)
 
     def figures(self, stretches: Sequence[Stretch]) -> GpuFigures:
-        period = self.period_seconds
+        known = self.period_seconds
+        period, late = known or LONGEST_PERIOD_SECONDS, (known or 0.0) / 2
         busy, jobs = dict[str, float](), dict[str, float]()
         contexts, other, sampled = dict[str, list[Stretch]](), 0.0, False
         for line in self.lines.values():
-            seconds = line.seconds(stretches, period)
+            seconds = line.seconds(stretches, period, late)
             sampled = sampled or (seconds > 0 and not line.in_periods)
             if line.owner is None:
                 other += seconds
@@ -176,16 +177,16 @@ class GpuLines:
         return bool(self._looks)
 
     @property
-    def period_seconds(self) -> float:
+    def period_seconds(self) -> float | None:
         """Between two samples: growth of time by growth of their number, as a line through all
-        looks tells it, else as the source does."""
+        looks tells it, else as the source does; None: not told."""
         lines = [line for line in self.lines.values() if line.counts]
         if sum(line.counts[-1] - line.counts[0] for line in lines) >= FEWEST_SAMPLES:
             pairs = [pair for line in lines for pair in _from_means(line.counts, line.counted)]
             slope = _slope(pairs)
             # A look that was held up is off by more than a sample.
             return _slope([(n, t) for n, t in pairs if abs(t - slope * n) <= 0.75 * slope])
-        return self._period or LONGEST_PERIOD_SECONDS
+        return self._period
 
     def _known(self, stretches: Sequence[Stretch]) -> float:
         looks = zip(self._looks, self._looks[1:], strict=False)
