@@ -151,7 +151,7 @@ def recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
             assert told.source == ("accounting" if gpu.keeps_accounts else "utilization")
             lines.add_device(EPOCH + gpu.now, gpu.utilization)
             for pid, line in lines.add(EPOCH + told.time, told, lambda pid: False):
-                line.owner = owners.get(pid // 100)
+                line.owner = owners.get(pid // 100) if gpu.now < work[pid].ended else None
         start, end = span
         return lines.figures([(EPOCH + start, EPOCH + end)])
 

@@ -7,8 +7,10 @@ of so long before. The last of a process come after its end; what they tell was 
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import fmean
 from typing import NamedTuple
 
@@ -24,7 +26,7 @@ ROUNDING = 0.005
 LONGEST_PERIOD_SECONDS = 1.0
 """Between two samples (nvmlUtilization_t: 1/6 to 1 s), where it is not told."""
 
-FEWEST_SAMPLES = 5
+FEWEST_SAMPLES, ENOUGH_LOOKS = 5, 1000
 
 
 class Owner(NamedTuple):
@@ -61,15 +63,19 @@ class ProcessLine:
 
     def seconds(self, stretches: Sequence[Stretch], period: float, late: float) -> float:
         """How long its kernels ran in them. late: seconds from what a look tells of to the look."""
-        last, ended = self.busy.values[-1], self.ended
-        times = (max(self.began, time - late) for time in self.busy.times)
-        points = [
-            (time, value)
-            for time, value in zip(times, self.busy.values, strict=True)
-            if ended is None or time < ended
-        ]
-        grown = Growing([*points, *([(ended, last)] if ended is not None else [])])
-        return grown.growth(stretches) * (period if self.in_periods else 1.0)
+        grown = sum(self._until(end, late) - self._until(start, late) for start, end in stretches)
+        return grown * (period if self.in_periods else 1.0)
+
+    def _until(self, instant: float, late: float) -> float:
+        times, values, ended = self.busy.times, self.busy.values, self.ended
+        if instant < self.began:
+            return values[0]
+        place = max(0, bisect_right(times, instant + late) - 1)
+        around = range(place, min(place + 2, len(times)))
+        looks = [(max(self.began, times[at] - late), values[at]) for at in around]
+        points = [look for look in looks if ended is None or look[0] < ended]
+        # What the looks after its end tell was before it.
+        return Growing([*points, *([(ended, values[-1])] if ended is not None else [])]).at(instant)
 
     @property
     def context(self) -> Stretch:
@@ -129,9 +135,7 @@ class GpuLines:
             if line.ended is None and key not in listed:
                 line.ended = _within(None, line.seen, time)
         return [
-            (pid, line)
-            for (pid, began) in listed
-            if (line := self.lines[pid, began]).owner is None and line.ended is None
+            (pid, line) for (pid, began) in listed if (line := self.lines[pid, began]).owner is None
         ]
 
     def add_device(self, time: float, percent: float) -> None:
@@ -189,12 +193,23 @@ class GpuLines:
         return self._period
 
     def _known(self, stretches: Sequence[Stretch]) -> float:
-        looks = zip(self._looks, self._looks[1:], strict=False)
-        told = union((a, b) for a, b in looks if b - a <= LONGEST_LOOK_SECONDS)
-        return seconds_of(common(told, stretches))
+        """Seconds between looks that are not too far apart."""
+        known = 0.0
+        for start, end in stretches:
+            first, last = bisect_right(self._looks, start), bisect_left(self._looks, end)
+            around = self._looks[max(0, first - 1) : last + 1]
+            known += sum(
+                min(after, end) - max(before, start)
+                for before, after in pairwise(around)
+                if after - before <= LONGEST_LOOK_SECONDS
+            )
+        return known
 
 
 def _from_means(counts: array[float], times: array[float]) -> Iterator[tuple[float, float]]:
+    """Of a thousand looks, which tell as much as all."""
+    step = 1 + len(counts) // ENOUGH_LOOKS
+    counts, times = counts[::step], times[::step]
     count, time = fmean(counts), fmean(times)
     return ((n - count, t - time) for n, t in zip(counts, times, strict=True))
 
