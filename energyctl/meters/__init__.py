@@ -17,7 +17,7 @@ from energyctl.meters.base import (
     Source,
     Utilization,
 )
-from energyctl.meters.busy import Busy, BusyProcess, GpuBusy
+from energyctl.meters.busy import Busy, BusyProcess, DeviceLook, GpuBusy
 from energyctl.meters.capabilities import (
     Row,
     Together,
@@ -35,6 +35,7 @@ Door, Wanted = Opener, OpenRequest
 __all__ = [
     "Busy",
     "BusyProcess",
+    "DeviceLook",
     "Door",
     "GpuBusy",
     "GpuProcess",

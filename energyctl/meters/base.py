@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from energyctl.energy import Domain, Limit
-from energyctl.meters.busy import Busy
+from energyctl.meters.busy import Busy, DeviceLook
 
 CLOCKS_SECONDS = 3.0
 """How often clocks, and what holds them down, are asked for at most: questions cost CPU time."""
@@ -104,7 +104,7 @@ class NotReported(Exception):
 class Source(ABC):
     """A source of energy figures. One call of each method is made at a time, but `read`,
     `environment`, `processes`, `unmetered_processes`, `utilization`, `busy` and
-    `device_utilization` may be called beside each other from several threads.
+    `devices` may be called beside each other from several threads.
 
     name: as in the entry point. unavailable: why it has no domains here, and what to do; None: it
     has some, or has nothing to do with this machine. warnings: what else a reader of its figures
@@ -162,8 +162,8 @@ class Source(ABC):
             raise NotReported(f"{self.name} does not report how long processes keep its GPUs busy")
         return Busy()
 
-    def device_utilization(self) -> Mapping[int, float]:
-        """Percent of its last sample period in which any kernel ran, by GPU that tells."""
+    def devices(self) -> Mapping[int, DeviceLook]:
+        """How busy each GPU is, by the index of those that tell."""
         return {}
 
     def close(self) -> None:  # noqa: B027
@@ -206,8 +206,8 @@ class SourceWrapper(Source):
     def busy(self) -> Busy:
         return self.source.busy()
 
-    def device_utilization(self) -> Mapping[int, float]:
-        return self.source.device_utilization()
+    def devices(self) -> Mapping[int, DeviceLook]:
+        return self.source.devices()
 
     def close(self) -> None:
         self.source.close()

@@ -22,14 +22,14 @@ from energyctl.meters.base import (
     SourceWrapper,
     Utilization,
 )
-from energyctl.meters.busy import Busy
+from energyctl.meters.busy import Busy, DeviceLook
 from energyctl.system.timeouts import CallTimeout, TimeLimitedCaller
 
 LIMIT_SECONDS = 2.0
 
 METHODS = (
     "read", "environment", "processes", "unmetered_processes", "utilization", "busy",
-    "device_utilization",
+    "devices",
 )  # fmt: skip
 
 T = TypeVar("T")
@@ -87,9 +87,9 @@ class TimeLimitedSource(SourceWrapper):
     def busy(self) -> Busy:
         return self._call("busy", self.source.busy)
 
-    def device_utilization(self) -> Mapping[int, float]:
+    def devices(self) -> Mapping[int, DeviceLook]:
         try:
-            return self._call("device_utilization", self.source.device_utilization)
+            return self._call("devices", self.source.devices)
         except NotReported:
             return {}
 

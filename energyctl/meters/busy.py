@@ -43,3 +43,11 @@ class Busy(NamedTuple):
 
     gpus: Sequence[GpuBusy] = ()
     missing: Mapping[int, str] = {}
+
+
+class DeviceLook(NamedTuple):
+    """A GPU as a whole. percent: of its last sample period in which any kernel ran. sm_mhz: the
+    clock of its multiprocessors now; None: not told."""
+
+    percent: float
+    sm_mhz: float | None = None

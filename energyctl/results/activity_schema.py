@@ -37,7 +37,9 @@ class DomainActivityJson(TypedDict):
     device_seconds: Annotated[float | None, "busy by the GPU's own utilisation, by any kernel"]
     busy_uncertainty_seconds: Annotated[float | None, "half-width of the busy seconds of a side"]
     unknown_seconds: Annotated[float, "of the span of which nothing was told"]
-    mhz: Annotated[float | None, "mean clock over the span: SM clock of a GPU, clock of a package"]
+    mhz: Annotated[
+        float | None, "mean SM clock of a GPU while it was busy; of a package over the span"
+    ]
     missing: NotRequired[Annotated[str, "why source is null"]]
 
 

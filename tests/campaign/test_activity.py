@@ -28,7 +28,7 @@ from energyctl.campaign.activity.spans import NO_MEMORY_TRAFFIC, Span, activity_
 from energyctl.energy import Domain, DomainEnergy, Energy, Recording, SamplerStatistics
 from energyctl.meters import bounded
 from energyctl.meters.base import GpuProcess, NotReported, Reading, Source
-from energyctl.meters.busy import Busy, BusyProcess, GpuBusy
+from energyctl.meters.busy import Busy, BusyProcess, DeviceLook, GpuBusy
 from energyctl.meters.nvml import accounting
 from energyctl.meters.nvml import busy as nvml_busy
 from energyctl.meters.nvml import processes as nvml_processes
@@ -149,7 +149,7 @@ def recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         for gpu.now in looks:
             told = sums.look()
             assert told.source == ("accounting" if gpu.keeps_accounts else "utilization")
-            lines.add_device(EPOCH + gpu.now, gpu.utilization)
+            lines.add_device(EPOCH + gpu.now, DeviceLook(gpu.utilization))
             for pid, line in lines.add(EPOCH + told.time, told, lambda pid: False):
                 line.owner = owners.get(pid // 100) if gpu.now < work[pid].ended else None
         start, end = span

@@ -27,7 +27,7 @@ from energyctl.meters.base import (
     Utilization,
 )
 from energyctl.meters.bounded import TimeLimitedSource
-from energyctl.meters.busy import Busy, BusyProcess, GpuBusy
+from energyctl.meters.busy import Busy, BusyProcess, DeviceLook, GpuBusy
 from energyctl.meters.discovery import RelabelledSource
 from hardware.meter import ScriptedMeter
 
@@ -82,8 +82,8 @@ class Everything(Source):
         process = BusyProcess(self.pid, 7.0, 40, True, 1.0)
         return Busy([GpuBusy(0, 5.0, "accounting", [process])])
 
-    def device_utilization(self) -> Mapping[int, float]:
-        return {0: 71.0}
+    def devices(self) -> Mapping[int, DeviceLook]:
+        return {0: DeviceLook(71.0, 1200.0)}
 
     def close(self) -> None:
         self.closed = True

@@ -156,7 +156,7 @@ REFUSED: dict[str, tuple[Change, Change, str]] = {
     "busy by nobody": (
         nothing,
         lambda one: activity(one, "foreground").update(device_seconds=24.0),
-        "who kept it busy is not told for 24.8 % of the time",
+        "who kept it busy is not told for 25.0 % of the time",
     ),
     "another stage": (
         lambda one: domain(one).update(joules=10_000.0, above_idle_joules=7500.0),

@@ -15,7 +15,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from energyctl.campaign.activity.growing import Growing, Stretch, common, seconds_of, union
-from energyctl.meters.busy import BusyProcess, BusySource, GpuBusy
+from energyctl.meters.busy import BusyProcess, BusySource, DeviceLook, GpuBusy
 
 LONGEST_LOOK_SECONDS = 5.0
 """Of what was between two looks that lie further apart nothing was told."""
@@ -84,7 +84,8 @@ class ProcessLine:
 
 @dataclass(frozen=True)
 class GpuFigures:
-    """One GPU over some stretches; busy and contexts by side, the rest in seconds."""
+    """One GPU over some stretches; busy and contexts by side, in seconds. mhz: mean clock of
+    its multiprocessors while it was busy; None: not told, or it was not."""
 
     source: BusySource
     busy: dict[str, float]
@@ -93,6 +94,7 @@ class GpuFigures:
     both_seconds: float
     other_seconds: float
     device_seconds: float | None
+    mhz: float | None
     uncertainty_seconds: float
     unknown_seconds: float
 
@@ -106,6 +108,8 @@ class GpuLines:
         self._source: BusySource = "utilization"
         self._period: float | None = None  # as the source says
         self._device = Growing()
+        self._cycles, self._clocked = Growing(), Growing()
+        """Busy seconds x clock (MHz), and busy seconds at which the clock was told."""
         self._device_looked: float | None = None
 
     def add(
@@ -138,11 +142,13 @@ class GpuLines:
             (pid, line) for (pid, began) in listed if (line := self.lines[pid, began]).owner is None
         ]
 
-    def add_device(self, time: float, percent: float) -> None:
+    def add_device(self, time: float, look: DeviceLook) -> None:
         """Its own utilisation, of the time since the look before."""
         before, self._device_looked = self._device_looked, time
-        so_far = self._device.values[-1] if self._device.values else 0.0
-        self._device.add(time, so_far + percent / 100 * (time - before) if before else 0.0)
+        busy = look.percent / 100 * (time - before) if before else 0.0
+        self._device.more(time, busy)
+        self._clocked.more(time, 0.0 if look.sm_mhz is None else busy)
+        self._cycles.more(time, busy * (look.sm_mhz or 0.0))
 
     def figures(self, stretches: Sequence[Stretch]) -> GpuFigures:
         known = self.period_seconds
@@ -171,9 +177,14 @@ class GpuLines:
             both_seconds=seconds_of(both),
             other_seconds=other,
             device_seconds=self._device.growth(stretches) if self._device.times else None,
+            mhz=self._mhz(stretches),
             uncertainty_seconds=ROUNDING * seconds + 2 * len(stretches) * period,
             unknown_seconds=seconds - self._known(stretches),
         )
+
+    def _mhz(self, stretches: Sequence[Stretch]) -> float | None:
+        seconds = self._clocked.growth(stretches)
+        return self._cycles.growth(stretches) / seconds if seconds > 0 else None
 
     @property
     def told(self) -> bool:

@@ -27,6 +27,10 @@ class Growing:
         self.times.append(time)
         self.values.append(max(value, self.values[-1]) if self.values else value)
 
+    def more(self, time: float, grown: float) -> None:
+        """A look at which it is so much above that of the look before."""
+        self.add(time, (self.values[-1] if self.values else 0.0) + grown)
+
     def at(self, instant: float) -> float:
         """The first value before all looks, the last one after them."""
         place = bisect_right(self.times, instant)

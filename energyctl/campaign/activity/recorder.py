@@ -100,10 +100,10 @@ class ActivityRecorder:
 
     def _look_at_devices(self, meter: Source) -> None:
         with contextlib.suppress(Exception):  # of a plug-in: it tells nothing at this look
-            percents = meter.device_utilization()
+            devices = meter.devices()
             with self._lock:
-                for gpu, percent in percents.items():
-                    self.gpus.setdefault(gpu, GpuLines()).add_device(self._now(), percent)
+                for gpu, look in devices.items():
+                    self.gpus.setdefault(gpu, GpuLines()).add_device(self._now(), look)
 
     def _look_at_processes(self, meter: Source) -> None:
         try:

@@ -91,33 +91,7 @@ class Activity:
         if lines is None or not lines.told:
             why = self.missing.get(index) or self.missing.get(ALL) or NOT_BY_PROCESS
             return _untold(span, why)
-        return self._gpu(f"gpu-{index}", lines, span)
-
-    def _gpu(self, name: str, lines: GpuLines, span: Span) -> DomainActivityJson:
-        told = lines.figures(span.stretches)
-        sides: dict[str, SideJson | None] = {
-            side: {
-                "busy_seconds": told.busy.get(side, 0.0),
-                "context_seconds": told.contexts.get(side, 0.0),
-            }
-            for side in span.sides
-        }
-        # What is left of a side that was not to run any more is of neither.
-        astray = sum(busy for side, busy in told.busy.items() if side not in span.sides)
-        return {
-            "watts": None,
-            "uncertainty_watts": None,
-            "source": told.source,
-            "foreground": sides.get("foreground"),
-            "background": sides.get("background"),
-            "jobs": told.jobs if "background" in sides else {},
-            "both_seconds": told.both_seconds,
-            "other_seconds": told.other_seconds + astray,
-            "device_seconds": told.device_seconds,
-            "busy_uncertainty_seconds": told.uncertainty_seconds,
-            "unknown_seconds": told.unknown_seconds,
-            "mhz": self._mhz(name, span, "gpus"),
-        }
+        return _gpu(lines, span)
 
     def _cpu(self, domain: Domain, span: Span) -> DomainActivityJson:
         lines = {"foreground": [self.foreground], "background": list(self.jobs.values())}
@@ -146,7 +120,7 @@ class Activity:
                 (_uncertainty(lines[side], edges) for side in span.sides), default=0.0
             ),
             "unknown_seconds": span.seconds - min([span.seconds, *known]),
-            "mhz": self._mhz(domain.name, span, "cpus"),
+            "mhz": self._mhz(domain.name, span),
         }
 
     def _power(self, domain: Domain, span: Span) -> tuple[float | None, float | None]:
@@ -162,19 +136,40 @@ class Activity:
             joules, uncertainty = joules + one.joules, uncertainty + one.uncertainty_joules
         return joules / span.seconds, uncertainty / span.seconds
 
-    def _mhz(self, name: str, span: Span, kind: str) -> float | None:
+    def _mhz(self, package: str, span: Span) -> float | None:
         weighted = seconds = 0.0
         for start, end in span.stretches:
-            state = self.recording.states.between(start, end)
-            if kind == "gpus":
-                gpu = state["gpus"].get(name)
-                mhz = gpu["sm_mhz"] if gpu else None
-            else:
-                cpu = state["cpus"].get(name)
-                mhz = cpu["mhz"] if cpu else None
-            if mhz is not None:
-                weighted, seconds = weighted + mhz * (end - start), seconds + end - start
+            cpu = self.recording.states.between(start, end)["cpus"].get(package)
+            if cpu is not None and cpu["mhz"] is not None:
+                weighted, seconds = weighted + cpu["mhz"] * (end - start), seconds + end - start
         return weighted / seconds if seconds else None
+
+
+def _gpu(lines: GpuLines, span: Span) -> DomainActivityJson:
+    told = lines.figures(span.stretches)
+    sides: dict[str, SideJson | None] = {
+        side: {
+            "busy_seconds": told.busy.get(side, 0.0),
+            "context_seconds": told.contexts.get(side, 0.0),
+        }
+        for side in span.sides
+    }
+    # What is left of a side that was not to run any more is of neither.
+    astray = sum(busy for side, busy in told.busy.items() if side not in span.sides)
+    return {
+        "watts": None,
+        "uncertainty_watts": None,
+        "source": told.source,
+        "foreground": sides.get("foreground"),
+        "background": sides.get("background"),
+        "jobs": told.jobs if "background" in sides else {},
+        "both_seconds": told.both_seconds,
+        "other_seconds": told.other_seconds + astray,
+        "device_seconds": told.device_seconds,
+        "busy_uncertainty_seconds": told.uncertainty_seconds,
+        "unknown_seconds": told.unknown_seconds,
+        "mhz": told.mhz,
+    }
 
 
 def activity_of(

@@ -22,7 +22,7 @@ from energyctl.meters.base import (
     Source,
     Utilization,
 )
-from energyctl.meters.busy import Busy, GpuBusy
+from energyctl.meters.busy import Busy, DeviceLook, GpuBusy
 from energyctl.meters.gpu_facts import gpu_fact
 from energyctl.meters.nvml import processes as nvml_processes
 from energyctl.meters.nvml.busy import BusySums
@@ -195,9 +195,9 @@ class NvmlSource(Source):
                 missing[gpu.index] = str(error)
         return Busy(told, missing)
 
-    def device_utilization(self) -> Mapping[int, float]:
-        rates = {gpu.index: gpu.utilization_rates() for gpu in self._gpus}
-        return {index: float(rate.gpu) for index, rate in rates.items() if rate is not None}
+    def devices(self) -> Mapping[int, DeviceLook]:
+        looks = {gpu.index: gpu.device() for gpu in self._gpus}
+        return {index: look for index, look in looks.items() if look is not None}
 
     def close(self) -> None:
         if self._started:

@@ -20,6 +20,7 @@ import pynvml
 
 from energyctl.energy import Check, Domain
 from energyctl.meters.base import CLOCKS_SECONDS, GpuState, Reading, timed_reading
+from energyctl.meters.busy import DeviceLook
 from energyctl.meters.nvml import clocks
 from energyctl.meters.nvml.module import MODULE_SCOPE, is_module
 from energyctl.meters.nvml.retries import NEVER, Patience
@@ -97,6 +98,11 @@ class Gpu:
             if error.value in NEVER:
                 self.absent.add(fact)
             return None
+
+    def device(self) -> DeviceLook | None:
+        """None where its utilisation is not told."""
+        rates = self.utilization_rates()
+        return rates and DeviceLook(float(rates.gpu), self.ask("sm clock", clocks.sm_mhz))
 
     def utilization_rates(self) -> Any:
         """Percents of its last sample period; None where they are not told."""

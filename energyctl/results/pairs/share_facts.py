@@ -34,10 +34,6 @@ LARGEST_UNTOLD = 0.05
 OVERLAP = 1.03
 """Busy times of several processes that add up to so many times the busy time of the GPU itself."""
 
-ROUNDING = 0.005
-"""Of utilisation in whole percents, if it always goes the same way."""
-
-CPU_TICK_SECONDS = 0.01
 LEAST_CORES = 0.02
 """CPU time that is less than this, on average, says little of what a training has computed."""
 
@@ -315,17 +311,25 @@ def _heat(beside: References, alone: References, domain: str) -> list[str]:
 
 def _untold(spans: _Spans, kind: str | None) -> list[str]:
     """Where more than a little of the busy time of a GPU is of nobody, or not told."""
+    worst = 0.0
     for span in spans.all if kind == "gpu" else ():
         if span.missing is not None or not span.seconds:
             continue
         most = max(
             span.unknown / span.seconds,
             (span.other - span.busy_off) / span.busy if span.busy else 0.0,
-            1 - (span.busy + span.busy_off) / span.device if span.device else 0.0,
+            _lost(span),
         )
-        if most > LARGEST_UNTOLD:
-            return [f"who kept it busy is not told for {percent(most)} of the time"]
+        worst = max(worst, most)
+    if worst > LARGEST_UNTOLD:
+        return [f"who kept it busy is not told for {percent(worst)} of the time"]
     return []
+
+
+def _lost(span: SpanFacts) -> float:
+    """Share of the busy time of the GPU itself that no process has told."""
+    lost = 0.0 if span.device is None else span.device - span.busy
+    return lost / span.device if span.device and lost > span.busy_off else 0.0
 
 
 # -- doubts ----------------------------------------------------------------------------------------
@@ -376,15 +380,9 @@ def _activity_doubts(common: Doubts, facts: Facts, spans: _Spans) -> Doubts:
         "alone_busy": apart.busy_off,
         "load_busy": hypot(*(one.busy_off for one in loads)) / seconds,
     }
-    rounded = {
-        "foreground_busy": ROUNDING * facts.seconds,
-        "background_busy": ROUNDING * facts.seconds,
-        "alone_busy": ROUNDING * facts.alone_seconds,
-        "load_busy": ROUNDING,
-    }
     return Doubts(
         apart={**common.apart, **by_chance},
-        at_once=(*common.at_once, rounded),
+        at_once=common.at_once,
         other_loads=tuple(map(_load_facts, loads)),
     )
 
