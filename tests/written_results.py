@@ -134,7 +134,7 @@ def span(
         "watts": watts, "uncertainty_watts": 0.1, "source": "accounting", "foreground": sides[0],
         "background": sides[1], "jobs": of_jobs, "both_seconds": seconds if len(there) == 2 else 0,
         "other_seconds": 0.0, "device_seconds": sum(there), "busy_uncertainty_seconds": 0.05,
-        "unknown_seconds": 0.0, "mhz": 1500.0, "missing": None,
+        "unknown_seconds": 0.0, "mhz": 1500.0,
     }  # fmt: skip
     return {"span": name, "seconds": seconds, "domains": {"gpu-0": domain}}
 

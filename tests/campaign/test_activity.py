@@ -343,8 +343,8 @@ class Board(Source):
         process = BusyProcess(os.getpid(), now, None, True)
         return Busy([GpuBusy(0, now, "utilization", [process])], {1: "GPU 1 does not tell"})
 
-    def device_utilization(self) -> Mapping[int, float]:
-        return {0: 100.0}
+    def devices(self) -> Mapping[int, DeviceLook]:
+        return {0: DeviceLook(100.0)}
 
 
 def spans(recorder: ActivityRecorder, start: float, end: float, *kinds: str) -> Any:
