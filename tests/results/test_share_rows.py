@@ -267,3 +267,16 @@ def test_a_date_that_is_none_leaves_the_result_out(tmp_path: Path) -> None:
     runs = energyctl.load(tmp_path)
     assert runs.pairs == ()
     assert all("a time in Unix seconds" in line for line in runs.problems)
+
+
+@pytest.mark.parametrize("differential", [-1.0, -1e300])
+def test_a_differential_below_0_is_not_taken(tmp_path: Path, differential: float) -> None:
+    write_shared_pair(tmp_path, 1, twins={"differential": differential, "date": 1.8e9})
+    assert domain_of(tmp_path)["differential"] == {"share": 0.15, "of": "assumed"}
+
+
+def test_a_band_below_0_is_not_known(tmp_path: Path) -> None:
+    _, beside = write_shared_pair(tmp_path, 1)
+    beside["energy"]["domains"][0]["uncertainty_joules"] = -3.0
+    (tmp_path / f"{beside['experiment_id']}.json").write_text(json.dumps(beside))
+    assert pair_of(tmp_path).domains["gpu-0"].total.uncertainty is None

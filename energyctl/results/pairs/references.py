@@ -208,7 +208,7 @@ def _twins(result: Part) -> dict[str, Twins]:
     found = {}
     for gpu in result.part("environment").parts("gpus"):
         differential = gpu.part("twins").number("differential")
-        if differential is not None:
+        if differential is not None and differential >= 0:
             found[f"gpu-{gpu.integer('index')}"] = Twins(
                 differential, gpu.part("twins").time("date")
             )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from energyctl.results.pairs.figure import Figure, sound
+from energyctl.results.pairs.figure import Figure
 from energyctl.results.pairs.share_sums import PARTS, shares_sum
 from energyctl.results.pairs.shares import Division, DomainShares
 from energyctl.results.tables import Row
@@ -74,7 +74,7 @@ def _figures(found: DomainShares) -> tuple[dict[str, float | None], dict[str, st
     """By name, and why some are not known."""
     figures, missing = dict[str, float | None](), dict[str, str]()
     for name in SHARE_FIGURES:
-        figure: Figure = sound(getattr(found, _NAMES.get(name, name)))
+        figure: Figure = getattr(found, _NAMES.get(name, name))
         key = f"{name}_joules"
         figures |= {key: figure.value, band_of(key): figure.uncertainty}
         if figure.value is None:
@@ -89,7 +89,7 @@ def _divisions(found: DomainShares) -> dict[str, Division]:
 def _division(division: Division) -> dict[str, float | None]:
     figures = dict[str, float | None]()
     for side in ("foreground", "background"):
-        figure: Figure = sound(getattr(division, side))
+        figure: Figure = getattr(division, side)
         key = f"{side}_joules"
         figures |= {key: figure.value, band_of(key): figure.uncertainty}
     return figures

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from energyctl.energy.shares import estimators
 from energyctl.energy.shares.model import Doubts, Estimate, Facts, half_width
 from energyctl.results.pairs import share_facts
 from energyctl.results.pairs.energy import domain_idle, load_watts
 from energyctl.results.pairs.facts import DomainFacts, RunFacts
-from energyctl.results.pairs.figure import Figure
+from energyctl.results.pairs.figure import Figure, sound
 from energyctl.results.pairs.share_facts import Known, NotKnown
 
 Verdict = Literal["agreed", "disagree", "refused"]
 
+FIGURES = (
+    "total", "idle", "context", "foreground", "background", "foreground_context",
+    "background_context", "marginal", "equal_work_marginal",
+)  # fmt: skip
 CLOSURE_WIDE = "the references explain {} of what was drawn above idle and context"
 
 
@@ -74,9 +78,19 @@ def shares(beside: RunFacts, alone: RunFacts, seconds: Figure) -> dict[str, Doma
     """By domain of the total. seconds: what the background's work takes alone."""
     partners = {one.name: one for one in alone.domains}
     return {
-        one.name: _domain(beside, alone, one, partners.get(one.name), seconds)
+        one.name: _sound(_domain(beside, alone, one, partners.get(one.name), seconds))
         for one in beside.domains
     }
+
+
+def _sound(found: DomainShares) -> DomainShares:
+    """The same without numbers that no run has."""
+    figures: dict[str, Any] = {name: sound(getattr(found, name)) for name in FIGURES}
+    activity, work = (
+        Division(sound(one.foreground), sound(one.background))
+        for one in (found.activity, found.work)
+    )
+    return replace(found, activity=activity, work=work, **figures)
 
 
 def _domain(
