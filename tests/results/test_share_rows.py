@@ -254,7 +254,7 @@ def test_pairs_tell_the_shares_of_their_domains(tmp_path: Path) -> None:
 # -- odd results ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mhz", [1e300, -1e300, 0, 1e-300])
+@pytest.mark.parametrize("mhz", [1e14, -1e14, 0, 1e-300])
 def test_a_clock_that_is_none_is_not_known(tmp_path: Path, mhz: float) -> None:
     _, beside = write_shared_pair(tmp_path, 1)
     beside["activity"][2]["domains"]["gpu-0"]["mhz"] = mhz
@@ -263,7 +263,7 @@ def test_a_clock_that_is_none_is_not_known(tmp_path: Path, mhz: float) -> None:
 
 
 def test_a_date_that_is_none_leaves_the_result_out(tmp_path: Path) -> None:
-    write_shared_pair(tmp_path, 1, twins={"differential": 0.02, "date": 1e300})
+    write_shared_pair(tmp_path, 1, twins={"differential": 0.02, "date": 1e14})
     runs = energyctl.load(tmp_path)
     assert runs.pairs == ()
     assert all("a time in Unix seconds" in line for line in runs.problems)
