@@ -100,7 +100,17 @@ def test_the_document_has_means_by_domain(tmp_path: Path) -> None:
 def of(parts: Sequence[float], off: float | None, domains: tuple[str, ...] = ("gpu-0",)) -> str:
     total, *means = (Mean(8, value) for value in (sum(parts), *parts))
     found = ShareMeans(
-        "front / small", "beside demo/noise", domains, 8, True, ("agreed",), off, off, total, *means
+        "front / small",
+        "beside demo/noise",
+        domains,
+        8,
+        True,
+        ("agreed",),
+        off,
+        off,
+        {},
+        total,
+        *means,
     )
     return share_words.sentence(found)
 
@@ -137,6 +147,15 @@ def test_texts_add_up_and_each_is_within_one_of_its_last_digit() -> None:
     assert sum(map(float, texts)) == pytest.approx(1.0)
     for text, part in zip(texts, parts, strict=True):
         assert abs(float(text) - part) < 0.01
+
+
+def test_several_jobs_have_their_part_of_the_backgrounds(tmp_path: Path) -> None:
+    write_shared_pair(tmp_path, 1, jobs={"back_large": 7.5, "back_small": 2.5})
+    write_shared_pair(
+        tmp_path, 2, jobs={"back_large": 6.5, "back_small": 3.5}, started=1.8e9 + 1000
+    )
+    (line,) = share_words.sentences(pairs_of(tmp_path))
+    assert "the background's (back_large 70 %, back_small 30 %); 0.50 went" in line
 
 
 def test_all_gpus_are_one_sentence(tmp_path: Path) -> None:

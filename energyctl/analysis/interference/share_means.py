@@ -7,7 +7,7 @@ the total.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -22,7 +22,7 @@ KINDS = ("gpu", "cpu")
 class ShareMeans:
     """Of some domains together, over all pairs of one training and condition. blocks: of all, n of
     which have figures. verdicts: of the pairs. foreground_off, background_off: half-width of the
-    band, mean of the pairs'; None: not known."""
+    band, mean of the pairs'; None: not known. jobs: the background's mean joules by job."""
 
     training: str
     condition: str
@@ -32,6 +32,7 @@ class ShareMeans:
     verdicts: tuple[str, ...]
     foreground_off: float | None
     background_off: float | None
+    jobs: Mapping[str, float]
     total: Mean
     idle: Mean
     context: Mean
@@ -80,7 +81,7 @@ def share_means(pairs: Sequence[Pair], groups: Callable[[Pair], list[Names]]) ->
 def _means(pairs: Sequence[Pair], names: Names) -> ShareMeans:
     blocks, of_blocks = by_run_alone(pairs)
     sums = [[shares_sum(pair.domains, names) for pair in block] for block in blocks]
-    known = [one for block in sums for one in block if one.verdict == "agreed"]
+    known = [block for block in sums if all(one.verdict == "agreed" for one in block)]
     return ShareMeans(
         pairs[0].training,
         pairs[0].condition,
@@ -90,7 +91,8 @@ def _means(pairs: Sequence[Pair], names: Names) -> ShareMeans:
         tuple(dict.fromkeys(one.verdict for block in sums for one in block)),
         _off(known, "foreground"),
         _off(known, "background"),
-        **{part: _mean(sums, part) for part in ("total", *PARTS)},
+        _jobs(known),
+        *(_mean(sums, part) for part in ("total", *PARTS)),
     )
 
 
@@ -98,7 +100,15 @@ def _mean(blocks: Sequence[Sequence[SharesSum]], part: str) -> Mean:
     return mean_of([[getattr(one, part) for one in block] for block in blocks])
 
 
-def _off(known: Sequence[SharesSum], part: str) -> float | None:
-    figures: list[Figure] = [getattr(one, part) for one in known]
+def _jobs(blocks: Sequence[Sequence[SharesSum]]) -> dict[str, float]:
+    names = dict.fromkeys(job for block in blocks for one in block for job in one.jobs)
+    return {
+        name: fmean(fmean(one.jobs.get(name, 0.0) for one in block) for block in blocks)
+        for name in names
+    }
+
+
+def _off(blocks: Sequence[Sequence[SharesSum]], part: str) -> float | None:
+    figures: list[Figure] = [getattr(one, part) for block in blocks for one in block]
     bands = [one.uncertainty for one in figures if one.uncertainty is not None]
     return fmean(bands) if bands and len(bands) == len(figures) else None

@@ -20,6 +20,7 @@ from energyctl.text import (
     energy_unit,
     first_of,
     number,
+    percent,
     with_uncertainty,
 )
 
@@ -151,9 +152,18 @@ def sentence(found: ShareMeans) -> str:
     domains = first_of(found.domains, 1) if several else " and ".join(found.domains)
     return (
         f"{where(found.condition)}, of {total} {unit} of {domains}, "
-        f"{foreground} were the foreground's and {background} the background's; "
+        f"{foreground} were the foreground's and {background} the background's{_by_job(found)}; "
         f"{rest} ({found.size})."
     )
+
+
+def _by_job(found: ShareMeans) -> str:
+    """`` (back_large 75 %, back_small 25 %)`` of several jobs."""
+    total = sum(found.jobs.values())
+    if len(found.jobs) < 2 or not total:
+        return ""
+    shares = [f"{job} {percent(joules / total, 0)}" for job, joules in found.jobs.items()]
+    return f" ({first_of(shares, MOST_NAMES)})"
 
 
 def reasons(pairs: Sequence[Pair]) -> list[str]:

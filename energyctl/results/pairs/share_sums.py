@@ -14,9 +14,11 @@ PARTS = ("idle", "context", "foreground", "background")
 
 @dataclass(frozen=True)
 class SharesSum:
-    """Of some domains; its figures are known where all of these are agreed on."""
+    """Of some domains; its figures are known where all of these are agreed on. jobs: the
+    background's joules by job."""
 
     verdict: Verdict
+    jobs: Mapping[str, float]
     total: Figure
     idle: Figure
     context: Figure
@@ -31,9 +33,11 @@ def shares_sum(domains: Mapping[str, DomainShares], names: Sequence[str]) -> Sha
     verdict = next(one for one in ordered if one in verdicts)
     if verdict != "agreed":
         why = "; ".join(f"{name}: {reason}" for name in names for reason in domains[name].reasons)
-        return SharesSum(verdict, *[Figure(missing=why)] * 5)
+        return SharesSum(verdict, {}, *[Figure(missing=why)] * 5)
     figures = [_sum([getattr(domains[name], part) for name in names]) for part in ("total", *PARTS)]
-    return SharesSum(verdict, *figures)
+    jobs = dict.fromkeys(job for name in names for job in domains[name].jobs)
+    by_job = {job: added_up(domains[name].jobs.get(job, 0.0) for name in names) for job in jobs}
+    return SharesSum(verdict, by_job, *figures)
 
 
 def _sum(figures: Sequence[Figure]) -> Figure:
