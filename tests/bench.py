@@ -267,6 +267,12 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     """A workspace; the test fails if it leaves a process, a socket or a private folder behind."""
+    with bench_in(tmp_path) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def bench_in(tmp_path: Path) -> Iterator[Bench]:
     root = tmp_path / "workspace"
     workspace.init(root)
     (root / "settings" / "models_config.json").write_text(json.dumps(REGISTRY))

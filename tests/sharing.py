@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bench import Bench
@@ -70,8 +71,8 @@ class Pair:
     alone: dict[str, Any]
     beside: dict[str, Any]
     truth: SharingTruth
-    attributed: dict[str, Any]
-    """What `energyctl attribute --json` says."""
+    folder: Path
+    """Of both results."""
 
     def parts(self, result: dict[str, Any]) -> Parts:
         """The truth over its foreground."""
@@ -106,6 +107,5 @@ def run_pair(bench: Bench, world: World, **settings: Any) -> Pair:
             done = bench.run("run", name)
         assert done.returncode == 0, done.stdout + done.stderr
         truth = gpu.truth()
-    attributed = json.loads(bench.look("attribute", "--json").stdout)
     by = {result["condition"]: result for result in bench.results()}
-    return Pair(by["alone"], by["beside"], truth, attributed)
+    return Pair(by["alone"], by["beside"], truth, bench.root / "results")

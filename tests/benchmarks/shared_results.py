@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.shared_gpu import Slice
 from benchmarks.shared_runs import Line
-from energyctl.campaign.activity.gpu_lines import ROUNDING
+from energyctl.campaign.activity.gpu_lines import busy_uncertainty
 from energyctl.campaign.added_energy import AroundForeground
 from energyctl.campaign.baselines import Blocks, idle_blocks, load_blocks
 from energyctl.energy import Baseline, Block, Phase, Recording, above, baseline_of, joined
@@ -129,7 +129,7 @@ class Samples:
             "both_seconds": seen["both"] * seconds,
             "other_seconds": busy["other"],
             "device_seconds": busy_seconds(every, self.window),
-            "busy_uncertainty_seconds": ROUNDING * seconds + 2 * len(stretches) * self.window,
+            "busy_uncertainty_seconds": busy_uncertainty(seconds, len(stretches), self.window),
             "unknown_seconds": (len(windows) - len(kept)) * self.window,
             "mhz": seen["clock"] * FULL_MHZ,
         }

@@ -29,6 +29,7 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 
 @cache
+@cache
 def program(name: str) -> Path:
     """The compiled `name`.c."""
     target = Path(_folder().name) / name

@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import sqrt
 from statistics import fmean
 from typing import NamedTuple
 
@@ -27,6 +28,12 @@ LONGEST_PERIOD_SECONDS = 1.0
 """Between two samples (nvmlUtilization_t: 1/6 to 1 s), where it is not told."""
 
 FEWEST_SAMPLES, ENOUGH_LOOKS = 5, 1000
+
+
+def busy_uncertainty(seconds: float, stretches: int, period: float) -> float:
+    """Half-width of busy seconds: rounding, and of each edge half a sample period, in which the
+    process may have been busy before it or after it; by chance, so in quadrature."""
+    return ROUNDING * seconds + sqrt(2 * stretches) * period / 2
 
 
 class Owner(NamedTuple):
@@ -178,7 +185,7 @@ class GpuLines:
             other_seconds=other,
             device_seconds=self._device.growth(stretches) if self._device.times else None,
             mhz=self._mhz(stretches),
-            uncertainty_seconds=ROUNDING * seconds + 2 * len(stretches) * period,
+            uncertainty_seconds=busy_uncertainty(seconds, len(stretches), period),
             unknown_seconds=seconds - self._known(stretches),
         )
 

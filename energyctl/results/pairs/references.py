@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import hypot
 
 from energyctl.results.pairs.figure import Figure
 from energyctl.results.phases import kind_of
@@ -135,7 +136,7 @@ def _context_watts(result: Part) -> dict[str, Figure]:
         elif phase.text("name") == "context_held":
             held, before = _watts(phase), _watts(idle)
             return {
-                name: Figure(watts - before[name][0], off + before[name][1])
+                name: Figure(watts - before[name][0], hypot(off, before[name][1]))
                 for name, (watts, off) in held.items()
                 if name in before
             }

@@ -344,14 +344,10 @@ def _doubts(
             "joules": _own(domain),
             "alone_joules": _own(partner),
             "context_watts": context.uncertainty or 0.0,
+            "idle_watts": idle.uncertainty or 0.0,
+            "alone_idle_watts": alone_idle.uncertainty or 0.0,
         },
-        at_once=(
-            {
-                "idle_watts": idle.uncertainty or 0.0,
-                "alone_idle_watts": alone_idle.uncertainty or 0.0,
-            },
-            {"joules": domain.common or 0.0, "alone_joules": partner.common or 0.0},
-        ),
+        at_once=({"joules": domain.common or 0.0, "alone_joules": partner.common or 0.0},),
     )
 
 
