@@ -128,24 +128,15 @@ def row(world: World, outcomes: Sequence[Outcome]) -> str:
         *(_held(told, figures) for figures in ("published", "activity", "work")),
         f"{100 * median(closures):.1f}" if closures else "–",
     ]
-    return f"| {' | '.join(cells)} |"
-
-
-def others_row(world: World, outcomes: Sequence[Outcome]) -> str:
-    told = [one for one in outcomes if one.others]
-    cells = [_cell(share_errors(told))]
     for name in ("busy", "marginal", "one_reference"):
-        cells.append(_cell(errors(told, lambda one, name=name: one.others[name])))
-    return f"| {world.name} | {' | '.join(cells)} |"
+        cells.append(_cell(errors(told, lambda one, name=name: one.others.get(name))))
+    return f"| {' | '.join(cells)} |"
 
 
 HEAD = """\
 | world | refused | disagree | error %, median / p95 | against the kernels alone | ± % (median) \
-| inside % | activity | work | closure % |
-|---|---|---|---|---|---|---|---|---|---|"""
-OTHERS = """\
-| world | share | by busy time | marginal | one reference |
-|---|---|---|---|---|"""
+| inside % | activity | work | closure % | by busy time | marginal | one reference |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|"""
 
 
 def main() -> int:
@@ -156,7 +147,7 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=200, help="of each world (default: 200)")
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="worlds")
     options = parser.parse_args()
-    lines, rows = list[str](), list[str]()
+    lines = list[str]()
     print(HEAD)
     for world in WORLDS:
         if world.case.__name__ not in options.only:
@@ -164,9 +155,8 @@ def main() -> int:
         random = Random(7)
         outcomes = [judged(simulated(world, random)) for _ in range(options.pairs)]
         print(row(world, outcomes), flush=True)
-        rows.append(others_row(world, outcomes))
         lines += [f"missed: {world.name}: {line}" for line in missed(world, outcomes)]
-    print("", OTHERS, *rows, "", *lines, f"{len(lines)} missed", sep="\n")
+    print("", *lines, f"{len(lines)} missed", sep="\n")
     return int(len(lines) > 0)
 
 
