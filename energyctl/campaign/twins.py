@@ -16,12 +16,12 @@ from energyctl.campaign.one_gpu import (
     one_gpu,
     refuse_if_used,
 )
+from energyctl.energy.shares.estimators import DIFFERENTIAL
 from energyctl.errors import MachineError
 from energyctl.meters.twins import record
 from energyctl.meters.twins.busy import told_utilization
 from energyctl.meters.twins.course import Schedule, Trial, carry_out
 from energyctl.meters.twins.estimates import (
-    DEFAULT_DIFFERENTIAL,
     DRIFT,
     UNEVEN_WORK,
     Course,
@@ -111,9 +111,9 @@ def warnings(found: Twins) -> list[str]:
     work = max(abs(one.work_share - 0.5) for one in found.repeats)
     closure = max((one.closure for one in found.repeats), key=abs)
     lines = []
-    if found.differential > DEFAULT_DIFFERENTIAL:
+    if found.differential > DIFFERENTIAL:
         lines.append(
-            f"{percent(found.differential)} is more than the {percent(DEFAULT_DIFFERENTIAL, 0)} "
+            f"{percent(found.differential)} is more than the {percent(DIFFERENTIAL, 0)} "
             "that are assumed where nothing was measured: bands of shares become wider with it"
         )
     if abs(closure) > max(one.resolution for one in found.repeats) + DRIFT:

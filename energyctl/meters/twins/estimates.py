@@ -15,9 +15,6 @@ from statistics import fmean
 
 from energyctl.energy.schema import GpuStateJson
 
-DEFAULT_DIFFERENTIAL = 0.15
-"""By how much two specific powers are taken to change differently where nothing was measured."""
-
 LEAST_DIFFERENTIAL = 0.02
 UTILIZATION_STEP = 0.005  # half of the percent that drivers tell it in
 # What is further off is said in a warning: share of the work, drift of a reference.
