@@ -15,7 +15,9 @@ from statistics import fmean
 
 from energyctl.energy.schema import GpuStateJson
 
-LEAST_DIFFERENTIAL = 0.02
+LEAST_DIFFERENTIAL = 0.05
+"""Equal kernels change alike; by how much unlike ones may differ they do not tell."""
+
 UTILIZATION_STEP = 0.005  # half of the percent that drivers tell it in
 # What is further off is said in a warning: share of the work, drift of a reference.
 UNEVEN_WORK, DRIFT = 0.02, 0.02
