@@ -136,7 +136,7 @@ REFUSED: dict[str, tuple[Change, Change, str]] = {
     "heat alone": (
         nothing,
         held_down("heat", 1.0, "foreground"),
-        "heat held its clocks down in one of its phases, and not in the others",
+        "heat held its clocks down in one of its phases, and is not told of another",
     ),
     "power limit": (
         both(held_down("power_cap", 5.0, "foreground"), no_clocks),
@@ -226,7 +226,7 @@ def test_busy_times_that_are_not_told_say_why(tmp_path: Path) -> None:
     activity(beside, "load_before").update(source=None, missing="accounting mode is off")
     found = shares(alone, beside)
     assert found.verdict == "agreed"
-    assert found.activity.missing == "load before: accounting mode is off"
+    assert found.activity.missing == "of the load alone: accounting mode is off"
     del beside["activity"]
     found = shares(alone, beside)
     assert found.verdict == "agreed"

@@ -259,7 +259,11 @@ def test_a_clock_that_is_none_is_not_known(tmp_path: Path, mhz: float) -> None:
     _, beside = write_shared_pair(tmp_path, 1)
     beside["activity"][2]["domains"]["gpu-0"]["mhz"] = mhz
     (tmp_path / f"{beside['experiment_id']}.json").write_text(json.dumps(beside))
-    assert domain_of(tmp_path)["foreground_joules"] == pytest.approx(2800.0)
+    found = domain_of(tmp_path)
+    assert found["estimators"]["missing"] == {
+        "activity": "its clocks, beside or alone, are not told"
+    }
+    assert found["foreground_joules"] == found["estimators"]["work"]["foreground_joules"]
 
 
 def test_a_date_that_is_none_leaves_the_result_out(tmp_path: Path) -> None:

@@ -81,7 +81,8 @@ def share_means(pairs: Sequence[Pair], groups: Callable[[Pair], list[Names]]) ->
 def _means(pairs: Sequence[Pair], names: Names) -> ShareMeans:
     blocks, of_blocks = by_run_alone(pairs)
     sums = [[shares_sum(pair.domains, names) for pair in block] for block in blocks]
-    known = [block for block in sums if all(one.verdict == "agreed" for one in block)]
+    agreed = ([one for one in block if one.verdict == "agreed"] for block in sums)
+    known = [block for block in agreed if block]
     return ShareMeans(
         pairs[0].training,
         pairs[0].condition,
@@ -92,7 +93,7 @@ def _means(pairs: Sequence[Pair], names: Names) -> ShareMeans:
         _off(known, "foreground"),
         _off(known, "background"),
         _jobs(known),
-        *(_mean(sums, part) for part in ("total", *PARTS)),
+        *(_mean(known or sums, part) for part in ("total", *PARTS)),
     )
 
 

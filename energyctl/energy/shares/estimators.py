@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from math import inf
 
 from energyctl.energy.shares.model import Doubts, Estimate, Facts, half_width, sound
@@ -15,10 +14,13 @@ DIFFERENTIAL = 0.15
 """By so much the one's specific power may change more than the other's beside it, where no test on
 the GPU says less."""
 
-EXPONENT, EXPONENTS = 1.0, (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
-"""Specific power goes by the clock to this power; it may be any of these."""
+EXPONENTS = tuple(tenth / 10 for tenth in range(5, 31))
+"""Specific power goes by the clock to one of these powers."""
 
-WORK_EXPONENT, WORK_EXPONENTS = 0.5, (0.0, 0.5, 1.0, 1.5, 2.0)
+OTHER_CHANGE = 0.10
+"""By such a share of the dynamic joules both together may change by more than the clock."""
+
+WORK_EXPONENTS = (0.5, 0.0, 1.0, 1.5, 2.0)
 """The same of the energy of a unit of work, which takes longer at a lower clock."""
 
 LARGEST_CLOSURE = 0.15
@@ -29,10 +31,8 @@ LEAKAGE = 0.01
 CERTAIN = 3.0
 """Dynamic joules of fewer times what they may be off by say nothing of what they consist of."""
 
-Parts = Callable[[Facts], tuple[float, float]]
 
-
-def by_activity(facts: Facts, exponent: float = EXPONENT) -> tuple[float, float]:
+def by_activity(facts: Facts, exponent: float = 1.0) -> tuple[float, float]:
     """Joules of foreground and background, each by its specific power alone x how busy it was."""
     alone = facts.alone_dynamic_joules / facts.alone_busy if facts.alone_busy > 0 else 0.0
     load = facts.load_dynamic_watts / facts.load_busy if facts.load_busy > 0 else 0.0
@@ -42,7 +42,7 @@ def by_activity(facts: Facts, exponent: float = EXPONENT) -> tuple[float, float]
     )
 
 
-def by_work(facts: Facts, exponent: float = WORK_EXPONENT) -> tuple[float, float]:
+def by_work(facts: Facts, exponent: float = 0.5) -> tuple[float, float]:
     """Joules that the work of each takes alone."""
     return (
         facts.alone_dynamic_joules * facts.foreground_clock**exponent,
@@ -50,33 +50,35 @@ def by_work(facts: Facts, exponent: float = WORK_EXPONENT) -> tuple[float, float
     )
 
 
-def closure(facts: Facts, parts: Parts = by_activity) -> float:
+def closure(facts: Facts, *, clocks_differ: bool) -> float:
     """Share of the dynamic joules that the references do not explain."""
+    return _closure(facts, _exponents(facts, clocks_differ)[0])
+
+
+def _closure(facts: Facts, exponent: float) -> float:
     dynamic = facts.dynamic_joules
-    return (dynamic - sum(parts(facts))) / dynamic if dynamic else 0.0
+    return (dynamic - sum(by_activity(facts, exponent))) / dynamic if dynamic else 0.0
 
 
-def least_closure(facts: Facts, *, clocks_differ: bool) -> float:
-    """The smallest, of those that the clocks leave open."""
-    exponents = EXPONENTS if clocks_differ else (EXPONENT,)
-    return min((closure(facts, partial(by_activity, exponent=k)) for k in exponents), key=abs)
+def _exponents(facts: Facts, clocks_differ: bool) -> list[float]:
+    """Those that explain the dynamic joules, the best one first; where clocks do not differ, none
+    matters."""
+    if not clocks_differ:
+        return [1.0]
+    left = {exponent: abs(_closure(facts, exponent)) for exponent in EXPONENTS}
+    best = min(EXPONENTS, key=lambda exponent: left[exponent])
+    return [best, *(one for one in EXPONENTS if left[one] <= left[best] + OTHER_CHANGE)]
 
 
 def activity(facts: Facts, doubts: Doubts, differential: float, clocks_differ: bool) -> Estimate:
     """The parts by activity, scaled to the measured dynamic joules."""
-    return _estimate(
-        _scaled,
-        by_activity,
-        facts,
-        doubts,
-        differential,
-        EXPONENTS if clocks_differ else (EXPONENT,),
-    )
+    exponents = _exponents(facts, clocks_differ)
+    return _estimate(_scaled, by_activity, facts, doubts, differential, exponents)
 
 
 def work(facts: Facts, doubts: Doubts, differential: float, clocks_differ: bool) -> Estimate:
     """Shapley's division: what both together take more or less than alone, each has half of."""
-    exponents = WORK_EXPONENTS if clocks_differ else (WORK_EXPONENT,)
+    exponents = WORK_EXPONENTS if clocks_differ else WORK_EXPONENTS[:1]
     return _estimate(_shapley, by_work, facts, doubts, differential, exponents)
 
 
@@ -89,11 +91,12 @@ def _shapley(dynamic: float, foreground: float, background: float) -> float:
     return (foreground + dynamic - background) / 2
 
 
-def nothing_dynamic(facts: Facts, doubts: Doubts) -> Estimate | None:
-    """Where the total hardly differs from idle and context: it may be of either. None elsewhere."""
+def nothing_dynamic(facts: Facts, doubts: Doubts, explained: float) -> Estimate | None:
+    """Where the total hardly differs from idle and context, nor should: it may be of either. None
+    elsewhere. explained: joules by the references."""
     dynamic = facts.dynamic_joules
     wide = half_width(lambda of: of.dynamic_joules, facts, doubts)
-    if abs(dynamic) > CERTAIN * wide:
+    if max(abs(dynamic), abs(explained)) > CERTAIN * wide:
         return None
     low, high = min(0.0, dynamic) - wide, max(0.0, dynamic) + wide
     return sound(Estimate(dynamic / 2, low, high, (high - low) / 2))
@@ -101,21 +104,23 @@ def nothing_dynamic(facts: Facts, doubts: Doubts) -> Estimate | None:
 
 def _estimate(
     divide: Callable[[float, float, float], float],
-    parts: Callable[..., tuple[float, float]],
+    parts: Callable[[Facts, float], tuple[float, float]],
     facts: Facts,
     doubts: Doubts,
     differential: float,
-    exponents: tuple[float, ...],
+    exponents: Sequence[float],
 ) -> Estimate:
-    if (nothing := nothing_dynamic(facts, doubts)) is not None:
+    def foreground(of: Facts, exponent: float = exponents[0]) -> float:
+        return divide(of.dynamic_joules, *parts(of, exponent))
+
+    dynamic, (x, y) = facts.dynamic_joules, parts(facts, exponents[0])
+    if (nothing := nothing_dynamic(facts, doubts, x + y)) is not None:
         return nothing
-
-    def foreground(of: Facts, **exponent: float) -> float:
-        return divide(of.dynamic_joules, *parts(of, **exponent))
-
-    dynamic, (x, y) = facts.dynamic_joules, parts(facts)
     middle, both = foreground(facts), x + y
-    hull = [x, dynamic - y, middle, *(foreground(facts, exponent=k) for k in exponents)]
+    hull = [foreground(facts, exponent) for exponent in exponents]
+    for exponent in exponents:
+        one, other = parts(facts, exponent)
+        hull += [one, dynamic - other]
     apart = differential * abs(x * y / both * (dynamic / both)) if both else inf
     apart += LEAKAGE * abs(dynamic) / 2
     low, high = (edge(hull) for edge in (min, max))

@@ -117,8 +117,13 @@ class Estimate:
     def is_known(self) -> bool:
         return self.missing is None
 
+    @property
+    def wide(self) -> float:
+        """Half-width of the foreground's band, as it is published."""
+        return max(self.high - self.foreground, self.foreground - self.low)
+
     def meets(self, other: Estimate) -> bool:
-        return self.low <= other.high and other.low <= self.high
+        return abs(self.foreground - other.foreground) <= self.wide + other.wide
 
 
 def sound(estimate: Estimate) -> Estimate:

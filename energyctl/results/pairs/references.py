@@ -82,8 +82,9 @@ class References:
             one for one in found if one is not None and one.watts is not None and one.seconds > 0
         ]
 
-    def held_down(self, span: str, domain: str, cause: str) -> float:
-        return self.limited.get((span, domain, cause), 0.0)
+    def held_down(self, span: str, domain: str, cause: str) -> float | None:
+        """Share of the time; None: not told."""
+        return self.limited.get((span, domain, cause))
 
 
 def references_of(result: Part) -> References:
@@ -195,14 +196,15 @@ def _span_of(phase: Part, middle: float, start: float, end: float) -> str | None
 
 
 def _foreign(result: Part) -> dict[str, str]:
-    """Seen during the training."""
+    """Seen during the training, or while the machine was to be idle."""
     found: dict[str, list[str]] = {}
-    for process in result.part("foreign").part(TRAINING).parts("gpu_processes"):
+    seen = (result.part("foreign").part(name) for name in (TRAINING, "idle"))
+    for process in (one for phase in seen for one in phase.parts("gpu_processes")):
         if process.flag("attributed") is False:
             continue
         named = f"pid {process.integer('pid')} ({process.text('command') or 'not named'})"
         found.setdefault(f"gpu-{process.integer('gpu')}", []).append(named)
-    return {gpu: first_of(names, 3) for gpu, names in found.items()}
+    return {gpu: first_of([*dict.fromkeys(names)], 3) for gpu, names in found.items()}
 
 
 def _twins(result: Part) -> dict[str, Twins]:
@@ -217,7 +219,6 @@ def _twins(result: Part) -> dict[str, Twins]:
 
 
 def pooled(values: Iterable[float | None]) -> float | None:
-    """Their mean; None where one is not known, or there is none."""
-    known = list(values)
-    told = [one for one in known if one is not None]
-    return sum(told) / len(told) if told and len(told) == len(known) else None
+    """The mean of those that are known; None where none is."""
+    told = [one for one in values if one is not None]
+    return sum(told) / len(told) if told else None

@@ -15,6 +15,7 @@ from energyctl.results.pairs.facts import DomainFacts, RunFacts
 from energyctl.results.pairs.figure import Figure
 from energyctl.results.pairs.references import SpanFacts
 from energyctl.results.pairs.share_spans import (
+    Clocks,
     Spans,
     clocks_of,
     foreign,
@@ -28,6 +29,7 @@ from energyctl.results.pairs.share_spans import (
 )  # fmt: skip
 
 ASSUMED = "assumed"
+NO_CLOCKS = "its clocks, beside or alone, are not told"
 MISSING = "a reference is missing: "
 MEMORY = "no source tells the memory traffic of each process"
 
@@ -63,6 +65,8 @@ def known(
     """Raises NotKnown where a reference is missing."""
     if domain.kind == "dram":
         raise NotKnown(MEMORY)
+    if domain.kind not in ("gpu", "cpu"):
+        raise NotKnown("it is neither a GPU nor a CPU package")
     if not domain.measured:
         raise NotKnown("its energy is an estimate")
     if domain.joules is None or partner is None or partner.joules is None:
@@ -102,20 +106,20 @@ def known(
     )
     common = _doubts(domain, partner, idle, alone_idle, context)
     references = beside.references, alone.references
-    held = held_down(*references, domain.name, "power_cap")
-    no_clocks = any(held) and not clocks.told
+    held = held_down(*references, spans, domain.name, "power_cap")
+    no_clocks = True in held and not clocks.told
     twins = beside.references.twins.get(domain.name)
     return Known(
         facts=facts,
-        doubts=_activity_doubts(common, spans),
+        doubts=_activity_doubts(common, spans, clocks),
         work_doubts=_work_doubts(common, load, seconds),
         refused=(
             *foreign(*references, domain.name),
-            *heat(*references, domain.name),
+            *heat(*references, spans, domain.name),
             *untold(spans, domain.kind),
             *(["its power limit acted, and its clocks are not told"] if no_clocks else []),
         ),
-        no_activity=no_activity(spans, domain.kind),
+        no_activity=no_activity(spans, domain.kind) or (None if clocks.told else NO_CLOCKS),
         no_work=None if seconds.value is not None else seconds.missing,
         clocks_differ=clocks.differ,
         differential=DIFFERENTIAL if twins is None else twins.differential,
@@ -143,6 +147,8 @@ def _context(beside: RunFacts, alone: RunFacts, domain: DomainFacts) -> Figure:
     values = [one.value or 0.0 for one in found]
     by_chance = hypot(*(one.uncertainty or 0.0 for one in found)) / len(found)
     off = by_chance + (max(values) - min(values)) / 2
+    if sum(values) / len(values) + 2 * off < 0:
+        raise NotKnown("a held context took less than the idle machine: one of both was disturbed")
     return Figure(sum(values) / len(values), off)
 
 
@@ -185,7 +191,7 @@ def _work_doubts(common: Doubts, load: Figure, seconds: Figure) -> Doubts:
     return replace(common, apart={**common.apart, **of_load})
 
 
-def _activity_doubts(common: Doubts, spans: Spans) -> Doubts:
+def _activity_doubts(common: Doubts, spans: Spans, clocks: Clocks) -> Doubts:
     """The load before the training and after it differ by their drift; what each of them is off by
     chance counts less in their mean."""
     together, apart, loads = spans.beside, spans.alone, spans.loads
@@ -202,12 +208,16 @@ def _activity_doubts(common: Doubts, spans: Spans) -> Doubts:
     return Doubts(
         apart={**common.apart, **by_chance},
         at_once=common.at_once,
-        other_loads=tuple(map(_load_facts, loads)),
+        other_loads=tuple(_load_facts(one, together, clocks) for one in loads),
     )
 
 
-def _load_facts(span: SpanFacts) -> dict[str, float]:
-    side = per_second([span])
+def _load_facts(load: SpanFacts, together: SpanFacts, clocks: Clocks) -> dict[str, float]:
+    side = per_second([load])
+    clock = together.mhz / load.mhz if together.mhz and load.mhz else clocks.background
     return {
-        "load_watts": span.watts or 0.0, "load_busy": side.busy, "load_context": side.context,
-    }  # fmt: skip
+        "load_watts": load.watts or 0.0,
+        "load_busy": side.busy,
+        "load_context": side.context,
+        "background_clock": clock,
+    }

@@ -86,18 +86,18 @@ def per_second(loads: Sequence[SpanFacts]) -> Side:
 
 def no_activity(spans: Spans, kind: str | None) -> str | None:
     """Why there is no division by busy times, if so."""
-    named = {
-        "beside the background": spans.beside,
-        "of the run alone": spans.alone,
-        **dict(zip(LOADS, spans.loads, strict=False)),
-    }
-    if not spans.loads:
+    if spans.beside is None or spans.alone is None:
         return UNTOLD
-    for where, span in named.items():
-        if span is None:
-            return UNTOLD
+    if not spans.loads:
+        return "how busy the load alone kept it is not told, or its power is not known"
+    loads = (("of the load alone", one) for one in spans.loads)
+    for where, span in (
+        ("beside the background", spans.beside),
+        ("of the run alone", spans.alone),
+        *loads,
+    ):
         if span.missing is not None:
-            return f"{where.replace('_', ' ')}: {span.missing}"
+            return f"{where}: {span.missing}"
         if kind == "gpu" and _overlap(span):
             return (
                 "kernels of several processes ran at the same time (as under MPS), so busy times "
@@ -126,41 +126,65 @@ def _overlap(span: SpanFacts) -> bool:
 
 
 class Clocks(NamedTuple):
-    """Clock beside ÷ alone, of each; told: all of them are."""
+    """Clock beside ÷ alone, of each; 1 of one that never kept it busy. loads: of each span of the
+    load alone. told: all of them are."""
 
     foreground: float
     background: float
+    loads: Sequence[float]
     told: bool
 
     @property
     def differ(self) -> bool:
-        return max(abs(self.foreground - 1), abs(self.background - 1)) > CLOCKS_APART
+        ratios = (self.foreground, self.background, *self.loads)
+        return max(abs(one - 1) for one in ratios) > CLOCKS_APART
 
 
 def clocks_of(spans: Spans) -> Clocks:
-    together = spans.beside.mhz if spans.beside else None
-    alone = spans.alone.mhz if spans.alone else None
-    load = pooled(one.mhz for one in spans.loads)
-    if not together or not alone or not load:
-        return Clocks(1.0, 1.0, told=False)
-    return Clocks(together / alone, together / load, told=True)
+    together, alone = spans.beside, spans.alone
+    foreground = background = 1.0
+    loads, told = list[float](), True
+    if together is None or alone is None:
+        return Clocks(1.0, 1.0, (), told=False)
+    if _busy(alone.foreground):
+        told = bool(together.mhz and alone.mhz)
+        foreground = together.mhz / alone.mhz if together.mhz and alone.mhz else 1.0
+    busy = [one for one in spans.loads if _busy(one.background)]
+    if busy and _busy(together.background):
+        load = pooled(one.mhz for one in busy)
+        told = told and bool(together.mhz and load)
+        if together.mhz and load:
+            background = together.mhz / load
+            loads = [together.mhz / one.mhz for one in busy if one.mhz]
+    return Clocks(foreground, background, loads, told)
 
 
-def held_down(beside: References, alone: References, domain: str, cause: str) -> list[bool]:
-    """Whether it was, by a cause: beside, alone, and in the load alone."""
-    loads = max(beside.held_down(name, domain, cause) for name in LOADS)
-    shares = (
-        beside.held_down(TRAINING, domain, cause),
-        alone.held_down(TRAINING, domain, cause),
-        loads,
-    )
-    return [share > HELD_DOWN for share in shares]
+def _busy(side: Side | None) -> bool:
+    return side is not None and side.busy > 0
+
+
+def held_down(
+    beside: References, alone: References, spans: Spans, domain: str, cause: str
+) -> list[bool | None]:
+    """Whether it was, by a cause: beside, alone, and in the load alone, where a side kept it busy;
+    None: not told."""
+    together, apart = spans.beside, spans.alone
+    there = [beside.held_down(TRAINING, domain, cause)]
+    if apart is None or apart.missing is not None or _busy(apart.foreground):
+        there.append(alone.held_down(TRAINING, domain, cause))
+    if not spans.loads or any(one.missing or _busy(one.background) for one in spans.loads):
+        loads = [beside.held_down(name, domain, cause) for name in LOADS]
+        there.append(max((one for one in loads if one is not None), default=None))
+    if together is None:
+        return []
+    return [None if share is None else share > HELD_DOWN for share in there]
 
 
 # -- refusals --------------------------------------------------------------------------------------
 
 
 def foreign(beside: References, alone: References, domain: str) -> list[str]:
+    """Seen during the training, or while the machine was to be idle."""
     found = []
     for run, where in ((beside, "beside the background"), (alone, "alone")):
         if domain in run.foreign:
@@ -168,10 +192,12 @@ def foreign(beside: References, alone: References, domain: str) -> list[str]:
     return found
 
 
-def heat(beside: References, alone: References, domain: str) -> list[str]:
-    held = held_down(beside, alone, domain, "heat")
-    if any(held) and not all(held):
+def heat(beside: References, alone: References, spans: Spans, domain: str) -> list[str]:
+    held = held_down(beside, alone, spans, domain, "heat")
+    if True in held and False in held:
         return ["heat held its clocks down in one of its phases, and not in the others"]
+    if True in held and None in held:
+        return ["heat held its clocks down in one of its phases, and is not told of another"]
     return []
 
 

@@ -25,6 +25,7 @@ FIGURES = (
     "total", "idle", "context", "foreground", "background", "foreground_context",
     "background_context", "marginal", "equal_work_marginal",
 )  # fmt: skip
+LESS_THAN_IDLE = "less was drawn than the idle machine and an open context take"
 CLOSURE_WIDE = "the references explain {} of what was drawn above idle and context"
 
 
@@ -114,15 +115,16 @@ def _domain(
         differential_of=known.differential_of,
     )
     closure = None
-    if known.no_activity is None and not estimators.nothing_dynamic(facts, doubts):
-        closure = estimators.closure(facts)
-        least = estimators.least_closure(facts, clocks_differ=known.clocks_differ)
-        if abs(least) > estimators.LARGEST_CLOSURE:
-            explained = f"{100 * (1 - least):.0f} %"
-            why = (*known.refused, CLOSURE_WIDE.format(explained))
+    explained = sum(estimators.by_activity(facts))
+    if known.no_activity is None and not estimators.nothing_dynamic(facts, doubts, explained):
+        closure = estimators.closure(facts, clocks_differ=known.clocks_differ)
+        if abs(closure) > estimators.LARGEST_CLOSURE:
+            why = (*known.refused, CLOSURE_WIDE.format(f"{100 * (1 - closure):.0f} %"))
             return _refused(replace(found, closure=closure), why)
     if known.refused:
         return _refused(replace(found, closure=closure), known.refused)
+    if facts.dynamic_joules + half_width(lambda of: of.dynamic_joules, facts, doubts) < 0:
+        return _refused(replace(found, closure=closure), (LESS_THAN_IDLE,))
     how = known.differential, known.clocks_differ
     activity, work = Estimate(missing=known.no_activity), Estimate(missing=known.no_work)
     if known.no_activity is None:
@@ -173,9 +175,10 @@ def _division(estimate: Estimate, facts: Facts) -> Division:
     if estimate.missing is not None:
         nothing = Figure(missing=estimate.missing)
         return Division(nothing, nothing)
-    wide = max(estimate.high - estimate.foreground, estimate.foreground - estimate.low)
     rest = facts.dynamic_joules - estimate.foreground
-    return Division(Figure(estimate.foreground, wide), Figure(rest, estimate.background_wide))
+    return Division(
+        Figure(estimate.foreground, estimate.wide), Figure(rest, estimate.background_wide)
+    )
 
 
 def _figure(of: Callable[[Facts], float], facts: Facts, doubts: Doubts) -> Figure:
@@ -223,6 +226,7 @@ def _refused(found: DomainShares, reasons: tuple[str, ...]) -> DomainShares:
     division = Division(nothing, nothing)
     return replace(
         found,
+        context=nothing if found.context.value is None else found.context,
         verdict="refused",
         reasons=reasons,
         foreground=nothing,
