@@ -49,15 +49,12 @@ def _show_shares(found: Pairs, console: LineConsole) -> None:
     rows = share_words.rows(found.pairs[:MOST_ROWS], unit)
     console.print(_table(share_words.columns(unit), rows))
     console.print(share_words.NOTE)
-    means = share_means(found.pairs, by_domain)
-    console.print(
-        _table(
-            share_words.mean_columns(unit),
-            (share_words.mean_row(one, unit) for one in means if one.parts),
-        )
-    )
-    console.print(share_words.MEAN_NOTE)
-    console.print()
+    means = [one for one in share_means(found.pairs, by_domain) if one.parts]
+    if means:
+        mean_rows = [share_words.mean_row(one, unit) for one in means]
+        console.print(_table(share_words.mean_columns(unit), mean_rows))
+        console.print(share_words.MEAN_NOTE)
+        console.print()
     for line in share_words.sentences(found.pairs):
         console.print(line)
 
