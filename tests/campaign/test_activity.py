@@ -241,6 +241,18 @@ def test_the_driver_may_sample_as_often_as_it_likes(recorded: Recorded, period: 
     assert told.busy["foreground"] == pytest.approx(work[100].seconds(10.3, 60.1), rel=0.01)
 
 
+@pytest.mark.parametrize("period", [0.2, 0.5, 1.0])
+def test_the_period_is_told_of_short_processes_too(period: float) -> None:
+    lines = GpuLines()
+    for look in range(600):
+        now = 0.3 + 0.41 * look
+        pid, lived = divmod(now, 2.13)
+        samples = math.floor(now / period) - math.floor((now - lived) / period)
+        process = BusyProcess(int(pid), float(samples), samples, True, EPOCH + now - lived)
+        lines.add(EPOCH + now, GpuBusy(0, now, "accounting", [process]), lambda pid: True)
+    assert lines.period_seconds == pytest.approx(period, rel=0.03)
+
+
 def test_time_between_looks_that_are_far_apart_is_unknown(recorded: Recorded) -> None:
     looks = [look for look in LOOKS if not 20 < look < 27.5]
     told = recorded({100: Kernels(0.5, 99.0, 0.01)}, looks, (10.0, 40.0))

@@ -233,8 +233,9 @@ def _from_means(counts: array[float], times: array[float]) -> Iterator[tuple[flo
 
 
 def _slope(pairs: Sequence[tuple[float, float]]) -> float:
-    """Of the line through them and through the origin: seconds per sample."""
-    return sum(n * t for n, t in pairs) / sum(n * n for n, _ in pairs)
+    """Of the line through them and through the origin: seconds per sample. Numbers of samples are
+    whole and so inexact, times are not: it is the inverse of the number's growth with time."""
+    return sum(t * t for _, t in pairs) / sum(n * t for n, t in pairs)
 
 
 def _new_line(process: BusyProcess, before: float | None, time: float) -> ProcessLine:
