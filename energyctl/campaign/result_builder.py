@@ -51,7 +51,7 @@ def make_result(live: RunState, recording: Recording) -> schema.Result:
     if energy is not None:
         load = load_alone(live, recording, energy, group)
         data = _energy(energy, recording, live, load, warnings)
-        activity = _activity(energy, recording, live, group, load)
+        activity = _activity(energy, recording, live, group, load, warnings)
     share_idle(live, recording)
     status, error = _verdict(live)
     ended = [attempt for attempt in live.attempts if attempt.end is not None]
@@ -157,12 +157,18 @@ def _activity(
     live: RunState,
     group: BackgroundGroup | None,
     load: AroundForeground,
+    warnings: list[str],
 ) -> list[schema.SpanJson]:
-    """What foreground and background kept busy, span by span."""
+    """What foreground and background kept busy, span by span; adds to *warnings*."""
     jobs = group.loads.cpu_lines() if group is not None and group.loads is not None else {}
-    activity = activity_of(live.activity, recording, energy, jobs)
     beside = bool(live.run.background)
-    return activity.to_json(spans_of(recording, energy, load.blocks, beside=beside))
+    try:
+        activity = activity_of(live.activity, recording, energy, jobs)
+        return activity.to_json(spans_of(recording, energy, load.blocks, beside=beside))
+    except Exception as error:  # whatever a driver told: the result matters more
+        why = f"{type(error).__name__}: {error}"
+        warnings.append(f"who kept GPUs and CPUs busy is left out: it cannot be computed ({why})")
+        return []
 
 
 def _write_cpu_energy(live: RunState, attempt: int, energy: Energy) -> list[str]:

@@ -20,6 +20,7 @@ import pytest
 
 from bench import Bench, wait_for
 from energyctl.background.protocol import JOB
+from energyctl.campaign import result_builder
 from energyctl.campaign.activity.gpu_lines import GpuFigures, GpuLines, Owner
 from energyctl.campaign.activity.growing import Growing, common, union
 from energyctl.campaign.activity.owners import Owners
@@ -251,6 +252,31 @@ def test_the_period_is_told_of_short_processes_too(period: float) -> None:
         process = BusyProcess(int(pid), float(samples), samples, True, EPOCH + now - lived)
         lines.add(EPOCH + now, GpuBusy(0, now, "accounting", [process]), lambda pid: True)
     assert lines.period_seconds == pytest.approx(period, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    "looks", [[(0, 0), (10, 0), (11, 6), (30, 6)], [(0, 0), (1, 9), (2, 0)]], ids=["held", "anew"]
+)
+def test_numbers_of_samples_that_do_not_grow_with_time_tell_a_period_or_none(
+    looks: list[tuple[float, int]],
+) -> None:
+    lines = GpuLines()
+    for now, samples in looks:
+        process = BusyProcess(5, samples * 0.5, samples, True, EPOCH - 90)
+        told = GpuBusy(0, now, "accounting", [process], 0.3)
+        lines.add(EPOCH + now, told, lambda pid: True)
+    assert lines.period_seconds is not None
+    assert lines.period_seconds > 0
+    assert math.isfinite(lines.figures([(EPOCH, EPOCH + 30)]).other_seconds)
+
+
+def test_the_result_remains_where_activity_cannot_be_computed() -> None:
+    live: Any = SimpleNamespace(activity=None, run=SimpleNamespace(background=()))
+    known: Any = SimpleNamespace(blocks=None)
+    warnings: list[str] = []
+    assert result_builder._activity(known, known, live, None, known, warnings) == []
+    (warning,) = warnings
+    assert warning.startswith("who kept GPUs and CPUs busy is left out: it cannot be computed (")
 
 
 def test_time_between_looks_that_are_far_apart_is_unknown(recorded: Recorded) -> None:

@@ -205,9 +205,10 @@ class GpuLines:
         lines = [line for line in self.lines.values() if line.counts]
         if sum(line.counts[-1] - line.counts[0] for line in lines) >= FEWEST_SAMPLES:
             pairs = [pair for line in lines for pair in _from_means(line.counts, line.counted)]
-            slope = _slope(pairs)
-            # A look that was held up is off by more than a sample.
-            return _slope([(n, t) for n, t in pairs if abs(t - slope * n) <= 0.75 * slope])
+            if (slope := _slope(pairs)) is not None:
+                # A look that was held up is off by more than a sample.
+                near = [(n, t) for n, t in pairs if abs(t - slope * n) <= 0.75 * slope]
+                return _slope(near) or slope
         return self._period
 
     def _known(self, stretches: Sequence[Stretch]) -> float:
@@ -232,10 +233,12 @@ def _from_means(counts: array[float], times: array[float]) -> Iterator[tuple[flo
     return ((n - count, t - time) for n, t in zip(counts, times, strict=True))
 
 
-def _slope(pairs: Sequence[tuple[float, float]]) -> float:
+def _slope(pairs: Sequence[tuple[float, float]]) -> float | None:
     """Of the line through them and through the origin: seconds per sample. Numbers of samples are
-    whole and so inexact, times are not: it is the inverse of the number's growth with time."""
-    return sum(t * t for _, t in pairs) / sum(n * t for n, t in pairs)
+    whole and so inexact, times are not: it is the inverse of the number's growth with time. None
+    where the number does not grow."""
+    growth = sum(n * t for n, t in pairs)
+    return sum(t * t for _, t in pairs) / growth if growth > 0 else None
 
 
 def _new_line(process: BusyProcess, before: float | None, time: float) -> ProcessLine:
