@@ -279,6 +279,22 @@ def test_the_result_remains_where_activity_cannot_be_computed() -> None:
     assert warning.startswith("who kept GPUs and CPUs busy is left out: it cannot be computed (")
 
 
+def test_what_a_process_did_is_kept_when_another_one_has_its_pid() -> None:
+    lines = GpuLines()
+    owners = {0.0: FOREGROUND, 30.0: BACKGROUND}
+    for look in range(100):
+        now = 0.4 * look
+        began = 30.0 if now >= 30 else 0.0
+        there = [] if 20 < now < 30 else [BusyProcess(77, now - began, None, True)]
+        told = GpuBusy(0, now, "utilization", there, 0.2)
+        for _, line in lines.add(EPOCH + now, told, lambda pid: True):
+            line.owner = owners[began]
+    first = lines.figures([(EPOCH, EPOCH + 25)]).busy
+    assert first == {"foreground": pytest.approx(20, abs=0.3), "background": 0.0}
+    second = lines.figures([(EPOCH + 25, EPOCH + 38)]).busy
+    assert second == {"foreground": 0.0, "background": pytest.approx(8, abs=0.5)}
+
+
 def test_time_between_looks_that_are_far_apart_is_unknown(recorded: Recorded) -> None:
     looks = [look for look in LOOKS if not 20 < look < 27.5]
     told = recorded({100: Kernels(0.5, 99.0, 0.01)}, looks, (10.0, 40.0))

@@ -10,7 +10,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import sqrt
 from statistics import fmean
 from typing import NamedTuple
@@ -111,6 +111,8 @@ class GpuLines:
 
     def __init__(self) -> None:
         self.lines: dict[tuple[int, float | None], ProcessLine] = {}
+        self._replaced: list[ProcessLine] = []
+        """Lines at whose key another one began: the pid was given anew, or sums began anew."""
         self._looks = array("d")
         self._source: BusySource = "utilization"
         self._period: float | None = None  # as the source says
@@ -134,7 +136,10 @@ class GpuLines:
             key = process.pid, process.began
             listed.add(key)
             line = self.lines.get(key)
-            if line is None or process.busy < line.busy.values[-1] - 1e-6:
+            if line is not None and process.busy < line.busy.values[-1] - 1e-6:
+                self._replace(line, time)
+                line = None
+            if line is None:
                 line = self.lines[key] = _new_line(process, before, time)
             running = there(process.pid) if process.running is None else process.running
             if running:
@@ -149,6 +154,15 @@ class GpuLines:
             (pid, line) for (pid, began) in listed if (line := self.lines[pid, began]).owner is None
         ]
 
+    def _replace(self, line: ProcessLine, time: float) -> None:
+        if line.ended is None:
+            line.ended = _within(None, line.seen, time)
+        self._replaced.append(line)
+
+    @property
+    def _all(self) -> Iterator[ProcessLine]:
+        return chain(self._replaced, self.lines.values())
+
     def add_device(self, time: float, look: DeviceLook) -> None:
         """Its own utilisation, of the time since the look before."""
         before, self._device_looked = self._device_looked, time
@@ -162,7 +176,7 @@ class GpuLines:
         period, late = known or LONGEST_PERIOD_SECONDS, (known or 0.0) / 2
         busy, jobs = dict[str, float](), dict[str, float]()
         contexts, other, sampled = dict[str, list[Stretch]](), 0.0, False
-        for line in self.lines.values():
+        for line in self._all:
             seconds = line.seconds(stretches, period, late)
             sampled = sampled or (seconds > 0 and not line.in_periods)
             if line.owner is None:
@@ -202,7 +216,7 @@ class GpuLines:
     def period_seconds(self) -> float | None:
         """Between two samples: growth of time by growth of their number, as a line through all
         looks tells it, else as the source does; None: not told."""
-        lines = [line for line in self.lines.values() if line.counts]
+        lines = [line for line in self._all if line.counts]
         if sum(line.counts[-1] - line.counts[0] for line in lines) >= FEWEST_SAMPLES:
             pairs = [pair for line in lines for pair in _from_means(line.counts, line.counted)]
             if (slope := _slope(pairs)) is not None:
