@@ -35,7 +35,8 @@ from energyctl.meters.nvml import busy as nvml_busy
 from energyctl.meters.nvml import processes as nvml_processes
 from energyctl.meters.nvml.device import Gpu
 from energyctl.system import processes
-from energyctl.system.process_trees import TreeReader
+from energyctl.system.containers import ContainerTrees
+from energyctl.system.process_trees import Tree, TreeReader
 from hardware.compiled import library_folder
 from hardware.nvml import environment
 
@@ -384,6 +385,7 @@ class Board(Source):
     def __init__(self) -> None:
         self.free = threading.Event()
         self.free.set()
+        self.asked = 0.0  # when last; monotonic
 
     def domains(self) -> Sequence[Domain]:
         return [Domain(f"gpu-{index}", "gpu", "board") for index in range(2)]
@@ -393,7 +395,7 @@ class Board(Source):
 
     def busy(self) -> Busy:
         self.free.wait()
-        now = time.monotonic()
+        now = self.asked = time.monotonic()
         process = BusyProcess(os.getpid(), now, None, True)
         return Busy([GpuBusy(0, now, "utilization", [process])], {1: "GPU 1 does not tell"})
 
@@ -448,6 +450,36 @@ def test_a_driver_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) ->
     finally:
         board.free.set()
         source.close()
+
+
+class SlowRuntime(ContainerTrees):
+    """Answers once it is `free`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.asked, self.free = threading.Event(), threading.Event()
+
+    def look(self) -> dict[int, list[Tree]]:
+        with self._turn:
+            self.asked.set()
+            self.free.wait()
+            return {os.getpid(): []}
+
+
+def test_a_container_runtime_that_hangs_holds_up_no_look_at_gpus(tmp_path: Path) -> None:
+    runtime = SlowRuntime(tmp_path, "secret")
+    board = Board()
+    recorder = ActivityRecorder([board], Owners(MARK, lambda pid: None), time.time, runtime)
+    recorder.follow(os.getpid())
+    try:
+        with recorder.running():
+            wait_for(runtime.asked.is_set, "a question")
+            asked = time.monotonic()
+            wait_for(lambda: board.asked > asked + 0.5, "a look at GPUs meanwhile")
+            runtime.free.set()
+            wait_for(lambda: recorder._contained == {os.getpid(): []}, "its answer")
+    finally:
+        runtime.free.set()
 
 
 def test_cpu_seconds_of_the_foreground_are_those_of_its_tree() -> None:

@@ -121,10 +121,18 @@ class ActivityRecorder:
     # -- CPUs -----------------------------------------------------------------------------------
 
     def _look_at_containers(self) -> None:
-        """A runtime may take its time."""
-        if self._containers is not None and self._launchers:
-            self._contained = self._containers.look()
-            self._owners.saw_contained(self._contained)
+        """Beside the caller: a runtime may take its time."""
+        if self._containers is None or not self._launchers or self._containers.is_looking:
+            return
+        with contextlib.suppress(RuntimeError):  # no thread to be had: at the next look
+            start_thread(self._ask_containers, "containers")
+
+    def _ask_containers(self) -> None:
+        assert self._containers is not None
+        contained = self._containers.look()
+        with self._lock:
+            self._contained = contained
+            self._owners.saw_contained(contained)
 
     def _look_at_cpus(self) -> None:
         with self._lock:
