@@ -452,6 +452,30 @@ def test_a_driver_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) ->
         source.close()
 
 
+class NoAnswer(Board):
+    """A plug-in that is not finished."""
+
+    def domains(self) -> Sequence[Domain]:
+        return [Domain("gpu-1", "gpu", "board")]
+
+    def busy(self) -> Busy:
+        return None  # type: ignore[return-value]
+
+    def devices(self) -> Mapping[int, DeviceLook]:
+        return {1: None}  # type: ignore[dict-item]
+
+
+def test_a_wrong_answer_of_a_source_is_a_reason_and_ends_no_looks() -> None:
+    board, owners = Board(), Owners(MARK, lambda pid: None)
+    recorder = ActivityRecorder([NoAnswer(), board], owners, time.time)
+    recorder._look_at_devices(recorder._meters[0])
+    for meter in recorder._meters:
+        recorder._look_at_processes(meter)
+    assert "NoneType" in recorder.missing[ALL]
+    assert board.asked > 0
+    assert recorder.gpus[0].told
+
+
 class SlowRuntime(ContainerTrees):
     """Answers once it is `free`."""
 

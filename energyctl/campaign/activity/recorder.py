@@ -107,9 +107,12 @@ class ActivityRecorder:
 
     def _look_at_processes(self, meter: Source) -> None:
         try:
-            told = meter.busy()
-        except Exception as error:  # of a plug-in, too
-            told = Busy(missing={ALL: str(error) or type(error).__name__})
+            self._add(meter.busy())
+        except Exception as error:  # of a plug-in, whose answer may be anything
+            with self._lock:
+                self.missing[ALL] = str(error) or type(error).__name__
+
+    def _add(self, told: Busy) -> None:
         offset = self._now() - time.monotonic()
         with self._lock:
             self.missing.update(told.missing)
