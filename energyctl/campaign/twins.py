@@ -44,9 +44,10 @@ def calibrate_twins(
 ) -> dict[str, Any]:
     """The record of the GPU of that index or UUID, or of the first that is metered; it is kept.
 
-    *say* gets the name of each stretch when it begins. SettingsError where there is no such GPU;
-    MachineError where the machine cannot: no GPU, no CUDA, a GPU in use, a driver that does not
-    tell how busy each process keeps it, a campaign that runs.
+    *say* gets the name of each stretch when it begins. `file` is None where the record could not
+    be kept. SettingsError where there is no such GPU; MachineError where the machine cannot: no
+    GPU, no CUDA, a GPU in use, a driver that does not tell how busy each process keeps it, a
+    campaign that runs.
     """
     processes.require()
     schedule = schedule or Schedule()
@@ -60,8 +61,21 @@ def calibrate_twins(
         course = carry_out(trial, str(facts["uuid"]), schedule)
     _refuse_if_faint(course)
     document = document_of(facts, course, twins(course), time.time())
-    document["file"] = str(record.write(document))
+    document["file"] = _written(document)
     return document
+
+
+def _written(document: dict[str, Any]) -> str | None:
+    """The path; None, with a warning, where it cannot be kept: minutes of work are in it."""
+    try:
+        return str(record.write(document))
+    except OSError as error:
+        place = record.path_of(document["gpu"])
+        document["warnings"].append(
+            f"not kept: {place} cannot be written ({error.strerror or error}); another folder for "
+            "it: ENERGYCTL_ACCEPTANCE=DIR"
+        )
+        return None
 
 
 def _refuse_if_faint(course: Course) -> None:

@@ -14,6 +14,16 @@ from energyctl.cli import completers
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+class FiniteRange(click.FloatRange):
+    """A number; nan, which is outside no range, is none."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
 def _chosen(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
     """``1,3,block:5`` → ([1, 3], [5])."""
     if value is None:
@@ -127,7 +137,7 @@ def interval(default: float, least: float) -> Callable[[_Command], _Command]:
     return click.option(
         "--interval",
         metavar="SECONDS",
-        type=click.FloatRange(least, 3600),
+        type=FiniteRange(least, 3600),
         default=default,
         show_default=True,
         help="Time between two looks.",

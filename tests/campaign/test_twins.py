@@ -129,6 +129,25 @@ def test_what_the_machine_cannot_is_a_line_and_exit_code_3(bench: Bench, tmp_pat
     refused({**world, "ENERGYCTL_ACCEPTANCE": str(tmp_path / "file")}, "cannot be kept in")
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "4"])
+def test_seconds_that_are_none_are_a_line_and_exit_code_2(bench: Bench, seconds: str) -> None:
+    done = bench.run("calibrate", "--twins", "--seconds", seconds)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Invalid value for '--seconds': " in done.stderr
+    assert "internal" not in done.stderr
+
+
+def test_figures_that_cannot_be_kept_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENERGYCTL_ACCEPTANCE", str(tmp_path / "file"))
+    (tmp_path / "file").touch()
+    document = {"gpu": {"name": "GPU", "driver": "1"}, "warnings": []}
+    assert calibration._written(document) is None
+    (warning,) = document["warnings"]
+    assert f"not kept: {tmp_path}/file/twins-" in warning
+
+
 def test_a_campaign_that_runs_is_not_disturbed(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from energyctl.text import json_text
 @click.option("--gpu", metavar="N|UUID", help="This GPU, not the first.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(5, 600),
+    type=options.FiniteRange(5, 600),
     default=20.0,
     show_default=True,
     help="Of each of the eight parts with load.",
@@ -36,8 +36,10 @@ def calibrate(as_json: bool, twins: bool, gpu: str | None, seconds: float) -> in
     which = int(gpu) if gpu is not None and gpu.isdecimal() else gpu
     schedule = Schedule(seconds=seconds)
     if as_json:
-        click.echo(json_text(calibrate_twins(which, schedule=schedule)))
-        return 0
-    say(output.begin(schedule))
-    output.show_record(calibrate_twins(which, say, schedule))
-    return 0
+        document = calibrate_twins(which, schedule=schedule)
+        click.echo(json_text(document))
+    else:
+        say(output.begin(schedule))
+        document = calibrate_twins(which, say, schedule)
+        output.show_record(document)
+    return 0 if document["file"] else 3

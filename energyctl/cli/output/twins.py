@@ -27,7 +27,7 @@ def show_record(document: Mapping[str, Any]) -> None:
         f"two specific powers change differently by up to {percent(document['differential'])}; "
         f"the first twin gets {percent(document['bias'], 2)} more than its part in the mean",
         *(f"warning: {line}" for line in document["warnings"]),
-        f"written to {document['file']}",
+        *([f"written to {document['file']}"] if document["file"] else []),
     )
 
 
