@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pynvml
 import pytest
 
 from bench import Bench, wait_for
@@ -312,6 +313,14 @@ def test_what_was_done_before_the_first_look_does_not_count(recorded: Recorded) 
 def test_a_gpu_that_tells_in_neither_way_is_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = Driver(3, "GPU", "", None, Domain("gpu-3", "gpu", "test"), None, keeps_accounts=False)
     monkeypatch.setattr(nvml_busy, "processes", Driver.contexts)
+    with pytest.raises(NotReported, match="GPU 3 cannot be opened"):
+        nvml_busy.BusySums(gpu).look()
+
+
+def test_accounts_that_the_module_cannot_read_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = Driver(3, "GPU", "", None, Domain("gpu-3", "gpu", "test"), None)
+    monkeypatch.setattr(nvml_busy, "processes", Driver.contexts)
+    monkeypatch.delattr(pynvml, "nvmlDeviceGetAccountingStats_v2")
     with pytest.raises(NotReported, match="GPU 3 cannot be opened"):
         nvml_busy.BusySums(gpu).look()
 

@@ -78,6 +78,11 @@ def percents(told: Any) -> float:
     return total / 100 if hundredths else total
 
 
+def is_known() -> bool:
+    """Whether the module has the call; older ones do not."""
+    return hasattr(pynvml, "nvmlDeviceGetAccountingStats_v2")
+
+
 def stats(gpu: Gpu, pid: int) -> Any:
     """None where the process, or all of it, is not told."""
     ask = getattr(pynvml, "nvmlDeviceGetAccountingStats_v2", None)

@@ -57,7 +57,7 @@ class BusySums:
     @property
     def _keeps_accounts(self) -> bool:
         mode = self._gpu.ask("accounting mode", pynvml.nvmlDeviceGetAccountingMode)
-        return mode == 1 and "accounting" not in self._gpu.absent
+        return mode == 1 and accounting.is_known() and "accounting" not in self._gpu.absent
 
     def _contexts(self) -> set[int] | None:
         """None: not told."""
