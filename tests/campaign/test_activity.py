@@ -297,6 +297,17 @@ def test_what_a_process_did_is_kept_when_another_one_has_its_pid() -> None:
     assert second == {"foreground": 0.0, "background": pytest.approx(8, abs=0.5)}
 
 
+def test_the_past_of_a_process_that_is_listed_late_does_not_count() -> None:
+    lines = GpuLines()
+    for look in range(20):
+        now = 0.4 * look
+        old = BusyProcess(7, 0.5 * (7200 + now), None, True, EPOCH - 7200)
+        told = GpuBusy(0, now, "utilization", [old] if look else [], 0.2)
+        lines.add(EPOCH + now, told, lambda pid: True)
+    seconds = lines.figures([(EPOCH, EPOCH + 7)]).other_seconds
+    assert seconds == pytest.approx(0.5 * 7, abs=0.3)
+
+
 def test_time_between_looks_that_are_far_apart_is_unknown(recorded: Recorded) -> None:
     looks = [look for look in LOOKS if not 20 < look < 27.5]
     told = recorded({100: Kernels(0.5, 99.0, 0.01)}, looks, (10.0, 40.0))

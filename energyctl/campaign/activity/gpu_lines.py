@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
-from math import sqrt
+from math import inf, sqrt
 from statistics import fmean
 from typing import NamedTuple
 
@@ -256,8 +256,10 @@ def _slope(pairs: Sequence[tuple[float, float]]) -> float | None:
 
 
 def _new_line(process: BusyProcess, before: float | None, time: float) -> ProcessLine:
-    """before: time of the look before; what a process did before the first look does not count."""
-    if before is None:
+    """before: time of the look before. What a process did before the first look, or long before it
+    was listed, does not count: nobody knows when it was."""
+    began = inf if process.began is None else process.began
+    if before is None or began < before - LONGEST_PERIOD_SECONDS:
         return ProcessLine(time, time)
     line = ProcessLine(_within(process.began, before, time), time)
     line.busy.add(line.began, 0.0)
