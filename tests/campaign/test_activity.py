@@ -634,3 +634,16 @@ def test_both_runs_of_a_pair_say_what_was_kept_busy(bench: Bench, tmp_path: Path
         assert load["background"]["busy_seconds"] == pytest.approx(expected, rel=0.3)
         spent = beside[name]["domains"]["cpu"]["background"]["busy_seconds"]
         assert 0.2 < spent <= 1.2 * beside[name]["seconds"]
+
+
+def test_the_clock_of_a_gpu_is_that_at_which_it_was_busy() -> None:
+    """Iterations of 2 s and pauses of 1 s, at 1500 MHz and 300 MHz, looked at each 0.2 s; its
+    utilisation is of the 0.2 s before."""
+    lines, before = GpuLines(), 0.0
+    for look in range(300):
+        now = look / 5
+        busy = now % 3 < 2
+        lines.add_device(EPOCH + now, DeviceLook(before, 1500.0 if busy else 300.0))
+        before = 100.0 if busy else 0.0
+    assert lines.figures([(EPOCH + 6, EPOCH + 48)]).mhz == pytest.approx(1500.0)
+    assert lines.figures([(EPOCH + 2.4, EPOCH + 2.8)]).mhz is None

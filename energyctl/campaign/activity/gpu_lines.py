@@ -120,6 +120,7 @@ class GpuLines:
         self._cycles, self._clocked = Growing(), Growing()
         """Busy seconds x clock (MHz), and busy seconds at which the clock was told."""
         self._device_looked: float | None = None
+        self._latest_mhz: float | None = None
 
     def add(
         self, time: float, told: GpuBusy, there: Callable[[int], bool]
@@ -164,12 +165,15 @@ class GpuLines:
         return chain(self._replaced, self.lines.values())
 
     def add_device(self, time: float, look: DeviceLook) -> None:
-        """Its own utilisation, of the time since the look before."""
+        """Its own utilisation, of the time since the look before. A look may find it idle, at a low
+        clock, right before or after it was busy: so the higher clock of both looks counts."""
         before, self._device_looked = self._device_looked, time
         busy = look.percent / 100 * (time - before) if before else 0.0
+        clocks = [mhz for mhz in (self._latest_mhz, look.sm_mhz) if mhz is not None]
+        self._latest_mhz = look.sm_mhz
         self._device.more(time, busy)
-        self._clocked.more(time, 0.0 if look.sm_mhz is None else busy)
-        self._cycles.more(time, busy * (look.sm_mhz or 0.0))
+        self._clocked.more(time, busy if clocks else 0.0)
+        self._cycles.more(time, busy * max(clocks, default=0.0))
 
     def figures(self, stretches: Sequence[Stretch]) -> GpuFigures:
         known = self.period_seconds
