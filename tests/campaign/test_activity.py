@@ -308,6 +308,28 @@ def test_the_past_of_a_process_that_is_listed_late_does_not_count() -> None:
     assert seconds == pytest.approx(0.5 * 7, abs=0.3)
 
 
+def test_of_days_only_what_the_driver_lists_is_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    work = {200 + n: Kernels(1.0 + 2 * n, 2.5 + 2 * n, 0.01) for n in range(20)}
+    gpu = Driver(0, "GPU", "", object(), Domain("gpu-0", "gpu", "test"), None, work=work)
+    clock = SimpleNamespace(monotonic=lambda: gpu.now, time=lambda: EPOCH + gpu.now)
+    monkeypatch.setattr(nvml_busy, "time", clock)
+    monkeypatch.setattr(nvml_processes, "time", clock)
+    monkeypatch.setattr(nvml_busy, "processes", Driver.contexts)
+    monkeypatch.setattr(accounting, "stats", Driver.stats)
+    monkeypatch.setattr(nvml_processes, "_samples", lambda handle, since: gpu.rows(since))
+    sums, lines = nvml_busy.BusySums(gpu), GpuLines()
+    for gpu.now in LOOKS[:95]:
+        for pid in [pid for pid, kernels in work.items() if kernels.ended < gpu.now - 8]:
+            del work[pid]  # the driver's buffer is a ring
+        told = sums.look()
+        lines.add(EPOCH + told.time, told, lambda pid: False)
+        assert len(sums._ended or ()) <= 5
+        assert len(lines._live) <= 1
+    assert len(lines.lines) == 20
+
+
 def test_time_between_looks_that_are_far_apart_is_unknown(recorded: Recorded) -> None:
     looks = [look for look in LOOKS if not 20 < look < 27.5]
     told = recorded({100: Kernels(0.5, 99.0, 0.01)}, looks, (10.0, 40.0))
@@ -439,7 +461,7 @@ def test_a_recorder_tells_of_each_gpu_what_its_source_does() -> None:
     recorder = ActivityRecorder([Board()], Owners(MARK, lambda pid: None), time.time)
     began = time.time()
     with recorder.running():
-        wait_for(lambda: time.time() > began + 1.5 and 0 in recorder.gpu_lines(), "looks")
+        wait_for(lambda: time.time() > began + 1.5 and 0 in recorder.gpus, "looks")
     told = spans(recorder, began + 0.5, began + 1.2, "gpu", "dram")
     assert told["gpu-0"]["other_seconds"] == pytest.approx(0.7, abs=0.3)
     assert told["gpu-0"]["device_seconds"] == pytest.approx(0.7, abs=0.3)

@@ -113,6 +113,7 @@ class GpuLines:
         self.lines: dict[tuple[int, float | None], ProcessLine] = {}
         self._replaced: list[ProcessLine] = []
         """Lines at whose key another one began: the pid was given anew, or sums began anew."""
+        self._live: set[tuple[int, float | None]] = set()  # keys of lines that have not ended
         self._looks = array("d")
         self._source: BusySource = "utilization"
         self._period: float | None = None  # as the source says
@@ -145,12 +146,15 @@ class GpuLines:
             running = there(process.pid) if process.running is None else process.running
             if running:
                 line.seen, line.ended = time, None
+                self._live.add(key)
             elif line.ended is None:
                 line.ended = _within(process.ended, line.seen, time)
+                self._live.discard(key)
             line.add(time, process)
-        for key, line in self.lines.items():
-            if line.ended is None and key not in listed:
-                line.ended = _within(None, line.seen, time)
+        for key in self._live - listed:
+            line = self.lines[key]
+            line.ended = _within(None, line.seen, time)
+        self._live &= listed
         return [
             (pid, line) for (pid, began) in listed if (line := self.lines[pid, began]).owner is None
         ]

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 
 from energyctl.background.cpu_spent import CpuSpent
-from energyctl.campaign.activity.gpu_lines import GpuLines
+from energyctl.campaign.activity.gpu_lines import GpuFigures, GpuLines
+from energyctl.campaign.activity.growing import Stretch
 from energyctl.campaign.activity.owners import Owners
 from energyctl.campaign.foreign.cpu_time import busy_ticks
 from energyctl.launchers.proc_stat import read_stat
@@ -156,10 +157,11 @@ class ActivityRecorder:
         with self._lock:
             return deepcopy(self._foreground.cpu), deepcopy(self._machine)
 
-    def gpu_lines(self) -> dict[int, GpuLines]:
-        """A copy, by the GPU's index."""
+    def gpu_figures(self, index: int, stretches: Sequence[Stretch]) -> GpuFigures | None:
+        """None: its processes were not told."""
         with self._lock:
-            return deepcopy(self.gpus)
+            lines = self.gpus.get(index)
+            return lines.figures(stretches) if lines is not None and lines.told else None
 
 
 def _is_there(pid: int) -> bool:

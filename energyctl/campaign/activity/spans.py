@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from energyctl.campaign.activity.gpu_lines import GpuLines
+from energyctl.campaign.activity.gpu_lines import GpuFigures
 from energyctl.campaign.activity.growing import Stretch, seconds_of
 from energyctl.campaign.activity.recorder import ALL, ActivityRecorder
 from energyctl.campaign.baselines import Blocks
@@ -55,7 +55,7 @@ class Activity:
 
     recording: Recording
     energy: Energy
-    gpus: Mapping[int, GpuLines]
+    gpus: Callable[[int, Sequence[Stretch]], GpuFigures | None]
     missing: Mapping[int, str]
     foreground: CpuLine
     machine: CpuLine
@@ -87,11 +87,11 @@ class Activity:
             return _untold(span, NO_MEMORY_TRAFFIC if domain.kind == "dram" else NOT_BY_PROCESS)
         number = re.fullmatch(r"(?:gpu|module)-(\d+)", domain.name)
         index = int(number[1]) if number else ALL
-        lines = self.gpus.get(index)
-        if lines is None or not lines.told:
+        told = self.gpus(index, span.stretches)
+        if told is None:
             why = self.missing.get(index) or self.missing.get(ALL) or NOT_BY_PROCESS
             return _untold(span, why)
-        return _gpu(lines, span)
+        return _gpu(told, span)
 
     def _cpu(self, domain: Domain, span: Span) -> DomainActivityJson:
         lines = {"foreground": [self.foreground], "background": list(self.jobs.values())}
@@ -145,8 +145,7 @@ class Activity:
         return weighted / seconds if seconds else None
 
 
-def _gpu(lines: GpuLines, span: Span) -> DomainActivityJson:
-    told = lines.figures(span.stretches)
+def _gpu(told: GpuFigures, span: Span) -> DomainActivityJson:
     sides: dict[str, SideJson | None] = {
         side: {
             "busy_seconds": told.busy.get(side, 0.0),
@@ -179,7 +178,7 @@ def activity_of(
     jobs: Mapping[str, CpuLine],
 ) -> Activity:
     foreground, machine = recorder.cpu_lines()
-    gpus, missing = recorder.gpu_lines(), recorder.missing
+    gpus, missing = recorder.gpu_figures, recorder.missing
     return Activity(recording, energy, gpus, missing, foreground, machine, jobs)
 
 

@@ -72,7 +72,7 @@ class BusySums:
         if self._ended is None:
             before = set() if contexts is None else kept - contexts
             self._ended = dict.fromkeys(before, -inf)
-        ended = self._ended
+        ended = self._ended = {pid: since for pid, since in self._ended.items() if pid in kept}
         over = {pid for pid, since in ended.items() if now - since > LAST_SAMPLE_SECONDS}
         found = []
         for pid in (contexts or set()) | (kept - over):
