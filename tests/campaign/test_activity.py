@@ -510,12 +510,28 @@ class NoAnswer(Board):
 def test_a_wrong_answer_of_a_source_is_a_reason_and_ends_no_looks() -> None:
     board, owners = Board(), Owners(MARK, lambda pid: None)
     recorder = ActivityRecorder([NoAnswer(), board], owners, time.time)
-    recorder._look_at_devices(recorder._meters[0])
-    for meter in recorder._meters:
-        recorder._look_at_processes(meter)
+    recorder._look_at_devices(*recorder._meters[0])
+    for meter, gpus in recorder._meters:
+        recorder._look_at_processes(meter, gpus)
     assert "NoneType" in recorder.missing[ALL]
     assert board.asked > 0
     assert recorder.gpus[0].told
+
+
+class Second(Board):
+    """It tells of the first GPU, which is none of its own."""
+
+    def domains(self) -> Sequence[Domain]:
+        return [Domain("gpu-1", "gpu", "board")]
+
+
+def test_a_gpu_is_told_only_by_the_source_whose_domain_it_is() -> None:
+    recorder = ActivityRecorder([Second()], Owners(MARK, lambda pid: None), time.time)
+    ((meter, gpus),) = recorder._meters
+    recorder._look_at_devices(meter, gpus)
+    recorder._look_at_processes(meter, gpus)
+    assert recorder.gpus == {}
+    assert recorder.missing == {1: "GPU 1 does not tell"}
 
 
 class SlowRuntime(ContainerTrees):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 
 from energyctl.background.cpu_spent import CpuSpent
@@ -14,6 +15,7 @@ from energyctl.campaign.activity.gpu_lines import GpuFigures, GpuLines
 from energyctl.campaign.activity.growing import Stretch
 from energyctl.campaign.activity.owners import Owners
 from energyctl.campaign.foreign.cpu_time import busy_ticks
+from energyctl.energy import Domain
 from energyctl.launchers.proc_stat import read_stat
 from energyctl.meters.base import Source
 from energyctl.meters.busy import Busy
@@ -47,7 +49,8 @@ class ActivityRecorder:
         now: Callable[[], float],
         containers: ContainerTrees | None = None,
     ) -> None:
-        self._meters = [m for m in meters if any(d.kind == "gpu" for d in m.domains())]
+        indices = ((meter, {index_of(d) for d in meter.domains()} - {ALL}) for meter in meters)
+        self._meters = [(meter, gpus) for meter, gpus in indices if gpus]
         self._owners, self._now, self._containers = owners, now, containers
         self._lock = threading.Lock()  # guards the figures; never held while a driver is asked
         self.gpus: dict[int, GpuLines] = {}
@@ -88,10 +91,10 @@ class ActivityRecorder:
             if number % CPU_LOOKS == 0:
                 self._look_at_containers()
                 self._look_at_cpus()
-            for meter in self._meters:
-                self._look_at_devices(meter)
+            for meter, gpus in self._meters:
+                self._look_at_devices(meter, gpus)
                 if woken or number % PROCESS_LOOKS == 0:
-                    self._look_at_processes(meter)
+                    self._look_at_processes(meter, gpus)
             looks = 1 if self._meters else CPU_LOOKS
             number += looks
             # Not in time with the driver's samples.
@@ -99,25 +102,28 @@ class ActivityRecorder:
 
     # -- GPUs -----------------------------------------------------------------------------------
 
-    def _look_at_devices(self, meter: Source) -> None:
+    def _look_at_devices(self, meter: Source, gpus: Collection[int]) -> None:
+        """gpus: those of its domains; what it says of others is another source's to tell."""
         with contextlib.suppress(Exception):  # of a plug-in: it tells nothing at this look
             devices = meter.devices()
             with self._lock:
                 for gpu, look in devices.items():
+                    if gpu not in gpus:
+                        continue
                     self.gpus.setdefault(gpu, GpuLines()).add_device(self._now(), look)
 
-    def _look_at_processes(self, meter: Source) -> None:
+    def _look_at_processes(self, meter: Source, gpus: Collection[int]) -> None:
         try:
-            self._add(meter.busy())
+            self._add(meter.busy(), gpus)
         except Exception as error:  # of a plug-in, whose answer may be anything
             with self._lock:
                 self.missing[ALL] = str(error) or type(error).__name__
 
-    def _add(self, told: Busy) -> None:
+    def _add(self, told: Busy, gpus: Collection[int]) -> None:
         offset = self._now() - time.monotonic()
         with self._lock:
-            self.missing.update(told.missing)
-            for gpu in told.gpus:
+            self.missing.update({gpu: why for gpu, why in told.missing.items() if gpu in gpus})
+            for gpu in (one for one in told.gpus if one.gpu in gpus):
                 lines = self.gpus.setdefault(gpu.gpu, GpuLines())
                 for pid, line in lines.add(gpu.time + offset, gpu, _is_there):
                     line.owner = self._owners.of(pid)
@@ -162,6 +168,12 @@ class ActivityRecorder:
         with self._lock:
             lines = self.gpus.get(index)
             return lines.figures(stretches) if lines is not None and lines.told else None
+
+
+def index_of(domain: Domain) -> int:
+    """Of its GPU; ALL: it is none of a GPU with a number."""
+    number = re.fullmatch(r"(?:gpu|module)-(\d+)", domain.name)
+    return int(number[1]) if number and domain.kind == "gpu" else ALL
 
 
 def _is_there(pid: int) -> bool:

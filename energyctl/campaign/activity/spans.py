@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
 from energyctl.campaign.activity.gpu_lines import GpuFigures
 from energyctl.campaign.activity.growing import Stretch, seconds_of
-from energyctl.campaign.activity.recorder import ALL, ActivityRecorder
+from energyctl.campaign.activity.recorder import ALL, ActivityRecorder, index_of
 from energyctl.campaign.baselines import Blocks
 from energyctl.energy import Domain, Energy, Recording, joined
 from energyctl.results.activity_schema import DomainActivityJson, SideJson, SpanJson, SpanName
@@ -85,8 +84,7 @@ class Activity:
             return self._cpu(domain, span)
         if domain.kind != "gpu":
             return _untold(span, NO_MEMORY_TRAFFIC if domain.kind == "dram" else NOT_BY_PROCESS)
-        number = re.fullmatch(r"(?:gpu|module)-(\d+)", domain.name)
-        index = int(number[1]) if number else ALL
+        index = index_of(domain)
         told = self.gpus(index, span.stretches)
         if told is None:
             why = self.missing.get(index) or self.missing.get(ALL) or NOT_BY_PROCESS
