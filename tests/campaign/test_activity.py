@@ -25,7 +25,7 @@ from energyctl.campaign import result_builder
 from energyctl.campaign.activity.gpu_lines import GpuFigures, GpuLines, Owner
 from energyctl.campaign.activity.growing import Growing, common, union
 from energyctl.campaign.activity.owners import Owners
-from energyctl.campaign.activity.recorder import ALL, ActivityRecorder
+from energyctl.campaign.activity.recorder import ALL, STRANGE_PIDS, ActivityRecorder
 from energyctl.campaign.activity.spans import NO_MEMORY_TRAFFIC, Span, activity_of
 from energyctl.energy import Domain, DomainEnergy, Energy, Recording, SamplerStatistics
 from energyctl.meters import bounded
@@ -532,6 +532,28 @@ def test_a_gpu_is_told_only_by_the_source_whose_domain_it_is() -> None:
     recorder._look_at_processes(meter, gpus)
     assert recorder.gpus == {}
     assert recorder.missing == {1: "GPU 1 does not tell"}
+
+
+@pytest.mark.parametrize("owner", [None, FOREGROUND])
+def test_pids_of_another_namespace_are_a_reason_where_none_is_of_a_side(
+    monkeypatch: pytest.MonkeyPatch, owner: Owner | None
+) -> None:
+    board = Board()
+    own, strange = os.getpid(), 2**22 + 7
+    owners = Owners(MARK, lambda pid: owner.job or "load" if owner and pid == own else None)
+    recorder = ActivityRecorder([board], owners, time.time)
+    now = time.monotonic()
+    for look in range(4):
+        there = [BusyProcess(pid, 0.1 * look, None, True) for pid in (own, strange)]
+        told = Busy([GpuBusy(0, now - 4 + look, "utilization", there)])
+        monkeypatch.setattr(board, "busy", lambda told=told: told)
+        recorder._look_at_processes(*recorder._meters[0])
+    ended = time.time() - 0.5
+    gpu = spans(recorder, ended - 2, ended, "gpu")["gpu-0"]
+    if owner is None:
+        assert (gpu["source"], gpu["missing"]) == (None, STRANGE_PIDS)
+    else:
+        assert gpu["source"] == "utilization"
 
 
 class SlowRuntime(ContainerTrees):

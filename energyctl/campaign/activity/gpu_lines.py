@@ -57,6 +57,8 @@ class ProcessLine:
     ended: float | None = None
     busy: Growing = field(default_factory=Growing)
     in_periods: bool = False
+    absent: int = 0
+    """Looks at which it ran, and was busy since the look before, but its pid did not exist."""
     counts: array[float] = field(default_factory=lambda: array("d"))
     counted: array[float] = field(default_factory=lambda: array("d"))
     """How many sample periods it had been there for, and the times at which these were told."""
@@ -83,6 +85,11 @@ class ProcessLine:
         points = [look for look in looks if ended is None or look[0] < ended]
         # What the looks after its end tell was before it.
         return Growing([*points, *([(ended, values[-1])] if ended is not None else [])]).at(instant)
+
+    @property
+    def is_busy(self) -> bool:
+        """It has a context, and was busy since the look before."""
+        return self.ended is None and any(b > a for a, b in pairwise(self.busy.values[-2:]))
 
     @property
     def context(self) -> Stretch:

@@ -30,6 +30,10 @@ DEVICE_SECONDS = 0.2
 PROCESS_LOOKS, CPU_LOOKS = 2, 5
 """Each so many looks at the device there is one at its processes, and at the trees of the CPU."""
 
+STRANGE_PIDS = "the driver reports pids that do not exist here (in a container)"
+ABSENT_LOOKS = 2
+"""A process that ends just after the driver told of it is absent at one."""
+
 ALL = -1
 """Stands for the GPUs of a source that does not tell at all."""
 
@@ -55,6 +59,7 @@ class ActivityRecorder:
         self._lock = threading.Lock()  # guards the figures; never held while a driver is asked
         self.gpus: dict[int, GpuLines] = {}
         self.missing: dict[int, str] = {}
+        self._owned: set[int] = set()  # GPUs on which a process was found to be of a side
         self._foreground, self._machine = CpuSpent(), CpuLine()
         self._launchers: list[int] = []
         self._contained: Mapping[int, Sequence[Tree]] = {}
@@ -127,6 +132,12 @@ class ActivityRecorder:
                 lines = self.gpus.setdefault(gpu.gpu, GpuLines())
                 for pid, line in lines.add(gpu.time + offset, gpu, _is_there):
                     line.owner = self._owners.of(pid)
+                    if line.owner is not None:
+                        self._owned.add(gpu.gpu)
+                    elif line.is_busy and not _is_there(pid):
+                        line.absent += 1
+                        if line.absent >= ABSENT_LOOKS:
+                            self.missing[gpu.gpu] = STRANGE_PIDS
 
     # -- CPUs -----------------------------------------------------------------------------------
 
@@ -164,8 +175,10 @@ class ActivityRecorder:
             return deepcopy(self._foreground.cpu), deepcopy(self._machine)
 
     def gpu_figures(self, index: int, stretches: Sequence[Stretch]) -> GpuFigures | None:
-        """None: its processes were not told."""
+        """None: its processes were not told, or are unknown here."""
         with self._lock:
+            if self.missing.get(index) == STRANGE_PIDS and index not in self._owned:
+                return None
             lines = self.gpus.get(index)
             return lines.figures(stretches) if lines is not None and lines.told else None
 
