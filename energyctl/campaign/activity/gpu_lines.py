@@ -230,14 +230,14 @@ class GpuLines:
     @property
     def period_seconds(self) -> float | None:
         """Between two samples: growth of time by growth of their number, as a line through all
-        looks tells it, else as the source does; None: not told."""
+        looks tells it (no longer than drivers have it), else as the source does; None: not told."""
         lines = [line for line in self._all if line.counts]
         if sum(line.counts[-1] - line.counts[0] for line in lines) >= FEWEST_SAMPLES:
             pairs = [pair for line in lines for pair in _from_means(line.counts, line.counted)]
             if (slope := _slope(pairs)) is not None:
                 # A look that was held up is off by more than a sample.
                 near = [(n, t) for n, t in pairs if abs(t - slope * n) <= 0.75 * slope]
-                return _slope(near) or slope
+                return min(_slope(near) or slope, LONGEST_PERIOD_SECONDS)
         return self._period
 
     def _known(self, stretches: Sequence[Stretch]) -> float:
