@@ -229,6 +229,9 @@ class Waiting:
         self.loaded_since = since
         self.ends: Exception | None = None
 
+    def look(self) -> None:
+        """At an edge."""
+
     def pause(
         self,
         seconds: float,
