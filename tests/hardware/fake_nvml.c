@@ -442,10 +442,13 @@ static int account_of_kernels(int gpu, accounting_stats *out) {
     if (first == count) return NOT_FOUND;
     double begin = a->kernels[first].begins, sample = floor(begin / SAMPLE_SECONDS);
     *out = (accounting_stats){.pid = out->pid, .running = !kill(out->pid, 0), .start = begin * 1e6};
+    unsigned sum = 0;
     while (++sample * SAMPLE_SECONDS <= now) {
         out->samples++;
-        out->percents += percent_of(gpu, out->pid, sample);
+        sum += percent_of(gpu, out->pid, sample);
     }
+    out->percents = 100ull * sum; /* "in unit of pct * 100", nvml.h */
+    out->percent = out->samples ? sum / out->samples : 0;
     out->milliseconds = out->running ? 0 : 1000 * (now - begin);
     return OK;
 }
