@@ -129,6 +129,16 @@ class Driver(Gpu):
 Recorded = Callable[..., GpuFigures]
 
 
+def stand_in(gpu: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the driver, and for the clock."""
+    clock = SimpleNamespace(monotonic=lambda: gpu.now, time=lambda: EPOCH + gpu.now)
+    monkeypatch.setattr(nvml_busy, "time", clock)
+    monkeypatch.setattr(nvml_processes, "time", clock)
+    monkeypatch.setattr(nvml_busy, "processes", Driver.contexts)
+    monkeypatch.setattr(accounting, "stats", Driver.stats)
+    monkeypatch.setattr(nvml_processes, "_samples", lambda handle, since: gpu.rows(since))
+
+
 @pytest.fixture(params=[True, False], ids=["accounting", "utilization"])
 def recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Recorded:
     """Records *work* at *looks*, and tells of the time from one instant to another. Processes have
@@ -141,12 +151,7 @@ def recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         gpu.keeps_accounts = request.param
         for name, value in driver.items():
             setattr(gpu, name, value)
-        clock = SimpleNamespace(monotonic=lambda: gpu.now, time=lambda: EPOCH + gpu.now)
-        monkeypatch.setattr(nvml_busy, "time", clock)
-        monkeypatch.setattr(nvml_processes, "time", clock)
-        monkeypatch.setattr(nvml_busy, "processes", Driver.contexts)
-        monkeypatch.setattr(accounting, "stats", Driver.stats)
-        monkeypatch.setattr(nvml_processes, "_samples", lambda handle, since: gpu.rows(since))
+        stand_in(gpu, monkeypatch)
         sums, lines = nvml_busy.BusySums(gpu), GpuLines()
         owners = {1: FOREGROUND, 2: BACKGROUND}
         for gpu.now in looks:
@@ -313,12 +318,7 @@ def test_of_days_only_what_the_driver_lists_is_looked_at_again(
 ) -> None:
     work = {200 + n: Kernels(1.0 + 2 * n, 2.5 + 2 * n, 0.01) for n in range(20)}
     gpu = Driver(0, "GPU", "", object(), Domain("gpu-0", "gpu", "test"), None, work=work)
-    clock = SimpleNamespace(monotonic=lambda: gpu.now, time=lambda: EPOCH + gpu.now)
-    monkeypatch.setattr(nvml_busy, "time", clock)
-    monkeypatch.setattr(nvml_processes, "time", clock)
-    monkeypatch.setattr(nvml_busy, "processes", Driver.contexts)
-    monkeypatch.setattr(accounting, "stats", Driver.stats)
-    monkeypatch.setattr(nvml_processes, "_samples", lambda handle, since: gpu.rows(since))
+    stand_in(gpu, monkeypatch)
     sums, lines = nvml_busy.BusySums(gpu), GpuLines()
     for gpu.now in LOOKS[:95]:
         for pid in [pid for pid, kernels in work.items() if kernels.ended < gpu.now - 8]:
