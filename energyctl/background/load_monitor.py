@@ -39,6 +39,8 @@ REMEMBERED_SECONDS = 10.0
 ALL = -1
 """Stands for the GPUs of a source that does not tell at all."""
 
+STRANGE_PIDS = "the driver reports pids that do not exist here (in a container)"
+
 
 @dataclass
 class _Job(CpuSpent):
@@ -266,7 +268,7 @@ class LoadMonitor:
         """Why a job may be on a GPU without being seen there."""
         doubts = list(self._untold.values())
         if self.strange_gpus:
-            doubts.append("the driver reports pids that do not exist here (in a container)")
+            doubts.append(STRANGE_PIDS)
         return doubts
 
     def cpu_lines(self) -> dict[str, CpuLine]:

@@ -9,6 +9,8 @@ from typing_extensions import NotRequired, TypedDict
 SpanName = Literal["context_held", "load_before", "foreground", "load_after"]
 ActivitySource = Literal["accounting", "utilization", "cpu_time"]
 
+NO_MEMORY_TRAFFIC = "no source tells the memory traffic of each process"
+
 
 class SideJson(TypedDict):
     """The foreground, or the whole background."""
@@ -19,11 +21,9 @@ class SideJson(TypedDict):
     context_seconds: Annotated[float, "in which it had a context on the GPU; of a package: 0"]
 
 
-class DomainActivityJson(TypedDict):
-    """A GPU, or a CPU package, which all have the same figures but for watts and mhz."""
+class BusyJson(TypedDict):
+    """Who kept a GPU, or the CPUs, busy: packages all have the same figures but for mhz."""
 
-    watts: Annotated[float | None, "mean power in the span"]
-    uncertainty_watts: Annotated[float | None, "half-width of its band"]
     source: Annotated[
         ActivitySource | None,
         "accounting: sums of the driver that lose no sample; utilization: its samples by process; "
@@ -41,6 +41,13 @@ class DomainActivityJson(TypedDict):
         float | None, "mean SM clock of a GPU while it was busy; of a package over the span"
     ]
     missing: NotRequired[Annotated[str, "why source is null"]]
+
+
+class DomainActivityJson(BusyJson):
+    """A GPU, or a CPU package."""
+
+    watts: Annotated[float | None, "mean power in the span"]
+    uncertainty_watts: Annotated[float | None, "half-width of its band"]
 
 
 class SpanJson(TypedDict):

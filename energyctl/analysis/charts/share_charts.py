@@ -1,6 +1,6 @@
 """Whose energy it was: a stacked bar for each condition, and what doing both together saved.
 
-Data `shares`, `borders`, `untold` and `savings`, of :func:`share_rows`.
+Data `shares`, `borders`, `untold` and `savings`, of :func:`share_chart`.
 """
 
 from __future__ import annotations

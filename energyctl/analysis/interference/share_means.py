@@ -13,9 +13,9 @@ from statistics import fmean
 
 from energyctl.analysis.interference.means import Mean, by_run_alone, grouped, mean_of, size_of
 from energyctl.results.pairs import PARTS, Figure, Pair, SharesSum, shares_sum
+from energyctl.results.tables.pair_layout import KINDS
 
 Names = tuple[str, ...]
-KINDS = ("gpu", "cpu")
 
 
 @dataclass(frozen=True)

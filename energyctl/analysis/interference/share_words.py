@@ -12,7 +12,7 @@ from energyctl.analysis.interference.means import CONFIDENCE
 from energyctl.analysis.interference.sentences import where
 from energyctl.analysis.interference.share_means import ShareMeans, by_kind, share_means
 from energyctl.analysis.interference.tables import UNKNOWN, Cell, figure_cell, interval
-from energyctl.results.pairs import PARTS, Division, DomainShares, Figure, Pair
+from energyctl.results.pairs import PARTS, DomainShares, Figure, Pair
 from energyctl.text import (
     ENERGY_UNITS,
     adding_up,
@@ -84,7 +84,7 @@ def _of_both(found: DomainShares, side: str, factor: float) -> Cell:
     """What each estimator says, where they disagree."""
     if found.verdict != "disagree":
         return ()
-    figures: list[Figure] = [getattr(one, side) for one in (found.activity, found.work)]
+    figures: list[Figure] = [getattr(one, side) for one in found.divisions.values()]
     return tuple(line for one in figures for line in (*figure_cell(one, factor), "")[:2])
 
 
@@ -102,8 +102,7 @@ def _adding_up(parts: Sequence[float], off: Sequence[float | None]) -> list[Cell
 def _verdict(found: DomainShares) -> Cell:
     if found.verdict == "disagree":
         return (found.verdict, "activity", "", "work")
-    divisions: dict[str, Division] = {"activity": found.activity, "work": found.work}
-    told = [name for name, one in divisions.items() if one.missing is None]
+    told = [name for name, one in found.divisions.items() if one.missing is None]
     alone = found.verdict == "agreed" and len(told) == 1
     return (found.verdict, f"{told[0]} alone") if alone else (found.verdict,)
 
@@ -189,9 +188,8 @@ def _whys(found: DomainShares) -> list[tuple[str, str]]:
     if found.verdict != "agreed":
         verdict = "disagree" if found.verdict == "disagree" else "are refused"
         return [(verdict, why) for why in found.reasons]
-    divisions = {"activity": found.activity, "work": found.work}
     return [
         (f"not known by {name}", one.missing)
-        for name, one in divisions.items()
+        for name, one in found.divisions.items()
         if one.missing is not None
     ]

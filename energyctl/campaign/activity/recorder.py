@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 
 from energyctl.background.cpu_spent import CpuSpent
+from energyctl.background.load_monitor import ALL, STRANGE_PIDS
 from energyctl.campaign.activity.gpu_lines import GpuFigures, GpuLines
 from energyctl.campaign.activity.growing import Stretch
 from energyctl.campaign.activity.owners import Owners
@@ -30,12 +31,8 @@ DEVICE_SECONDS = 0.2
 PROCESS_LOOKS, CPU_LOOKS = 2, 5
 """Each so many looks at the device there is one at its processes, and at the trees of the CPU."""
 
-STRANGE_PIDS = "the driver reports pids that do not exist here (in a container)"
 ABSENT_LOOKS = 2
 """A process that ends just after the driver told of it is absent at one."""
-
-ALL = -1
-"""Stands for the GPUs of a source that does not tell at all."""
 
 
 class ActivityRecorder:

@@ -6,18 +6,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
+from energyctl.background.load_monitor import ALL
 from energyctl.campaign.activity.gpu_lines import GpuFigures
 from energyctl.campaign.activity.growing import Stretch, seconds_of
-from energyctl.campaign.activity.recorder import ALL, ActivityRecorder, index_of
+from energyctl.campaign.activity.recorder import ActivityRecorder, index_of
 from energyctl.campaign.baselines import Blocks
 from energyctl.energy import Domain, Energy, Recording, joined
-from energyctl.results.activity_schema import DomainActivityJson, SideJson, SpanJson, SpanName
+from energyctl.results.activity_schema import (
+    NO_MEMORY_TRAFFIC,
+    BusyJson,
+    DomainActivityJson,
+    SideJson,
+    SpanJson,
+    SpanName,
+)
 from energyctl.results.background_load import CpuLine
+from energyctl.system.process_trees import TICKS_PER_SECOND
 
-NO_MEMORY_TRAFFIC = "no source tells the memory traffic of each process"
 NOT_BY_PROCESS = "its source does not tell how busy each process keeps it"
-TICK_SECONDS = 0.01
-"""CPU time is counted in ticks, of each process."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +82,13 @@ class Activity:
 
     def _domain(self, domain: Domain, span: Span) -> DomainActivityJson:
         watts, uncertainty = self._power(domain, span)
-        figures = self._busy(domain, span)
-        return {**figures, "watts": watts, "uncertainty_watts": uncertainty}
+        return {
+            **self._busy(domain, span),
+            "watts": watts,
+            "uncertainty_watts": uncertainty,
+        }
 
-    def _busy(self, domain: Domain, span: Span) -> DomainActivityJson:
+    def _busy(self, domain: Domain, span: Span) -> BusyJson:
         if domain.kind == "cpu":
             return self._cpu(domain, span)
         if domain.kind != "gpu":
@@ -91,7 +100,7 @@ class Activity:
             return _untold(span, why)
         return _gpu(told, span)
 
-    def _cpu(self, domain: Domain, span: Span) -> DomainActivityJson:
+    def _cpu(self, domain: Domain, span: Span) -> BusyJson:
         lines = {"foreground": [self.foreground], "background": list(self.jobs.values())}
         spent = {side: _spent(lines[side], span) for side in span.sides}
         ours = sum(spent.values())
@@ -103,8 +112,6 @@ class Activity:
         }
         edges = [instant for stretch in span.stretches for instant in stretch]
         return {
-            "watts": None,
-            "uncertainty_watts": None,
             "source": "cpu_time",
             "foreground": sides.get("foreground"),
             "background": sides.get("background"),
@@ -143,7 +150,7 @@ class Activity:
         return weighted / seconds if seconds else None
 
 
-def _gpu(told: GpuFigures, span: Span) -> DomainActivityJson:
+def _gpu(told: GpuFigures, span: Span) -> BusyJson:
     sides: dict[str, SideJson | None] = {
         side: {
             "busy_seconds": told.busy.get(side, 0.0),
@@ -154,8 +161,6 @@ def _gpu(told: GpuFigures, span: Span) -> DomainActivityJson:
     # What is left of a side that was not to run any more is of neither.
     astray = sum(busy for side, busy in told.busy.items() if side not in span.sides)
     return {
-        "watts": None,
-        "uncertainty_watts": None,
         "source": told.source,
         "foreground": sides.get("foreground"),
         "background": sides.get("background"),
@@ -180,10 +185,8 @@ def activity_of(
     return Activity(recording, energy, gpus, missing, foreground, machine, jobs)
 
 
-def _untold(span: Span, why: str) -> DomainActivityJson:
+def _untold(span: Span, why: str) -> BusyJson:
     return {
-        "watts": None,
-        "uncertainty_watts": None,
         "source": None,
         "foreground": None,
         "background": None,
@@ -207,4 +210,5 @@ def _known(line: CpuLine, span: Span) -> float:
 
 
 def _uncertainty(lines: Sequence[CpuLine], edges: Sequence[float]) -> float:
-    return sum(line.uncertainty(edge) + TICK_SECONDS for line in lines for edge in edges)
+    """CPU time is counted in ticks, of each process."""
+    return sum(line.uncertainty(edge) + 1 / TICKS_PER_SECOND for line in lines for edge in edges)

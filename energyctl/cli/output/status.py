@@ -10,7 +10,7 @@ from rich.console import Console
 
 from energyctl.cli.output.tables import meters_table
 from energyctl.meters import Row
-from energyctl.meters.twins.record import day
+from energyctl.meters.acceptance.record import day
 from energyctl.results.conditions import run_words
 from energyctl.results.phases import phase_words
 from energyctl.text import count, duration, one_line, percent, powers, present
@@ -141,8 +141,8 @@ def _gpu_lines(examination: Mapping[str, Any]) -> list[str]:
         ]
         if twins := gpu.get("twins"):
             lines.append(
-                f"            twins on {day(twins)}: specific powers change differently by up to "
-                f"{percent(twins['differential'])}"
+                f"            twins on {day(twins['date'])}: specific powers change differently by "
+                f"up to {percent(twins['differential'])}"
             )
         if mode is False:
             lines.append("            sudo nvidia-smi -pm 1 keeps its driver, and counter, loaded")

@@ -110,20 +110,19 @@ def _estimate(
     differential: float,
     exponents: Sequence[float],
 ) -> Estimate:
-    def foreground(of: Facts, exponent: float = exponents[0]) -> float:
-        return divide(of.dynamic_joules, *parts(of, exponent))
+    def foreground(of: Facts) -> float:
+        return divide(of.dynamic_joules, *parts(of, exponents[0]))
 
     dynamic, (x, y) = facts.dynamic_joules, parts(facts, exponents[0])
     if (nothing := nothing_dynamic(facts, doubts, x + y)) is not None:
         return nothing
-    middle, both = foreground(facts), x + y
-    hull = [foreground(facts, exponent) for exponent in exponents]
+    middle, both, hull = foreground(facts), x + y, list[float]()
     for exponent in exponents:
         one, other = parts(facts, exponent)
-        hull += [one, dynamic - other]
+        hull += [divide(dynamic, one, other), one, dynamic - other]
     apart = differential * abs(x * y / both * (dynamic / both)) if both else inf
     apart += LEAKAGE * abs(dynamic) / 2
-    low, high = (edge(hull) for edge in (min, max))
+    low, high = min(hull), max(hull)
     wide = half_width(foreground, facts, doubts) + apart
     rest = half_width(lambda of: of.dynamic_joules - foreground(of), facts, doubts) + apart
     return sound(Estimate(middle, low - wide, high + wide, max(high - middle, middle - low) + rest))

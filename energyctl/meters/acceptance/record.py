@@ -52,7 +52,11 @@ def make_folder() -> None:
 
 def write(document: Mapping[str, Any]) -> Path:
     """Puts it in the place of the one before. Raises OSError."""
-    path = path_of(document["gpu"]["uuid"])
+    return keep(path_of(document["gpu"]["uuid"]), document)
+
+
+def keep(path: Path, document: Mapping[str, Any]) -> Path:
+    """The same in any file of the folder."""
     make_folder()
     write_atomic(path, json_text(document) + "\n")
     give_to_caller(path)
@@ -84,7 +88,7 @@ def read(document: Any, facts: Mapping[str, Any], now_unix: float) -> Acceptance
     """What a record, which anything may have written, says of the GPU with those facts."""
     if not _is_record(document) or document["gpu"].get("uuid") != facts.get("uuid"):
         return Acceptance("none")
-    date = time.strftime("%Y-%m-%d", time.gmtime(document["date_unix"]))
+    date = day(document["date_unix"])
     changed = _changed(document, facts, now_unix)
     if changed:
         return Acceptance("void", date, why=changed)
@@ -99,6 +103,11 @@ def read(document: Any, facts: Mapping[str, Any], now_unix: float) -> Acceptance
         f"failed: {', '.join(lacking)}" if lacking else None,
         isinstance(wall, dict) and wall.get("passed") is True,
     )
+
+
+def day(unix: float) -> str:
+    """``2026-11-30``."""
+    return time.strftime("%Y-%m-%d", time.gmtime(unix))
 
 
 def failed(steps: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 import platform
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from energyctl.meters.acceptance.record import LARGEST_BYTES, LATEST_UNIX, folder, make_folder
-from energyctl.system.files import read_regular, write_atomic
-from energyctl.system.user import give_to_caller
-from energyctl.text import json_text, safe_name
+from energyctl.meters.acceptance.record import LARGEST_BYTES, LATEST_UNIX, folder, keep
+from energyctl.system.files import read_regular
+from energyctl.text import safe_name
 
 SCHEMA = 1
 LARGEST = 1e6
@@ -31,11 +29,7 @@ def path_of(facts: Mapping[str, Any]) -> Path:
 
 def write(document: Mapping[str, Any]) -> Path:
     """Puts it in the place of the one before. Raises OSError."""
-    path = path_of(document["gpu"])
-    make_folder()
-    write_atomic(path, json_text(document) + "\n")
-    give_to_caller(path)
-    return path
+    return keep(path_of(document["gpu"]), document)
 
 
 def twins_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -69,10 +63,6 @@ def how(document: Mapping[str, Any]) -> str:
         f"two identical loads of energyctl {document['energyctl']}, {document['repeats']} times "
         f"{document['seconds']:g} s"
     )
-
-
-def day(twins: Mapping[str, Any]) -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime(twins["date"]))
 
 
 def _is_record(document: Any) -> bool:

@@ -11,6 +11,7 @@ from energyctl.results.pairs.figure import Figure
 from energyctl.results.phases import kind_of
 from energyctl.results.tables.accessors import attempt_span
 from energyctl.results.tables.part import Part
+from energyctl.results.throttling import Cause, Stretch, shares
 from energyctl.text import first_of
 
 TRAINING, LOADS = "foreground", ("load_before", "load_after")
@@ -160,22 +161,25 @@ def _watts(phase: Part | None) -> dict[str, tuple[float, float]]:
 def _limited(result: Part) -> dict[tuple[str, str, str], float]:
     """By span (the training, the load alone before it, after it), domain and cause."""
     start, end = attempt_span(result)
-    acted: dict[tuple[str, str, str], tuple[float, float]] = {}
+    stretches: dict[str, list[Stretch]] = {}
     for phase in result.parts("phases"):
         began, ended = phase.time("start"), phase.time("end")
         if began is None or ended is None or start is None or end is None:
             continue
         span = _span_of(phase, (began + ended) / 2, start, end)
-        for (name, cause), much in _held_down(phase).items() if span is not None else ():
-            active, seconds = acted.get((span or "", name, cause), (0.0, 0.0))
-            acted[span or "", name, cause] = active + much, seconds + ended - began
-    return {key: active / seconds for key, (active, seconds) in acted.items() if seconds}
+        if span is not None:
+            stretches.setdefault(span, []).append((ended - began, _held_down(phase)))
+    return {
+        (span, *cause): share
+        for span, of_span in stretches.items()
+        for cause, share in shares(of_span).items()
+    }
 
 
-def _held_down(phase: Part) -> dict[tuple[str, str], float]:
+def _held_down(phase: Part) -> dict[Cause, float | None]:
     """Seconds for which a cause held a GPU or a package down, of those that tell."""
     gpus, cpus = (phase.part("state").part(kind) for kind in ("gpus", "cpus"))
-    found = dict[tuple[str, str], float]()
+    found = dict[Cause, float | None]()
     for name in gpus.names():
         told = gpus.part(name).numbers("limited_seconds")
         found |= {(name, cause): told.get(cause) or 0.0 for cause in CAUSES if told}

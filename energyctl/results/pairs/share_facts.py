@@ -10,6 +10,7 @@ from math import hypot
 
 from energyctl.energy.shares.estimators import DIFFERENTIAL
 from energyctl.energy.shares.model import Doubts, Facts
+from energyctl.results.activity_schema import NO_MEMORY_TRAFFIC
 from energyctl.results.pairs.energy import domain_idle, load_watts
 from energyctl.results.pairs.facts import DomainFacts, RunFacts
 from energyctl.results.pairs.figure import Figure
@@ -31,7 +32,6 @@ from energyctl.results.pairs.share_spans import (
 ASSUMED = "assumed"
 NO_CLOCKS = "its clocks, beside or alone, are not told"
 MISSING = "a reference is missing: "
-MEMORY = "no source tells the memory traffic of each process"
 
 
 class NotKnown(Exception):
@@ -64,7 +64,7 @@ def known(
 ) -> Known:
     """Raises NotKnown where a reference is missing."""
     if domain.kind == "dram":
-        raise NotKnown(MEMORY)
+        raise NotKnown(NO_MEMORY_TRAFFIC)
     if domain.kind not in ("gpu", "cpu"):
         raise NotKnown("it is neither a GPU nor a CPU package")
     if not domain.measured:

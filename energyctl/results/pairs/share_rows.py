@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +21,7 @@ def domain_document(found: DomainShares) -> dict[str, Any]:
     return {
         **figures,
         "estimators": _estimators(found),
-        "closure": _finite(found.closure),
+        "closure": found.closure,
         "verdict": found.verdict,
         "reasons": list(found.reasons),
         "jobs": dict(found.jobs),
@@ -38,11 +37,11 @@ def domain_row(found: DomainShares) -> Row:
         "verdict": found.verdict,
         "reasons": "; ".join(found.reasons) or None,
         **figures,
-        "closure": _finite(found.closure),
+        "closure": found.closure,
         "differential": found.differential,
         "differential_of": found.differential_of,
     }
-    for name, division in _divisions(found).items():
+    for name, division in found.divisions.items():
         row |= {f"{name}_{key}": value for key, value in _division(division).items()}
         if division.missing is not None:
             missing[name] = division.missing
@@ -82,10 +81,6 @@ def _figures(found: DomainShares) -> tuple[dict[str, float | None], dict[str, st
     return figures, missing
 
 
-def _divisions(found: DomainShares) -> dict[str, Division]:
-    return {"activity": found.activity, "work": found.work}
-
-
 def _division(division: Division) -> dict[str, float | None]:
     figures = dict[str, float | None]()
     for side in ("foreground", "background"):
@@ -96,13 +91,9 @@ def _division(division: Division) -> dict[str, float | None]:
 
 
 def _estimators(found: DomainShares) -> dict[str, Any]:
-    divisions = _divisions(found)
+    divisions = found.divisions
     missing = {name: one.missing for name, one in divisions.items() if one.missing is not None}
     return {
         **{name: None if name in missing else _division(one) for name, one in divisions.items()},
         "missing": missing,
     }
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

@@ -62,18 +62,18 @@ class Sides(NamedTuple):
 
 def sides_of(spans: Spans, seconds: float, alone_seconds: float) -> Sides:
     """Where it is not told, a context was open all the time."""
-    together, apart = spans.beside, spans.alone
+    together, apart = (
+        one if one is not None and one.missing is None else None
+        for one in (spans.beside, spans.alone)
+    )
     none, whole = Side(0.0, 0.0), Side(0.0, seconds)
-    told = together is not None and together.missing is None
     load = [one for one in spans.loads if one.missing is None and one.background]
     return Sides(
-        foreground=(together.foreground or none) if told and together else whole,
-        background=(together.background or none) if told and together else whole,
-        alone=(apart.foreground or none)
-        if apart is not None and apart.missing is None
-        else Side(0.0, alone_seconds),
+        foreground=(together.foreground or none) if together else whole,
+        background=(together.background or none) if together else whole,
+        alone=(apart.foreground or none) if apart else Side(0.0, alone_seconds),
         load=per_second(load) if load else Side(0.0, 1.0),
-        both=together.both if told and together else seconds,
+        both=together.both if together else seconds,
     )
 
 
@@ -103,17 +103,13 @@ def no_activity(spans: Spans, kind: str | None) -> str | None:
                 "kernels of several processes ran at the same time (as under MPS), so busy times "
                 "do not divide what they drew"
             )
-    return _too_little_computed(spans) if kind == "cpu" else None
+    return _too_little_computed(spans.beside) if kind == "cpu" else None
 
 
-def _too_little_computed(spans: Spans) -> str | None:
-    told = (
-        (spans.beside, spans.beside and spans.beside.foreground),
-        (spans.beside, spans.beside and spans.beside.background),
-    )
-    for span, side in told:
-        if span is not None and side is not None and side.busy < LEAST_CORES * span.seconds:
-            return "one of both used hardly any CPU time"
+def _too_little_computed(together: SpanFacts) -> str | None:
+    sides = (together.foreground, together.background)
+    if any(side and side.busy < LEAST_CORES * together.seconds for side in sides):
+        return "one of both used hardly any CPU time"
     return None
 
 
@@ -168,15 +164,15 @@ def held_down(
 ) -> list[bool | None]:
     """Whether it was, by a cause: beside, alone, and in the load alone, where a side kept it busy;
     None: not told."""
-    together, apart = spans.beside, spans.alone
+    apart = spans.alone
+    if spans.beside is None:
+        return []
     there = [beside.held_down(TRAINING, domain, cause)]
     if apart is None or apart.missing is not None or _busy(apart.foreground):
         there.append(alone.held_down(TRAINING, domain, cause))
     if not spans.loads or any(one.missing or _busy(one.background) for one in spans.loads):
         loads = [beside.held_down(name, domain, cause) for name in LOADS]
         there.append(max((one for one in loads if one is not None), default=None))
-    if together is None:
-        return []
     return [None if share is None else share > HELD_DOWN for share in there]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any, Literal
 
 from energyctl.energy.shares import estimators
@@ -74,6 +75,11 @@ class DomainShares:
     differential: float = estimators.DIFFERENTIAL
     differential_of: str = share_facts.ASSUMED
 
+    @property
+    def divisions(self) -> dict[str, Division]:
+        """By the name of the estimator."""
+        return {"activity": self.activity, "work": self.work}
+
 
 def shares(beside: RunFacts, alone: RunFacts, seconds: Figure) -> dict[str, DomainShares]:
     """By domain of the total. seconds: what the background's work takes alone."""
@@ -88,10 +94,11 @@ def _sound(found: DomainShares) -> DomainShares:
     """The same without numbers that no run has."""
     figures: dict[str, Any] = {name: sound(getattr(found, name)) for name in FIGURES}
     activity, work = (
-        Division(sound(one.foreground), sound(one.background))
-        for one in (found.activity, found.work)
+        Division(sound(one.foreground), sound(one.background)) for one in found.divisions.values()
     )
-    return replace(found, activity=activity, work=work, **figures)
+    known = found.closure is not None and isfinite(found.closure)
+    closure = found.closure if known else None
+    return replace(found, activity=activity, work=work, closure=closure, **figures)
 
 
 def _domain(
@@ -114,17 +121,9 @@ def _domain(
         differential=known.differential,
         differential_of=known.differential_of,
     )
-    closure = None
-    explained = sum(estimators.by_activity(facts))
-    if known.no_activity is None and not estimators.nothing_dynamic(facts, doubts, explained):
-        closure = estimators.closure(facts, clocks_differ=known.clocks_differ)
-        if abs(closure) > estimators.LARGEST_CLOSURE:
-            why = (*known.refused, CLOSURE_WIDE.format(f"{100 * (1 - closure):.0f} %"))
-            return _refused(replace(found, closure=closure), why)
-    if known.refused:
-        return _refused(replace(found, closure=closure), known.refused)
-    if facts.dynamic_joules + half_width(lambda of: of.dynamic_joules, facts, doubts) < 0:
-        return _refused(replace(found, closure=closure), (LESS_THAN_IDLE,))
+    closure = _closure(known)
+    if reasons := _refusals(known, closure):
+        return _refused(replace(found, closure=closure), reasons)
     how = known.differential, known.clocks_differ
     activity, work = Estimate(missing=known.no_activity), Estimate(missing=known.no_work)
     if known.no_activity is None:
@@ -142,6 +141,22 @@ def _domain(
         work=_division(work, facts),
     )
     return _judged(found, activity, work, known)
+
+
+def _closure(known: Known) -> float | None:
+    """None where there are no busy times, or nothing to explain."""
+    explained = sum(estimators.by_activity(known.facts))
+    if known.no_activity or estimators.nothing_dynamic(known.facts, known.doubts, explained):
+        return None
+    return estimators.closure(known.facts, clocks_differ=known.clocks_differ)
+
+
+def _refusals(known: Known, closure: float | None) -> tuple[str, ...]:
+    if closure is not None and abs(closure) > estimators.LARGEST_CLOSURE:
+        return (*known.refused, CLOSURE_WIDE.format(f"{100 * (1 - closure):.0f} %"))
+    dynamic = _figure(lambda of: of.dynamic_joules, known.facts, known.doubts)
+    less = (dynamic.value or 0.0) + (dynamic.uncertainty or 0.0) < 0
+    return known.refused or ((LESS_THAN_IDLE,) if less else ())
 
 
 def _judged(found: DomainShares, activity: Estimate, work: Estimate, known: Known) -> DomainShares:
@@ -189,7 +204,7 @@ def _measured(beside: RunFacts, domain: DomainFacts, seconds: Figure) -> DomainS
     """What needs no division, with no verdict yet."""
     unknown = Figure(missing="not divided")
     marginal, off = domain.marginal
-    why = None if marginal is not None else load_watts(beside, domain).missing
+    load = load_watts(beside, domain)
     division = Division(unknown, unknown)
     return DomainShares(
         verdict="refused",
@@ -201,8 +216,8 @@ def _measured(beside: RunFacts, domain: DomainFacts, seconds: Figure) -> DomainS
         background=unknown,
         foreground_context=unknown,
         background_context=unknown,
-        marginal=Figure(marginal, off, why),
-        equal_work_marginal=_equal_work_marginal(domain, load_watts(beside, domain), seconds),
+        marginal=Figure(marginal, off, load.missing if marginal is None else None),
+        equal_work_marginal=_equal_work_marginal(domain, load, seconds),
         activity=division,
         work=division,
     )
