@@ -123,6 +123,7 @@ def test_shares_on_a_gpu_are_those_of_the_stand_ins(
     for name, value in {**environment(library_folder(), **settings), **own}.items():
         monkeypatch.setenv(name, value)
     found = json.loads(printed("shares_on_gpu", "--gpu", "0", "--scale", "0.02", "--limit", "300"))
+    assert found["missing"] == {"mps both": "its daemon does not start: no MPS here"}
     figures = found["figures"]
     assert figures["both"]["share"] == pytest.approx(2 / 3, abs=0.03)
     assert figures["both"]["share_by_work"] == pytest.approx(2 / 3, abs=0.03)
@@ -130,7 +131,6 @@ def test_shares_on_a_gpu_are_those_of_the_stand_ins(
     assert figures["twins"]["share"] == pytest.approx(0.5, abs=0.03)
     assert figures["duty"]["share"] == pytest.approx(0.25, abs=0.03)
     assert figures["sleeper"]["busy"] == 0
-    assert found["missing"] == {"mps both": "its daemon does not start: no MPS here"}
     assert (tmp_path / "limit_0").read_text() == "350000"  # as before
     assert len(found["verdicts"]) == 4
 

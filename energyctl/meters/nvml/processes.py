@@ -22,6 +22,7 @@ LONGEST_SECONDS = 5.0
 # The longest sample period (nvmlUtilization_t): what is not told by then, was not.
 PERIOD_SECONDS = 1.0
 SHORTEST_PERIOD_SECONDS = 0.1  # nvmlUtilization_t: 1/6 to 1 s
+SAMPLE_TRIES = 5  # samples come every sixth of a second at the most; a question takes less
 
 
 def processes(gpu: Gpu) -> list[GpuProcess]:
@@ -149,13 +150,18 @@ def _microseconds(seconds: float) -> int:
 
 
 def _samples(handle: Any, since: int) -> list[Any]:
-    try:
-        return list(pynvml.nvmlDeviceGetProcessUtilization(handle, since))
-    except pynvml.NVMLError as error:
-        # The module raises success, too: where the driver says at once that there are none.
-        if error.value in (pynvml.NVML_ERROR_NOT_FOUND, pynvml.NVML_SUCCESS):
-            return []
-        raise
+    """The module asks how many there are, then for these: one that comes between is too many."""
+    for _ in range(SAMPLE_TRIES):
+        try:
+            return list(pynvml.nvmlDeviceGetProcessUtilization(handle, since))
+        except pynvml.NVMLError as error:
+            # The module raises success, too: where the driver says at once that there are none.
+            if error.value in (pynvml.NVML_ERROR_NOT_FOUND, pynvml.NVML_SUCCESS):
+                return []
+            failure = error
+            if error.value != pynvml.NVML_ERROR_INSUFFICIENT_SIZE:
+                break
+    raise failure
 
 
 def _running(handle: Any, kind: str) -> Any:

@@ -654,5 +654,21 @@ def test_a_gpu_that_does_not_tell_who_is_busy_is_named_and_the_others_are_kept(
     }
 
 
+@pytest.mark.parametrize(("comes", "told"), [("4", [0]), ("1000", [])])
+def test_samples_that_come_while_they_are_asked_for_are_asked_for_again(
+    library: Path, tmp_path: Path, comes: str, told: list[int]
+) -> None:
+    path = busy(tmp_path / "busy", "0 11 80 0 0", "0 12 70 0 0")
+    settings = {
+        "UTILIZATION": path,
+        "SAMPLE_COMES": comes,
+        "DENY": "nvmlDeviceGetProcessUtilization@1",
+    }
+    found, gpus, untold = child(library, UTILIZATION + "print(json.dumps(ask()))", **settings)
+    assert sorted({pid for _, pid, *_ in found}) == ([11, 12] if told else [])
+    assert gpus == told
+    assert ("0" in untold) is not bool(told)
+
+
 def test_gpus_on_which_nobody_is_busy_say_so(library: Path) -> None:
     assert child(library, UTILIZATION + "print(json.dumps(ask()))") == [[], [0, 1], {}]
