@@ -50,6 +50,8 @@ def started(world: World, *models: str) -> BackgroundGroup:
     background.write(time.time() - time.monotonic())
     background.start()
     wait_for(lambda: len(world.lines()) == len(models), "every job's first iteration")
+    notes = background.files.background_logs  # a launcher writes its own after it has forked
+    wait_for(lambda: len(list(notes.glob(".*.running"))) == len(models), "its note")
     return background
 
 
