@@ -71,6 +71,20 @@ def study_of(
     return study
 
 
+def conditions_of(runs: Iterable[Run]) -> Study | None:
+    """The conditions of the same trainings, compared; None where there are no two. Raises
+    SettingsError where SciPy is missing."""
+    runs = list(runs)
+    if len({run.condition for run in runs if run.status == "succeeded" and not run.warm_up}) < 2:
+        return None
+    library()
+    try:
+        study = study_of([run.row for run in runs])
+    except SettingsError:
+        return None
+    return study if all(one.training is not None for one in study.comparisons) else None
+
+
 def library() -> Any:
     """The package of comparisons. Raises SettingsError where SciPy is missing."""
     try:

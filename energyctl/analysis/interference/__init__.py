@@ -5,6 +5,7 @@ The pairs and their figures are of `results/pairs`: tables and `energyctl.load` 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +17,7 @@ from energyctl.results.pairs import PARTS, Pairs
 __all__ = ["Means", "document", "means_of", "sentence", "sentences"]
 
 
-def sentences(means: list[Means]) -> list[str]:
+def sentences(means: Sequence[Means]) -> list[str]:
     """One for each training and condition."""
     several = len({one.training for one in means}) > 1
     return [(f"{one.training}: " if several else "") + sentence(one) for one in means]

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from energyctl.analysis import comparing
-from energyctl.errors import SettingsError
+from energyctl.analysis.comparing import conditions_of
 from energyctl.results.tables import Row
 
 if TYPE_CHECKING:
     from energyctl.analysis.charts import Panel
-    from energyctl.analysis.compare import Study
     from energyctl.analysis.compare.cells import ContrastTable
     from energyctl.results.api import Runs
 
@@ -33,19 +31,6 @@ class ComparedSection:
     colours: Mapping[str, str]
     methods: str
     notes: Sequence[str] = field(default=())
-
-
-def conditions_of(runs: Runs) -> Study | None:
-    """The conditions of the same trainings, compared; None where there are no two. Raises
-    SettingsError where SciPy is missing."""
-    if len({run.condition for run in runs if run.status == "succeeded" and not run.warm_up}) < 2:
-        return None
-    comparing.library()
-    try:
-        study = comparing.study_of([run.row for run in runs])
-    except SettingsError:
-        return None
-    return study if all(one.training is not None for one in study.comparisons) else None
 
 
 def compared_section(runs: Runs) -> ComparedSection | None:

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from energyctl.analysis.comparing import conditions_of
 from energyctl.analysis.interference import means_of, sentences, share_words
-from energyctl.analysis.report.compared import conditions_of
 from energyctl.analysis.report.sources import drift_of
 from energyctl.analysis.report.summary import Glance, WarningGroup, glance
 from energyctl.errors import SettingsError

@@ -1,0 +1,119 @@
+"""What a campaign found, before any chart or table of it. Pure.
+
+Energies of each training under each condition, how conditions compare, whose the energy was, and
+what is missing to say so. Figures and claims are those of :mod:`energyctl.analysis.compare` and
+:mod:`energyctl.analysis.interference`; without SciPy the pairs alone tell how conditions compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from energyctl.analysis.comparing import conditions_of
+from energyctl.analysis.interference import means_of, sentences, share_words
+from energyctl.analysis.interference.means import Mean, Means, mean_of
+from energyctl.analysis.interference.share_means import ShareMeans, by_kind, share_means
+from energyctl.errors import SettingsError
+from energyctl.results.pairs import Figure
+from energyctl.text import count, energy_unit
+
+if TYPE_CHECKING:
+    from energyctl.analysis.compare import Study
+    from energyctl.results.api import Run, Runs
+
+
+@dataclass(frozen=True)
+class Level:
+    """The total energy of one training under one condition, in joules.
+
+    runs: (experiment_id, joules) of those that succeeded, warm-ups excepted. mean: with its 95 %
+    interval over the runs, by Student's t. measured: false where a part is an estimate.
+    """
+
+    training: str
+    condition: str
+    runs: tuple[tuple[str, float], ...]
+    mean: Mean
+    measured: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """study: conditions compared; None where there are no two, or SciPy is missing. means, shares:
+    of pairs, by training and condition. lacking: what is missing to say more, each a sentence that
+    says what to do."""
+
+    levels: tuple[Level, ...]
+    study: Study | None
+    means: tuple[Means, ...]
+    shares: tuple[ShareMeans, ...]
+    lacking: tuple[str, ...]
+
+    @property
+    def unit(self) -> str:
+        """Of all levels."""
+        return energy_unit(joules for level in self.levels for _, joules in level.runs)
+
+    @property
+    def several(self) -> bool:
+        """Whether there are several trainings, so that each has to be named."""
+        return len({level.training for level in self.levels}) > 1
+
+    def comparisons(self) -> list[str]:
+        """How conditions compare, the first sentence first."""
+        if self.study is not None:
+            return [text for text, _ in self.study.sentences()]
+        return sentences(self.means)
+
+
+def answer_of(runs: Runs) -> Answer:
+    """The answer of all runs together."""
+    levels, lacking = _levels(runs), list[str]()
+    try:
+        study = conditions_of(runs)
+    except SettingsError as error:
+        study = None
+        lacking.append(f"conditions are not compared: {error}")
+    return Answer(
+        levels,
+        study,
+        tuple(means_of(runs.pairs)),
+        tuple(one for one in share_means(runs.pairs, by_kind) if one.parts),
+        (*lacking, *_lacking(levels), *share_words.reasons(runs.pairs)),
+    )
+
+
+def _levels(runs: Sequence[Run]) -> tuple[Level, ...]:
+    of: dict[tuple[str, str], list[tuple[str, float, bool]]] = {}
+    for run in runs:
+        energy = run.energy
+        if run.status == "succeeded" and not run.warm_up and energy and energy.total_joules:
+            entry = (run.experiment_id, energy.total_joules, bool(energy.measured))
+            of.setdefault((f"{run.repository} / {run.model}", run.condition), []).append(entry)
+    return tuple(
+        Level(
+            *key,
+            tuple((name, joules) for name, joules, _ in known),
+            mean_of([[Figure(joules)] for _, joules, _ in known]),
+            all(measured for *_, measured in known),
+        )
+        for key, known in of.items()
+    )
+
+
+def _lacking(levels: Sequence[Level]) -> list[str]:
+    if not levels:
+        return ["no run succeeded with a known energy: nothing to compare"]
+    if len({level.condition for level in levels}) < 2:
+        only = levels[0].condition
+        return [
+            f"all runs were {only}: with `conditions` in the experiment, the same training is "
+            "measured alone and beside a load, and they are compared"
+        ]
+    few = [level for level in levels if len(level.runs) < 2]
+    return [
+        f"{level.training}, {level.condition}: {count(len(level.runs), 'run')}, so no interval"
+        for level in few
+    ]
