@@ -86,6 +86,9 @@ class BackgroundGroup:
         self.folder.make(self.files.background_logs)
         for job in self.rendered.jobs:
             self.folder.make(Path(job.logs))
+            # The link of a run before may lead to where no log of this run is: supervisord, which
+            # opens it at each start, would never start the job.
+            Path(job.tail).unlink(missing_ok=True)
         self._write_private(runtime, clock_offset)
 
     def _write_private(self, runtime: Path, clock_offset: float) -> None:

@@ -238,6 +238,16 @@ def test_the_row_of_a_killed_launcher_is_written_at_once_and_once(world: World) 
     assert list(background.files.background_logs.glob(".*.running")) == []
 
 
+def test_a_job_that_was_one_of_several_starts_where_it_is_the_only_one(world: World) -> None:
+    started(world, "one", "two").stop()
+    world.notes.unlink()
+    background = world.background("e2", job("one"))
+    background.write(time.time() - time.monotonic())
+    background.start()
+    wait_for(lambda: world.lines() == ["one"], "its first iteration")
+    assert background.stop().left == ()
+
+
 def test_fifty_jobs_iterate_and_end(world: World) -> None:
     world.commands["short"] = ("sleep", "3")
     background = world.background("e1", job("short", copies=50))
