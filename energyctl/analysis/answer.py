@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from energyctl.analysis.comparing import conditions_of
 from energyctl.analysis.interference import means_of, sentences, share_words
 from energyctl.analysis.interference.means import Mean, Means, mean_of
-from energyctl.analysis.interference.share_means import ShareMeans, by_kind, share_means
+from energyctl.analysis.interference.sentences import together
+from energyctl.analysis.interference.share_means import ShareMeans
+from energyctl.config.settings import ALONE
 from energyctl.errors import SettingsError
 from energyctl.results.pairs import Figure
 from energyctl.text import count, energy_unit
@@ -22,6 +24,9 @@ from energyctl.text import count, energy_unit
 if TYPE_CHECKING:
     from energyctl.analysis.compare import Study
     from energyctl.results.api import Run, Runs
+
+LEAST_DIVIDED = 0.01
+"""Of the total: what foreground and background took of a domain, to be told here."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +68,14 @@ class Answer:
 
     def comparisons(self) -> list[str]:
         """How conditions compare, the first sentence first."""
-        if self.study is not None:
-            return [text for text, _ in self.study.sentences()]
-        return sentences(self.means)
+        if self.study is None:
+            return sentences(self.means)
+        return [text for text, _ in self.study.sentences()]
+
+    def sentences(self) -> list[str]:
+        """All that is found, the first sentence first, then what is missing to say more."""
+        told = [] if self.study is None else [text for one in self.means if (text := together(one))]
+        return [*self.comparisons(), *told, *share_words.sentences(self.shares), *self.lacking]
 
 
 def answer_of(runs: Runs) -> Answer:
@@ -76,13 +86,18 @@ def answer_of(runs: Runs) -> Answer:
     except SettingsError as error:
         study = None
         lacking.append(f"conditions are not compared: {error}")
-    return Answer(
-        levels,
-        study,
-        tuple(means_of(runs.pairs)),
-        tuple(one for one in share_means(runs.pairs, by_kind) if one.parts),
-        (*lacking, *_lacking(levels), *share_words.reasons(runs.pairs)),
+    # Of GPUs first: that is where trainings meet.
+    shares = sorted(
+        filter(_divided, share_words.known_means(runs.pairs)),
+        key=lambda one: not one.domains[0].startswith("gpu"),
     )
+    lacking += _lacking(levels) + ([] if shares else share_words.reasons(runs.pairs))
+    return Answer(levels, study, tuple(means_of(runs.pairs)), tuple(shares), tuple(lacking))
+
+
+def _divided(found: ShareMeans) -> bool:
+    """Whether foreground and background took a part of it that is worth a sentence."""
+    return sum(found.parts[2:]) > LEAST_DIVIDED * sum(found.parts)
 
 
 def _levels(runs: Sequence[Run]) -> tuple[Level, ...]:
@@ -92,6 +107,11 @@ def _levels(runs: Sequence[Run]) -> tuple[Level, ...]:
         if run.status == "succeeded" and not run.warm_up and energy and energy.total_joules:
             entry = (run.experiment_id, energy.total_joules, bool(energy.measured))
             of.setdefault((f"{run.repository} / {run.model}", run.condition), []).append(entry)
+    trainings = list(dict.fromkeys(training for training, _ in of))
+
+    def order(key: tuple[str, str]) -> tuple[int, bool]:
+        return trainings.index(key[0]), key[1] != ALONE
+
     return tuple(
         Level(
             *key,
@@ -99,7 +119,7 @@ def _levels(runs: Sequence[Run]) -> tuple[Level, ...]:
             mean_of([[Figure(joules)] for _, joules, _ in known]),
             all(measured for *_, measured in known),
         )
-        for key, known in of.items()
+        for key, known in sorted(of.items(), key=lambda item: order(item[0]))
     )
 
 

@@ -12,11 +12,12 @@ from energyctl.campaign.campaign import CampaignOutcome
 from energyctl.campaign.leftovers import find_unended, refuse_unended
 from energyctl.campaign.prepare import Campaign
 from energyctl.campaign.status_file import StatusFile
-from energyctl.cli.output.campaign import show_results
 from energyctl.cli.output.console import LineConsole
+from energyctl.cli.output.ending import PAGE, show_end
 from energyctl.cli.output.lines import say
 from energyctl.cli.output.live import Progress
 from energyctl.errors import Interrupted
+from energyctl.results.api import of_results
 from energyctl.system.user import invoking_user
 
 
@@ -49,16 +50,19 @@ def conduct(campaign: Campaign, progress: Progress) -> CampaignOutcome:
 
 
 def close(console: LineConsole, outcome: CampaignOutcome, invalid: bool) -> int:
-    """The closing table and the exit code, which a terminal that is gone does not change."""
+    """What the campaign found, all of its runs together, and the exit code, which a terminal that
+    is gone does not change."""
+    journal = outcome.journal
+    last = [*outcome.paused, f"results: {journal.folder.root}"]
+    if outcome.paused:
+        last.append(f"go on with: {journal.resume_command}")
+    elif outcome.interrupted is not None:
+        last.append(f"interrupted; go on with: {journal.resume_command}")
+    else:
+        last.append(PAGE)
     with contextlib.suppress(OSError):
-        show_results(console, outcome.results)
-        console.print_line(f"results: {outcome.journal.folder.root}")
-        for line in outcome.paused:
-            console.print_line(line)
-        if outcome.paused:
-            console.print_line(f"go on with: {outcome.journal.resume_command}")
-        if outcome.interrupted is not None:
-            console.print_line(f"interrupted; go on with: {outcome.journal.resume_command}")
+        known = {one["experiment_id"]: one for one in (*journal.results(), *outcome.results)}
+        show_end(console, of_results(known.values(), journal.folder.root), last)
     if outcome.interrupted is not None:
         return Interrupted.exit_code
     failed = any(result["status"] != "succeeded" for result in outcome.results)

@@ -154,7 +154,7 @@ def test_several_jobs_have_their_part_of_the_backgrounds(tmp_path: Path) -> None
     write_shared_pair(
         tmp_path, 2, jobs={"back_large": 6.5, "back_small": 3.5}, started=1.8e9 + 1000
     )
-    (line,) = share_words.sentences(pairs_of(tmp_path))
+    (line,) = share_words.sentences(share_words.known_means(pairs_of(tmp_path)))
     assert "the background's (back_large 70 %, back_small 30 %); 0.50 went" in line
 
 
@@ -162,7 +162,7 @@ def test_all_gpus_are_one_sentence(tmp_path: Path) -> None:
     write_blocks(tmp_path, "beside demo/noise")
     (found,) = share_means(pairs_of(tmp_path), by_kind)
     assert found.domains == ("gpu-0",)
-    (line,) = share_words.sentences(pairs_of(tmp_path))
+    (line,) = share_words.sentences(share_words.known_means(pairs_of(tmp_path)))
     assert line.startswith("Beside demo/noise, of 7.80 kJ of gpu-0, 2.80 ± 0.2")
     assert line.endswith("(3 blocks).")
 

@@ -22,6 +22,17 @@ def sentence(found: Means) -> str:
     return f"{where(found.condition)}, {_training(found)}; {_saving(found)}.{_added(found)}"
 
 
+def together(found: Means) -> str | None:
+    """``Beside demo/noise, the training takes 52 % more time; doing both together saves …``."""
+    time, saving = found.slowdown, found.saving_joules
+    parts = []
+    if time.value is not None:
+        parts.append(f"the training takes {more_or_less(time.value)} time")
+    if saving.value is not None and found.one_after_the_other_joules.value is not None:
+        parts.append(_saving(found))
+    return f"{where(found.condition)}, {'; '.join(parts)}." if parts else None
+
+
 def where(condition: str) -> str:
     """``Beside demo/noise``, ``Under the condition night``."""
     if condition.startswith(f"{BESIDE} "):

@@ -35,6 +35,11 @@ MEAN_NOTE = (
 MOST_NAMES = 3
 
 
+def known_means(pairs: Sequence[Pair]) -> list[ShareMeans]:
+    """By training, condition and kind of domains; those of which something is known."""
+    return [one for one in share_means(pairs, by_kind) if one.parts]
+
+
 def shown_domains(pairs: Iterable[Pair]) -> set[str]:
     """Of which there is more to show than why it is refused."""
     return {
@@ -128,9 +133,8 @@ def mean_row(found: ShareMeans, unit: str) -> list[Cell]:
 # -- sentences -----------------------------------------------------------------------------------
 
 
-def sentences(pairs: Sequence[Pair]) -> list[str]:
-    """One for each training, condition and kind of domains that something is known of."""
-    means = [one for one in share_means(pairs, by_kind) if one.parts]
+def sentences(means: Sequence[ShareMeans]) -> list[str]:
+    """One for each training, condition and kind of domains."""
     several = len({one.training for one in means}) > 1
     return [(f"{one.training}: " if several else "") + sentence(one) for one in means]
 

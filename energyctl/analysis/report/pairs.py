@@ -64,6 +64,6 @@ def _shares(found: Pairs, unit: str) -> Part | None:
             Table(share_words.mean_columns(unit), rows),
             Table(share_words.columns(unit), share_words.rows(found.pairs, unit)),
         ),
-        share_words.sentences(found.pairs),
+        share_words.sentences(share_words.known_means(found.pairs)),
         (share_words.NOTE, share_words.MEAN_NOTE),
     )

@@ -20,11 +20,12 @@ def collect(workspace: Workspace, campaign: str | None, folder: str | None, inte
     `run` would.
     """
     from energyctl.cli.follow import follow_cluster, look_until_settled
-    from energyctl.cli.output.campaign import show_results
     from energyctl.cli.output.console import make_console
+    from energyctl.cli.output.ending import show_end
     from energyctl.cli.output.machines import show_machines
     from energyctl.cli.output.slurm import advice, headline
     from energyctl.cli.result_arguments import results_folder
+    from energyctl.results.api import of_results
     from energyctl.slurm import commands, finish
     from energyctl.slurm.overview import Overviews, find
 
@@ -35,7 +36,7 @@ def collect(workspace: Workspace, campaign: str | None, folder: str | None, inte
     for line in finish.settle(journal):
         console.print_line(line)
     seen, results = look_until_settled(overviews), journal.results()
-    show_results(console, results)
+    show_end(console, of_results(results, journal.folder.root))
     show_machines(console, journal, results)
     console.print_line(f"results: {journal.folder.root}")
     console.print_line(headline(seen))

@@ -49,10 +49,12 @@ def report(
     if not runs:
         raise SettingsError("no result could be read: nothing to report")
     if place is None:
-        from energyctl.analysis.report import terminal
+        from energyctl.analysis.report import drift_of
         from energyctl.cli.output.console import make_console
+        from energyctl.cli.output.ending import PAGE, show_report
 
-        terminal.show(runs, make_console())
+        pairs = ["each pair: energyctl attribute"] if runs.pairs else []
+        show_report(make_console(), runs, [*drift_of(runs), *pairs, PAGE])
     else:
         _write(runs, place, title)
     return int(bool(runs.problems))

@@ -20,10 +20,11 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
 
     The jobs of `submit` call it on their nodes. INDEX counts from 1.
     """
-    from energyctl.cli.output.campaign import show_results
     from energyctl.cli.output.console import make_console
+    from energyctl.cli.output.ending import show_end
     from energyctl.cli.output.live import Progress
     from energyctl.cli.result_arguments import results_folder
+    from energyctl.results.api import of_results
     from energyctl.slurm import commands, task
 
     console = make_console()
@@ -38,7 +39,7 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
         if not mine.left:
             return 0
         outcome = task.carry_out(mine, progress, lambda: progress.ends)
-    show_results(console, outcome.results)
+    show_end(console, of_results(outcome.results, mine.journal.folder.root))
     for line in outcome.paused:
         console.print_line(line)
     if outcome.interrupted is None:

@@ -55,7 +55,7 @@ def _show_shares(found: Pairs, console: LineConsole) -> None:
         console.print(_table(share_words.mean_columns(unit), mean_rows))
         console.print(share_words.MEAN_NOTE)
         console.print()
-    for line in share_words.sentences(found.pairs):
+    for line in share_words.sentences(share_words.known_means(found.pairs)):
         console.print(line)
 
 

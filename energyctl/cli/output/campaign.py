@@ -15,7 +15,6 @@ from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings
 from energyctl.meters import describe, open_meters
 from energyctl.results.folder import ResultsFolder
-from energyctl.results.schema import Result
 from energyctl.text import count, duration
 
 if TYPE_CHECKING:
@@ -103,11 +102,3 @@ def show_meters(console: LineConsole, gpus: Sequence[int | str] | None) -> None:
     finally:
         for meter in meters:
             meter.close()
-
-
-def show_results(console: LineConsole, results: Sequence[Result]) -> None:
-    """The closing table, and each warning once."""
-    if results:
-        console.print(tables.closing_table(results))
-    for text in tables.warnings_of(results):
-        console.print_line(f"warning: {text}", "yellow")

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from energyctl import text
 from energyctl.cli.output.console import make_table
 from energyctl.config.plan import Run, SkippedValues
 from energyctl.meters import Row
-from energyctl.results import reach, reader
-from energyctl.results.conditions import condition_of, is_warm_up
+from energyctl.results import reader
 from energyctl.results.schema import Result
-
-_STATUS_STYLE = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
 
 
 def passed_over_lines(skipped: Sequence[SkippedValues], most: int) -> list[str]:
@@ -96,30 +91,6 @@ def meter_state(row: Row) -> str:
     return "measured" if row.in_total else "not in total"
 
 
-def closing_table(results: Sequence[Result]) -> Table:
-    """One row a run: how it ended, what it took, what it found."""
-    some = any(result.get("reach") for result in results)
-    more = ["until a value was reached"] if some else []
-    names = ("run", "condition", "status", "took", "energy", "background", "metrics")
-    table = make_table(*names, *more)
-    unit = text.energy_unit(reader.total_energy(result).joules for result in results)
-    for result in results:
-        status = str(result["status"])
-        training, run = result["foreground_result"], result["environment"].get("run")
-        metrics = {k: v for k, v in training["performance_metrics"].items() if v is not None}
-        table.add_row(
-            str(run["index"]) if run else "",
-            condition_of(result) + (", warm-up" if is_warm_up(result) else ""),
-            Text(status, style=_STATUS_STYLE.get(status, "")),
-            text.duration(training["duration"]),
-            total_energy(result, unit),
-            presence(result),
-            text.values(metrics),
-            *([Text(text.printable("; ".join(reach.words(result))))] if some else []),
-        )
-    return table
-
-
 def total_energy(result: Result, unit: str | None = None) -> str:
     """The energy of a result with its uncertainty, labelled where it is estimated."""
     total = reader.total_energy(result)
@@ -136,13 +107,3 @@ def presence(result: Result) -> str:
     iterations = sum(job["iterations"] or 0 for job in jobs)
     share = "coverage unknown" if not covered else f"{text.percent(min(covered))} covered"
     return f"{share}, {text.count(iterations, 'iteration')}"
-
-
-def warnings_of(results: Sequence[Result]) -> list[str]:
-    """Every warning of the results once, with the number of runs that have it."""
-    counts = Counter(line for result in results for line in dict.fromkeys(result["warnings"]))
-    most = len(results)
-    return [
-        text.one_line(line, 300) + (f" ({number} of {most} runs)" if most > 1 else "")
-        for line, number in counts.items()
-    ]

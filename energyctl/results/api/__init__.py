@@ -19,11 +19,13 @@ from energyctl.results.api.frames import TABLES
 from energyctl.results.api.parts import RunDomain, RunEnergy, RunJob, RunPhase
 from energyctl.results.api.run import Run
 from energyctl.results.api.runs import Runs
+from energyctl.results.paths import RunFiles
 from energyctl.results.schema import Result
 from energyctl.results.tables import Part, run_row
 
 __all__ = [
     "TABLES", "Run", "RunDomain", "RunEnergy", "RunJob", "RunPhase", "Runs", "load", "load_files",
+    "of_results",
 ]  # fmt: skip
 
 
@@ -51,6 +53,12 @@ def load_files(
             problem(line)
 
     return Runs(reader.read(paths, _run, say, step), problems)
+
+
+def of_results(results: Iterable[Result], folder: Path) -> Runs:
+    """The runs of results that are in memory; *folder*: where their files are, or would be."""
+    named = [(RunFiles.of(folder, str(one["experiment_id"])).result, one) for one in results]
+    return Runs(_run(path, Part(dict(result))) for path, result in named)
 
 
 def _run(path: Path, result: Part) -> Run:

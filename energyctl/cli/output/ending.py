@@ -1,0 +1,295 @@
+"""What a campaign ends with, and `report` shows: warnings by kind, the runs, what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from energyctl.analysis.answer import Answer, answer_of
+from energyctl.analysis.report.summary import Glance, WarningGroup, glance
+from energyctl.cli.output.console import LineConsole, make_table
+from energyctl.results import reach
+from energyctl.results.api import Run, Runs
+from energyctl.text import (
+    ENERGY_UNITS,
+    count,
+    duration,
+    energy,
+    energy_unit,
+    one_line,
+    parameter,
+    percent,
+    printable,
+    values,
+    with_uncertainty,
+)
+
+_STYLES = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
+LEAST_HEIGHT = 24
+"""Lines that the end may have on any terminal."""
+BETWEEN = 3
+"""Characters between two columns."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many of each are shown; None: all."""
+
+    runs: int | None = None
+    kinds: int | None = None
+    sentences: int | None = None
+    blank: bool = True
+
+
+STEPS = (
+    Limits(8, 8, 8), Limits(8, 4, 4, False), Limits(8, 2, 3, False), Limits(8, 2, 1, False),
+    Limits(8, 0, 1, False), Limits(3, 0, 1, False),
+)  # fmt: skip
+"""On a terminal, until it fits."""
+REPORT = Limits(runs=60)
+PAGE = "a page of it, with pictures: energyctl report --html report.html"
+
+
+def show_end(console: LineConsole, runs: Runs, last: Sequence[str] = ()) -> None:
+    """The end of a campaign; *last*: lines below it. It fits a terminal, a file has all of it."""
+    shown = list[RenderableType]()
+    if runs:
+        seen, answer = glance(runs), answer_of(runs)
+        for limits in STEPS if console.is_terminal else (Limits(),):
+            shown = _parts(console, runs, seen, answer, limits)
+            lines = sum(len(console.render_lines(one, pad=False)) for one in shown) + len(last)
+            if lines < max(LEAST_HEIGHT, console.size.height):
+                break
+    _show(console, shown, last)
+
+
+def show_report(console: LineConsole, runs: Runs, last: Sequence[str]) -> None:
+    """What runs found, all of it but for some rows of a long table."""
+    _show(console, _parts(console, runs, glance(runs), answer_of(runs), REPORT), last)
+
+
+def _show(console: LineConsole, parts: Sequence[RenderableType], last: Sequence[str]) -> None:
+    """A file gets each sentence as one line."""
+    for one in parts:
+        console.print(one, soft_wrap=isinstance(one, Text) and not console.is_terminal)
+    for line in last:
+        console.print_line(line)
+
+
+def _parts(
+    console: Console, runs: Sequence[Run], seen: Glance, answer: Answer, limits: Limits
+) -> list[RenderableType]:
+    """Warnings first, the answer last. A terminal gets a line for each kind of warning."""
+    warnings = _warnings(seen, limits.kinds, console.width if console.is_terminal else None)
+    blank = [Text("")] * limits.blank
+    return [
+        *warnings,
+        *(blank if warnings else []),
+        *_runs(runs, limits.runs, console.width),
+        *blank,
+        Text(printable(totals(seen)), style="bold"),
+        *_levels(answer),
+        *_sentences(answer, limits.sentences),
+    ]
+
+
+# -- warnings ------------------------------------------------------------------------------------
+
+
+def _warnings(seen: Glance, most: int | None, width: int | None) -> list[Text]:
+    """A line for each kind, errors first; *most* of the warnings."""
+    lines = [Text(warned("error", one, seen, width), style="red") for one in seen.errors]
+    shown = seen.warnings[:most]
+    lines += [Text(warned("warning", one, seen, width), style="yellow") for one in shown]
+    if hidden := len(seen.warnings) - len(shown):
+        more = "more " if shown else ""
+        text = f"{hidden} {more}kind{'' if hidden == 1 else 's'} of warnings: energyctl report"
+        lines.append(Text(text, style="yellow"))
+    return lines
+
+
+def warned(word: str, one: WarningGroup, seen: Glance, width: int | None) -> str:
+    """``warning: 3 of 15 runs: …``, cut between two words where it is longer than *width*."""
+    of = f"{one.runs} of {count(seen.runs, 'run')}: " if seen.runs > 1 else ""
+    return cut(f"{word}: {of}{printable(one.text)}", width)
+
+
+def cut(text: str, width: int | None) -> str:
+    """To *width* cells, behind a whole word."""
+    if width is None or cell_len(text) <= width:
+        return text
+    words = text.split(" ")
+    while len(words) > 1 and cell_len(" ".join(words)) + 2 > width:
+        words.pop()
+    return one_line(f"{' '.join(words)} …", width)
+
+
+# -- runs ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Column:
+    """cells: of each run. figures: they stand at the right. needed: whatever the width."""
+
+    head: str
+    cells: Sequence[str]
+    figures: bool = False
+    needed: bool = True
+
+    @property
+    def width(self) -> int:
+        return max(map(cell_len, (self.head, *self.cells))) + BETWEEN
+
+    @property
+    def told(self) -> bool:
+        return any(self.cells)
+
+
+def _runs(runs: Sequence[Run], most: int | None, width: int) -> list[RenderableType]:
+    """A table of *most* runs, those first that did not succeed; in the order of time."""
+    shown = list(runs)
+    if most is not None and len(shown) > most:
+        ranked = sorted(runs, key=lambda run: (run.status == "succeeded", -(run.started or 0)))
+        chosen = {run.experiment_id for run in ranked[:most]}
+        shown = [run for run in runs if run.experiment_id in chosen]
+    columns = _fitting([one for one in _columns(shown) if one.told], width)
+    table = make_table(
+        *(one.head for one in columns), figures=[one.head for one in columns if one.figures]
+    )
+    table.show_edge = False
+    for cells in zip(*(one.cells for one in columns), strict=True):
+        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
+    if len(shown) == len(runs):
+        return [table]
+    return [table, Text(f"and {len(runs) - len(shown)} more: energyctl report", style="dim")]
+
+
+def _fitting(columns: Sequence[Column], width: int) -> list[Column]:
+    """Without the last ones that can be done without, where all of them are too wide."""
+    fitting = list(columns)
+    while sum(one.width for one in fitting) - BETWEEN > width:
+        spare = [one for one in fitting if not one.needed]
+        if not spare:
+            break
+        fitting.remove(spare[-1])
+    return fitting
+
+
+def _columns(runs: Sequence[Run]) -> list[Column]:
+    def of(head: str, cell: Callable[[Run], str], figures: bool = False) -> Column:
+        return Column(head, [printable(cell(run)) for run in runs], figures)
+
+    def extra(head: str, cell: Callable[[Run], str], figures: bool = False) -> Column:
+        return Column(head, [printable(cell(run)) for run in runs], figures, needed=False)
+
+    metrics = dict.fromkeys(name for run in runs for name in run.metrics)
+    failed = any(run.status != "succeeded" for run in runs)
+    trainings = {(run.repository, run.model) for run in runs}
+    numbered = len({run.environment.get("journal") for run in runs}) == 1 and all(map(_index, runs))
+    return [
+        of("run", (lambda run: str(_index(run))) if numbered else (lambda run: run.experiment_id)),
+        *([of("training", _training)] if len(trainings) > 1 else []),
+        of("condition", lambda run: run.condition + ", warm-up" * run.warm_up),
+        *([of("status", lambda run: run.status)] if failed else []),
+        of("took", lambda run: duration(run.energy.seconds) if run.energy else "", True),
+        _energy(runs),
+        extra("covered", _covered, True),
+        *([] if len(trainings) > 1 else [extra("values", _values)]),
+        *(extra(name, lambda run, name=name: _metric(run, name), True) for name in metrics),  # type: ignore[misc]
+        extra("until a value was reached", lambda run: "; ".join(reach.words(run.result))),
+    ]
+
+
+def _index(run: Run) -> int | None:
+    planned = run.environment.get("run")
+    return planned.get("index") if isinstance(planned, dict) else None
+
+
+def _training(run: Run) -> str:
+    return ", ".join(part for part in (f"{run.repository} / {run.model}", _values(run)) if part)
+
+
+def _values(run: Run) -> str:
+    """Those that vary from run to run."""
+    planned = run.environment.get("run") or {}
+    varied = [*planned.get("grid", ()), *str(run.row.get("mutated") or "").split(",")]
+    return values(run.hyperparameters, tuple(n for n in varied if n in run.hyperparameters))
+
+
+def _energy(runs: Sequence[Run]) -> Column:
+    """In one unit; what is estimated is said in the head where all of it is."""
+    unit = energy_unit(run.energy.total_joules for run in runs if run.energy)
+    known = [run.energy for run in runs if run.energy and run.energy.total_joules is not None]
+    estimated = bool(known) and not any(one.measured for one in known)
+    cells = [
+        energy(
+            run.energy.total_joules if run.energy else None,
+            run.energy.uncertainty_joules if run.energy else None,
+            measured=estimated or run.energy is None or run.energy.measured,
+            unit=unit,
+        ).replace(f" {unit}", "")
+        for run in runs
+    ]
+    return Column(f"energy ± band ({unit}{', estimated' * estimated})", cells, True)
+
+
+def _covered(run: Run) -> str:
+    coverage = run.row.get("background_min_coverage")
+    return "" if coverage is None else percent(coverage)
+
+
+def _metric(run: Run, name: str) -> str:
+    return parameter(run.metrics[name]) if name in run.metrics else ""
+
+
+# -- what was found ------------------------------------------------------------------------------
+
+
+def totals(seen: Glance) -> str:
+    """``load_study: 9 runs, all succeeded; 41.25 ± 0.25 kJ; 1 min 42 s metered``."""
+    tally = ", ".join(f"{number} {status}" for status, number in seen.statuses.items())
+    if set(seen.statuses) == {"succeeded"}:
+        tally = "all succeeded" if seen.runs > 1 else "succeeded"
+    text = f"{', '.join(seen.campaigns) or 'no campaign'}: {count(seen.runs, 'run')}, {tally}"
+    text += f"; {energy(seen.joules, seen.uncertainty_joules, measured=seen.measured)}"
+    if seen.known < seen.runs:
+        text += f", of {seen.known} runs"
+    return f"{text}; {duration(seen.seconds)} metered"
+
+
+def _levels(answer: Answer) -> list[RenderableType]:
+    """The mean of each training and condition, where some have several runs."""
+    if all(len(level.runs) < 2 for level in answer.levels):
+        return []
+    unit, several = answer.unit, answer.several
+    estimated = ", estimated" * (not all(level.measured for level in answer.levels))
+    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, BETWEEN, 0, 0))
+    names = ["training"] * several + ["condition"]
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for name in ("runs", f"mean energy ({unit}{estimated})", f"95 % interval of it ({unit})"):
+        table.add_column(name, justify="right")
+    for level in answer.levels:
+        mean, factor = level.mean, ENERGY_UNITS[unit]
+        low, high = mean.low, mean.high
+        half = None if low is None or high is None else (high - low) / 2 / factor
+        figures = [
+            "" if one is None else with_uncertainty(one / factor, half)[0]
+            for one in (mean.value, low, high)
+        ]
+        cells = [level.training] * several + [level.condition, str(len(level.runs)), figures[0]]
+        table.add_row(*map(printable, cells), " to ".join(filter(None, figures[1:])))
+    return [table]
+
+
+def _sentences(answer: Answer, most: int | None) -> list[Text]:
+    lines = answer.sentences()
+    shown = lines[:most]
+    if hidden := len(lines) - len(shown):
+        shown.append(f"and {hidden} more: energyctl report")
+    return [Text(printable(line)) for line in shown]
