@@ -73,9 +73,18 @@ class Answer:
         return [text for text, _ in self.study.sentences()]
 
     def sentences(self) -> list[str]:
-        """All that is found, the first sentence first, then what is missing to say more."""
-        told = [] if self.study is None else [text for one in self.means if (text := together(one))]
-        return [*self.comparisons(), *told, *share_words.sentences(self.shares), *self.lacking]
+        """All that is found, the first sentence first, each with what stands against it below;
+        then what is missing to say more."""
+        shares = share_words.sentences(self.shares)
+        if self.study is None:
+            return [*self.comparisons(), *shares, *self.lacking]
+        compared = [
+            line
+            for text, caveats in self.study.sentences()
+            for line in (text, *(f"  {caveat}" for caveat in caveats))
+        ]
+        told = [text for one in self.means if (text := together(one))]
+        return [*compared, *told, *shares, *self.lacking]
 
 
 def answer_of(runs: Runs) -> Answer:

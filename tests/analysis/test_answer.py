@@ -28,10 +28,23 @@ def test_each_training_and_condition_has_its_mean_and_interval(tmp_path: Path) -
     assert "3 blocks" in sentence
 
 
+def test_what_stands_against_a_comparison_is_told_right_below_it(tmp_path: Path) -> None:
+    for block in (1, 2, 3):
+        job = {"job": "noise", "repo": "back", "model": "noise", "coverage": 0.4 * (block - 1)}
+        away = {"background_info": {"jobs": [job]}}
+        write_pair(tmp_path, block, started=1_800_000_000.0 + 1000 * block, beside=away)
+    first, second, *_ = answer_of(energyctl.load(tmp_path)).sentences()
+    assert "more total energy than alone" in first
+    assert second == (
+        "  the background of loaded was there for less than 99 % of the training in 3 of 3 runs, "
+        "in one for 0.0 %"
+    )
+
+
 def test_one_condition_is_told_with_what_a_comparison_needs(tmp_path: Path) -> None:
     write_runs(tmp_path, "mutation", [5000.0, 5100.0])
     answer = answer_of(energyctl.load(tmp_path))
-    assert answer.comparisons() == []
+    assert answer.sentences() == list(answer.lacking)
     assert answer.lacking == (
         "all runs were alone: with `conditions` in the experiment, the same training is measured "
         "alone and beside a load, and they are compared",
