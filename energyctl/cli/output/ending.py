@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
@@ -46,9 +46,11 @@ class Limits:
     blank: bool = True
 
 
+MOST_RUNS, FOLDED_RUNS = 8, 3
+"""Rows of the runs on a terminal, and where there are more of them."""
 STEPS = (
-    Limits(8, 8, 8), Limits(8, 4, 4, False), Limits(8, 2, 3, False), Limits(8, 2, 1, False),
-    Limits(8, 0, 1, False), Limits(3, 0, 1, False),
+    Limits(8, 8, 8), Limits(8, 4, 6, False), Limits(8, 2, 4, False), Limits(8, 2, 2, False),
+    Limits(8, 2, 1, False), Limits(8, 0, 1, False), Limits(3, 0, 1, False),
 )  # fmt: skip
 """On a terminal, until it fits."""
 REPORT = Limits(runs=60)
@@ -60,7 +62,10 @@ def show_end(console: LineConsole, runs: Runs, last: Sequence[str] = ()) -> None
     shown = list[RenderableType]()
     if runs:
         seen, answer = glance(runs), answer_of(runs)
+        few = len(runs) <= MOST_RUNS
         for limits in STEPS if console.is_terminal else (Limits(),):
+            if limits.runs is not None and not few:
+                limits = replace(limits, runs=FOLDED_RUNS)
             shown = _parts(console, runs, seen, answer, limits)
             lines = sum(len(console.render_lines(one, pad=False)) for one in shown) + len(last)
             if lines < max(LEAST_HEIGHT, console.size.height):
