@@ -18,7 +18,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from energyctl import cli
-from energyctl.analysis.report import terminal
 from energyctl.campaign.estimates import typical_seconds
 from energyctl.campaign.journal import Journal, find_journal
 from energyctl.campaign.status import status_of
@@ -26,6 +25,7 @@ from energyctl.campaign.status_file import read_published
 from energyctl.campaign.watcher import Watcher
 from energyctl.cli.output import watch
 from energyctl.cli.output.console import LineConsole
+from energyctl.cli.output.ending import show_report
 from energyctl.cli.output.status import status_lines
 from energyctl.config.plan import Run, Training
 from energyctl.errors import EnergyctlError
@@ -161,7 +161,7 @@ def test_a_result_is_read_or_refused(world: Path, text: bytes) -> None:
     folder = ResultsFolder(world / "results", named.append)
     typical_seconds(folder.all())
     runs = api.load_files(sorted(folder.root.glob("*.json")), named.append, lambda *_: None)
-    terminal.show(runs, LineConsole(file=io.StringIO(), width=120))
+    show_report(LineConsole(file=io.StringIO(), width=120), runs, [])
     for command in (["plan", "quickstart.json"], ["report"]):
         assert called(world, *command) in (0, 1)
     path.unlink()
