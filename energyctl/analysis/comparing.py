@@ -135,8 +135,9 @@ class ComparedRuns:
         text: str = library().methods_text(self.study)
         return text
 
-    def panels(self) -> tuple[list[Panel], dict[str, list[Row]]]:
-        """What the figure is drawn from. Raises SettingsError for a trend."""
+    def panels(self, conditions: Iterable[str] = ()) -> tuple[list[Panel], dict[str, list[Row]]]:
+        """What the figure is drawn from. conditions: further ones of the same runs, so that each is
+        drawn as in their other figures. Raises SettingsError for a trend."""
         from energyctl.analysis.charts.block_rows import panels
 
         if self.study.correlations:
@@ -144,7 +145,7 @@ class ComparedRuns:
                 f"{self.study.by} has too many values for groups: "
                 "energyctl plot --kind hyperparameter draws a trend"
             )
-        return panels(self.study)
+        return panels(self.study, conditions)
 
     def figure(self, width: float = 640, height: float = 220) -> Any:
         """The figure of the main measure as an Altair chart, with its data in it. Sizes in pixels.

@@ -14,7 +14,7 @@ import pytest
 
 import energyctl
 from energyctl import cli
-from energyctl.analysis.charts import block_charts
+from energyctl.analysis.charts import block_charts, condition_marks
 from energyctl.analysis.report.compared import compared_section
 from energyctl.analysis.report.page import page
 from golden_blocks import ALONE, ALONE_FIRST, BESIDE
@@ -184,9 +184,13 @@ def test_each_condition_has_a_row_and_its_own_colour(tmp_path: Path) -> None:
     found = energyctl.compare(energyctl.load(tmp_path / "results"))
     chart = found.figure().to_dict()
     assert len(chart["vconcat"]) == 2
-    colours = found.panels()[0][0].colours
-    assert list(colours) == ["alone", "three", "two"]
-    assert len({*colours.values()}) == 3
+    known = found.panels(["failed"])[0][0].conditions
+    assert list(known) == ["alone", "failed", "three", "two"]
+    means = chart["vconcat"][1]["hconcat"][0]["layer"][1]["encoding"]
+    for device, drawn in (("color", 0), ("shape", 1)):
+        marks = condition_marks(["alone", "three", "two"])
+        assert means[device]["scale"]["domain"] == list(marks)
+        assert means[device]["scale"]["range"] == [mark[drawn] for mark in marks.values()]
 
 
 @pytest.mark.parametrize(

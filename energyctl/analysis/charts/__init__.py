@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from energyctl.analysis.charts.block_charts import Panel, block_lines, block_ratios, comparison
 from energyctl.analysis.charts.chart_data import (
+    conditions_of,
     domain_names,
     domain_rows,
     gpu_rows,
@@ -16,7 +17,6 @@ from energyctl.analysis.charts.chart_data import (
     power_rows,
     run_rows,
 )
-from energyctl.analysis.charts.conditions import coverage, foreign, max_gap, presence, settle
 from energyctl.analysis.charts.downsample import gaps_marked, thinned
 from energyctl.analysis.charts.energy_charts import (
     energy_against,
@@ -26,6 +26,7 @@ from energyctl.analysis.charts.energy_charts import (
 )
 from energyctl.analysis.charts.machine_charts import energy_by_machine
 from energyctl.analysis.charts.pareto_fronts import minimised, pareto, point_rows, points
+from energyctl.analysis.charts.presence_charts import coverage, foreign, max_gap, presence, settle
 from energyctl.analysis.charts.share_charts import (
     SHARE_NOTE,
     ShareChart,
@@ -34,7 +35,7 @@ from energyctl.analysis.charts.share_charts import (
     share_chart,
     shares_and_savings,
 )
-from energyctl.analysis.charts.themes import MODES, THEMES, Theme, config
+from energyctl.analysis.charts.themes import THEMES, Mark, Theme, condition_marks, config
 from energyctl.analysis.charts.timeline import (
     run_gpu,
     run_iterations,
@@ -45,11 +46,12 @@ from energyctl.analysis.charts.timeline import (
 )
 
 __all__ = [
-    "MODES", "SHARE_NOTE", "THEMES", "Panel", "ShareChart", "Theme", "block_lines", "block_ratios",
-    "comparison", "config", "coverage", "domain_names", "domain_rows", "energy_against",
-    "energy_by_machine", "energy_by_run", "foreign", "gaps_marked", "gpu_rows", "iteration_rows",
-    "max_gap", "metric_against", "metric_against_energy", "minimised", "pareto", "phase_rows",
-    "point_rows", "points", "power_rows", "presence", "run_gpu", "run_iterations", "run_overview",
-    "run_power", "run_rows", "run_temperature", "run_utilization", "savings", "settle",
-    "share_bars", "share_chart", "shares_and_savings", "thinned",
+    "SHARE_NOTE", "THEMES", "Mark", "Panel", "ShareChart", "Theme", "block_lines", "block_ratios",
+    "comparison", "condition_marks", "conditions_of", "config", "coverage", "domain_names",
+    "domain_rows", "energy_against", "energy_by_machine", "energy_by_run", "foreign",
+    "gaps_marked", "gpu_rows", "iteration_rows", "max_gap", "metric_against",
+    "metric_against_energy", "minimised", "pareto",
+    "phase_rows", "point_rows", "points", "power_rows", "presence", "run_gpu", "run_iterations",
+    "run_overview", "run_power", "run_rows", "run_temperature", "run_utilization", "savings",
+    "settle", "share_bars", "share_chart", "shares_and_savings", "thinned",
 ]  # fmt: skip

@@ -52,7 +52,8 @@ def stacked(charts: list[alt.LayerChart]) -> alt.VConcatChart:
             if layer.encoding.x is not alt.Undefined and not isinstance(layer.encoding.x, str):
                 layer.encoding.x.axis = alt.Axis(labels=False, title=None, ticks=False, grid=False)
     parts: list[Any] = list(charts)
-    whole: alt.VConcatChart = alt.vconcat(*parts).resolve_scale(x="shared", color="independent")
+    apart: dict[str, Any] = dict.fromkeys(("color", "shape", "strokeDash"), "independent")
+    whole: alt.VConcatChart = alt.vconcat(*parts).resolve_scale(x="shared", **apart)
     return whole
 
 

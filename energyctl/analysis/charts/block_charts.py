@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from energyctl.analysis.charts import themes
 from energyctl.analysis.charts.altair import TEXT, Width, alt, layered
+from energyctl.analysis.charts.encodings import by_condition, lines
 
 LABEL, MOST_LINES = 16, 4
 """Characters of a condition's name in a line, where the width is not known; lines of it."""
@@ -27,7 +27,7 @@ class Panel:
     """One comparison as it is drawn.
 
     number: of its rows (`contrast`). training: as ``NAME: ``, empty where all are of one. names: of
-    base and condition. colours: of all conditions. value, change: titles of the axes. domain,
+    base and condition. conditions: all that have a mark. value, change: titles of the axes. domain,
     ticks: of values; log: whether on a log axis. changes: the domain of changes. blocks: how many,
     0 of independent runs; along: what they are. margin: its both ends, on the axis of changes.
     """
@@ -36,7 +36,7 @@ class Panel:
     training: str
     note: str
     names: tuple[str, str]
-    colours: dict[str, str]
+    conditions: Sequence[str]
     value: str
     domain: tuple[float, float]
     ticks: Sequence[float]
@@ -92,7 +92,7 @@ def block_lines(
     means = _rows(panel, "means").encode(
         x=x,
         y=y,
-        color=_colour(panel),
+        **_marks(panel),
         tooltip=[*tooltip[1:2], alt.Tooltip("value:Q", title="mean", format=",.5~g")],
     )
     return layered([runs, _mean_mark(means, text)], width, height)
@@ -110,7 +110,7 @@ def block_ratios(
     each = dots.encode(
         x=x,
         y=y,
-        color=_colour(panel),
+        **_marks(panel),
         tooltip=[
             alt.Tooltip("block:N", title=panel.along.lower()),
             alt.Tooltip("change:Q", title=panel.change, format="+,.3~f"),
@@ -133,9 +133,10 @@ def _levels(panel: Panel) -> list[Any]:
 
 def _interval(panel: Panel, x: alt.X, y: alt.Y, text: float) -> list[Any]:
     """The mean with its interval."""
+    marks = _marks(panel)
     found = _rows(panel, "intervals").encode(
         x=x,
-        color=_colour(panel),
+        color=marks["color"],
         tooltip=[
             alt.Tooltip("change:Q", title="mean", format="+,.3~f"),
             alt.Tooltip("low:Q", title="from", format="+,.3~f"),
@@ -145,7 +146,7 @@ def _interval(panel: Panel, x: alt.X, y: alt.Y, text: float) -> list[Any]:
     caps = found.mark_tick(orient="horizontal", width=2 * text, thickness=text / 5, opacity=1)
     ends = [caps.encode(y=f"{end}:Q") for end in ("low", "high")]
     rule = found.mark_rule().encode(y="low:Q", y2="high:Q")
-    return [rule, *ends, _mean_mark(found.encode(y=y), text)]
+    return [rule, *ends, _mean_mark(found.encode(y=y, shape=marks["shape"]), text)]
 
 
 def _order(panel: Panel) -> alt.X:
@@ -218,14 +219,13 @@ def _rows(panel: Panel, name: str) -> alt.Chart:
 
 def _mean_mark(chart: alt.Chart, text: float) -> alt.Chart:
     """Larger than a run's, in the sizes of print or screen."""
-    size = 26 if text < TEXT else 110
-    mark: alt.Chart = chart.mark_point(filled=True, shape="diamond", size=size, opacity=1)
+    size = 34 if text < TEXT else 140
+    mark: alt.Chart = chart.mark_point(filled=True, size=size, opacity=1)
     return mark
 
 
-def _colour(panel: Panel) -> alt.Color:
-    scale = alt.Scale(domain=list(panel.colours), range=list(panel.colours.values()))
-    return alt.Color("condition:N", scale=scale, legend=None)
+def _marks(panel: Panel) -> dict[str, Any]:
+    return by_condition(panel.conditions, legend=False)
 
 
 def _names(panel: Panel, letters: int) -> list[list[str]]:
@@ -234,14 +234,3 @@ def _names(panel: Panel, letters: int) -> list[list[str]]:
     if all(len(lines) <= MOST_LINES and max(map(len, lines)) <= letters for lines in names):
         return names
     return [["base"], ["condition"]]
-
-
-def lines(text: str, letters: int) -> list[str]:
-    """Broken at spaces, and behind a slash or an underscore; what is longer stays whole."""
-    broken, line = list[str](), ""
-    for piece in re.findall(r"[^\s/_]*(?:[/_]|\s+|$)", text):
-        if line and len(line + piece.rstrip()) > letters:
-            broken.append(line.rstrip())
-            line = ""
-        line += piece
-    return [*broken, line.rstrip()]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
-from energyctl.analysis.charts import themes
 from energyctl.analysis.charts.block_charts import Panel, axis_ticks, mean_place
 from energyctl.analysis.compare.cells import ESTIMATES, Scale, drawn, estimated, scale_of
 from energyctl.analysis.compare.comparison import WHAT, Comparison
@@ -24,13 +23,16 @@ SPREAD = 0.3
 Rows = dict[str, list[Row]]
 
 
-def panels(study: Study) -> tuple[list[Panel], Rows]:
-    """Of the main measure: a panel for each comparison, and the rows of all of them."""
+def panels(study: Study, conditions: Iterable[str] = ()) -> tuple[list[Panel], Rows]:
+    """Of the main measure: a panel for each comparison, and the rows of all of them.
+
+    conditions: further ones of the same runs, so that each is drawn as in their other charts.
+    """
     found = study.of_main()
     every: Rows = {"blocks": [], "means": [], "ratios": [], "intervals": []}
     if not found:
         return [], every
-    scale, colours = scale_of(found), colours_of(study)
+    scale, known = scale_of(found), sorted({*conditions, *groups_of(study)})
     own = [_rows(one, place, scale) for place, one in enumerate(found)]
     for rows in own:
         for name, more in rows.items():
@@ -41,9 +43,14 @@ def panels(study: Study) -> tuple[list[Panel], Rows]:
         levels.setdefault(one.training, []).extend(row["value"] for row in rows["blocks"])
     domains = {training: _around(values, log) for training, values in levels.items()}
     return [
-        _panel(one, place, rows, scale, domains, log, colours)
+        _panel(one, place, rows, scale, domains, log, known)
         for place, (one, rows) in enumerate(zip(found, own, strict=True))
     ], every
+
+
+def groups_of(study: Study) -> list[str]:
+    """Names of all that are compared."""
+    return sorted({of.name for one in study.comparisons for of in (one.a, one.b)})
 
 
 def _changes(rows: Rows, margin: tuple[float, float] | None) -> list[float]:
@@ -63,13 +70,6 @@ def _around(values: Sequence[float], log: bool) -> tuple[float, float]:
     return low - room, high + room
 
 
-def colours_of(study: Study) -> dict[str, str]:
-    """A colour for each group, the base's first: the same in each figure of the study."""
-    names = dict.fromkeys(name for one in study.comparisons for name in (one.a.name, one.b.name))
-    known = themes.CONDITION_COLOURS
-    return {name: known[place % len(known)] for place, name in enumerate(names)}
-
-
 def _panel(
     found: Comparison,
     place: int,
@@ -77,7 +77,7 @@ def _panel(
     scale: Scale,
     domains: Mapping[str | None, tuple[float, float]],
     log: bool,
-    colours: dict[str, str],
+    conditions: Sequence[str],
 ) -> Panel:
     """rows: its own. domains: of the values, by training."""
     name, unit = name_of(found.measure), f" ({scale.unit})" if scale.unit else ""
@@ -89,7 +89,7 @@ def _panel(
         training=of,
         note=_note(found),
         names=(found.a.name, found.b.name),
-        colours=colours,
+        conditions=conditions,
         value=f"{name[0].upper()}{name[1:]}{unit}",
         domain=domain,
         ticks=axis_ticks(*domain, log),

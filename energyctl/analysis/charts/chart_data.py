@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl.analysis.charts.downsample import gaps_marked, thinned
-from energyctl.analysis.charts.themes import KINDS, MODES, kind_of
+from energyctl.analysis.charts.themes import KINDS, kind_of
 from energyctl.results.phases import phase_words
 from energyctl.results.tables import Row
 from energyctl.results.time_series import dataframes
@@ -66,7 +66,6 @@ def domain_rows(runs: Sequence[Run]) -> list[Row]:
             "experiment_id": run.experiment_id,
             "number": number,
             "label": label(run, number),
-            "mode": run.mode,
             "condition": run.condition,
             "status": run.status,
             "domain": one.name,
@@ -208,10 +207,9 @@ def jobs_of(rows: Iterable[Row]) -> list[str]:
     return sorted({str(row["job"]) for row in rows})
 
 
-def modes_of(rows: Iterable[Row]) -> list[str]:
-    """The modes of `runs` rows or points, in the order of the legend."""
-    modes = {row["mode"] or "not recorded" for row in rows}
-    return [mode for mode in MODES if mode in modes]
+def conditions_of(rows: Iterable[Row]) -> list[str]:
+    """The conditions of `runs` rows or points."""
+    return sorted({row["condition"] for row in rows})
 
 
 def axis_of(values: Sequence[Any]) -> str:

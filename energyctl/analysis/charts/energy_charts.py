@@ -8,29 +8,30 @@ from typing import Any
 
 from energyctl.analysis.charts import themes
 from energyctl.analysis.charts.altair import TEXT, Width, alt, columns, layered
+from energyctl.analysis.charts.encodings import by_condition
 from energyctl.analysis.charts.pareto_fronts import minimised
 from energyctl.text import ENERGY_UNITS
 
-_MODE = "datum.mode || 'not recorded'"
 # One object: layers of the same data then name it once.
 _POINTS = alt.Chart(alt.NamedData("points"))
 
 
 def energy_by_run(
     domains: Sequence[str],
+    conditions: Sequence[str],
     width: Width = "container",
     height: float | None = None,
     unit: str = "kJ",
     estimates: bool = False,
     horizontal: bool = False,
-    shown_modes: Sequence[str] = themes.MODES,
     text: float = TEXT,
 ) -> alt.LayerChart:
-    """Stacked bars by domain, the total with its band, a shape per mode; data `domains`, `runs`.
+    """Stacked bars by domain, the total with its band and the mark of its condition; data
+    `domains`, `runs`.
 
-    horizontal: a named line per run, for few runs; else by number along x. estimates: whether there
-    are any: they are drawn lighter, and a legend says so. shown_modes: those in the legend. A run
-    that did not succeed has a cross.
+    conditions: of all runs. horizontal: a named line per run, for few runs; else by number along x.
+    estimates: whether there are any: they are drawn lighter, and a legend says so. A run that did
+    not succeed has a cross.
     """
     energy, run = ("x", "y") if horizontal else ("y", "x")
     bars = alt.Chart(alt.NamedData("domains")).mark_bar()
@@ -48,17 +49,15 @@ def energy_by_run(
     ]
     totals = alt.Chart(alt.NamedData("runs")).encode(**{run: run_axis(run)})
     layers.append(
-        totals.transform_calculate(mode=_MODE)
-        .mark_point(filled=False)
-        .encode(
-            **{energy: _energy(energy, "joules:Q", unit)},
-            shape=_mode_shape(shown_modes),
-            tooltip=run_tooltip(),
+        totals.mark_rule().encode(
+            **{energy: _energy(energy, "low:Q", unit), f"{energy}2": "high:Q"}
         )
     )
     layers.append(
-        totals.mark_rule().encode(
-            **{energy: _energy(energy, "low:Q", unit), f"{energy}2": "high:Q"}
+        totals.mark_point(filled=True, opacity=1).encode(
+            **{energy: _energy(energy, "joules:Q", unit)},
+            **by_condition(conditions, width, text),
+            tooltip=run_tooltip(),
         )
     )
     layers.append(
@@ -67,7 +66,10 @@ def energy_by_run(
         .encode(**{energy: _energy(energy, "joules:Q", unit)}, tooltip=run_tooltip())
     )
     tall = height or (alt.Step(11) if horizontal else 220)
-    return layered(layers, width, tall)
+    chart: alt.LayerChart = layered(layers, width, tall).resolve_scale(
+        color="independent", shape="independent"
+    )
+    return chart
 
 
 def run_axis(axis: str) -> Any:
@@ -109,14 +111,6 @@ def _opacity(estimates: bool) -> Any:
     )
 
 
-def _mode_shape(shown: Sequence[str]) -> alt.Shape:
-    return alt.Shape(
-        "mode:N",
-        scale=alt.Scale(domain=list(themes.MODES), range=list(themes.MODE_SHAPES)),
-        legend=alt.Legend(title=None, values=list(shown)),
-    )
-
-
 def _domain_tooltip() -> list[alt.Tooltip]:
     return [
         alt.Tooltip("label:N", title="run"),
@@ -139,7 +133,6 @@ def run_tooltip() -> list[alt.Tooltip]:
     return [
         alt.Tooltip("label:N", title="run"),
         alt.Tooltip("experiment_id:N", title="id"),
-        alt.Tooltip("mode:N", title="mode"),
         alt.Tooltip("condition:N", title="condition"),
         alt.Tooltip("status:N", title="status"),
         *_band_tooltip(),
@@ -149,48 +142,45 @@ def run_tooltip() -> list[alt.Tooltip]:
 
 def energy_against(
     x_title: str,
+    conditions: Sequence[str],
     log_x: bool = False,
     width: Width = "container",
     height: float = 220,
     unit: str = "kJ",
     numeric: bool = True,
-    shown_modes: Sequence[str] = themes.MODES,
     text: float = TEXT,
-    models: bool = True,
 ) -> alt.LayerChart:
     """Energy with its band over x, of points(…, x, "joules"); data `points`."""
     x = _x(x_title, log_x, numeric)
     bands = _POINTS.mark_rule().encode(x=x, y=_energy("y", "low:Q", unit), y2="high:Q")
-    legends = shown_modes, _model_legend(models, width, text)
-    marks = _points(x, _energy("y", "y:Q", unit), x_title, "energy (J)", *legends)
+    told = by_condition(conditions, width, text)
+    marks = _points(x, _energy("y", "y:Q", unit), x_title, "energy (J)", told)
     return layered([bands, *marks], width, height)
 
 
 def metric_against(
     x_title: str,
     metric: str,
+    conditions: Sequence[str],
     log_x: bool = False,
     width: Width = "container",
     height: float = 220,
     numeric: bool = True,
-    shown_modes: Sequence[str] = themes.MODES,
     text: float = TEXT,
-    models: bool = True,
 ) -> alt.LayerChart:
     """A metric over x, of points(…, x, "metric_NAME"); data `points`."""
-    x, legends = _x(x_title, log_x, numeric), (shown_modes, _model_legend(models, width, text))
-    return layered(_points(x, _y_metric(metric), x_title, metric, *legends), width, height)
+    x, told = _x(x_title, log_x, numeric), by_condition(conditions, width, text)
+    return layered(_points(x, _y_metric(metric), x_title, metric, told), width, height)
 
 
 def metric_against_energy(
     metric: str,
+    conditions: Sequence[str],
     width: Width = "container",
     height: float = 220,
     unit: str = "kJ",
     maximise: bool | None = None,
-    shown_modes: Sequence[str] = themes.MODES,
     text: float = TEXT,
-    models: bool = True,
 ) -> alt.LayerChart:
     """A metric over energy, of points(…, "joules", "metric_NAME"), the Pareto front as a line.
 
@@ -198,18 +188,17 @@ def metric_against_energy(
     """
     x = _energy("x", "x:Q", unit)
     bands = _POINTS.mark_rule().encode(x=_energy("x", "low:Q", unit), x2="high:Q", y="y:Q")
+    told = by_condition(conditions, width, text)
     # Between two runs of the front nothing is known: the border goes in steps.
     front = (
         _POINTS.transform_filter("datum.front")
-        .transform_calculate(mode=_MODE)
         .mark_line(interpolate="step-after", strokeDash=[3, 2])
-        .encode(x=x, y=_y_metric(metric), detail="group:N", color=modes(shown_modes))
+        .encode(x=x, y=_y_metric(metric), detail="group:N", color=told["color"])
     )
     more = not minimised(metric) if maximise is None else maximise
     better = "more" if more else "less"
     title = alt.Title(_wrapped("Pareto front (dashed):", f"less energy, {better} {metric}", width))
-    legends = shown_modes, _model_legend(models, width, text)
-    marks = _points(x, _y_metric(metric), "energy (J)", metric, *legends)
+    marks = _points(x, _y_metric(metric), "energy (J)", metric, told)
     return layered([front, bands, *marks], width, height, title=title)
 
 
@@ -230,50 +219,23 @@ def _y_metric(metric: str) -> alt.Y:
     return alt.Y("y:Q", title=metric, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
 
 
-def _model_legend(models: bool, width: Width, text: float) -> alt.Legend | None:
-    return (
-        alt.Legend(title=None, columns=columns(["a model name"], width, text)) if models else None
-    )
-
-
-def _points(
-    x: alt.X,
-    y: alt.Y,
-    x_name: str,
-    y_name: str,
-    shown_modes: Sequence[str],
-    models: alt.Legend | None,
-) -> list[Any]:
-    """Colour by mode, shape by model; † imported, est.: with an estimate."""
-    marks = (
-        _POINTS.transform_calculate(mode=_MODE)
-        .mark_point(filled=True, opacity=0.9)
-        .encode(
-            x=x,
-            y=y,
-            color=modes(shown_modes),
-            shape=alt.Shape("model:N", legend=models),
-            tooltip=[
-                alt.Tooltip("label:N", title="run"),
-                alt.Tooltip("experiment_id:N", title="id"),
-                alt.Tooltip("mode:N", title="mode"),
-                alt.Tooltip("condition:N", title="condition"),
-                alt.Tooltip("x:Q", title=x_name, format=",.5~g"),
-                alt.Tooltip("y:Q", title=y_name, format=",.5~g"),
-                alt.Tooltip("imported:N", title="imported"),
-            ],
-        )
+def _points(x: alt.X, y: alt.Y, x_name: str, y_name: str, told: dict[str, Any]) -> list[Any]:
+    """told: how conditions are told apart. † imported, est.: with an estimate."""
+    marks = _POINTS.mark_point(filled=True, opacity=0.9).encode(
+        x=x,
+        y=y,
+        **told,
+        tooltip=[
+            alt.Tooltip("label:N", title="run"),
+            alt.Tooltip("experiment_id:N", title="id"),
+            alt.Tooltip("model:N", title="model"),
+            alt.Tooltip("condition:N", title="condition"),
+            alt.Tooltip("x:Q", title=x_name, format=",.5~g"),
+            alt.Tooltip("y:Q", title=y_name, format=",.5~g"),
+            alt.Tooltip("imported:N", title="imported"),
+        ],
     )
     signs = _POINTS.transform_calculate(
         sign="(datum.imported ? '†' : '') + (datum.measured === false ? ' est.' : '')"
     ).mark_text(align="left", dx=4, dy=-4)
     return [marks, signs.encode(x=x, y=y, text="sign:N")]
-
-
-def modes(shown: Sequence[str] = themes.MODES, legend: bool = True) -> alt.Color:
-    """A colour for each mode of a run; *shown* are in the legend."""
-    return alt.Color(
-        "mode:N",
-        scale=alt.Scale(domain=list(themes.MODES), range=list(themes.MODE_COLOURS)),
-        legend=alt.Legend(title=None, symbolType="circle", values=list(shown)) if legend else None,
-    )

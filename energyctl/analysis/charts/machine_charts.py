@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from energyctl.analysis.charts import themes
-from energyctl.analysis.charts.altair import Width, alt, layered, level
-from energyctl.analysis.charts.energy_charts import modes, run_tooltip
+from energyctl.analysis.charts.altair import TEXT, Width, alt, layered, level
+from energyctl.analysis.charts.encodings import by_condition
+from energyctl.analysis.charts.energy_charts import run_tooltip
 
 
 def energy_by_machine(
+    conditions: Sequence[str],
     width: Width = "container",
     height: float = 180,
-    shown_modes: Sequence[str] = themes.MODES,
+    text: float = TEXT,
 ) -> alt.LayerChart:
     """Each run over the mean of its training, by machine, with the machine's mean; data `runs`.
 
     `relative` is energy over the mean of all runs of that repository, model and condition.
     """
-    runs = (
-        alt.Chart(alt.NamedData("runs"))
-        .transform_filter("isValid(datum.relative) && isValid(datum.node)")
-        .transform_calculate(mode="datum.mode || 'not recorded'")
+    runs = alt.Chart(alt.NamedData("runs")).transform_filter(
+        "isValid(datum.relative) && isValid(datum.node)"
     )
     x = alt.X("node:N", title="Machine", axis=alt.Axis(labelAngle=0, labelLimit=120, grid=False))
     y = alt.Y(
@@ -33,7 +33,7 @@ def energy_by_machine(
     dots = runs.mark_point(filled=True, opacity=0.75).encode(
         x=x,
         y=y,
-        color=modes(shown_modes),
+        **by_condition(conditions, width, text),
         tooltip=[*run_tooltip(), alt.Tooltip("relative:Q", title="over the mean", format=".4f")],
     )
     means = runs.mark_tick(thickness=2, color=themes.FRONT, width=28).encode(

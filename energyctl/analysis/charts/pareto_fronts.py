@@ -81,7 +81,7 @@ def group_of(row: Row) -> str:
 def _point(row: Row, x: str, y: str) -> Row:
     banded = "joules" in (x, y)
     return {
-        **{name: row[name] for name in ("experiment_id", "number", "label", "mode", "condition")},
+        **{name: row[name] for name in ("experiment_id", "number", "label", "condition")},
         **{name: row[name] for name in ("repository", "model", "imported", "measured")},
         "group": group_of(row),
         "x": row[x],

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from energyctl.analysis import comparing
 from energyctl.analysis.charts import (
     block_charts,
-    conditions,
     energy_charts,
     pareto_fronts,
+    presence_charts,
     share_charts,
     timeline,
 )
@@ -120,12 +120,12 @@ def energy(runs: Sequence[Run], options: PlotOptions) -> Plot:
     def chart(width: float) -> Any:
         return energy_charts.energy_by_run(
             domains,
+            rows.conditions_of(data["runs"]),
             width,
             options.height,
             energy_unit(row["joules"] for row in data["runs"]),
             estimates,
             horizontal=len(runs) <= NAMED_RUNS,
-            shown_modes=rows.modes_of(data["runs"]),
             text=TEXT,
         )
 
@@ -143,21 +143,19 @@ def hyperparameter(runs: Sequence[Run], options: PlotOptions) -> Plot:
     data = _points(pareto_fronts.point_rows(runs, x, y), x, y)
     axis = rows.axis_of([row["x"] for row in data])
     log, numeric = axis == "log", axis != "names"
-    title, shown = x.removeprefix("hyperparam_"), rows.modes_of(data)
+    title, shown = x.removeprefix("hyperparam_"), rows.conditions_of(data)
 
     def chart(width: float) -> Any:
         height = options.height or width * 0.6
         if y == "joules":
             unit = energy_unit(row["y"] for row in data)
             return energy_charts.energy_against(
-                title, log, width, height, unit, numeric, shown, TEXT, _several_models(data)
+                title, shown, log, width, height, unit, numeric, TEXT
             )
         metric = y.removeprefix("metric_")
-        return energy_charts.metric_against(
-            title, metric, log, width, height, numeric, shown, text=TEXT
-        )
+        return energy_charts.metric_against(title, metric, shown, log, width, height, numeric, TEXT)
 
-    return _plot(runs, chart, {"points": data})
+    return _plot(runs, by_training(chart, data), {"points": data})
 
 
 def front(runs: Sequence[Run], options: PlotOptions) -> Plot:
@@ -172,16 +170,31 @@ def front(runs: Sequence[Run], options: PlotOptions) -> Plot:
     def chart(width: float) -> Any:
         return energy_charts.metric_against_energy(
             y.removeprefix("metric_"),
+            rows.conditions_of(data),
             width,
             options.height or width * 0.6,
             unit,
             options.maximise,
-            rows.modes_of(data),
             TEXT,
-            _several_models(data),
         )
 
-    return _plot(runs, chart, {"points": data})
+    return _plot(runs, by_training(chart, data), {"points": data})
+
+
+def by_training(chart: Callable[[float], Any], points: Sequence[Row]) -> Callable[[float], Any]:
+    """A panel for each training, with its name, where *points* are of several."""
+    names = list(dict.fromkeys((row["repository"], row["model"]) for row in points))
+    if len(names) < 2:
+        return chart
+
+    def panel(width: float, repository: str, model: str) -> Any:
+        own = alt.datum.repository == repository, alt.datum.model == model
+        drawn = chart(width).transform_filter(own[0] & own[1])
+        above = drawn.title
+        under = {} if above is alt.Undefined else {"subtitle": above.text}
+        return drawn.properties(title=alt.Title(f"{repository} / {model}", **under))
+
+    return lambda width: alt.vconcat(*(panel(width, *name) for name in names))
 
 
 def presence(runs: Sequence[Run], options: PlotOptions) -> Plot:
@@ -190,14 +203,20 @@ def presence(runs: Sequence[Run], options: PlotOptions) -> Plot:
     data = {"runs": rows.run_rows(runs)}
     if not any(row["coverage"] is not None for row in data["runs"]):
         raise SettingsError("of none of these runs is the background's coverage known")
-    return Plot(lambda width: conditions.presence(width, options.height or width * 0.25), data)
+    shown = rows.conditions_of(data["runs"])
+
+    def chart(width: float) -> Any:
+        return presence_charts.presence(shown, width, options.height or width * 0.25, TEXT)
+
+    return Plot(chart, data)
 
 
 def comparison(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """Each block from the base to each condition, and the ratios with their mean's interval."""
     asked = options.by, options.base, options.margin, options.measure
     compared = comparing.compare(runs, *asked)
-    panels, data = compared.panels()
+    known = [run.condition for run in runs] if options.by == "condition" else []
+    panels, data = compared.panels(known)
 
     def chart(width: float) -> Any:
         return block_charts.comparison(panels, width, options.height or width * 0.42, TEXT)
@@ -207,7 +226,7 @@ def comparison(runs: Sequence[Run], options: PlotOptions) -> Plot:
 
 def shares(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """Whose energy it was by condition, and what doing both together saved."""
-    found = share_charts.share_chart(Runs(runs).pairs)
+    found = share_charts.share_chart(Runs(runs).pairs, [run.condition for run in runs])
     if found is None:
         raise SettingsError("these runs tell no shares: energyctl attribute says why")
     return _plot(
@@ -280,10 +299,6 @@ def _points(points: list[Row], x: str, y: str) -> list[Row]:
         names = " and ".join(name.partition("_")[2] or name for name in (x, y))
         raise SettingsError(f"no run that succeeded has both {names}")
     return points
-
-
-def _several_models(points: Iterable[Row]) -> bool:
-    return len({row["model"] for row in points}) > 1
 
 
 def _plot(runs: Sequence[Run], chart: Callable[[float], Any], data: dict[str, list[Row]]) -> Plot:

@@ -5,13 +5,13 @@ Data `shares`, `borders`, `untold` and `savings`, of :func:`share_chart`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from energyctl.analysis.charts import themes
 from energyctl.analysis.charts.altair import TEXT, Width, alt, columns, layered
-from energyctl.analysis.charts.block_charts import lines
+from energyctl.analysis.charts.encodings import by_condition, lines
 from energyctl.analysis.interference.means import CONFIDENCE, Means, means_of
 from energyctl.analysis.interference.share_means import ShareMeans, by_kind, share_means
 from energyctl.results.pairs import PARTS, Pair
@@ -34,17 +34,22 @@ SHARE_NOTE = (
 
 @dataclass(frozen=True)
 class ShareChart:
-    """What is drawn: names of bars, and of conditions, in lines; one unit for all."""
+    """What is drawn: names of bars and of savings, in lines; one unit for all. conditions: all that
+    have a mark."""
 
     bars: Sequence[str]
+    saved: Sequence[str]
     conditions: Sequence[str]
     unit: str
     rows: dict[str, list[Row]]
 
 
-def share_chart(pairs: Sequence[Pair]) -> ShareChart | None:
+def share_chart(pairs: Sequence[Pair], conditions: Iterable[str] = ()) -> ShareChart | None:
     """Means over blocks by condition, of all GPUs and of all CPU packages. None where there is no
-    share."""
+    share.
+
+    conditions: of all runs, so that each is drawn as in their other charts.
+    """
     means = share_means(pairs, by_kind)
     shown = {one.domains for one in means if one.parts}
     means = [one for one in means if one.domains in shown]
@@ -60,7 +65,9 @@ def share_chart(pairs: Sequence[Pair]) -> ShareChart | None:
         rows["untold"] += [] if one.parts else [{"bar": bar, "text": " and ".join(one.verdicts)}]
     rows["savings"] = [_saving(_name(one, several), one) for one in together]
     unit = energy_unit(row["end"] for row in rows["shares"])
-    return ShareChart(bars, [_name(one, several) for one in together], unit, rows)
+    saved = [_name(one, several) for one in together]
+    known = sorted({*conditions, *(one.condition for one in together)})
+    return ShareChart(bars, saved, known, unit, rows)
 
 
 def _name(found: Means | ShareMeans, several: bool, domains: str = "") -> str:
@@ -87,9 +94,10 @@ def _border(bar: str, found: ShareMeans) -> list[Row]:
     return [{"bar": bar, "low": at - off, "high": at + off, "off": off}]
 
 
-def _saving(condition: str, found: Means) -> Row:
+def _saving(bar: str, found: Means) -> Row:
     mean = found.saving_joules
-    return {"condition": condition, "joules": mean.value, "low": mean.low, "high": mean.high}
+    return {"bar": bar, "condition": found.condition, "joules": mean.value, "low": mean.low,
+            "high": mean.high}  # fmt: skip
 
 
 def share_bars(
@@ -134,7 +142,7 @@ def savings(
     rows = alt.Chart(alt.NamedData("savings"))
     zero = rows.mark_rule(strokeDash=[3, 2], color=themes.FRONT).encode(x=alt.datum(0))
     each = rows.encode(
-        y=_along("condition", chart.conditions, text, labels),
+        y=_along("bar", chart.saved, text, labels),
         tooltip=[
             alt.Tooltip(f"{name}:Q", title=title, format=",.4~g")
             for name, title in (("joules", "saved (J)"), ("low", "from"), ("high", "to"))
@@ -142,8 +150,13 @@ def savings(
     )
     x = _energy("joules:Q", "Saved together", chart.unit, 3)
     size = 26 if text < TEXT else 110
-    points = each.mark_point(filled=True, shape="diamond", size=size, opacity=1).encode(x=x)
-    return layered([zero, *_interval(each, text), points], width, height or STEP * len(chart.bars))
+    told = by_condition(chart.conditions, legend=False)
+    points = each.mark_point(filled=True, size=size, opacity=1).encode(x=x, **told)
+    return layered(
+        [zero, *_interval(each.encode(color=told["color"]), text), points],
+        width,
+        height or STEP * len(chart.bars),
+    )
 
 
 def shares_and_savings(
@@ -151,7 +164,7 @@ def shares_and_savings(
 ) -> alt.HConcatChart:
     """The bars at the left, what was saved at the right."""
     tall = height or (PRINT_STEP if text < TEXT else STEP) * len(chart.bars)
-    named = len(chart.bars) != len(chart.conditions)
+    named = len(chart.bars) != len(chart.saved)
     inside = max(width - (20 if named else 4) * text, width / 2)  # less what is in the middle
     left, right = 0.66 * inside, 0.34 * inside
     parts: list[Any] = [

@@ -1,46 +1,61 @@
-"""Colours and type of all charts, as Vega-Lite `config` dictionaries.
+"""Colours, shapes, dashes and type of all charts, as Vega-Lite `config` dictionaries.
 
-Colours of domains, modes and phases stand in the charts themselves: each has a contrast of at least
-3:1 with white and with the dark theme's background, and the first of each kind are those of Okabe
-and Ito (Color Universal Design, 2008), which colour-blind readers tell apart.
+One device for each meaning. A condition has a colour and a point shape. A domain has a neutral tone
+and, as a line, dashes. Parts of energy and phases have tints that no condition has. Each colour has
+a contrast of at least 3:1 with white and with the dark theme's background. Distances between the
+colours, as colour-blind readers and grey print have them, are tested (tests/analysis/
+test_colours.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple
+
+from energyctl.config.settings import ALONE
 
 Theme = Literal["light", "dark", "paper"]
 THEMES: tuple[Theme, ...] = ("light", "dark", "paper")
-
-KINDS = ("gpu", "cpu", "dram", "other")
-COLOURS = {
-    "gpu": ("#0072b2", "#2a93d5", "#6a6fd8", "#00879b", "#8a5fc7", "#4f7fb8", "#3f9aa8", "#9a7fd0"),
-    "cpu": ("#d55e00", "#b8801a", "#c44e52", "#a8762f"),
-    "dram": ("#00906a", "#5f9339", "#2f9d8f", "#7f8f2a"),
-    "other": ("#b8609a", "#8a8a8a", "#a0785a", "#7a86a0"),
-}
 BACKGROUNDS = {"light": "#ffffff", "dark": "#16181d", "paper": "#ffffff"}
 
-MODES = ("default", "mutation", "grid", "parallel", "not recorded")
-MODE_COLOURS = ("#7a86a0", "#0072b2", "#00906a", "#d55e00", "#8a8a8a")
-MODE_SHAPES = ("square", "circle", "cross", "diamond", "triangle-up")
 CONDITION_COLOURS = (
-    "#0072b2", "#d55e00", "#00906a", "#b8609a", "#b8801a", "#6a6fd8", "#7f8f2a", "#c44e52",
+    "#0a82fa", "#be4696", "#a09600", "#506e32", "#c86e64", "#8246c8", "#00a03c", "#008ca0",
 )  # fmt: skip
-"""Of groups that are compared, the base's first."""
-FAILED = "#d6336c"
+"""The first four differ by colour alone, however colours are seen; with their shapes all do."""
+CONDITION_SHAPES = (
+    "circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right",
+    "triangle-left",
+)  # fmt: skip
+
+KINDS = ("gpu", "cpu", "dram", "other")
+TONES = {
+    "gpu": ("#526877", "#758b9b"),
+    "cpu": ("#7d6e5d", "#a19180"),
+    "dram": ("#7a7d7a", "#656865"),
+    "other": ("#8c8f8c", "#696c69"),
+}
+"""Dark and light by turns, so that neighbours in a stack differ in grey, too."""
+DASHES = {
+    "gpu": ([1, 0], [6, 2], [12, 3], [4, 4], [10, 2, 2, 2, 2, 2], [3, 1], [8, 6], [12, 2, 4, 2]),
+    "cpu": ([2, 2], [8, 2, 2, 2], [5, 2, 1, 2], [1, 1]),
+    "dram": ([1, 3], [1, 5], [1, 2, 1, 5], [1, 7]),
+    "other": ([3, 6], [2, 1, 1, 1], [6, 1, 1, 1, 1, 1], [9, 1]),
+}
+"""Of lines of each kind of domain, by number."""
+
+FAILED = "#e03131"
 FRONT = "#8a8a8a"
 
 PHASE_COLOURS = {
-    "idle": "#8a8a8a", "context_held": "#7f8f2a", "background_start": "#b8801a",
-    "background_only": "#b8609a", "foreground": "#0072b2", "between_steps": "#8a8a8a",
-    "step": "#7a86a0", "background_stop": "#8a8a8a", "cooldown": "#8a8a8a",
+    "idle": "#8a8a8a", "context_held": "#75624c", "background_start": "#8f6980",
+    "background_only": "#8f6980", "foreground": "#7099b4", "between_steps": "#8a8a8a",
+    "step": "#5f7f96", "background_stop": "#8f6980", "cooldown": "#8a8a8a",
 }  # fmt: skip
-PHASE_OPACITY = 0.13
+"""A phase is a light band with a line at its begin, and its words."""
+PHASE_OPACITY = 0.16
 
 SHARE_COLOURS = {
-    "idle": "#8a8a8a", "context": "#7f8f2a", "foreground": "#0072b2", "background": "#b8609a",
+    "idle": "#848484", "context": "#75624c", "foreground": "#7099b4", "background": "#8f6980",
 }  # fmt: skip
 """As the phases in which each is alone."""
 
@@ -58,17 +73,44 @@ def kind_of(domain: str) -> str:
 
 
 def colours_of(domains: Sequence[str]) -> list[str]:
-    """A colour for each: by its kind and number, the same in every chart."""
-    others: dict[str, int] = {}
-    colours = []
+    """A tone for each: by its kind and number, the same in every chart."""
+    return [TONES[kind][place % len(TONES[kind])] for kind, place in _places(domains)]
+
+
+def dashes_of(domains: Sequence[str]) -> list[list[int]]:
+    """Of its line, for each: by its kind and number, the same in every chart."""
+    return [list(DASHES[kind][place % len(DASHES[kind])]) for kind, place in _places(domains)]
+
+
+def _places(domains: Sequence[str]) -> list[tuple[str, int]]:
+    """Kind and number; of other kinds, which are few, the place among them."""
+    others = [domain for domain in domains if kind_of(domain) == "other"]
+    places = []
     for domain in domains:
         kind, number = kind_of(domain), domain.rpartition("-")[2]
-        if kind == "other":
-            place = others.setdefault(domain, len(others))
-        else:
-            place = int(number) if number.isdigit() else 0
-        colours.append(COLOURS[kind][place % len(COLOURS[kind])])
-    return colours
+        named = int(number) if number.isdigit() else 0
+        places.append((kind, others.index(domain) if kind == "other" else named))
+    return places
+
+
+class Mark(NamedTuple):
+    """How a condition is drawn. shape: a symbol of Vega."""
+
+    colour: str
+    shape: str
+
+
+def condition_marks(conditions: Iterable[str]) -> dict[str, Mark]:
+    """The mark of each of the conditions that are shown together: alone first, the rest by name.
+
+    More than eight have colours of others, with another shape.
+    """
+    ordered = sorted({*conditions}, key=lambda name: (name != ALONE, name))
+    colours, shapes = CONDITION_COLOURS, CONDITION_SHAPES
+    return {
+        name: Mark(colours[n % len(colours)], shapes[(n + n // len(colours)) % len(shapes)])
+        for n, name in enumerate(ordered)
+    }
 
 
 INKS = {
@@ -130,5 +172,5 @@ def _config(
         "point": {"size": 14 if small else 55, "strokeWidth": 0.7 if small else 1.4, "color": ink},
         "text": {"fontSize": size - 0.5 if small else size - 1, "color": soft},
         "concat": {"spacing": 5 if small else 14},
-        "bar": {"continuousBandSize": 4},
+        "bar": {"continuousBandSize": 4, "stroke": background, "strokeWidth": 0.5},
     }

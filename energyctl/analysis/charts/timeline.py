@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from energyctl.analysis.charts import themes
-from energyctl.analysis.charts.altair import TEXT, Width, alt, columns, layered, stacked
+from energyctl.analysis.charts.altair import TEXT, Width, alt, layered, stacked
+from energyctl.analysis.charts.encodings import by_domain
 
 TIME = "Time since the begin of the run (s)"
 
@@ -23,19 +23,10 @@ def run_power(
 ) -> alt.LayerChart:
     """Mean power of each of *domains* between samples, phases shaded; data `power`, `phases`.
 
-    levels: whether `power` has rows with ``mean``: phases without samples, drawn dashed. text:
+    levels: whether `power` has rows with ``mean``: phases without samples, drawn thin. text:
     pixels that a character takes. estimated: domains that are estimates, named so in the legend.
     """
-    colour = alt.Color(
-        "domain:N",
-        scale=alt.Scale(domain=list(domains), range=themes.colours_of(domains)),
-        legend=alt.Legend(
-            title=None,
-            symbolType="stroke",
-            columns=columns(domains, width, text),
-            **_naming(estimated),
-        ),
-    )
+    told = by_domain(domains, width, text, estimated=estimated)
     tooltip = [
         alt.Tooltip("domain:N", title="domain"),
         alt.Tooltip("watts:Q", title="power (W)", format=",.4~g"),
@@ -49,11 +40,11 @@ def run_power(
     )
     # A value is the mean since the row before: the level is drawn back to there.
     lines = alt.Chart(alt.NamedData("power")).mark_line(interpolate="step-before", clip=True)
-    encoded = {"x": _time("seconds:Q", title), "y": y, "color": colour, "tooltip": tooltip}
+    encoded = {"x": _time("seconds:Q", title), "y": y, **told, "tooltip": tooltip}
     sampled = lines.encode(**encoded)
-    layers: list[Any] = [_shading(title), sampled.transform_filter("!datum.mean")]
+    layers: list[Any] = [*_shading(title), sampled.transform_filter("!datum.mean")]
     if levels:
-        means = lines.encode(**encoded, strokeDash=alt.value([2, 2]))
+        means = lines.encode(**encoded, strokeWidth=alt.value(0.4 if text < TEXT else 0.8))
         layers.append(means.transform_filter("datum.mean"))
     layers.append(_phase_names(text))
     return layered(layers, width, height)
@@ -90,7 +81,7 @@ def run_iterations(
             alt.Tooltip("failed:N", title="failed"),
         ],
     )
-    bars = base.mark_bar(height=alt.RelativeBandSize(0.7)).encode(
+    bars = base.mark_bar(height=alt.RelativeBandSize(0.7), strokeWidth=0).encode(
         color=alt.when("datum.failed")
         .then(alt.value(themes.FAILED))
         .otherwise(alt.value("#7a86a0")),
@@ -99,7 +90,7 @@ def run_iterations(
         .otherwise(alt.value(0.55)),
     )
     step = alt.Step(15 if isinstance(width, str) else 9)
-    return layered([_shading(title), bars], width, step)
+    return layered([*_shading(title), bars], width, step)
 
 
 def run_temperature(
@@ -156,13 +147,6 @@ def _ending(letters: int | None) -> dict[str, Any]:
     return {"axis": alt.Axis(labelExpr=shown)}
 
 
-def _naming(estimated: Sequence[str]) -> dict[str, Any]:
-    if not estimated:
-        return {}
-    measured = f"indexof({json.dumps(list(estimated))}, datum.label) < 0"
-    return {"labelExpr": f"{measured} ? datum.label : datum.label + ' (estimate)'"}
-
-
 def _time(field: str, title: str) -> alt.X:
     return alt.X(
         field,
@@ -172,29 +156,26 @@ def _time(field: str, title: str) -> alt.X:
     )
 
 
-def _shading(title: str) -> alt.Chart:
-    """The phases behind the data."""
-    shade: alt.Chart = (
-        alt.Chart(alt.NamedData("phases"))
-        .mark_rect(opacity=themes.PHASE_OPACITY, clip=True)
-        .encode(
-            x=_time("start:Q", title),
-            x2="end:Q",
-            fill=alt.Fill(
-                "phase:N",
-                scale=alt.Scale(
-                    domain=list(themes.PHASE_COLOURS), range=list(themes.PHASE_COLOURS.values())
-                ),
-                legend=None,
-            ),
-            tooltip=[
-                alt.Tooltip("label:N", title="phase"),
-                alt.Tooltip("start:Q", title="begin (s)", format=",.6~g"),
-                alt.Tooltip("end:Q", title="end (s)", format=",.6~g"),
-            ],
-        )
+def _shading(title: str) -> list[Any]:
+    """The phases behind the data: a band each, and a line where it begins."""
+    phases = alt.Chart(alt.NamedData("phases"))
+    colours = themes.PHASE_COLOURS
+    bands = phases.mark_rect(opacity=themes.PHASE_OPACITY, clip=True, strokeWidth=0).encode(
+        x=_time("start:Q", title),
+        x2="end:Q",
+        fill=alt.Fill(
+            "phase:N",
+            scale=alt.Scale(domain=list(colours), range=list(colours.values())),
+            legend=None,
+        ),
+        tooltip=[
+            alt.Tooltip("label:N", title="phase"),
+            alt.Tooltip("start:Q", title="begin (s)", format=",.6~g"),
+            alt.Tooltip("end:Q", title="end (s)", format=",.6~g"),
+        ],
     )
-    return shade
+    begins = phases.mark_rule(color=themes.FRONT, strokeWidth=0.5, opacity=0.6, clip=True)
+    return [bands, begins.encode(x=_time("start:Q", title))]
 
 
 def _phase_names(text: float) -> alt.Chart:
@@ -230,13 +211,7 @@ def _gpu(
         .encode(
             x=_time("seconds:Q", title),
             y=alt.Y(f"{field}:Q", title=name, scale=scale, axis=alt.Axis(tickCount=3)),
-            color=alt.Color(
-                "domain:N",
-                scale=alt.Scale(domain=list(_GPUS), range=themes.colours_of(_GPUS)),
-                legend=alt.Legend(title=None, values=list(gpus), symbolType="stroke")
-                if gpus
-                else None,
-            ),
+            **by_domain(_GPUS, shown=gpus),
             tooltip=[
                 alt.Tooltip("domain:N", title="GPU"),
                 alt.Tooltip(f"{field}:Q", title=name),
@@ -244,7 +219,7 @@ def _gpu(
             ],
         )
     )
-    return layered([_shading(title), lines], width, height)
+    return layered([*_shading(title), lines], width, height)
 
 
 _GPUS = tuple(f"gpu-{number}" for number in range(16))

@@ -38,11 +38,13 @@ def compared_section(runs: Runs) -> ComparedSection | None:
     study = conditions_of(runs)
     if study is None:
         return None
-    from energyctl.analysis.charts.block_rows import colours_of, panels
+    from energyctl.analysis.charts.block_rows import panels
+    from energyctl.analysis.charts.themes import condition_marks
     from energyctl.analysis.compare import methods_text
     from energyctl.analysis.compare.cells import contrast_tables
 
-    shown, rows = panels(study)
+    conditions = {run.condition for run in runs}
+    shown, rows = panels(study, conditions)
     drawn = shown[:MOST_DRAWN]
     return ComparedSection(
         sentences=study.sentences(),
@@ -52,7 +54,7 @@ def compared_section(runs: Runs) -> ComparedSection | None:
             name: [row for row in of if row["contrast"] < MOST_DRAWN] for name, of in rows.items()
         },
         left_out=len(shown) - len(drawn),
-        colours=colours_of(study),
+        colours={name: mark.colour for name, mark in condition_marks(conditions).items()},
         methods=methods_text(study),
         notes=study.notes,
     )

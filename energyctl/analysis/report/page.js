@@ -130,8 +130,7 @@
   function points(runs, x, y) {
     const banded = x === "joules" || y === "joules";
     return runs.filter((r) => r.status === "succeeded" && known(r[x]) && known(r[y])).map((r) => ({
-      experiment_id: r.experiment_id, number: r.number, label: r.label, mode: r.mode,
-      condition: r.condition,
+      experiment_id: r.experiment_id, number: r.number, label: r.label, condition: r.condition,
       repository: r.repository, model: r.model, imported: r.imported, measured: r.measured,
       group: r.group, x: r[x], y: r[y], low: banded ? r.low : null, high: banded ? r.high : null,
       front: false,
@@ -266,7 +265,7 @@
       [name, h("div", { class: "chart run-" + name, role: "img", "aria-label": label })]);
     body.replaceChildren(...drawn.map(([, element]) => element),
       h("p", { class: "soft" }, !power.length ? "no power samples lie beside its result"
-        : power.some((row) => row.mean) ? "Dashed: the mean of a phase without samples." : ""),
+        : power.some((row) => row.mean) ? "Thin lines: the mean of a phase without samples." : ""),
       ...facts(packed.facts).filter(Boolean));
     details.charts = () => drawn.map(([name, element]) => draw(element, specs[name], sets, true));
     details.rest = () => drawn.forEach(([, element]) => {

@@ -53,7 +53,7 @@ def page(
         blobs.append(packed(run))
     names = list(seen.campaigns) or ["energyctl"]
     compared, lacking = _compared(runs)
-    shares = charts.share_chart(runs.pairs)
+    shares = charts.share_chart(runs.pairs, [run.condition for run in runs])
     machines = nodes.machines([run.row for run in runs], calibrations or ())
     html: str = template.render(
         title=title or (names[0] if len(names) == 1 else f"{len(names)} campaigns"),
@@ -186,29 +186,28 @@ def _values(name: str, rows: Iterable[Row]) -> list[Any]:
 def _charts(rows: Sequence[Row], domains: Sequence[Row]) -> dict[str, Any]:
     """The charts over runs; where X and Y stand, the page puts names."""
     unit = energy_unit(row["joules"] for row in rows)
-    modes = chart_data.modes_of(rows)
+    conditions = chart_data.conditions_of(rows)
     few = len(rows) <= NAMED_RUNS
     estimates = any(row["measured"] is False for row in domains)
     energies = charts.energy_by_run(
-        charts.domain_names(domains), unit=unit, estimates=estimates, horizontal=few,
-        height=None if few else 320, shown_modes=modes,
+        charts.domain_names(domains), conditions, unit=unit, estimates=estimates, horizontal=few,
+        height=None if few else 320,
     )  # fmt: skip
     if few:
         energies.height = {"step": 16}
-    drawn = {"energy": energies, "foreign": charts.foreign()}
-    drawn |= {"machines": charts.energy_by_machine(shown_modes=modes)}
-    drawn |= {"coverage": charts.coverage(), "gap": charts.max_gap(), "settle": charts.settle()}
+    drawn = {"energy": energies, "machines": charts.energy_by_machine(conditions)}
+    of_runs = {"foreign": charts.foreign, "coverage": charts.coverage, "gap": charts.max_gap,
+               "settle": charts.settle}  # fmt: skip
+    drawn |= {name: chart(conditions) for name, chart in of_runs.items()}
     for kind in ("linear", "log", "names"):
         log, numeric = kind == "log", kind != "names"
         drawn[f"energy {kind}"] = charts.energy_against(
-            X, log, unit=unit, numeric=numeric, shown_modes=modes
+            X, conditions, log, unit=unit, numeric=numeric
         )
-        drawn[f"metric {kind}"] = charts.metric_against(
-            X, Y, log, numeric=numeric, shown_modes=modes
-        )
+        drawn[f"metric {kind}"] = charts.metric_against(X, Y, conditions, log, numeric=numeric)
     for less in (False, True):
         drawn[f"front {'less' if less else 'more'}"] = charts.metric_against_energy(
-            Y, unit=unit, maximise=not less, shown_modes=modes
+            Y, conditions, unit=unit, maximise=not less
         )
     return {name: _spec(chart) for name, chart in drawn.items()}
 
