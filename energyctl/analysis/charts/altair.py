@@ -46,14 +46,13 @@ def level(runs: alt.Chart, value: float) -> alt.Chart:
 
 
 def stacked(charts: list[alt.LayerChart]) -> alt.VConcatChart:
-    """One under the other with one x axis, named under the last."""
+    """One under the other with one x axis, named under the last, and their legends below."""
     for chart in charts[:-1]:
         for layer in chart.layer:
             if layer.encoding.x is not alt.Undefined and not isinstance(layer.encoding.x, str):
                 layer.encoding.x.axis = alt.Axis(labels=False, title=None, ticks=False, grid=False)
     parts: list[Any] = list(charts)
-    apart: dict[str, Any] = dict.fromkeys(("color", "shape", "strokeDash"), "independent")
-    whole: alt.VConcatChart = alt.vconcat(*parts).resolve_scale(x="shared", **apart)
+    whole: alt.VConcatChart = alt.vconcat(*parts).resolve_scale(x="shared")
     return whole
 
 

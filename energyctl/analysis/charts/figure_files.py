@@ -106,7 +106,8 @@ def _fitted(
 def filled(chart: Any, rows: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
     """The chart's specification with its data in it."""
     specification: dict[str, Any] = chart.to_dict()
-    specification["datasets"] = {name: list(of) for name, of in rows.items()}
+    own = specification.get("datasets", {})
+    specification["datasets"] = {**own, **{name: list(of) for name, of in rows.items()}}
     return specification
 
 

@@ -85,7 +85,14 @@ def _over_time(
     def chart(width: float) -> Any:
         height = options.height or width * share
         return timeline.run_overview(
-            domains, jobs, gpu, width=width, height=height, text=TEXT, estimated=estimated
+            domains,
+            jobs,
+            gpu,
+            width=width,
+            height=height,
+            text=TEXT,
+            estimated=estimated,
+            phases=data["phases"],
         )
 
     return _plot(runs, chart, data)

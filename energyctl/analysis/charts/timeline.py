@@ -8,8 +8,12 @@ from typing import Any
 from energyctl.analysis.charts import themes
 from energyctl.analysis.charts.altair import TEXT, Width, alt, layered, stacked
 from energyctl.analysis.charts.encodings import by_domain
+from energyctl.analysis.charts.phase_labels import phase_labels
+from energyctl.results.tables import Row
 
 TIME = "Time since the begin of the run (s)"
+Title = str | list[str]
+"""Of the time axis, in lines."""
 
 
 def run_power(
@@ -17,14 +21,16 @@ def run_power(
     width: Width = "container",
     height: float = 180,
     levels: bool = True,
-    title: str = TIME,
+    title: Title = TIME,
     text: float = TEXT,
     estimated: Sequence[str] = (),
+    phases: Sequence[Row] = (),
 ) -> alt.LayerChart:
     """Mean power of each of *domains* between samples, phases shaded; data `power`, `phases`.
 
     levels: whether `power` has rows with ``mean``: phases without samples, drawn thin. text:
     pixels that a character takes. estimated: domains that are estimates, named so in the legend.
+    phases: where they and the width are known: those too narrow for their words get a number.
     """
     told = by_domain(domains, width, text, estimated=estimated)
     tooltip = [
@@ -46,14 +52,18 @@ def run_power(
     if levels:
         means = lines.encode(**encoded, strokeWidth=alt.value(0.4 if text < TEXT else 0.8))
         layers.append(means.transform_filter("datum.mean"))
-    layers.append(_phase_names(text))
+    if phases and not isinstance(width, str):
+        labels, _ = placed_labels(phases, width, text)
+        layers += labels
+    else:
+        layers.append(_phase_names(text))
     return layered(layers, width, height)
 
 
 def run_iterations(
     jobs: Sequence[str],
     width: Width = "container",
-    title: str = TIME,
+    title: Title = TIME,
     y_title: str | None = None,
     letters: int | None = None,
 ) -> alt.LayerChart:
@@ -96,7 +106,7 @@ def run_iterations(
 def run_temperature(
     width: Width = "container",
     height: float = 70,
-    title: str = TIME,
+    title: Title = TIME,
     gpus: Sequence[str] = (),
 ) -> alt.LayerChart:
     """Temperature of each GPU; data `gpu`, `phases`. gpus: `gpu-0` …, those in a legend."""
@@ -106,7 +116,7 @@ def run_temperature(
 
 
 def run_utilization(
-    width: Width = "container", height: float = 70, title: str = TIME
+    width: Width = "container", height: float = 70, title: Title = TIME
 ) -> alt.LayerChart:
     """Utilisation of each GPU, 0 to 100 %; data `gpu`, `phases`."""
     return _gpu("percent", "GPU use (%)", alt.Scale(domain=[0, 100]), width, height, title)
@@ -126,16 +136,25 @@ def run_overview(
     levels: bool = True,
     text: float = TEXT,
     estimated: Sequence[str] = (),
+    phases: Sequence[Row] = (),
 ) -> alt.VConcatChart:
-    """Power, under it the iterations of *jobs* and, with *gpu*, what the GPUs reported."""
+    """Power, under it the iterations of *jobs* and, with *gpu*, what the GPUs reported.
+
+    phases: as of :func:`run_power`; the key to their numbers stands below.
+    """
     part = height * 0.4
+    keys = placed_labels(phases, width, text)[1] if phases and not isinstance(width, str) else []
+    title = [TIME, *keys] if keys else TIME
     charts: list[alt.LayerChart] = [
-        run_power(domains, width, height, levels, text=text, estimated=estimated)
+        run_power(domains, width, height, levels, title, text, estimated, phases)
     ]
     if jobs:
-        charts.append(run_iterations(jobs, width))
+        charts.append(run_iterations(jobs, width, title))
     if gpu:
-        charts += [run_temperature(width, part), run_utilization(width, part)]
+        charts += [
+            run_temperature(width, part, title),
+            run_utilization(width, part, title),
+        ]
     return stacked(charts)
 
 
@@ -147,7 +166,7 @@ def _ending(letters: int | None) -> dict[str, Any]:
     return {"axis": alt.Axis(labelExpr=shown)}
 
 
-def _time(field: str, title: str) -> alt.X:
+def _time(field: str, title: Title) -> alt.X:
     return alt.X(
         field,
         title=title,
@@ -156,7 +175,7 @@ def _time(field: str, title: str) -> alt.X:
     )
 
 
-def _shading(title: str) -> list[Any]:
+def _shading(title: Title) -> list[Any]:
     """The phases behind the data: a band each, and a line where it begins."""
     phases = alt.Chart(alt.NamedData("phases"))
     colours = themes.PHASE_COLOURS
@@ -176,6 +195,29 @@ def _shading(title: str) -> list[Any]:
     )
     begins = phases.mark_rule(color=themes.FRONT, strokeWidth=0.5, opacity=0.6, clip=True)
     return [bands, begins.encode(x=_time("start:Q", title))]
+
+
+def placed_labels(
+    phases: Sequence[Row], width: float, text: float
+) -> tuple[list[alt.Chart], list[str]]:
+    """Words and numbers of phases above a plot, a line to what they are moved away from; and the
+    lines of the key to the numbers."""
+    found = phase_labels(phases, width, text)
+    begin, end = phases[0]["start"], max(one["end"] for one in phases)
+    seconds = (end - begin) / width
+    rows = [
+        {"text": one.text, "middle": begin + seconds * one.middle, "at": begin + seconds * one.at}
+        for one in found.labels
+    ]
+    chart = alt.Chart(alt.InlineData(values=rows))
+    words = chart.mark_text(baseline="bottom", dy=-text).encode(
+        x="middle:Q", y=alt.value(0), text="text:N"
+    )
+    away = chart.transform_filter(f"abs(datum.at - datum.middle) > {seconds}").mark_rule(
+        strokeWidth=0.4, color=themes.FRONT
+    )
+    ends = {"x": "at:Q", "x2": "middle:Q", "y": alt.value(0), "y2": alt.value(-text)}
+    return [away.encode(**ends), words], found.key_lines(int(width / text))
 
 
 def _phase_names(text: float) -> alt.Chart:
@@ -201,7 +243,7 @@ def _gpu(
     scale: alt.Scale,
     width: Width,
     height: float,
-    title: str,
+    title: Title,
     gpus: Sequence[str] = (),
 ) -> alt.LayerChart:
     lines = (
