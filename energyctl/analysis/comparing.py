@@ -143,7 +143,7 @@ class ComparedRuns:
         if self.study.correlations:
             raise SettingsError(
                 f"{self.study.by} has too many values for groups: "
-                "energyctl plot --kind hyperparameter draws a trend"
+                "energyctl plot --kind effect draws a trend"
             )
         return panels(self.study, conditions)
 

@@ -274,10 +274,10 @@ def test_equal_input_gives_equal_files(results: Path, form: figure_files.Form) -
 @pytest.mark.parametrize(
     ("kind", "titles"),
     [("power", {"Power (W)"}), ("overview", {"Power (W)"}),
-     ("hyperparameter", {"Energy (kJ)"}), ("pareto", {"Energy (kJ)", "loss"})],
+     ("effect", {"Energy (kJ)"}), ("pareto", {"Energy (kJ)", "loss"})],
 )  # fmt: skip
 def test_every_kind_can_be_drawn(results: Path, kind: str, titles: set[str]) -> None:
-    one = [] if kind in ("hyperparameter", "pareto") else [next(results.glob("*.json")).stem]
+    one = [] if kind in ("effect", "pareto") else [next(results.glob("*.json")).stem]
     y = ["--y", "loss"] if kind == "pareto" else []
     assert plot(results, *one, "--kind", kind, *y, "--theme", "dark", "--out", "f.svg") == 0
     text = (results.parent / "f.svg").read_text()
@@ -332,7 +332,7 @@ def test_the_commands_kinds_are_those_that_can_be_drawn() -> None:
         (["--out", "f.svg", "--kind", "power"], "draws one run, and 3 were given"),
         (["--out", "f.svg", "--kind", "pareto", "--y", "bleu"], "there are accuracy, loss"),
         (["--out", "f.svg", "--kind", "pareto"], "choose with --y: accuracy, loss"),
-        (["--out", "f.svg", "--kind", "hyperparameter", "--x", "lr"], "there are rate"),
+        (["--out", "f.svg", "--kind", "effect", "--x", "lr"], "there are rate"),
         (["--out", "f.svg", "--kind", "presence"], "coverage"),
         (["nothing", "--out", "f.svg"], "no such file or folder of results"),
     ],

@@ -38,7 +38,7 @@ def energy_by_run(
     layers: list[Any] = [
         bars.encode(
             **{
-                energy: _energy(energy, "joules:Q", unit, stack="zero"),
+                energy: energy_axis(energy, "joules:Q", unit, stack="zero"),
                 run: run_axis(run),
                 "color": _domains(domains, columns(domains, width, text)),
                 "order": alt.Order("place:Q"),
@@ -50,12 +50,12 @@ def energy_by_run(
     totals = alt.Chart(alt.NamedData("runs")).encode(**{run: run_axis(run)})
     layers.append(
         totals.mark_rule().encode(
-            **{energy: _energy(energy, "low:Q", unit), f"{energy}2": "high:Q"}
+            **{energy: energy_axis(energy, "low:Q", unit), f"{energy}2": "high:Q"}
         )
     )
     layers.append(
         totals.mark_point(filled=True, opacity=1).encode(
-            **{energy: _energy(energy, "joules:Q", unit)},
+            **{energy: energy_axis(energy, "joules:Q", unit)},
             **by_condition(conditions, width, text),
             tooltip=run_tooltip(),
         )
@@ -63,7 +63,7 @@ def energy_by_run(
     layers.append(
         totals.transform_filter("datum.status != 'succeeded'")
         .mark_text(text="✕", color=themes.FAILED, **({"dx": 9} if horizontal else {"dy": -9}))
-        .encode(**{energy: _energy(energy, "joules:Q", unit)}, tooltip=run_tooltip())
+        .encode(**{energy: energy_axis(energy, "joules:Q", unit)}, tooltip=run_tooltip())
     )
     tall = height or (alt.Step(11) if horizontal else 220)
     chart: alt.LayerChart = layered(layers, width, tall).resolve_scale(
@@ -86,7 +86,8 @@ def run_axis(axis: str) -> Any:
     )
 
 
-def _energy(axis: str, field: str, unit: str, **more: Any) -> Any:
+def energy_axis(axis: str, field: str, unit: str, **more: Any) -> Any:
+    """Along x or y, in *unit*, of joules."""
     in_unit = f"format(datum.value / {ENERGY_UNITS[unit]:.0f}, ',.12~g')"
     shown = alt.Axis(labelExpr=in_unit, tickCount=5)
     channel = alt.X if axis == "x" else alt.Y
@@ -152,9 +153,9 @@ def energy_against(
 ) -> alt.LayerChart:
     """Energy with its band over x, of points(…, x, "joules"); data `points`."""
     x = _x(x_title, log_x, numeric)
-    bands = _POINTS.mark_rule().encode(x=x, y=_energy("y", "low:Q", unit), y2="high:Q")
+    bands = _POINTS.mark_rule().encode(x=x, y=energy_axis("y", "low:Q", unit), y2="high:Q")
     told = by_condition(conditions, width, text)
-    marks = _points(x, _energy("y", "y:Q", unit), x_title, "energy (J)", told)
+    marks = _points(x, energy_axis("y", "y:Q", unit), x_title, "energy (J)", told)
     return layered([bands, *marks], width, height)
 
 
@@ -170,7 +171,7 @@ def metric_against(
 ) -> alt.LayerChart:
     """A metric over x, of points(…, x, "metric_NAME"); data `points`."""
     x, told = _x(x_title, log_x, numeric), by_condition(conditions, width, text)
-    return layered(_points(x, _y_metric(metric), x_title, metric, told), width, height)
+    return layered(_points(x, y_metric(metric), x_title, metric, told), width, height)
 
 
 def metric_against_energy(
@@ -186,19 +187,19 @@ def metric_against_energy(
 
     maximise: whether more of it is better (None: by its name); the title says which.
     """
-    x = _energy("x", "x:Q", unit)
-    bands = _POINTS.mark_rule().encode(x=_energy("x", "low:Q", unit), x2="high:Q", y="y:Q")
+    x = energy_axis("x", "x:Q", unit)
+    bands = _POINTS.mark_rule().encode(x=energy_axis("x", "low:Q", unit), x2="high:Q", y="y:Q")
     told = by_condition(conditions, width, text)
     # Between two runs of the front nothing is known: the border goes in steps.
     front = (
         _POINTS.transform_filter("datum.front")
         .mark_line(interpolate="step-after", strokeDash=[3, 2])
-        .encode(x=x, y=_y_metric(metric), detail="group:N", color=told["color"])
+        .encode(x=x, y=y_metric(metric), detail="group:N", color=told["color"])
     )
     more = not minimised(metric) if maximise is None else maximise
     better = "more" if more else "less"
     title = alt.Title(_wrapped("Pareto front (dashed):", f"less energy, {better} {metric}", width))
-    marks = _points(x, _y_metric(metric), "energy (J)", metric, told)
+    marks = _points(x, y_metric(metric), "energy (J)", metric, told)
     return layered([front, bands, *marks], width, height, title=title)
 
 
@@ -215,7 +216,7 @@ def _x(title: str, log: bool, numeric: bool) -> alt.X:
     return alt.X("x:Q", title=title, scale=scale, axis=alt.Axis(format=".6~g", tickCount=5))
 
 
-def _y_metric(metric: str) -> alt.Y:
+def y_metric(metric: str) -> alt.Y:
     return alt.Y("y:Q", title=metric, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
 
 

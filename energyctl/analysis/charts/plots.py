@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from energyctl.analysis import comparing
 from energyctl.analysis.charts import (
     block_charts,
+    effect_charts,
     energy_charts,
     pareto_fronts,
     presence_charts,
@@ -139,8 +140,8 @@ def energy(runs: Sequence[Run], options: PlotOptions) -> Plot:
     return _plot(runs, chart, data)
 
 
-def hyperparameter(runs: Sequence[Run], options: PlotOptions) -> Plot:
-    """Energy, or the metric *y*, over the hyper-parameter *x*."""
+def effect(runs: Sequence[Run], options: PlotOptions) -> Plot:
+    """Energy, or the metric *y*, over the hyper-parameter *x*, and how its values compare."""
     runs = _compared(runs)
     table = rows.run_rows(runs)
     x = _column(table, "hyperparam_", options.x, "hyper-parameter", "--x")
@@ -148,21 +149,12 @@ def hyperparameter(runs: Sequence[Run], options: PlotOptions) -> Plot:
     if options.y not in (None, "energy"):
         y = _column(table, "metric_", options.y, "metric", "--y")
     data = _points(pareto_fronts.point_rows(runs, x, y), x, y)
-    axis = rows.axis_of([row["x"] for row in data])
-    log, numeric = axis == "log", axis != "names"
-    title, shown = x.removeprefix("hyperparam_"), rows.conditions_of(data)
+    found = effect_charts.effect_chart(runs, data, x, y)
 
     def chart(width: float) -> Any:
-        height = options.height or width * 0.6
-        if y == "joules":
-            unit = energy_unit(row["y"] for row in data)
-            return energy_charts.energy_against(
-                title, shown, log, width, height, unit, numeric, TEXT
-            )
-        metric = y.removeprefix("metric_")
-        return energy_charts.metric_against(title, metric, shown, log, width, height, numeric, TEXT)
+        return effect_charts.effect(found, width, options.height or width * 0.55, TEXT)
 
-    return _plot(runs, by_training(chart, data), {"points": data})
+    return _plot(runs, chart, found.rows)
 
 
 def front(runs: Sequence[Run], options: PlotOptions) -> Plot:
@@ -246,7 +238,7 @@ KINDS: dict[str, Callable[[Sequence[Run], PlotOptions], Plot]] = {
     "overview": overview,
     "gpu": gpu,
     "energy": energy,
-    "hyperparameter": hyperparameter,
+    "effect": effect,
     "pareto": front,
     "presence": presence,
     "comparison": comparison,

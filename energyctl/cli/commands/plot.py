@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from energyctl.analysis.charts import Theme
 
 KINDS = (
-    "power", "overview", "gpu", "energy", "hyperparameter", "pareto", "presence", "comparison",
+    "power", "overview", "gpu", "energy", "effect", "pareto", "presence", "comparison",
     "shares",
 )  # fmt: skip
 THEMES = ("paper", "light", "dark")
@@ -54,8 +54,8 @@ def _length(_: click.Context, option: click.Parameter, given: str | None) -> flo
     help=f"What it shows: {', '.join(KINDS[:-1])} or {KINDS[-1]}. "
     "Without it: power of one run, energy of several.",
 )
-@click.option("--x", metavar="NAME", help="For hyperparameter: the hyper-parameter.")
-@click.option("--y", metavar="NAME", help="For hyperparameter and pareto: the metric.")
+@click.option("--x", metavar="NAME", help="For effect: the hyper-parameter.")
+@click.option("--y", metavar="NAME", help="For effect and pareto: the metric.")
 @click.option(
     "--maximise/--minimise",
     default=None,
