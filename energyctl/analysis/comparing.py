@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from energyctl.errors import SettingsError
 from energyctl.results.tables import Row
+from energyctl.system.dependencies import extra_install
 
 if TYPE_CHECKING:
     import polars
@@ -92,7 +93,7 @@ def library() -> Any:
     except ImportError as error:
         if (error.name or "").split(".")[0] not in ("scipy", "numpy"):
             raise
-        raise SettingsError("compare needs SciPy: pip install 'energyctl[report]'") from error
+        raise SettingsError(f"compare needs SciPy: {extra_install('report')}") from error
     return found
 
 

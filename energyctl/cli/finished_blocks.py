@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from energyctl.errors import SettingsError
+from energyctl.system.dependencies import extra_install
 from energyctl.system.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def power_plan(
     except ImportError as error:
         if (error.name or "").split(".")[0] not in ("scipy", "numpy"):
             raise
-        raise SettingsError("plan --power needs SciPy: pip install 'energyctl[report]'") from error
+        raise SettingsError(f"plan --power needs SciPy: {extra_install('report')}") from error
 
     runs = [] if prepared.whole is None else prepared.whole.runs
     planned = [

@@ -24,6 +24,7 @@ from energyctl.results.tables.columns import (
     microseconds,
 )
 from energyctl.results.tables.summary import summary
+from energyctl.system.dependencies import extra_install
 
 BATCH_ROWS = 50_000
 """So many rows of a table without families are held at once; a row group of Parquet."""
@@ -37,7 +38,7 @@ def parquet_library() -> Any:
         return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError as error:
         raise SettingsError(
-            "Parquet needs pyarrow: pip install 'energyctl[tables]', or use --format csv"
+            f"Parquet needs pyarrow: {extra_install('tables')}, or use --format csv"
         ) from error
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from energyctl.errors import SettingsError
 from energyctl.results.paths import CPU_POWER, GPU_POWER, GPU_TEMPERATURE, GPU_UTILIZATION
+from energyctl.system.dependencies import extra_install
 
 if TYPE_CHECKING:
     import polars
@@ -19,7 +20,7 @@ def dataframes() -> Any:
     try:
         return importlib.import_module("polars")
     except ImportError as error:
-        raise SettingsError("DataFrames need polars: pip install 'energyctl[report]'") from error
+        raise SettingsError(f"DataFrames need polars: {extra_install('report')}") from error
 
 
 def power(folder: Path) -> polars.DataFrame:

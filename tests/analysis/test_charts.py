@@ -24,6 +24,7 @@ import energyctl
 from energyctl import cli
 from energyctl.analysis import charts
 from energyctl.analysis.charts import figure_files, plots, themes, timeline
+from energyctl.system.dependencies import extra_install
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "charts"
 START = 1_795_487_000.0
@@ -370,7 +371,7 @@ def test_without_the_extra_one_line_says_what_to_install(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr(energyctl, "analysis")
     assert plot(results, "--out", "f.svg") == 2
-    assert "pip install 'energyctl[report]'" in capsys.readouterr().err
+    assert extra_install("report") in capsys.readouterr().err
 
 
 def test_the_text_of_print_is_seven_points() -> None:

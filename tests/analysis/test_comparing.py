@@ -17,6 +17,7 @@ from energyctl import cli
 from energyctl.analysis.charts import block_charts, condition_marks
 from energyctl.analysis.report.compared import compared_section
 from energyctl.analysis.report.page import page
+from energyctl.system.dependencies import extra_install
 from golden_blocks import ALONE, ALONE_FIRST, BESIDE
 from written_results import pair_result, write_runs
 
@@ -242,7 +243,7 @@ def test_without_scipy_the_report_says_what_to_install(golden: Path) -> None:
     command = [sys.executable, "-c", program, "-C", str(golden.parent), "report"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
-    said = "conditions are not compared: compare needs SciPy: pip install 'energyctl[report]'"
+    said = f"conditions are not compared: compare needs SciPy: {extra_install('report')}"
     assert said in " ".join(ended.stdout.split())
 
 

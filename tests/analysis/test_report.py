@@ -22,6 +22,7 @@ from energyctl.analysis.report.page import data as page_data
 from energyctl.analysis.report.run_data import TIME_STEP, content, packed, series
 from energyctl.analysis.report.run_tables import facts
 from energyctl.analysis.report.summary import grouped
+from energyctl.system.dependencies import extra_install
 from written_results import write_runs
 
 EVIL = "</script><script>window.evil=1</script><img src=x onerror='window.evil=1'>\u2028\"&第\u202e"
@@ -186,7 +187,7 @@ def test_the_summary_needs_no_library_of_the_page(results: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.returncode == 2
-    assert ended.stderr == "energyctl: charts need altair: pip install 'energyctl[report]'\n"
+    assert ended.stderr == f"energyctl: charts need altair: {extra_install('report')}\n"
 
 
 @pytest.mark.parametrize(

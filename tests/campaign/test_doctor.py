@@ -475,7 +475,9 @@ def test_another_module_pynvml_is_named_with_its_cure(world: Path) -> None:
     found = doctor_in(world, PYTHONPATH=str(world / "site"))
     (warning,) = [w for w in found["warnings"] if w.startswith("the module pynvml")]
     assert "that of another package, pynvml 11.5.3" in warning
-    assert "pip uninstall pynvml, then pip install --force-reinstall nvidia-ml-py" in warning
+    pip = f"{sys.executable} -m pip"
+    cure = f"{pip} uninstall pynvml, then {pip} install --force-reinstall nvidia-ml-py"
+    assert cure in warning
     assert {row["source"] for row in found["meters"]} == {"powercap", "perf", "estimate"}
     command = [sys.executable, "-m", "energyctl", "meter", "--", "touch", str(world / "ran")]
     env = {**os.environ, "PYTHONPATH": str(world / "site")}
@@ -491,7 +493,9 @@ def test_another_module_pynvml_is_named_with_its_cure(world: Path) -> None:
 def test_a_package_that_is_too_old_is_named_with_its_cure(world: Path) -> None:
     package(world / "site", "psutil", "5.0.1", "nowhere")
     found = doctor_in(world, PYTHONPATH=str(world / "site"))
-    assert found["dependencies"] == ["psutil 5.0.1 is older than 5.9: pip install 'psutil>=5.9'"]
+    assert found["dependencies"] == [
+        f"psutil 5.0.1 is older than 5.9: {sys.executable} -m pip install 'psutil>=5.9'"
+    ]
     assert found["dependencies"][0] in text_of(found)
 
 

@@ -22,6 +22,7 @@ from energyctl.results.tables.accessors import checked
 from energyctl.results.tables.columns import Layout
 from energyctl.results.tables.part import NoResult
 from energyctl.results.tables.summary import summary
+from energyctl.system.dependencies import extra_install
 
 START = 1_900_000_000.25
 SERIAL, PARALLEL, FAILED = (
@@ -311,7 +312,7 @@ def test_without_pyarrow_one_line_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert export(folder, "--out", tmp_path / "runs.parquet") == 2
     (line,) = said(capsys.readouterr())
-    assert "pip install 'energyctl[tables]'" in line
+    assert extra_install("tables") in line
     assert sorted(os.listdir(tmp_path)) == ["results"]
 
 

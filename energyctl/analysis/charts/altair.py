@@ -7,11 +7,12 @@ from typing import Any
 
 from energyctl.analysis.charts.themes import FRONT
 from energyctl.errors import SettingsError
+from energyctl.system.dependencies import extra_install
 
 try:
     import altair as alt
 except ImportError as error:
-    raise SettingsError("charts need altair: pip install 'energyctl[report]'") from error
+    raise SettingsError(f"charts need altair: {extra_install('report')}") from error
 
 Width = int | float | str
 """Pixels (points in print) of the plot inside its axes, or "container"."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from energyctl.errors import MachineError, SettingsError
 from energyctl.results.table_writers import staging
 from energyctl.results.tables import Row
+from energyctl.system.dependencies import extra_install
 
 if TYPE_CHECKING:
     from energyctl.analysis.charts import Theme
@@ -139,4 +140,4 @@ def converter(need: str) -> Any:
     try:
         return importlib.import_module("vl_convert")
     except ImportError as error:
-        raise SettingsError(f"{need} vl-convert: pip install 'energyctl[report]'") from error
+        raise SettingsError(f"{need} vl-convert: {extra_install('report')}") from error

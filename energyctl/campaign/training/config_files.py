@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from energyctl.errors import EnergyctlError
+from energyctl.system.dependencies import extra_install
 from energyctl.text import first_of
 
 Values = Mapping[str, Any]
@@ -49,7 +50,7 @@ def _library(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError:
         raise ConfigFileError(
-            f"values are written into such a file by {name}; pip install 'energyctl[configs]'"
+            f"writing values into it needs {name}: {extra_install('configs')}"
         ) from None
 
 

@@ -14,6 +14,7 @@ import pytest
 from bench import Bench
 from energyctl import cli
 from energyctl.analysis.compare.planning import blocks_needed, cautious_sd
+from energyctl.system.dependencies import extra_install
 from written_results import write_pair
 
 ALONE = (6012.4, 6203.9, 5955.0, 6490.2)
@@ -251,7 +252,7 @@ def test_without_scipy(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "scipy", None)
     said = refused(bench, capsys, file, "--power", "5%")
-    assert "plan --power needs SciPy: pip install 'energyctl[report]'" in said
+    assert f"plan --power needs SciPy: {extra_install('report')}" in said
 
 
 def test_a_percentage_may_have_a_space(
