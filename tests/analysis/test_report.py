@@ -149,6 +149,24 @@ def test_warnings_that_differ_in_figures_are_one() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        ("-1.2e-05 ± 3 J", "3 ± 1,024.5 J"),
+        ("3E+10 J", "−7 J"),
+        ("-1180 ± 300 J", "1.2 ± 0.3 kJ"),
+        ("900 ms", "1.5 s"),
+        ("12.5 % higher", "3 % higher"),
+    ],
+)
+def test_numbers_with_signs_powers_and_units_are_alike(one: str, another: str) -> None:
+    lines = [("a", f"marginal_joules is uncertain, {one}: why"), ("b", f"marginal_joules is "
+             f"uncertain, {another}: another why")]  # fmt: skip
+    (group,) = grouped(lines)
+    assert group.runs == 2
+    assert len(grouped([("a", f"GPU hung, {one}"), ("a", f"CPU hung, {another}")])) == 2
+
+
 def test_the_page_asks_for_nothing_and_holds_no_markup_of_others(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "default-src 'none'" in text

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from energyctl.results.api import Run
 
 UNKNOWN = "not known"
+NUMBER = re.compile(r"[-+\N{MINUS SIGN}]?\d[\d.,]*(?:e[-+]?\d+)?(?: [kMGmµ]?(?=[JWs]\b))?", re.I)
+"""With its sign and power of ten, and the prefix of its unit: -1.2e-05, 3, 1.2 k of kJ."""
+
 MOST_RUNS = 6
 """So many runs are named with a warning."""
 
@@ -96,7 +99,7 @@ def grouped(lines: Sequence[tuple[str, str]]) -> tuple[WarningGroup, ...]:
     """(run, text) → texts that differ in numbers, or behind their first colon, count as one."""
     together: dict[str, list[tuple[str, str]]] = {}
     for run, text in lines:
-        together.setdefault(re.sub(r"[\d.]+", "#", text.partition(":")[0]), []).append((run, text))
+        together.setdefault(NUMBER.sub("#", text.partition(":")[0]), []).append((run, text))
     groups = [_group(*zip(*members, strict=True)) for members in together.values()]
     return tuple(sorted(groups, key=lambda one: -one.runs))
 
