@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,35 @@ if TYPE_CHECKING:
     from energyctl.results.api import Runs
 
 
+def _price(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[float, str] | None:
+    """``0.30EUR`` → (0.3, "EUR")."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([^\d\s.,-]{0,8})", value.strip())
+    if found is None:
+        raise click.BadParameter(f"{value!r} is no price of a kWh, as 0.30 or 0.30EUR")
+    return float(found[1]), found[2]
+
+
 @click.command()
 @options.result_files
 @options.results
 @click.option("--html", metavar="FILE", help="Write one page that needs nothing beside it.")
-@click.option("--title", metavar="TEXT", help="Title of the page, if not the campaign's name.")
+@click.option("--title", metavar="TEXT", help="Give the page this title, not the campaign's name.")
+@click.option(
+    "--co2",
+    metavar="GRAMS",
+    type=options.FiniteRange(0, 1e6),
+    help="Say what the energy is in CO2e, at so many grams a kWh.",
+)
+@click.option(
+    "--price",
+    metavar="PRICE",
+    callback=_price,
+    help="Say what the energy costs, at so much a kWh, as 0.30 or 0.30EUR.",
+)
 @options.force
 @click.pass_obj
 def report(
@@ -32,6 +57,8 @@ def report(
     folder: str | None,
     html: str | None,
     title: str | None,
+    co2: float | None,
+    price: tuple[float, str] | None,
     force: bool,
 ) -> int:
     """Show what a campaign did, here or as an HTML page.
@@ -57,6 +84,12 @@ def report(
         show_report(make_console(), runs, [*drift_of(runs), *pairs, PAGE])
     else:
         _write(runs, place, title)
+    if co2 is not None or price is not None:
+        from energyctl.analysis.footprint import footprint_line, used
+
+        sum_of = used(runs)
+        factors = co2, *(price or (None, ""))
+        show(footprint_line(sum_of.joules, sum_of.measured, *factors, lacking=sum_of.lacking))
     return int(bool(runs.problems))
 
 
