@@ -102,8 +102,8 @@ def _absent(side: Side) -> str | None:
     if not away:
         return None
     return (
-        f"the background of {side.name} was there for less than {percent(PRESENT, 0)} of the "
-        f"training in {len(away)} of {len(side.rows)} runs, in one for {percent(min(away))}"
+        f"the background of {side.name} ran for less than {percent(PRESENT, 0)} of the training "
+        f"in {len(away)} of {len(side.rows)} runs, in one for only {percent(min(away))}"
     )
 
 

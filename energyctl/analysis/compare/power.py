@@ -123,16 +123,20 @@ def _needed(
 
 
 def _sentence(found: BlocksNeeded, share: float) -> str:
-    words = f"{found.condition} against {found.base}: {count(found.n, found.of)}"
+    words = f"{found.condition} against {found.base}"
     if found.cautious_sd is None or found.sd is None:
-        return f"{words}: how many it takes is not known, {found.missing}"
-    words += f", spread {_percent(found.sd)} (no more than {_percent(found.cautious_sd)})"
-    if found.needed is None:
-        return f"{words}: {found.missing} to tell {100 * share:g} %"
-    more = found.needed - found.n
-    compared = f"{more} more than were run" if more > 0 else "no more than were run"
-    told = f"{count(found.needed, found.of)} tell {100 * share:g} % in 4 of 5 campaigns"
-    return f"{words}: {told}, {compared}"
+        return f"{words}: how many {found.of}s it takes is not known: {found.missing}"
+    needed, more = f"more than {MOST_BLOCKS:,} {found.of}s", ""
+    if found.needed is not None:
+        needed = count(found.needed, found.of)
+        further = found.needed - found.n
+        enough = f" (the {found.n} that were run are enough)"
+        more = f" ({further} more than were run)" if further > 0 else enough
+    shows = f"to show a difference of {100 * share:g} % in 4 of 5 campaigns takes {needed}{more}"
+    spread = f"ratios of the {count(found.n, found.of)} that were run spread by"
+    return (
+        f"{words}: {shows}; {spread} {_percent(found.sd)} (at most {_percent(found.cautious_sd)})"
+    )
 
 
 def _percent(sd: float) -> str:

@@ -71,7 +71,7 @@ def _checks(found: Comparison) -> list[str]:
         lines.append(f"the exact sign-flip test says otherwise: {flip}, Student's t {t}")
     if turned_by is not None:
         differs = (found.p_adjusted or 0.0) <= found.options.alpha
-        lines.append(f"without {turned_by} it would {'no longer differ' if differs else 'differ'}")
+        lines.append(f"without {turned_by} {'no' if differs else 'a'} difference would be shown")
     if found.position is not None and found.ratio is not None:
         lines.append(
             f"order: the run that came second in its block took {_with_interval(found.position)}"
@@ -236,8 +236,8 @@ def _planned(found: Comparison) -> str:
     of = f"{count(needed, what)}{'' if found.sample.blocks else ' in each group'}"
     power = f"{100 * found.options.power:g} % power"
     if needed > MOST_TOLD:
-        return f" It would take more than {MOST_TOLD} {what}s to tell {number(100 * share)} %."
-    return f" {of} would tell {number(100 * share)} % ({power})."
+        of = f"more than {MOST_TOLD} {what}s"
+    return f" To show a difference of {number(100 * share)} % takes {of} ({power})."
 
 
 def _meters(found: Comparison) -> str:

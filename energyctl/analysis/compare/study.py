@@ -29,10 +29,10 @@ from energyctl.errors import SettingsError
 from energyctl.results.tables import Row
 
 METER_NOTES = {
-    "one machine": "meters on one machine shift both groups alike (calibration, delay, what a "
-    "source states), so a difference has what these parts differ by, and each run's own",
-    "other machines": "meters of different machines or cards: what each machine's runs share "
-    "counts, too, and 5 % from card to card, which was not measured here",
+    "one machine": "both groups were metered on one machine: errors that all its runs share "
+    "(calibration, delay) cancel as far as they are equal, and each run's own uncertainty counts",
+    "other machines": "the groups were metered on different machines or cards: errors that the "
+    "runs of a machine share count, too, and 5 % from card to card, assumed and not measured here",
 }
 PAIRED = "no blocks, but runs of equal values and seed in both groups: they are compared in pairs"
 

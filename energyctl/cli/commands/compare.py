@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from energyctl.results.tables import Row
 
 
-NO_CONTROL = "whether the machine drifted over the campaign is not known: it has no control"
+NO_CONTROL = 'whether the machine drifted over the campaign is not known: it has no "control"'
 ATTRIBUTE = "what doing both together saves or costs, and what the load loses: energyctl attribute"
 
 

@@ -73,9 +73,9 @@ def test_a_sentence_for_the_condition(
     assert needed > 4
     assert "how many blocks, by the finished ones of 20300317_load:" in shown
     assert (
-        f"loaded against alone: 4 blocks, spread {100 * SD:.2g} % (no more than "
-        f"{100 * cautious:.2g} %): {needed} blocks tell 1 % in 4 of 5 campaigns, "
-        f"{needed - 4} more than were run\n"
+        f"loaded against alone: to show a difference of 1 % in 4 of 5 campaigns takes {needed} "
+        f"blocks ({needed - 4} more than were run); ratios of the 4 blocks that were run spread by "
+        f"{100 * SD:.2g} % (at most {100 * cautious:.2g} %)\n"
     ) in shown
 
 
@@ -86,7 +86,7 @@ def test_the_document_has_the_figures(
     power = document(bench, capsys, file, "--power", "5%")
     (contrast,) = power.pop("contrasts")
     assert power == {"share": 0.05, "power": 0.8, "alpha": 0.05, "source": "20300317_load"}
-    assert contrast.pop("sentence").endswith("in 4 of 5 campaigns, no more than were run")
+    assert contrast.pop("sentence").partition(";")[0].endswith("(the 4 that were run are enough)")
     assert contrast == {
         "training": "front / small",
         "condition": "loaded",
@@ -177,7 +177,7 @@ def test_blocks_of_a_grid_are_counted_by_repetition(
     (one,) = document(bench, capsys, file, "--power", "5%")["contrasts"]
     assert (one["n"], one["of"]) == (3, "repetition")
     assert one["sd"] == pytest.approx(np.std(np.log(LOADED[:3]) - np.log(ALONE[:3]), ddof=1))
-    assert "loaded against alone: 3 repetitions, spread" in one["sentence"]
+    assert "ratios of the 3 repetitions that were run spread" in one["sentence"]
 
 
 def test_one_block_and_equal_ones_tell_no_number(
@@ -187,14 +187,14 @@ def test_one_block_and_equal_ones_tell_no_number(
     (one,) = document(bench, capsys, file, "--power", "5%")["contrasts"]
     assert (one["needed"], one["sd"]) == (None, None)
     assert one["sentence"] == (
-        "loaded against alone: 1 block: how many it takes is not known, one block tells nothing of "
+        "loaded against alone: how many blocks it takes is not known: one block tells nothing of "
         "how blocks vary"
     )
     monkeypatch.setattr(sys.modules[__name__], "ALONE", (6000.0,) * 4)
     monkeypatch.setattr(sys.modules[__name__], "LOADED", (6300.0,) * 4)
     campaign(bench.root / "results", "20300317_load", 3)
     (equal,) = document(bench, capsys, file, "--power", "5%")["contrasts"]
-    assert equal["sentence"].endswith("how many it takes is not known, all blocks are equal")
+    assert equal["sentence"].endswith("how many blocks it takes is not known: all blocks are equal")
 
 
 def test_a_difference_that_no_campaign_tells(
@@ -203,7 +203,11 @@ def test_a_difference_that_no_campaign_tells(
     campaign(bench.root / "results", "20300317_load", 4)
     (one,) = document(bench, capsys, file, "--power", "0.0001%")["contrasts"]
     assert one["needed"] is None
-    assert one["sentence"].endswith("it takes more than 100,000 blocks to tell 0.0001 %")
+    assert (
+        one["sentence"]
+        .partition(";")[0]
+        .endswith("of 0.0001 % in 4 of 5 campaigns takes more than 100,000 blocks")
+    )
 
 
 def test_no_finished_block(bench: Bench, file: str, capsys: pytest.CaptureFixture[str]) -> None:
