@@ -176,8 +176,8 @@ def test_a_sentence_says_energy_time_and_what_is_saved() -> None:
     found = of(RATIO, Mean(8, 1.12, 1.1, 1.14), Mean(8, 1200.0, 800.0, 1600.0))
     assert sentence(found) == (
         "Beside demo/noise, the training takes 8.1 % more energy than alone (95 % interval 6.4 to "
-        "9.8 %; 8 blocks), and 12 % more time; doing both together saves 1.2 kJ of 40 kJ (3.0 %; "
-        "95 % interval of the saving 0.80 to 1.60 kJ) against one after the other."
+        "9.8 %; 8 blocks), and 12 % more time; doing both together saves 1.20 kJ of 40.0 kJ "
+        "(3.0 %; 95 % interval of the saving 0.80 to 1.60 kJ) against one after the other."
     )
 
 
@@ -185,7 +185,7 @@ def test_a_sentence_says_what_was_added_to_the_load_where_it_has_an_interval() -
     added = Mean(8, 21_300.0, 20_900.0, 21_700.0)
     text = sentence(of(RATIO, RATIO, Mean(8, 1200.0), added=added))
     assert text.endswith(
-        "one after the other. The training adds 21.3 kJ to the load alone (95 % interval 20.90 to "
+        "one after the other. The training adds 21.30 kJ to the load alone (95 % interval 20.90 to "
         "21.70 kJ): what would be saved without it, and no share."
     )
 
@@ -195,7 +195,7 @@ def test_an_interval_on_both_sides_says_so() -> None:
     assert "2.0 % more energy than alone (95 % interval 1.0 % less to 5.1 % more; 3 blocks)" in (
         sentence(found)
     )
-    assert "doing both together takes 0.6 kJ more than one after the other, of 40 kJ (1.5 %)" in (
+    assert "doing both together takes 0.6 kJ more than one after the other, of 40.0 kJ (1.5 %)" in (
         sentence(found)
     )
 

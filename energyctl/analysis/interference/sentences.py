@@ -64,16 +64,16 @@ def _saving(found: Means) -> str:
     saving, apart = found.saving_joules, found.one_after_the_other_joules
     if saving.value is None or apart.value is None:
         return f"what doing both together saves is not known ({saving.missing})"
-    unit = energy_unit([apart.value])
+    unit = _unit(found)
     factor = ENERGY_UNITS[unit]
-    shown = f"{number(abs(saving.value) / factor, 2)} {unit}"
+    shown = f"{_value(saving, factor).removeprefix('-')} {unit}"
     share = percent(abs(saving.value) / apart.value) if apart.value > 0 else "?"
     told = next((n.n for n in (found.energy_ratio, found.slowdown) if n.value is not None), None)
     size = "" if saving.n == told else f"; {found.size(saving.n)}"
     edges = _edges(saving, factor, unit)
     interval = f"; {LEVEL} of the saving {edges}" if edges else ""
     evidence = f"{share}{interval}{size}"
-    whole = f"of {number(apart.value / factor, 3)} {unit} ({evidence})"
+    whole = f"of {_value(apart, factor)} {unit} ({evidence})"
     if saving.value >= 0:
         return f"doing both together saves {shown} {whole} against one after the other"
     return f"doing both together takes {shown} more than one after the other, {whole}"
@@ -84,14 +84,27 @@ def _added(found: Means) -> str:
     added = found.marginal_joules
     if added.value is None or added.low is None:
         return ""
-    unit = energy_unit([added.value])
+    unit = _unit(found)
     factor = ENERGY_UNITS[unit]
     edges = _edges(added, factor, unit)
-    shown = f"{number(added.value / factor, 3)} {unit}"
+    shown = f"{_value(added, factor)} {unit}"
     return (
         f" The training adds {shown} to the load alone ({LEVEL} {edges}): what would be saved "
         "without it, and no share."
     )
+
+
+def _unit(found: Means) -> str:
+    """That of all energies of a sentence."""
+    return energy_unit([found.one_after_the_other_joules.value, found.marginal_joules.value])
+
+
+def _value(mean: Mean, factor: float) -> str:
+    """To the second digit of its interval's half-width, as its edges are."""
+    assert mean.value is not None
+    if mean.low is None or mean.high is None:
+        return number(mean.value / factor, 3)
+    return with_uncertainty(mean.value / factor, (mean.high - mean.low) / 2 / factor)[0]
 
 
 def _edges(mean: Mean, factor: float, unit: str) -> str:
