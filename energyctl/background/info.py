@@ -52,7 +52,7 @@ def _errors(copies: Sequence[JobInfo]) -> list[str]:
     for job in copies:
         if job["error"]:
             by_error.setdefault(job["error"], []).append(job)
-    return [f"background {_named(jobs, copies)}: {error}" for error, jobs in by_error.items()]
+    return [f"{error}: background {_named(jobs, copies)}" for error, jobs in by_error.items()]
 
 
 def _away(copies: Sequence[JobInfo]) -> list[str]:
@@ -68,8 +68,8 @@ def _away(copies: Sequence[JobInfo]) -> list[str]:
     gap = max(job["max_gap_seconds"] or 0.0 for job in away)
     least = "" if len(away) == 1 else "at least "
     return [
-        f"background {_named(away, copies)} ran for {least}{percent(away[0]['coverage'])} of the "
-        f"foreground's time (longest gap {short_duration(gap)})"
+        f"the background did not run all the time of the training: {_named(away, copies)} ran for "
+        f"{least}{percent(away[0]['coverage'])} of it (longest gap {short_duration(gap)})"
     ]
 
 
@@ -82,8 +82,8 @@ def _failures(copies: Sequence[JobInfo]) -> list[str]:
     failures = sum(job["failures"] or 0 for job in failed)
     iterations = sum(job["iterations"] or 0 for job in failed)
     return [
-        f"background {_named(failed, copies)}: {failures} of {iterations} iterations failed; "
-        f"see {failed[0]['logs']}"
+        f"iterations of the background failed: {failures} of {iterations} of "
+        f"{_named(failed, copies)}; see {failed[0]['logs']}"
     ]
 
 
@@ -93,7 +93,7 @@ def _uncounted(copies: Sequence[JobInfo]) -> list[str]:
     if not silent:
         return []
     return [
-        f"background {_named(silent, copies)}: how much it did is not known, since {NO_LINE}; "
+        f"how much the background did is not known: {_named(silent, copies)}, {NO_LINE}; "
         f"see {silent[0]['logs']}"
     ]
 
@@ -112,7 +112,7 @@ def _idle(copies: Sequence[JobInfo]) -> list[str]:
     if len(copies) > NAMED:
         names += f" and {len(copies) - NAMED} more copies"
     return [
-        f"background {names} of the foreground's time busy: it ran, but was mostly idle, as "
-        "while it imports modules or loads data; use longer iterations, or copies with "
+        f"the background ran, but was mostly idle: {names} of the training's time busy; it may "
+        "import modules or load data again and again: use longer iterations, or copies with "
         "stagger_seconds between their starts, so that one is busy while another starts"
     ]

@@ -30,14 +30,16 @@ WIDE_DRIFT = 0.02
 
 IDLE_VARIED = "the idle machine's power varied; a longer baseline helps (idle_seconds)"
 IDLE_BEFORE_ONLY = (
-    "the idle machine was seen before it only, so that its power may have drifted; "
-    "a cool-down of idle_seconds at least shows it after it, too (cooldown_seconds)"
+    "the idle machine was measured only before the training, and its power may have drifted; "
+    "a cool-down of at least idle_seconds measures it afterwards, too (cooldown_seconds)"
 )
 LOAD_VARIED = (
-    "the load's power varied from iteration to iteration, or the training was not of whole ones; "
-    "more of them help (settle.seconds), or a longer training"
+    "the load's power varied from iteration to iteration, or the training did not last for whole "
+    "iterations; a longer training helps, or more iterations before it (settle.seconds)"
 )
-LOAD_BEFORE_ONLY = "the load alone was seen before it only, so that its power may have drifted"
+LOAD_BEFORE_ONLY = (
+    "the load alone was measured only before the training, and its power may have drifted"
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class AroundForeground:
         changed = "higher" if drift > 0 else "lower"
         return (
             f"the baseline of {figure} was {percent(abs(drift))} {changed} after the training than "
-            "before it: the mean of both is taken, and the difference is in its uncertainty"
+            "before it: the mean of both is used, and the difference counts as uncertainty"
         )
 
     def _single(self, figure: str) -> str | None:

@@ -69,7 +69,7 @@ class Blocks:
         what, three = self.unit.removesuffix("s"), ceil(FEWEST * self.cycle_seconds)
         seen = (
             f"a single {what} of the background ({duration(self.before_seconds)}; usually "
-            f"{duration(self.cycle_seconds)}), which tells nothing of how they differ"
+            f"{duration(self.cycle_seconds)}), too few to tell how much they differ"
         )
         if self.timeout_seconds >= three:
             return seen

@@ -167,7 +167,7 @@ def _activity(
         return activity.to_json(spans_of(recording, energy, load.blocks, beside=beside))
     except Exception as error:  # whatever a driver told: the result matters more
         why = f"{type(error).__name__}: {error}"
-        warnings.append(f"who kept GPUs and CPUs busy is left out: it cannot be computed ({why})")
+        warnings.append(f"who kept GPUs and CPUs busy cannot be computed, and is left out: {why}")
         return []
 
 

@@ -140,7 +140,7 @@ def attempt_under_load(live: RunState, number: int) -> bool:
     try:
         if live.background is not None and not live.background.is_up():
             live.warnings.append(
-                f"attempt {number}: the background was not up, and is started anew"
+                f"the background did not run, and is started again (attempt {number})"
             )
             take_down(live)
         if live.run.background and live.background is None:
@@ -152,7 +152,7 @@ def attempt_under_load(live: RunState, number: int) -> bool:
                 foreground.Attempt(number, OutputLog(live.files.training_log(number)))
             )
         live.attempts[-1].error = str(error)
-        live.warnings.append(f"attempt {number}: {error}")
+        live.warnings.append(f"{error} (attempt {number})")
         take_down(live)
         return False
 
@@ -261,7 +261,7 @@ def attempt_once(live: RunState, number: int) -> bool:
     judge_coverage(live, attempt)
     left = attempt.end_of_tree.left if attempt.end_of_tree else ()
     attempt.warnings += name_unended(live, left)
-    live.warnings += [f"attempt {number}: {text}" for text in attempt.warnings]
+    live.warnings += [f"{text} (attempt {number})" for text in attempt.warnings]
     if attempt.succeeded:
         watch_load_after(live)
     return attempt.succeeded
@@ -292,8 +292,8 @@ def judge_coverage(live: RunState, attempt: foreground.Attempt) -> None:
     for job in live.background.info(attempt.start, attempt.end)["jobs"]:
         if job["coverage"] is None or job["coverage"] < limit:
             attempt.error = (
-                f"background {job['job']} covered {percent(job['coverage'] or 0.0)} of the "
-                f"foreground's time, min_coverage is {percent(limit)}"
+                f"the background ran for less of the training than min_coverage ({percent(limit)}) "
+                f"asks for: {job['job']} for {percent(job['coverage'] or 0.0)}"
             )
 
 

@@ -20,7 +20,7 @@ def note_start(live: RunState) -> None:
     if before is None:
         return
     if warmer := _warmer(now, before.at_start):
-        live.warnings.append(f"it began warmer than the run before: {warmer}")
+        live.warnings.append(f"the run began warmer than the one before it: {warmer}")
     before.at_start.update(now)
 
 

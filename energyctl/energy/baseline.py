@@ -132,7 +132,7 @@ def doubtful(
         return None
     if uncertainty <= max(WIDE_SHARE * abs(joules), WIDE * total_joules):
         return None
-    return f"{name} is {energy_text(joules, uncertainty)}: {why}"
+    return f"{name} is uncertain, {energy_text(joules, uncertainty)}: {why}"
 
 
 def _above(

@@ -137,13 +137,13 @@ class DomainEnergy:
     @property
     def no_energy(self) -> str:
         """The warning where it has none."""
-        return f"{self.domain.name}: no energy: {self.missing}"
+        return f"no energy of {self.domain.name}: {self.missing}"
 
     @property
     def doubts(self) -> list[str]:
         """A warning for each check over this interval that it did not pass."""
         doubted = [check for check in self.checks if check.verdict == "doubted"]
-        return [f"{self.domain.name}: its energy is doubtful: {c.words}" for c in doubted]
+        return [f"the energy of {self.domain.name} is doubtful: {c.words}" for c in doubted]
 
     def to_json(self) -> DomainFigures:
         figures: DomainFigures = {
@@ -183,14 +183,14 @@ CAUSES = {
     "interpolation": Cause(
         "the counter moves in steps, so the energy at the run's two ends is uncertain"
     ),
-    "location": Cause("the time of the counter's last step is known to some milliseconds only"),
-    "delay": Cause("how late the counter shows energy is known to some milliseconds", common=True),
+    "location": Cause("the time of the counter's last step is known only to some milliseconds"),
+    "delay": Cause("the counter's delay is known only to some milliseconds", common=True),
     "assumed_delay": Cause(
-        "how late the counter shows energy is not known, and power differs between the run's ends",
+        "the counter's delay is not known, and power differs between the run's begin and end",
         common=True,
     ),
     "attention": Cause(
-        "the counter's sensor sees a part of the time only, and power varied",
+        "the counter's sensor measures only a part of the time, and power varied",
         "measure a longer run, or several, and no load whose iterations take as long as the sensor",
         fades=False,
     ),
@@ -346,7 +346,7 @@ class Energy:
         if not self._in_total():
             lines.append("no domain could be metered, so there is no total")
         elif self.total_joules is None:
-            lines.append("total_joules is null, because a part of it is unknown")
+            lines.append("the total energy is unknown, because a part of it is unknown")
         doubtful = self._doubtful()
         return (*lines, doubtful) if doubtful else tuple(lines)
 

@@ -225,7 +225,7 @@ class Sampler:
         try:
             self._sample_until_stopped()
         except Exception as error:
-            self._note(f"sampling ended early, only edges were read from then on: {error!r}")
+            self._note(f"sampling ended early, and only edges of phases were read since: {error!r}")
             self._schedule.give_up()
         finally:
             self._done.set()

@@ -95,8 +95,8 @@ class ForeignLoad:
             if process.attributed:
                 lines.append(f"foreign process on GPU {process.gpu} {when}: {_words(process)}")
         lines += [
-            f"a training was on GPU {process.gpu}, which is not metered, {when}: what it drew "
-            f"there is in no figure: {_words(process)}"
+            f"a training used GPU {process.gpu}, which is not metered, {when}: its energy there is "
+            f"in no figure: {_words(process)}"
             for process in self.astray
         ]
         return lines

@@ -279,4 +279,4 @@ def _line(what: str, jobs: list[str]) -> str:
     names = list(dict.fromkeys(jobs))
     who = f"background {first_of(names, 3)}" if names[0] else "the background"
     times = f" ({len(jobs)} times)" if len(jobs) > len(names) else ""
-    return f"{who}: {what}{times}; see {OPERATORS}"
+    return f"{what}: {who}{times}; see {OPERATORS}"

@@ -83,15 +83,14 @@ def _beside_a_limit(
         return []
     if before is None:
         return [
-            f"{device} was held down by its power limit for {training_words}, and it is not known "
-            "whether also in the load alone before it; if not, the background was slowed by the "
-            "training as well, and marginal_joules is less than what the training itself drew"
+            f"{device} was held down by its power limit for {training_words}: whether it was so "
+            "under the load alone, too, is not known; if not, the training slowed the background, "
+            "and marginal_joules is less than what the training itself drew"
         ]
     return [
         f"{device} was held down by its power limit for {training_words}, but for "
-        f"{percent(before)} of the load alone before it{_clock(alone, device)}: the background was "
-        "slowed by the training as well, and marginal_joules is less than what the training itself "
-        "drew"
+        f"{percent(before)} of the load alone before it{_clock(alone, device)}: the training "
+        "slowed the background, and marginal_joules is less than what the training itself drew"
     ]
 
 

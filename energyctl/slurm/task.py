@@ -148,7 +148,7 @@ def _node_facts(task: Task, options: Slurm) -> tuple[dict[str, object], Sequence
         facts = commands.job_facts(here.job)
     except MachineError as error:
         facts = {}
-        warnings.append(f"whether this node is ours alone is not known: {error}")
+        warnings.append(f"whether other jobs share this node is not known: {error}")
     # NO: --exclusive. OK, YES: others may be given what is left of the node (scontrol(1)).
     sharing = facts.get("OverSubscribe")
     if sharing not in (None, "NO"):

@@ -283,7 +283,7 @@ def test_the_result_remains_where_activity_cannot_be_computed() -> None:
     warnings: list[str] = []
     assert result_builder._activity(known, known, live, None, known, warnings) == []
     (warning,) = warnings
-    assert warning.startswith("who kept GPUs and CPUs busy is left out: it cannot be computed (")
+    assert warning.startswith("who kept GPUs and CPUs busy cannot be computed, and is left out: ")
 
 
 def test_what_a_process_did_is_kept_when_another_one_has_its_pid() -> None:

@@ -349,8 +349,8 @@ def test_ours_on_gpus_that_are_not_metered_are_told_once_for_each_gpu(
     assert load.gpu_processes == []
     first, second = (w for w in load.warnings("during the training") if "foreign load" not in w)
     assert first.startswith(
-        "a training was on GPU 1, which is not metered, during the training: what it drew there is "
-        f"in no figure: pid {child.pid} ("
+        "a training used GPU 1, which is not metered, during the training: its energy there is in "
+        f"no figure: pid {child.pid} ("
     )
     assert "GPU 2" in second
 
@@ -609,7 +609,7 @@ def test_a_training_on_a_gpu_that_is_not_metered_is_in_the_warnings(
     assert done.returncode == 0, done.stderr
     (result,) = working.results()
     (line,) = [w for w in result["warnings"] if "not metered" in w]
-    assert line.startswith("a training was on GPU 0, which is not metered, during the training")
+    assert line.startswith("a training used GPU 0, which is not metered, during the training")
 
 
 def test_a_run_that_never_got_to_its_foreground_says_so(bench: Bench) -> None:

@@ -83,7 +83,7 @@ def test_it_runs_once_before_the_first_run_and_is_in_no_measurement(bench: Bench
     assert log.read_text() == f"fetching as foreground in {folder}\n"
     for result in bench.results():
         said = "\n".join(result["warnings"])
-        assert "changed while it ran" not in said
+        assert "clone changed during the run" not in said
         assert "no output" not in said
 
 

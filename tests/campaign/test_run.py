@@ -530,7 +530,7 @@ def test_stop_ends_the_background_of_a_running_campaign(bench: Bench) -> None:
     assert popen.wait(DEADLINE_SECONDS) == 0
     (result,) = bench.results()
     assert result["background_info"]["jobs"][0]["coverage"] < 0.99
-    assert any("of the foreground's time" in text for text in result["warnings"])
+    assert any("did not run all the time of the training" in text for text in result["warnings"])
 
 
 def test_a_second_campaign_is_refused_and_told_who_holds_the_machine(bench: Bench) -> None:

@@ -245,7 +245,7 @@ def test_a_figure_that_its_baseline_leaves_open_is_warned_about() -> None:
         figure = EnergyAboveBaseline(joules, uncertainty, None if joules else "why")
         return doubtful("above_idle_joules", figure, 4000.0, "take a longer one")
 
-    assert line(40.0, 350.0) == "above_idle_joules is 40 ± 350 J: take a longer one"
+    assert line(40.0, 350.0) == "above_idle_joules is uncertain, 40 ± 350 J: take a longer one"
     assert line(3000.0, 200.0) is None
     assert line(5.0, 30.0) is None  # next to nothing
     assert line(None, None) is None

@@ -89,7 +89,7 @@ def test_a_part_that_is_unknown_makes_the_sum_unknown_and_is_named() -> None:
     assert result.uncertainty_joules is None
     assert result.gpu_joules is None
     assert result.cpu_package_joules == 100
-    assert "gpu-1: no energy: GPU is lost" in result.warnings
+    assert "no energy of gpu-1: GPU is lost" in result.warnings
     assert not result.measured
 
 

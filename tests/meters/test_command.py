@@ -220,7 +220,7 @@ def test_the_summary_tells_of_each_domain_what_its_figure_is(tmp_path: Path) -> 
     assert re.search(r" J +[0-9.]+ W +powercap +not in the total$", rows["core-0"])
     assert re.search(r" J +[0-9.]+ W +powercap$", rows["dram-0"])
     assert re.search(r"unknown +see the warnings$", rows["total"])
-    assert result.stderr.count("energyctl: warning: package-0: no energy: ") == 1
+    assert result.stderr.count("energyctl: warning: no energy of package-0: ") == 1
     assert "\x1b" not in result.stderr
 
 

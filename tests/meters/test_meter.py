@@ -335,7 +335,7 @@ def test_a_counter_that_fails_is_null_with_a_reason(
         rest()
         (path / "energy_uj").write_text("broken\n")
     assert m.energy.total_joules is None
-    (line,) = [line for line in m.warnings if line.startswith("package-0: no energy: ")]
+    (line,) = [line for line in m.warnings if line.startswith("no energy of package-0: ")]
     assert "broken" in line
     assert "broken" in m.to_json()["energy"]["missing"]["cpu_package_joules"]
     assert "broken" in m.to_json()["phases"][0]["missing"]["package-0"]

@@ -155,7 +155,7 @@ def test_a_plug_that_does_not_answer_is_unknown_and_the_rest_goes_on(tmp_path: P
     assert found["joules"] is None
     assert "Connection refused" in found["missing"]
     assert document["energy"]["total_joules"] is not None
-    assert any("plug: no energy: " in line for line in document["warnings"])
+    assert any("no energy of plug: " in line for line in document["warnings"])
     assert re.search(r"^ plug +unknown .*see the warnings$", summary, re.MULTILINE)
 
 

@@ -26,8 +26,8 @@ def test_a_power_limit_that_acts_on_both_together_spoils_what_is_marginal() -> N
     (line,) = warnings([alone, training], 20, 120)
     assert line == (
         "gpu-0 was held down by its power limit for 98.0 % of the training (SM clock 1120 MHz), "
-        "but for 0.0 % of the load alone before it (SM clock 1980 MHz): the background was slowed "
-        "by the training as well, and marginal_joules is less than what the training itself drew"
+        "but for 0.0 % of the load alone before it (SM clock 1980 MHz): the training slowed the "
+        "background, and marginal_joules is less than what the training itself drew"
     )
 
 
@@ -43,7 +43,10 @@ def test_a_baseline_without_a_look_leaves_it_open() -> None:
     blind["state"] = {"gpus": {}, "cpus": {}, "missing": {"gpu-0": "no look"}}
     training = phase("foreground", 20, 120, None, power_cap=98.0)
     (line,) = warnings([blind, training], 20, 120)
-    assert "for 98.0 % of the training, and it is not known whether also in the load alone" in line
+    assert (
+        "for 98.0 % of the training: whether it was so under the load alone, too, is not known"
+        in line
+    )
 
 
 def test_heat_a_brake_and_an_unnamed_slowdown_are_told_above_one_percent() -> None:

@@ -393,8 +393,8 @@ def test_what_became_roots_is_ended_by_its_cgroup(nobody: Bench) -> None:
     ended = result["foreground_result"]["attempts"][0]["end_of_processes"]
     assert ended["left"] == []
     assert [line for line in ended["survivors"] if "sleep 1000" in line]
-    (warning,) = [w for w in result["warnings"] if "its main program had ended" in w]
-    assert "were ended: sleep 1000 (pid " in warning
+    (warning,) = [w for w in result["warnings"] if "main program ended while" in w]
+    assert "ended, too: sleep 1000 (pid " in warning
     assert roots(nobody) == []
     assert nobody.run("stop").returncode == 0
 

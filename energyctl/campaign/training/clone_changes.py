@@ -131,7 +131,7 @@ class CloneWatch:
             changes = _unexpected(repository, self._before[clone].changes(now))
             if changes.new or changes.others or changes.beside:
                 cure = _cure(repository, changes)
-                lines.append(f"{repository.name}: {clone} changed while it ran: {changes}; {cure}")
+                lines.append(f"a clone changed during the run: {clone}: {changes}; {cure}")
         return lines
 
 

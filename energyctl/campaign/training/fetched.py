@@ -55,7 +55,7 @@ def _files(
         return []
     large = [f"{top} ({megabytes(size)})" for top, size in sizes.most_common()]
     return [
-        f"{repository.name}: written during the training, and no output: "
+        f"large files that are no outputs were written during the training: {repository.name}: "
         f"{first_of(large, SHOWN)}; what is downloaded costs time and energy in this run alone: "
         'fetch it before, by "prepare" in the registry, into a folder that is "shared"; what the '
         'training makes itself belongs into "outputs"'

@@ -159,7 +159,7 @@ def run_attempt(attempt: Attempt, invoked: Sequence[Invocation], how: AttemptHoo
         if run.error is None:
             run.error = _hand_on(run.step, Path(item.workdir), attempt.began, values)
         if run.error is not None:
-            name = f"step {run.step.name}: " if len(invoked) > 1 else ""
+            name = f"in step {run.step.name}, " if len(invoked) > 1 else ""
             attempt.error = name + run.error
             break
     if attempt.start is not None and attempt.end is None:
@@ -275,7 +275,7 @@ def left_at_work(left: Sequence[processes.ProcessInfo]) -> list[str]:
         f"{one_line(one.command)} (pid {one.pid}, for {duration(one.age_seconds)})" for one in told
     ]
     return [
-        "its main program had ended while others of it still ran, and were ended: "
-        f"{first_of(names, SHOWN_LEFT)}; "
-        "their work was cut off, and is not measured: start it without `&` or `nohup`"
+        "the training's main program ended while other processes of it still ran, which were then "
+        f"ended, too: {first_of(names, SHOWN_LEFT)}; "
+        "their work is cut off and not measured: start them without `&` or `nohup`"
     ]

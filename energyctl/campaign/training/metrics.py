@@ -57,7 +57,9 @@ def take_metrics(
     for name, value in found.items():
         attempt.metrics[name] = value if math.isfinite(value) else None
         if not math.isfinite(value):
-            attempt.warnings.append(f"metric {name} is {value} in {reader.read_in(name)}")
+            attempt.warnings.append(
+                f"a metric is no finite number: {name} is {value} in {reader.read_in(name)}"
+            )
     missing = {m.name: m.required for m in repository.all_metrics if m.name not in found}
     required = [name for name, needed in missing.items() if needed]
     if required and attempt.error is None:
@@ -154,7 +156,7 @@ class _MetricsReader:
     def _take(self, metrics: Sequence[Metric], reading: Reading, name: str) -> dict[str, float]:
         """What was read in the file *name*, after a word on all that was not."""
         self._attempt.warnings += [
-            f"metric {metric.name}: {_too_long(metric, name)}, and was given up"
+            f"a metric was given up: {metric.name}, {_too_long(metric, name)}"
             for metric in metrics
             if metric.name in reading.unread
         ]
@@ -162,8 +164,8 @@ class _MetricsReader:
             self._reasons[metric.name] = _why_not(metric, name, reading)
             self._files[metric.name] = name
         self._attempt.warnings += [
-            f"metric {metric}: {one_line(text)} in {name} is no number that can be read, and was "
-            "passed over"
+            f"a value of a metric is no number that can be read, and was passed over: {metric}, "
+            f"{one_line(text)!r} in {name}"
             for metric, text in reading.strange.items()
             if metric in reading.values
         ]

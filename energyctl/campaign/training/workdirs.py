@@ -259,7 +259,7 @@ def keep(
             else:
                 shutil.copy2(source, into)
         except (OSError, shutil.Error) as error:
-            problems.append(f"the output {source} cannot be kept: {error}")
+            problems.append(f"an output cannot be kept: {source}: {error}")
     return problems
 
 
@@ -269,13 +269,15 @@ def delete(folder: Path, paths: set[Path]) -> list[str]:
     for path in sorted(paths):
         try:
             if not _lies_in(folder, path):
-                problems.append(f"the output {path} is left: a link leads to it, out of {folder}")
+                problems.append(
+                    f"an output is left where it is: a link leads to {path}, out of {folder}"
+                )
             elif path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
         except OSError as error:
-            problems.append(f"the output {path} cannot be removed: {error.strerror}")
+            problems.append(f"an output cannot be removed: {path}: {error.strerror}")
     return problems
 
 

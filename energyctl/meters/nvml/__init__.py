@@ -122,14 +122,14 @@ class NvmlSource(Source):
             *selection.warnings,
             *(gpu.lesser for gpu in self._gpus if gpu.lesser),
             *(
-                f"GPU {gpu.index} ({gpu.name}): its energy may be wrong: {check.words}"
+                f"the energy of GPU {gpu.index} ({gpu.name}) may be wrong: {check.words}"
                 for gpu in self._gpus
                 for check in gpu.domain.checks
                 if check.verdict == "doubted"
             ),
             *(
-                f"{gpu.domain.name} ({gpu.name}): its counter is of the whole module, so gpu_joules"
-                " has the energy of that module's CPU and memory in it"
+                f"the counter of {gpu.domain.name} ({gpu.name}) is that of the whole module:"
+                " gpu_joules includes the energy of its CPU and memory"
                 for gpu in self._gpus
                 if gpu.is_module
             ),

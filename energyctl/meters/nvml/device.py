@@ -177,8 +177,8 @@ class Gpu:
             self.domain, self.value = domain, value
             if reasons and domain.quantity == "power":
                 self.lesser = (
-                    f"GPU {self.index} ({self.name}): its power is integrated, which is less "
-                    f"accurate than an energy counter: {reasons[0]}"
+                    f"GPU {self.index} ({self.name}) is metered by its power, which is less "
+                    f"accurate than by an energy counter: {reasons[0]}"
                 )
             if self.figures and self.averaging_seconds and domain.quantity == "power":
                 self._check_by_average()

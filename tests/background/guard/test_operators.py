@@ -108,7 +108,7 @@ def test_what_operators_do_is_done_and_recorded(world: World) -> None:
     background.stop()
     assert len(operations(background)) == 7  # energyctl's own stop is no operator's
     assert ledger.operator_warnings(operations(background))[0] == (
-        "background back_one, back_two: stopped by an operator (3 times); see operators.csv"
+        "stopped by an operator: background back_one, back_two (3 times); see operators.csv"
     )
 
 
@@ -305,33 +305,33 @@ def test_a_torn_or_foreign_line_of_the_record_is_passed_over() -> None:
     ("done", "said"),
     [
         ([], []),
-        ([("one", "stopped")], ["background one: stopped by an operator; see operators.csv"]),
+        ([("one", "stopped")], ["stopped by an operator: background one; see operators.csv"]),
         (
             [("one", "stopped"), ("one", "started"), ("one", "stopped")],
             [
-                "background one: stopped by an operator (2 times); see operators.csv",
-                "background one: started by an operator; see operators.csv",
+                "stopped by an operator: background one (2 times); see operators.csv",
+                "started by an operator: background one; see operators.csv",
             ],
         ),
         (
             [(f"job_{number}", "stopped") for number in range(50)],
             [
-                "background job_0, job_1, job_2 and 47 more: stopped by an operator;"
+                "stopped by an operator: background job_0, job_1, job_2 and 47 more;"
                 " see operators.csv"
             ],
         ),
         (
             [("one", "stopped for update"), ("", "updated")],
             [
-                "the background: its entry was edited and updated, and it was started anew;"
+                "its entry was edited and updated, and it was started anew: the background;"
                 " see operators.csv"
             ],
         ),
         (
             [("one", "stopped for update")],
-            ["background one: stopped by an operator; see operators.csv"],
+            ["stopped by an operator: background one; see operators.csv"],
         ),
-        ([("", "sung to")], ["the background: sung to; see operators.csv"]),
+        ([("", "sung to")], ["sung to: the background; see operators.csv"]),
     ],
 )
 def test_a_warning_says_once_what_was_done_often(

@@ -57,7 +57,7 @@ def test_what_was_written_is_named_with_the_workspace_that_would_have_held_it(
     for path in written:
         write(clone / path)
     (line,) = seen.warnings()
-    assert line.startswith(f"net: {clone} changed while it ran: {named}; ")
+    assert line.startswith(f"a clone changed during the run: {clone}: {named}; ")
     assert cure in line
 
 
@@ -66,7 +66,7 @@ def test_what_is_gone_or_of_another_time_is_named(clone: Path, tmp_path: Path) -
     (clone / "runs").rmdir()
     os.utime(clone / "src" / "state", ns=(1, 1))
     (line,) = seen.warnings()
-    assert "changed while it ran: runs, src/state; " in line
+    assert f"a clone changed during the run: {clone}: runs, src/state; " in line
 
 
 def test_what_is_expected_is_none_of_it(clone: Path, tmp_path: Path) -> None:

@@ -219,7 +219,7 @@ def test_both_roles_of_one_clone_read_their_own_values(bench: Bench) -> None:
     said = (bench.root / "results" / job["logs"] / "run_1.log").read_text()
     assert "yaml lr: 0.1  # of all layers\npython 16 False\n" in said
     assert (folder / "conf" / "train.yaml").read_text() == YAML
-    assert not [text for text in result["warnings"] if "changed while it ran" in text]
+    assert not [text for text in result["warnings"] if "clone changed during the run" in text]
     foreground["hyperparameters"]["lr"] = 0.2
     (folder / "conf" / "train.yaml").write_text("optimiser:\n  lr: 1\n")
     refused = bench.run("run", bench.settings(experiments=[experiment]))

@@ -70,7 +70,9 @@ class Measured:
 @pytest.mark.parametrize("kind", ["in_place", "links", "copy", "empty"])
 def test_a_large_file_that_is_no_output_is_named_with_the_cure(tmp_path: Path, kind: str) -> None:
     (line,) = Measured(tmp_path, kind).warnings("data/MNIST/raw/images", "data/labels", "best.pth")
-    assert line.startswith("net: written during the training, and no output: ")
+    assert line.startswith(
+        "large files that are no outputs were written during the training: net: "
+    )
     assert "data (24 MB), best.pth (12 MB); " in line
     for word in ('"prepare"', '"shared"', '"outputs"'):
         assert word in line
@@ -134,7 +136,7 @@ def test_a_download_in_the_measurement_is_a_warning_of_the_run_and_of_the_test(
     registry = bench.root / "settings" / "models_config.json"
     registry.write_text(json.dumps({"models": {"front": entry}}))
     (bench.root / "repos" / "front" / "download.py").write_text(DOWNLOAD)
-    named = "written during the training, and no output: ../data (12 MB)"
+    named = "were written during the training: front: ../data (12 MB)"
     tried = bench.run("models", "--test", "front/net")
     assert named in tried.stdout, tried.stdout + tried.stderr
     name = bench.settings(experiments=[{"mode": "default", "repo": "front", "model": "net"}])

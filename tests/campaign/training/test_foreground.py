@@ -134,7 +134,10 @@ def test_both_roles_of_one_clone_train_and_test_in_folders_of_their_own(bench: B
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
-        ({"command": [*REPOSITORY["steps"][1]["command"], "3"]}, "step test: the training ended"),
+        (
+            {"command": [*REPOSITORY["steps"][1]["command"], "3"]},
+            "in step test, the training ended",
+        ),
         ({"performance_metrics": {"log_patterns": {"x": "X {number}"}, "required": ["x"]}}, "x"),
         ({"command": ["./gone"]}, "gone is missing"),
     ],
@@ -181,9 +184,9 @@ def test_accepted_exit_codes_time_limits_and_values_that_are_missing(bench: Benc
     assert bench.run("run", name).returncode == 1
     errors = [result["foreground_result"]["error"] for result in bench.results()]
     assert errors[0] is None
-    assert errors[1].startswith("step train: timeout after 0.1 s (timeout_seconds); its log: ")
-    assert errors[2].startswith("step prepare: the training ended with exit code 4; its log: ")
-    assert errors[3].startswith("step train: it made nothing that matches model/*.none")
+    assert errors[1].startswith("in step train, timeout after 0.1 s (timeout_seconds); its log: ")
+    assert errors[2].startswith("in step prepare, the training ended with exit code 4; its log: ")
+    assert errors[3].startswith("in step train, it made nothing that matches model/*.none")
 
 
 def test_in_place_keeps_and_deletes_only_what_the_run_wrote(bench: Bench) -> None:
@@ -196,7 +199,7 @@ def test_in_place_keeps_and_deletes_only_what_the_run_wrote(bench: Bench) -> Non
     kept = bench.root / "results" / result["foreground_result"]["outputs"] / "model"
     assert [path.name for path in kept.iterdir()] == ["report.txt"]
     assert [path.name for path in (folder / "model").iterdir()] == ["old.txt"]
-    assert not [line for line in result["warnings"] if "changed while it ran" in line]
+    assert not [line for line in result["warnings"] if "clone changed during the run" in line]
 
 
 @pytest.mark.parametrize(("code", "hint"), [(-9, True), (137, True), (-15, False), (1, False)])
@@ -242,12 +245,12 @@ def test_a_trial_says_what_it_saw(bench: Bench) -> None:
     cut = bench.run("models", "--test", "front/net", "--set", "seconds=60", "--seconds", "0.5")
     assert cut.returncode == 0
     assert "ran, and was ended" in cut.stdout
-    assert "changed while it ran" not in done.stdout
+    assert "clone changed during the run" not in done.stdout
     entry = {**REPOSITORY, "workspace": "in_place"}
     registry = bench.root / "settings" / "models_config.json"
     registry.write_text(json.dumps({"models": {"front": entry}}))
     into = bench.run("models", "--test", "front/net", "--set", "seconds=0.1")
-    assert "warning: front: " in into.stdout
+    assert "warning: a clone changed during the run: " in into.stdout
     cure = '"workspace": {"kind": "links", "writes": ["model"]} in the registry would have held it'
     assert cure in into.stdout
     wrong = bench.run("models", "--test", "front/nothing")

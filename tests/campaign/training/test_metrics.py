@@ -106,7 +106,7 @@ def test_an_optional_metric_that_is_missing_is_a_warning_with_the_reason(
     (result,) = bench.results()
     assert result["foreground_result"]["performance_metrics"] == {}
     (line,) = [line for line in result["warnings"] if "metrics not found" in line]
-    assert line.startswith(f"attempt 0: metrics not found: acc ({reason}")
+    assert line.startswith(f"metrics not found: acc ({reason}")
 
 
 def test_a_file_that_is_too_large_to_read_in_time_does_not_hold_up_the_campaign(

@@ -199,7 +199,7 @@ def test_a_lesser_source_is_a_warning(library: Path) -> None:
     sources = {name: source for name, source, *_ in domains}
     assert (sources["gpu-0"], sources["gpu-1"]) == ("nvml energy counter", "nvml power")
     assert warnings == [
-        "GPU 1 (Fake GPU 1): its power is integrated, which is less accurate than an energy "
+        "GPU 1 (Fake GPU 1) is metered by its power, which is less accurate than by an energy "
         "counter: Not Supported"
     ]
 
@@ -229,7 +229,9 @@ def test_a_counter_of_a_module_is_named_so_and_has_no_estimate_on_top(
     script = MODULES.format(hwmon=str(tmp_path))
     names, warnings, missing = child(library, script, **settings)
     assert names == ["module-0", "module-1"]
-    assert any(w.startswith("module-0 (Fake GPU 0): its counter is of the whole") for w in warnings)
+    assert any(
+        w.startswith("the counter of module-0 (Fake GPU 0) is that of the whole") for w in warnings
+    )
     assert "it is a part of module-0, module-1" in missing[0]
 
 
@@ -506,7 +508,7 @@ def test_a_counter_that_is_off_by_a_third_is_doubted_with_a_warning(library: Pat
     wave = {"WAVE": "constant 200", "AVERAGE": "1.0"}
     first, second, (warning,) = child(library, script, SCALE_1="0.65", **wave)
     assert (first, second) == ([COUNTER[0], "agreed"], [COUNTER[0], "doubted"])
-    assert warning.startswith("GPU 1 (Fake GPU 1): its energy may be wrong: its energy counter")
+    assert warning.startswith("the energy of GPU 1 (Fake GPU 1) may be wrong: its energy counter")
 
 
 @pytest.mark.parametrize("watts", ["0", "19000"])
