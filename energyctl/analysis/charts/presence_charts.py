@@ -34,7 +34,7 @@ def settle(
     text: float = TEXT,
 ) -> alt.LayerChart:
     """Time until the background was loaded and steady."""
-    dots = _dots("settle_seconds", "Settling (s)", conditions)
+    dots = _dots("settle_seconds", "Load coming up (s)", conditions)
     if legend:
         dots = dots.encode(**by_condition(conditions, width, text))
     return layered([dots], width, height)
