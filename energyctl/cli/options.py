@@ -82,7 +82,7 @@ seed = click.option(
     "--seed",
     metavar="N",
     type=click.IntRange(min=0),
-    help="Seed of all that is drawn at random.",
+    help="Draw all random values with this seed.",
 )
 models = click.option(
     "--models", metavar="FILE", help="Use this model registry instead of the workspace's."
@@ -115,7 +115,7 @@ sbatch = click.option(
     "--sbatch",
     metavar="KEY=VALUE",
     multiple=True,
-    help="An option of sbatch, as partition=gpu, over those of the settings. Repeatable.",
+    help="Set an option of sbatch, as partition=gpu; it wins over the settings. Repeatable.",
 )
 
 
@@ -140,5 +140,5 @@ def interval(default: float, least: float) -> Callable[[_Command], _Command]:
         type=FiniteRange(least, 3600),
         default=default,
         show_default=True,
-        help="Time between two looks.",
+        help="Time between two updates.",
     )

@@ -195,7 +195,7 @@ def test_what_was_found_is_shown(
     shown = capsys.readouterr()
     assert "about 6 minutes;" in shown.err
     assert "the first twin gets 50.6 % and did 50.0 % of the work" in shown.out
-    assert "two specific powers change differently by up to 4.0 %" in shown.out
+    assert "in busy seconds) change differently by up to 4.0 %" in shown.out
     assert "warning: it was warm" in shown.out
     assert cli.run(["calibrate", "--twins", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == document

@@ -104,7 +104,7 @@ def test_what_cannot_be_read_is_left_out_and_shown(tmp_path: Path) -> None:
     assert (len(runs), len(runs.problems)) == (1, 1)
     assert heard == list(runs.problems)
     assert "left out: " in runs._repr_html_()
-    assert repr(runs) == "<Runs: 1 of 1 campaigns, 1 left out>"
+    assert repr(runs) == "<Runs: 1 of 1 campaign, 1 left out>"
     with pytest.raises(energyctl.SettingsError, match="no such file or folder"):
         energyctl.load(tmp_path / "nowhere")
 

@@ -12,13 +12,13 @@ from energyctl.text import json_text
 @click.command()
 @options.as_json
 @click.option("--twins", is_flag=True, help="Divide the energy of two identical loads of ours.")
-@click.option("--gpu", metavar="N|UUID", help="This GPU, not the first.")
+@click.option("--gpu", metavar="N|UUID", help="Calibrate this GPU, not the first.")
 @click.option(
     "--seconds",
     type=options.FiniteRange(5, 600),
     default=20.0,
     show_default=True,
-    help="Of each of the eight parts with load.",
+    help="How long each of the eight parts with load takes.",
 )
 def calibrate(as_json: bool, twins: bool, gpu: str | None, seconds: float) -> int:
     """Measure on this GPU how well energy is divided between trainings.

@@ -18,7 +18,10 @@ from energyctl.text import json_text
 @click.option("--udev", is_flag=True, help="Print a udev rule that lets a group read CPU energy.")
 @click.option("--accept", is_flag=True, help="Try a GPU's energy counter; takes ten minutes.")
 @click.option(
-    "--gpu", metavar="N", type=click.IntRange(min=0), help="With --accept: this GPU, not the first."
+    "--gpu",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="With --accept: try this GPU, not the first.",
 )
 @click.option(
     "--wall",

@@ -51,7 +51,7 @@ def _cells(run: Run, seconds: float | None, blocks: bool) -> tuple[str, ...]:
         text.printable(condition_words(run)),
         text.printable(f"{training.repo} / {training.model}{_on([run.place])}"),
         text.printable(text.values(training.hyperparameters, (*run.grid, *run.mutated) or None)),
-        "?" if seconds is None else f"~{text.duration(seconds)}",
+        "?" if seconds is None else f"~{text.short_duration(seconds)}",
     )
 
 

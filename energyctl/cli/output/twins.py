@@ -22,10 +22,12 @@ def show_record(document: Mapping[str, Any]) -> None:
         *(_repeat(one) for one in document["both"]),
         "",
         f"GPU {gpu['index']} ({gpu['name']}), driver {gpu['driver']}:",
-        f"a context costs {number(document['context_watts'], 3)} W; both together do "
-        f"{percent(document['throughput'])} of the work that one alone does in the time",
-        f"two specific powers change differently by up to {percent(document['differential'])}; "
-        f"the first twin gets {percent(document['bias'], 2)} more than its part in the mean",
+        f"an open context takes {number(document['context_watts'], 3)} W; in the same time both "
+        f"together do {percent(document['throughput'])} of the work that one alone does",
+        "beside each other, their specific powers (watts above the context in busy seconds) change "
+        f"differently by up to {percent(document['differential'])}",
+        "on average the first twin's share of the energy differs from its share of the work by "
+        f"{100 * document['bias']:+.2f} percentage points",
         *(f"warning: {line}" for line in document["warnings"]),
         *([f"written to {document['file']}"] if document["file"] else []),
     )

@@ -12,6 +12,7 @@ from energyctl.results.api.frames import TABLES, frame
 from energyctl.results.api.run import Run
 from energyctl.results.pairs import Pair, Pairs, find_pairs
 from energyctl.results.partners import with_earlier
+from energyctl.text import count
 
 if TYPE_CHECKING:
     import polars
@@ -77,7 +78,8 @@ class Runs(Sequence[Run]):
 
     def __repr__(self) -> str:
         left_out = f", {len(self.problems)} left out" if self.problems else ""
-        return f"<Runs: {len(self)} of {len({run.campaign for run in self})} campaigns{left_out}>"
+        campaigns = count(len({run.campaign for run in self}), "campaign")
+        return f"<Runs: {len(self)} of {campaigns}{left_out}>"
 
     def _repr_html_(self) -> str:
         """A row per run, as a notebook shows it."""
