@@ -294,6 +294,7 @@ def _run_one(
                 experiment_id=files.experiment_id,
                 status=result["status"],
             )
+        if last_word:  # the cool-down's samples change the energy's uncertainty
             context.observer.finished(run.index, result)
             for line in failures.told(result, files.folder, journal.folder.root):
                 context.observer.say(line)

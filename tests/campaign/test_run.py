@@ -12,10 +12,13 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from bench import DEADLINE_SECONDS, Bench, open_way, python_for, wait_for
+from energyctl import text
+from energyctl.campaign import campaign
 from energyctl.launchers.iteration import SUPERVISORD
 from energyctl.meters.base import CLOCKS_SECONDS
 from energyctl.system import processes
@@ -458,6 +461,45 @@ def test_the_printed_command_resumes_from_anywhere(bench: Bench, tmp_path: Path)
     statuses = [result["status"] for result in bench.results("else where")]
     assert statuses == ["interrupted", "succeeded"]
     assert bench.results() == []
+
+
+def test_a_run_is_told_once_its_result_is_final(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not before its cool-down, whose samples change the energy's uncertainty."""
+    results = [
+        {"experiment_id": "x", "status": "succeeded", "energy": joules, "foreground_result": {}}
+        for joules in (5.1, 5.2)
+    ]
+    monkeypatch.setattr(
+        campaign,
+        "carry_out",
+        lambda run, files, context, save, cooldown: [
+            save(result, result is results[-1]) for result in results
+        ],
+    )
+    monkeypatch.setattr(campaign.failures, "told", lambda *_: ())
+    store, journal, context = mock.Mock(), mock.Mock(), mock.Mock()
+    campaign._run_one(mock.Mock(index=1), store, context, journal, {}, cooldown=True)
+    context.observer.finished.assert_called_once_with(1, results[-1])
+    assert store.keep.call_count == 2
+    assert journal.append.call_count == 2  # that it started, and that it finished
+
+
+def test_the_energy_that_is_said_of_a_run_is_that_of_its_file(bench: Bench, tmp_path: Path) -> None:
+    """Also what a counter shows in the cool-down tells how uncertain the training's energy is."""
+    told = environment(build(tmp_path), GPUS="1")
+    env = {k: v for k, v in told.items() if k.startswith(("FAKE_", "LD_LIBRARY_PATH"))}
+    training = {"repo": "front", "model": "small", "hyperparameters": {"seconds": 0.3}}
+    experiments = [{"mode": "default", **training, "runs_per_config": 2}]
+    done = bench.run("run", bench.settings(experiments=experiments, cooldown_seconds=0.5), env=env)
+    assert done.returncode == 0, done.stderr
+    said = re.findall(r"run \d of 2 succeeded .*", done.stdout)
+    energies = [result["energy"] for result in bench.results()]
+    assert len(said) == len(energies) == 2
+    for line, one in zip(said, energies, strict=True):
+        figure = text.energy(
+            one["total_joules"], one["uncertainty_joules"], measured=one["measured"]
+        )
+        assert f"  {figure}" in line
 
 
 def test_a_training_on_a_hot_gpu_says_at_which_clock_it_ran_and_why(
