@@ -59,6 +59,11 @@ class CountWatch:
             into.append(value)
         self._runs.append(new.run)
 
+    def so_far(self, run: int) -> tuple[float, float | None] | None:
+        """What the iteration *run* has done, and of how much; None where it has not said."""
+        said = self._said
+        return (said.done, said.total) if said.run == run and said.done else None
+
     def counts(self) -> dict[int, Counts]:
         """What each iteration whose log was read has said, by its number."""
         finals = zip(self._ended_runs, self._finals, strict=True)

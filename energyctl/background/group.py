@@ -150,18 +150,20 @@ class BackgroundGroup:
         for job in self.rendered.jobs:
             own = ledger[job.name]
             span = None if since is None or now <= since else own.presence(since, now)
-            running = any(item.ended is None for item in own.running)
+            running = [item for item in own.running if item.ended is None]
             last = now if own.last_end is None else own.last_end
             views.append(
                 JobView(
                     name=job.name,
                     iterations=own.iterations,
                     failures=own.failures,
-                    running=running,
+                    running=bool(running),
                     began=own.latest_start,
                     away_seconds=0.0 if running else max(0.0, now - last),
                     coverage=span.coverage if span else None,
                     max_gap_seconds=span.max_gap_seconds if span else None,
+                    progress=self.logs.progress(job.name, running[-1].run) if running else None,
+                    unit=self.logs.units.get(job.name),
                 )
             )
         return views

@@ -43,6 +43,10 @@ class JobLogs:
                 if job in self.epochs:
                     self.epochs[job].take(new)
 
+    def progress(self, job: str, run: int) -> tuple[float, float | None] | None:
+        """What the job's iteration *run* says it has done, and of how much; None: not known."""
+        return self.counts[job].so_far(run) if job in self.counts else None
+
     def work(self, job: str, ledger: JobLedger, phases: Sequence[Phase]) -> list[WorkJson]:
         counts = self.counts[job].counts() if job in self.counts else {}
         return job_work(ledger.in_order(), counts, phases, self.units.get(job))

@@ -13,6 +13,8 @@ class JobView:
     coverage, max_gap_seconds: of the foreground so far; None while there is none.
     load: share of the last seconds in which its processes were busy; None: not known.
     began: start of the newest iteration (Unix seconds); None before the first.
+    progress: how much the running iteration has done by its log, and of how much; None: not known.
+    unit: what that counts; None: parts of an iteration.
     """
 
     name: str
@@ -24,3 +26,5 @@ class JobView:
     max_gap_seconds: float | None = None
     load: float | None = None
     began: float | None = None
+    progress: tuple[float, float | None] | None = None
+    unit: str | None = None

@@ -12,6 +12,19 @@ from energyctl.results.schema import Result
 
 
 @dataclass(frozen=True)
+class GpuView:
+    """A GPU now; None where it does not tell. memory_utilization_percent: share of the time in
+    which its memory was read or written. limits: what holds its clocks down, as in results."""
+
+    name: str
+    utilization_percent: float | None = None
+    temperature_celsius: float | None = None
+    memory_utilization_percent: float | None = None
+    sm_mhz: float | None = None
+    limits: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
 class View:
     """A run now. Times are Unix seconds, ``watts`` are by domain; ``attempt`` counts from 0, None
     before the first. index: 0 of a control or calibration, which is no run of the plan."""
@@ -44,6 +57,12 @@ class View:
     condition: str = ""
     block: int | None = None
     warm_up: bool = False
+    gpus: Sequence[GpuView] = ()
+    joules: Mapping[str, float | None] = field(default_factory=dict)
+    """Of the latest attempt's measured phase so far, by domain; empty before the first."""
+
+    warnings: Sequence[str] = ()
+    """Of the run so far, the newest last."""
 
     @property
     def words(self) -> str:

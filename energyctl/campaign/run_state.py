@@ -18,6 +18,7 @@ from energyctl.background.steady_state import InVain
 from energyctl.campaign.activity.owners import Owners
 from energyctl.campaign.activity.recorder import ActivityRecorder
 from energyctl.campaign.foreign.watch import Interval, Watch
+from energyctl.campaign.gpu_views import GpuViews
 from energyctl.campaign.observer import Observer, View
 from energyctl.campaign.training import foreground
 from energyctl.campaign.training.clone_changes import CloneWatch
@@ -37,8 +38,10 @@ from energyctl.system import processes
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.lock import HeldLock
+from energyctl.text import one_line
 
 SHOW_SECONDS = 0.5
+SHOWN_WARNINGS = 20
 
 
 @dataclass
@@ -160,6 +163,7 @@ class RunState:
         self.activity = ActivityRecorder(context.meters, owners, self.sampler.now, containers)
         self.repository = self.repository_of(0)
         self._progress = ProgressReader(self.repository.progress)
+        self._gpus = GpuViews()
 
     def repository_of(self, number: int) -> Repository:
         """That of the foreground in an attempt. Raises SettingsError."""
@@ -226,6 +230,7 @@ class RunState:
             self.loads.tick()
         latest = self.sampler.latest()
         attempt = self.attempts[-1] if self.attempts else None
+        warnings = [*self.context.warnings, *self.warnings]
         self.context.observer.view(
             View(
                 index=self.run.index,
@@ -246,6 +251,9 @@ class RunState:
                 condition=self.run.condition,
                 block=self.run.block,
                 warm_up=self.run.warm_up,
+                gpus=self._gpus.of(latest.gpus),
+                joules={n: j for n, j in latest.joules.items() if n in self.context.in_total},
+                warnings=[one_line(w, 300) for w in warnings[-SHOWN_WARNINGS:]],
             )
         )
 

@@ -35,6 +35,8 @@ class CsvFiles:
         self._files: dict[str, TextIO] = {}
         self._waiting = threading.Lock()  # guards the rows
         self._writing = threading.Lock()  # guards the files
+        self.joules: dict[str, float | None] = {}
+        """Of each domain from its first row to its last; None: not known."""
         self._failed: str | None = None
         self._directory = directory
         try:
@@ -62,6 +64,7 @@ class CsvFiles:
                 first = self._first.setdefault(domain.name, point)
                 if first.stretch == point.stretch:
                     joules = point.joules - (first.joules or 0.0)
+            self.joules[domain.name] = joules
             watts = self._power[domain.name].watts(point)
             self._row(name, point.time_unix, label, _cell(watts), _cell(joules))
 

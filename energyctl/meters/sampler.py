@@ -43,7 +43,7 @@ FLUSH_SECONDS, LATEST_FLUSH_SECONDS = 2.5, 4.0
 class LatestFigures:
     """What is known now. watts: the reading, or the mean since the sample before; None: unknown.
 
-    phase: None before the first one.
+    phase: None before the first one. joules: of what is, or else was last, recorded to files.
     """
 
     time_unix: float
@@ -51,6 +51,7 @@ class LatestFigures:
     gpus: tuple[GpuState, ...]
     phase: str | None
     phase_since_unix: float | None
+    joules: dict[str, float | None]
 
 
 class Sampler:
@@ -75,6 +76,7 @@ class Sampler:
         self._watts: dict[str, float | None] = {}
         self._states: tuple[GpuState, ...] = ()
         self._looks = StateLooks(self._meters)
+        self._joules: dict[str, float | None] = {}
         self._files: CsvFiles | None = None
         self._next_files: CsvFiles | None = None
         self._states_due = False  # somebody needs them before the next sample
@@ -131,6 +133,7 @@ class Sampler:
             self._told.edge(time.monotonic())
             if self._next_files is not None:
                 self._files, self._next_files = self._next_files, None
+                self._joules = self._files.joules
                 self._files.add(points)
                 self._states_due = True
             self._changed.notify_all()
@@ -199,7 +202,8 @@ class Sampler:
     def latest(self) -> LatestFigures:
         with self._changed:
             name, since = self._edges[-1] if self._edges else (None, None)
-            return LatestFigures(self.now(), dict(self._watts), self._states, name, since)
+            watts, joules = dict(self._watts), dict(self._joules)
+            return LatestFigures(self.now(), watts, self._states, name, since, joules)
 
     def record_to(self, directory: Path | None) -> None:
         """Writes the CSV files into `directory`, beginning with the next edge; None ends them.

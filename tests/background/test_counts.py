@@ -67,6 +67,16 @@ def test_a_line_that_is_the_last_came_when_the_log_was_written_to(logs: Logs) ->
     assert (third.early, third.late) == (1002, pytest.approx(1002.7, abs=1e-5))
 
 
+def test_what_the_running_iteration_has_done_is_known(logs: Logs) -> None:
+    logs.start(1)
+    logs.look()
+    assert logs.watch.so_far(1) is None
+    logs.write("step 2/5\n")
+    logs.look()
+    assert logs.watch.so_far(1) == (2, 5)
+    assert logs.watch.so_far(2) is None
+
+
 def test_a_line_that_is_not_whole_is_waited_for(logs: Logs) -> None:
     logs.start(1)
     logs.look()

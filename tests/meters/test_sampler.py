@@ -285,6 +285,24 @@ def test_the_live_view_knows_power_phase_and_gpu_state() -> None:
     assert latest.gpus[0].temperature_celsius == 51.0
 
 
+def test_the_live_view_knows_the_joules_of_what_is_recorded(tmp_path: Path) -> None:
+    meter = ScriptedMeter({PACKAGE: constant(100), POWER_GPU: lambda _: 250.0})
+    sampler = Sampler([meter], interval_seconds=0.05)
+    sampler.start()
+    sampler.phase("idle")
+    assert sampler.latest().joules == {}
+    sampler.record_to(tmp_path)
+    start = sampler.phase("foreground", after_reading=True)
+    wait_until(lambda: (sampler.latest().joules.get("package-0") or 0.0) > 20)
+    end = sampler.phase("idle")
+    sampler.record_to(None)
+    energy = {d.domain.name: d.joules for d in sampler.recording().energy(start, end).domains}
+    latest = sampler.latest().joules  # they stay
+    sampler.stop()
+    assert latest == pytest.approx(energy, rel=0.05)
+    assert sampler.latest().joules == latest
+
+
 def test_stopping_leaves_no_thread_and_an_unchanging_recording() -> None:
     before = threading.active_count()
     sampler = Sampler([ScriptedMeter({PACKAGE: constant(100)})], interval_seconds=0.02)
