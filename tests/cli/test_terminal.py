@@ -22,10 +22,10 @@ STYLES = re.compile(r"\x1b\[[0-9;]*[mKAGHJ]|\x1b\[\?[0-9]+[hl]")
 """What rich itself writes: colours, and the live view's cursor."""
 
 
-def on_a_terminal(bench: Bench, *arguments: str) -> str:
+def on_a_terminal(bench: Bench, *arguments: str, term: str = "xterm-256color") -> str:
     """What `energyctl …` shows on a terminal of 200 columns."""
     master, slave = pty.openpty()
-    environ = {**bench.env, "TERM": "xterm-256color"}
+    environ = {**bench.env, "TERM": term}
     with subprocess.Popen(
         [sys.executable, "-m", "energyctl", *arguments],
         cwd=bench.root, env=environ, stdin=slave, stdout=slave, stderr=slave,
@@ -59,6 +59,22 @@ def test_a_name_stays_on_its_line(bench: Bench, command: str) -> None:
         assert bench.run("run", file).returncode == 0
     arguments = [file] if command in ("plan", "run", "validate") else []
     assert_plain(on_a_terminal(bench, command, *arguments, *["--once"] * (command == "watch")))
+
+
+def test_a_terminal_that_cannot_draw_gets_a_line_for_each_phase(bench: Bench) -> None:
+    shown = on_a_terminal(bench, "run", bench.parallel(), term="dumb")
+    phases = ("load coming up", "training", "load alone")
+    every = ".*".join(rf"\d\d:\d\d:\d\d  run 1 of 1  .*  {phase}  " for phase in phases)
+    assert re.search(every, shown, re.DOTALL), shown
+    assert "\x1b" not in shown
+
+
+def test_a_log_in_colours_gets_lines_all_the_same(bench: Bench) -> None:
+    """As of a CI that asks for colours in what is no terminal."""
+    done = bench.run("run", bench.parallel(), env={"FORCE_COLOR": "1", "TERM": "xterm"})
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"run 1 of 1  .*  training  ", STYLES.sub("", done.stdout))
+    assert not re.search(r"\x1b\[\?25l|\x1b\[\d*A", done.stdout)  # no cursor is moved
 
 
 def test_results_are_shown_as_text(bench: Bench) -> None:

@@ -50,13 +50,13 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
     from energyctl.campaign.campaign import of_journal, tidy
     from energyctl.cli.conduct import agreed_beside_unended, close, conduct
     from energyctl.cli.output import campaign as output
-    from energyctl.cli.output.console import make_console
+    from energyctl.cli.output.console import can_draw, make_console
     from energyctl.cli.output.live import Progress
 
     refuse_if_held()
     beside = agreed_beside_unended()
     console, outcome = make_console(), None
-    with Progress(console, 0, 0, live=console.is_terminal and not plain) as progress:
+    with Progress(console, 0, 0, live=can_draw() and not plain) as progress:
         campaign, runs = of_journal(workspace, journal, progress)
         left, settings = campaign.runs, campaign.settings
         done = f"{len(runs) - len(left)} of {len(runs)} runs are finished"

@@ -66,7 +66,7 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     from energyctl.campaign.training import places
     from energyctl.cli.conduct import agreed_beside_unended, close, conduct
     from energyctl.cli.output import campaign as output
-    from energyctl.cli.output.console import make_console
+    from energyctl.cli.output.console import can_draw, make_console
     from energyctl.cli.output.live import Progress
     from energyctl.cli.result_arguments import results_folder
 
@@ -84,7 +84,7 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     estimates = output.show_plan(console, folder, settings, prepared.registry, runs, plan.seed)
     ends = output.show_end(console, settings, estimates)
     output.show_left_out(console, plan.passed_over, runs)
-    last, live = whole.runs[-1].index, console.is_terminal and not given["no_progress"]
+    last, live = whole.runs[-1].index, can_draw() and not given["no_progress"]
     with Progress(console, last, len(runs), live=live, ends=ends) as progress:
         rendered = given["rendered"] and workspace.given(given["rendered"])
         campaign = prepare.campaign_of(prepared, runs, folder, rendered, progress)

@@ -43,6 +43,11 @@ class LineConsole(Console):
         self.print(text, style=style, soft_wrap=True)
 
 
+def can_draw() -> bool:
+    """Whether standard output is a terminal on which a view can be drawn again and again."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+
+
 def make_console() -> LineConsole:
     """Standard output: a terminal at its width, a file or pipe at 120 columns (COLUMNS wins)."""
     plain = not sys.stdout.isatty() and "COLUMNS" not in os.environ
