@@ -8,16 +8,18 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from energyctl.background.job_view import JobView
 from energyctl.campaign.journal import Journal, find_journal
-from energyctl.campaign.observer import View
+from energyctl.campaign.observer import GpuView, View
 from energyctl.campaign.status_file import read_state
 from energyctl.config.plan import Run
 from energyctl.errors import SettingsError
+from energyctl.results.api import Runs, of_results
+from energyctl.results.conditions import condition_of
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.paths import CPU_POWER, GPU_POWER
 from energyctl.results.reader import Say, total_energy
@@ -33,6 +35,9 @@ HISTORY = 600
 
 SERIES_BYTES = 128 * 1024
 """Of the end of a series' file; its first line is passed over."""
+
+SHOWN_DONE = 40
+"""Of the finished runs, the last ones."""
 
 STALE_SECONDS = 15.0
 """A campaign that lives publishes each second; so long may a slow disk hold that up."""
@@ -65,7 +70,9 @@ class FinishedRun:
     joules: float | None
     uncertainty_joules: float | None
     measured: bool
-    warnings: int
+    warnings: Sequence[str] = ()
+    condition: str = ""
+    block: int | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,9 @@ class Watcher:
             return Scene(now, closed=closed)
         view = _view(state)
         runs = self._planned(journal)
+        if closed is not None:  # the run that cools down is in the journal, and not yet final
+            others = {n: status for n, status in closed.finished.items() if n != view.index}
+            closed = replace(closed, finished=others)
         finished = closed.finished if closed else {}
         waiting = [run for run in runs if run.index > view.index and run.index not in finished]
         pid, at = state.get("pid", 0), state.get("time", now)
@@ -126,6 +136,15 @@ class Watcher:
             lines=last_lines(Path(view.log), lines) if view.log else (),
             closed=closed,
         )
+
+    def runs(self) -> Runs:
+        """The finished ones of the newest campaign."""
+        journal = self._journal(None)
+        try:
+            known = [] if journal is None else journal.results()
+        except (SettingsError, OSError):
+            known = []
+        return of_results(known, Path() if journal is None else journal.folder.root)
 
     def unfinished(self) -> CampaignProgress | None:
         """The newest campaign, where it neither runs nor ended; none of a cluster."""
@@ -191,7 +210,7 @@ class Watcher:
             return []
         runs = []
         names = dict(journal.started())
-        for index in list(closed.finished)[-5:]:
+        for index in list(closed.finished)[-SHOWN_DONE:]:
             name = names.get(index)
             if name is None:
                 continue
@@ -227,6 +246,10 @@ def _view(state: Mapping[str, Any]) -> View:
         JobView(**{k: v for k, v in job.items() if k in JobView.__dataclass_fields__})
         for job in state.get("jobs", ())
     ]
+    fields["gpus"] = [
+        GpuView(**{k: v for k, v in gpu.items() if k in GpuView.__dataclass_fields__})
+        for gpu in state.get("gpus", ())
+    ]
     return View(**fields)
 
 
@@ -240,7 +263,9 @@ def finished_run(index: int, result: Result) -> FinishedRun:
         joules=total.joules,
         uncertainty_joules=total.uncertainty_joules,
         measured=total.measured is not False,
-        warnings=len(result.get("warnings") or ()),
+        warnings=tuple(result.get("warnings") or ()),
+        condition=condition_of(result),
+        block=result.get("block"),
     )
 
 

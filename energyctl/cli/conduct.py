@@ -44,7 +44,7 @@ def conduct(campaign: Campaign, progress: Progress) -> CampaignOutcome:
         path=campaign.runtime / "state.json",
         last=progress.last,
         results=campaign.folder.root,
-        ends=lambda: progress.ends,
+        ends=progress.expected_end,
     )
     return campaigns.conduct(campaign)
 

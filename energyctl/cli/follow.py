@@ -14,10 +14,12 @@ from rich.console import Console
 from rich.live import Live
 
 from energyctl.campaign.watcher import Scene, Watcher
-from energyctl.cli.keys import KeyReader
+from energyctl.cli.keys import ESCAPE, KeyReader
 from energyctl.cli.output import slurm, watch
-from energyctl.cli.output.console import make_console
+from energyctl.cli.output.console import can_draw, make_console
+from energyctl.cli.output.ending import show_end
 from energyctl.cli.output.lines import show
+from energyctl.cli.output.scene_head import closing, died
 from energyctl.slurm.attempts import Tries
 from energyctl.slurm.overview import Overview, Overviews
 
@@ -26,11 +28,7 @@ SLURM_SECONDS = 5.0
 """At least, between two looks of `watch`: each asks Slurm's controller, which many people share."""
 
 LINES = 5
-"""Of the training's log."""
-
-
-def _is_terminal() -> bool:
-    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+"""Of the training's log, where the height of the terminal is no limit."""
 
 
 # -- on this machine ---------------------------------------------------------------------------
@@ -39,7 +37,7 @@ def _is_terminal() -> bool:
 def show_once(watcher: Watcher) -> int:
     """What is to be seen now; 1 where the campaign has died."""
     scene = watcher.look(LINES)
-    if _is_terminal():
+    if can_draw():
         console = make_console()
         console.print(watch.screen(scene, console.width, 200))
     else:
@@ -49,18 +47,22 @@ def show_once(watcher: Watcher) -> int:
 
 def follow(watcher: Watcher, interval: float) -> int:
     """Until the campaign ends, or q; 1 where it has died."""
-    if not _is_terminal():
+    if not can_draw():
         return _lines(watcher, interval)
-    console, began, scene = make_console(), False, watcher.look(LINES)
+    console, began, full = make_console(), False, ""
+    scene = watcher.look(console.height)
     with KeyReader() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
         while not (began and (scene.view is None or scene.dead)):
             began = began or scene.view is not None
             size = console.size
-            live.update(watch.screen(scene, size.width, size.height), refresh=True)
-            if keys.wait(interval) == "q":
+            drawn = watch.screen(scene, size.width, size.height, full, watch.KEYS)
+            live.update(drawn, refresh=True)
+            key = keys.wait(interval)
+            if key == "q":
                 return 0
-            scene = watcher.look(LINES)
-    return _end(scene)
+            full = watch.FULL.get(key, "" if key == ESCAPE else full) if key else full
+            scene = watcher.look(size.height)
+    return _end(scene, watcher)
 
 
 def _lines(watcher: Watcher, interval: float) -> int:
@@ -69,7 +71,7 @@ def _lines(watcher: Watcher, interval: float) -> int:
         scene = watcher.look(LINES)
         view = scene.view
         if view is None or scene.dead:
-            return _end(scene)
+            return _end(scene, watcher if said else None)
         what, now = (view.index, view.attempt, view.phase), time.monotonic()
         if what != said or now - at >= PLAIN_EVERY_SECONDS:
             said, at = what, now
@@ -77,13 +79,15 @@ def _lines(watcher: Watcher, interval: float) -> int:
         time.sleep(interval)
 
 
-def _end(scene: Scene) -> int:
-    """The last word, on a screen that stays."""
+def _end(scene: Scene, watcher: Watcher | None) -> int:
+    """The last word, on a screen that stays; as of `run`, where *watcher* saw the campaign."""
     if scene.dead:
-        show(watch.died(scene))
+        show(died(scene))
         return 1
     closed = scene.closed
-    show("no campaign runs" if closed is None else watch.closing(closed, scene.now))
+    if watcher is not None and closed is not None:
+        show_end(make_console(), watcher.runs())
+    show("no campaign runs" if closed is None else closing(closed, scene.now))
     return 0
 
 

@@ -10,6 +10,8 @@ import time
 import tty
 from typing import Any
 
+ESCAPE = "\x1b"
+
 
 class KeyReader:
     """Inside the block keys come at once and are not shown; the terminal is put back after it."""

@@ -124,7 +124,10 @@ STATE: dict[str, Any] = {
     "time": 1.9e9, "pid": 1, "runs": 3, "results": "", "ends": 1.9e9, "index": 1,
     "experiment_id": "E", "title": "a / b", "attempt": 0, "phase": "foreground",
     "phase_since": 1.9e9, "watts": {"gpu-0": 5.0}, "estimated": False,
-    "jobs": [{"name": "j", "iterations": 1, "failures": 0, "running": True, "coverage": 0.5}],
+    "jobs": [{"name": "j", "iterations": 1, "failures": 0, "running": True, "coverage": 0.5,
+              "progress": [1.0, 5.0], "unit": "samples"}],
+    "gpus": [{"name": "gpu-0", "utilization_percent": 98.0, "sm_mhz": 1290.0, "limits": ["heat"]}],
+    "joules": {"gpu-0": 50.0}, "warnings": ["gap of 5 ms"],
     "last_line": "loss", "moving": None, "progress": [1.0, 5.0], "until": 1.9e9, "log": None,
     "series": None,
 }  # fmt: skip
@@ -213,6 +216,7 @@ def test_a_state_is_read_or_refused(world: Path, text: bytes) -> None:
     scene = watcher.look()
     console = LineConsole(file=io.StringIO(), width=80)
     console.print(watch.screen(scene, 80, 40))
+    console.print(watch.screen(scene, 80, 40, "jobs"))
     watch.plain(scene)
     path.unlink()
     watcher._runtime.rmdir()

@@ -38,7 +38,7 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
         progress.last, progress.planned = mine.journal.runs()[-1].index, mine.left
         if not mine.left:
             return 0
-        outcome = task.carry_out(mine, progress, lambda: progress.ends)
+        outcome = task.carry_out(mine, progress, progress.expected_end)
     show_end(console, of_results(outcome.results, mine.journal.folder.root))
     for line in outcome.paused:
         console.print_line(line)

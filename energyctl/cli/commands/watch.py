@@ -18,12 +18,12 @@ from energyctl.system.workspace import Workspace
 def watch(workspace: Workspace, once: bool, interval: float) -> int:
     """Watch the campaign that runs in this workspace.
 
-    It shows phase, power, background, progress and queue; of a campaign on a cluster all runs,
-    where they are and how far, and when it will end.
+    It shows how far it is, phase, power, GPUs, background, progress, warnings and queue; of a
+    campaign on a cluster all runs, where they are and how far, and when it will end.
 
-    It reads files only, and cannot disturb the run; end it with q or Ctrl-C, and begin it again
-    whenever you like. It ends with the campaign: with 0, or with 1 where the campaign died. In a
-    pipe it prints a line for each change.
+    It reads files only, and cannot disturb the run; begin it again whenever you like. q or Ctrl-C
+    ends it; l, j and r show log, jobs and runs alone, Esc goes back. It ends with the campaign:
+    with 0, or with 1 where the campaign died. In a pipe it prints a line for each change.
     """
     from energyctl.campaign.watcher import Watcher
     from energyctl.cli import follow

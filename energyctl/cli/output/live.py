@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from queue import SimpleQueue
 
 from rich.console import Console, Group
@@ -14,12 +15,15 @@ from rich.live import Live
 from rich.text import Text
 
 from energyctl.campaign.observer import View
+from energyctl.campaign.time_left import TimeLeft
 from energyctl.campaign.watcher import HISTORY, CampaignProgress, FinishedRun, Scene, finished_run
-from energyctl.cli.output.run_view import plain_line
+from energyctl.cli.output.run_view import plain_line, seconds_left
 from energyctl.cli.output.tables import presence, total_energy
 from energyctl.cli.output.watch import screen
 from energyctl.config.plan import Run
+from energyctl.results.conditions import condition_of
 from energyctl.results.schema import Result
+from energyctl.system.logs import last_lines
 from energyctl.text import duration, printable
 
 PLAIN_EVERY_SECONDS = 60.0
@@ -44,8 +48,7 @@ class Progress:
 
     live: bool
     ends: float | None = None
-    """When the campaign is expected to end (Unix seconds), where that is known: from finished
-    runs of its kind at first, then from its own."""
+    """When the campaign is expected to end by earlier runs of its kind (Unix seconds)."""
 
     name: str = "campaign"
     runs: Sequence[Run] = ()
@@ -57,7 +60,7 @@ class Progress:
     _last_monotonic: float = 0.0
     _done: tuple[FinishedRun, ...] = ()
     _power: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
-    _began: float = field(default_factory=time.time)
+    _left: TimeLeft = field(default_factory=lambda: TimeLeft(time.time()))
     _lines: SimpleQueue[Text | None] = field(default_factory=SimpleQueue)
 
     def __post_init__(self) -> None:
@@ -93,7 +96,20 @@ class Progress:
         now, place = time.monotonic(), (view.index, view.attempt, view.phase)
         if place != self._last or now - self._last_monotonic >= PLAIN_EVERY_SECONDS:
             self._last, self._last_monotonic = place, now
-            self.say(plain_line(view, self.last, self.ends))
+            self.say(plain_line(view, self.last, self.expected_end()))
+
+    def expected_end(self) -> float | None:
+        """When the campaign will have ended, as far as that can be told now (Unix seconds)."""
+        self._left.planned, view = self.ends, self._view
+        if view is None:
+            return self.ends
+        conditions = [run.condition for run in self._next_runs(view)]
+        waiting = conditions if self.runs else [""] * (self.planned - len(self._done) - 1)
+        now = time.time()
+        return self._left.ends(now, view.condition, waiting, seconds_left(view, now))
+
+    def _next_runs(self, view: View) -> list[Run]:
+        return [run for run in self.runs if run.index > view.index]
 
     def say(self, text: str) -> None:
         """One line with the time. Returns at once, whatever becomes of the output."""
@@ -104,14 +120,12 @@ class Progress:
         neither hold up a measurement nor end it."""
         while (line := self._lines.get()) is not None:
             with contextlib.suppress(OSError):
-                # A terminal would break a line inside a number; a log shall have it whole.
-                self.console.print(line, soft_wrap=not self.console.is_terminal)
+                # Not broken inside a number: a log shall have the line whole.
+                self.console.print(line, soft_wrap=not self.live)
 
     def finished(self, index: int, result: Result) -> None:
         self._done = (*self._done, finished_run(index, result))
-        left = self.planned - len(self._done)
-        each = (time.time() - self._began) / len(self._done)
-        self.ends = time.time() + left * each
+        self._left.finished(condition_of(result), time.time())
         training = result["foreground_result"]
         parts = [
             f"run {index} of {self.last} {result['status']}",
@@ -135,11 +149,11 @@ class Progress:
         return Scene(
             now=time.time(),
             view=view,
-            ends=self.ends,
+            ends=self.expected_end(),
             run=next((run for run in self.runs if run.index == view.index), None),
-            next_runs=[run for run in self.runs if run.index > view.index],
+            next_runs=self._next_runs(view),
             done=self._done,
             power=self._power,
-            lines=(view.last_line,) if view.last_line else (),
+            lines=last_lines(Path(view.log), self.console.size.height) if view.log else (),
             closed=CampaignProgress(self.name, self.planned, self.last, statuses, None, False, ""),
         )

@@ -7,7 +7,7 @@ import time
 from energyctl.background.job_view import JobView
 from energyctl.campaign.observer import View
 from energyctl.results.phases import TRAINING, kind_of, phase_words
-from energyctl.text import duration, one_line, powers, present
+from energyctl.text import duration, energy, one_line, powers, present
 
 
 def plain_line(view: View, total: int, ends: float | None) -> str:
@@ -16,6 +16,8 @@ def plain_line(view: View, total: int, ends: float | None) -> str:
     for job in view.jobs:
         counts, presence = job_words(job)
         parts.append(f"background {job.name}: {counts}" + (f"  {presence}" if presence else ""))
+    if view.joules:
+        parts.append(joules_words(view))
     if view.moving:
         parts.append(view.moving)
     if kind_of(view.phase) in TRAINING and view.last_line:
@@ -58,8 +60,30 @@ def progress(view: View, now: float) -> str:
         return f"at {done:g}"
     text = f"{done:g} of {total:g}"
     if 0 < done < total:
-        text += f", {duration((now - view.phase_since) * (total - done) / done)} left in it"
+        text += f", {duration(_rest(view, now, done, total))} left in it"
     return text
+
+
+def seconds_left(view: View, now: float) -> float | None:
+    """Of the training, if it goes on like that; 0 once it is over; None where it does not say."""
+    kind, (done, total) = kind_of(view.phase), view.progress or (0.0, None)
+    if kind not in (*TRAINING, "between_steps"):
+        return None if view.attempt is None else 0.0
+    if kind not in TRAINING or not total or not 0 < done < total:
+        return None
+    return _rest(view, now, done, total)
+
+
+def _rest(view: View, now: float, done: float, total: float) -> float:
+    return (now - view.phase_since) * (total - done) / done
+
+
+def joules_words(view: View) -> str:
+    """``26.02 kJ in the training so far``: of all domains together; estimates labelled."""
+    joules = list(view.joules.values())
+    total = None if None in joules else sum(value or 0.0 for value in joules)
+    so_far = " so far" if kind_of(view.phase) in TRAINING else ""
+    return f"{energy(total, measured=not view.estimated)} in the training{so_far}"
 
 
 def power(view: View) -> str:
