@@ -170,6 +170,11 @@ def test_a_campaign_is_watched_and_whatever_becomes_of_the_watch_it_goes_on(
             doomed.process.kill()
             stopped.process.send_signal(signal.SIGSTOP)
             wait_for(lambda: "[training" in wide.text and " of 60" in wide.text, "epochs", 30)
+            narrow.press("j")
+            wait_for(lambda: "esc back" in narrow.text, "the jobs alone", 30)
+            seen = len(narrow.text)
+            narrow.press("\x1b")
+            wait_for(lambda: "l log" in narrow.text[seen:], "the whole screen", 30)
             narrow.press("q")
             assert narrow.ended() == 0
             assert "\x1b[?1049l" in narrow.text  # the terminal is as it was
