@@ -1,13 +1,14 @@
-"""Makes the pictures of docs/screenshots/ from a real campaign, in about three minutes.
+"""Makes the pictures of docs/screenshots/ on an emulated server, in about eight minutes.
 
-    python docs/screenshots/make.py [--prefix COMMAND] [--keep FOLDER] [--only NAME]…
+    python docs/screenshots/make.py [--only NAME]… [--keep FOLDER]
 
-The campaign is run in a workspace of its own, live in a terminal (tmux) of 80 and of 120 columns,
-and watched from another one; then a figure and the report page are made of its results, and the
-page is taken by Chromium in both themes and as on a phone. Whatever meters the machine has are
-used, and the pictures say where they are estimates. --prefix COMMAND is put in front of the
-campaign, as `sudo` for counters that only root may read. On a quiet machine: the page
-names foreign processes. Needs tmux, Debian's chromium, and pip install -e '.[report,test]'.
+A campaign of three conditions in five blocks, with RAPL and two GPUs emulated (emulated_server.py),
+is run live in a terminal (tmux) of 80 and of 120 columns, and watched from another one; then a
+figure and the report page are made of its results, and the page is taken by Chromium in both themes
+and as on a phone. NAME is that of a file, without its ending. With --keep the workspace stays in
+FOLDER; where that holds results already, `plot` and the pictures of the page are made of them
+in seconds. On a quiet machine: the pictures name foreign processes. Needs tmux, a C compiler,
+Debian's chromium, and pip install -e '.[report,test]'.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import argparse
 import contextlib
 import io
 import json
-import os
 import re
 import shlex
 import shutil
@@ -24,61 +24,29 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from emulated_server import NAME, RUNS, emulated_server, furnish
 from rich.console import Console
 from rich.text import Text
 
 HERE = Path(__file__).parent
 ENERGYCTL = Path(sys.executable).with_name("energyctl")
-PICTURES = ("run", "watch", "plot", "report")
+LIVE = ("run-80", "run-120", "watch-80", "watch-120", "run-end")
+PAGE = ("report-light", "report-run-dark", "report-phone")
+PICTURES = (*LIVE, "plot", *PAGE)
 TERMINALS = ((80, 24), (120, 32))
-DEADLINE_SECONDS = 180.0
+DEADLINE_SECONDS = 480.0
 MONOSPACE = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
-
-SETTINGS = {
-    "experiment_name": "digits",
-    "description": "A training alone and beside another one",
-    "mode": "parallel",
-    "seed": 1,
-    "sample_interval_seconds": 0.25,
-    "idle_seconds": 3,
-    "cooldown_seconds": 2,
-    "settle": {"seconds": 3, "timeout_seconds": 20},
-    "experiments": [
-        {
-            "mode": "mutation",
-            "repo": "digits",
-            "model": "mlp",
-            "mutate": ["learning_rate"],
-            "hyperparameters": {"epochs": 70},
-            "runs_per_config": 2,
-        },
-        {
-            "foreground": {
-                "repo": "digits",
-                "model": "mlp",
-                "mutate": ["learning_rate"],
-                "hyperparameters": {"epochs": 70},
-            },
-            "background": {
-                "repo": "digits",
-                "model": "mlp_wide",
-                "hyperparameters": {"epochs": 10},
-            },
-            "runs_per_config": 3,
-        },
-    ],
-}
 
 
 class Terminals:
     """Terminals of a tmux server of our own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self._socket = folder / "tmux"
-        self._environ = {**os.environ, "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
+        self._environ = {**environ, "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
         for name in ("TMUX", "NO_COLOR", "COLUMNS", "LINES"):
             self._environ.pop(name, None)
 
@@ -131,7 +99,7 @@ def terminal_svg(ansi: str, columns: int, title: str, name: str) -> str:
     return re.sub(r"font-family: (Fira Code[^;]*|arial);", f"font-family: {MONOSPACE};", svg)
 
 
-def take(terminals: Terminals, name: str, title: str) -> None:
+def take(terminals: Terminals, name: str, wanted: set[str]) -> None:
     """The screen of one terminal at both widths; it is in the foreground's phase meanwhile."""
     for columns, rows in TERMINALS:
         terminals.resize(name, columns, rows)
@@ -139,10 +107,15 @@ def take(terminals: Terminals, name: str, title: str) -> None:
         # Two drawings later, the view has the new width.
         wait_for(f"{name} draws", lambda before=before: time.monotonic() - before > 2.5)
         screen = terminals.screen(name, ansi=True)
-        begins = re.search(r"^.*\brun 1 of \d+ succeeded", screen, re.MULTILINE)
+        begins = re.search(r"^.*\brun \d+ of \d+ succeeded", screen, re.MULTILINE)
         screen = screen[begins.start() if begins and name == "run" else 0 :]
-        svg = terminal_svg(screen, columns, title, f"{name}-{columns}")
-        write(HERE / f"{name}-{columns}.svg", svg.encode())
+        put_screen(f"{name}-{columns}", screen, columns, wanted)
+
+
+def put_screen(name: str, ansi: str, columns: int, wanted: set[str]) -> None:
+    if name in wanted:
+        title = f"energyctl {name.partition('-')[0]} ({NAME})"
+        write(HERE / f"{name}.svg", terminal_svg(ansi, columns, title, name).encode())
 
 
 def write(path: Path, content: bytes) -> None:
@@ -150,53 +123,59 @@ def write(path: Path, content: bytes) -> None:
     print(f"{path.relative_to(HERE.parent)}: {len(content) / 1000:.0f} kB")
 
 
-def campaign(workspace: Path, prefix: str, wanted: set[str]) -> None:
-    """Runs it in a terminal, and takes its picture in the middle of its second parallel run."""
-    (workspace / "settings" / "digits.json").write_text(json.dumps(SETTINGS, indent=2))
-    own = f"{shlex.quote(str(ENERGYCTL))} -C {shlex.quote(str(workspace))}"
-    with tempfile.TemporaryDirectory() as folder:
-        terminals, ended = Terminals(Path(folder)), Path(folder, "ended")
+def energyctl(workspace: Path, *arguments: object) -> list[str]:
+    return list(map(str, (ENERGYCTL, "-C", workspace, *arguments)))
+
+
+def campaign(workspace: Path, wanted: set[str]) -> None:
+    """Runs it in a terminal, and takes its picture in a run beside two, half-way."""
+    with tempfile.TemporaryDirectory() as name, emulated_server(Path(name)) as environ:
+        terminals, ended = Terminals(Path(name), environ), Path(name, "ended")
         try:
-            run = f"{prefix} {own} run digits.json; echo $? >{shlex.quote(str(ended))}"
-            terminals.start("run", run)
-            if "watch" in wanted:
-                terminals.start("watch", f"{own} watch")
-            wait_for("the second parallel run", lambda: in_foreground(terminals, ended, 4))
-            for name in ("run", "watch"):
-                if name in wanted:
-                    take(terminals, name, f"energyctl {name}")
+            run = shlex.join(energyctl(workspace, "run", "load.json"))
+            terminals.start("run", f"{run}; echo $? >{shlex.quote(str(ended))}")
+            if wanted & {*LIVE}:
+                terminals.start("watch", shlex.join(energyctl(workspace, "watch")))
+                wait_for("a run beside two", lambda: half_way(workspace, environ, ended))
+                take(terminals, "run", wanted)
+                take(terminals, "watch", wanted)
             wait_for("the end of the campaign", ended.exists)
             if (code := ended.read_text().strip()) != "0":
                 raise SystemExit(f"the campaign ended with {code}:\n{terminals.screen('run')}")
-            if "run" in wanted:
-                ansi = terminals.tmux("capture-pane", "-p", "-e", "-t", "run", "-S", "-100")
-                svg = terminal_svg(last_table(ansi), 120, "energyctl run", "run-end")
-                write(HERE / "run-end.svg", svg.encode())
+            ansi = terminals.tmux("capture-pane", "-p", "-e", "-t", "run", "-S", "-200")
+            put_screen("run-end", last_table(ansi), TERMINALS[-1][0], wanted)
         finally:
             terminals.close()
 
 
-def in_foreground(terminals: Terminals, ended: Path, number: int) -> bool:
+def half_way(workspace: Path, environ: Mapping[str, str], ended: Path) -> bool:
     if ended.exists():
-        raise SystemExit(f"the campaign ended too soon:\n{terminals.screen('run')}")
-    screen = terminals.screen("run")
-    return f"run {number} of 5" in screen and "[training" in screen
+        raise SystemExit("the campaign ended too soon; look with: energyctl run load.json")
+    time.sleep(1)
+    if len(list((workspace / "results").glob("*.json"))) < RUNS // 2:
+        return False  # a look at the status costs CPU time, which the pictures would name
+    command = energyctl(workspace, "status", "--json")
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    run = json.loads(done.stdout)["run"] or {"index": 0}
+    late = RUNS // 2 < run["index"] < RUNS
+    return late and run["phase"] == "foreground" and run["condition"] == "beside two"
 
 
 def last_table(ansi: str) -> str:
-    """The table at the end, without the warnings below it."""
+    """The end of a campaign, from its table on."""
     lines = ansi.rstrip().split("\n")
     plain = [Text.from_ansi(line).plain.strip() for line in lines]
-    head = max(at for at, line in enumerate(plain) if re.match(r"run +status\b", line))
-    end = next((at for at in range(head, len(plain)) if not plain[at]), len(plain))
-    return "\n".join(lines[head:end])
+    head = max(at for at, line in enumerate(plain) if re.match(r"run +condition\b", line))
+    ends = ("warning: ", "results: ")
+    end = next((at for at in range(head, len(plain)) if plain[at].startswith(ends)), len(plain))
+    return "\n".join(lines[head:end]).rstrip()
 
 
 def figure(workspace: Path) -> None:
     run = sorted((workspace / "results").glob("*_parallel.json"))[-1]
     out = HERE / "plot.svg"
-    options = ["--kind", "power", "--width", "double", "--out", str(out), "--force"]
-    subprocess.run([ENERGYCTL, "-C", workspace, "plot", run, *options], check=True)
+    options = ("--kind", "power", "--width", "double", "--out", out, "--force")
+    subprocess.run(energyctl(workspace, "plot", run, *options), check=True)
     print(f"{out.relative_to(HERE.parent)}: {out.stat().st_size / 1000:.0f} kB")
 
 
@@ -212,72 +191,65 @@ def browser() -> Iterator[object]:
         chromium.close()
 
 
-def refuse_foreign(workspace: Path) -> None:
-    """A page with what others did meanwhile is no picture for a documentation."""
-    for path in sorted((workspace / "results").glob("*.json")):
-        for warning in json.loads(path.read_text(encoding="utf-8"))["warnings"]:
-            if warning.startswith("foreign "):
-                raise SystemExit(
-                    f"{path.name}: {warning}\nno picture of the report: it would name those"
-                    " processes; make the pictures anew when the machine is quiet"
-                )
+def count_foreign(workspace: Path) -> None:
+    """A picture with what others did meanwhile is none for a documentation."""
+    results = (workspace / "results").glob("*.json")
+    warnings = [w for p in results for w in json.loads(p.read_text(encoding="utf-8"))["warnings"]]
+    if foreign := [warning for warning in warnings if warning.startswith("foreign ")]:
+        print(f"{len(foreign)} warnings like this: {foreign[0]}", file=sys.stderr)
 
 
-def report(workspace: Path) -> None:
-    refuse_foreign(workspace)
+def report(workspace: Path, wanted: set[str]) -> None:
+    count_foreign(workspace)
     page = workspace / "report.html"
-    options = ["--html", str(page), "--force"]
-    subprocess.run([ENERGYCTL, "-C", workspace, "report", "results", *options], check=True)
-    looks = (
-        ("light", "light", (1280, 900)),
-        ("dark", "dark", (1280, 900)),
-        ("phone", "light", (390, 844)),
-    )
+    options = ("--html", page, "--force", "--title", f"What load costs ({NAME})")
+    subprocess.run(energyctl(workspace, "report", *options), check=True)
+    looks = {
+        "report-light": ("light", (1280, 900)),
+        "report-run-dark": ("dark", (1280, 900)),
+        "report-phone": ("light", (390, 844)),
+    }
     with browser() as chromium:
-        for name, scheme, (width, height) in looks:
+        for name in [name for name in looks if name in wanted]:
+            scheme, (width, height) = looks[name]
             context = chromium.new_context(  # type: ignore[attr-defined]
                 viewport={"width": width, "height": height}, color_scheme=scheme
             )
             tab = context.new_page()
             tab.goto(page.as_uri(), wait_until="networkidle")
             tab.wait_for_selector("svg, canvas")
-            write(HERE / f"report-{name}.png", tab.screenshot())
-            if name != "phone" and (opened := open_a_run(tab)):
-                write(HERE / f"report-run-{name}.png", opened)
+            if name == "report-run-dark":
+                open_a_run(tab)
+            write(HERE / f"{name}.png", tab.screenshot())
             context.close()
 
 
-def open_a_run(tab: object) -> bytes | None:
-    """The last run, opened, where the page has runs that open."""
-    runs = tab.locator("details.run")  # type: ignore[attr-defined]
-    if not runs.count():
-        return None
-    run = runs.last
+def open_a_run(tab: object) -> None:
+    """The last run that is opened by a click."""
+    run = tab.locator("details.run").last  # type: ignore[attr-defined]
     run.locator("summary").first.click()
     run.locator("svg, canvas").first.wait_for()
-    run.scroll_into_view_if_needed()
     run.evaluate("element => element.scrollIntoView({block: 'start'})")
     tab.evaluate("window.scrollBy(0, -70)")  # type: ignore[attr-defined]  # below what sticks
-    return tab.screenshot()  # type: ignore[attr-defined, no-any-return]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--prefix", default="", help="put in front of the campaign's command")
-    parser.add_argument("--keep", type=Path, help="the workspace; one with results is not run anew")
+    parser.add_argument("--keep", type=Path, help="the workspace; it stays")
     parser.add_argument("--only", action="append", choices=PICTURES, help="may be repeated")
     asked = parser.parse_args()
     wanted = set(asked.only or PICTURES)
     with contextlib.ExitStack() as stack:
-        folder = asked.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()), "lab")
-        if not (folder / "settings").is_dir():
-            subprocess.run([ENERGYCTL, "init", folder], check=True, stdout=subprocess.DEVNULL)
-        if wanted & {"run", "watch"} or not any((folder / "results").glob("*.json")):
-            campaign(folder.resolve(), asked.prefix, wanted)
+        kept = asked.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()), "lab")
+        folder = kept.resolve()
+        subprocess.run([ENERGYCTL, "init", folder], check=True, stdout=subprocess.DEVNULL)
+        if wanted & {*LIVE} or not any((folder / "results").glob("*.json")):
+            furnish(folder)
+            campaign(folder, wanted)
         if "plot" in wanted:
-            figure(folder.resolve())
-        if "report" in wanted:
-            report(folder.resolve())
+            figure(folder)
+        if wanted & {*PAGE}:
+            report(folder, wanted)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
  * out of memory), FAKE_CUDA_BESIDE (the younger of two processes draws so many times as much while
  * both have kernels). The GPU is the one that CUDA_VISIBLE_DEVICES names by the UUID that fake_nvml.c
  * gives it. With FAKE_SHARED (a folder) a context that is retained is one of the GPU of
- * shared_gpu.c, up to the end of the process.
+ * shared_gpu.c, up to the end of the process; with FAKE_SHARED_GPU (an index) on that GPU alone.
  */
 #include <stdint.h>
 #include <string.h>
@@ -72,9 +72,10 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
 }
 int cuDevicePrimaryCtxSetFlags_v2(int device, unsigned flags) { (void)device, (void)flags; ENTER(); return 0; }
 int cuDevicePrimaryCtxRetain(void **context, int device) {
-    (void)device;
+    const char *only = getenv("FAKE_SHARED_GPU");
     ENTER();
     *context = &running;
+    if (only && atoi(only) != gpu + device) return 0;
     return getenv("FAKE_SHARED") && shared_open("held 0 0 0 0 1000 0") < 0;
 }
 int cuCtxSetCurrent(void *context) { ENTER(); return context != &running; }

@@ -25,7 +25,8 @@
  * which on the power limit is one of them: never), each also for one GPU: any slows its SM clock.
  *
  * With FAKE_SHARED (a folder, see shared_gpu.h) energy, power, processes, their utilization and
- * accounts, clocks and power limit of all GPUs are those of the one that shared_gpu.c simulates.
+ * accounts, clocks and power limit of all GPUs are those of the one that shared_gpu.c simulates; with
+ * FAKE_SHARED_GPU (an index) that one alone.
  */
 #include <signal.h>
 #include <stdint.h>
@@ -86,6 +87,11 @@ static struct gpu *facts_of(int gpu) {
         one->known = 1;
     }
     return one;
+}
+
+static const struct shared_gpu *shared(int gpu) {
+    const char *only = getenv("FAKE_SHARED_GPU");
+    return only && atoi(only) != gpu ? NULL : shared_gpu();
 }
 
 static int check(int *gpu, const char *function) {
@@ -251,7 +257,7 @@ static int list_clients(const struct shared_gpu *shared, unsigned *count, proces
 
 int nvmlDeviceGetComputeRunningProcesses_v3(int *gpu, unsigned *count, process_info *out) {
     CHECK(gpu);
-    if (shared_gpu()) return list_clients(shared_gpu(), count, out);
+    if (shared(*gpu)) return list_clients(shared(*gpu), count, out);
     return list_processes(*gpu, 'c', count, out);
 }
 
@@ -314,7 +320,7 @@ static int list_samples(
 int nvmlDeviceGetProcessUtilization(
     int *gpu, utilization_sample *out, unsigned *count, unsigned long long since) {
     CHECK(gpu);
-    if (shared_gpu()) return list_samples(shared_gpu(), out, count, since);
+    if (shared(*gpu)) return list_samples(shared(*gpu), out, count, since);
     const char *path = getenv("FAKE_UTILIZATION");
     FILE *file = path ? fopen(path, "r") : NULL;
     unsigned room = out ? *count : 0, found = 0, on, pid, percent;
@@ -407,13 +413,13 @@ typedef struct {
 
 int nvmlDeviceGetAccountingMode(int *gpu, unsigned *mode) {
     CHECK(gpu);
-    *mode = shared_gpu() ? shared_gpu()->accounting : getenv("FAKE_ACCOUNTING") != NULL;
+    *mode = shared(*gpu) ? shared(*gpu)->accounting : getenv("FAKE_ACCOUNTING") != NULL;
     return OK;
 }
 
 int nvmlDeviceGetAccountingBufferSize(int *gpu, unsigned *size) {
     CHECK(gpu);
-    *size = shared_gpu() ? SHARED_CLIENTS : 4000;
+    *size = shared(*gpu) ? SHARED_CLIENTS : 4000;
     return OK;
 }
 
@@ -427,7 +433,7 @@ static int list_accounts(const struct shared_gpu *shared, unsigned *count, unsig
 
 int nvmlDeviceGetAccountingPids(int *gpu, unsigned *count, unsigned *pids) {
     CHECK(gpu);
-    if (shared_gpu()) return list_accounts(shared_gpu(), count, pids);
+    if (shared(*gpu)) return list_accounts(shared(*gpu), count, pids);
     const char *path = getenv("FAKE_ACCOUNTING") ? getenv("FAKE_UTILIZATION") : NULL;
     FILE *file = path ? fopen(path, "r") : NULL;
     unsigned room = *count, on, pid, percent;
@@ -476,7 +482,7 @@ static int tell_account(const struct shared_gpu *shared, accounting_stats *out) 
 
 int nvmlDeviceGetAccountingStats_v2(int *gpu, accounting_stats *out) {
     CHECK(gpu);
-    if (shared_gpu()) return tell_account(shared_gpu(), out);
+    if (shared(*gpu)) return tell_account(shared(*gpu), out);
     if (getenv("FAKE_ACCOUNTING") && !getenv("FAKE_UTILIZATION") && getenv("FAKE_ACTIVITY"))
         return account_of_kernels(*gpu, out);
     const char *path = getenv("FAKE_ACCOUNTING") ? getenv("FAKE_UTILIZATION") : NULL;
@@ -503,8 +509,8 @@ int nvmlDeviceGetAccountingStats_v2(int *gpu, accounting_stats *out) {
 
 int nvmlDeviceGetTotalEnergyConsumption(int *gpu, unsigned long long *millijoules) {
     CHECK(gpu);
-    if (shared_gpu()) {
-        *millijoules = 1000 * shared_gpu()->joules;
+    if (shared(*gpu)) {
+        *millijoules = 1000 * shared(*gpu)->joules;
         return OK;
     }
     const struct gpu *f = facts_of(*gpu);
@@ -524,7 +530,7 @@ int nvmlDeviceGetTotalEnergyConsumption(int *gpu, unsigned long long *millijoule
 static unsigned milliwatts(int gpu, double average) {
     double t = unix_now(), moment = 1e-3, told = number_of(gpu, "FAKE_POWER", -1);
     if (told >= 0) return 1000 * told;
-    if (shared_gpu()) return 1000 * (average ? shared_gpu()->average_watts : shared_gpu()->instant_watts);
+    if (shared(gpu)) return 1000 * (average ? shared(gpu)->average_watts : shared(gpu)->instant_watts);
     if (average) return 1000 * drawn(gpu, t - average, t) / average;
     struct gpu *f = facts_of(gpu);
     double kernels = activity_joules(&f->activity, gpu, t) - activity_joules(&f->activity, gpu, t - moment);
@@ -558,7 +564,7 @@ int nvmlDeviceGetMemoryInfo(int *gpu, memory_info *out) {
 
 int nvmlDeviceGetEnforcedPowerLimit(int *gpu, unsigned *limit) {
     CHECK(gpu);
-    *limit = shared_gpu() ? 1000 * shared_gpu()->limit_watts : 700000;
+    *limit = shared(*gpu) ? 1000 * shared(*gpu)->limit_watts : 700000;
     return OK;
 }
 
@@ -578,7 +584,7 @@ static int put(const char *name, int gpu, unsigned value) {
 
 int nvmlDeviceGetPowerManagementLimit(int *gpu, unsigned *limit) {
     CHECK(gpu);
-    if (shared_gpu()) return nvmlDeviceGetEnforcedPowerLimit(gpu, limit);
+    if (shared(*gpu)) return nvmlDeviceGetEnforcedPowerLimit(gpu, limit);
     FILE *file = control("limit", *gpu, "r");
     *limit = 350000;
     if (file && fscanf(file, "%u", limit) != 1) return INVALID;
@@ -639,7 +645,7 @@ int nvmlDeviceGetComputeMode(int *gpu, unsigned *mode) {
 }
 
 static unsigned long long reasons_of(int gpu) {
-    if (shared_gpu()) return shared_gpu()->capped ? 4 : 0;
+    if (shared(gpu)) return shared(gpu)->capped ? 4 : 0;
     int capped = milliwatts(gpu, 0) >= 1000 * number_of(gpu, "FAKE_CAP", INFINITY);
     return (unsigned long long)number_of(gpu, "FAKE_REASONS", 0) | (capped ? 4 : 0);
 }
@@ -659,7 +665,7 @@ int nvmlDeviceGetCurrentClocksThrottleReasons(int *gpu, unsigned long long *reas
 int nvmlDeviceGetClockInfo(int *gpu, int kind, unsigned *mhz) {
     CHECK(gpu);
     if (kind != 1) *mhz = 2619;
-    else if (shared_gpu()) *mhz = 1980 * shared_gpu()->clock;
+    else if (shared(*gpu)) *mhz = 1980 * shared(*gpu)->clock;
     else *mhz = reasons_of(*gpu) ? 1200 : 1980;
     return OK;
 }
@@ -675,7 +681,7 @@ typedef struct { unsigned gpu, memory; } rates;
 int nvmlDeviceGetUtilizationRates(int *gpu, rates *out) {
     CHECK(gpu);
     if (split_into(*gpu)) return NOT_SUPPORTED;
-    out->gpu = shared_gpu() ? shared_gpu()->percent : utilization_of(*gpu);
+    out->gpu = shared(*gpu) ? shared(*gpu)->percent : utilization_of(*gpu);
     out->memory = 30;
     return OK;
 }
