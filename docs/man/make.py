@@ -36,7 +36,10 @@ FILES = (
     ("supervisord.conf", "Rendered for the daemon of the background; supervisorctl reads it."),
 )
 EXAMPLES = (
-    ("energyctl run settings/quickstart.json", "Three short trainings beside a background."),
+    (
+        "energyctl run settings/quickstart.json",
+        "A short training, alone and beside a load.",
+    ),
     ("energyctl plan x.json", "What a campaign will do, with every drawn value."),
     ("energyctl plan x.json --power 5%", "How many blocks it takes, by those that have finished."),
     ("energyctl watch", "The campaign that runs, from another terminal."),
