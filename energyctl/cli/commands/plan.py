@@ -116,7 +116,7 @@ def _show(
     estimates = campaign.show_plan(console, results, settings, registry, runs, plan.seed, len(runs))
     if settings.slurm != Slurm():
         campaign.show_nodes_of_blocks(console, runs)
-    campaign.show_end(console, settings, estimates)
+    campaign.show_expected_end(console, settings, estimates)
     campaign.show_left_out(console, plan.passed_over, runs, max(len(plan.passed_over), len(runs)))
     if power is not None:
         campaign.show_power(console, power)

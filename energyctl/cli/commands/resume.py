@@ -65,7 +65,7 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
             progress.last, progress.planned = runs[-1].index, len(left)
             folder, registry = journal.folder, campaign.registry
             estimates = output.show_plan(console, folder, settings, registry, left)
-            progress.ends = output.show_end(console, settings, estimates)
+            progress.ends = output.show_expected_end(console, settings, estimates)
             campaign.beside_unended = beside
             outcome = conduct(campaign, progress)
         else:

@@ -82,7 +82,7 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     settings, plan, whole = prepared.settings, prepared.plan, prepared.whole
     folder, console = results_folder(workspace, given["folder"]), make_console()
     estimates = output.show_plan(console, folder, settings, prepared.registry, runs, plan.seed)
-    ends = output.show_end(console, settings, estimates)
+    ends = output.show_expected_end(console, settings, estimates)
     output.show_left_out(console, plan.passed_over, runs)
     last, live = whole.runs[-1].index, can_draw() and not given["no_progress"]
     with Progress(console, last, len(runs), live=live, ends=ends) as progress:

@@ -54,7 +54,7 @@ def show_nodes_of_blocks(console: LineConsole, runs: Sequence[Run]) -> None:
         console.print_line("on a cluster one task, on one node, does all runs of a block")
 
 
-def show_end(
+def show_expected_end(
     console: LineConsole, settings: Settings, estimates: Sequence[float | None]
 ) -> float | None:
     """When the runs will have ended, one after the other; None where that is not known.
