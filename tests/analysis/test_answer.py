@@ -36,8 +36,8 @@ def test_what_stands_against_a_comparison_is_told_right_below_it(tmp_path: Path)
     first, second, *_ = answer_of(energyctl.load(tmp_path)).sentences()
     assert "more total energy than alone" in first
     assert second == (
-        "  the background of loaded was there for less than 99 % of the training in 3 of 3 runs, "
-        "in one for 0.0 %"
+        "  the background of loaded ran for less than 99 % of the training in 3 of 3 runs, "
+        "in one for only 0.0 %"
     )
 
 
