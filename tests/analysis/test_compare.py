@@ -854,7 +854,7 @@ def test_two_campaigns_are_compared_for_people_programs_and_papers(tmp_path: Pat
     assert (first["measure"], first["a"]["n"], first["verdict"]) == ("total_joules", 6, "differs")
     assert first["p_rank"] == pytest.approx(2 / 924)
     latex = run(tmp_path, "solo", "loaded", "--latex").stdout
-    assert "small: loaded against solo & 6 and 6 & $+30.3$ ($+2" in latex
+    assert "loaded against solo & 6 and 6 & $+30.3$ ($+2" in latex
     assert "\\pm$ is not used" in latex
     assert latex.rstrip().endswith("\\end{tabular}\n}")
 
@@ -896,6 +896,37 @@ def test_tables_for_papers_compile_and_fit(
         )  # fmt: skip
     latex = run(tmp_path, "--by", "condition", "--margin", "5%", *arguments).stdout
     assert "3.52" in latex
+    compiles(tmp_path, latex, place)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
+@pytest.mark.parametrize(
+    ("arguments", "place"), [(["--latex"], "table"), (["--latex", "--wide"], "table*")]
+)
+@pytest.mark.parametrize("by", ["condition", "lr"])
+def test_tables_of_long_names_and_of_trends_fit(
+    tmp_path: Path, by: str, arguments: list[str], place: str
+) -> None:
+    trainings = (
+        ("energyctl_examples", "resnet152_pretrained_on_imagenet21k_finetuned"),
+        ("hf", "bert-base-uncased-whole-word-masking"),
+        ("a", 'VisionTransformerWithoutAnyBreak "b"'),
+    )
+    quiet = "beside transformers/run_glue_bert_large + 2 × energyctl_examples/mnist"
+    conditions = ("alone",) if by == "lr" else ("alone", quiet)
+    for size, (repository, model) in enumerate(trainings):
+        for number, condition in enumerate(conditions):
+            folder = tmp_path / "results"
+            there = {*folder.glob("*.json")}
+            joules = [10.0 ** (3 + 3 * size) * (1 + 0.3 * number + 0.01 * n) for n in range(8)]
+            write_runs(folder, "mutation", joules, condition=condition)
+            for path in {*folder.glob("*.json")} - there:
+                data = json.loads(path.read_text())
+                data["foreground_result"] |= {"repo": repository, "model": model}
+                path.write_text(json.dumps(data))
+    latex = run(tmp_path, "--by", by, *arguments).stdout
+    assert latex.count("\\end{tabular}") == 1
+    assert "$$" not in latex
     compiles(tmp_path, latex, place)
 
 

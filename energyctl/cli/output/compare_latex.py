@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from energyctl.analysis import compare
 from energyctl.analysis.compare import cells
-from energyctl.cli.output.compare import rho_text
 
 _NEEDS = "% needs \\usepackage{array,booktabs}"
 _SMALL = "{\\footnotesize\\setlength{\\tabcolsep}{3pt}%"
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''",
     "÷": r"$\div$", "−": r"$-$", "…": r"\dots{}", "–": "--", "±": r"$\pm$", "×": r"$\times$",
     "°": r"\textdegree{}", "’": "'",
 }  # fmt: skip
@@ -38,27 +38,42 @@ def _breakable(name: str) -> str:
 
 
 def latex(study: compare.Study, *, wide: bool) -> str:
-    """A table of the main measure, with a row for each training and pair of groups. wide: with the
-    means, the one-sided limit and the verdict, for the width of a page."""
+    """A table of the main measure: under each training a row for each pair of groups.
+
+    wide: with the means, the one-sided limit and the verdict, for the width of a page.
+    """
     if study.correlations:
         return _correlations(study)
     rows = study.of_main()
     columns = WIDE if wide else NARROW
     scale = cells.scale_of(rows)
-    lines = [_row(columns, _head(study, scale)), "\\midrule"]
-    lines += [_row(columns, _cells(one, scale)) for one in rows]
+    lines = [_row(columns, _head(study, scale))]
+    for training, of in groupby(rows, lambda one: one.training):
+        lines += [
+            "\\midrule",
+            *([] if training is None else [_across(columns, _breakable(training))]),
+        ]
+        lines += [_row(columns, _cells(one, scale)) for one in of]
     lines += [
         f"\\midrule {_row(columns, _overall(one))}"
         for one in study.overalls
         if one.measure == study.measures[0]
     ]
-    foot = f"{{{escaped(cells.foot(rows))}}}"
-    span = f"{{{len(columns)}}}{{@{{}}p{{\\linewidth}}@{{}}}}"
-    lines += ["\\bottomrule \\addlinespace[2pt]", f"\\multicolumn{span}{foot} \\\\"]
+    foot = _across(columns, escaped(cells.foot(rows)))
+    lines += ["\\bottomrule \\addlinespace[2pt]", foot]
     left = {"": _LEFT.format(0.2 if wide else 0.3), "verdict": _LEFT.format(0.13)}
-    kinds = "".join(left.get(column, "r") for column in columns)
-    table = _tabular(f"@{{}}{kinds}@{{}}", lines)
-    return "\n".join([_NEEDS, *_comments(study), _SMALL, *table, "}"])
+    return _table(study, "".join(left.get(column, "r") for column in columns), lines)
+
+
+def _across(columns: Sequence[str], text: str) -> str:
+    """A row of one cell, as wide as the table."""
+    return f"\\multicolumn{{{len(columns)}}}{{@{{}}{_LEFT.format(1)}@{{}}}}{{{text}}} \\\\"
+
+
+def _table(study: compare.Study, kinds: str, lines: Sequence[str]) -> str:
+    begin = f"\\begin{{tabular}}{{@{{}}{kinds}@{{}}}}"
+    rows = [begin, "\\toprule", *lines, "\\end{tabular}"]
+    return "\n".join([_NEEDS, *_comments(study), _SMALL, *rows, "}"])
 
 
 def _row(columns: Sequence[str], cells: Mapping[str, str]) -> str:
@@ -80,11 +95,10 @@ def _head(study: compare.Study, scale: cells.Scale) -> dict[str, str]:
 
 
 def _cells(found: compare.Comparison, scale: cells.Scale) -> dict[str, str]:
-    training = "" if found.training is None else f"{found.training}: "
     unit = f" in {scale.unit}" if scale.unit else ""
     difference = "" if found.ratio is not None else f" (a difference{unit})"
     return {
-        "": _breakable(f"{training}{found.b.name} against {found.a.name}{difference}"),
+        "": _breakable(f"{found.b.name} against {found.a.name}{difference}"),
         "n": cells.size_text(found),
         "a": f"${cells.mean_text(found, found.a, scale)}$",
         "b": f"${cells.mean_text(found, found.b, scale)}$",
@@ -116,10 +130,6 @@ def _p(p: float | None) -> str:
     return f"${cells.p_cell(p)}$" if p is not None else "--"
 
 
-def _tabular(columns: str, lines: Sequence[str]) -> list[str]:
-    return [f"\\begin{{tabular}}{{{columns}}}", "\\toprule", *lines, "\\end{tabular}"]
-
-
 def _comments(study: compare.Study) -> list[str]:
     """A table that is pasted elsewhere keeps what its figures leave out."""
     below = [line for _, lines in study.sentences() for line in lines]
@@ -130,11 +140,16 @@ def _correlations(study: compare.Study) -> str:
     lines = ["Training & $n$ & Spearman's $\\rho$ & $p$ \\\\", "\\midrule"]
     for one in study.correlations:
         if one.measure == study.measures[0]:
-            rho = "--" if one.rho.value is None else rho_text(one.rho, " [{}, {}]")
-            cells = escaped(one.training or "all"), f"{one.n}", f"${rho}$", _p(one.p_adjusted)
-            lines.append(f"{' & '.join(cells)} \\\\")
-    lines.append("\\bottomrule")
-    return "\n".join([_NEEDS, *_comments(study), *_tabular("lrrr", lines)])
+            name = _breakable(one.training or "all")
+            lines.append(f"{name} & {one.n} & {_rho(one.rho)} & {_p(one.p_adjusted)} \\\\")
+    return _table(study, _LEFT.format(0.35) + "rrr", [*lines, "\\bottomrule"])
+
+
+def _rho(rho: compare.Estimate) -> str:
+    if rho.value is None:
+        return "--"
+    known = rho.low is not None and rho.high is not None
+    return f"${rho.value:+.2f}$" + (f" (${rho.low:+.2f}$ to ${rho.high:+.2f}$)" if known else "")
 
 
 def _plain(text: str) -> str:
