@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from energyctl.analysis.charts import themes
+from energyctl.results import domain_marks
 from energyctl.results.pairs import PARTS
 
 VISIONS = {
@@ -97,7 +98,7 @@ def test_alone_comes_first_and_a_mark_does_not_depend_on_the_order_of_runs() -> 
 @pytest.mark.parametrize("vision", VISIONS)
 @pytest.mark.parametrize("domains", [SERVER, LARGE], ids=["server", "eight GPUs"])
 def test_domains_are_told_apart_as_bars_and_as_lines(domains: list[str], vision: str) -> None:
-    tones, dashes = themes.colours_of(domains), themes.dashes_of(domains)
+    tones, dashes = domain_marks.colours_of(domains), domain_marks.dashes_of(domains)
     for one, other in pairwise(tones):  # in the order in which bars are stacked
         assert distance(one, other, vision) >= NEIGHBOURS_APART, (one, other)
     if domains is SERVER:
@@ -116,7 +117,7 @@ def test_parts_of_energy_are_told_apart(vision: str) -> None:
 
 
 def test_no_domain_part_or_phase_has_the_colour_of_a_condition() -> None:
-    tones = {tone for kind in themes.TONES.values() for tone in kind}
+    tones = {tone for kind in domain_marks.TONES.values() for tone in kind}
     others = tones | {*themes.SHARE_COLOURS.values()} | {*themes.PHASE_COLOURS.values()}
     for colour in others | {themes.FRONT}:
         for condition in themes.CONDITION_COLOURS[:4]:
@@ -130,7 +131,7 @@ def luminance(colour: str) -> float:
 
 
 def test_colours_stand_out_from_the_background_of_every_theme() -> None:
-    drawn = {tone for kind in themes.TONES.values() for tone in kind}
+    drawn = {tone for kind in domain_marks.TONES.values() for tone in kind}
     drawn |= {*themes.CONDITION_COLOURS, *themes.SHARE_COLOURS.values()}
     for colour in drawn | {themes.FAILED, themes.FRONT, *themes.PHASE_COLOURS.values()}:
         for background in themes.BACKGROUNDS.values():
@@ -139,5 +140,6 @@ def test_colours_stand_out_from_the_background_of_every_theme() -> None:
 
 
 def test_a_domain_has_its_colour_whatever_stands_beside_it() -> None:
-    assert themes.colours_of(["gpu-1"]) == themes.colours_of(["package-0", "gpu-0", "gpu-1"])[2:]
-    assert themes.dashes_of(["gpu-1"]) == themes.dashes_of(["package-0", "gpu-0", "gpu-1"])[2:]
+    several = ["package-0", "gpu-0", "gpu-1"]
+    for device in (domain_marks.colours_of, domain_marks.dashes_of):
+        assert [*device(["gpu-1"])] == [*device(several)][2:]

@@ -17,6 +17,7 @@ from nbclient import NotebookClient
 
 import energyctl
 from energyctl.results.api import TABLES
+from energyctl.results.domain_marks import colours_of, dashes_of
 from energyctl.results.tables import OF_PAIRS
 from written_results import write_pair, write_runs
 
@@ -69,7 +70,24 @@ def test_samples_are_dataframes_by_time_with_nulls_for_what_failed(tmp_path: Pat
     ]  # fmt: skip
     assert run.temperature().rows() == [(1.0, "0", 60.0, None)]
     assert run.utilization().rows() == []
-    assert "<polyline" in run._repr_html_()
+    html = run._repr_html_()
+    for domain in ("gpu-0", "package-0"):
+        (tone,), (dash,) = colours_of([domain]), dashes_of([domain])
+        drawn = "none" if dash == [1, 0] else " ".join(map(str, dash))
+        line = f"stroke='{tone}' stroke-width='1.5' stroke-dasharray='{drawn}'"
+        assert html.count(line) == 2  # the curve, and its key
+
+
+def test_days_and_small_bands_are_said_as_they_are(tmp_path: Path) -> None:
+    energy = {
+        "seconds": 183_600.0, "total_joules": 5387.7, "uncertainty_joules": 0.0031,
+        "measured": True, "domains": [],
+    }  # fmt: skip
+    run = loaded(tmp_path, energy=energy)
+    for html in (run._repr_html_(), energyctl.load(tmp_path)._repr_html_()):
+        assert "2 d 03 h" in html
+        assert "5.3877000 ± 0.0000031 kJ" in html
+        assert "parallel" not in html.replace(run.experiment_id, "")
 
 
 def test_the_table_is_that_of_export(tmp_path: Path) -> None:

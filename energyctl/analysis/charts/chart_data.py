@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl.analysis.charts.downsample import gaps_marked, thinned
-from energyctl.analysis.charts.themes import KINDS, kind_of
+from energyctl.results.domain_marks import KINDS, kind_of
 from energyctl.results.phases import phase_words
 from energyctl.results.tables import Row
 from energyctl.results.time_series import dataframes

@@ -9,6 +9,7 @@ from typing import Any
 
 from energyctl.analysis.charts import themes
 from energyctl.analysis.charts.altair import TEXT, Width, alt, columns
+from energyctl.results import domain_marks
 
 LABEL = 34
 """Characters of a line of a legend where the width is not known."""
@@ -57,7 +58,7 @@ def by_domain(
         if names
         else None
     )  # fmt: skip
-    tones, dashes = themes.colours_of(domains), themes.dashes_of(domains)
+    tones, dashes = domain_marks.colours_of(domains), domain_marks.dashes_of(domains)
     field, domain = "domain:N", list(domains)
     return {
         "color": alt.Color(field, scale=alt.Scale(domain=domain, range=tones), legend=legend),

@@ -10,6 +10,7 @@ from energyctl.analysis.charts import themes
 from energyctl.analysis.charts.altair import TEXT, Width, alt, columns, layered
 from energyctl.analysis.charts.encodings import by_condition
 from energyctl.analysis.charts.pareto_fronts import minimised
+from energyctl.results.domain_marks import colours_of
 from energyctl.text import ENERGY_UNITS
 
 # One object: layers of the same data then name it once.
@@ -97,7 +98,7 @@ def energy_axis(axis: str, field: str, unit: str, **more: Any) -> Any:
 def _domains(domains: Sequence[str], columns: Any) -> alt.Color:
     return alt.Color(
         "domain:N",
-        scale=alt.Scale(domain=list(domains), range=themes.colours_of(domains)),
+        scale=alt.Scale(domain=list(domains), range=colours_of(domains)),
         legend=alt.Legend(title=None, symbolType="square", columns=columns),
     )
 

@@ -1,4 +1,5 @@
-"""Runs as HTML for notebooks, light and dark: no colours but those of the page. Pure."""
+"""Runs as HTML for notebooks, light and dark: no colours but those of the page, and of domains in
+the charts. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from energyctl.results.api.parts import RunDomain, RunJob
+from energyctl.results.domain_marks import colours_of, dashes_of
 from energyctl.results.tables import Row
 from energyctl.text import count, duration, energy, energy_unit, power, present, values, work
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 60
 WIDTH, HEIGHT = 640, 90
-DASHES = ("", "6 3", "2 2", "8 3 2 3", "1 3")
 
 
 def total(row: Row, unit: str | None = None) -> str:
@@ -38,7 +39,7 @@ def run_html(
     """What it was, what it took, and its power over time; samples: timestamp, domain, watts."""
     head = f"<b>{escape(str(row['experiment_id']))}</b> · {escape(str(row['status']))}"
     facts = [
-        ("training", _training(row) + (f", {row['mode']}" if row["mode"] else "")),
+        ("training", _training(row)),
         ("condition", row["condition"] + (", warm-up" if row["warm_up"] else "")),
         ("energy", total(row)),
         ("duration", duration(row["energy_seconds"])),
@@ -104,7 +105,8 @@ def runs_html(rows: Sequence[Row], problems: Iterable[str]) -> str:
 
 def _cell(text: str, title: str | None = None, number: bool = False) -> str:
     hint = f" title='{escape(title, quote=True)}'" if title else ""
-    return f"<td style='text-align:{'right' if number else 'left'}'{hint}>{escape(text)}</td>"
+    style = "text-align:right;white-space:nowrap" if number else "text-align:left"
+    return f"<td style='{style}'{hint}>{escape(text)}</td>"
 
 
 def _presence(job: RunJob) -> str:
@@ -115,27 +117,31 @@ def _presence(job: RunJob) -> str:
 
 
 def _power(samples: polars.DataFrame | None) -> str:
-    """Power of each domain over time as lines of the text's own colour, told apart by dashes."""
+    """Power of each domain over time, in tone and dashes of the charts, with a key to each line."""
     samples = None if samples is None else samples.drop_nulls()
     if samples is None or samples.height < 2:
         return ""
     begin, end = (float(samples["timestamp"].item(at)) for at in (0, -1))
     high = float(samples["watts"].sort().item(-1)) or 1.0
-    lines, names = [], []
-    for number, domain in enumerate(samples["domain"].unique(maintain_order=True).to_list()):
+    domains = sorted(samples["domain"].unique().to_list())
+    lines, keys = [], []
+    for domain, tone, dash in zip(domains, colours_of(domains), dashes_of(domains), strict=True):
         part = samples.filter(samples["domain"] == domain)
-        dash = DASHES[number % len(DASHES)]
         points = _points(part["timestamp"].to_list(), part["watts"].to_list(), begin, end, high)
-        lines.append(
-            f"<polyline points='{points}' fill='none' stroke='currentColor' "
-            f"stroke-dasharray='{dash}'/>"
-        )
-        names.append(f"{escape(str(domain))} {'solid' if not dash else f'dashed {dash}'}")
-    label = f"power over {duration(end - begin)}, 0 to {power(high)}: {'; '.join(names)}"
+        drawn = f"fill='none' stroke='{tone}' stroke-width='1.5' stroke-dasharray='{_dashed(dash)}'"
+        lines.append(f"<polyline points='{points}' {drawn}/>")
+        line = f"<svg width='34' height='8'><polyline points='0,4 34,4' {drawn}/></svg>"
+        keys.append(f"<span style='white-space:nowrap'>{line} {escape(str(domain))}</span>")
+    label = f"power over {duration(end - begin)}, 0 to {power(high)}"
+    named = escape(f"{label}: {', '.join(map(str, domains))}", quote=True)
     return (
         f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' width='{WIDTH}' height='{HEIGHT}' role='img' "
-        f"aria-label='{escape(label, quote=True)}'>{''.join(lines)}</svg><div>{label}</div>"
+        f"aria-label='{named}'>{''.join(lines)}</svg><div>{label}: {' &nbsp; '.join(keys)}</div>"
     )
+
+
+def _dashed(dash: Sequence[int]) -> str:
+    return "none" if dash == [1, 0] else " ".join(map(str, dash))
 
 
 def _points(
