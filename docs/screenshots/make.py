@@ -5,10 +5,11 @@
 A campaign of three conditions in five blocks, with RAPL and two GPUs emulated (emulated_server.py),
 is run live in a terminal (tmux) of 80 and of 120 columns, and watched from another one; then a
 figure and the report page are made of its results, and the page is taken by Chromium in both themes
-and as on a phone. NAME is that of a file, without its ending. With --keep the workspace stays in
-FOLDER; where that holds results already, `plot` and the pictures of the page are made of them
-in seconds. On a quiet machine: the pictures name foreign processes. Needs tmux, a C compiler,
-Debian's chromium, and pip install -e '.[report,test]'.
+and as on a phone. NAME is that of a file, without its ending, or `answer`: the text of the
+campaign's end in both READMEs and docs/report.md. With --keep the workspace stays in FOLDER; where
+that holds results already, all but the terminals are made of them in seconds. On a quiet machine:
+the pictures name foreign processes. Needs tmux, a C compiler, Debian's chromium, and
+pip install -e '.[report,test]'.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import argparse
 import contextlib
 import io
 import json
+import os
 import re
 import shlex
 import shutil
@@ -35,7 +37,9 @@ HERE = Path(__file__).parent
 ENERGYCTL = Path(sys.executable).with_name("energyctl")
 LIVE = ("run-80", "run-120", "watch-80", "watch-120", "run-end")
 PAGE = ("report-light", "report-run-dark", "report-phone")
-PICTURES = (*LIVE, "plot", *PAGE)
+PICTURES = (*LIVE, "plot", *PAGE, "answer")
+BLOCK = re.compile(r"(?<=```text\n)run  .*?(?=\n```)", re.DOTALL)
+ANSWERS = ("README.md", "README.zh-CN.md", "docs/report.md")
 TERMINALS = ((80, 24), (120, 32))
 DEADLINE_SECONDS = 480.0
 MONOSPACE = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
@@ -171,6 +175,26 @@ def last_table(ansi: str) -> str:
     return "\n".join(lines[head:end]).rstrip()
 
 
+def answer(workspace: Path) -> None:
+    """The first block of the runs, the means, and the sentences about one condition."""
+    environ = {**os.environ, "COLUMNS": "108"}
+    command = energyctl(workspace, "report")
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    head = next(at for at, line in enumerate(lines) if line.startswith("run "))
+    left_out = re.compile(r"  |Beside two, |each pair: |a page of it|.* package-")
+    rest = [line for line in lines[lines.index("", head) :] if not left_out.match(line)]
+    text = "\n".join([*lines[head : head + 5], "…", *rest])
+    for page in (HERE.parents[1] / name for name in ANSWERS):
+        old = page.read_text(encoding="utf-8")
+        new, times = re.subn(
+            r"(?<=```text\n)run  .*?(?=\n```)", lambda _: text, old, flags=re.DOTALL
+        )
+        if times != 1:
+            raise SystemExit(f"{page}: {times} blocks with the end of a campaign")
+        page.write_text(new, encoding="utf-8")
+
+
 def figure(workspace: Path) -> None:
     run = sorted((workspace / "results").glob("*_parallel.json"))[-1]
     out = HERE / "plot.svg"
@@ -248,6 +272,8 @@ def main() -> None:
             campaign(folder, wanted)
         if "plot" in wanted:
             figure(folder)
+        if "answer" in wanted:
+            answer(folder)
         if wanted & {*PAGE}:
             report(folder, wanted)
 
