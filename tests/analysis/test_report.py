@@ -23,6 +23,7 @@ from energyctl.analysis.report.run_data import TIME_STEP, content, packed, serie
 from energyctl.analysis.report.run_tables import facts
 from energyctl.analysis.report.summary import grouped
 from energyctl.system.dependencies import extra_install
+from report_checks import CONTRAST, FITTING
 from written_results import write_runs
 
 EVIL = "</script><script>window.evil=1</script><img src=x onerror='window.evil=1'>\u2028\"&第\u202e"
@@ -323,22 +324,6 @@ def test_machines_stand_beside_each_other_with_their_calibrations(
     shown.page.close()
 
 
-FITTING = """
-() => [...document.querySelectorAll(".chart svg.marks")].flatMap((svg) => {
-  const cell = svg.closest(".chart").getBoundingClientRect(), own = svg.getBoundingClientRect();
-  const name = svg.closest(".chart").id || svg.closest(".chart").className;
-  const found = own.width > cell.width + 1 ? [`${name} is wider than its cell`] : [];
-  for (const text of svg.querySelectorAll("text")) {
-    const box = text.getBoundingClientRect();
-    if (box.width && (box.bottom > own.bottom + 2 || box.right > own.right + 2)) {
-      found.push(`${name} cuts ${text.textContent}`);
-    }
-  }
-  return found;
-})
-"""
-
-
 @pytest.mark.parametrize("width", [390, 800, 1300, 1440])
 def test_no_chart_is_cut_off_at_the_edge_of_its_cell(browser: Any, page: Path, width: int) -> None:
     shown = Shown(browser, page, width)
@@ -381,7 +366,7 @@ def test_a_run_opens_with_the_power_of_every_domain_and_its_figures(
 
 def test_hostile_names_are_text_and_null_is_no_zero(browser: Any, page: Path) -> None:
     shown = Shown(browser, page)
-    row = shown.page.locator(SHOWN_ROWS).filter(has_text="failed").filter(has_text="mutation")
+    row = shown.page.locator(SHOWN_ROWS).filter(has_text="failed").filter(has_text="alone")
     cells = row.locator("td").all_inner_texts()
     assert "–" in cells
     assert not any(cell.startswith("0 J") or cell.startswith("0.00") for cell in cells)
@@ -394,36 +379,6 @@ def test_hostile_names_are_text_and_null_is_no_zero(browser: Any, page: Path) ->
     assert "window.evil=1" in shown.page.inner_text("body")
     assert shown.trouble == []
     shown.page.close()
-
-
-CONTRAST = """
-() => {
-  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = (element) => {
-    for (let e = element; e; e = e.parentElement) {
-      const colour = parse(getComputedStyle(e).backgroundColor);
-      if (colour.length < 4 || colour[3] > 0) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const found = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-    if (element.closest("svg") && element.textContent.trim().length < 2) continue;  // a mark
-    if (!own || !element.checkVisibility() || element.closest("script, style")) continue;
-    const svg = element.closest("svg");
-    const style = getComputedStyle(element);
-    const ink = parse(svg ? style.fill : style.color);
-    const [a, b] = [light(ink), light(behind(svg ? svg.parentElement : element))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) found.push([ratio.toFixed(2), element.textContent.trim().slice(0, 40)]);
-  }
-  return found;
-}
-"""
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

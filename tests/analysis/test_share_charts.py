@@ -120,8 +120,9 @@ def test_the_page_draws_the_bars_and_their_bands(browser: Any, folder: Path) -> 
     assert shown.locator("#c-shares .mark-rule.role-mark line").count() == 2
     assert len(colours) == 2 * 4 + 2 * 2  # an end at either side of each band
     assert "refused" in shown.inner_text("#c-shares")
+    assert "were the foreground's and" in shown.inner_text("#s-first")
+    shown.evaluate("document.getElementById('s-pairs').open = true")
     words = shown.inner_text("#s-pairs")
-    assert "were the foreground's and" in words
     assert "no share" in words
     assert "shares of gpu-0 are refused in 1 pair" in words
     assert trouble == []

@@ -41,6 +41,7 @@ from energyctl.analysis.charts.timeline import (
     run_iterations,
     run_overview,
     run_power,
+    run_series,
     run_temperature,
     run_utilization,
 )
@@ -52,6 +53,6 @@ __all__ = [
     "gaps_marked", "gpu_rows", "iteration_rows", "max_gap", "metric_against",
     "metric_against_energy", "minimised", "pareto",
     "phase_rows", "point_rows", "points", "power_rows", "presence", "run_gpu", "run_iterations",
-    "run_overview", "run_power", "run_rows", "run_temperature", "run_utilization", "savings",
-    "settle", "share_bars", "share_chart", "shares_and_savings", "thinned",
+    "run_overview", "run_power", "run_rows", "run_series", "run_temperature", "run_utilization",
+    "savings", "settle", "share_bars", "share_chart", "shares_and_savings", "thinned",
 ]  # fmt: skip

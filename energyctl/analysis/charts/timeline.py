@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from energyctl.analysis.charts import themes
 from energyctl.analysis.charts.altair import TEXT, Width, alt, layered, stacked
-from energyctl.analysis.charts.encodings import by_domain
+from energyctl.analysis.charts.encodings import LABEL, by_domain, lines
 from energyctl.analysis.charts.phase_labels import phase_labels
 from energyctl.results.tables import Row
 
@@ -65,24 +66,19 @@ def run_iterations(
     width: Width = "container",
     title: Title = TIME,
     y_title: str | None = None,
-    letters: int | None = None,
+    above: bool = False,
 ) -> alt.LayerChart:
     """A band per background job, an iteration by turns lighter and darker; failed ones marked.
 
     Data `iterations`, `phases`. y_title: a space takes the room of a title, so that the plot begins
-    where others do. letters: so many of a job's name are shown, the last ones, which tell copies
-    apart; None: all.
+    where others do. above: names stand above the bands, where no length is too long.
     """
+    more: dict[str, Any] = {"axis": alt.Axis(labels=False, ticks=False)} if above else {}
+    y = alt.Y("job:N", title=y_title, sort=list(jobs), scale=alt.Scale(domain=list(jobs)), **more)
     base = alt.Chart(alt.NamedData("iterations")).encode(
         x=_time("start:Q", title),
         x2="end:Q",
-        y=alt.Y(
-            "job:N",
-            title=y_title,
-            sort=list(jobs),
-            scale=alt.Scale(domain=list(jobs)),
-            **_ending(letters),
-        ),
+        y=y,
         tooltip=[
             alt.Tooltip("job:N", title="job"),
             alt.Tooltip("number:Q", title="iteration"),
@@ -99,8 +95,41 @@ def run_iterations(
         .then(alt.value(0.95))
         .otherwise(alt.value(0.55)),
     )
-    step = alt.Step(15 if isinstance(width, str) else 9)
-    return layered([*_shading(title), bars], width, step)
+    if not above:
+        return layered(
+            [*_shading(title), bars], width, alt.Step(15 if isinstance(width, str) else 9)
+        )
+    names = (
+        alt.Chart(alt.NamedData("iterations"))
+        .transform_aggregate(groupby=["job"])
+        .mark_text(align="left", baseline="bottom", dy=-5, dx=3)
+        .encode(x=alt.value(0), y=y, text="job:N")
+    )
+    bars.mark.yOffset = 6
+    bars.mark.height = 12
+    return layered([*_shading(title), bars, names], width, alt.Step(34))
+
+
+def run_series(
+    metric: str, width: Width = "container", height: float = 70, title: Title = TIME
+) -> alt.LayerChart:
+    """The values of a metric, each from the time on at which it was there; data `series`,
+    `phases`."""
+    rows = alt.Chart(alt.NamedData("series")).transform_filter(
+        f"datum.metric === {json.dumps(metric)}"
+    )
+    drawn = rows.encode(
+        x=_time("seconds:Q", title),
+        y=alt.Y("value:Q", title="\u00a0", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3)),
+        tooltip=[
+            alt.Tooltip("seconds:Q", title="time (s)", format=",.6~g"),
+            alt.Tooltip("value:Q", title=metric, format=",.6~g"),
+        ],
+    )
+    line = drawn.mark_line(color=themes.FRONT, interpolate="step-after", clip=True)
+    points = drawn.mark_point(filled=True, size=4 * TEXT, color=themes.FRONT, clip=True)
+    name = alt.Title(lines(metric, LABEL))
+    return layered([*_shading(title), line, points], width, height, title=name)
 
 
 def run_temperature(
@@ -156,14 +185,6 @@ def run_overview(
             run_utilization(width, part, title),
         ]
     return stacked(charts)
-
-
-def _ending(letters: int | None) -> dict[str, Any]:
-    if letters is None:
-        return {}
-    long = f"length(datum.label) > {letters}"
-    shown = f"{long} ? '…' + slice(datum.label, {1 - letters}) : datum.label"
-    return {"axis": alt.Axis(labelExpr=shown)}
 
 
 def _time(field: str, title: Title) -> alt.X:

@@ -1,45 +1,22 @@
-"use strict";
-(() => {
-  const DATA = JSON.parse(document.getElementById("data").textContent);
-  const $ = (id) => document.getElementById(id);
-  const root = document.documentElement;
-  const views = new Map();          // element → finalize
-  const PREFIX = { hyperparam_: 11, metric_: 7 };
-
-  // -- elements and words: everything from the data goes in as text, never as markup ------------
-  function h(name, attributes, ...children) {
-    const element = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes || {})) {
-      if (value !== null && value !== undefined) element.setAttribute(key, value);
-    }
-    for (const child of children.flat()) {
-      if (child !== null && child !== undefined) element.append(child);
-    }
-    return element;
-  }
-  const known = (value) => value !== null && value !== undefined;
-  const many = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
-  // Words and figures come from the program: a text, or the reason why there is none.
-  const cell = (name, attributes, value) => {
-    const text = typeof value === "object" ? "–" : value;
-    const kind = text.length > 30 && !attributes.class ? { class: "wrap" } : {};
-    return h(name, { ...attributes, ...kind, title: value.why }, text);
-  };
 
   // -- charts ------------------------------------------------------------------------------------
+  const views = new Map();          // element → finalize
   const theme = () => root.dataset.theme === "dark" ? "dark" : "light";
   // One above the other, the axes of a run's charts begin at the same place.
-  const ALIGNED = { minExtent: 72, maxExtent: 72, labelLimit: 70 };
+  const ALIGNED = { minExtent: 48, maxExtent: 48, labelLimit: 46 };
   async function draw(element, spec, datasets, aligned) {
     forget(element);
     const ticket = {};
     views.set(element, ticket);
+    const config = { ...DATA.configs[theme()], ...(aligned ? { axisY: ALIGNED } : {}) };
     const made = await vegaEmbed(element, { ...spec, datasets }, {
-      config: { ...DATA.configs[theme()], ...(aligned ? { axisY: ALIGNED } : {}) }, renderer: "svg", tooltip: { theme: theme() },
+      config, renderer: "svg", tooltip: { theme: theme() },
       logLevel: 1,  // errors: that a chart has little to show is no fault
       actions: { export: true, source: false, compiled: false, editor: false },
+      i18n: { SVG_ACTION: t("Save as SVG"), PNG_ACTION: t("Save as PNG"),
+        CLICK_TO_VIEW_ACTIONS: t("Save this chart") },
     });
-    if (views.get(element) !== ticket) { made.finalize(); return; }
+    if (views.get(element) !== ticket) { made.finalize(); return null; }
     views.set(element, made);
     // A legend's columns follow the width of the plot, and the height was reckoned before.
     const low = (part) => part.getBoundingClientRect().bottom;
@@ -47,6 +24,7 @@
     if ([...svg.querySelectorAll(".role-legend text")].some((text) => low(text) > edge)) {
       await made.view.resize().runAsync();
     }
+    return made.view;
   }
   function forget(element) {
     const made = views.get(element);
@@ -62,12 +40,12 @@
 
   // -- filter ------------------------------------------------------------------------------------
   const form = $("filter");
-  const FIELDS = ["repository", "model", "mode", "status"];
-  const word = (value) => known(value) ? String(value) : "not recorded";
+  const FIELDS = ["condition", "repository", "model", "status"];
   for (const name of FIELDS) {
     const values = [...new Set(DATA.runs.map((run) => word(run[name])))].sort();
-    form.elements[name].append(
-      h("option", { value: "" }, "all"), ...values.map((value) => h("option", { value }, value)));
+    const shown = (value) => name === "status" ? t(value) : value;
+    form.elements[name].append(h("option", { value: "" }, t("all")),
+      ...values.map((value) => h("option", { value }, shown(value))));
     if (values.length < 2) form.elements[name].parentElement.hidden = true;
   }
   const texts = DATA.runs.map((run) => Object.values(run).filter(known).join(" ").toLowerCase());
@@ -78,7 +56,72 @@
       (!find || texts[index].includes(find)));
   }
 
+  // -- the first figure: means as energyctl/analysis/answer.py has them --------------------------
+  function levels(runs) {
+    if (!DATA.levels) return [];
+    const { rows, unit, spec } = DATA.levels, factor = UNITS[unit];
+    const there = new Set(runs.map((run) => run.experiment_id));
+    const points = rows.points.filter((row) => there.has(row.experiment_id));
+    const means = rows.levels.map((level) => {
+      const own = points.filter((row) => row.place === level.place);
+      const n = own.length, words = [`n = ${n}`];
+      const made = { ...level, n, joules: null, low: null, high: null };
+      if (n) {
+        made.joules = sum(own.map((row) => row.joules)) / n;
+        if (n > 1) {
+          const spread = Math.sqrt(sum(own.map((row) => (row.joules - made.joules) ** 2)) / (n - 1));
+          const half = DATA.quantiles[n - 2] * spread / Math.sqrt(n);
+          [made.low, made.high] = [made.joules - half, made.joules + half];
+        }
+        const half = n > 1 ? (made.high - made.low) / 2 / factor : null;
+        const shown = (joules) => withBand(joules / factor, half)[0];
+        words.push(t("mean {x}", { x: shown(made.joules) + (n > 1 ? "" : ` ${unit}`) }));
+        if (n > 1) {
+          const edges = { low: shown(made.low), high: `${shown(made.high)} ${unit}` };
+          words.push(t("95 % interval {low} to {high}", edges));
+        }
+        if (own.some((row) => !row.measured)) words.push(t("in part an estimate"));
+      }
+      return { ...made, words: words.join(t(", ")) };
+    });
+    const sets = { points, levels: means, trainings: rows.trainings };
+    return [["c-levels", spec, sets, rows.points]];
+  }
+
+  // -- the line of facts -------------------------------------------------------------------------
+  function factLine(runs) {
+    const of = (field) => runs.map((run) => run[field]).filter(known);
+    const counts = new Map();
+    for (const { status } of runs) counts.set(status, (counts.get(status) || 0) + 1);
+    const states = [...counts].map(([status, n]) => `${n} ${t(status)}`).join(t(", "));
+    const joules = of("joules"), seconds = of("seconds");
+    const bands = runs.filter((run) => known(run.high)).map((run) => run.high - run.joules);
+    const measured = runs.every((run) => !known(run.joules) || run.measured);
+    const parts = [h("span", {}, h("b", {}, many(runs.length, "run")), runs.length ? ` (${states})` : "")];
+    if (joules.length) {
+      const band = bands.length === joules.length ? sum(bands) : null;
+      const some = joules.length < runs.length ? " " + t("of {n}", { n: many(joules.length, "run") }) : "";
+      parts.push(h("span", {}, h("b", {}, energy(sum(joules), band, measured)), ` ${t("total energy")}${some}`));
+    }
+    if (seconds.length) parts.push(h("span", {}, h("b", {}, duration(sum(seconds))), ` ${t("metered")}`));
+    const places = [...new Set(runs.map((run) => run.place))].map((place) => DATA.places[place]);
+    for (const at of [0, 1, 2]) {
+      const names = [...new Set(places.map((place) => place[at]))].filter((name) => name !== "not known");
+      if (!names.length) continue;
+      const more = names.length > 1 ? " " + t("and {n} more", { n: names.length - 1 }) : "";
+      parts.push(h("span", { title: names.join("; ") }, names[0] + more));
+    }
+    if (runs.some((run) => run.imported)) parts.push(h("span", {}, t("† imported")));
+    $("facts").replaceChildren(...parts);
+  }
+
   // -- the table of runs -------------------------------------------------------------------------
+  // Words and figures come from the program: a text, or the reason why there is none.
+  const cell = (name, attributes, value) => {
+    const text = typeof value === "object" ? "–" : value;
+    const kind = text.length > 30 && !attributes.class ? { class: "wrap" } : {};
+    return h(name, { ...attributes, ...kind, title: value.why }, text);
+  };
   const varied = DATA.hyperparameters.map((axis) => axis.name);
   let order = { column: 0, down: false };
   function sorted(runs) {
@@ -93,9 +136,9 @@
   function table(runs) {
     const [head, body] = [$("t-runs").tHead, $("t-runs").tBodies[0]];
     head.replaceChildren(h("tr", {}, DATA.columns.map(({ name, number }, index) => {
-      const mark = index === order.column ? (order.down ? " ↓" : " ↑") : "";
+      const sign = index === order.column ? (order.down ? " ↓" : " ↑") : "";
       const sort = index === order.column ? (order.down ? "descending" : "ascending") : null;
-      const button = h("button", { type: "button" }, name + mark);
+      const button = h("button", { type: "button" }, name + sign);
       button.onclick = () => {
         order = { column: index, down: order.column === index && !order.down };
         table(chosen());
@@ -105,11 +148,22 @@
     body.replaceChildren(...sorted(runs).map((run) => h("tr", {},
       DATA.columns.map(({ key, number }, index) => {
         const value = run.cells[index];
-        if (key === "number") return h("td", {}, h("a", { href: "#run=" + run.number }, value));
-        if (key === "status") return h("td", {}, h("span", { class: "status-" + value }, value));
+        if (key === "number") return h("td", {}, h("a", { href: "#r" + run.number }, value));
+        if (key === "status") return h("td", {}, h("span", { class: "status-" + run.status }, value));
+        if (key === "condition") return h("td", {}, mark(value), value);
         return cell("td", { class: number ? "n" : "" }, value || { why: run.missing });
       }))));
-    $("t-runs").parentElement.classList.toggle("tall", runs.length > 14);
+    fitRows();
+  }
+  // A table that scrolls ends between two rows.
+  function fitRows() {
+    const box = $("t-runs").parentElement, rows = [...$("t-runs").tBodies[0].rows].slice(0, 14);
+    box.classList.toggle("tall", $("t-runs").tBodies[0].rows.length > 14);
+    const bar = box.offsetHeight - box.clientHeight;
+    const last = rows.length ? rows[rows.length - 1].getBoundingClientRect().bottom : 0;
+    const tall = last - $("t-runs").getBoundingClientRect().top + bar;
+    box.style.maxHeight = box.classList.contains("tall") ? `${tall}px` : "";
+    box.style.scrollPaddingTop = `${$("t-runs").tHead.offsetHeight}px`;
   }
 
   // -- the charts over runs ----------------------------------------------------------------------
@@ -146,9 +200,8 @@
   // wide a cell is, then they are drawn.
   function place(charts) {
     for (const [id, , , rows] of charts) $(id).hidden = !rows.length;
-    for (const [id, spec, datasets, rows] of charts) {
-      if (rows.length) draw($(id), spec, datasets); else forget($(id));
-    }
+    return Promise.allSettled(charts.map(([id, spec, datasets, rows]) =>
+      rows.length ? draw($(id), spec, datasets) : forget($(id))));
   }
   function values(runs) {
     const axis = DATA.hyperparameters.find((each) => each.name === $("x").value);
@@ -163,9 +216,9 @@
     const three = of(metric && "joules", metric && metric.name, metric && metric.less);
     const kind = axis ? axis.kind : "linear";
     const best = DATA.charts["front " + (metric && metric.less ? "less" : "more")];
-    $("s-values").hidden = !axis && !metric;
+    $("s-values").hidden = !one.length && !two.length && !three.length;
     $("front-note").hidden = !three.length;
-    place([
+    return place([
       ["c-against", named(DATA.charts["energy " + kind], x, y), { points: one }, one],
       ["c-metric", named(DATA.charts["metric " + kind], x, y), { points: two }, two],
       ["c-front", named(best, x, y), { points: three }, three],
@@ -178,12 +231,13 @@
       [id, DATA.charts[name], { runs }, runs.filter((run) => known(run[field]))];
     const blind = runs.filter((run) => run.mode === "parallel" && !known(run.coverage)).length;
     const deaf = runs.filter((run) => !known(run.foreign_cores)).length;
-    const parts = [[blind, "coverage and gaps of the background", "parallel run"],
-      [deaf, "load by others", "run"]].filter(([number]) => number);
-    $("background-note").textContent = parts.map(([number, what, noun]) =>
-      `Not known of ${many(number, noun)}: ${what}.`).join(" ");
+    const unseen = [[blind, "Coverage and gaps of the background are not known of {n}."],
+      [deaf, "Load by others is not known of {n}."]].filter(([number]) => number);
+    $("background-note").textContent = unseen.map(([number, text]) =>
+      t(text, { n: many(number, "run") })).join(" ");
     $("s-background").hidden = !runs.length;
-    place([
+    return place([
+      ...levels(runs),
       ["c-energy", DATA.charts.energy, { domains, runs },
         domains.filter((row) => known(row.joules))],
       some("c-coverage", "coverage", "coverage"),
@@ -194,169 +248,12 @@
     ]);
   }
 
-  // -- conditions compared: of all runs, whatever is filtered -----------------------------------
-  function compared() {
-    DATA.compared.charts.forEach(([lines, ratios], index) => {
-      draw($("c-blocks-" + index), lines, DATA.compared.rows);
-      draw($("c-ratios-" + index), ratios, DATA.compared.rows);
-    });
+  // -- of all runs, whatever is filtered: conditions compared, whose the energy was --------------
+  function settled() {
+    const { charts, rows } = DATA.compared;
+    const blocks = charts.flatMap(([lines, ratios], index) => [
+      draw($("c-blocks-" + index), lines, rows), draw($("c-ratios-" + index), ratios, rows)]);
+    const shares = DATA.shares ? Object.entries(DATA.shares.charts) : [];
+    return Promise.allSettled([
+      ...shares.map(([id, spec]) => draw($(id), spec, DATA.shares.rows)), ...blocks]);
   }
-
-  // -- whose the energy was: of all pairs -------------------------------------------------------
-  function shares() {
-    if (!DATA.shares) return;
-    for (const [id, spec] of Object.entries(DATA.shares.charts)) draw($(id), spec, DATA.shares.rows);
-  }
-
-  // -- each run ----------------------------------------------------------------------------------
-  async function unpack(index) {
-    const bytes = Uint8Array.from(atob($("run-" + index).textContent), (c) => c.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return JSON.parse(await new Response(stream).text());
-  }
-  function rows(packed, key, fields) {
-    const made = [];
-    for (const [name, columns] of Object.entries(packed)) {
-      let steps = 0;
-      columns.t.forEach((step, at) => {
-        steps += step;
-        const row = { seconds: steps * 0.05, [key]: name };
-        for (const field of fields) {
-          const value = columns[field].v[at];
-          row[field] = value === null ? null : value * columns[field].scale;
-        }
-        row.mean = columns.mean ? Boolean(columns.mean[at]) : false;
-        made.push(row);
-      });
-    }
-    return made;
-  }
-  function grid({ title, head, rows }) {
-    return h("div", {}, h("h3", {}, title), h("div", { class: "scroll" }, h("table", {},
-      head.length ? h("thead", {}, h("tr", {}, head.map((n) => h("th", { scope: "col" }, n)))) : null,
-      h("tbody", {}, rows.map(([first, ...rest]) => h("tr", {}, head.length ? cell("td", {}, first)
-        : h("th", { scope: "row" }, first), rest.map((value) => cell("td", {}, value))))))));
-  }
-  function facts(f) {
-    return [
-      f.error ? h("p", { class: "note bad" }, f.error) : null,
-      f.warnings.length ? h("div", { class: "note warn" }, h("ul", {},
-        f.warnings.map((line) => h("li", {}, line)))) : null,
-      h("div", { class: "columns" }, f.tables.map(grid)),
-    ];
-  }
-  async function open(details, run) {
-    const index = run.number - 1, body = details.lastElementChild;
-    body.replaceChildren("…");
-    const packed = await unpack(index);
-    if (!details.open) return;
-    const power = rows(packed.power, "domain", ["watts"]);
-    const gpu = rows(packed.gpu, "gpu", ["celsius", "percent", "memory_percent"]);
-    const sets = { phases: packed.phases, iterations: packed.iterations, power, gpu };
-    const specs = DATA.runCharts[DATA.shapes[index]];
-    const has = (field) => gpu.some((row) => known(row[field]));
-    const parts = [
-      ["power", "power of every domain over time", power.length],
-      ["iterations", "iterations of the background", packed.iterations.length],
-      ["temperature", "temperature of the GPUs", has("celsius")],
-      ["utilization", "utilisation of the GPUs", has("percent")],
-    ].filter(([, , there]) => there);
-    const drawn = parts.map(([name, label]) =>
-      [name, h("div", { class: "chart run-" + name, role: "img", "aria-label": label })]);
-    body.replaceChildren(...drawn.map(([, element]) => element),
-      h("p", { class: "soft" }, !power.length ? "no power samples lie beside its result"
-        : power.some((row) => row.mean) ? "Thin lines: the mean of a phase without samples." : ""),
-      ...facts(packed.facts).filter(Boolean));
-    details.charts = () => drawn.map(([name, element]) => draw(element, specs[name], sets, true));
-    details.rest = () => drawn.forEach(([, element]) => {
-      element.style.minHeight = element.offsetHeight + "px";
-      forget(element);
-    });
-    near.observe(details);
-  }
-  const near = new IntersectionObserver((entries) => {
-    for (const { target, isIntersecting } of entries) {
-      if (!target.charts || target.drawn === isIntersecting) continue;
-      target.drawn = isIntersecting;
-      if (isIntersecting) target.charts(); else target.rest();
-    }
-  }, { rootMargin: "1200px" });
-  const items = new Map(DATA.runs.map((run) => {
-    const details = h("details", { class: "run", id: "r" + run.number },
-      h("summary", {}, h("b", {}, run.label),
-        h("span", { class: "status-" + run.status }, run.status), h("span", {}, word(run.mode)),
-        run.summary.map((text) => h("span", {}, text)),
-        h("span", { class: "soft" }, run.experiment_id)), h("div", {}));
-    details.ontoggle = () => {
-      if (details.open) { open(details, run); return; }
-      near.unobserve(details);
-      if (details.drawn) details.rest();
-      details.charts = details.rest = undefined;
-      details.drawn = false;
-      details.lastElementChild.replaceChildren();
-    };
-    return [run.number, details];
-  }));
-  $("each").append(...items.values());
-
-  // -- together ----------------------------------------------------------------------------------
-  function show() {
-    const runs = chosen(), there = new Set(runs.map((run) => run.number));
-    $("shown").value = `${runs.length} of ${DATA.runs.length} runs`;
-    items.forEach((details, number) => { details.hidden = !there.has(number); });
-    table(runs);
-    const measured = runs.filter((run) => !run.warm_up);
-    overview(measured);
-    values(measured);
-  }
-  function keep() {
-    const state = new URLSearchParams();
-    for (const element of form.elements) {
-      if (element.name && element.value) state.set(element.name, element.value);
-    }
-    for (const id of ["x", "y"]) if ($(id).selectedIndex > 0) state.set(id, $(id).value);
-    history.replaceState(null, "", "#" + state);
-  }
-  function restore() {
-    const state = new URLSearchParams(location.hash.slice(1));
-    for (const element of form.elements) {
-      if (element.name) element.value = state.get(element.name) || "";
-    }
-    for (const id of ["x", "y"]) if (state.get(id)) $(id).value = state.get(id);
-    if (state.get("run")) reveal(Number(state.get("run")));
-  }
-  function reveal(number) {
-    const details = items.get(number);
-    if (!details) return;
-    details.open = true;
-    details.scrollIntoView({ block: "start" });
-  }
-  let waiting = null;
-  form.oninput = () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(() => { keep(); show(); }, 150);
-  };
-  $("x").onchange = $("y").onchange = () => { keep(); values(chosen()); };
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest('a[href^="#run="]');
-    if (!link) return;
-    event.preventDefault();
-    reveal(Number(link.getAttribute("href").slice(5)));
-  });
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  function paint(name) {
-    root.dataset.theme = name;
-    compared();
-    shares();
-    overview(chosen());
-    values(chosen());
-    items.forEach((details) => { if (details.drawn) details.charts(); });
-  }
-  root.dataset.theme = dark.matches ? "dark" : "light";
-  dark.onchange = () => paint(dark.matches ? "dark" : "light");
-  $("theme").onclick = () => paint(theme() === "dark" ? "light" : "dark");
-  restore();
-  compared();
-  shares();
-  show();
-})();

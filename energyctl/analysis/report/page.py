@@ -5,30 +5,33 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import energyctl
 from energyctl.analysis import charts
 from energyctl.analysis import machines as nodes
-from energyctl.analysis.charts import chart_data, figure_files, pareto_fronts
-from energyctl.analysis.charts.plots import NAMED_RUNS
-from energyctl.analysis.report import run_tables
-from energyctl.analysis.report.compared import ComparedSection, compared_section
+from energyctl.analysis.answer import Answer, answer_of
+from energyctl.analysis.charts import chart_data, figure_files, level_charts, pareto_fronts, themes
+from energyctl.analysis.report import page_charts, run_tables
+from energyctl.analysis.report.compared import compared_section
+from energyctl.analysis.report.findings import comparisons, findings, remarks
+from energyctl.analysis.report.languages import Language
 from energyctl.analysis.report.pairs import pair_section
 from energyctl.analysis.report.run_data import packed
-from energyctl.analysis.report.summary import glance
-from energyctl.errors import SettingsError
+from energyctl.analysis.report.summary import fact_words, glance
+from energyctl.energy.block_power import student_t
 from energyctl.results.calibrations import Calibration
 from energyctl.results.tables import Row
-from energyctl.text import count, duration, energy, energy_unit
 
 if TYPE_CHECKING:
     from energyctl.results.api import Run, Runs
 
 HERE = Path(__file__).parent
-X, Y = "\ue000x\ue001", "\ue000y\ue001"
-"""Stand in a chart for what is chosen on the page."""
+SCRIPTS = ("words.js", "page.js", "run.js", "start.js")
+PLACES = ("hostname", "gpus", "cpu")
+"""Facts of a run that stand in the line of facts."""
 
 
 def page(
@@ -39,75 +42,83 @@ def page(
     now: float | None = None,
     calibrations: Sequence[Calibration] | None = None,
     drift: Sequence[str] = (),
+    language: str = "en",
 ) -> str:
     """The page as text. settings: name of a campaign → its settings file, where that is known.
     calibrations: of the machines; drift: what their controls say, in sentences.
 
     Raises SettingsError where a library is missing.
     """
-    template = _template()
+    template, t = _template(), Language(language)
     seen = glance(runs)
     blobs = []
     for number, run in enumerate(runs):
         step(number, len(runs))
-        blobs.append(packed(run))
+        blobs.append(packed(run, t))
     names = list(seen.campaigns) or ["energyctl"]
-    compared, lacking = _compared(runs)
-    shares = charts.share_chart(runs.pairs, [run.condition for run in runs])
-    machines = nodes.machines([run.row for run in runs], calibrations or ())
+    answer, conditions = answer_of(runs), {run.condition for run in runs}
+    levels = level_charts.level_chart(answer.levels, conditions)
+    compared, shares = (
+        compared_section(answer.study, conditions),
+        charts.share_chart(runs.pairs, conditions),
+    )
+    drawn = {
+        **data(runs, t),
+        **page_charts.level_specs(levels, t),
+        **page_charts.compared_specs(compared, t),
+        **page_charts.share_specs(shares, t),
+    }
     html: str = template.render(
-        title=title or (names[0] if len(names) == 1 else f"{len(names)} campaigns"),
+        t=t,
+        title=title or (names[0] if len(names) == 1 else t("{n} campaigns", n=len(names))),
+        found=findings(answer, t),
+        levels=levels,
+        remarks=remarks(answer, t),
         seen=seen,
+        warned=sum(bool(run.warnings) for run in runs),
+        failing=sum(bool(run.row.get("error")) for run in runs),
         problems=runs.problems,
         settings=settings or {},
         blobs=blobs,
-        data=embedded({**data(runs), "compared": _compared_charts(compared), **_shares(shares)}),
+        data=embedded(drawn),
         compared=compared,
-        lacking=lacking,
         css=(HERE / "page.css").read_text(encoding="utf-8"),
-        script=(HERE / "page.js").read_text(encoding="utf-8"),
+        script="\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
         libraries=_libraries(),
-        machines=machines,
-        machine_facts=[n for n in nodes.NAMES if any(n in one.facts for one in machines)],
-        fact_names=nodes.NAMES,
-        calibrated=any(one.calibration is not None for one in machines),
-        calibration=nodes.calibration_words,
-        spreads=[nodes.sentence(one) for one in nodes.spreads([run.row for run in runs])],
         drift=drift,
         pairs=pair_section(runs.pairing),
+        pair_sentences=_pair_sentences(answer, t),
         shares=shares,
         share_note=charts.SHARE_NOTE,
+        unknown_facts=[fact.name for fact in seen.facts if not fact.known],
         version=energyctl.__version__,
         made=time.strftime("%Y-%m-%d %H:%M", time.localtime(now)),
-        count=count,
-        duration=duration,
-        energy=energy,
+        **_machines(runs, calibrations or ()),
     )
     return html
 
 
-def _compared(runs: Runs) -> tuple[ComparedSection | None, str | None]:
-    """The section; else the library that is missing."""
-    try:
-        return compared_section(runs), None
-    except SettingsError as error:
-        return None, str(error)
+def _marks(conditions: Iterable[str]) -> list[dict[str, str]]:
+    """Colour and shape of each."""
+    marks = themes.condition_marks(conditions)
+    return [{"name": name, **mark._asdict()} for name, mark in marks.items()]
 
 
-def _compared_charts(section: ComparedSection | None) -> dict[str, Any]:
-    """Two charts for each comparison, and the rows of all of them."""
-    if section is None:
-        return {"rows": {}, "charts": []}
-    drawn = [(charts.block_lines(panel), charts.block_ratios(panel)) for panel in section.panels]
-    return {"rows": section.rows, "charts": [[_spec(chart) for chart in pair] for pair in drawn]}
+def _pair_sentences(answer: Answer, t: Language) -> list[Any]:
+    """Where the first sentences are those of conditions compared, what pairs say beside them."""
+    return [] if answer.study is None else comparisons(replace(answer, study=None), t)
 
 
-def _shares(found: charts.ShareChart | None) -> dict[str, Any]:
-    """Two charts, and their rows."""
-    if found is None:
-        return {"shares": None}
-    drawn = {"c-shares": charts.share_bars(found), "c-savings": charts.savings(found)}
-    return {"shares": {"rows": found.rows, "charts": {id: _spec(one) for id, one in drawn.items()}}}
+def _machines(runs: Sequence[Run], calibrations: Sequence[Calibration]) -> dict[str, Any]:
+    found = nodes.machines([run.row for run in runs], calibrations)
+    return {
+        "machines": found,
+        "machine_facts": [n for n in nodes.NAMES if any(n in one.facts for one in found)],
+        "fact_names": nodes.NAMES,
+        "calibrated": any(one.calibration is not None for one in found),
+        "calibration": nodes.calibration_words,
+        "spreads": [nodes.sentence(one) for one in nodes.spreads([run.row for run in runs])],
+    }
 
 
 def _template() -> Any:
@@ -131,21 +142,29 @@ def embedded(value: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def data(runs: Sequence[Run]) -> dict[str, Any]:
-    """What the script draws from: rows of all runs, specifications of all charts."""
+def data(runs: Sequence[Run], t: Language | None = None) -> dict[str, Any]:
+    """What the script draws from: rows of all runs, specifications of all charts, words."""
+    t = t or Language()
     rows, domains = charts.run_rows(runs), charts.domain_rows(runs)
+    places = dict[tuple[str, ...], int]()
     for row, run in zip(rows, runs, strict=True):
         row["group"] = pareto_fronts.group_of(row)
         row["node"] = run.row.get("node")
         row["error"] = run.row.get("error")
+        place = tuple(fact_words(run.environment.get(name)) for name in PLACES)
+        row["place"] = places.setdefault(place, len(places))
     _relate(rows)
-    shapes, specs = _run_charts(runs)
+    shapes, specs = page_charts.run_specs(runs, t)
     hyperparameters, metrics = _by_runs("hyperparam_", rows), _by_runs("metric_", rows)
     columns = run_tables.columns(hyperparameters, metrics)
-    run_tables.describe(rows, runs, [column["key"] for column in columns])
+    run_tables.describe(rows, runs, [column["key"] for column in columns], t)
     return {
+        "words": t.words,
         "runs": rows,
-        "columns": columns,
+        "places": list(places),
+        "conditions": _marks(run.condition for run in runs),
+        "quantiles": [student_t(n) for n in range(1, max(2, len(runs)))],
+        "columns": [{**column, "name": t(column["name"])} for column in columns],
         "domains": domains,
         "hyperparameters": [
             {"name": name, "kind": chart_data.axis_of(_values(name, rows))}
@@ -154,7 +173,7 @@ def data(runs: Sequence[Run]) -> dict[str, Any]:
         "metrics": [{"name": name, "less": charts.minimised(name)} for name in metrics],
         "shapes": shapes,
         "runCharts": specs,
-        "charts": _charts(rows, domains),
+        "charts": t.chart(page_charts.overview_specs(rows, domains)),
         "configs": {theme: charts.config(theme) for theme in ("light", "dark")},
     }
 
@@ -181,67 +200,3 @@ def _by_runs(prefix: str, rows: Sequence[Row]) -> list[str]:
 
 def _values(name: str, rows: Iterable[Row]) -> list[Any]:
     return [row[name] for row in rows if row.get(name) is not None]
-
-
-def _charts(rows: Sequence[Row], domains: Sequence[Row]) -> dict[str, Any]:
-    """The charts over runs; where X and Y stand, the page puts names."""
-    unit = energy_unit(row["joules"] for row in rows)
-    conditions = chart_data.conditions_of(rows)
-    few = len(rows) <= NAMED_RUNS
-    estimates = any(row["measured"] is False for row in domains)
-    energies = charts.energy_by_run(
-        charts.domain_names(domains), conditions, unit=unit, estimates=estimates, horizontal=few,
-        height=None if few else 320,
-    )  # fmt: skip
-    if few:
-        energies.height = {"step": 16}
-    drawn = {"energy": energies, "machines": charts.energy_by_machine(conditions)}
-    of_runs = {"foreign": charts.foreign, "coverage": charts.coverage, "gap": charts.max_gap,
-               "settle": charts.settle}  # fmt: skip
-    drawn |= {name: chart(conditions) for name, chart in of_runs.items()}
-    for kind in ("linear", "log", "names"):
-        log, numeric = kind == "log", kind != "names"
-        drawn[f"energy {kind}"] = charts.energy_against(
-            X, conditions, log, unit=unit, numeric=numeric
-        )
-        drawn[f"metric {kind}"] = charts.metric_against(X, Y, conditions, log, numeric=numeric)
-    for less in (False, True):
-        drawn[f"front {'less' if less else 'more'}"] = charts.metric_against_energy(
-            Y, conditions, unit=unit, maximise=not less
-        )
-    return {name: _spec(chart) for name, chart in drawn.items()}
-
-
-def _run_charts(runs: Sequence[Run]) -> tuple[list[int], list[dict[str, Any]]]:
-    """For each run the number of its charts: runs of the same domains and jobs share them."""
-    numbers: dict[tuple[Any, ...], int] = {}
-    specs, shapes = list[dict[str, Any]](), list[int]()
-    for run in runs:
-        domains, estimated = map(tuple, chart_data.total_domains(run))
-        shape = (domains, estimated, tuple(job.name for job in run.jobs))
-        if shape not in numbers:
-            numbers[shape] = len(specs)
-            specs.append(_of_shape(*shape))
-        shapes.append(numbers[shape])
-    return shapes, specs
-
-
-def _of_shape(
-    domains: Sequence[str], estimated: Sequence[str], jobs: Sequence[str]
-) -> dict[str, Any]:
-    ordered = charts.domain_names([{"domain": name} for name in domains])
-    drawn = {
-        "power": charts.run_power(ordered, title="Time in the run (s)", estimated=estimated),
-        "iterations": charts.run_iterations(jobs, title="", y_title="\u00a0", letters=9),
-        "temperature": charts.run_temperature(title=""),
-        "utilization": charts.run_utilization(title=""),
-    }
-    return {name: _spec(chart) for name, chart in drawn.items()}
-
-
-def _spec(chart: Any) -> dict[str, Any]:
-    # Not held against the schema, which takes longer than the page: a test does that.
-    spec: dict[str, Any] = chart.to_dict(validate=False)
-    spec.pop("config", None)
-    spec.pop("$schema", None)
-    return spec

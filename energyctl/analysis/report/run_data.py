@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl.analysis import charts
-from energyctl.analysis.charts.chart_data import total_domains
+from energyctl.analysis.charts.chart_data import finite, total_domains
+from energyctl.analysis.report.languages import Language
 from energyctl.analysis.report.run_tables import facts
 from energyctl.results.tables import Row
 
@@ -24,27 +25,43 @@ BUCKETS, GPU_BUCKETS = 240, 120
 TIME_STEP, VALUE_STEPS = 0.05, 4_000
 
 
-def packed(run: Run) -> str:
-    """Everything that opening the run shows, as base64 of gzipped JSON."""
-    text = json.dumps(content(run), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+def packed(run: Run, t: Language | None = None) -> str:
+    """Everything that opening the run shows, as base64 of gzipped JSON. t: of the page."""
+    text = json.dumps(content(run, t), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     # mtime: the same run gives the same page.
     return base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()
 
 
-def content(run: Run) -> dict[str, Any]:
+def content(run: Run, t: Language | None = None) -> dict[str, Any]:
     """The series of a run, and its facts in words and figures."""
+    t = t or Language()
     domains = total_domains(run)[0] if run.energy else None
     power, gpu = charts.power_rows(run, BUCKETS, domains), charts.gpu_rows(run, GPU_BUCKETS)
     return {
         "power": series(power, "domain", ("watts",), flags=("mean",)),
         "gpu": series(gpu, "gpu", ("celsius", "percent", "memory_percent")),
-        "phases": charts.phase_rows(run),
+        "series": series(_metrics(run), "metric", ("value",)),
+        "phases": [{**row, "label": t(row["label"])} for row in charts.phase_rows(run)],
         "iterations": [
             {**row, "start": round(row["start"], 2), "end": round(row["end"], 2)}
             for row in charts.iteration_rows(run)
         ],
-        "facts": facts(run),
+        "facts": facts(run, t),
     }
+
+
+def _metrics(run: Run) -> list[Row]:
+    """The values of metrics that are kept as series and whose times are known, in seconds since the
+    begin of the run."""
+    begin = min((phase.start for phase in run.phases), default=run.started)
+    if begin is None or run.started is None:
+        return []
+    later = run.started - begin
+    return [
+        {"metric": row["metric"], "seconds": row["seconds"] + later, "value": finite(row["value"])}
+        for row in run.rows("series")
+        if row["seconds"] is not None
+    ]
 
 
 def series(

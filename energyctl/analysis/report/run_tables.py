@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from energyctl import text
 from energyctl.analysis.charts.chart_data import total_domains
+from energyctl.analysis.report.languages import Language
 from energyctl.results.phases import phase_words
 from energyctl.results.schema import BackgroundInfo
-from energyctl.results.tables import Row, total
+from energyctl.results.tables import Row
 
 if TYPE_CHECKING:
     from energyctl.results.api import Run
 
 Cell = str | dict[str, str]
 
+VALUES = ("hyper-parameters", "metrics")
+"""Tables of names and values that are not the program's."""
 NOT_KNOWN = "not known, or not measured"
 WORDS: dict[str, Callable[[Any], str]] = {
-    "number": str, "mode": str, "condition": str, "status": str, "seconds": text.duration,
+    "number": str, "condition": str, "status": str, "seconds": text.duration,
     "watts": text.power, "coverage": text.percent, "warnings": str,
 }  # fmt: skip
 """Column of a run's row → its figure in words; hyper-parameters and metrics are values."""
@@ -30,7 +33,7 @@ WORDS: dict[str, Callable[[Any], str]] = {
 
 def columns(hyperparameters: Iterable[str], metrics: Iterable[str]) -> list[dict[str, Any]]:
     """Of the table of runs: name, the key by which it is sorted, and whether it is a number."""
-    texts = [("run", "number"), ("mode", "mode"), ("condition", "condition"), ("status", "status")]
+    texts = [("run", "number"), ("condition", "condition"), ("status", "status")]
     figures = [("energy", "joules"), ("time", "seconds"), ("power", "watts")]
     figures += [(name.removeprefix("hyperparam_"), name) for name in hyperparameters]
     figures += [(name.removeprefix("metric_"), name) for name in metrics]
@@ -41,18 +44,20 @@ def columns(hyperparameters: Iterable[str], metrics: Iterable[str]) -> list[dict
     ]
 
 
-def describe(rows: Sequence[Row], runs: Sequence[Run], keys: Sequence[str]) -> None:
+def describe(rows: Sequence[Row], runs: Sequence[Run], keys: Sequence[str], t: Language) -> None:
     """Adds to each run's row `cells`, a text or null for each of *keys*, the reason `missing` for
     these, and `summary`, some texts."""
     unit = text.energy_unit(row["joules"] for row in rows)
     for row, run in zip(rows, runs, strict=True):
         energies = _total(run, unit)
+        energies = None if energies is None else t(energies)
         row["cells"] = [energies if key == "joules" else _cell(key, row.get(key)) for key in keys]
-        row["cells"][0] = row["label"] + (", warm-up" if row["warm_up"] else "")
-        row["missing"] = run.row.get("energy_missing") or NOT_KNOWN
-        row["summary"] = [energies or "energy not known", text.duration(row["seconds"])]
+        row["cells"][0] = row["label"] + (f" ({t('warm-up')})" if row["warm_up"] else "")
+        row["cells"][keys.index("status")] = t(run.status)
+        row["missing"] = run.row.get("energy_missing") or t(NOT_KNOWN)
+        row["summary"] = [energies or t("energy not known"), text.duration(row["seconds"])]
         if row["warnings"]:
-            row["summary"].append(text.count(row["warnings"], "warning"))
+            row["summary"].append(t.count(row["warnings"], "warning"))
 
 
 def _total(run: Run, unit: str) -> str | None:
@@ -65,16 +70,15 @@ def _total(run: Run, unit: str) -> str | None:
 
 
 def _cell(key: str, value: Any) -> str | None:
-    if value is None:
-        return "not recorded" if key == "mode" else None
-    return WORDS.get(key, text.parameter)(value)
+    return None if value is None else WORDS.get(key, text.parameter)(value)
 
 
-def facts(run: Run) -> dict[str, Any]:
+def facts(run: Run, t: Language | None = None) -> dict[str, Any]:
     """What stands beside the pictures of a run: error, warnings, tables with or without a head."""
+    t = t or Language()
     tables = [
-        _domains(run),
         _phases(run),
+        _domains(run),
         _jobs(run),
         _table("hyper-parameters", (), _values(run.hyperparameters)),
         _table("metrics", (), _values(run.metrics)),
@@ -84,8 +88,21 @@ def facts(run: Run) -> dict[str, Any]:
     return {
         "error": run.row.get("error"),
         "warnings": run.warnings,
-        "tables": [table for table in tables if table["rows"]],
+        "tables": [_translated(table, t) for table in tables if table["rows"]],
     }
+
+
+def _translated(table: dict[str, Any], t: Language) -> dict[str, Any]:
+    """Titles, heads and figures; values of settings and metrics stay as they are."""
+    named = table["title"] in VALUES
+    rows = [row if named else [_said(cell, t) for cell in row] for row in table["rows"]]
+    foot = table.get("foot")
+    told = {} if foot is None else {"foot": [_said(cell, t) for cell in foot]}
+    return {"title": t(table["title"]), "head": [t(n) for n in table["head"]], "rows": rows, **told}
+
+
+def _said(cell: Cell, t: Language) -> Cell:
+    return t(cell) if isinstance(cell, str) else {"why": t(cell["why"])}
 
 
 def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> dict[str, Any]:
@@ -108,20 +125,40 @@ def _domains(run: Run) -> dict[str, Any]:
 
 
 def _phases(run: Run) -> dict[str, Any]:
-    """With the power of each domain that is part of the total, and the energy of all of these."""
+    """Length and the energy of each domain that is part of the total, of these together, and their
+    mean power; at the foot the same of the whole run."""
     counted, _ = total_domains(run)
-    names = [name for name in counted if any(name in phase.watts for phase in run.phases)]
-    energies = [total([phase.joules.get(name) for name in names]) for phase in run.phases]
-    unit = text.energy_unit(energies)
-    rows = []
-    for phase, joules in zip(run.phases, energies, strict=True):
-        powers = [phase.watts.get(name) for name in names]
-        figures = [None if joules is None else text.energy(joules, unit=unit)]
-        figures += [None if watts is None else text.power(watts) for watts in powers]
-        cells: list[Cell] = [cell or {"why": NOT_KNOWN} for cell in figures]
-        length = text.duration(phase.end - phase.start)
-        rows.append([phase_words(phase.name, phase.step), length, *cells])
-    return _table("phases", ["phase", "length", "energy", *names], rows)
+    names = [name for name in counted if any(name in phase.joules for phase in run.phases)]
+    energies = [[phase.joules.get(name) for name in names] for phase in run.phases]
+    lengths = [phase.end - phase.start for phase in run.phases]
+    totals = [sum(column) if None not in column else None for column in zip(*energies, strict=True)]
+    unit = text.energy_unit([_sum(totals), *(_sum(row) for row in energies)])
+
+    def line(name: str, seconds: float, joules: Sequence[float | None]) -> list[Cell]:
+        every = _sum(joules)
+        shown = [None if one is None else _in_unit(one, unit) for one in (*joules, every)]
+        watts = None if every is None or not seconds else text.power(every / seconds)
+        return [name, f"{seconds:.1f}", *(one or {"why": NOT_KNOWN} for one in (*shown, watts))]
+
+    rows = [
+        line(phase_words(phase.name, phase.step), seconds, joules)
+        for phase, seconds, joules in zip(run.phases, lengths, energies, strict=True)
+    ]
+    head = ["phase", "seconds", *(f"{name} ({unit})" for name in names)]
+    head += [f"together ({unit})", "mean power"]
+    foot = line("whole run", sum(lengths), totals)
+    return {**_table("phases", head, rows), "foot": foot}
+
+
+def _sum(joules: Sequence[float | None]) -> float | None:
+    """None where one of them is not known, or there is none."""
+    known = [one for one in joules if one is not None]
+    return sum(known) if known and len(known) == len(joules) else None
+
+
+def _in_unit(joules: float, unit: str) -> str:
+    """With the decimals of a column."""
+    return f"{joules / text.ENERGY_UNITS[unit]:.{1 if unit == 'J' else 2}f}"
 
 
 def _jobs(run: Run) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from energyctl.text import count
 
 if TYPE_CHECKING:
     from energyctl.results.api import Runs
+
+LANGUAGES = ("en", "zh")
 
 
 def _price(
@@ -38,6 +41,11 @@ def _price(
 @click.option("--html", metavar="FILE", help="Write one page that needs nothing beside it.")
 @click.option("--title", metavar="TEXT", help="Give the page this title, not the campaign's name.")
 @click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    help="Write the page in English or Chinese (default: by the locale).",
+)
+@click.option(
     "--co2",
     metavar="GRAMS",
     type=options.FiniteRange(0, 1e6),
@@ -57,6 +65,7 @@ def report(
     folder: str | None,
     html: str | None,
     title: str | None,
+    lang: str | None,
     co2: float | None,
     price: tuple[float, str] | None,
     force: bool,
@@ -70,8 +79,9 @@ def report(
     from energyctl.cli.result_arguments import load_runs
 
     place = None if html is None else _place(workspace, html, force)
-    if title is not None and html is None:
-        raise click.UsageError("--title goes with --html")
+    for name, value in (("--title", title), ("--lang", lang)):
+        if value is not None and html is None:
+            raise click.UsageError(f"{name} goes with --html")
     runs = load_runs(workspace, results, folder)
     if not runs:
         raise SettingsError("no result could be read: nothing to report")
@@ -83,7 +93,7 @@ def report(
         pairs = ["each pair: energyctl attribute"] if runs.pairs else []
         show_report(make_console(), runs, [*drift_of(runs), *pairs, PAGE])
     else:
-        _write(runs, place, title)
+        _write(runs, place, title, lang)
     if co2 is not None or price is not None:
         from energyctl.analysis.footprint import footprint_line, used
 
@@ -104,8 +114,9 @@ def _place(workspace: Workspace, name: str, force: bool) -> Path:
     return place
 
 
-def _write(runs: Runs, place: Path, title: str | None) -> None:
+def _write(runs: Runs, place: Path, title: str | None, lang: str | None) -> None:
     from energyctl.analysis.report import calibrations_of, drift_of, settings_of
+    from energyctl.analysis.report.languages import language_of
     from energyctl.analysis.report.page import page
     from energyctl.results.table_writers import staging
 
@@ -120,6 +131,7 @@ def _write(runs: Runs, place: Path, title: str | None) -> None:
                 steps,
                 calibrations=calibrations,
                 drift=drift_of(runs),
+                language=lang or language_of(os.environ),
             )
         try:
             fresh.write_text(text, encoding="utf-8")
