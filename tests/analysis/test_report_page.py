@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,52 +12,20 @@ import pytest
 import energyctl
 from energyctl import cli
 from energyctl.analysis.answer import answer_of
-from energyctl.analysis.report import page as report_page
-from energyctl.analysis.report.findings import comparisons, findings
-from energyctl.analysis.report.languages import Language, language_of
+from energyctl.analysis.report.findings import findings
+from energyctl.analysis.report.languages import Language
 from energyctl.analysis.report.summary import glance
 from energyctl.text import energy
+from found_results import LONG, write_found
 from report_checks import CONTRAST, CUT, FITTING
-from written_results import write_runs, write_shared_pair
+from written_results import write_runs
 
-LONG = "beside a_repository_with_a_long_name/a_model + 2 × another_repository/with_another_model"
 SIZES = ((390, 844), (1024, 768), (1440, 900))
-HERE = Path(report_page.__file__).parent
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four blocks of three conditions with shares; one run has a series and power samples."""
-    folder = tmp_path_factory.mktemp("found") / "results"
-    for number, (condition, busy) in enumerate((("loaded", 14.0), (LONG, 9.0))):
-        for block in (1, 2, 3, 4):
-            used = busy + 0.3 * block
-            written = write_shared_pair(
-                folder, block, condition=condition, busy=(used, 10.0),
-                joules=3000 + 200 * (used + 10), started=1.8e9 + 1000 * block + 300 * number,
-            )  # fmt: skip
-    _with_series(folder, written[1])
-    return folder
-
-
-def _with_series(folder: Path, run: dict[str, Any]) -> None:
-    start = run["environment"]["started"]
-    values = {"values": [0.5, 0.7, 0.9], "times": [start + 5, start + 12, start + 20]}
-    run["foreground_result"]["metric_series"] = {
-        "accuracy_on_a_test_set_with_a_long_name": values | {"seen": 3, "late_seconds": 0.05}
-    }
-    run["background_info"]["jobs"][0]["job"] = "a_background_job_with_a_long_name"
-    run["warnings"] = ["foreign load: 0.5 cores"]
-    for one in run["phases"]:
-        one["joules"] = {"gpu-0": 100.0 * (one["end"] - one["start"])}
-        one["watts"] = {"gpu-0": 100.0}
-    (folder / f"{run['experiment_id']}.json").write_text(json.dumps(run))
-    samples = folder / f"energy_{run['experiment_id']}_attempt0"
-    samples.mkdir()
-    lines = [f"{start + second},0,{300 + second},{300 * second}" for second in range(25)]
-    (samples / "gpu_power.csv").write_text(
-        "\n".join(["timestamp,gpu,power_draw_w,energy_j", *lines]) + "\n"
-    )
+    return write_found(tmp_path_factory.mktemp("found") / "results")
 
 
 @pytest.fixture(scope="module")
@@ -90,60 +57,6 @@ def test_where_nothing_can_be_compared_it_says_what_is_missing(tmp_path: Path) -
     found = findings(answer, Language())
     assert found.headline.text.lower().removesuffix(".") == answer.lacking[0].lower()
     assert findings(answer, Language("zh")).headline.lang is None
-
-
-def test_chinese_sentences_hold_the_figures_of_the_english_ones(results: Path) -> None:
-    answer = answer_of(energyctl.load(results))
-    english, chinese = (comparisons(answer, Language(name)) for name in ("en", "zh"))
-    assert len(english) == len(chinese) >= 2
-    for one, other in zip(english, chinese, strict=True):
-        assert re.search("[\u4e00-\u9fff]", other.text)
-        figures = [set(re.findall(r"\d+\.?\d*", said.text)) for said in (one, other)]
-        assert figures[1] <= figures[0]
-        assert len(figures[1]) >= 5
-
-
-def test_every_word_of_the_page_is_in_the_catalogue() -> None:
-    words = Language("zh").words
-    template = (HERE / "page.html.j2").read_text(encoding="utf-8")
-    keys = set(re.findall(r'\bt\("([^"]+)"', template))
-    nouns = re.findall(r't\.count\(.+?, "([^"]+)"\)', template)
-    for name in report_page.SCRIPTS:
-        script = (HERE / name).read_text(encoding="utf-8")
-        keys |= set(re.findall(r'\bt\("([^"]+)"', script))
-        nouns += re.findall(r'many\([^"]*?"([^"]+)"\)', script)
-    keys |= {f"{{n}} {noun}s" for noun in nouns}
-    assert len(keys) > 80
-    assert keys - set(words) == set()
-    for key, translated in words.items():
-        assert set(re.findall(r"{(\w+)}", key)) >= set(re.findall(r"{(\w+)}", translated)), key
-
-
-@pytest.mark.parametrize(
-    ("environment", "language"),
-    [
-        ({}, "en"), ({"LANG": "zh_CN.UTF-8"}, "zh"), ({"LANG": "de_DE.UTF-8"}, "en"),
-        ({"LC_ALL": "C", "LANG": "zh_CN.UTF-8"}, "en"),
-        ({"LC_ALL": "", "LC_MESSAGES": "zh_TW.UTF-8", "LANG": "C"}, "zh"),
-    ],
-)  # fmt: skip
-def test_the_language_goes_by_the_locale(environment: dict[str, str], language: str) -> None:
-    assert language_of(environment) == language
-
-
-def test_a_language_goes_with_a_page(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["-C", str(results.parent), "report", "--lang", "zh"]) == 2
-    assert "--lang goes with --html" in capsys.readouterr().err
-
-
-def test_a_finished_text_is_recognised_by_its_holes() -> None:
-    t = Language("zh")
-    assert t("12.3 ± 0.1 kJ (estimated)") == "12.3 ± 0.1 kJ（估计）"
-    assert t("training (fit)") == "训练（fit）"
-    assert t("mean of alone (kJ)") == "alone 的均值（kJ）"
-    assert t("3 of 5") == "3 / 5"
-    assert t("a message of a result") == "a message of a result"
-    assert t.said("a message of a result").lang == "en"
 
 
 # -- in Chromium ---------------------------------------------------------------------------------

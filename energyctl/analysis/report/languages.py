@@ -20,7 +20,8 @@ from energyctl.text import count
 LANGUAGES = ("en", "zh")
 FIGURE = r"[-+−–]?[\d.]+(?: ± [\d.]+)?(?: %)?"
 EVIDENCE = re.compile(
-    r" ?[(（](?:\d+(?:\.\d+)? %|\d+ (?:blocks?|pairs?|runs?|of|个|对|次)).*", re.DOTALL
+    r" ?[(（](?:\d+(?:\.\d+)? %|\d+ (?:blocks?|pairs?|runs?|of|个|对|次)).*|: with `.*|：在实验.*",
+    re.DOTALL,
 )
 """As sentences of comparisons and shares have it."""
 
@@ -39,7 +40,7 @@ class Said:
 
     @property
     def evidence(self) -> str:
-        """From the interval, or n, in brackets on."""
+        """From the interval, or n, in brackets on; of what is missing, what helps."""
         found = EVIDENCE.search(self.text)
         return self.text[found.start() :] if found else ""
 

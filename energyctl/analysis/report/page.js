@@ -18,13 +18,17 @@
     });
     if (views.get(element) !== ticket) { made.finalize(); return null; }
     views.set(element, made);
-    // A legend's columns follow the width of the plot, and the height was reckoned before.
-    const low = (part) => part.getBoundingClientRect().bottom;
-    const svg = element.querySelector("svg"), edge = low(svg) + 1;
-    if ([...svg.querySelectorAll(".role-legend text")].some((text) => low(text) > edge)) {
-      await made.view.resize().runAsync();
-    }
+    await settle(made);
     return made.view;
+  }
+  // A legend's columns follow the width of the plot, and the height was reckoned before.
+  async function settle({ view }) {
+    const svg = view && view.container().querySelector("svg");
+    if (!svg) return;
+    const low = (part) => part.getBoundingClientRect().bottom, edge = low(svg) + 1;
+    if ([...svg.querySelectorAll(".role-legend text")].some((text) => low(text) > edge)) {
+      await view.resize().runAsync();
+    }
   }
   function forget(element) {
     const made = views.get(element);

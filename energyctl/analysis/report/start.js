@@ -69,7 +69,12 @@
   dark.onchange = () => paint(dark.matches ? "dark" : "light");
   $("theme").onclick = () => paint(theme() === "dark" ? "light" : "dark");
   $("filters").open = innerWidth > 700;
-  addEventListener("resize", fitRows);
+  let resized = null;
+  addEventListener("resize", () => {
+    fitRows();
+    clearTimeout(resized);
+    resized = setTimeout(() => { for (const made of views.values()) settle(made); }, 200);
+  });
   addEventListener("beforeprint", () => {
     for (const part of document.querySelectorAll("details:not(.run):not([open])")) {
       part.open = true;
