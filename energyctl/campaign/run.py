@@ -83,7 +83,7 @@ def carry_out(
             live.error, live.interrupted = f"{type(error).__name__}: {error}", True
             stopping = error
         if stopping or not (cooldown or seconds_at_the_end(context.settings)):
-            save(result := make_result(live, sampler.stop()), True)
+            save(result := last_result(live), True)
         else:
             sampler.phase("cooldown")
             sampler.wait_until_located()
@@ -94,16 +94,33 @@ def carry_out(
                 else:
                     rest_at_the_end(live)
             finally:
-                save(make_result(live, sampler.stop()), True)
+                save(last_result(live), True)
     if stopping is not None:
         raise stopping
     return result["status"]
 
 
+def last_result(live: RunState) -> Result:
+    """Ends the metering; what it saw around the attempts is kept beside the result."""
+    recording = live.sampler.stop()
+    rows = (
+        f"{sample.time_unix:.6f},{sample.domain},{sample.watts:.6f}"
+        for sample in live.sampler.unfiled()
+        if sample.watts is not None
+    )
+    path = live.files.power_around
+    try:
+        live.context.folder.write(path, "\n".join(["timestamp,domain,power_w", *rows, ""]))
+    except OSError as error:
+        live.warnings.append(f"the power around the training is not kept: {path.name}: {error}")
+    return make_result(live, recording)
+
+
 @contextmanager
 def metering(context: Context) -> Iterator[Sampler]:
     """A running sampler over the campaign's meters; its thread ends with the block."""
-    sampler = Sampler(context.meters, interval_seconds=context.settings.sample_interval_seconds)
+    interval = context.settings.sample_interval_seconds
+    sampler = Sampler(context.meters, interval_seconds=interval, keep_unfiled=True)
     sampler.start()
     try:
         yield sampler

@@ -26,6 +26,14 @@ class Point(NamedTuple):
     stretch: int = 0
 
 
+class PowerSample(NamedTuple):
+    """Mean watts of one domain since its sample before; None: not known."""
+
+    time_unix: float
+    domain: str
+    watts: float | None
+
+
 class MeanPower:
     """Watts of a domain at its samples: the reading, or the mean since an earlier sample.
 

@@ -20,7 +20,7 @@ from energyctl.energy import CounterSeries, Domain, Phase, Recording, Ticks, ser
 from energyctl.errors import SettingsError
 from energyctl.meters.base import GpuState, Reading, Source, readings_of
 from energyctl.meters.csv_files import CsvFiles
-from energyctl.meters.points import MeanPower, Point
+from energyctl.meters.points import MeanPower, Point, PowerSample
 from energyctl.meters.probe import domains_as_seen
 from energyctl.meters.schedule import ReadSchedule
 from energyctl.meters.state_looks import StateLooks
@@ -55,9 +55,18 @@ class LatestFigures:
 
 
 class Sampler:
-    """Samples `meters` until stopped. All methods but `start` and `stop` are thread-safe."""
+    """Samples `meters` until stopped. All methods but `start` and `stop` are thread-safe.
 
-    def __init__(self, meters: Sequence[Source], *, interval_seconds: float = 1.0) -> None:
+    keep_unfiled: keeps the power in memory while no files are written (`unfiled`).
+    """
+
+    def __init__(
+        self,
+        meters: Sequence[Source],
+        *,
+        interval_seconds: float = 1.0,
+        keep_unfiled: bool = False,
+    ) -> None:
         if not isfinite(interval_seconds) or interval_seconds <= 0:
             raise SettingsError(f"the sampling interval must be above 0 s, not {interval_seconds}")
         self._meters = tuple(meters)
@@ -78,6 +87,8 @@ class Sampler:
         self._looks = StateLooks(self._meters)
         self._joules: dict[str, float | None] = {}
         self._files: CsvFiles | None = None
+        self._unfiled: list[PowerSample] = []
+        self._keep_unfiled = keep_unfiled
         self._next_files: CsvFiles | None = None
         self._states_due = False  # somebody needs them before the next sample
         self._states_taken = 0.0  # monotonic
@@ -205,6 +216,11 @@ class Sampler:
             watts, joules = dict(self._watts), dict(self._joules)
             return LatestFigures(self.now(), watts, self._states, name, since, joules)
 
+    def unfiled(self) -> list[PowerSample]:
+        """The regular samples that no file of `record_to` has, in the order of time."""
+        with self._changed:
+            return list(self._unfiled)
+
     def record_to(self, directory: Path | None) -> None:
         """Writes the CSV files into `directory`, beginning with the next edge; None ends them.
 
@@ -302,7 +318,10 @@ class Sampler:
         points = self._read_all()
         with self._changed:
             for point in points:
-                self._watts[point.domain] = self._power[point.domain].watts(point)
+                watts = self._power[point.domain].watts(point)
+                self._watts[point.domain] = watts
+                if self._keep_unfiled and self._files is None:
+                    self._unfiled.append(PowerSample(point.time_unix, point.domain, watts))
 
     def _read_all(self) -> list[Point]:
         """A sample: the quick sources at once, the others without holding up who comes next."""

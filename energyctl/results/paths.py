@@ -5,6 +5,7 @@ E is the experiment id, k the number of an attempt, from 0 on as in ``retries``:
     E.json                              the result; ``.E.json.cooling`` while its cool-down goes on
     training_REPO_MODEL_TIME.log        output of attempt 0; of attempt k, ``…_TIME_attempt{k}.log``
     energy_E_attempt{k}/                time series of an attempt
+    power_E.csv                         power in all phases around the attempts
     background_training_E.conf, .sh     the supervisord entries and one iteration, as run
     background_logs_E/                  logs of the background, its ledger, what operators did
     outputs_E/                          what the registry keeps of what the foreground wrote
@@ -108,6 +109,11 @@ class RunFiles:
     def outputs(self) -> Path:
         """What the registry keeps of what the foreground wrote."""
         return self.folder / f"outputs_{self.experiment_id}"
+
+    @property
+    def power_around(self) -> Path:
+        """``timestamp,domain,power_w`` of the phases in which no attempt was metered."""
+        return self.folder / f"power_{self.experiment_id}.csv"
 
     def energy(self, attempt: int) -> Path:
         """The folder of an attempt's time series; *attempt* counts from 0."""

@@ -35,6 +35,11 @@ def power(folder: Path) -> polars.DataFrame:
     return both.sort("timestamp", maintain_order=True)
 
 
+def power_around(path: Path) -> polars.DataFrame:
+    """The same of the phases around the attempts, from ``power_E.csv``."""
+    return _samples(path, "domain", {"power_w": "watts"})
+
+
 def temperature(folder: Path) -> polars.DataFrame:
     """timestamp (Unix seconds), gpu, gpu_celsius, memory_celsius."""
     columns = {"gpu_temp_c": "gpu_celsius", "memory_temp_c": "memory_celsius"}

@@ -16,6 +16,7 @@ from unittest import mock
 
 import pytest
 
+import energyctl
 from bench import DEADLINE_SECONDS, Bench, open_way, python_for, wait_for
 from energyctl import text
 from energyctl.campaign import campaign
@@ -101,6 +102,17 @@ def test_a_parallel_run_measures_the_foreground_under_load(bench: Bench) -> None
     results = bench.root / "results"
     assert (results / f"background_training_{experiment}.conf").is_file()
     assert (results / f"background_training_{experiment}.sh").is_file()
+    first, *around = (results / f"power_{experiment}.csv").read_text().splitlines()
+    assert first == "timestamp,domain,power_w"
+    spans = {phase["name"]: (phase["start"], phase["end"]) for phase in result["phases"]}
+    times = [float(row.split(",")[0]) for row in around]
+    assert [time for time in times if spans["background_start"][0] < time < spans["foreground"][0]]
+    start, end = spans["foreground"]
+    assert not [time for time in times if start + 0.1 < time < end - 0.1]
+    (run,) = energyctl.load(results)
+    sampled = run.power(all_phases=True)
+    assert len(sampled) == len(run.power()) + len(around)
+    assert sampled["timestamp"].is_sorted()
     logs = results / f"background_logs_{experiment}"
     rows = (logs / "iterations.csv").read_text().splitlines()
     assert rows[0] == "job,run,pid,started,ended,exit_code,signal"

@@ -330,10 +330,10 @@ def test_the_four_tables_begin_at_one_edge_and_end_at_the_next(tmp_path: Path) -
             return (GpuState(1, "A GPU", time.monotonic(), 51.0, None, 70.0, None, 249.0),)
 
     meter = WithState({PACKAGE: constant(100), POWER_GPU: lambda _: 250.0})
-    sampler = Sampler([meter], interval_seconds=0.05)
+    sampler = Sampler([meter], interval_seconds=0.05, keep_unfiled=True)
     sampler.start()
     sampler.phase("idle")
-    wait_until(lambda: sampler.recording().statistics.samples > 4)
+    wait_until(lambda: len(sampler.unfiled()) > 6)
     sampler.record_to(tmp_path / "energy")
     start = sampler.phase("foreground")
     wait_until(lambda: sampler.now() > start + 0.5)
@@ -355,6 +355,12 @@ def test_the_four_tables_begin_at_one_edge_and_end_at_the_next(tmp_path: Path) -
     assert start <= float(temperature["timestamp"]) <= end
     utilization = rows(tmp_path / "energy" / "gpu_utilization.csv")[0]
     assert (utilization["gpu_util_percent"], utilization["memory_util_percent"]) == ("70", "")
+    unfiled = sampler.unfiled()
+    assert {sample.domain for sample in unfiled} == {"package-0", "gpu-1"}
+    assert not [one for one in unfiled if start + 0.05 < one.time_unix < end - 0.05]
+    watts = [one.watts for one in unfiled if one.domain == "package-0" and one.watts is not None]
+    assert watts == pytest.approx([100.0] * len(watts), rel=0.05)
+    assert len(watts) > 2
 
 
 def test_a_failed_read_is_an_empty_field_never_zero(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def power_rows(run: Run, buckets: int = BUCKETS, domains: Iterable[str] | None =
     for a phase without samples, whose mean power is drawn as a level: two rows, and a null.
     """
     pl = dataframes()
-    frame = run.power()
+    frame = run.power(all_phases=True)
     chosen = None if domains is None else list(domains)
     if chosen is not None:
         frame = frame.filter(pl.col("domain").is_in(chosen))

@@ -13,6 +13,7 @@ from energyctl.results.api import html
 from energyctl.results.api.frames import frame
 from energyctl.results.api.parts import RunDomain, RunEnergy, RunJob, RunPhase
 from energyctl.results.pairs import RunFacts, facts_of
+from energyctl.results.paths import RunFiles
 from energyctl.results.schema import Result
 from energyctl.results.tables import Part, Row
 from energyctl.results.tables.attempt_work import attempt_work
@@ -168,9 +169,14 @@ class Run:
 
     # -- what lies beside the result -----------------------------------------------------------
 
-    def power(self) -> polars.DataFrame:
-        """Samples: timestamp (Unix seconds), domain, watts; by time. No row: no time series."""
-        return time_series.power(self._series)
+    def power(self, *, all_phases: bool = False) -> polars.DataFrame:
+        """Samples of the training: timestamp (Unix seconds), domain, watts; by time. No row: no
+        time series. all_phases: of the idle machine and the load alone, too."""
+        training = time_series.power(self._series)
+        if not all_phases:
+            return training
+        around = time_series.power_around(RunFiles.of_result(self.path).power_around)
+        return training.vstack(around).sort("timestamp", maintain_order=True)
 
     def temperature(self) -> polars.DataFrame:
         """Samples: timestamp (Unix seconds), gpu, gpu_celsius, memory_celsius."""
