@@ -82,8 +82,8 @@ def _failures(copies: Sequence[JobInfo]) -> list[str]:
     failures = sum(job["failures"] or 0 for job in failed)
     iterations = sum(job["iterations"] or 0 for job in failed)
     return [
-        f"iterations of the background failed: {failures} of {iterations} of "
-        f"{_named(failed, copies)}; see {failed[0]['logs']}"
+        f"iterations of the background failed: {_named(failed, copies)}, {failures} of "
+        f"{iterations}; see {failed[0]['logs']}"
     ]
 
 

@@ -37,7 +37,10 @@ def hold_contexts(live: RunState) -> None:
         live.pause(references.context_held_seconds)
         live.sampler.phase("background_start")
         if process.poll() is not None:
-            live.warnings.append("the GPUs were not held up to the end of that phase")
+            live.warnings.append(
+                f'the phase "{phase_words("context_held")}" is cut short: the program that holds '
+                "the GPUs has ended"
+            )
 
 
 def metered_gpus(context: Context) -> list[str]:

@@ -71,6 +71,6 @@ def make_record_folder() -> None:
         record.make_folder()
     except OSError as error:
         raise MachineError(
-            f"what is found cannot be kept in {folder}: {error.strerror}; another place for it: "
+            f"the result cannot be kept in {folder}: {error.strerror}; choose another folder: "
             "ENERGYCTL_ACCEPTANCE=DIR"
         ) from error

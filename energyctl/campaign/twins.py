@@ -72,8 +72,8 @@ def _written(document: dict[str, Any]) -> str | None:
     except OSError as error:
         place = record.path_of(document["gpu"])
         document["warnings"].append(
-            f"not kept: {place} cannot be written ({error.strerror or error}); another folder for "
-            "it: ENERGYCTL_ACCEPTANCE=DIR"
+            f"not kept: {place} cannot be written ({error.strerror or error}); choose another "
+            "folder: ENERGYCTL_ACCEPTANCE=DIR"
         )
         return None
 
@@ -84,7 +84,8 @@ def _refuse_if_faint(course: Course) -> None:
     least = min(one.watts for one in loads) - course.held.watts
     if least < LEAST_WATTS:
         raise MachineError(
-            f"the load raises the GPU's power by {number(least, 2)} W only: nothing can be divided"
+            f"the load raises the GPU's power by {number(least, 2)} W only: "
+            "too little to be divided"
         )
 
 
@@ -137,12 +138,12 @@ def warnings(found: Twins) -> list[str]:
         )
     if work > UNEVEN_WORK:
         lines.append(
-            f"one twin did {percent(0.5 + work)} of the work: the driver does not give both the "
-            "same"
+            f"one twin did {percent(0.5 + work)} of the work: the driver does not divide the "
+            "GPU equally"
         )
     if abs(found.drift) > DRIFT:
         lines.append(
             f"the first twin alone drew {more_or_less(1 + found.drift)} at the end than at the "
-            "begin: let the GPU warm up, or come to rest, and ask again"
+            "begin: let the GPU warm up or cool down, and calibrate again"
         )
     return lines

@@ -7,8 +7,8 @@ from typing import Literal
 
 from energyctl.energy.schema import AcceptanceJson
 
-NOT_KNOWN = "how late its counter shows energy and how true it is are not known"
-NOT_TRUE = "how true its counter is is not known"
+NOT_KNOWN = "the delay and the accuracy of its counter are not known"
+NOT_TRUE = "the accuracy of its counter is not known"
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ LIMITS: tuple[Limit, ...] = get_args(Limit)
 Figures = TypeVar("Figures", GpuStateJson, CpuStateJson)
 
 _NOT_TOLD = -1
-NOT_TOLD_HERE = "it is not told here"
-NO_LOOK = "no look at it fell into this time"
-ONE_LOOK = "a single look at it fell into this time"
+NOT_TOLD_HERE = "this machine does not report it"
+NO_LOOK = "it was not looked at in this time"
+ONE_LOOK = "it was looked at only once in this time"
 
 
 class GpuClocks:

@@ -99,7 +99,7 @@ def why_null(energy: Energy, meters: Sequence[Source]) -> dict[str, str]:
 def _why_none(meters: Sequence[Source], kind: str) -> str:
     modules = [d.name for m in meters for d in m.domains() if (d.part or "").startswith("module/")]
     if modules and kind != "gpu":
-        return f"it is a part of {', '.join(modules)}, and not told apart"
+        return f"it is a part of {', '.join(modules)}, and not measured apart from it"
     name = "nvml" if kind == "gpu" else "powercap"
     for meter in meters:
         if meter.name == name and meter.unavailable:

@@ -745,7 +745,7 @@ def blocks_of(*ratios: float) -> list[Row]:
         ((1.00, 0.9, 0.97, 1.02), "no more than the margin", "(95 %, one-sided; "),
         ((0.93, 0.94, 0.99, 0.90, 0.99), "differs", "; whether by more than 5 % is open."),
         ((0.95, 0.99, 0.93, 0.985), "no more than the margin", "): no more than 5 % more."),
-        ((1.00, 1.2, 0.9, 1.1), "open", "Nothing is settled: beside two: between"),
+        ((1.00, 1.2, 0.9, 1.1), "open", "Nothing is settled for beside two: between"),
     ],
 )  # fmt: skip
 def test_each_verdict_has_its_sentence(ratios: tuple[float, ...], verdict: str, said: str) -> None:

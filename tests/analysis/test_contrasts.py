@@ -142,7 +142,7 @@ def test_what_is_no_number_is_refused(values: list[float]) -> None:
 
 def test_values_that_differ_by_more_than_numbers_hold() -> None:
     found = effect([1e308, -1e308, 1.5e308])
-    assert (found.low, found.missing) == (None, "they differ by more than numbers hold")
+    assert (found.low, found.missing) == (None, "they differ by more than a number can hold")
 
 
 def test_simultaneous_intervals_are_of_bonferroni() -> None:

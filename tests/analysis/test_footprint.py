@@ -92,4 +92,4 @@ def test_a_price_that_is_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], price: str
 ) -> None:
     assert cli.run(["-C", str(tmp_path), "report", f"--price={price}"]) == 2
-    assert "is no price of a kWh, as 0.30 or 0.30EUR" in capsys.readouterr().err
+    assert "is no price of a kWh; write it as 0.30 or 0.30EUR" in capsys.readouterr().err

@@ -156,7 +156,7 @@ WORLDS = (
     World("sleeper", sleeper, asleep=asleep),
     World("twins", twins, twins=True),
     World("foreign process", foreign, "a foreign process was on it", always=True),
-    World("samples lost", lost, "who kept it busy is not told", always=True),
+    World("samples lost", lost, "who kept it busy is not known", always=True),
     World("heat in one phase", heat, "heat held its clocks down", always=True),
     World("no context held", not_held, 'no phase "context held"', always=True),
 )

@@ -356,7 +356,7 @@ def test_gpus_whose_calls_are_slow_are_named_with_what_a_round_takes(
     assert not any("reading all GPUs" in line for line in screen_of(found))
     for row in found["meters"]:
         row["round_seconds"] = 0.032 if row["covers"] == "GPU" else 1e-4
-    line = "problems    reading all GPUs takes 32 ms: runs' ends are known less well"
+    line = "problems    reading all GPUs takes 32 ms: energy at runs' ends is less certain"
     assert line in screen_of(found)
 
 
@@ -416,7 +416,7 @@ def test_the_self_test_of_each_counter_that_counts_is_told(
     text = text_of(found, width=200)
     words = "its energy counter tells 19000 W, and its power reading 190 W"
     assert f"self-test   gpu-0 refused: {words}" in text
-    assert "package-0: no power to hold the counter against; it moves" in text
+    assert "package-0: no power reading to compare the counter with; it counts" in text
 
 
 def test_a_plug_in_that_cannot_be_opened_is_named(world: Path) -> None:

@@ -192,7 +192,7 @@ def test_copies_that_were_away_have_one_warning_together() -> None:
     away, failed = coverage_warnings({"jobs": [*copies, other]})
     assert "a_8 and 49 more of 50 copies ran for at least 25.0 %" in away
     assert "longest gap 9 s" in away
-    assert "iterations of the background failed: 3 of 5 of a_9; see a_9" in failed
+    assert "iterations of the background failed: a_9, 3 of 5; see a_9" in failed
     copies[2] |= {"failures": 1, "iterations": 5}
     _, failed = coverage_warnings({"jobs": copies})
-    assert "failed: 4 of 10 of a_9 and 1 more of 50 copies; see a_9" in failed
+    assert "failed: a_9 and 1 more of 50 copies, 4 of 10; see a_9" in failed

@@ -55,7 +55,7 @@ WORLDS = [
 
 REFUSED = {
     "foreign": "a foreign process was on it, beside the background: pid",
-    "lost samples": "who kept it busy is not told for",
+    "lost samples": "who kept it busy is not known for",
     "two stages": "the references explain",
 }
 """World → the reason why nothing is divided."""

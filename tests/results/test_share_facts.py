@@ -136,27 +136,27 @@ REFUSED: dict[str, tuple[Change, Change, str]] = {
     "heat alone": (
         nothing,
         held_down("heat", 1.0, "foreground"),
-        "heat held its clocks down in one of its phases, and is not told of another",
+        "heat held its clocks down in one of its phases, and whether in another is not known",
     ),
     "power limit": (
         both(held_down("power_cap", 5.0, "foreground"), no_clocks),
         nothing,
-        "its power limit acted, and its clocks are not told",
+        "its power limit acted, and its clocks are not known",
     ),
     "samples lost": (
         lambda one: activity(one, "foreground").update(unknown_seconds=2.5),
         nothing,
-        "who kept it busy is not told for 10.0 % of the time",
+        "who kept it busy is not known for 10.0 % of the time",
     ),
     "busy by others": (
         lambda one: activity(one, "load_after").update(other_seconds=1.05),
         nothing,
-        "who kept it busy is not told for 10.0 % of the time",
+        "who kept it busy is not known for 10.0 % of the time",
     ),
     "busy by nobody": (
         nothing,
         lambda one: activity(one, "foreground").update(device_seconds=24.0),
-        "who kept it busy is not told for 25.0 % of the time",
+        "who kept it busy is not known for 25.0 % of the time",
     ),
     "another stage": (
         lambda one: domain(one).update(joules=10_000.0, above_idle_joules=7500.0),
@@ -327,7 +327,7 @@ def test_a_package_of_which_one_uses_next_to_nothing_is_divided_by_work(tmp_path
     alone, beside = packages(tmp_path)
     activity(beside, "foreground", PACKAGE)["foreground"]["busy_seconds"] = 0.4
     found = shares(alone, beside, PACKAGE)
-    assert found.activity.missing == "one of both used hardly any CPU time"
+    assert found.activity.missing == "one of the two used hardly any CPU time"
     assert found.foreground == found.work.foreground
 
 

@@ -261,7 +261,7 @@ def test_a_clock_that_is_none_is_not_known(tmp_path: Path, mhz: float) -> None:
     (tmp_path / f"{beside['experiment_id']}.json").write_text(json.dumps(beside))
     found = domain_of(tmp_path)
     assert found["estimators"]["missing"] == {
-        "activity": "its clocks, beside or alone, are not told"
+        "activity": "its clocks, beside or alone, are not known"
     }
     assert found["foreground_joules"] == found["estimators"]["work"]["foreground_joules"]
 

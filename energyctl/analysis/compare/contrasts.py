@@ -20,7 +20,7 @@ LEAST_TO_FLIP = 6
 DRAWN = 9999
 ROUNDING = 1e-12
 """Share of the largest value up to which values are equal: what rounding alone makes of them."""
-TOO_FAR = "they differ by more than numbers hold"
+TOO_FAR = "they differ by more than a number can hold"
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,10 @@ def _open(found: Comparison) -> str:
     low, high = found.simultaneous
     if low is None or high is None:
         return f"{_change(found)} ({_size(found)}, no interval: {effect.missing})."
-    measure, settled = name_of(found.measure), "nothing is settled: " * (found.margin is not None)
+    measure, settled = (
+        name_of(found.measure),
+        "nothing is settled for " * (found.margin is not None),
+    )
     if max(-low, high) > math.log(WIDE):
         edges = " and ".join(number(math.exp(edge), 2) for edge in (low, high))
         much = f"{edges} times the {measure} of {found.a.name}"

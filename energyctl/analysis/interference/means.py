@@ -20,7 +20,7 @@ from energyctl.text import count
 CONFIDENCE = 0.95
 """Of all intervals."""
 
-TOO_FAR = "they differ by more than numbers hold"
+TOO_FAR = "they differ by more than a number can hold"
 
 RATIOS = ("slowdown", "energy_ratio", "background_slowdown")
 ADDED = "marginal_joules"

@@ -36,7 +36,7 @@ def edited(path: Path, values: Values) -> str:
     except OSError as error:
         raise ConfigFileError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ConfigFileError(f"{path} is not UTF-8") from None
+        raise ConfigFileError(f"{path} is not UTF-8; save the file as UTF-8") from None
     try:
         return _EDITORS[path.suffix.lower()](text, values)
     except ConfigFileError as error:

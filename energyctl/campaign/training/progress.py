@@ -47,7 +47,9 @@ class ProgressReader:
         except TimeoutError:
             self._late += 1
             if self._late == MOST_LATE:
-                attempt.warnings.append("progress takes too long to match, and is not shown")
+                attempt.warnings.append(
+                    "progress is not shown: its pattern in the registry takes too long to match"
+                )
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)

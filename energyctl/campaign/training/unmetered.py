@@ -43,7 +43,8 @@ def problems(
             found.add(
                 ("experiments", experiment),
                 f"the {role} {repo} / {model} sees GPU {', '.join(lost)} ({by}={shown}), but "
-                f"metered are {', '.join(metered) or 'none'}: what it draws there is in no figure",
+                f"the metered GPUs are {', '.join(metered) or 'none'}: its energy there is in no "
+                "figure",
                 'name all GPUs that trainings use in "gpus" of the settings',
                 "warning",
             )

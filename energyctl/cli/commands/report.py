@@ -31,7 +31,7 @@ def _price(
         return None
     found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([^\d\s.,-]{0,8})", value.strip())
     if found is None:
-        raise click.BadParameter(f"{value!r} is no price of a kWh, as 0.30 or 0.30EUR")
+        raise click.BadParameter(f"{value!r} is no price of a kWh; write it as 0.30 or 0.30EUR")
     return float(found[1]), found[2]
 
 

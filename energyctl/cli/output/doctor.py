@@ -122,7 +122,7 @@ def _problems(examination: Examination) -> list[Line]:
     slow = max((row["round_seconds"] or 0.0 for row in examination["meters"]), default=0.0)
     lines = [
         slow > ROUND_SECONDS
-        and f"reading all GPUs takes {short_duration(slow)}: runs' ends are known less well",
+        and f"reading all GPUs takes {short_duration(slow)}: energy at runs' ends is less certain",
         examination["supervisor_problem"],
         *examination["dependencies"],
         place and f"root runs energyctl under sudo, and you may change {place}",
@@ -153,8 +153,8 @@ def _gpu_limits(gpus: Sequence[Mapping[str, Any]]) -> list[str]:
             words += ", persistence mode off: sudo nvidia-smi -pm 1 keeps its driver loaded"
         if gpu.get("accounting_mode") is False:
             words += (
-                ", accounting mode off, so that who kept it busy is told by samples, of which some"
-                " may get lost: sudo nvidia-smi -am 1"
+                ", accounting mode off: how busy each process keeps it is known from samples, and"
+                " some may get lost; sudo nvidia-smi -am 1 keeps accounts"
             )
         alike.setdefault(words, []).append(str(gpu["index"]))
     return [f"GPU {', '.join(hit)}: {words}" for words, hit in alike.items()]

@@ -165,7 +165,7 @@ def self_test_lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
         if check["domain"] not in alone
     ]
     if alone:
-        lines.append(f"{', '.join(alone)}: no power to hold the counter against; it moves")
+        lines.append(f"{', '.join(alone)}: no power reading to compare the counter with; it counts")
     return [("self-test   " if i == 0 else " " * 12) + line for i, line in enumerate(lines)]
 
 

@@ -103,7 +103,7 @@ def idle(means: Sequence[float]) -> Finding:
     passed = apart <= most
     sentence = f"{number(fmean(means))} W, means within {number(apart, 2)} W"
     if not passed:
-        sentence += f", more than {number(most, 2)} W: let the GPU come to rest, and ask again"
+        sentence += f", more than {number(most, 2)} W: let the GPU come to rest, and try again"
     return Finding("idle", passed, sentence, {"watts": list(means)})
 
 

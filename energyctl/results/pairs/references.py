@@ -114,7 +114,7 @@ def _span(part: Part, seconds: float) -> SpanFacts:
         busy_off=part.number("busy_uncertainty_seconds") or 0.0,
         unknown=part.number("unknown_seconds") or 0.0,
         mhz=_clock(part.number("mhz")),
-        missing=None if told else part.text("missing") or "how busy each kept it is not told",
+        missing=None if told else part.text("missing") or "how busy each kept it is not known",
     )
 
 

@@ -30,7 +30,7 @@ from energyctl.results.pairs.share_spans import (
 )  # fmt: skip
 
 ASSUMED = "assumed"
-NO_CLOCKS = "its clocks, beside or alone, are not told"
+NO_CLOCKS = "its clocks, beside or alone, are not known"
 MISSING = "a reference is missing: "
 
 
@@ -117,7 +117,7 @@ def known(
             *foreign(*references, domain.name),
             *heat(*references, spans, domain.name),
             *untold(spans, domain.kind),
-            *(["its power limit acted, and its clocks are not told"] if no_clocks else []),
+            *(["its power limit acted, and its clocks are not known"] if no_clocks else []),
         ),
         no_activity=no_activity(spans, domain.kind) or (None if clocks.told else NO_CLOCKS),
         no_work=None if seconds.value is not None else seconds.missing,
@@ -148,7 +148,9 @@ def _context(beside: RunFacts, alone: RunFacts, domain: DomainFacts) -> Figure:
     by_chance = hypot(*(one.uncertainty or 0.0 for one in found)) / len(found)
     off = by_chance + (max(values) - min(values)) / 2
     if sum(values) / len(values) + 2 * off < 0:
-        raise NotKnown("a held context took less than the idle machine: one of both was disturbed")
+        raise NotKnown(
+            "a held context took less than the idle machine: something disturbed one of them"
+        )
     return Figure(sum(values) / len(values), off)
 
 

@@ -89,7 +89,7 @@ def no_activity(spans: Spans, kind: str | None) -> str | None:
     if spans.beside is None or spans.alone is None:
         return UNTOLD
     if not spans.loads:
-        return "how busy the load alone kept it is not told, or its power is not known"
+        return "how busy the load alone kept it, or its power, is not known"
     loads = (("of the load alone", one) for one in spans.loads)
     for where, span in (
         ("beside the background", spans.beside),
@@ -109,7 +109,7 @@ def no_activity(spans: Spans, kind: str | None) -> str | None:
 def _too_little_computed(together: SpanFacts) -> str | None:
     sides = (together.foreground, together.background)
     if any(side and side.busy < LEAST_CORES * together.seconds for side in sides):
-        return "one of both used hardly any CPU time"
+        return "one of the two used hardly any CPU time"
     return None
 
 
@@ -193,7 +193,9 @@ def heat(beside: References, alone: References, spans: Spans, domain: str) -> li
     if True in held and False in held:
         return ["heat held its clocks down in one of its phases, and not in the others"]
     if True in held and None in held:
-        return ["heat held its clocks down in one of its phases, and is not told of another"]
+        return [
+            "heat held its clocks down in one of its phases, and whether in another is not known"
+        ]
     return []
 
 
@@ -210,7 +212,7 @@ def untold(spans: Spans, kind: str | None) -> list[str]:
         )
         worst = max(worst, most)
     if worst > LARGEST_UNTOLD:
-        return [f"who kept it busy is not told for {percent(worst)} of the time"]
+        return [f"who kept it busy is not known for {percent(worst)} of the time"]
     return []
 
 

@@ -97,7 +97,7 @@ def test_the_plan_shows_places_and_warns_of_one_that_is_not_metered(placed: Benc
     text = " ".join(done.stdout.split())
     assert f"front / small on GPU 1, CPUs {FIRST}" in text
     assert f"back / large x2 on GPU 0; CPUs {FIRST}" in text
-    warning = "the foreground front / small sees GPU 1 (place=1), but metered are 0: what it draws"
+    warning = "the foreground front / small sees GPU 1 (place=1), but the metered GPUs are 0: its"
     assert warning in done.stderr
     (run,) = json.loads(placed.run("plan", name, "--json").stdout)["runs"]
     assert run["place"] == {"gpus": [1], "cpus": FIRST}

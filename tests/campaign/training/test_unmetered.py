@@ -92,7 +92,7 @@ def test_a_training_that_the_registry_sends_to_another_gpu_is_warned_of(
     assert len(lines) == (sees is not None)
     if sees is not None:
         assert lines[0].startswith(f"{FRONT} {sees} ({VISIBLE}=")
-        assert lines[0].endswith("but metered are 0: what it draws there is in no figure")
+        assert lines[0].endswith("but the metered GPUs are 0: its energy there is in no figure")
 
 
 def test_what_the_shell_shows_is_metered_and_used_where_nothing_else_is_said() -> None:
@@ -100,9 +100,9 @@ def test_what_the_shell_shows_is_metered_and_used_where_nothing_else_is_said() -
     assert warned(front, None) == []  # all are metered
     assert warned(front, None, "0,1") == []
     (line,) = warned(front, None, "0")
-    assert line.startswith(f"{FRONT} 1 ({VISIBLE}=1), but metered are 0")
+    assert line.startswith(f"{FRONT} 1 ({VISIBLE}=1), but the metered GPUs are 0")
     assert f"{FRONT} 1" in warned(front, None, "")[0]
-    assert "but metered are none" in warned(front, None, "")[0]
+    assert "but the metered GPUs are none" in warned(front, None, "")[0]
     assert [line.partition(" (")[0] for line in warned({}, [1], "0")] == [f"{BACK} 0", f"{FRONT} 0"]
     assert [line.partition(" (")[0] for line in warned({"env": {VISIBLE: ""}}, [1], "0")] == [
         f"{BACK} 0"

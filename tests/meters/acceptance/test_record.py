@@ -56,7 +56,7 @@ def test_what_a_step_found_counts_where_another_failed() -> None:
     steps = [{"step": step, "passed": step != "idle"} for step in record.STEPS]
     found = record.read(document(steps=steps, part_time=None), GPU, NOW)
     assert (found.verdict, found.delay_seconds, found.part_time) == ("failed", 0.1, None)
-    assert found.claim.endswith("(failed: idle): how true its counter is is not known")
+    assert found.claim.endswith("(failed: idle): the accuracy of its counter is not known")
     begun = record.read(document(steps=steps[:1], delay_seconds=None), GPU, NOW)
     assert begun.why is not None
     assert begun.why.startswith("failed: counter, idle, delay")

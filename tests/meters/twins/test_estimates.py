@@ -70,7 +70,7 @@ def test_a_driver_that_gives_one_twin_more_is_no_error_of_the_division() -> None
     assert (one.share, one.work_share) == (pytest.approx(0.6), pytest.approx(0.6))
     assert found.bias == pytest.approx(0)
     assert warnings(found) == [
-        "one twin did 60.0 % of the work: the driver does not give both the same"
+        "one twin did 60.0 % of the work: the driver does not divide the GPU equally"
     ]
 
 
