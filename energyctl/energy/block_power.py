@@ -139,7 +139,9 @@ def mean_power(before: BlockPower, after: BlockPower | None, start: float, end: 
     watts = sum(side.mean * side.seconds for side in sides) / length
     count = sum(len(side.blocks) for side in sides)
     if count == 1:
-        return Power(None, None, "its baseline is a single block, which tells nothing of others")
+        return Power(
+            None, None, "its baseline is a single block, which does not show how much others differ"
+        )
     if after is not None:
         drift = abs(after.mean - before.mean) * max(s.seconds for s in sides) / length
     else:

@@ -52,16 +52,16 @@ class Check:
 
     @property
     def words(self) -> str:
-        """``its energy counter tells 19000 W, and its power reading 190 W``."""
+        """``its energy counter shows 19000 W, but its power reading 190 W``."""
         if self.details or self.counter_watts is None:
             return self.details
         counted = number(self.counter_watts)
         if self.power_watts is None:
-            return f"its energy counter tells {counted} W"
+            return f"its energy counter shows {counted} W"
         other = number(self.power_watts)
         if self.reason == "limit":
-            return f"its energy counter tells {counted} W, and it draws at most {other} W"
-        return f"its energy counter tells {counted} W, and its power reading {other} W"
+            return f"its energy counter shows {counted} W, but it draws at most {other} W"
+        return f"its energy counter shows {counted} W, but its power reading {other} W"
 
     def to_json(self) -> CheckJson:
         return {

@@ -19,7 +19,7 @@ from energyctl.results.schema import WorkJson
 
 ITERATIONS = "iterations"
 NO_LINE = "no line of its logs matches the pattern of work"
-NONE_FINISHED = "an iteration was cut off, and no other tells how much that was"
+NONE_FINISHED = "an iteration was cut off, and how much it did is not known"
 
 
 def job_work(

@@ -420,7 +420,7 @@ def test_three_runs_against_three_have_an_interval_and_no_plan_from_what_was_see
 def test_one_block_is_too_few_and_that_alone() -> None:
     found = study(in_blocks(ALONE[:1], BESIDE[:1]))
     assert only(found).verdict == "too few"
-    assert "one block tells nothing of how blocks vary" in words(found)
+    assert "one block does not show how much blocks vary" in words(found)
     two = study(in_blocks(ALONE[:2], BESIDE[:2]))
     assert only(two).verdict != "too few"
     assert only(two).found.low is not None

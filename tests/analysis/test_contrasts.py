@@ -119,7 +119,7 @@ def test_two_by_two(
 
 def test_one_block_tells_no_spread() -> None:
     found = effect([0.03])
-    assert found.missing == "one block tells nothing of how blocks vary"
+    assert found.missing == "one block does not show how much blocks vary"
     nothing = (found.sd, found.error, found.freedom, found.low, found.at_most, found.p)
     assert (found.n, found.mean, nothing) == (1, 0.03, (None,) * 6)
     assert simultaneous(found, 0.95, 3) == (None, None)
@@ -216,7 +216,7 @@ def test_pooled_trainings() -> None:
 def test_pooled_trainings_of_one_is_that_one() -> None:
     alone = effect(LOGS)
     like, these = pooled_trainings([alone], 0.95)
-    assert like.missing == "one training tells nothing of how trainings vary"
+    assert like.missing == "one training does not show how much trainings vary"
     assert (these.low, these.high, these.p) == pytest.approx((alone.low, alone.high, alone.p))
 
 
@@ -224,6 +224,6 @@ def test_pooled_trainings_without_a_spread() -> None:
     like, these = pooled_trainings([effect(LOGS), effect([0.03])], 0.95)
     assert like.low is not None
     assert (these.low, these.p) == (None, None)
-    assert these.missing == "one block tells nothing of how blocks vary"
+    assert these.missing == "one block does not show how much blocks vary"
     _, equal = pooled_trainings([effect([0.03, 0.03]), effect([0.02, 0.02])], 0.95)
     assert equal.missing == "all blocks of each training are equal"

@@ -37,7 +37,7 @@ def test_welch_agrees_with_scipy(sizes: tuple[int, int], confidence: float) -> N
 def test_welch_of_too_few_and_of_equal_runs() -> None:
     few = welch([1.0], [1.5, 2.5], 0.95)
     assert (few.mean, few.low, few.error) == (1.0, None, None)
-    assert few.missing == "one run in a group tells nothing of how runs vary"
+    assert few.missing == "one run in a group does not show how much runs vary"
     equal = welch([1.0, 1.0], [2.0, 2.0, 2.0], 0.95)
     assert (equal.mean, equal.p, equal.error) == (1.0, None, 0)
     assert equal.missing == "all runs of each group are equal"

@@ -414,7 +414,7 @@ def test_the_self_test_of_each_counter_that_counts_is_told(
         "dram-0": ("refused", "still"),
     }
     text = text_of(found, width=200)
-    words = "its energy counter tells 19000 W, and its power reading 190 W"
+    words = "its energy counter shows 19000 W, but its power reading 190 W"
     assert f"self-test   gpu-0 refused: {words}" in text
     assert "package-0: no power reading to compare the counter with; it counts" in text
 

@@ -55,7 +55,7 @@ def test_a_counter_is_held_against_the_power_that_its_device_told(
     assert check["counter_watts"] == pytest.approx(watts)
     assert check["power_watts"] == pytest.approx(200)
     assert (gpu.joules is None) is (verdict == "refused")
-    named = [line for line in energy.warnings if "and its power reading 200 W" in line]
+    named = [line for line in energy.warnings if "but its power reading 200 W" in line]
     assert bool(named) is (verdict != "agreed")
 
 
@@ -116,4 +116,4 @@ def test_impossible_readings_that_were_set_aside_are_counted() -> None:
 
 def test_what_is_told_of_a_verdict_names_both_powers() -> None:
     check = against_power("start", Band(19000, 19100), Band(188, 192), 19050, 190)
-    assert check.words == "its energy counter tells 19050 W, and its power reading 190 W"
+    assert check.words == "its energy counter shows 19050 W, but its power reading 190 W"

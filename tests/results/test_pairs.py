@@ -312,8 +312,8 @@ def metered_otherwise(beside: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "lost", "reason"),
     [
-        (without_work, "background_slowdown", "tells no work"),
-        (without_work, "saving_joules", "tells no work"),
+        (without_work, "background_slowdown", "has no work"),
+        (without_work, "saving_joules", "has no work"),
         (untold_work, "background_work", "no line seen"),
         (idle_background, "background_slowdown", "no work beside"),
         (without_marginal, "saving_joules", "too short"),

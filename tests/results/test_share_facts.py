@@ -230,7 +230,7 @@ def test_busy_times_that_are_not_told_say_why(tmp_path: Path) -> None:
     del beside["activity"]
     found = shares(alone, beside)
     assert found.verdict == "agreed"
-    assert "the result tells no busy times" in str(found.activity.missing)
+    assert "the result has no busy times" in str(found.activity.missing)
     assert found.foreground == found.work.foreground
 
 

@@ -55,7 +55,7 @@ def effect(values: Sequence[float], confidence: float = 0.95, what: str = "block
     if not n or not all(map(math.isfinite, values)):
         raise ValueError("an effect needs values, all of them finite")
     if n == 1:
-        return without_interval(1, values[0], f"one {what} tells nothing of how {what}s vary")
+        return without_interval(1, values[0], f"one {what} does not show how much {what}s vary")
     with np.errstate(over="ignore", invalid="ignore"):
         mean, sd = float(np.mean(values)), spread(values)
     return student(n, mean, sd, sd / math.sqrt(n), n - 1, confidence, f"all {what}s are equal")

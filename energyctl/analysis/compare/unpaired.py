@@ -33,7 +33,7 @@ def welch(a: Sequence[float], b: Sequence[float], confidence: float) -> Effect:
     with np.errstate(over="ignore", invalid="ignore"):
         difference = float(np.mean(b) - np.mean(a))
         if min(len(a), len(b)) < 2:
-            few = "one run in a group tells nothing of how runs vary"
+            few = "one run in a group does not show how much runs vary"
             return without_interval(n, difference, few)
         parts = [(spread(side) ** 2 / len(side), len(side) - 1.0) for side in (a, b)]
     error = math.sqrt(sum(variance for variance, _ in parts))

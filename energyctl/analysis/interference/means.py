@@ -117,7 +117,7 @@ def mean_of(blocks: Sequence[Sequence[Figure]], *, ratio: bool = False) -> Mean:
         values = [fmean(into(one.value or 0.0) for one in block) for block in known]
         mean = fmean(values)
         if n < 2:
-            return Mean(n, back(mean), missing="one block tells nothing of how they vary")
+            return Mean(n, back(mean), missing="one block does not show how much they vary")
         half = student_t(n - 1) * stdev(values) / math.sqrt(n)
         value, low, high = back(mean), back(mean - half), back(mean + half)
     except OverflowError:

@@ -11,7 +11,7 @@ from energyctl.text import json_text
 
 @click.command()
 @options.as_json
-@click.option("--twins", is_flag=True, help="Divide the energy of two identical loads of ours.")
+@click.option("--twins", is_flag=True, help="Divide the energy between two identical loads.")
 @click.option("--gpu", metavar="N|UUID", help="Calibrate this GPU, not the first.")
 @click.option(
     "--seconds",

@@ -17,7 +17,7 @@ from energyctl.text import first_of
 TRAINING, LOADS = "foreground", ("load_before", "load_after")
 CAUSES = ("power_cap", "heat")
 FASTEST_MHZ = 100_000.0
-UNTOLD = "the result tells no busy times (it is of an earlier version, or was imported)"
+UNTOLD = "the result has no busy times (it is of an earlier version, or was imported)"
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def _no_rates(job: JobFacts) -> str | None:
         if work.amount is None:
             return f"background {job.name}, {where}: {work.missing}"
     if job.alone.unit != job.beside.unit:
-        return f"background {job.name}: its work is told in different units"
+        return f"background {job.name}: its work is given in different units"
     amount, seconds = job.alone.amount or 0.0, job.alone.seconds
     if not seconds or not 0 < amount / seconds < math.inf:
         return f"background {job.name} did no work that was seen while the load was alone"

@@ -11,8 +11,8 @@ from energyctl.results.tables.accessors import attempt_span
 from energyctl.results.tables.columns import Row
 from energyctl.results.tables.part import Part
 
-NOT_TOLD = "the result tells no work of it"
-OTHER_UNITS = "its work is told in different units"
+NOT_TOLD = "the result has no work of it"
+OTHER_UNITS = "its work is given in different units"
 
 
 @dataclass(frozen=True)

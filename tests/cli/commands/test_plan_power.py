@@ -187,8 +187,8 @@ def test_one_block_and_equal_ones_tell_no_number(
     (one,) = document(bench, capsys, file, "--power", "5%")["contrasts"]
     assert (one["needed"], one["sd"]) == (None, None)
     assert one["sentence"] == (
-        "loaded against alone: how many blocks it takes is not known: one block tells nothing of "
-        "how blocks vary"
+        "loaded against alone: how many blocks it takes is not known: one block does not show how "
+        "much blocks vary"
     )
     monkeypatch.setattr(sys.modules[__name__], "ALONE", (6000.0,) * 4)
     monkeypatch.setattr(sys.modules[__name__], "LOADED", (6300.0,) * 4)

@@ -495,7 +495,7 @@ def test_counters_that_cannot_be_right_give_way_to_integrated_power(
     assert check["power_watts"] == pytest.approx(190, rel=0.1)
     assert second["checks"][0]["reason"] == "back"
     assert 80 * 1.5 < first["joules"] < 300 * 2
-    for gpu, words in enumerate(("its energy counter tells", "its energy counter went back by")):
+    for gpu, words in enumerate(("its energy counter shows", "its energy counter went back by")):
         assert any(f"GPU {gpu} " in w and words in w for w in document["warnings"])
     assert not any("GPU 2" in w or "doubtful" in w for w in document["warnings"])
 
