@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bench import Bench
+from energyctl.analysis.report.summary import grouped
 from energyctl.background.info import coverage_warnings
 from energyctl.background.job_view import JobView
 from energyctl.campaign.settle import FAILURES, JobWatch
@@ -182,6 +183,16 @@ def test_a_training_that_ran_and_was_idle_has_a_warning(jobs: list[Any], named: 
     for text, name in zip(found, named, strict=True):
         assert name in text
         assert "stagger_seconds" in text
+
+
+def test_warnings_of_one_kind_are_one_to_a_report_whatever_job_they_are_of() -> None:
+    lines = []
+    for name, coverage, failures in (("back_a", 0.5, 3), ("other", 0.25, 12)):
+        one = job(name, 0.9, coverage)
+        one |= {"failures": failures, "iterations": 20}
+        lines += [(name, line) for line in coverage_warnings({"jobs": [one]})]
+    assert len(lines) == 4
+    assert [group.runs for group in grouped(lines)] == [2, 2]
 
 
 def test_copies_that_were_away_have_one_warning_together() -> None:
