@@ -1,7 +1,8 @@
 """The figures of docs/figures.md, from results: python docs/figures/make.py RESULTS RUN
 
-RESULTS: a folder of results, of one campaign with and without background; RUN: an experiment id in
-it, of a parallel run. What is drawn is the same whenever the results are.
+RESULTS: a folder of results, of one campaign with conditions in blocks, alone among them; RUN: an
+experiment id in it, of a run beside a background. What is drawn is the same whenever the results
+are.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from pathlib import Path
 
 FIGURES = {
     "plot-power.svg": ["{results}/{run}.json"],
-    "plot-energy.svg": ["{results}"],
-    "plot-pareto.svg": ["{results}", "--kind", "pareto", "--y", "test_accuracy"],
+    "plot-conditions.svg": ["{results}", "--kind", "conditions"],
+    "plot-shares.svg": ["{results}", "--kind", "shares"],
+    "plot-comparison.svg": ["{results}", "--kind", "comparison", "--width", "170mm"],
 }
 
 

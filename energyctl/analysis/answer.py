@@ -7,7 +7,7 @@ what is missing to say so. Figures and claims are those of :mod:`energyctl.analy
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -89,7 +89,7 @@ class Answer:
 
 def answer_of(runs: Runs) -> Answer:
     """The answer of all runs together."""
-    levels, lacking = _levels(runs), list[str]()
+    levels, lacking = levels_of(runs), list[str]()
     try:
         study = conditions_of(runs)
     except SettingsError as error:
@@ -109,12 +109,19 @@ def _divided(found: ShareMeans) -> bool:
     return sum(found.parts[2:]) > LEAST_DIVIDED * sum(found.parts)
 
 
-def _levels(runs: Sequence[Run]) -> tuple[Level, ...]:
+def total_joules(run: Run) -> float | None:
+    return run.energy.total_joules if run.energy else None
+
+
+def levels_of(
+    runs: Sequence[Run], figure: Callable[[Run], float | None] = total_joules
+) -> tuple[Level, ...]:
+    """By training and condition, of the runs of which the figure, in joules, is known."""
     of: dict[tuple[str, str], list[tuple[str, float, bool]]] = {}
     for run in runs:
-        energy = run.energy
-        if run.status == "succeeded" and not run.warm_up and energy and energy.total_joules:
-            entry = (run.experiment_id, energy.total_joules, bool(energy.measured))
+        energy, joules = run.energy, figure(run)
+        if run.status == "succeeded" and not run.warm_up and energy and joules:
+            entry = (run.experiment_id, joules, bool(energy.measured))
             of.setdefault((f"{run.repository} / {run.model}", run.condition), []).append(entry)
     trainings = list(dict.fromkeys(training for training, _ in of))
 

@@ -37,7 +37,6 @@ from energyctl.analysis.charts.share_charts import (
 )
 from energyctl.analysis.charts.themes import THEMES, Mark, Theme, condition_marks, config
 from energyctl.analysis.charts.timeline import (
-    run_gpu,
     run_iterations,
     run_overview,
     run_power,
@@ -52,7 +51,7 @@ __all__ = [
     "domain_rows", "energy_against", "energy_by_machine", "energy_by_run", "foreign",
     "gaps_marked", "gpu_rows", "iteration_rows", "max_gap", "metric_against",
     "metric_against_energy", "minimised", "pareto",
-    "phase_rows", "point_rows", "points", "power_rows", "presence", "run_gpu", "run_iterations",
+    "phase_rows", "point_rows", "points", "power_rows", "presence", "run_iterations",
     "run_overview", "run_power", "run_rows", "run_series", "run_temperature", "run_utilization",
     "savings", "settle", "share_bars", "share_chart", "shares_and_savings", "thinned",
 ]  # fmt: skip

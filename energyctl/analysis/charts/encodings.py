@@ -83,4 +83,4 @@ def lines(text: str, letters: int) -> list[str]:
             broken.append(line.rstrip())
             line = ""
         line += piece
-    return [*broken, line.rstrip()]
+    return [*broken, line.rstrip()] if line or not broken else broken

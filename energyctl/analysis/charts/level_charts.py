@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from energyctl.analysis.charts.altair import TEXT, Width, alt, layered
+from energyctl.analysis.charts.block_charts import axis_ticks
 from energyctl.analysis.charts.encodings import by_condition, lines
 from energyctl.analysis.charts.themes import condition_marks
 from energyctl.results.tables import Row
@@ -31,12 +32,13 @@ MARKS = 1.9
 @dataclass(frozen=True)
 class LevelChart:
     """What is drawn. conditions: in the order of their colours. unit: of all energies. height: in
-    lines of text, as places are; log: whether the axis is logarithmic."""
+    lines of text, as places are; log: whether the axis is logarithmic, with *ticks*."""
 
     conditions: Sequence[str]
     unit: str
     height: float
     log: bool
+    ticks: Sequence[float]
     rows: dict[str, list[Row]]
 
 
@@ -67,7 +69,8 @@ def level_chart(levels: Sequence[Level], conditions: Iterable[str] = ()) -> Leve
             ]
             rows["levels"].append({**row, "name": named, **_mean(level, unit)})
     log = min(every) > 0 and max(every) > NARROW * min(every)
-    return LevelChart(marks, unit, place, log, rows)
+    ticks = axis_ticks(min(every), max(every), log)
+    return LevelChart(marks, unit, place, log, ticks, rows)
 
 
 def _mean(level: Level, unit: str) -> Row:
@@ -95,15 +98,17 @@ def levels(
     width: Width = "container",
     height: float | None = None,
     text: float = TEXT,
+    title: str = "Total energy",
 ) -> alt.LayerChart:
-    """A row for each condition, by training: its name, its runs, their mean and interval."""
+    """A row for each condition, by training: its name, its runs, their mean and interval. title: of
+    the energies."""
     x = alt.X(
         "joules:Q",
-        title=f"Total energy ({chart.unit})",
+        title=f"{title} ({chart.unit})",
         scale=alt.Scale(type="log" if chart.log else "linear", zero=False, padding=2 * text),
         axis=alt.Axis(
             labelExpr=f"format(datum.value / {ENERGY_UNITS[chart.unit]:.0f}, ',.12~g')",
-            tickCount=5, grid=True,
+            grid=True, **({"values": chart.ticks} if chart.log else {"tickCount": 5}),
         ),
     )  # fmt: skip
     marks = by_condition(chart.conditions, legend=False)
@@ -129,7 +134,8 @@ def levels(
     mean = means.mark_point(filled=True, size=size, opacity=1).encode(
         x=x, shape=marks["shape"], tooltip=_mean_tooltip()
     )
-    names = _words(rows, chart, "name", text, "datum.place - 1.85", bold=True)
+    above = "datum.place - 1.85 - length(datum.name)"
+    names = _words(rows, chart, "name", text, above, bold=True, down=True)
     notes = _words(rows, chart, "words", text, "datum.place - 0.85", bold=False)
     layers: list[Any] = [
         points.mark_point(filled=True, opacity=0.65), interval, mean, names, notes,

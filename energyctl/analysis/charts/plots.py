@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from energyctl.analysis import comparing
+from energyctl import text
+from energyctl.analysis import answer, comparing
 from energyctl.analysis.charts import (
     block_charts,
     effect_charts,
     energy_charts,
+    level_charts,
     pareto_fronts,
     presence_charts,
     share_charts,
@@ -21,7 +23,7 @@ from energyctl.analysis.charts.altair import alt
 from energyctl.errors import SettingsError
 from energyctl.results.api import Runs
 from energyctl.results.tables import Row
-from energyctl.text import energy_unit
+from energyctl.results.tables.layouts import REACH
 
 if TYPE_CHECKING:
     from energyctl.results.api import Run
@@ -99,18 +101,6 @@ def _over_time(
     return _plot(runs, chart, data)
 
 
-def gpu(runs: Sequence[Run], options: PlotOptions) -> Plot:
-    """Temperature and utilisation of each GPU."""
-    run = _one(runs, "gpu")
-    data = {"gpu": rows.gpu_rows(run), "phases": rows.phase_rows(run)}
-    if not data["gpu"]:
-        raise SettingsError(f"{run.experiment_id}: no samples of a GPU lie beside its result")
-    names = [f"gpu-{name}" for name in sorted({str(row["gpu"]) for row in data["gpu"]})]
-    return _plot(
-        runs, lambda width: timeline.run_gpu(width, options.height or width * 0.25, names), data
-    )
-
-
 def _compared(runs: Sequence[Run]) -> list[Run]:
     """Those that figures of runs have: no warm-up runs, unless they are all."""
     return [run for run in runs if not run.warm_up] or list(runs)
@@ -131,7 +121,7 @@ def energy(runs: Sequence[Run], options: PlotOptions) -> Plot:
             rows.conditions_of(data["runs"]),
             width,
             options.height,
-            energy_unit(row["joules"] for row in data["runs"]),
+            text.energy_unit(row["joules"] for row in data["runs"]),
             estimates,
             horizontal=len(runs) <= NAMED_RUNS,
             text=TEXT,
@@ -164,7 +154,7 @@ def front(runs: Sequence[Run], options: PlotOptions) -> Plot:
         raise SettingsError("--kind pareto draws energy along x: leave --x out")
     y = _column(rows.run_rows(runs), "metric_", options.y, "metric", "--y")
     data = _points(pareto_fronts.point_rows(runs, "joules", y, options.maximise), "energy", y)
-    unit = energy_unit(row["x"] for row in data)
+    unit = text.energy_unit(row["x"] for row in data)
 
     def chart(width: float) -> Any:
         return energy_charts.metric_against_energy(
@@ -194,6 +184,38 @@ def by_training(chart: Callable[[float], Any], points: Sequence[Row]) -> Callabl
         return drawn.properties(title=alt.Title(f"{repository} / {model}", **under))
 
     return lambda width: alt.vconcat(*(panel(width, *name) for name in names))
+
+
+def conditions(runs: Sequence[Run], options: PlotOptions) -> Plot:
+    """The total energy of each training under each condition: runs, mean and interval."""
+    return _levels(runs, options, answer.levels_of(runs), "Total energy", "")
+
+
+def reach(runs: Sequence[Run], options: PlotOptions) -> Plot:
+    """The same of the energy until the metric *y* first had its value."""
+    prefix = REACH["joules"].prefix
+    y = _column([run.row for run in runs], prefix, options.y, "metric with a value to reach", "--y")
+    metric = y.removeprefix(prefix)
+    asked = [run for run in _compared(runs) if metric in (run.result.get("reach") or {})]
+    values = {text.parameter(run.result["reach"][metric]["value"]) for run in asked}
+    without = sum(run.row.get(y) is None for run in asked)
+    note = f"not shown: {text.count(without, 'run')} that did not reach it" if without else ""
+    levels = answer.levels_of(asked, lambda run: run.row.get(y))
+    return _levels(runs, options, levels, f"Energy to {metric} {' or '.join(sorted(values))}", note)
+
+
+def _levels(
+    runs: Sequence[Run], options: PlotOptions, levels: Sequence[answer.Level], title: str, note: str
+) -> Plot:
+    found = level_charts.level_chart(levels, [run.condition for run in runs])
+    if found is None:
+        raise SettingsError("no energy is known of a run that succeeded: nothing to draw")
+
+    def chart(width: float) -> Any:
+        drawn = level_charts.levels(found, width, options.height, TEXT, title)
+        return drawn.properties(title=note) if note else drawn
+
+    return _plot(runs, chart, found.rows)
 
 
 def presence(runs: Sequence[Run], options: PlotOptions) -> Plot:
@@ -236,7 +258,8 @@ def shares(runs: Sequence[Run], options: PlotOptions) -> Plot:
 KINDS: dict[str, Callable[[Sequence[Run], PlotOptions], Plot]] = {
     "power": power,
     "overview": overview,
-    "gpu": gpu,
+    "conditions": conditions,
+    "reach": reach,
     "energy": energy,
     "effect": effect,
     "pareto": front,

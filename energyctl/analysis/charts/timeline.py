@@ -151,11 +151,6 @@ def run_utilization(
     return _gpu("percent", "GPU use (%)", alt.Scale(domain=[0, 100]), width, height, title)
 
 
-def run_gpu(width: Width = 600, height: float = 70, gpus: Sequence[str] = ()) -> alt.VConcatChart:
-    """Temperature above utilisation, one time axis. A width in pixels: parts share it."""
-    return stacked([run_temperature(width, height, gpus=gpus), run_utilization(width, height)])
-
-
 def run_overview(
     domains: Sequence[str],
     jobs: Sequence[str] = (),

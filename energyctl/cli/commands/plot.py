@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from energyctl.analysis.charts import Theme
 
 KINDS = (
-    "power", "overview", "gpu", "energy", "effect", "pareto", "presence", "comparison",
-    "shares",
+    "power", "overview", "conditions", "reach", "energy", "effect", "pareto", "presence",
+    "comparison", "shares",
 )  # fmt: skip
 THEMES = ("paper", "light", "dark")
 ENDINGS = (".svg", ".pdf", ".png")
@@ -55,7 +55,7 @@ def _length(_: click.Context, option: click.Parameter, given: str | None) -> flo
     "Without it: power of one run, energy of several.",
 )
 @click.option("--x", metavar="NAME", help="For effect: the hyper-parameter.")
-@click.option("--y", metavar="NAME", help="For effect and pareto: the metric.")
+@click.option("--y", metavar="NAME", help="For effect, pareto and reach: the metric.")
 @click.option(
     "--maximise/--minimise",
     default=None,
