@@ -282,6 +282,8 @@ def test_every_kind_can_be_drawn(results: Path, kind: str, titles: set[str]) -> 
     y = ["--y", "loss"] if kind == "pareto" else []
     assert plot(results, *one, "--kind", kind, *y, "--theme", "dark", "--out", "f.svg") == 0
     text = (results.parent / "f.svg").read_text()
+    sizes = [float(size) for size in re.findall(r'font-size="([\d.]+)px"', text)]
+    assert min(sizes) >= 6
     possible = {"Energy (kJ)", "Power (W)", "loss"}
     assert {title for title in possible if f">{title}<" in text} == titles
 
@@ -312,6 +314,22 @@ def test_an_estimate_and_an_imported_run_are_named_as_such(results: Path) -> Non
         text = (results.parent / "f.svg").read_text()
         assert f">{words}<" in text
         assert "imported" in text
+
+
+def test_a_front_is_drawn_by_repository_and_names_its_models(results: Path) -> None:
+    for number, (repository, model) in enumerate([("digits", "cnn"), ("other", "net")], 4):
+        path = write_run(results, number)
+        data = json.loads(path.read_text())
+        data["foreground_result"] |= {"repo": repository, "model": model}
+        path.write_text(json.dumps(data), encoding="utf-8")
+    assert plot(results, "--kind", "pareto", "--y", "accuracy", "--out", "f.svg") == 0
+    text = (results.parent / "f.svg").read_text()
+    for name in ("digits", "other"):
+        assert text.count(f">{name}<") == 1
+    assert {"mlp", "cnn", "net"} <= {each.strip() for each in re.findall(">([^<>]+)<", text)}
+    (results / f"{path.stem}.json").unlink()
+    assert plot(results, "--kind", "pareto", "--y", "accuracy", "--out", "g.svg") == 0
+    assert ">digits<" not in (results.parent / "g.svg").read_text()
 
 
 def test_the_commands_kinds_are_those_that_can_be_drawn() -> None:

@@ -65,7 +65,8 @@ def effect_chart(runs: Sequence[Run], points: Sequence[Row], x: str, y: str) -> 
     for study, training, condition in _studies(runs, points, name, base, y):
         of = {"repository": training[0], "model": training[1], "condition": condition}
         changes += [{**of, **change} for change in _changes(study)]
-        told = [text for text, _ in study.sentences()] if study.correlations else []
+        trend = [one for one in study.correlations if one.rho.low is not None]
+        told = [text for text, _ in study.sentences()] if trend else []
         said.setdefault(training, []).extend(f"{condition}: {text}" for text in told)
     changes = [{**one, "x": texts[one["x"]]} for one in changes]
     rows = {"points": list(points), "means": means, "changes": changes}

@@ -183,10 +183,12 @@ def metric_against_energy(
     unit: str = "kJ",
     maximise: bool | None = None,
     text: float = TEXT,
+    named: bool = False,
 ) -> alt.LayerChart:
     """A metric over energy, of points(…, "joules", "metric_NAME"), the Pareto front as a line.
 
-    maximise: whether more of it is better (None: by its name); the title says which.
+    maximise: whether more of it is better (None: by its name); the title says which. named: whether
+    points on the front have the names of their models.
     """
     x = energy_axis("x", "x:Q", unit)
     bands = _POINTS.mark_rule().encode(x=energy_axis("x", "low:Q", unit), x2="high:Q", y="y:Q")
@@ -200,7 +202,7 @@ def metric_against_energy(
     more = not minimised(metric) if maximise is None else maximise
     better = "more" if more else "less"
     title = alt.Title(_wrapped("Pareto front (dashed):", f"less energy, {better} {metric}", width))
-    marks = _points(x, y_metric(metric), "energy (J)", metric, told)
+    marks = _points(x, y_metric(metric), "energy (J)", metric, told, named)
     return layered([front, bands, *marks], width, height, title=title)
 
 
@@ -221,8 +223,11 @@ def y_metric(metric: str) -> alt.Y:
     return alt.Y("y:Q", title=metric, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
 
 
-def _points(x: alt.X, y: alt.Y, x_name: str, y_name: str, told: dict[str, Any]) -> list[Any]:
-    """told: how conditions are told apart. † imported, est.: with an estimate."""
+def _points(
+    x: alt.X, y: alt.Y, x_name: str, y_name: str, told: dict[str, Any], named: bool = False
+) -> list[Any]:
+    """told: how conditions are told apart. † imported, est.: with an estimate. named: whether those
+    on the front have the names of their models."""
     marks = _POINTS.mark_point(filled=True, opacity=0.9).encode(
         x=x,
         y=y,
@@ -237,7 +242,8 @@ def _points(x: alt.X, y: alt.Y, x_name: str, y_name: str, told: dict[str, Any]) 
             alt.Tooltip("imported:N", title="imported"),
         ],
     )
-    signs = _POINTS.transform_calculate(
-        sign="(datum.imported ? '†' : '') + (datum.measured === false ? ' est.' : '')"
-    ).mark_text(align="left", dx=4, dy=-4)
+    sign = "(datum.imported ? '†' : '') + (datum.measured === false ? ' est.' : '')"
+    if named:
+        sign = f"(datum.front ? datum.model + ' ' : '') + {sign}"
+    signs = _POINTS.transform_calculate(sign=sign).mark_text(align="left", dx=4, dy=-4)
     return [marks, signs.encode(x=x, y=y, text="sign:N")]

@@ -155,6 +155,8 @@ def front(runs: Sequence[Run], options: PlotOptions) -> Plot:
     y = _column(rows.run_rows(runs), "metric_", options.y, "metric", "--y")
     data = _points(pareto_fronts.point_rows(runs, "joules", y, options.maximise), "energy", y)
     unit = text.energy_unit(row["x"] for row in data)
+    trainings = {(row["repository"], row["model"]) for row in data}
+    several = len(trainings) > len({repository for repository, _ in trainings})
 
     def chart(width: float) -> Any:
         return energy_charts.metric_against_energy(
@@ -165,25 +167,23 @@ def front(runs: Sequence[Run], options: PlotOptions) -> Plot:
             unit,
             options.maximise,
             TEXT,
+            named=several,
         )
 
-    return _plot(runs, by_training(chart, data), {"points": data})
+    return _plot(runs, by_repository(chart, data), {"points": data})
 
 
-def by_training(chart: Callable[[float], Any], points: Sequence[Row]) -> Callable[[float], Any]:
-    """A panel for each training, with its name, where *points* are of several."""
-    names = list(dict.fromkeys((row["repository"], row["model"]) for row in points))
+def by_repository(chart: Callable[[float], Any], points: Sequence[Row]) -> Callable[[float], Any]:
+    """A panel for each repository, with its name, where *points* are of several."""
+    names = list(dict.fromkeys(row["repository"] for row in points))
     if len(names) < 2:
         return chart
 
-    def panel(width: float, repository: str, model: str) -> Any:
-        own = alt.datum.repository == repository, alt.datum.model == model
-        drawn = chart(width).transform_filter(own[0] & own[1])
-        above = drawn.title
-        under = {} if above is alt.Undefined else {"subtitle": above.text}
-        return drawn.properties(title=alt.Title(f"{repository} / {model}", **under))
+    def panel(width: float, name: str) -> Any:
+        drawn = chart(width).transform_filter(alt.datum.repository == name)
+        return drawn.properties(title=alt.Title(name, subtitle=drawn.title.text))
 
-    return lambda width: alt.vconcat(*(panel(width, *name) for name in names))
+    return lambda width: alt.vconcat(*(panel(width, name) for name in names))
 
 
 def conditions(runs: Sequence[Run], options: PlotOptions) -> Plot:
