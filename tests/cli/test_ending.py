@@ -62,7 +62,7 @@ def test_warnings_are_a_line_for_each_kind_and_end_behind_a_word(tmp_path: Path)
     lines = shown(blocks(tmp_path, 1))
     assert lines[:2] == [
         "warning: 2 of 2 runs: foreign load while idle: other processes used 1.97 CPU …",
-        "warning: 2 of 2 runs: marginal_joules is 1000 ± 200 J: the load's power varied …",
+        "warning: 2 of 2 runs: marginal_joules is 1000 ± 200 J: the load's power …",
     ]
 
 

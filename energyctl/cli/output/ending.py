@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +12,7 @@ from rich.text import Text
 from energyctl.analysis.answer import Answer, answer_of
 from energyctl.analysis.report.summary import Glance, WarningGroup, glance
 from energyctl.cli.output.console import LineConsole, make_table
+from energyctl.cli.output.layout import GAP, Column, cut, fitting
 from energyctl.results import reach
 from energyctl.results.api import Run, Runs
 from energyctl.text import (
@@ -21,7 +21,6 @@ from energyctl.text import (
     duration,
     energy,
     energy_unit,
-    one_line,
     parameter,
     percent,
     printable,
@@ -32,8 +31,6 @@ from energyctl.text import (
 _STYLES = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
 LEAST_HEIGHT = 24
 """Lines that the end may have on any terminal."""
-BETWEEN = 3
-"""Characters between two columns."""
 
 
 @dataclass(frozen=True)
@@ -121,38 +118,11 @@ def _warnings(seen: Glance, most: int | None, width: int | None) -> list[Text]:
 def warned(word: str, one: WarningGroup, seen: Glance, width: int | None) -> str:
     """``warning: 3 of 15 runs: …``, cut between two words where it is longer than *width*."""
     of = f"{one.runs} of {count(seen.runs, 'run')}: " if seen.runs > 1 else ""
-    return cut(f"{word}: {of}{printable(one.text)}", width)
-
-
-def cut(text: str, width: int | None) -> str:
-    """To *width* cells, behind a whole word."""
-    if width is None or cell_len(text) <= width:
-        return text
-    words = text.split(" ")
-    while len(words) > 1 and cell_len(" ".join(words)) + 2 > width:
-        words.pop()
-    return one_line(f"{' '.join(words)} …", width)
+    text = f"{word}: {of}{printable(one.text)}"
+    return text if width is None else cut(Text(text), width).plain
 
 
 # -- runs ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Column:
-    """cells: of each run. figures: they stand at the right. needed: whatever the width."""
-
-    head: str
-    cells: Sequence[str]
-    figures: bool = False
-    needed: bool = True
-
-    @property
-    def width(self) -> int:
-        return max(map(cell_len, (self.head, *self.cells))) + BETWEEN
-
-    @property
-    def told(self) -> bool:
-        return any(self.cells)
 
 
 def _runs(runs: Sequence[Run], most: int | None, width: int) -> list[RenderableType]:
@@ -162,35 +132,28 @@ def _runs(runs: Sequence[Run], most: int | None, width: int) -> list[RenderableT
         ranked = sorted(runs, key=lambda run: (run.status == "succeeded", -(run.started or 0)))
         chosen = {run.experiment_id for run in ranked[:most]}
         shown = [run for run in runs if run.experiment_id in chosen]
-    columns = _fitting([one for one in _columns(shown) if one.told], width)
+    columns = fitting(_columns(shown), width)
     table = make_table(
-        *(one.head for one in columns), figures=[one.head for one in columns if one.figures]
+        *(one.head for one in columns), figures=[one.head for one in columns if one.right]
     )
     table.show_edge = False
+    table.padding = (0, GAP - 1, 0, 0)  # beside the line between columns, which is a blank
     for cells in zip(*(one.cells for one in columns), strict=True):
-        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
+        table.add_row(*cells)
     if len(shown) == len(runs):
         return [table]
     return [table, Text(f"and {len(runs) - len(shown)} more: energyctl report", style="dim")]
 
 
-def _fitting(columns: Sequence[Column], width: int) -> list[Column]:
-    """Without the last ones that can be done without, where all of them are too wide."""
-    fitting = list(columns)
-    while sum(one.width for one in fitting) - BETWEEN > width:
-        spare = [one for one in fitting if not one.needed]
-        if not spare:
-            break
-        fitting.remove(spare[-1])
-    return fitting
-
-
 def _columns(runs: Sequence[Run]) -> list[Column]:
-    def of(head: str, cell: Callable[[Run], str], figures: bool = False) -> Column:
-        return Column(head, [printable(cell(run)) for run in runs], figures)
+    def of(
+        head: str, cell: Callable[[Run], str], right: bool = False, optional: bool = False
+    ) -> Column:
+        cells = [Text(printable(cell(run)), _STYLES.get(cell(run), "")) for run in runs]
+        return Column(head, cells, right, optional)
 
-    def extra(head: str, cell: Callable[[Run], str], figures: bool = False) -> Column:
-        return Column(head, [printable(cell(run)) for run in runs], figures, needed=False)
+    def extra(head: str, cell: Callable[[Run], str], right: bool = False) -> Column:
+        return of(head, cell, right, optional=True)
 
     metrics = dict.fromkeys(name for run in runs for name in run.metrics)
     failed = any(run.status != "succeeded" for run in runs)
@@ -240,7 +203,8 @@ def _energy(runs: Sequence[Run]) -> Column:
         ).replace(f" {unit}", "")
         for run in runs
     ]
-    return Column(f"energy ± band ({unit}{', estimated' * estimated})", cells, True)
+    head = f"energy ± band ({unit}{', estimated' * estimated})"
+    return Column(head, [Text(cell) for cell in cells], right=True)
 
 
 def _covered(run: Run) -> str:
@@ -273,7 +237,7 @@ def _levels(answer: Answer) -> list[RenderableType]:
         return []
     unit, several = answer.unit, answer.several
     estimated = ", estimated" * (not all(level.measured for level in answer.levels))
-    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, BETWEEN, 0, 0))
+    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, GAP, 0, 0))
     names = ["training"] * several + ["condition"]
     for name in names:
         table.add_column(name, overflow="fold")
