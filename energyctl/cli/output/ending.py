@@ -257,8 +257,10 @@ def _levels(answer: Answer) -> list[RenderableType]:
 
 
 def _sentences(answer: Answer, most: int | None) -> list[Text]:
+    """*most* of them, those that stand below another the last; in their order."""
     lines = answer.sentences()
-    shown = lines[:most]
-    if hidden := len(lines) - len(shown):
-        shown.append(f"and {hidden} more: energyctl report")
-    return [Text(printable(line)) for line in shown]
+    ranked = sorted(range(len(lines)), key=lambda number: lines[number].startswith(" "))
+    chosen = [lines[number] for number in sorted(ranked[:most])]
+    if hidden := len(lines) - len(chosen):
+        chosen.append(f"and {hidden} more: energyctl report")
+    return [Text(printable(line)) for line in chosen]
