@@ -353,7 +353,7 @@ def test_a_run_is_paired_within_its_block(tmp_path: Path) -> None:
         (1, first["experiment_id"]),
         (2, "20300317_005000_front_small"),
     ]
-    assert "alone without a run beside a background: those like it are in other pairs (near)" in (
+    assert "1 run alone: each run beside a background like it is in another pair (near)" in (
         "\n".join(found.notes)
     )
 
@@ -421,9 +421,9 @@ def test_results_of_earlier_versions_are_paired_by_their_values(tmp_path: Path) 
         ({"warm_up": True}, "left out: 1 warm-up run"),
         ({"status": "failed"}, "left out: 1 failed run under the condition alone"),
         ({"status": "interrupted"}, "left out: 1 interrupted run under the condition alone"),
-        ({"training_seed": 7}, "there is none with its training seed"),
-        ({"environment": {"hostname": "other"}}, "there is none on its machine"),
-        ({"environment": {"hostname": "node"}}, "there is none on its GPUs"),
+        ({"training_seed": 7}, "there is no run alone with its training seed"),
+        ({"environment": {"hostname": "other"}}, "there is no run alone on its machine"),
+        ({"environment": {"hostname": "node"}}, "there is no run alone on its GPUs"),
     ],
 )
 def test_runs_that_are_in_no_pair_are_told(
@@ -433,14 +433,14 @@ def test_runs_that_are_in_no_pair_are_told(
     runs = energyctl.load(tmp_path)
     assert runs.pairs == ()
     assert note in "\n".join(runs.pairing.notes)
-    assert "beside a background without a run alone" in notes_of(tmp_path)
+    assert "1 run beside a background: there is no run alone " in notes_of(tmp_path)
 
 
 def test_other_hyper_parameters_are_no_pair(tmp_path: Path) -> None:
     alone, _ = write_pair(tmp_path, 1)
     alone["foreground_result"]["hyperparameters"]["lr"] = 0.2
     (tmp_path / f"{alone['experiment_id']}.json").write_text(json.dumps(alone))
-    assert "there is none with its hyper-parameters" in notes_of(tmp_path)
+    assert "there is no run alone with its hyper-parameters" in notes_of(tmp_path)
 
 
 def test_a_campaign_of_the_same_name_has_blocks_of_its_own(tmp_path: Path) -> None:

@@ -146,14 +146,14 @@ def _unpaired(
     paired = {run.experiment_id for pair in pairs for run in (pair.beside, pair.alone)}
     why: dict[str, list[str]] = {}
     sides = (
-        (beside, alone, "beside a background without a run alone"),
-        (alone, beside, "alone without a run beside a background"),
+        (beside, alone, "beside a background", "run alone"),
+        (alone, beside, "alone", "run beside a background"),
     )
-    for runs, others, words in sides:
+    for runs, others, words, partner in sides:
         known = {step for other in others for step in _steps(other)}
         for run in runs:
             if run.experiment_id not in paired:
-                reason = f"{words}: {_reason(run, known)}"
+                reason = f"{words}: {_reason(run, known, partner)}"
                 why.setdefault(reason, []).append(run.experiment_id)
     return [
         f"in no pair: {count(len(ids), 'run')} {reason} ({first_of(ids, MOST_NAMED)})"
@@ -175,12 +175,12 @@ def _steps(run: RunFacts) -> list[tuple[object, ...]]:
     return [parts[:length] for length in range(1, len(parts) + 1)]
 
 
-def _reason(run: RunFacts, known: Set[tuple[object, ...]]) -> str:
-    """Why none of the others, whose steps these are, is its partner."""
+def _reason(run: RunFacts, known: Set[tuple[object, ...]], partner: str) -> str:
+    """Why none of the others, whose steps these are, is its *partner*, as ``run alone``."""
     for words, step in zip((f"of {run.training}", *REASONS), _steps(run), strict=True):
         if step not in known:
-            return f"there is none {words}"
-    return "those like it are in other pairs"
+            return f"there is no {partner} {words}"
+    return f"each {partner} like it is in another pair"
 
 
 def _how(pairs: Sequence[Match]) -> list[str]:

@@ -125,7 +125,7 @@ def test_without_a_pair_it_says_why_and_what_to_do(
     write_runs(tmp_path / "results", "default", [100.0, 200.0])
     line = refused(capsys, tmp_path)
     assert "there is no pair of a run beside a background and one alone" in line
-    assert "in no pair: 2 runs alone without a run beside a background: there is none of" in line
+    assert "in no pair: 2 runs alone: there is no run beside a background of" in line
     assert "`conditions` in the settings file" in line
 
 
@@ -214,4 +214,4 @@ def test_a_run_beside_a_background_finds_its_partner_in_another_campaign(bench: 
     # Of the newest campaign, which holds no run alone, there is no pair.
     done = bench.look("attribute")
     assert done.returncode == 2
-    assert "beside a background without a run alone: there is none of front / small" in done.stderr
+    assert "beside a background: there is no run alone of front / small" in done.stderr
