@@ -40,7 +40,9 @@ PAGE = ("report-light", "report-run-dark", "report-phone")
 PICTURES = (*LIVE, "plot", *PAGE, "answer")
 BLOCK = re.compile(r"(?<=```text\n)run  .*?(?=\n```)", re.DOTALL)
 ANSWERS = ("README.md", "README.zh-CN.md", "docs/report.md")
-TERMINALS = ((80, 24), (120, 32))
+TERMINALS = ((120, 32), (80, 24))
+TALL = (120, 60)
+"""For the end of the campaign."""
 DEADLINE_SECONDS = 480.0
 MONOSPACE = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 
@@ -103,17 +105,19 @@ def terminal_svg(ansi: str, columns: int, title: str, name: str) -> str:
     return re.sub(r"font-family: (Fira Code[^;]*|arial);", f"font-family: {MONOSPACE};", svg)
 
 
-def take(terminals: Terminals, name: str, wanted: set[str]) -> None:
-    """The screen of one terminal at both widths; it is in the foreground's phase meanwhile."""
+def take(terminals: Terminals, wanted: set[str]) -> None:
+    """Both terminals at both widths, within the seconds of a training."""
     for columns, rows in TERMINALS:
-        terminals.resize(name, columns, rows)
+        for name in ("run", "watch"):
+            terminals.resize(name, columns, rows)
         before = time.monotonic()
-        # Two drawings later, the view has the new width.
-        wait_for(f"{name} draws", lambda before=before: time.monotonic() - before > 2.5)
-        screen = terminals.screen(name, ansi=True)
-        begins = re.search(r"^.*\brun \d+ of \d+ succeeded", screen, re.MULTILINE)
-        screen = screen[begins.start() if begins and name == "run" else 0 :]
-        put_screen(f"{name}-{columns}", screen, columns, wanted)
+        # Two drawings later, the views have the new width.
+        wait_for("they draw", lambda before=before: time.monotonic() - before > 2.5)
+        screens = {name: terminals.screen(name, ansi=True) for name in ("run", "watch")}
+        for name, screen in screens.items():
+            begins = re.search(r"^.*\brun \d+ of \d+ succeeded", screen, re.MULTILINE)
+            shown = screen[begins.start() if begins and name == "run" else 0 :]
+            put_screen(f"{name}-{columns}", shown, columns, wanted)
 
 
 def put_screen(name: str, ansi: str, columns: int, wanted: set[str]) -> None:
@@ -141,13 +145,13 @@ def campaign(workspace: Path, wanted: set[str]) -> None:
             if wanted & {*LIVE}:
                 terminals.start("watch", shlex.join(energyctl(workspace, "watch")))
                 wait_for("a run beside two", lambda: half_way(workspace, environ, ended))
-                take(terminals, "run", wanted)
-                take(terminals, "watch", wanted)
+                take(terminals, wanted)
+            terminals.resize("run", *TALL)
             wait_for("the end of the campaign", ended.exists)
             if (code := ended.read_text().strip()) != "0":
                 raise SystemExit(f"the campaign ended with {code}:\n{terminals.screen('run')}")
             ansi = terminals.tmux("capture-pane", "-p", "-e", "-t", "run", "-S", "-200")
-            put_screen("run-end", last_table(ansi), TERMINALS[-1][0], wanted)
+            put_screen("run-end", last_table(ansi), TALL[0], wanted)
         finally:
             terminals.close()
 
