@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ from energyctl.analysis.report.compared import compared_section
 from energyctl.analysis.report.findings import comparisons, findings, remarks
 from energyctl.analysis.report.languages import Language
 from energyctl.analysis.report.pairs import pair_section
-from energyctl.analysis.report.run_data import packed
+from energyctl.analysis.report.run_data import buckets_of, packed
 from energyctl.analysis.report.summary import fact_words, glance
 from energyctl.energy.block_power import student_t
 from energyctl.results.calibrations import Calibration
@@ -51,10 +52,10 @@ def page(
     """
     template, t = _template(), Language(language)
     seen = glance(runs)
-    blobs = []
+    blobs, buckets = [], buckets_of(len(runs))
     for number, run in enumerate(runs):
         step(number, len(runs))
-        blobs.append(packed(run, t))
+        blobs.append(packed(run, t, buckets))
     names = list(seen.campaigns) or ["energyctl"]
     answer, conditions = answer_of(runs), {run.condition for run in runs}
     levels = level_charts.level_chart(answer.levels, conditions)
@@ -130,6 +131,7 @@ def _template() -> Any:
     return environment.from_string((HERE / "page.html.j2").read_text(encoding="utf-8"))
 
 
+@functools.cache
 def _libraries() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script."""
     bundle: str = figure_files.converter("a page needs").javascript_bundle()

@@ -65,10 +65,13 @@
   }
 
   function grid({ title, head, rows, foot }) {
+    const figure = (value) => typeof value !== "string" || /^[-+−–]?\d/.test(value);
+    const right = head.map((_, at) => rows.every((row) => figure(row[at])) ? "n" : null);
     const line = ([first, ...rest], bold) => h("tr", {}, head.length && !bold ? cell("td", {}, first)
-      : h("th", { scope: "row" }, first), rest.map((value) => cell("td", {}, value)));
+      : h("th", { scope: "row" }, first),
+    rest.map((value, at) => cell("td", right[at + 1] ? { class: "n" } : {}, value)));
     return h("div", {}, h("h3", {}, title), h("div", { class: "scroll" }, h("table", {},
-      head.length ? h("thead", {}, h("tr", {}, head.map((n) => h("th", { scope: "col" }, n)))) : null,
+      head.length ? h("thead", {}, h("tr", {}, head.map((n, at) => h("th", { scope: "col", class: right[at] }, n)))) : null,
       h("tbody", {}, rows.map((row) => line(row))),
       foot ? h("tfoot", {}, line(foot, true)) : null)));
   }

@@ -21,22 +21,31 @@ from energyctl.results.tables import Row
 if TYPE_CHECKING:
     from energyctl.results.api import Run
 
-BUCKETS, GPU_BUCKETS = 240, 120
+BUCKETS, ALL_BUCKETS = 240, 160_000
+"""Stretches of time of a run's power, at most; of all runs of a page together. Temperature and
+utilisation have half as many."""
 TIME_STEP, VALUE_STEPS = 0.05, 4_000
 
 
-def packed(run: Run, t: Language | None = None) -> str:
+def buckets_of(runs: int) -> int:
+    """For each of so many runs, so that a page of many is no larger than can be sent."""
+    return max(60, min(BUCKETS, ALL_BUCKETS // max(1, runs)))
+
+
+def packed(run: Run, t: Language | None = None, buckets: int = BUCKETS) -> str:
     """Everything that opening the run shows, as base64 of gzipped JSON. t: of the page."""
-    text = json.dumps(content(run, t), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(
+        content(run, t, buckets), ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    )
     # mtime: the same run gives the same page.
     return base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()
 
 
-def content(run: Run, t: Language | None = None) -> dict[str, Any]:
+def content(run: Run, t: Language | None = None, buckets: int = BUCKETS) -> dict[str, Any]:
     """The series of a run, and its facts in words and figures."""
     t = t or Language()
     domains = total_domains(run)[0] if run.energy else None
-    power, gpu = charts.power_rows(run, BUCKETS, domains), charts.gpu_rows(run, GPU_BUCKETS)
+    power, gpu = charts.power_rows(run, buckets, domains), charts.gpu_rows(run, buckets // 2)
     return {
         "power": series(power, "domain", ("watts",), flags=("mean",)),
         "gpu": series(gpu, "gpu", ("celsius", "percent", "memory_percent")),
