@@ -30,7 +30,7 @@ def thinned(
     first, last = frame["timestamp"].min(), frame["timestamp"].max()
     width = (last - first) / buckets or 1.0  # type: ignore[operator]
     place = ((pl.col("timestamp") - first) / width).floor().clip(0, buckets - 1)
-    numbered = frame.with_row_index("_row").with_columns(
+    numbered = frame.lazy().with_row_index("_row").with_columns(
         _bucket=place.cast(pl.Int64), _size=pl.len().over(key)
     )
     kept = []
@@ -43,10 +43,10 @@ def thinned(
             pl.col("_row").filter(pl.col(value).is_null()).first().alias(f"{value} null"),
         ]
     long = numbered.filter(pl.col("_size") > most)
-    chosen = long.group_by(key, "_bucket").agg(kept).drop(key, "_bucket")
+    chosen = long.group_by(key, "_bucket").agg(kept).drop(key, "_bucket").collect()
     rows = pl.concat([chosen[name].drop_nulls() for name in chosen.columns])
     stays = (pl.col("_size") <= most) | pl.col("_row").is_in(rows.implode())
-    kept_rows: polars.DataFrame = numbered.filter(stays).select(frame.columns)
+    kept_rows: polars.DataFrame = numbered.filter(stays).select(frame.columns).collect()
     return kept_rows
 
 
@@ -59,7 +59,7 @@ def gaps_marked(frame: polars.DataFrame, key: str, values: Sequence[str]) -> pol
     finite = [
         pl.when(pl.col(value).is_finite()).then(pl.col(value)).alias(value) for value in values
     ]
-    known = frame.with_columns(finite).with_columns(
+    known = frame.lazy().with_columns(finite).with_columns(
         _step=pl.col("timestamp").diff().over(key),
     )
     usual = pl.col("_step").median().over(key)
@@ -68,5 +68,6 @@ def gaps_marked(frame: polars.DataFrame, key: str, values: Sequence[str]) -> pol
     marks = gaps.with_columns(
         pl.col("timestamp") - pl.col("_step") + pl.col("_usual"), *nulls
     ).select(frame.columns)
-    marked: polars.DataFrame = pl.concat([known.select(frame.columns), marks])
-    return marked.sort("timestamp", maintain_order=True)
+    both = pl.concat([known.select(frame.columns), marks])
+    marked: polars.DataFrame = both.sort("timestamp", maintain_order=True).collect()
+    return marked
