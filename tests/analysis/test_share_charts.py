@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import energyctl
 from energyctl import cli
 from energyctl.analysis import charts
 from energyctl.analysis.charts import themes
+from energyctl.analysis.charts.figure_files import figure
 from energyctl.results.pairs import PARTS
 from written_results import write_pair, write_shared_pair
 
@@ -144,3 +146,16 @@ def test_a_page_without_shares_has_the_reasons_alone(tmp_path: Path) -> None:
     assert "Whose the energy was" not in html
     assert 'id="c-shares"' not in html
     assert "shares of gpu-0 are refused in 1 pair: a reference is missing" in html
+
+
+def test_a_part_has_its_word_where_there_is_room() -> None:
+    widths = {"idle": 4.0, "context": 0.5, "foreground": 4.0, "background": 0.5}
+    rows, start = [], 0.0
+    for part, joules in widths.items():
+        rows.append({"bar": "a", "part": part, "start": start, "end": start + joules,
+                     "joules": joules, "of": ""})  # fmt: skip
+        start += joules
+    chart = charts.ShareChart(["a"], ["a"], ["a"], "J", {"shares": rows})
+    drawn = figure(lambda width: charts.share_bars(chart, width, 30, 3.7), chart.rows, "svg", 241)
+    words = re.findall(r">(\w+)</text>", drawn.decode())
+    assert [words.count(part) for part in widths] == [2, 1, 2, 1]  # in the key, and above the bar

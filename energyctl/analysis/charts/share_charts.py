@@ -20,6 +20,8 @@ from energyctl.text import ENERGY_UNITS, energy_unit
 
 LABEL = 22
 """Characters of a line of a bar's name."""
+BAR = 0.6
+"""Of its step; in the rest stand the words of its parts."""
 STEP, PRINT_STEP = 56.0, 26.0
 """Height of a bar with its gap, in pixels and in points."""
 
@@ -103,9 +105,10 @@ def _saving(bar: str, found: Means) -> Row:
 def share_bars(
     chart: ShareChart, width: Width = "container", height: float | None = None, text: float = TEXT
 ) -> alt.LayerChart:
-    """Idle, context, foreground, background; at the border of the last two the band of both."""
+    """Idle, context, foreground, background, with their words where there is room; at the border of
+    the last two the band of both."""
     y = _along("bar", chart.bars, text)
-    parts = alt.Chart(alt.NamedData("shares")).mark_bar(height=alt.RelativeBandSize(0.62))
+    parts = alt.Chart(alt.NamedData("shares")).mark_bar(height=alt.RelativeBandSize(BAR))
     colours = [themes.SHARE_COLOURS[part] for part in PARTS]
     stacked = parts.encode(
         x=_energy("start:Q", "Energy", chart.unit, 5),
@@ -128,7 +131,29 @@ def share_bars(
     band = _interval(border, text)
     untold = alt.Chart(alt.NamedData("untold")).mark_text(align="left", dx=text)
     untold = untold.encode(x=alt.datum(0), y=y, text="text:N")
-    return layered([stacked, *band, untold], width, height or STEP * len(chart.bars))
+    return layered(
+        [stacked, _part_names(chart, width, text), *band, untold],
+        width,
+        height or STEP * len(chart.bars),
+    )
+
+
+def _part_names(chart: ShareChart, width: Width, text: float) -> alt.Chart:
+    """The words of each part that is wide enough for them, above it."""
+    drawn = "scale('x', datum.end) - scale('x', datum.start)"
+    if not isinstance(width, str):
+        # The axis ends at a round value, a little behind the longest bar.
+        longest = 1.15 * max((row["end"] for row in chart.rows.get("shares", ())), default=1.0)
+        drawn = f"{width / longest} * datum.joules"
+    words = alt.Chart(alt.NamedData("shares")).mark_text(baseline="bottom", dy=-0.3 * text)
+    names: alt.Chart = words.transform_calculate(middle="(datum.start + datum.end) / 2").encode(
+        x="middle:Q",
+        y=_along("bar", chart.bars, text, place=(1 - BAR) / 2),
+        text=alt.when(f"{drawn} > {0.9 * text:.2f} * length(datum.part)")
+        .then("part:N")
+        .otherwise(alt.value("")),
+    )
+    return names
 
 
 def savings(
@@ -183,15 +208,17 @@ def _interval(rows: alt.Chart, text: float) -> list[Any]:
     return [rule, *(caps.encode(x=f"{end}:Q") for end in ("low", "high"))]
 
 
-def _along(field: str, names: Sequence[str], text: float, labels: bool = True) -> alt.Y:
-    """Names in lines, around the middle of their bars."""
+def _along(
+    field: str, names: Sequence[str], text: float, labels: bool = True, place: float = 0.5
+) -> alt.Y:
+    """Names in lines, around the middle of their bars. place: of marks, from a bar's upper end."""
     more = max(name.count("\n") for name in names)
     shown = alt.Axis(
         labelExpr="split(datum.value, '\\n')", labelLimit=0, labelOffset=-more * text,
         labels=labels, grid=False, ticks=False, domain=False,
     )  # fmt: skip
     scale = alt.Scale(domain=list(names))
-    return alt.Y(f"{field}:N", title=None, sort=None, scale=scale, axis=shown)
+    return alt.Y(f"{field}:N", title=None, sort=None, scale=scale, axis=shown, bandPosition=place)
 
 
 def _energy(field: str, title: str, unit: str, ticks: int) -> alt.X:
