@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 KINDS = ("gpu", "cpu", "dram", "other")
 TONES = {
-    "gpu": ("#526877", "#758b9b"),
-    "cpu": ("#7d6e5d", "#a19180"),
-    "dram": ("#7a7d7a", "#656865"),
+    "gpu": ("#526877", "#647a8a"),
+    "cpu": ("#a1917f", "#7b6c5b"),
+    "dram": ("#7e817f", "#656865"),
     "other": ("#8c8f8c", "#696c69"),
 }
-"""Dark and light by turns, so that neighbours in a stack differ in grey, too."""
+"""By turns, so that neighbours in a stack differ in grey, too, whichever of them there are."""
 DASHES = {
     "gpu": ([1, 0], [6, 2], [12, 3], [4, 4], [10, 2, 2, 2, 2, 2], [3, 1], [8, 6], [12, 2, 4, 2]),
     "cpu": ([2, 2], [8, 2, 2, 2], [5, 2, 1, 2], [1, 1]),
