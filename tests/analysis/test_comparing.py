@@ -15,6 +15,7 @@ import pytest
 import energyctl
 from energyctl import cli
 from energyctl.analysis.charts import block_charts, condition_marks
+from energyctl.analysis.comparing import conditions_of
 from energyctl.analysis.report.compared import compared_section
 from energyctl.analysis.report.page import page
 from energyctl.system.dependencies import extra_install
@@ -250,21 +251,24 @@ def test_without_scipy_the_report_says_what_to_install(golden: Path) -> None:
 def test_runs_of_one_condition_or_of_other_trainings_have_no_section(tmp_path: Path) -> None:
     write_runs(tmp_path, "mutation", [100.0, 101.0])
     first = {path.name for path in tmp_path.glob("*.json")}
-    assert compared_section(energyctl.load(tmp_path)) is None
+    assert conditions_of(energyctl.load(tmp_path)) is None
     write_runs(tmp_path, "mutation", [100.0, 101.0], condition="beside x")
-    assert compared_section(energyctl.load(tmp_path)) is not None
+    assert conditions_of(energyctl.load(tmp_path)) is not None
     for path in tmp_path.glob("*.json"):
         data = json.loads(path.read_text())
         data["foreground_result"]["model"] = "small" if path.name in first else "large"
         path.write_text(json.dumps(data))
-    assert compared_section(energyctl.load(tmp_path)) is None
+    study = conditions_of(energyctl.load(tmp_path))
+    assert study is None
+    assert compared_section(study, []) is None
 
 
 def test_a_page_draws_few_of_many_conditions(tmp_path: Path) -> None:
     conditions = {f"beside {n:02d}": [v * (1 + n / 100) for v in ALONE[:2]] for n in range(20)}
     write_blocks(tmp_path / "results", {"alone": ALONE[:2], **conditions})
     runs = energyctl.load(tmp_path / "results")
-    section = compared_section(runs)
+    names = [run.condition for run in runs]
+    section = compared_section(conditions_of(runs), names)
     assert section is not None
     assert (len(section.panels), section.left_out) == (8, 12)
     assert len(section.tables[0].rows) == 20
@@ -309,7 +313,7 @@ def test_the_page_shows_conditions_with_their_figure(
     assert "40 blocks, alone first in 20" in words
     assert "p with Holm's correction over 2 comparisons" in words
     assert "degrees of freedom" not in words  # folded
-    shown.click("text=Methods, as a paragraph")
+    shown.click("text=Methods, for a paper")
     assert "39 degrees of freedom" in shown.inner_text("#s-compared")
     assert trouble == []
     shown.close()

@@ -186,9 +186,9 @@ def test_the_terminal_says_warnings_first_and_what_is_missing(
     assert code == int((results / "broken.json").exists())
     words = " ".join(told.out.split())
     assert words.startswith("error: ")
-    assert "warning: foreign load" in words
+    assert "warning: 8 of 9 runs: foreign load" in words
     assert "unknown" in words
-    assert "1 failed" in words
+    assert "9 runs, 2 failed, 7 succeeded" in words
     assert "kJ, of 8 runs" in words  # whose energy is known
 
 
@@ -200,7 +200,7 @@ def test_the_summary_needs_no_library_of_the_page(results: Path) -> None:
     summary = [sys.executable, "-c", program, "report", str(next(results.glob("run0001*.json")))]
     ended = subprocess.run(summary, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "1 run, succeeded; " in ended.stdout
+    assert ": 1 run, " in ended.stdout
     ended = subprocess.run(
         [*summary, "--html", str(results.parent / "none.html")],
         capture_output=True, text=True, check=False,

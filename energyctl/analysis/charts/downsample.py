@@ -30,8 +30,10 @@ def thinned(
     first, last = frame["timestamp"].min(), frame["timestamp"].max()
     width = (last - first) / buckets or 1.0  # type: ignore[operator]
     place = ((pl.col("timestamp") - first) / width).floor().clip(0, buckets - 1)
-    numbered = frame.lazy().with_row_index("_row").with_columns(
-        _bucket=place.cast(pl.Int64), _size=pl.len().over(key)
+    numbered = (
+        frame.lazy()
+        .with_row_index("_row")
+        .with_columns(_bucket=place.cast(pl.Int64), _size=pl.len().over(key))
     )
     kept = []
     for value in values:
@@ -59,8 +61,12 @@ def gaps_marked(frame: polars.DataFrame, key: str, values: Sequence[str]) -> pol
     finite = [
         pl.when(pl.col(value).is_finite()).then(pl.col(value)).alias(value) for value in values
     ]
-    known = frame.lazy().with_columns(finite).with_columns(
-        _step=pl.col("timestamp").diff().over(key),
+    known = (
+        frame.lazy()
+        .with_columns(finite)
+        .with_columns(
+            _step=pl.col("timestamp").diff().over(key),
+        )
     )
     usual = pl.col("_step").median().over(key)
     gaps = known.with_columns(_usual=usual).filter(pl.col("_step") > GAP_INTERVALS * usual)

@@ -159,15 +159,17 @@ def _columns(runs: Sequence[Run]) -> list[Column]:
     failed = any(run.status != "succeeded" for run in runs)
     trainings = {(run.repository, run.model) for run in runs}
     numbered = len({run.environment.get("journal") for run in runs}) == 1 and all(map(_index, runs))
+    # An experiment id names the training itself.
+    several = numbered and len(trainings) > 1
     return [
         of("run", (lambda run: str(_index(run))) if numbered else (lambda run: run.experiment_id)),
-        *([of("training", _training)] if len(trainings) > 1 else []),
+        *([of("training", _training)] if several else []),
         of("condition", lambda run: run.condition + ", warm-up" * run.warm_up),
         *([of("status", lambda run: run.status)] if failed else []),
         of("took", lambda run: duration(run.energy.seconds) if run.energy else "", True),
         _energy(runs),
         extra("covered", _covered, True),
-        *([] if len(trainings) > 1 else [extra("values", _values)]),
+        *([] if several else [extra("values", _values)]),
         *(extra(name, lambda run, name=name: _metric(run, name), True) for name in metrics),  # type: ignore[misc]
         extra("until a value was reached", lambda run: "; ".join(reach.words(run.result))),
     ]
