@@ -245,7 +245,7 @@ def report(workspace: Path, wanted: set[str]) -> None:
             )
             tab = context.new_page()
             tab.goto(page.as_uri(), wait_until="networkidle")
-            tab.wait_for_selector("svg, canvas")
+            tab.wait_for_selector("#c-energy svg.marks")
             if name == "report-run-dark":
                 open_a_run(tab)
             write(HERE / f"{name}.png", tab.screenshot())

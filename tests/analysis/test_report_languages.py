@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +48,29 @@ def test_every_word_of_the_page_is_in_the_catalogue() -> None:
     assert keys - set(words) == set()
     for key, translated in words.items():
         assert set(re.findall(r"{(\w+)}", key)) >= set(re.findall(r"{(\w+)}", translated)), key
+
+
+def titles(spec: Any) -> Iterator[str]:
+    """Of a specification, and of all in it."""
+    if isinstance(spec, dict):
+        for key, value in spec.items():
+            if key == "title" and isinstance(value, str | list):
+                yield from [value] if isinstance(value, str) else value
+            else:
+                yield from titles(value)
+    elif isinstance(spec, list):
+        for one in spec:
+            yield from titles(one)
+
+
+def test_every_title_of_a_chart_is_in_the_catalogue(tmp_path: Path) -> None:
+    page = report_page.data(energyctl.load(write_found(tmp_path / "results")))
+    known = {"GPU", "accuracy_on_a_test_set_with_a_long_name"}
+    said = {title for title in titles([page["charts"], page["runCharts"]]) if title.strip()}
+    own = {title for title in said if not re.search("[\ue000\ue001]", title)} - known
+    assert len(own) > 25
+    t = Language("zh")
+    assert {title for title in own if t(title) == title} == set()
 
 
 @pytest.mark.parametrize(
