@@ -19,7 +19,7 @@ from energyctl.analysis.interference.share_means import ShareMeans
 from energyctl.config.settings import ALONE
 from energyctl.errors import SettingsError
 from energyctl.results.pairs import Figure
-from energyctl.text import count, energy_unit
+from energyctl.text import count, energy_unit, first_of
 
 if TYPE_CHECKING:
     from energyctl.analysis.compare import Study
@@ -100,8 +100,11 @@ def answer_of(runs: Runs) -> Answer:
         filter(_divided, share_words.known_means(runs.pairs)),
         key=lambda one: not one.domains[0].startswith("gpu"),
     )
-    lacking += _lacking(levels) + ([] if shares else share_words.reasons(runs.pairs))
-    return Answer(levels, study, tuple(means_of(runs.pairs)), tuple(shares), tuple(lacking))
+    means = tuple(means_of(runs.pairs))
+    lacking += _lacking(levels, runs) + ([] if shares else share_words.reasons(runs.pairs))
+    if study is None and not means and not lacking:
+        lacking.append("no training ran under two conditions: nothing to compare")
+    return Answer(levels, study, means, tuple(shares), tuple(lacking))
 
 
 def _divided(found: ShareMeans) -> bool:
@@ -120,7 +123,7 @@ def levels_of(
     of: dict[tuple[str, str], list[tuple[str, float, bool]]] = {}
     for run in runs:
         energy, joules = run.energy, figure(run)
-        if run.status == "succeeded" and not run.warm_up and energy and joules:
+        if run.status == "succeeded" and not run.warm_up and energy and joules is not None:
             entry = (run.experiment_id, joules, bool(energy.measured))
             of.setdefault((f"{run.repository} / {run.model}", run.condition), []).append(entry)
     trainings = list(dict.fromkeys(training for training, _ in of))
@@ -139,11 +142,20 @@ def levels_of(
     )
 
 
-def _lacking(levels: Sequence[Level]) -> list[str]:
+def _lacking(levels: Sequence[Level], runs: Sequence[Run]) -> list[str]:
     if not levels:
         return ["no run succeeded with a known energy: nothing to compare"]
     if len({level.condition for level in levels}) < 2:
         only = levels[0].condition
+        others = dict.fromkeys(run.condition for run in runs if not run.warm_up)
+        others.pop(only, None)
+        if others:
+            return [
+                f"no run {first_of(list(others), 3)} succeeded with a known energy: nothing to "
+                f"compare the runs {only} with"
+            ]
+        if any(run.block is not None for run in runs):
+            return [f"all runs so far were {only}: nothing to compare them with"]
         return [
             f"all runs were {only}: with `conditions` in the experiment, the same training is "
             "measured alone and beside a load, and they are compared"

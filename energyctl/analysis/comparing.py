@@ -87,13 +87,16 @@ def conditions_of(runs: Iterable[Run]) -> Study | None:
 
 
 def library() -> Any:
-    """The package of comparisons. Raises SettingsError where SciPy is missing."""
+    """The package of comparisons. Raises SettingsError where SciPy is missing, or broken."""
     try:
         from energyctl.analysis import compare as found
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("scipy", "numpy"):
             raise
         raise SettingsError(f"compare needs SciPy: {extra_install('report')}") from error
+    except Exception as error:  # its compiled parts do not fit each other, or this machine
+        why = f"SciPy cannot be imported ({error}); install it anew"
+        raise SettingsError(f"{why}: {extra_install('report')}") from error
     return found
 
 

@@ -18,7 +18,6 @@ from energyctl.campaign.observer import GpuView, View
 from energyctl.campaign.status_file import read_state
 from energyctl.config.plan import Run
 from energyctl.errors import SettingsError
-from energyctl.results.api import Runs, of_results
 from energyctl.results.conditions import condition_of
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.paths import CPU_POWER, GPU_POWER
@@ -106,11 +105,13 @@ class Watcher:
         self._power: dict[str, deque[tuple[float, float | None]]] = {}
         self._results: dict[str, FinishedRun] = {}
         self._runs: tuple[Path, list[Run]] | None = None
+        self._seen: Journal | None = None  # of the campaign that was seen running
 
     def look(self, lines: int = 5) -> Scene:
         """The scene now, with so many last lines of the foreground's log."""
         state, now = read_state(self._runtime), time.time()
-        journal = self._journal(state)
+        journal = self._journal(state) if state is not None else self.last_journal()
+        self._seen = journal if state is not None else self._seen
         closed = None if journal is None else self._closed(journal)
         if state is None:
             self._power.clear()
@@ -137,14 +138,9 @@ class Watcher:
             closed=closed,
         )
 
-    def runs(self) -> Runs:
-        """The finished ones of the newest campaign."""
-        journal = self._journal(None)
-        try:
-            known = [] if journal is None else journal.results()
-        except (SettingsError, OSError):
-            known = []
-        return of_results(known, Path() if journal is None else journal.folder.root)
+    def last_journal(self) -> Journal | None:
+        """Of the campaign that was seen running, else of the newest."""
+        return self._seen or self._journal(None)
 
     def unfinished(self) -> CampaignProgress | None:
         """The newest campaign, where it neither runs nor ended; none of a cluster."""

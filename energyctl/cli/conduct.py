@@ -13,11 +13,10 @@ from energyctl.campaign.leftovers import find_unended, refuse_unended
 from energyctl.campaign.prepare import Campaign
 from energyctl.campaign.status_file import StatusFile
 from energyctl.cli.output.console import LineConsole
-from energyctl.cli.output.ending import PAGE, show_end
+from energyctl.cli.output.ending import show_end
 from energyctl.cli.output.lines import say
 from energyctl.cli.output.live import Progress
 from energyctl.errors import Interrupted
-from energyctl.results.api import of_results
 from energyctl.system.user import invoking_user
 
 
@@ -58,11 +57,9 @@ def close(console: LineConsole, outcome: CampaignOutcome, invalid: bool) -> int:
         last.append(f"go on with: {journal.resume_command}")
     elif outcome.interrupted is not None:
         last.append(f"interrupted; go on with: {journal.resume_command}")
-    else:
-        last.append(PAGE)
     with contextlib.suppress(OSError):
         known = {one["experiment_id"]: one for one in (*journal.results(), *outcome.results)}
-        show_end(console, of_results(known.values(), journal.folder.root), last)
+        show_end(console, known.values(), journal.folder.root, last)
     if outcome.interrupted is not None:
         return Interrupted.exit_code
     failed = any(result["status"] != "succeeded" for result in outcome.results)

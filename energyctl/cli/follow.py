@@ -86,7 +86,9 @@ def _end(scene: Scene, watcher: Watcher | None) -> int:
         return 1
     closed = scene.closed
     if watcher is not None and closed is not None:
-        show_end(make_console(), watcher.runs())
+        journal = watcher.last_journal()
+        if journal is not None:
+            show_end(make_console(), journal.results(), journal.folder.root)
     show("no campaign runs" if closed is None else closing(closed, scene.now))
     return 0
 

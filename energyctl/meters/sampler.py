@@ -108,6 +108,7 @@ class Sampler:
         self._told = ToldPowers(gpus, self._interval)
         self._schedule = ReadSchedule(self._series, (names for _, names in self._names))
         self._power = {d.name: MeanPower(d) for d in domains}
+        self._checks = {d.check for d in domains}
 
     # -- the time line --------------------------------------------------------------------------
 
@@ -320,7 +321,7 @@ class Sampler:
             for point in points:
                 watts = self._power[point.domain].watts(point)
                 self._watts[point.domain] = watts
-                if self._keep_unfiled and self._files is None:
+                if self._keep_unfiled and self._files is None and point.domain not in self._checks:
                     self._unfiled.append(PowerSample(point.time_unix, point.domain, watts))
 
     def _read_all(self) -> list[Point]:

@@ -56,3 +56,20 @@ def test_without_an_energy_that_is_said(tmp_path: Path) -> None:
     answer = answer_of(energyctl.load(tmp_path))
     assert answer.levels == ()
     assert answer.lacking == ("no run succeeded with a known energy: nothing to compare",)
+
+
+def test_a_condition_of_which_no_run_succeeded_is_named(tmp_path: Path) -> None:
+    write_runs(tmp_path, "mutation", [5000.0, 5100.0])
+    write_runs(tmp_path, "parallel", [9000.0], status="failed", condition="beside x")
+    assert answer_of(energyctl.load(tmp_path)).lacking == (
+        "no run beside x succeeded with a known energy: nothing to compare the runs alone with",
+    )
+
+
+def test_trainings_that_share_no_condition_are_told_so(tmp_path: Path) -> None:
+    write_runs(tmp_path, "mutation", [5000.0, 5100.0])
+    model = {"foreground_result": {"repo": "front", "model": "large", "hyperparameters": {}}}
+    write_runs(tmp_path, "parallel", [9000.0, 9100.0], condition="beside x", **model)
+    assert answer_of(energyctl.load(tmp_path)).lacking == (
+        "no training ran under two conditions: nothing to compare",
+    )

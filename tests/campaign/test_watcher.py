@@ -49,6 +49,8 @@ def test_what_a_campaign_publishes_is_seen(tmp_path: Path) -> None:
     ]
     assert [tuple(job.progress or ()) for job in seen.jobs] == [(4.0, 10.0), ()]
     assert (seen.joules, seen.warnings) == (shown.joules, shown.warnings)
+    watcher._seen = journal = mock.Mock()
+    assert watcher.last_journal() is journal  # not that of another campaign, which is newer
     state = json.loads((tmp_path / "state.json").read_text())
     state["gpus"][0] |= {"later": 1}
     (tmp_path / "state.json").write_text(json.dumps(state))

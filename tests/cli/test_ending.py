@@ -13,7 +13,7 @@ from energyctl.cli.output.console import LineConsole
 from energyctl.cli.output.ending import show_end
 from tests.written_results import write_pair, write_runs
 
-LAST = ("results: /home/someone/lab/results", "a page of it: energyctl report --html report.html")
+LAST = ("results: /home/someone/lab/results",)
 NOISE = [
     "foreign load while idle: other processes used 1.97 CPU cores on average: pid 12 (root) x",
     "marginal_joules is 1000 ± 200 J: the load's power varied from iteration to iteration",
@@ -26,7 +26,7 @@ def shown(folder: Path, width: int = 80, terminal: bool = True) -> list[str]:
         file=file, width=width, height=24, force_terminal=terminal, color_system=None,
         highlight=False, markup=False, emoji=False,
     )  # fmt: skip
-    show_end(console, energyctl.load(folder), LAST)
+    show_end(console, [run.result for run in energyctl.load(folder)], folder, LAST)
     return file.getvalue().splitlines()
 
 
@@ -46,12 +46,16 @@ def blocks(folder: Path, number: int) -> Path:
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 20])
-def test_it_fits_a_screen_of_24_lines_with_the_answer_on_it(tmp_path: Path, number: int) -> None:
-    lines = shown(blocks(tmp_path, number))
+def test_it_fits_a_screen_of_24_lines_with_the_answer_on_it(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = shown(blocks(Path("results"), number))
     assert len(lines) <= 23  # and the prompt
     assert max(map(len, lines)) <= 80
     text = "\n".join(lines)
-    assert lines[-2:] == list(LAST)
+    assert lines[-2] == LAST[0]
+    assert lines[-1] == "a page of it, with pictures: energyctl report --html report.html"
     assert f"{2 * number} runs, all succeeded; " in text
     assert "more total energy than alone" in " ".join(text.split())
     rows = [line for line in lines if " ± 0.0030" in line]
@@ -89,12 +93,42 @@ def test_energies_of_a_column_are_of_one_unit_and_name_their_band(tmp_path: Path
     ]
 
 
+def test_much_of_everything_fits_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in range(15):
+        kinds = [f"{letter * 9}: of its own" for letter in "abcdefghijkl"]
+        changes = {
+            "warnings": kinds,
+            "condition": f"beside {'x' * 180} {number % 5}",
+            "environment": {"journal": "study", "run": {"index": number + 1}},
+        }
+        write_runs(Path("results"), "parallel", [100.0 + number], **changes)
+    lines = shown(Path("results"))
+    assert len(lines) <= 23
+    assert max(map(len, lines)) <= 80
+
+
+def test_where_it_cannot_be_shown_the_results_are_named_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("numpy.dtype size changed")
+
+    write_runs(tmp_path, "mutation", [5000.0])
+    monkeypatch.setattr("energyctl.cli.output.ending.answer_of", broken)
+    first, *last = shown(tmp_path, 200)
+    assert first.startswith(
+        "what was found cannot be shown here (ValueError: numpy.dtype size changed); try: "
+    )
+    assert last[0] == LAST[0]
+
+
 def test_what_failed_is_never_folded(tmp_path: Path) -> None:
     write_runs(tmp_path, "mutation", [5000.0 + number for number in range(20)])
     write_runs(tmp_path, "mutation", [1.0], status="failed", error="CUDA out of memory")
     lines = shown(tmp_path)
     assert any(" failed " in line for line in lines)
-    assert "and 18 more: energyctl report" in lines
+    assert "and 18 more runs: energyctl report" in [line.strip() for line in lines]
     assert "1 failed" in "\n".join(lines)
 
 

@@ -28,7 +28,7 @@ def findings(answer: Answer, language: Language) -> Findings:
     """Comparisons first, then shares, then what is missing to say more."""
     said = [*comparisons(answer, language), *shares(answer, language)]
     lacking = [language.said(_sentence(line)) for line in answer.lacking]
-    told = said or lacking[:1]
+    told = said or lacking[:1] or [Said(_sentence("nothing to compare"))]
     rest = [*told[1 + MOST_SENTENCES :], *(lacking if said else lacking[1:])]
     return Findings(told[0], told[1 : 1 + MOST_SENTENCES], rest)
 

@@ -95,11 +95,16 @@ def glance(runs: Sequence[Run]) -> Glance:
     )
 
 
+def kind_of(text: str) -> str:
+    """The same for texts that differ in numbers, or behind their first colon."""
+    return NUMBER.sub("#", text.partition(":")[0])
+
+
 def grouped(lines: Sequence[tuple[str, str]]) -> tuple[WarningGroup, ...]:
     """(run, text) → texts that differ in numbers, or behind their first colon, count as one."""
     together: dict[str, list[tuple[str, str]]] = {}
     for run, text in lines:
-        together.setdefault(NUMBER.sub("#", text.partition(":")[0]), []).append((run, text))
+        together.setdefault(kind_of(text), []).append((run, text))
     groups = [_group(*zip(*members, strict=True)) for members in together.values()]
     return tuple(sorted(groups, key=lambda one: -one.runs))
 

@@ -25,7 +25,6 @@ def collect(workspace: Workspace, campaign: str | None, folder: str | None, inte
     from energyctl.cli.output.machines import show_machines
     from energyctl.cli.output.slurm import advice, headline
     from energyctl.cli.result_arguments import results_folder
-    from energyctl.results.api import of_results
     from energyctl.slurm import commands, finish
     from energyctl.slurm.overview import Overviews, find
 
@@ -36,7 +35,7 @@ def collect(workspace: Workspace, campaign: str | None, folder: str | None, inte
     for line in finish.settle(journal):
         console.print_line(line)
     seen, results = look_until_settled(overviews), journal.results()
-    show_end(console, of_results(results, journal.folder.root))
+    show_end(console, results, journal.folder.root)
     show_machines(console, journal, results)
     console.print_line(f"results: {journal.folder.root}")
     console.print_line(headline(seen))

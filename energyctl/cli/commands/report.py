@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,10 +89,14 @@ def report(
     if place is None:
         from energyctl.analysis.report import drift_of
         from energyctl.cli.output.console import make_console
-        from energyctl.cli.output.ending import PAGE, show_report
+        from energyctl.cli.output.ending import page_hint, show_report
 
-        pairs = ["each pair: energyctl attribute"] if runs.pairs else []
-        show_report(make_console(), runs, [*drift_of(runs), *pairs, PAGE])
+        given = [*results, *([] if folder is None else ["--results", folder])]
+        pairs = (
+            [f"each pair: {shlex.join(['energyctl', 'attribute', *given])}"] if runs.pairs else []
+        )
+        hint = page_hint(shlex.join(["energyctl", "report", *given]))
+        show_report(make_console(), runs, [*drift_of(runs), *pairs, hint])
     else:
         _write(runs, place, title, lang)
     if co2 is not None or price is not None:

@@ -24,7 +24,6 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
     from energyctl.cli.output.ending import show_end
     from energyctl.cli.output.live import Progress
     from energyctl.cli.result_arguments import results_folder
-    from energyctl.results.api import of_results
     from energyctl.slurm import commands, task
 
     console = make_console()
@@ -39,17 +38,19 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
         if not mine.left:
             return 0
         outcome = task.carry_out(mine, progress, progress.expected_end)
-    show_end(console, of_results(outcome.results, mine.journal.folder.root))
+    goes_on = outcome.interrupted is not None and task.goes_on(mine, outcome)
+    if goes_on:  # first of all: little time is left
+        commands.requeue(mine.here.job)
+    show_end(console, outcome.results, mine.journal.folder.root)
     for line in outcome.paused:
         console.print_line(line)
     if outcome.interrupted is None:
         failed = any(result["status"] != "succeeded" for result in outcome.results)
         return int(failed or bool(outcome.paused))
-    if task.goes_on(mine, outcome):
+    if goes_on:
         console.print_line(
             "the time limit is near: back into the queue, for the runs that are left"
         )
-        commands.requeue(mine.here.job)
     elif outcome.interrupted == commands.WARNED:
         console.print_line(
             "the time limit is near, and no run was finished within it: give the tasks more time "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import zip_longest
 
 from rich.text import Text
@@ -143,7 +144,7 @@ class Column:
     right: bool = False
     optional: bool = False
 
-    @property
+    @cached_property
     def width(self) -> int:
         return max([Text(self.head).cell_len, *(cell.cell_len for cell in self.cells)])
 

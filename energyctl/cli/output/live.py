@@ -16,7 +16,14 @@ from rich.text import Text
 
 from energyctl.campaign.observer import View
 from energyctl.campaign.time_left import TimeLeft
-from energyctl.campaign.watcher import HISTORY, CampaignProgress, FinishedRun, Scene, finished_run
+from energyctl.campaign.watcher import (
+    HISTORY,
+    SHOWN_DONE,
+    CampaignProgress,
+    FinishedRun,
+    Scene,
+    finished_run,
+)
 from energyctl.cli.output.run_view import plain_line, seconds_left
 from energyctl.cli.output.tables import presence, total_energy
 from energyctl.cli.output.watch import screen
@@ -59,6 +66,7 @@ class Progress:
     _last: tuple[object, ...] = ()
     _last_monotonic: float = 0.0
     _done: tuple[FinishedRun, ...] = ()
+    _statuses: dict[int, str] = field(default_factory=dict)
     _power: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
     _left: TimeLeft = field(default_factory=lambda: TimeLeft(time.time()))
     _lines: SimpleQueue[Text | None] = field(default_factory=SimpleQueue)
@@ -82,7 +90,8 @@ class Progress:
         self._lines.put(None)
         self._printer.join(LAST_LINES_SECONDS)
         if self._live is not None:
-            with contextlib.suppress(OSError):
+            # It draws once more: what fails there says nothing of how the campaign ended.
+            with contextlib.suppress(Exception):
                 self._live.stop()
 
     def view(self, view: View) -> None:
@@ -119,12 +128,13 @@ class Progress:
         """Prints in a thread of its own: a reader that stalls (Ctrl-S, a pager) or is gone must
         neither hold up a measurement nor end it."""
         while (line := self._lines.get()) is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(Exception):
                 # Not broken inside a number: a log shall have the line whole.
                 self.console.print(line, soft_wrap=not self.live)
 
     def finished(self, index: int, result: Result) -> None:
         self._done = (*self._done, finished_run(index, result))
+        self._statuses = {**self._statuses, index: str(result["status"])}
         self._left.finished(condition_of(result), time.time())
         training = result["foreground_result"]
         parts = [
@@ -145,15 +155,16 @@ class Progress:
         return screen(self._scene(view), size.width, max(10, size.height - ABOVE_LINES))
 
     def _scene(self, view: View) -> Scene:
-        statuses = {one.index: one.status for one in self._done}
         return Scene(
             now=time.time(),
             view=view,
             ends=self.expected_end(),
             run=next((run for run in self.runs if run.index == view.index), None),
             next_runs=self._next_runs(view),
-            done=self._done,
+            done=self._done[-SHOWN_DONE:],
             power=self._power,
             lines=last_lines(Path(view.log), self.console.size.height) if view.log else (),
-            closed=CampaignProgress(self.name, self.planned, self.last, statuses, None, False, ""),
+            closed=CampaignProgress(
+                self.name, self.planned, self.last, self._statuses, None, False, ""
+            ),
         )

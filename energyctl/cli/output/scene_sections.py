@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from energyctl.analysis.report.summary import kind_of
 from energyctl.background.job_view import JobView
 from energyctl.campaign.observer import GpuView, View
 from energyctl.campaign.watcher import FinishedRun, Scene
@@ -42,7 +42,6 @@ LIMITS = {
     "power_cap": "power limit", "heat": "heat", "power_brake": "power brake",
     "slowdown": "hardware",
 }  # fmt: skip
-NUMBER = re.compile(r"[-+\u2212]?\d[\d.,]*(?:e[-+]?\d+)?")
 WARNING_LINES = 3
 """Of one warning, where there is room."""
 
@@ -188,15 +187,12 @@ def warnings(scene: Scene, view: View, width: int, lines: int) -> Section:
 
 
 def _kinds(scene: Scene, view: View) -> Iterator[tuple[str, str]]:
-    """The newest of each kind, with its run and how many there are of it. Texts that differ in
-    numbers only are of one kind."""
+    """The newest of each kind, with its run and how many there are of it."""
     said = [(done.index, text) for done in scene.done for text in done.warnings]
     said += [(view.index, text) for text in view.warnings]
     kinds: dict[str, list[tuple[int, str]]] = {}
     for index, text in reversed(said):
-        kinds.setdefault(re.sub(r"[-+−]?\d[\d.,]*(?:e[-+]?\d+)?", "#", text), []).append(
-            (index, text)
-        )
+        kinds.setdefault(kind_of(text), []).append((index, text))
     for same in kinds.values():
         index, text = same[0]
         more = "" if len(same) == 1 else f", {len(same)} times"
@@ -210,12 +206,14 @@ def finished(scene: Scene, width: int) -> Section:
         return Section((), 0)
     unit = energy_unit(one.joules for one in done)
     counts = [count(len(one.warnings), "warning") if one.warnings else "" for one in done]
-    columns = [
+    figures = [
         Column("", [_status(one) for one in done]),
         Column("", [Text(_energy(one, unit)) for one in done], right=True),
-        Column("", [Text(run_words("", one.condition, one.block)) for one in done]),
-        Column("", [Text(words) for words in counts], optional=True),
     ]
+    room = max(1, width - width_of(figures) - GAP)
+    named = [cut(Text(run_words("", one.condition, one.block)), room) for one in done]
+    warned = Column("", [Text(words) for words in counts], optional=True)
+    columns = [*figures, Column("", named), warned]
     total = len(scene.closed.finished) if scene.closed else len(done)
     beyond = max(0, total - len(done))
     entries = [[line] for line in rows(columns, width)[1]]

@@ -22,6 +22,7 @@ from energyctl.results.api.runs import Runs
 from energyctl.results.paths import RunFiles
 from energyctl.results.schema import Result
 from energyctl.results.tables import Part, run_row
+from energyctl.results.tables.part import NoResult
 
 __all__ = [
     "TABLES", "Run", "RunDomain", "RunEnergy", "RunJob", "RunPhase", "Runs", "load", "load_files",
@@ -57,8 +58,14 @@ def load_files(
 
 def of_results(results: Iterable[Result], folder: Path) -> Runs:
     """The runs of results that are in memory; *folder*: where their files are, or would be."""
-    named = [(RunFiles.of(folder, str(one["experiment_id"])).result, one) for one in results]
-    return Runs(_run(path, Part(dict(result))) for path, result in named)
+    runs, problems = list[Run](), list[str]()
+    for result in results:
+        path = RunFiles.of(folder, str(result["experiment_id"])).result
+        try:
+            runs.append(_run(path, Part(dict(result))))
+        except NoResult as error:
+            problems.append(f"{path}: {error}")
+    return Runs(runs, problems)
 
 
 def _run(path: Path, result: Part) -> Run:
