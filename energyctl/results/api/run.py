@@ -176,6 +176,10 @@ class Run:
         if not all_phases:
             return training
         around = time_series.power_around(RunFiles.of_result(self.path).power_around)
+        if len(around):  # then a domain's first row, which has no power yet, is not a gap
+            training = training.filter(
+                training["watts"].is_not_null() | ~training["domain"].is_first_distinct()
+            )
         return training.vstack(around).sort("timestamp", maintain_order=True)
 
     def temperature(self) -> polars.DataFrame:
