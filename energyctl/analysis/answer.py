@@ -83,7 +83,11 @@ class Answer:
             for text, caveats in self.study.sentences()
             for line in (text, *(f"  {caveat}" for caveat in caveats))
         ]
-        told = [text for one in self.means if (text := together(one))]
+        told = [
+            (f"{one.training}: " if self.several else "") + text
+            for one in self.means
+            if (text := together(one))
+        ]
         return [*compared, *told, *shares, *self.lacking]
 
 

@@ -81,7 +81,7 @@ def test_energy_to_reach_a_value_leaves_out_runs_that_did_not(results: Path) -> 
     assert marks(root) == [6, 2]
     said = texts(root)
     assert "Energy to accuracy 0.9 (J)" in said
-    assert "not shown: 1 run that did not reach it" in said
+    assert "not shown: 1 run of which it is not known" in said
     assert "n = 3, mean 505, 95 % interval 493 to 517 J" in said
 
 

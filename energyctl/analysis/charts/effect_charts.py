@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from energyctl.analysis import comparing
 from energyctl.analysis.charts import themes
 from energyctl.analysis.charts.altair import TEXT, alt, layered, stacked
-from energyctl.analysis.charts.chart_data import axis_of, conditions_of
+from energyctl.analysis.charts.chart_data import axis_of
 from energyctl.analysis.charts.encodings import by_condition, lines
 from energyctl.analysis.charts.energy_charts import (
     energy_against,
@@ -54,10 +54,15 @@ class EffectChart:
     rows: dict[str, list[Row]]
 
 
+def _numbers_first(value: Any) -> tuple[bool, Any]:
+    number = isinstance(value, int | float)
+    return (False, value) if number else (True, str(value))
+
+
 def effect_chart(runs: Sequence[Run], points: Sequence[Row], x: str, y: str) -> EffectChart:
     """points: of *runs*, of the columns *x* and *y* of their table."""
     means = _means(points)
-    levels = sorted({point["x"] for point in points}, key=lambda value: (str(type(value)), value))
+    levels = sorted({point["x"] for point in points}, key=_numbers_first)
     as_levels = bool(means) and len(levels) <= MOST_LEVELS
     name, texts = x.removeprefix("hyperparam_"), {_text(level): level for level in levels}
     base = _text(levels[0])
@@ -75,7 +80,7 @@ def effect_chart(runs: Sequence[Run], points: Sequence[Row], x: str, y: str) -> 
         None if y == "joules" else y.removeprefix("metric_"),
         energy_unit(point["y"] for point in points),
         "levels" if as_levels else axis_of([point["x"] for point in points]),
-        conditions_of(points),
+        list(dict.fromkeys(run.condition for run in runs)),
         list(dict.fromkeys((point["repository"], point["model"]) for point in points)),
         base,
         said,

@@ -76,9 +76,10 @@ def _naming(estimated: Sequence[str]) -> dict[str, Any]:
 
 
 def lines(text: str, letters: int) -> list[str]:
-    """Broken at spaces, and behind a slash or an underscore; what is longer stays whole."""
+    """Broken at spaces, and behind a slash or an underscore; what is longer within itself."""
     broken, line = list[str](), ""
-    for piece in re.findall(r"[^\s/_]*(?:[/_]|\s+|$)", text):
+    pieces = re.findall(r"[^\s/_]*(?:[/_]|\s+|$)", text)
+    for piece in (part for one in pieces for part in re.findall(f".{{1,{letters}}}", one) or [one]):
         if line and len(line + piece.rstrip()) > letters:
             broken.append(line.rstrip())
             line = ""

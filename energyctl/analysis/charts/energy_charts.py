@@ -125,9 +125,9 @@ def _domain_tooltip() -> list[alt.Tooltip]:
 
 def _band_tooltip() -> list[alt.Tooltip]:
     return [
-        alt.Tooltip("joules:Q", title="energy (J)", format=",.5~g"),
-        alt.Tooltip("low:Q", title="at least (J)", format=",.5~g"),
-        alt.Tooltip("high:Q", title="at most (J)", format=",.5~g"),
+        alt.Tooltip("joules:Q", title="energy (J)", format=",.5~r"),
+        alt.Tooltip("low:Q", title="at least (J)", format=",.5~r"),
+        alt.Tooltip("high:Q", title="at most (J)", format=",.5~r"),
     ]
 
 

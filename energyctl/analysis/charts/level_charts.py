@@ -120,7 +120,7 @@ def levels(
             alt.Tooltip("experiment_id:N", title="run"),
             alt.Tooltip("training:N", title="training"),
             alt.Tooltip("condition:N", title="condition"),
-            alt.Tooltip("joules:Q", title="energy (J)", format=",.5~g"),
+            alt.Tooltip("joules:Q", title="energy (J)", format=",.5~r"),
         ],
     )
     rows = alt.Chart(alt.NamedData("levels"))
@@ -156,7 +156,7 @@ def _mean_tooltip() -> list[alt.Tooltip]:
     return [
         alt.Tooltip("condition:N", title="condition"),
         alt.Tooltip("n:Q", title="runs"),
-        *(alt.Tooltip(f"{name}:Q", title=title, format=",.5~g") for name, title in names),
+        *(alt.Tooltip(f"{name}:Q", title=title, format=",.5~r") for name, title in names),
     ]
 
 

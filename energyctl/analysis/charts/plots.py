@@ -197,9 +197,9 @@ def reach(runs: Sequence[Run], options: PlotOptions) -> Plot:
     y = _column([run.row for run in runs], prefix, options.y, "metric with a value to reach", "--y")
     metric = y.removeprefix(prefix)
     asked = [run for run in _compared(runs) if metric in (run.result.get("reach") or {})]
-    values = {text.parameter(run.result["reach"][metric]["value"]) for run in asked}
+    values = {text.parameter(run.result["reach"][metric].get("value")) for run in asked}
     without = sum(run.row.get(y) is None for run in asked)
-    note = f"not shown: {text.count(without, 'run')} that did not reach it" if without else ""
+    note = f"not shown: {text.count(without, 'run')} of which it is not known" if without else ""
     levels = answer.levels_of(asked, lambda run: run.row.get(y))
     return _levels(runs, options, levels, f"Energy to {metric} {' or '.join(sorted(values))}", note)
 

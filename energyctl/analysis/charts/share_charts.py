@@ -121,12 +121,12 @@ def share_bars(
         ),
         tooltip=[
             alt.Tooltip("part:N", title="part"),
-            alt.Tooltip("joules:Q", title="energy (J)", format=",.5~g"),
+            alt.Tooltip("joules:Q", title="energy (J)", format=",.5~r"),
             alt.Tooltip("of:N", title="mean of"),
         ],
     )
     border = alt.Chart(alt.NamedData("borders")).encode(
-        y=y, tooltip=[alt.Tooltip("off:Q", title="± (J)", format=",.3~g")]
+        y=y, tooltip=[alt.Tooltip("off:Q", title="± (J)", format=",.3~r")]
     )
     band = _interval(border, text)
     untold = alt.Chart(alt.NamedData("untold")).mark_text(align="left", dx=text)

@@ -38,7 +38,9 @@ def comparisons(answer: Answer, language: Language) -> list[Said]:
     if language.name == "en":
         return [Said(text) for text in answer.comparisons()]
     if answer.study is None:
-        return [Said(chinese.pairs(one)) for one in answer.means]
+        named = (f"{one.training}：" if answer.several else "" for one in answer.means)
+        told = zip(named, answer.means, strict=True)
+        return [Said(f"{name}{chinese.pairs(one)}") for name, one in told]
     found, main = answer.study.of_main(), answer.study.measures[0]
     several = len({one.training for one in found}) > 1
     own = [chinese.comparison(one, several) for one in found]

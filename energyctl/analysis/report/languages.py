@@ -20,7 +20,9 @@ from energyctl.text import count
 LANGUAGES = ("en", "zh")
 FIGURE = r"[-+−–]?[\d.]+(?: ± [\d.]+)?(?: %)?"
 EVIDENCE = re.compile(
-    r" ?[(（](?:\d+(?:\.\d+)? %|\d+ (?:blocks?|pairs?|runs?|of|个|对|次)).*|: with `.*|：在实验.*",
+    r" ?\((?:\d+(?:\.\d+)? %(?: interval|,).*"
+    r"|\d+ (?:blocks?|pairs?|runs?|of|against)\b[^()]*\)[^()]*$)"
+    r"|（(?:\d+(?:\.\d+)? %|\d+ (?:个|对|次)).*|: with `.*|：在实验.*",
     re.DOTALL,
 )
 """As sentences of comparisons and shares have it."""

@@ -52,7 +52,12 @@
       ...values.map((value) => h("option", { value }, shown(value))));
     if (values.length < 2) form.elements[name].parentElement.hidden = true;
   }
-  const texts = DATA.runs.map((run) => Object.values(run).filter(known).join(" ").toLowerCase());
+  // Of a run what is shown of it, and its own values with all their digits.
+  const texts = DATA.runs.map((run) => [
+    run.label, run.experiment_id, run.campaign, run.repository, run.model, run.condition,
+    run.status, run.error, ...run.cells,
+    ...Object.keys(run).filter((name) => /^(hyperparam|metric)_/.test(name)).map((name) => run[name]),
+  ].filter(known).join(" ").toLowerCase());
   function chosen() {
     const find = form.elements.find.value.trim().toLowerCase();
     return DATA.runs.filter((run, index) =>
@@ -155,7 +160,7 @@
         if (key === "number") return h("td", {}, h("a", { href: "#r" + run.number }, value));
         if (key === "status") return h("td", {}, h("span", { class: "status-" + run.status }, value));
         if (key === "condition") return h("td", {}, mark(value), value);
-        return cell("td", { class: number ? "n" : "" }, value || { why: run.missing });
+        return cell("td", { class: number ? "n" : "" }, value || { why: run.missing[index] });
       }))));
     fitRows();
   }

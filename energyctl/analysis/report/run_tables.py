@@ -45,8 +45,8 @@ def columns(hyperparameters: Iterable[str], metrics: Iterable[str]) -> list[dict
 
 
 def describe(rows: Sequence[Row], runs: Sequence[Run], keys: Sequence[str], t: Language) -> None:
-    """Adds to each run's row `cells`, a text or null for each of *keys*, the reason `missing` for
-    these, and `summary`, some texts."""
+    """Adds to each run's row `cells`, a text or null for each of *keys*, the reasons `missing` for
+    null, and `summary`, some texts."""
     unit = text.energy_unit(row["joules"] for row in rows)
     for row, run in zip(rows, runs, strict=True):
         energies = _total(run, unit)
@@ -54,10 +54,19 @@ def describe(rows: Sequence[Row], runs: Sequence[Run], keys: Sequence[str], t: L
         row["cells"] = [energies if key == "joules" else _cell(key, row.get(key)) for key in keys]
         row["cells"][0] = row["label"] + (f" ({t('warm-up')})" if row["warm_up"] else "")
         row["cells"][keys.index("status")] = t(run.status)
-        row["missing"] = run.row.get("energy_missing") or t(NOT_KNOWN)
+        row["missing"] = [t(_why(run, key)) for key in keys]
         row["summary"] = [energies or t("energy not known"), text.duration(row["seconds"])]
         if row["warnings"]:
             row["summary"].append(t.count(row["warnings"], "warning"))
+
+
+def _why(run: Run, key: str) -> str:
+    """Why a cell is empty."""
+    if key in ("joules", "watts"):
+        return run.row.get("energy_missing") or NOT_KNOWN
+    if key == "coverage" and not run.jobs:
+        return "there is no background"
+    return NOT_KNOWN
 
 
 def _total(run: Run, unit: str) -> str | None:
@@ -193,14 +202,16 @@ def _missing(background: BackgroundInfo | None, name: str) -> str | None:
 
 def _reach(run: Run) -> dict[str, Any]:
     rows: list[list[Cell]] = []
-    for name, one in (run.result.get("reach") or {}).items():
+    reached = run.result.get("reach") or {}
+    unit = text.energy_unit(one.get("joules") for one in reached.values())
+    for name, one in reached.items():
         why: Cell = {"why": one.get("missing") or NOT_KNOWN}
         joules, seconds = one.get("joules"), one.get("seconds")
         band, measured = one.get("uncertainty_joules"), run.row.get("energy_measured")
         rows.append(
             [
                 f"{name} {text.parameter(one.get('value'))}",
-                why if joules is None else text.energy(joules, band, measured=measured),
+                why if joules is None else text.energy(joules, band, measured=measured, unit=unit),
                 why if seconds is None else text.duration(seconds),
             ]
         )

@@ -77,7 +77,8 @@ def _table(study: compare.Study, kinds: str, lines: Sequence[str]) -> str:
 
 
 def _row(columns: Sequence[str], cells: Mapping[str, str]) -> str:
-    return " & ".join(cells.get(column, "") for column in columns) + " \\\\"
+    row = " & ".join(cells.get(column, "") for column in columns) + " \\\\"
+    return f"{{}}{row}" if row.startswith(("[", "*")) else row  # else options of the line before
 
 
 def _head(study: compare.Study, scale: cells.Scale) -> dict[str, str]:
