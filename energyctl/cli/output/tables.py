@@ -1,4 +1,4 @@
-"""Tables for the terminal: the meters, the closing table."""
+"""Tables and words for the terminal: meters, left-out runs, energies."""
 
 from __future__ import annotations
 
