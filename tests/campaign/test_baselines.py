@@ -113,8 +113,8 @@ def test_a_single_iteration_before_says_how_long_three_are() -> None:
     blocks = around(settle=Settle(seconds=10, timeout_seconds=187), back=cycles(15.0, 62.5))
     assert (blocks.before, len(blocks.after)) == ([(15.0, 77.5)], 1)
     seen = (
-        "a single iteration of the background (1 min 02 s; usually 1 min 02 s), which tells "
-        "nothing of how they differ"
+        "a single iteration of the background (1 min 02 s; usually 1 min 02 s), too few to "
+        "tell how much they differ"
     )
     assert blocks.single == (
         f"{seen}: set settle.timeout_seconds to 188 or more, which is three of them, or make them "
