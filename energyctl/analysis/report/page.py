@@ -6,6 +6,7 @@ import functools
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from energyctl.results.tables import Row
 if TYPE_CHECKING:
     from energyctl.results.api import Run, Runs
 
+PACKERS = 3
 HERE = Path(__file__).parent
 SCRIPTS = ("words.js", "page.js", "run.js", "start.js")
 PLACES = ("hostname", "gpus", "cpu")
@@ -52,10 +54,7 @@ def page(
     """
     template, t = _template(), Language(language)
     seen = glance(runs)
-    blobs, buckets = [], buckets_of(len(runs))
-    for number, run in enumerate(runs):
-        step(number, len(runs))
-        blobs.append(packed(run, t, buckets))
+    blobs = _blobs(runs, t, step)
     names = list(seen.campaigns) or ["energyctl"]
     answer, conditions = answer_of(runs), {run.condition for run in runs}
     levels = level_charts.level_chart(answer.levels, conditions)
@@ -97,6 +96,18 @@ def page(
         **_machines(runs, calibrations or ()),
     )
     return html
+
+
+def _blobs(runs: Sequence[Run], t: Language, step: Callable[[int, int], None]) -> list[str]:
+    """Each run packed, some at a time: most of it is done outside Python's lock."""
+    pool, blobs, buckets = ThreadPoolExecutor(PACKERS), list[str](), buckets_of(len(runs))
+    try:
+        for blob in pool.map(lambda run: packed(run, t, buckets), runs):
+            step(len(blobs), len(runs))
+            blobs.append(blob)
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interrupt is not held up by what is left
+    return blobs
 
 
 def _marks(conditions: Iterable[str]) -> list[dict[str, str]]:
