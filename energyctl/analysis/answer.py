@@ -19,7 +19,7 @@ from energyctl.analysis.interference.share_means import ShareMeans
 from energyctl.config.settings import ALONE
 from energyctl.errors import SettingsError
 from energyctl.results.pairs import Figure
-from energyctl.text import count, energy_unit, first_of
+from energyctl.text import ENERGY_UNITS, count, energy_unit, first_of, with_uncertainty
 
 if TYPE_CHECKING:
     from energyctl.analysis.compare import Study
@@ -42,6 +42,15 @@ class Level:
     runs: tuple[tuple[str, float], ...]
     mean: Mean
     measured: bool
+
+    def figures(self, unit: str) -> list[str]:
+        """The mean and the ends of its interval, with the digits that the interval allows; those
+        that are known."""
+        factor, edges = ENERGY_UNITS[unit], (self.mean.low, self.mean.high)
+        low, high = edges
+        half = None if low is None or high is None else (high - low) / 2 / factor
+        known = [joules for joules in (self.mean.value, *edges) if joules is not None]
+        return [with_uncertainty(joules / factor, half)[0] for joules in known]
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from energyctl.cli.output import slurm, watch
 from energyctl.cli.output.console import can_draw, make_console
 from energyctl.cli.output.ending import show_end
 from energyctl.cli.output.lines import show
+from energyctl.cli.output.live import PLAIN_EVERY_SECONDS
 from energyctl.cli.output.scene_head import closing, died
 from energyctl.slurm.attempts import Tries
 from energyctl.slurm.overview import Overview, Overviews
 
-PLAIN_EVERY_SECONDS = 60.0
 SLURM_SECONDS = 5.0
 """At least, between two looks of `watch`: each asks Slurm's controller, which many people share."""
 

@@ -14,7 +14,7 @@ from energyctl.analysis.charts.block_charts import axis_ticks
 from energyctl.analysis.charts.encodings import by_condition, lines
 from energyctl.analysis.charts.themes import condition_marks
 from energyctl.results.tables import Row
-from energyctl.text import ENERGY_UNITS, energy_unit, with_uncertainty
+from energyctl.text import ENERGY_UNITS, energy_unit
 
 if TYPE_CHECKING:
     from energyctl.analysis.answer import Level
@@ -75,14 +75,7 @@ def level_chart(levels: Sequence[Level], conditions: Iterable[str] = ()) -> Leve
 
 def _mean(level: Level, unit: str) -> Row:
     """And the words that stand above the points."""
-    mean = level.mean
-    edges, factor = (mean.low, mean.high), ENERGY_UNITS[unit]
-    half = None if None in edges else (mean.high - mean.low) / 2 / factor  # type: ignore[operator]
-    shown = [
-        with_uncertainty(value / factor, half)[0]
-        for value in (mean.value, *edges)
-        if value is not None
-    ]
+    mean, shown = level.mean, level.figures(unit)
     last = len(shown) - 1
     words = [f"n = {len(level.runs)}", f"mean {shown[0]}" + f" {unit}" * (last == 0)]
     if last:

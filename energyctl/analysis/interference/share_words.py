@@ -152,21 +152,22 @@ def sentence(found: ShareMeans) -> str:
     if parts[1]:
         rest = f"{context} went to open contexts and {idle} to the idle machine"
     several = len(found.domains) > MOST_NAMES
+    jobs = f" ({told})" if (told := job_shares(found)) else ""
     domains = first_of(found.domains, 1) if several else " and ".join(found.domains)
     return (
         f"{where(found.condition)}, of {total} {unit} of {domains}, "
-        f"{foreground} were the foreground's and {background} the background's{_by_job(found)}; "
+        f"{foreground} were the foreground's and {background} the background's{jobs}; "
         f"{rest} ({found.size})."
     )
 
 
-def _by_job(found: ShareMeans) -> str:
-    """`` (back_large 75 %, back_small 25 %)`` of several jobs."""
+def job_shares(found: ShareMeans) -> str:
+    """``back_large 75 %, back_small 25 %`` of several jobs; of one empty."""
     total = sum(found.jobs.values())
     if len(found.jobs) < 2 or not total:
         return ""
     shares = [f"{job} {percent(joules / total, 0)}" for job, joules in found.jobs.items()]
-    return f" ({first_of(shares, MOST_NAMES)})"
+    return first_of(shares, MOST_NAMES)
 
 
 def reasons(pairs: Sequence[Pair]) -> list[str]:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from energyctl.analysis.interference.means import CONFIDENCE, Mean, Means
 from energyctl.analysis.interference.share_means import ShareMeans
-from energyctl.analysis.interference.share_words import MOST_NAMES
+from energyctl.analysis.interference.share_words import job_shares
 from energyctl.text import (
     ENERGY_UNITS,
     adding_up,
     energy_unit,
-    first_of,
     more_or_less,
     more_or_less_between,
     number,
@@ -192,15 +191,8 @@ def whose(found: ShareMeans) -> str:
         f"{context} 属于持有的上下文，{idle} 属于空闲机器"
     )  # fmt: skip
     domains = "、".join(found.domains)
+    jobs = f"（{told}）" if (told := job_shares(found)) else ""
     return (
         f"{found.condition}：{domains} 的 {total} {unit} 中，{banded[0]} 属于前台，"
-        f"{banded[1]} 属于后台{_by_job(found)}；{rest}（{found_size(found.n, found.of_blocks)}）。"
+        f"{banded[1]} 属于后台{jobs}；{rest}（{found_size(found.n, found.of_blocks)}）。"
     )
-
-
-def _by_job(found: ShareMeans) -> str:
-    total = sum(found.jobs.values())
-    if len(found.jobs) < 2 or not total:
-        return ""
-    shares_of = [f"{job} {percent(joules / total, 0)}" for job, joules in found.jobs.items()]
-    return f"（{first_of(shares_of, MOST_NAMES)}）"

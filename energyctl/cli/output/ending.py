@@ -19,12 +19,10 @@ from energyctl.cli.output.runs_table import Limits, name_of, runs_table
 from energyctl.results.api import Run, Runs, of_results
 from energyctl.results.schema import Result
 from energyctl.text import (
-    ENERGY_UNITS,
     count,
     duration,
     energy,
     printable,
-    with_uncertainty,
 )
 
 LEAST_HEIGHT = 24
@@ -180,16 +178,10 @@ def _levels(answer: Answer, limits: Limits) -> list[RenderableType]:
         table.add_column(name, justify="right")
     shown = answer.levels[: limits.levels]
     for level in shown:
-        mean, factor = level.mean, ENERGY_UNITS[unit]
-        low, high = mean.low, mean.high
-        half = None if low is None or high is None else (high - low) / 2 / factor
-        figures = [
-            "" if one is None else with_uncertainty(one / factor, half)[0]
-            for one in (mean.value, low, high)
-        ]
+        mean, *interval = level.figures(unit) or [""]
         names = [level.training] * several + [level.condition]
-        cells = [*(name_of(name, limits) for name in names), str(len(level.runs)), figures[0]]
-        table.add_row(*cells, " to ".join(filter(None, figures[1:])))
+        cells = [*(name_of(name, limits) for name in names), str(len(level.runs)), mean]
+        table.add_row(*cells, " to ".join(interval))
     if hidden := len(answer.levels) - len(shown):
         return [table, Text(f"and {count(hidden, 'more mean')}: {limits.more}", style="dim")]
     return [table]
