@@ -307,14 +307,21 @@ def test_a_time_limit_ends_a_run_as_interrupted_and_says_what_to_do(place: Lab) 
 
 
 def test_a_task_with_runs_left_at_its_time_limit_goes_back_into_the_queue(place: Lab) -> None:
-    # Slurm looks at time limits each half a minute or so: the signal comes after 40 to 70 s, when a
-    # run is done, also on a busy machine, and not all are.
-    place.settings(11, seconds=6.0, slurm={"time": 1, "warning_seconds": 20, "runs_per_task": 11})
+    place.settings(3, slurm={"time": 1, "warning_seconds": 20, "runs_per_task": 3})
+    # The second training lasts until the task is warned: one run is done, and two are left.
+    script, starts = place.root / "repos" / "front" / "train.sh", place.root / "starts"
+    counted = (
+        f'with open("{starts}", "a+") as file:\n    file.write("x")\n    second = file.tell() == 2'
+    )
+    lasting = f"{counted}\nif second:\n    time.sleep(200)"
+    imports, rest = script.read_text().split("\nflags = ")
+    script.write_text(f"{imports}\n{lasting}\nflags = {rest}")
     place.run("submit", "x.json")
     place.run("collect", "--interval", "1")
-    assert place.problems(11) == []
+    assert place.problems(3) == []
     assert "back into the queue" in place.logs()
-    assert {r["environment"]["slurm"]["restarts"] for r in place.finished()} >= {0, 1}
+    restarts = [r["environment"]["slurm"]["restarts"] for r in place.finished()]
+    assert sorted(restarts) == [0, 1, 1]
 
 
 def test_a_node_that_is_not_ours_alone_is_refused(place: Lab) -> None:

@@ -39,7 +39,10 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
             return 0
         outcome = task.carry_out(mine, progress, progress.expected_end)
     goes_on = outcome.interrupted is not None and task.goes_on(mine, outcome)
-    if goes_on:  # first of all: little time is left
+    if goes_on:  # first of all: little time is left, and Slurm ends us as soon as it is asked
+        console.print_line(
+            "the time limit is near: back into the queue, for the runs that are left"
+        )
         commands.requeue(mine.here.job)
     show_end(console, outcome.results, mine.journal.folder.root)
     for line in outcome.paused:
@@ -47,11 +50,7 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
     if outcome.interrupted is None:
         failed = any(result["status"] != "succeeded" for result in outcome.results)
         return int(failed or bool(outcome.paused))
-    if goes_on:
-        console.print_line(
-            "the time limit is near: back into the queue, for the runs that are left"
-        )
-    elif outcome.interrupted == commands.WARNED:
+    if not goes_on and outcome.interrupted == commands.WARNED:
         console.print_line(
             "the time limit is near, and no run was finished within it: give the tasks more time "
             f"with: {mine.journal.resume_command} --sbatch time=…",
