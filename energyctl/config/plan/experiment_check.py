@@ -62,8 +62,8 @@ class CheckedExperiment:
 
     def machine(self, cell: Cell) -> dict[str, Any]:
         """What of the machine is set for the runs of *cell*."""
-        levels = {name: level for name, level in cell.items() if name in MACHINE_SETTINGS}
-        return {**self.experiment.machine, **levels}
+        given = {**self.experiment.machine, **cell}
+        return {name: given[name] for name in MACHINE_SETTINGS if name in given}
 
 
 def check_experiment(
