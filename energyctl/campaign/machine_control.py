@@ -47,27 +47,30 @@ def check(wanted: Iterable[Mapping[str, Any]], gpus: Sequence[GpuControls]) -> N
     for one in wanted:
         for name, level in one.items():
             levels.setdefault(name, {})[level] = None
-    problems = [p for name in levels.get(GOVERNOR, ()) if (p := governor_problem(name))]
-    for name in filter(levels.__contains__, OF_GPUS):
-        problems += _gpu_problems(name, levels[name], gpus)
-    if problems:
-        raise MachineError(f"{'; '.join(dict.fromkeys(problems))}; {_leave_out(*levels)}")
+    found = {name: list(_problems(name, levels[name], gpus)) for name in levels}
+    if wrong := [name for name, problems in found.items() if problems]:
+        lines = dict.fromkeys(line for name in wrong for line in found[name])
+        raise MachineError(f"{'; '.join(lines)}; {_leave_out(*wrong)}")
 
 
 def _leave_out(*names: str) -> str:
     return f"to measure with what is set, leave {' and '.join(map(shown, names))} out"
 
 
-def _gpu_problems(name: str, levels: Iterable[Any], gpus: Sequence[GpuControls]) -> list[str]:
-    if not gpus:
-        return [f"{name} cannot be set: no NVIDIA GPU is metered here"]
-    if os.geteuid() != 0 and not privileges.given_up():
-        return [f"{name} cannot be set without root; use sudo"]
-    problems = []
-    for level in levels:
-        told = (g.limit_problem(level) if name == LIMIT else g.clock_problem(level) for g in gpus)
-        problems += [f"{name} cannot be set: {problem}" for problem in told if problem]
-    return problems
+def _problems(name: str, levels: Iterable[Any], gpus: Sequence[GpuControls]) -> Iterator[str]:
+    """Why some *levels* of the setting of that name cannot be set."""
+    if name == GOVERNOR:
+        yield from filter(None, map(governor_problem, levels))
+    elif not gpus:
+        yield f"{name} cannot be set: no NVIDIA GPU is metered here"
+    elif os.geteuid() != 0 and not privileges.given_up():
+        yield f"{name} cannot be set without root; use sudo"
+    else:
+        for level in levels:
+            for gpu in gpus:
+                problem = (gpu.limit_problem if name == LIMIT else gpu.clock_problem)(level)
+                if problem:
+                    yield f"{name} cannot be set: {problem}"
 
 
 def metered_gpus(meters: Sequence[Source]) -> list[str]:
@@ -117,7 +120,8 @@ class MachineControl:
     def _requests(self, name: str, level: Any) -> list[tuple[Any, ...]]:
         """Of the helper: see `privileged_helper`."""
         if name == GOVERNOR:
-            return [("governor", level)]
+            already = set(governors().values()) == {level}  # needs no root
+            return [] if already else [("governor", level)]
         what = "gpu_power_limit" if name == LIMIT else "gpu_clock"
         return [(what, gpu.uuid, level) for gpu in self.before]
 
