@@ -29,7 +29,7 @@ LEAST_SLOPE = 0.95
 MOST_LEFT = 0.5
 """Of the error of one slope, so that two are taken: a smaller gain is mostly chance."""
 MOST_ERROR = 0.1
-"""Of a level that was left out, as a share of its power."""
+"""Of levels that are left out (rms), as a share of their mean power."""
 
 Interval = tuple[float, float]
 
@@ -159,7 +159,15 @@ class WallFit:
 
     @property
     def left_out_share(self) -> float:
-        """The worst, as a share of the power at the wall."""
+        """That, as a share of the levels' mean power at the wall."""
+        return (
+            self.left_out_rms * len(self.levels) / fsum(one.mean.wall_watts for one in self.levels)
+        )
+
+    @property
+    def left_out_worst(self) -> float:
+        """The worst, as a share of the level's own power; at the ends of the range a line has to
+        reach further than it is used."""
         pairs = zip(self.left_out_watts, self.levels, strict=True)
         return max(abs(watts) / level.mean.wall_watts for watts, level in pairs)
 
@@ -174,9 +182,9 @@ class WallFit:
             )
         if self.left_out_share > MOST_ERROR:
             reasons.append(
-                f"a level that is left out is told wrong by {percent(self.left_out_share)} (more "
-                f"than {percent(MOST_ERROR, 0)}): something else on that meter, or a part that no "
-                "domain shows, changes its power"
+                f"levels that are left out are told {percent(self.left_out_share)} of their mean "
+                f"power wrong (rms), more than {percent(MOST_ERROR, 0)}: something else on that "
+                "meter, or a part that no domain shows, changes its power"
             )
         return reasons
 

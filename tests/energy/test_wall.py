@@ -145,4 +145,4 @@ def test_a_meter_that_does_not_see_the_machine_is_refused() -> None:
         replace(one, wall_watts=one.wall_watts + more)
         for one, more in zip(PHASES, (0, 300, 0, 300), strict=True)
     ]
-    assert any("told wrong by" in why for why in fitted(with_another).refusals)
+    assert any("of their mean power wrong (rms)" in why for why in fitted(with_another).refusals)
