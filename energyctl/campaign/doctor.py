@@ -88,12 +88,17 @@ def _opened() -> tuple[list[Source], list[str]]:
 
 def _not_needed(meters: Sequence[Source], warnings: Sequence[str]) -> list[Row]:
     """A row for each source that was left closed, unless a warning tells of it."""
-    reason = "not needed: another source already measures this"
     opened = {meter.name for meter in meters}
     failed = {warning.source for warning in warnings if isinstance(warning, NotOpened)}
     points = [point.name for point in source_entry_points()]
     closed = [name for name in points if name not in opened | failed]
-    return [replace(absent(name, reason), needed=False) for name in closed]
+    return [replace(absent(name, _why_closed(name)), needed=False) for name in closed]
+
+
+def _why_closed(source: str) -> str:
+    if source in ("perf", "estimate"):
+        return "not needed: another source already measures this"
+    return "not needed: this machine has nothing for it"
 
 
 def _gpu_processes(
