@@ -10,6 +10,7 @@ from typing import Any
 
 from energyctl.background.daemon_lifecycle import try_supervisord
 from energyctl.campaign.facts import machine_facts
+from energyctl.energy import Domain
 from energyctl.errors import MachineError
 from energyctl.meters import (
     GpuProcess,
@@ -43,7 +44,7 @@ def examine(workspace: Workspace | None = None) -> dict[str, Any]:
         checks = counter_checks(meters, watts, SURVEY_SECONDS)
         on_gpus, unknown = _gpu_processes(meters)
         counters = [d for meter in meters for d in meter.domains() if d.kind == "gpu"]
-        metered = {domain.part for domain in counters}
+        metered = {d.part for meter in meters for d in meter.domains() if _is_of_gpu(d)}
     finally:
         for meter in meters:
             meter.close()
@@ -114,6 +115,10 @@ def _gpu_processes(
     if reasons and not found:
         return None, reasons
     return [{**p._asdict(), **process_facts(p.pid)} for p in found], reasons
+
+
+def _is_of_gpu(domain: Domain) -> bool:
+    return (domain.part or "").startswith(("gpu/", "module/"))
 
 
 def _not_asked(gpus: Sequence[Mapping[str, Any]] | None, metered: set[str | None]) -> list[str]:

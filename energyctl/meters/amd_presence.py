@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,11 @@ VENDOR = "0x1002"  # pci.ids
 # Base classes: display controllers (Radeon, Instinct up to MI200), processing accelerators (MI300).
 # Server boards have VGA consoles of that vendor, too: those only with the driver `amdgpu`.
 DISPLAY, ACCELERATOR, NO_MONITOR = "0x03", "0x12", "0x0380"
+
+
+def pci_root() -> Path:
+    """ENERGYCTL_PCI takes the place of /sys/bus/pci/devices."""
+    return Path(os.environ.get("ENERGYCTL_PCI") or "/sys/bus/pci/devices")
 
 
 def cards(pci_root: Path) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from energyctl.energy import Domain, count_once
 from energyctl.errors import EnergyctlError, MachineError
 from energyctl.meters import makers, nvml_module
-from energyctl.meters.amd_presence import cards
+from energyctl.meters.amd_presence import cards, pci_root
 from energyctl.meters.base import (
     GpuProcess,
     NotReported,
@@ -89,7 +89,7 @@ def _opened(
         gpus=gpus,
         powercap_root=Path(os.environ.get("ENERGYCTL_POWERCAP") or "/sys/class/powercap"),
         perf_root=Path(os.environ.get("ENERGYCTL_PERF") or "/sys/bus/event_source/devices"),
-        pci_root=Path(os.environ.get("ENERGYCTL_PCI") or "/sys/bus/pci/devices"),
+        pci_root=pci_root(),
     )
     amd = bool(cards(request.pci_root))
     asked = makers.shared_out(gpus, amd=amd)

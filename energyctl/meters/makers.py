@@ -32,6 +32,11 @@ def beside_nvidia() -> bool:
     return evidence() is not None
 
 
+def first_amd_index() -> int:
+    """Of HIP's device 0."""
+    return BESIDE_NVIDIA if beside_nvidia() else 0
+
+
 def shared_out(gpus: Names, *, amd: bool) -> Asked:
     """amd: whether there are AMD GPUs. Where all are of one maker, so are all names."""
     if not gpus or not amd:

@@ -174,6 +174,16 @@ int amdsmi_get_gpu_asic_info(int *gpu, asic_info *info) {
     return OK;
 }
 
+typedef struct {
+    char version[256], date[256], name[256];
+} driver_info;
+
+int amdsmi_get_gpu_driver_info(int *gpu, driver_info *info) {
+    CHECK(gpu);
+    *info = (driver_info){"6.12.12", "2025/08/01 00:00", "amdgpu"};
+    return OK;
+}
+
 /* -- energy and power ------------------------------------------------------------------------------ */
 
 static struct wave wave_of(int gpu) { return wave_parse(text_of(gpu, "WAVE", "square 80 300")); }

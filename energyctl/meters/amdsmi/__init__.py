@@ -23,7 +23,7 @@ from energyctl.meters.base import (
     Utilization,
 )
 from energyctl.meters.busy import Busy, DeviceLook
-from energyctl.meters.makers import BESIDE_NVIDIA, beside_nvidia
+from energyctl.meters.makers import beside_nvidia, first_amd_index
 from energyctl.meters.self_test import self_test
 
 
@@ -32,14 +32,14 @@ def open_source(request: OpenRequest) -> AmdSource | None:
     there = cards(request.pci_root)
     if not there:
         return None
-    beside, environ = beside_nvidia(), dict(os.environ)
-    if beside:
+    environ = dict(os.environ)
+    if beside_nvidia():
         environ.pop("CUDA_VISIBLE_DEVICES", None)
     return AmdSource(
         there,
         lambda known: select(known, request.gpus, environ),
         wanted=request.gpus is None or bool(request.gpus),
-        first=BESIDE_NVIDIA if beside else 0,
+        first=first_amd_index(),
         pci_root=request.pci_root,
     )
 

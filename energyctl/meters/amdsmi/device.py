@@ -96,10 +96,10 @@ class Gpu:
 
     def joules(self) -> float:
         count = self.library.ask("amdsmi_get_energy_count", self.known.handle)
-        units = energy_units(count)
-        if not units:
+        units, resolution = energy_units(count), number(count.get("counter_resolution"))
+        if not units or not resolution:
             raise AmdError("its energy counter is 0")
-        return float(units * count["counter_resolution"] * 1e-6)
+        return units * resolution * 1e-6
 
     def watts(self, key: str) -> float:
         """AmdError also for 0: a GPU that is on draws some."""
@@ -211,7 +211,7 @@ def open_gpu(library: Library, known: KnownGpu, dies: Sequence[int]) -> Gpu:
             f"it is the second die of a module, whose energy and power the driver tells at the "
             f"first: they are in gpu-{known.primary}"
         )
-        domain = Domain(name, "other", "amdsmi", in_total=False, missing=why)
+        domain = Domain(name, "other", "amdsmi", in_total=False, part=part, missing=why)
         return Gpu(library, known, domain, dies)
     of_both = f" of {' and '.join(f'gpu-{i}' for i in dies)}" if len(dies) > 1 else ""
     gpu = Gpu(library, known, replace(COUNTER, name=name, part=part), dies)
@@ -231,7 +231,11 @@ def open_gpu(library: Library, known: KnownGpu, dies: Sequence[int]) -> Gpu:
 
 def _most_watts(gpu: Gpu) -> float | None:
     """Twice the highest power limit that can be set; None where the GPU does not tell."""
-    limit = number((gpu.ask("amdsmi_get_power_cap_info") or {}).get("max_power_cap"))
-    if not limit:
-        return None
-    return 2 * (limit / 1e6 if limit > MICROWATTS else limit)
+    highest = watts_of((gpu.ask("amdsmi_get_power_cap_info") or {}).get("max_power_cap"))
+    return None if highest is None else 2 * highest
+
+
+def watts_of(limit: Any) -> float | None:
+    """Of a power limit, which some versions tell in microwatts; None also for 0."""
+    told = number(limit)
+    return None if not told else told / 1e6 if told > MICROWATTS else told

@@ -8,7 +8,7 @@ from typing import Any
 
 from energyctl.meters.amdsmi.device import Gpu
 from energyctl.meters.amdsmi.known import KnownGpu
-from energyctl.meters.amdsmi.library import AmdError, Library
+from energyctl.meters.amdsmi.library import AmdError, Library, number
 from energyctl.meters.base import GpuProcess, NotReported, ProcessUtilization, Utilization
 from energyctl.meters.busy import Busy, BusyProcess, GpuBusy
 from energyctl.meters.fdinfo import DrmProcesses
@@ -33,7 +33,8 @@ def processes(library: Library, gpu: KnownGpu) -> list[GpuProcess]:
 
 def _memory_bytes(process: Mapping[str, Any]) -> int:
     """What the driver counts for the process, or what its open files say."""
-    return int(max(process.get("memory_usage", {}).get("vram_mem", 0), process.get("mem", 0)))
+    told = process.get("memory_usage", {}).get("vram_mem"), process.get("mem")
+    return int(max(number(memory) or 0 for memory in told))
 
 
 class BusyTimes:

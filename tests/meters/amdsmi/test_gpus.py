@@ -142,3 +142,22 @@ def test_what_reaches_a_gpu_by_drm_is_told_by_process(machine: Machine, tmp_path
     gpu, pid, _, percent, seconds = busy
     assert (gpu, pid) == (0, 77)
     assert percent == pytest.approx(100 * 0.1 / seconds)
+
+
+def test_results_tell_which_gpus_it_were(machine: Machine) -> None:
+    script = """
+    from energyctl.campaign.facts import machine_facts
+    print(json.dumps(machine_facts()["gpus"]))
+    """
+    _, second = machine.child(script)
+    assert second == {
+        "index": 1,
+        "name": "AMD Instinct MI300X",
+        "uuid": SECOND.removeprefix("gpu/"),
+        "driver": "6.12.12",
+        "vbios": None,
+        "power_limit_watts": 750,
+        "persistence_mode": None,
+        "accounting_mode": None,
+    }
+    assert machine.child(script, INIT="34") is None

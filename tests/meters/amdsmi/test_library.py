@@ -136,5 +136,6 @@ def test_doctor_shows_the_gpus(machine: Machine, tmp_path: Path) -> None:
         timeout=60,
     )
     (row,) = [line for line in shown.stdout.splitlines() if "amdsmi counter" in line]
+    assert "GPU 0, 1: 750 W" in shown.stdout
     assert row.split()[:2] == ["gpu-0,", "gpu-1"]
     assert "measured" in row
