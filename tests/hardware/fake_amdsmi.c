@@ -9,7 +9,7 @@
  * each third of a second; "zero": it and all power are 0, as at an MI250's second die),
  * FAKE_AMD_POWER ("current", "average", "both", "none": which power is told, the others are N/A),
  * FAKE_AMD_AVERAGE (the averaged one is the mean over so many seconds: 1), FAKE_AMD_HIP (its number
- * for HIP: as in the library; -1: not told), FAKE_AMD_NODE (of the KFD), FAKE_AMD_NAME,
+ * for HIP: as in the library; -1: not told), FAKE_AMD_NODE (of the KFD, likewise), FAKE_AMD_NAME,
  * FAKE_AMD_DEVICE (PCI device id: 0x74a1), FAKE_AMD_THROTTLE ("0", "1": whether its clocks are held
  * down), FAKE_AMD_RESIDENCY ("ppt", "thermal": that limit's sum grows);
  * FAKE_AMD_DENY (functions that say not-supported, separated by commas; "name@1" for one GPU only),
@@ -146,7 +146,8 @@ typedef struct {
 
 int amdsmi_get_gpu_kfd_info(int *gpu, kfd_info *info) {
     CHECK(gpu);
-    *info = (kfd_info){1000 + *gpu, (uint32_t)number_of(*gpu, "NODE", *gpu + 2), 0, {0}};
+    double node = number_of(*gpu, "NODE", *gpu + 2);
+    *info = (kfd_info){1000 + *gpu, node < 0 ? ~0u : (uint32_t)node, 0, {0}};
     return OK;
 }
 

@@ -38,9 +38,11 @@ def _memory_bytes(process: Mapping[str, Any]) -> int:
 
 
 class BusyTimes:
-    """Of the processes on some GPUs. On one that ROCm computes on, the hardware alone knows whose
-    turn it is: neither library nor kernel counts the time of a process (github.com/ROCm/amdsmi
-    issue 130)."""
+    """Of the processes on some GPUs, by what the kernel counts of DRM.
+
+    Where ROCm can compute, that is not told: the hardware takes turns at its queues by itself, and
+    neither library nor kernel counts the time of a process (github.com/ROCm/amdsmi issue 130).
+    """
 
     def __init__(self, library: Library, gpus: Sequence[Gpu]) -> None:
         self._library, self._gpus = library, gpus
@@ -61,11 +63,11 @@ class BusyTimes:
             found = processes(self._library, gpu)
         except NotReported as error:
             return str(error)
-        if not found:
+        if not found and gpu.hip_id is None and gpu.node is None:
             return None
         return (
             f"GPU {gpu.index} ({gpu.name}) does not report how long each process keeps it busy: "
-            "ROCm computes on it, whose queues the hardware takes turns at by itself"
+            "of what ROCm computes nobody counts that"
         )
 
     def _of(self, gpu: Gpu, seconds: Mapping[tuple[int, str], float], now: float) -> GpuBusy:
