@@ -9,7 +9,8 @@
  * each third of a second; "zero": it and all power are 0, as at an MI250's second die),
  * FAKE_AMD_POWER ("current", "average", "both", "none": which power is told, the others are N/A),
  * FAKE_AMD_AVERAGE (the averaged one is the mean over so many seconds: 1), FAKE_AMD_HIP (its number
- * for HIP: as in the library; -1: not told), FAKE_AMD_NODE (of the KFD, likewise), FAKE_AMD_NAME,
+ * for HIP: as in the library; -1: not told), FAKE_AMD_NODE (of the KFD, likewise), FAKE_AMD_PARTITION (it is
+ * that partition of the GPU so many places before it), FAKE_AMD_NAME,
  * FAKE_AMD_DEVICE (PCI device id: 0x74a1), FAKE_AMD_THROTTLE ("0", "1": whether its clocks are held
  * down), FAKE_AMD_RESIDENCY ("ppt", "thermal": that limit's sum grows);
  * FAKE_AMD_DENY (functions that say not-supported, separated by commas; "name@1" for one GPU only),
@@ -116,7 +117,8 @@ int amdsmi_get_processor_handles(void *socket, uint32_t *count, void **handles) 
 /* Function 3, device 5, bus 8, domain 48 bits. */
 int amdsmi_get_gpu_device_bdf(int *gpu, uint64_t *bdf) {
     CHECK(gpu);
-    *bdf = (uint64_t)(0x03 + 0x20 * *gpu) << 8;
+    int part = (int)number_of(*gpu, "PARTITION", 0);
+    *bdf = (uint64_t)(0x03 + 0x20 * (*gpu - part)) << 8 | part;
     return OK;
 }
 
@@ -148,6 +150,7 @@ int amdsmi_get_gpu_kfd_info(int *gpu, kfd_info *info) {
     CHECK(gpu);
     double node = number_of(*gpu, "NODE", *gpu + 2);
     *info = (kfd_info){1000 + *gpu, node < 0 ? ~0u : (uint32_t)node, 0, {0}};
+    info->partition = (uint32_t)number_of(*gpu, "PARTITION", 0);
     return OK;
 }
 

@@ -162,11 +162,11 @@ def _warnings(gpu: Gpu) -> list[str]:
         for check in gpu.domain.checks
         if check.verdict == "doubted"
     ]
-    if len(gpu.dies) > 1 and gpu.known.primary is None:
-        dies = " and ".join(map(str, gpu.dies))
+    if len(gpu.module) > 1 and gpu.known.primary is None:
+        parts = ", ".join(map(str, gpu.module))
         lines.append(
             f"the energy of {gpu.domain.name} ({gpu.known.name}) is that of its whole module, GPUs "
-            f"{dies}: no source reports that of one die, and both are metered where one is chosen"
+            f"{parts}: no source reports that of a part, and all are metered where one is chosen"
         )
     if gpu.domain.name.startswith("module-"):
         lines.append(

@@ -47,13 +47,13 @@ Figure = tuple[Domain, Callable[[], float]]
 
 @dataclass
 class Gpu:
-    """A GPU with the best source that it has. dies: indices of the GPUs that these figures are of:
-    its own, on MI250 those of both dies of its module."""
+    """A GPU with the best source that it has. module: indices of the GPUs that these figures are
+    of: its own, those of both dies, or of all partitions."""
 
     library: Library
     known: KnownGpu
     domain: Domain
-    dies: Sequence[int]
+    module: Sequence[int]
     value: Callable[[], float] | None = None
     lesser: str | None = None  # why a better source is not used
     figures: list[Figure] = field(default_factory=list)  # lesser ones of its energy
@@ -201,23 +201,23 @@ class Gpu:
         return number((self.ask("amdsmi_get_clock_info", kind) or {}).get("clk"))
 
 
-def open_gpu(library: Library, known: KnownGpu, dies: Sequence[int]) -> Gpu:
-    """The GPU with the best source that it has; of a second die: none."""
+def open_gpu(library: Library, known: KnownGpu, module: Sequence[int]) -> Gpu:
+    """The GPU with the best source that it has; of a second die or partition: none."""
     whole_apu = "MI300A" in known.name
     name = f"{'module' if whole_apu else 'gpu'}-{known.index}"
     part = f"{'module' if whole_apu else 'gpu'}/{known.uuid or known.address}"
     if known.primary is not None:
         why = (
-            f"it is the second die of a module, whose energy and power the driver tells at the "
-            f"first: they are in gpu-{known.primary}"
+            "it is the second die, or a partition, of a module, whose energy and power the driver "
+            f"tells as a whole: they are in gpu-{known.primary}"
         )
         domain = Domain(name, "other", "amdsmi", in_total=False, part=part, missing=why)
-        return Gpu(library, known, domain, dies)
-    of_both = f" of {' and '.join(f'gpu-{i}' for i in dies)}" if len(dies) > 1 else ""
-    gpu = Gpu(library, known, replace(COUNTER, name=name, part=part), dies)
+        return Gpu(library, known, domain, module)
+    whole = f" of {', '.join(f'gpu-{i}' for i in module)}" if len(module) > 1 else ""
+    gpu = Gpu(library, known, replace(COUNTER, name=name, part=part), module)
     most = _most_watts(gpu)
     counter, power = (
-        replace(kind, name=name, part=part, source=kind.source + of_both, max_watts=most)
+        replace(kind, name=name, part=part, source=kind.source + whole, max_watts=most)
         for kind in (COUNTER, POWER)
     )
     gpu.figures = [

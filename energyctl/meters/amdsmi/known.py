@@ -24,9 +24,11 @@ CURRENT, AVERAGE = "current_socket_power", "average_socket_power"
 @dataclass(frozen=True)
 class KnownGpu:
     """index: as HIP counts (on a machine with NVIDIA GPUs: from 100 on). address: on the PCI bus.
-    hip_uuid: by which ROCR_VISIBLE_DEVICES names it. node: of the kernel's KFD topology. Empty or
-    None: not told. primary: of the second die of an MI250: the first one's index, whose figures of
-    energy and power are of both. integrated: it is a part of a CPU, whose energy has its own."""
+    hip_uuid: by which ROCR_VISIBLE_DEVICES names it. node: of the kernel's KFD topology. partition:
+    of an MI300 that is split. Empty or None: not told. primary: of the second die of an MI250, or a
+    later partition: the index of the first one, whose energy and power are of the whole module.
+    integrated: it is a part of a CPU, whose energy has its own.
+    """
 
     index: int
     handle: Any
@@ -37,6 +39,7 @@ class KnownGpu:
     device: str = ""
     hip_id: float | None = None
     node: float | None = None
+    partition: float | None = None
     primary: int | None = None
     integrated: bool = False
 
@@ -49,7 +52,7 @@ def known_gpus(library: Library, pci_root: Path, first: int) -> list[KnownGpu]:
     """All of them, by index. first: that of HIP's device 0. Raises AmdError."""
     handles = library.ask("amdsmi_get_processor_handles")
     gpus = _numbered([_described(library, handle, pci_root) for handle in handles], first)
-    return _in_pairs(library, gpus)
+    return _in_modules(library, gpus)
 
 
 def _described(library: Library, handle: Any, pci_root: Path) -> KnownGpu:
@@ -73,6 +76,7 @@ def _described(library: Library, handle: Any, pci_root: Path) -> KnownGpu:
         device=str(asic.get("device_id", "")).lower(),
         hip_id=number(hip.get("hip_id")),
         node=number(kfd.get("node_id")),
+        partition=number(kfd.get("current_partition_id")),
         integrated=bool(address) and is_integrated(pci_root / address),
     )
 
@@ -88,13 +92,27 @@ def _numbered(gpus: Sequence[KnownGpu], first: int) -> list[KnownGpu]:
     return [replace(gpu, index=index) for index, gpu in enumerate(in_order, first)]
 
 
-def _in_pairs(library: Library, gpus: Sequence[KnownGpu]) -> list[KnownGpu]:
-    """*gpus*, the second dies of MI250 with their first ones.
+def _in_modules(library: Library, gpus: Sequence[KnownGpu]) -> list[KnownGpu]:
+    """*gpus*, those that share their figures of energy with another one by its index."""
+    primaries = _of_partitions(gpus) | _of_second_dies(library, gpus)
+    return [replace(gpu, primary=primaries.get(gpu.index)) for gpu in gpus]
 
-    The driver tells energy and power of both dies at the first, and 0 at the second (Linux,
-    aldebaran_ppt.c; AMD's rocm_smi.py says "Secondary die" where all power readings are 0). The
-    two are neighbours on the bus.
-    """
+
+def _of_partitions(gpus: Sequence[KnownGpu]) -> dict[int, int]:
+    """Each is a function of one PCI device, and tells the power of all (AMD SMI documentation,
+    "GPU partitioning"; seen in github.com/ROCm/legacy-rocm-build issue 4750)."""
+    firsts = {_slot(gpu): gpu.index for gpu in reversed(gpus) if not gpu.partition}
+    return {g.index: firsts[_slot(g)] for g in gpus if g.partition and _slot(g) in firsts}
+
+
+def _slot(gpu: KnownGpu) -> str:
+    return gpu.address.rpartition(".")[0]
+
+
+def _of_second_dies(library: Library, gpus: Sequence[KnownGpu]) -> dict[int, int]:
+    """The driver tells energy and power of both dies of an MI250 at the first, and 0 at the second
+    (Linux, aldebaran_ppt.c; AMD's rocm_smi.py says "Secondary die" where all power readings are 0).
+    The two are neighbours on the bus."""
     on_bus = sorted((gpu for gpu in gpus if gpu.device in DUAL_DIE), key=lambda gpu: gpu.address)
     silent = {gpu.index for gpu in on_bus if not _draws(library, gpu)}
     primaries = dict[int, int]()
@@ -103,7 +121,7 @@ def _in_pairs(library: Library, gpus: Sequence[KnownGpu]) -> list[KnownGpu]:
         free = [i for i in beside if i not in silent and i not in primaries.values()]
         if gpu.index in silent and free:
             primaries[gpu.index] = free[0]
-    return [replace(gpu, primary=primaries.get(gpu.index)) for gpu in gpus]
+    return primaries
 
 
 def _draws(library: Library, gpu: KnownGpu) -> bool:
@@ -126,8 +144,8 @@ def energy_units(count: Mapping[str, Any]) -> int:
 def select(
     known: Sequence[KnownGpu], gpus: Sequence[int | str] | None, environ: Mapping[str, str]
 ) -> list[KnownGpu]:
-    """The GPUs of *gpus*; None: those that *environ* shows to HIP. Both dies of an MI250 where one
-    is meant. SettingsError for one that is not there."""
+    """The GPUs of *gpus*; None: those that *environ* shows to HIP. All of a module where a part of
+    it is meant. SettingsError for one that is not there."""
     if gpus is not None:
         wanted = {_named(known, gpu).index for gpu in gpus}
     else:

@@ -108,10 +108,23 @@ def test_the_second_die_of_a_module_is_in_the_first_ones_energy(
         DOMAINS, environ=options(gpus=gpus), BROKEN_1="zero", **MI250
     )
     first, second = domains
-    assert first == ["gpu-0", "gpu", "amdsmi energy counter of gpu-0 and gpu-1", True, None]
+    assert first == ["gpu-0", "gpu", "amdsmi energy counter of gpu-0, gpu-1", True, None]
     assert second[:4] == ["gpu-1", "other", "amdsmi", False]
     assert second[4].endswith("they are in gpu-0")
-    assert any("no source reports that of one die, and both are metered" in w for w in warnings)
+    assert any("no source reports that of a part, and all are metered" in w for w in warnings)
+
+
+def test_the_power_of_a_partitioned_gpu_counts_once(machine: Machine) -> None:
+    domains, *_ = machine.child(
+        DOMAINS, environ=options(gpus=[2]), GPUS="4", PARTITION_1="1", PARTITION_2="2"
+    )
+    assert [(name, in_total) for name, _, _, in_total, _ in domains] == [
+        ("gpu-0", True),
+        ("gpu-1", False),
+        ("gpu-2", False),
+    ]
+    assert domains[0][2] == "amdsmi energy counter of gpu-0, gpu-1, gpu-2"
+    assert "or a partition, of a module" in domains[2][4]
 
 
 def test_the_total_has_the_module_once(machine: Machine) -> None:
