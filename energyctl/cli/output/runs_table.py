@@ -113,7 +113,8 @@ def _values(run: Run) -> str:
     """Those that vary from run to run."""
     planned = run.environment.get("run") or {}
     varied = [*planned.get("grid", ()), *str(run.row.get("mutated") or "").split(",")]
-    return values(run.hyperparameters, tuple(n for n in varied if n in run.hyperparameters))
+    known = {**run.hyperparameters, **(planned.get("machine") or {})}
+    return values(known, tuple(name for name in varied if name in known))
 
 
 def _energy(runs: Sequence[Run], unit: str) -> Column:

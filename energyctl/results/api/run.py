@@ -82,6 +82,12 @@ class Run:
         return dict(self._part.part("foreground_result").part("hyperparameters").document)
 
     @property
+    def machine_settings(self) -> dict[str, Any]:
+        """What of the machine was set for it, by name: as `requested`, and as enforced on each of
+        `gpus`, or (of governors) `enforced`. Empty where nothing was set."""
+        return dict(self._part.part("machine_settings").document)
+
+    @property
     def metrics(self) -> dict[str, float]:
         """What the training printed; a metric that was not found is not there."""
         found = self._part.part("foreground_result").part("performance_metrics")

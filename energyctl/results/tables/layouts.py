@@ -17,6 +17,8 @@ _SHORT = f"shorter than 1 s, or {_UNMEASURED}"
 _NO_CLUSTER = "run by no cluster, or none was asked for"
 _NO_WORK = "not known, or an older result"
 _NO_WALL = "see wall_note"
+_UNSET = "not set for the run"
+_NOT_READ = f"{_UNSET}, or not told"
 _NO_SERIES = "no GPU was metered, or its time series is not beside the result"
 
 
@@ -74,6 +76,23 @@ def _added(name: str, over: str) -> tuple[Column, Column]:
 ADDED = (
     *_added("above_idle", "the idle machine"),
     *_added("marginal", "the machine under the background's load, no share of it"),
+)
+
+_SET = (
+    _float("requested_gpu_power_limit_watts", "W", "limit of GPUs, by the settings", _UNSET),
+    Column(
+        "enforced_gpu_power_limit_watts", "text", "W", "of each, read back, `; ` between", _NOT_READ
+    ),
+    Column("requested_gpu_clock_mhz", "integer", "MHz", "clock of GPUs, by the settings", _UNSET),
+    Column(
+        "enforced_gpu_clock_mhz",
+        "text",
+        "MHz",
+        "highest SM clock of each in the training, `; ` between",
+        _NOT_READ,
+    ),
+    _text("requested_governor", "governor of CPUs, by the settings", _UNSET),
+    _text("enforced_governor", "those that were read back, `; ` between", _NOT_READ),
 )
 
 RUNS = Layout(
@@ -223,6 +242,7 @@ RUNS = Layout(
             "gpu_power_limit_watts", "text", "W", "their limits, `; ` between", "none, or not known"
         ),
         _text("governors", "of its CPUs, `,` between", _UNKNOWN),
+        *_SET,
         _text("kernel", "release of its kernel", _UNKNOWN),
         _text("energyctl", "version that metered it", _UNKNOWN),
         _text("result_file", "name of the file"),

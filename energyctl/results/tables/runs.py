@@ -94,6 +94,7 @@ def run_row(
         "warnings": accessors.joined(warnings, " | "),
         **_imported(result),
         **_environment(result.part("environment")),
+        **_machine(result.part("machine_settings")),
         "result_file": file,
         **accessors.hyperparameters(training),
         **_metrics(training),
@@ -257,14 +258,30 @@ def _environment(facts: Part) -> Row:
         "gpus": accessors.joined((gpu.text("name") for gpu in gpus), "; "),
         "gpu_uuids": accessors.joined((gpu.text("uuid") for gpu in gpus), "; "),
         "gpu_driver": accessors.joined(dict.fromkeys(gpu.text("driver") for gpu in gpus), "; "),
-        "gpu_power_limit_watts": accessors.joined(_limits(gpus), "; "),
+        "gpu_power_limit_watts": _numbers(gpus, "power_limit_watts"),
         "governors": accessors.joined(facts.items("governors"), ","),
     }
 
 
-def _limits(gpus: Iterable[Part]) -> list[str]:
-    watts = [gpu.number("power_limit_watts") for gpu in gpus]
-    return [f"{limit:g}" for limit in watts if limit is not None]
+def _numbers(gpus: Iterable[Part], key: str) -> str | None:
+    """Those that are known."""
+    figures = [gpu.number(key) for gpu in gpus]
+    return accessors.joined((f"{figure:g}" for figure in figures if figure is not None), "; ")
+
+
+def _machine(settings: Part) -> Row:
+    """What was set for the run, and what of it was enforced."""
+    limit, clock, governor = (
+        settings.part(name) for name in ("gpu_power_limit_watts", "gpu_clock_mhz", "governor")
+    )
+    return {
+        "requested_gpu_power_limit_watts": limit.number("requested"),
+        "enforced_gpu_power_limit_watts": _numbers(limit.parts("gpus"), "enforced"),
+        "requested_gpu_clock_mhz": clock.integer("requested"),
+        "enforced_gpu_clock_mhz": _numbers(clock.parts("gpus"), "enforced"),
+        "requested_governor": governor.text("requested"),
+        "enforced_governor": accessors.joined(governor.items("enforced"), "; "),
+    }
 
 
 def _metrics(training: Part) -> Row:

@@ -1,0 +1,48 @@
+"""What of the machine was set for a run: as requested, as enforced, and both in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+NAMES = {
+    "governor": "CPU governor",
+    "gpu_power_limit_watts": "GPU power limit",
+    "gpu_clock_mhz": "GPU clock",
+}
+"""In words."""
+UNITS = {"gpu_power_limit_watts": "W", "gpu_clock_mhz": "MHz"}
+TOLERANCES = {"gpu_power_limit_watts": 1.0, "gpu_clock_mhz": 15.0}
+"""Up to which two values are the same: limits are read in whole watts, and clocks go in steps of 15
+MHz (`nvidia-smi --query-supported-clocks=graphics`)."""
+
+
+def requested(row: Mapping[str, Any], name: str) -> Any:
+    """By the settings, of a row of the table of runs; None: it was not set."""
+    return row.get(f"requested_{name}")
+
+
+def enforced(row: Mapping[str, Any], name: str) -> list[str]:
+    """Of each GPU, or of the CPUs, as text; empty: not known."""
+    text = row.get(f"enforced_{name}")
+    return text.split("; ") if text else []
+
+
+def name_in_words(name: str) -> str:
+    """``GPU power limit``; another factor has its own name."""
+    return NAMES.get(name, name)
+
+
+def level_in_words(name: str, level: Any) -> str | None:
+    """``300 W``, ``1,200 MHz``; None of what is no number, or of another factor."""
+    if name not in UNITS or isinstance(level, bool) or not isinstance(level, int | float):
+        return None
+    return f"{level:,.12g} {UNITS[name]}"
+
+
+def number_in(text: str) -> float:
+    """The number of a level in words, or of any other. ValueError where it is none."""
+    for unit in UNITS.values():
+        if text.endswith(f" {unit}"):
+            return float(text.removesuffix(f" {unit}").replace(",", ""))
+    return float(text)

@@ -1,0 +1,75 @@
+"""Results of a campaign over levels of a machine setting, with a known truth."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from written_results import pair_result
+
+LIMITS = {700.0: (9000.0, 20.0), 500.0: (8000.0, 22.0), 300.0: (8700.0, 30.0)}
+"""Watts → joules and seconds: the least energy is in the middle, and no level is beaten in both."""
+WORSE = {**LIMITS, 200.0: (9500.0, 45.0)}
+"""With one that takes more of both than another."""
+
+
+def write_levels(
+    folder: Path,
+    levels: Mapping[Any, tuple[float, float]],
+    *,
+    name: str = "gpu_power_limit_watts",
+    blocks: int = 5,
+    conditions: Sequence[tuple[str, float]] = (("alone", 1.0),),
+    enforced: Mapping[Any, Any] | None = None,
+    spread: float = 0.004,
+    model: str = "small",
+    values: Mapping[str, Any] | None = None,
+) -> Path:
+    """Blocks of one run at each level, in a drawn order; with conditions a block is of one level.
+
+    conditions: label, and the factor of energy and time. enforced: by level, where it differs.
+    spread: standard deviation of the runs, as a share. values: further requested settings.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    draw = random.Random(f"{name}{model}")
+    started, number = 1_800_000_000.0 + 1000 * len(list(folder.iterdir())), 0
+    for repetition in range(1, blocks + 1):
+        cells = [(level, condition) for level in levels for condition in conditions]
+        draw.shuffle(cells)
+        for level, (label, factor) in cells:
+            number += 1
+            started += 100
+            joules, seconds = (x * factor * (1 + draw.gauss(0, spread)) for x in levels[level])
+            block = repetition
+            if len(conditions) > 1:
+                block = (repetition - 1) * len(levels) + [*levels].index(level) + 1
+            load = None if label == "alone" else 100.0
+            one = pair_result(folder.name, block, label, started, seconds, joules, 100.0, load)
+            one["training_seed"] = repetition
+            one["foreground_result"] |= {"model": model, "hyperparameters": {"epochs": 10}}
+            asked = {**(values or {}), name: level}
+            one["machine_settings"] = {
+                key: setting(key, value, (enforced or {}).get(value, value))
+                for key, value in asked.items()
+            }
+            if name == "gpu_power_limit_watts":
+                limit = one["machine_settings"][name]["gpus"][0]["enforced"]
+                one["environment"]["gpus"][0]["power_limit_watts"] = limit
+            one["environment"]["run"] = {
+                "index": number, "experiment": 0, "repetition": repetition, "mutated": [],
+                "grid": [name], "machine": asked,
+            }  # fmt: skip
+            (folder / f"{one['experiment_id']}.json").write_text(json.dumps(one))
+    return folder
+
+
+def setting(name: str, requested: Any, enforced: Any) -> dict[str, Any]:
+    """As a result has it, of one GPU."""
+    if name == "governor":
+        return {"requested": requested, "enforced": [enforced]}
+    before = {"before": 700.0} if name == "gpu_power_limit_watts" else {}
+    gpu = {"index": 0, "uuid": "GPU-1", **before, "enforced": enforced}
+    return {"requested": requested, "gpus": [gpu]}
