@@ -134,6 +134,7 @@ UNKNOWN = {"name": "gpu-0", "source": "nvml", "in_total": True, "joules": None}
         {"environment": {"hostname": "other"}},
         {"environment": {"governors": ["powersave"]}},
         {"environment": {"gpus": [{"uuid": "GPU-1", "driver": "2"}]}},
+        {"environment": {"run": {"machine": {"gpu_clock_mhz": 1200}}}},
         {"energy": energy()},
         {"energy": energy(domains=energy()["domains"][1:])},
         {"energy": energy(domains=energy()["domains"][:1], measured=False)},

@@ -80,13 +80,13 @@ def test_runs_of_other_clocks_are_no_pair(tmp_path: Path) -> None:
     """Not even in one block; limits and governors are those of the environment."""
     first, second = write_pair(tmp_path, 1)
     for one, mhz in ((first, 1200), (second, 1500)):
-        one["machine_settings"] = {"gpu_clock_mhz": setting("gpu_clock_mhz", mhz, float(mhz))}
+        one["environment"]["run"] = {"machine": {"gpu_clock_mhz": mhz}}
         (tmp_path / f"{one['experiment_id']}.json").write_text(json.dumps(one))
     found = energyctl.load(tmp_path).pairing
     assert not found.pairs
     assert (
         "no run alone with its driver, power limits, GPU clock and CPU governor" in found.notes[0]
     )
-    second["machine_settings"] = first["machine_settings"]
+    second["environment"] = first["environment"]
     (tmp_path / f"{second['experiment_id']}.json").write_text(json.dumps(second))
     assert len(energyctl.load(tmp_path).pairs) == 1

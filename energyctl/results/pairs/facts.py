@@ -15,12 +15,14 @@ from energyctl.results.tables.part import Part
 
 
 class Machine(NamedTuple):
-    """Where a run ran, and how that was set: runs of a pair have all of it alike."""
+    """Where a run ran, and how that was set: runs of a pair have all of it alike. clock_mhz: that
+    was asked for; None: none was."""
 
     node: str | None
     gpus: tuple[str | None, ...]
     drivers: tuple[str | None, ...]
     limits: tuple[float | None, ...]
+    clock_mhz: int | None
     governors: tuple[str, ...]
     place: str | None
 
@@ -146,6 +148,7 @@ def _machine(training: Part, facts: Part) -> Machine:
         tuple(gpu.text("uuid") or gpu.text("name") for gpu in gpus),
         tuple(gpu.text("driver") for gpu in gpus),
         tuple(gpu.number("power_limit_watts") for gpu in gpus),
+        facts.part("run").part("machine").integer("gpu_clock_mhz"),
         tuple(sorted(str(one) for one in facts.items("governors"))),
         json.dumps([place.raw("uuids") or place.raw("gpus"), place.raw("cpus")])
         if place.names()

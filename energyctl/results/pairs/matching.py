@@ -163,7 +163,7 @@ def _unpaired(
 
 REASONS = (
     "with its hyper-parameters", "with its training seed", "on its machine", "on its GPUs",
-    "with its driver, power limits and CPU governor",
+    "with its driver, power limits, GPU clock and CPU governor",
 )  # fmt: skip
 """What a partner may lack, from one of :func:`_steps` to the next."""
 
