@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from written_results import pair_result
+from written_results import background_job, pair_result
 
 LIMITS = {700.0: (9000.0, 20.0), 500.0: (8000.0, 22.0), 300.0: (8700.0, 30.0)}
 """Watts → joules and seconds: the least energy is in the middle, and no level is beaten in both."""
@@ -49,6 +49,8 @@ def write_levels(
             load = None if label == "alone" else 100.0
             one = pair_result(folder.name, block, label, started, seconds, joules, 100.0, load)
             one["training_seed"] = repetition
+            if load is not None:
+                one["background_info"] = {"jobs": [background_job("back", (2.0, 1.5), seconds)]}
             one["foreground_result"] |= {"model": model, "hyperparameters": {"epochs": 10}}
             asked = {**(values or {}), name: level}
             one["machine_settings"] = {

@@ -68,7 +68,7 @@ def study_of(
         good, _, notes = found.usable(rows)
         trend: Study = found.correlate_rows(good, by, names, options, notes)
         return trend
-    study: Study = found.compare_groups(found.based_on(groups, base), names, options, by)
+    study: Study = found.compare_groups(found.based_on(groups, base, by), names, options, by)
     return study
 
 

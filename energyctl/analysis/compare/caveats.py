@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from energyctl.analysis.compare import enforcement
 from energyctl.analysis.compare.contrasts import Effect
 from energyctl.analysis.compare.grouping import Side
 from energyctl.analysis.compare.measures import estimates, is_energy, text_of
@@ -19,10 +20,13 @@ SURROUNDINGS = {
     "gpu_uuids": "cards",
     "gpu_driver": "GPU drivers",
     "gpu_power_limit_watts": "GPU power limits (W)",
+    "requested_gpu_clock_mhz": "GPU clocks, as they were asked for (MHz)",
     "governors": "CPU governors",
     "imported": "origins (imported: true, false)",
 }
 """What makes runs differ by itself → its name in words."""
+_FACTS = {"governor": "governors", "gpu_clock_mhz": "requested_gpu_clock_mhz"}
+"""Machine setting → what differs of the surroundings where it does; the others have one name."""
 PRESENT = 0.99
 """Coverage below which a run has a warning."""
 FAILED_APART = 2
@@ -32,13 +36,15 @@ FAILED_APART = 2
 def caveats(sample: Sample, measure: str, by: str | None) -> list[str]:
     """A line each; of independent runs with :func:`drawn_anew` before them."""
     a, b = sample.a, sample.b
-    lines = [_different(word, name, a, b) for name, word in SURROUNDINGS.items() if name != by]
+    own = (by, _FACTS.get(by or ""))
+    lines = [_different(word, name, a, b) for name, word in SURROUNDINGS.items() if name not in own]
+    lines += enforcement.caveats(a, b)
     lines += [_pooled(side, by) for side in (a, b)]
     lines += [_absent(side) for side in (a, b)]
     if is_energy(measure):
         lines.append(_estimated(a, b))
     lines.append(_failures(a, b))
-    lines += _throttled(a, b)
+    lines += _throttled(a, b, by)
     lines += _fixed(a, b, by)
     lines.append(_one_order(sample))
     return [line for line in lines if line is not None]
@@ -126,14 +132,17 @@ def _failures(a: Side, b: Side) -> str | None:
     return f"runs that failed are not in this figure: {each}"
 
 
-def _throttled(a: Side, b: Side) -> list[str]:
-    """A line for each cause that held down more of one group's runs than of the other's."""
+def _throttled(a: Side, b: Side, by: str | None) -> list[str]:
+    """A line for each cause that held down more of one group's runs than of the other's, unless it
+    is what the groups differ by."""
     first, second = (
         [set(str(r["throttled_by"]).split("; ")) for r in side.rows if r.get("throttled_by")]
         for side in (a, b)
     )
     notes = []
     for cause in sorted(set().union(*first, *second) - {"nothing"}) if first and second else ():
+        if by == "gpu_power_limit_watts" and cause.endswith(" power_cap"):
+            continue
         of_a, of_b = (sum(cause in causes for causes in side) for side in (first, second))
         if of_a * len(second) != of_b * len(first):
             notes.append(

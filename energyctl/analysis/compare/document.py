@@ -9,13 +9,12 @@ from typing import Any
 
 from energyctl.analysis.compare.comparison import Comparison
 from energyctl.analysis.compare.contrasts import Effect
+from energyctl.analysis.compare.factor_sentences import correlation_sentence, factor_sentence
 from energyctl.analysis.compare.factors import FactorEffect, per_doubling
 from energyctl.analysis.compare.overall import Overall
 from energyctl.analysis.compare.samples import Block
 from energyctl.analysis.compare.sentences import (
     below,
-    correlation_sentence,
-    factor_sentence,
     named,
     overall_sentence,
     sentence,
@@ -105,6 +104,7 @@ def _factor(found: FactorEffect) -> dict[str, Any]:
         "n": effect.n,
         "blocks": list(found.blocks),
         "ratio" if ratio else "exponent": _interval(effect, _back(ratio)),
+        "turn": found.turn and found.turn._asdict(),
         "per_doubling": None if ratio else per_doubling(effect.mean),
         "sd_log": effect.sd,
         "p": effect.p,

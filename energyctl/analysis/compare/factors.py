@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from energyctl.analysis.compare import contrasts, verdicts
 from energyctl.analysis.compare.comparison import WHAT, Comparison
@@ -17,8 +17,16 @@ from energyctl.analysis.compare.contrasts import Effect
 from energyctl.analysis.compare.samples import Block
 from energyctl.analysis.compare.statistics import CompareOptions
 from energyctl.analysis.compare.verdicts import Verdict
+from energyctl.results.machine_settings import number_in
 
 Kind = Literal["interaction", "trend of the ratio", "trend"]
+
+
+class Turn(NamedTuple):
+    """A level within the others at which a measure is least, or most."""
+
+    level: str
+    least: bool
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,8 @@ class FactorEffect:
     options: CompareOptions
     p_adjusted: float | None
     family_size: int = 1
+    turn: Turn | None = None
+    """Of a trend: where it is shown to turn; then it is no power."""
 
     @property
     def simultaneous(self) -> tuple[float | None, float | None]:
@@ -88,7 +98,7 @@ def _by_level(block: Block, factor: str) -> dict[str, float]:
 def weights_of(levels: Collection[str]) -> dict[str, float] | None:
     """Of two levels -1 and 1; of more numbers above 0 those of an exponent; else none."""
     try:
-        numbers = {level: float(level) for level in levels}
+        numbers = {level: number_in(level) for level in levels}
     except ValueError:
         numbers = {}
     ordered = sorted(numbers, key=lambda level: numbers[level]) if numbers else sorted(levels)
@@ -117,7 +127,28 @@ def trend(factor: str, comparisons: Sequence[Comparison]) -> FactorEffect | None
     }
     if not values:
         return None
-    return _effect(comparisons[0], "trend", factor, None, weights, values)
+    found = _effect(comparisons[0], "trend", factor, None, weights, values)
+    base = dict.fromkeys(values, 0.0)
+    of_levels = {levels[0]: base, **dict(zip(levels[1:], ratios, strict=True))}
+    in_order = {level: [of_levels[level][name] for name in values] for level in weights}
+    return replace(found, turn=turn_of(in_order, comparisons[0].options.alpha))
+
+
+def turn_of(levels: Mapping[str, Sequence[float]], alpha: float) -> Turn | None:
+    """Where the level at which a measure is least, or most, is within the others, and is shown to
+    differ from both ends. levels: in their order, with one logarithm of each block."""
+    names, means = list(levels), [fmean(of) for of in levels.values()]
+    for least, place in ((True, means.index(min(means))), (False, means.index(max(means)))):
+        name = names[place]
+        ends = [
+            contrasts.effect([a - b for a, b in zip(levels[end], levels[name], strict=True)])
+            for end in (names[0], names[-1])
+            if end != name
+        ]
+        tests = len(names) - 1  # the level was chosen among all of them
+        if len(ends) == 2 and all(one.p is not None and one.p * tests <= alpha for one in ends):
+            return Turn(name, least)
+    return None
 
 
 def _effect(

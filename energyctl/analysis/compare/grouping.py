@@ -10,11 +10,14 @@ from dataclasses import dataclass, field, replace
 from energyctl.analysis.compare.measures import (
     is_number,
     known_names,
+    level_of,
     repetition_of,
     text_of,
     value_of,
 )
+from energyctl.config.settings.machine import MACHINE_SETTINGS
 from energyctl.errors import SettingsError
+from energyctl.results.machine_settings import number_in
 from energyctl.results.tables import Row
 
 MOST_GROUPS = 6
@@ -134,8 +137,8 @@ def by_name(rows: Sequence[Row], name: str) -> Groups | None:
         notes.append(LeftOut(f"left out: {len(good) - len(known)} without {name}"))
     groups, lost = (
         {
-            text: [row for row in of if text_of(value_of(row, name)) == text]
-            for text in dict.fromkeys(map(text_of, ordered))
+            level: [row for row in of if level_of(name, value_of(row, name)) == level]
+            for level in dict.fromkeys(level_of(name, value) for value in ordered)
         }
         for of in (known, failed)
     )
@@ -156,16 +159,36 @@ def _warm_ups(rows: Sequence[Row]) -> int:
     return sum(bool(row.get("warm_up")) for row in rows)
 
 
-def based_on(groups: Groups, base: str | None) -> Groups:
-    """The same with the group that the others are compared with first: *base*; without it one whose
-    runs all were alone, where there is one. SettingsError."""
+def based_on(groups: Groups, base: str | None, by: str = "condition") -> Groups:
+    """The same with the group that the others are compared with first: *base*; without it that of
+    a machine that is restricted least, else one whose runs all were alone, where there is one.
+    SettingsError."""
+    names = list(groups.rows)
     if base is None:
         alone = (name for name, rows in groups.rows.items() if not any(map(_beside, rows)))
-        base = next(alone, next(iter(groups.rows)))
-    if base not in groups.rows:
-        raise SettingsError(f"--base {base}: no such group; there are {', '.join(groups.rows)}")
-    order = [base, *(name for name in groups.rows if name != base)]
+        base = least_restricted(by, names) or next(alone, names[0])
+    elif base not in names:
+        known = {text_of(value_of(rows[0], by)): name for name, rows in groups.rows.items()}
+        if base not in known:
+            raise SettingsError(f"--base {base}: no such group; there are {', '.join(names)}")
+        base = known[base]
+    others = [name for name in names if name != base]
+    if by in MACHINE_SETTINGS and base == names[-1]:
+        others.reverse()  # downwards from there
+    order = [base, *others]
     return replace(groups, rows={name: groups.rows[name] for name in order})
+
+
+def least_restricted(by: str, levels: Sequence[str]) -> str | None:
+    """Of levels of a machine setting, as groups are named: the highest limit or clock, or the
+    governor `performance`; None of another factor, or where that is not among them."""
+    if by == "governor":
+        return "performance" if "performance" in levels else None
+    if by not in MACHINE_SETTINGS:
+        return None
+    with contextlib.suppress(ValueError):
+        return max(levels, key=number_in)
+    return None
 
 
 def _beside(row: Row) -> bool:

@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from energyctl.config.settings.machine import MACHINE_SETTINGS
 from energyctl.errors import SettingsError
+from energyctl.results import machine_settings
 from energyctl.results.tables import LAYOUTS, Row
 from energyctl.results.tables.layouts import REACH
 
@@ -40,12 +42,40 @@ class Parts(NamedTuple):
 
 
 def value_of(row: Row, name: str) -> Any:
-    """A column, a hyper-parameter, or ``background``: whether one was there."""
+    """A column, a hyper-parameter, a machine setting, or ``background``: whether one was there."""
     if name == "background":
         return BESIDE if row.get("mode") == "parallel" else ALONE
+    if name in MACHINE_SETTINGS:
+        return _of_machine(row, name)
     if name in row:
         return row[name]
     return row.get(f"hyperparam_{name}", row.get(f"metric_{name}"))
+
+
+def _of_machine(row: Row, name: str) -> Any:
+    """As it was asked for; where it was not set, as it was, if all GPUs or CPUs were alike."""
+    if (asked := machine_settings.requested(row, name)) is not None:
+        return asked
+    if name == "gpu_clock_mhz":  # it changes by itself
+        return None
+    fact = row.get("governors" if name == "governor" else name)
+    known = set(str(fact).split("; "))
+    if name == "governor" or fact is None or len(known) > 1:
+        return fact
+    return float(known.pop())
+
+
+def factors_of(row: Row) -> list[str]:
+    """What may be a factor of a grid: hyper-parameters, and what of the machine was set."""
+    prefix = "hyperparam_"
+    names = [name.removeprefix(prefix) for name in row if name.startswith(prefix)]
+    asked = [n for n in MACHINE_SETTINGS if machine_settings.requested(row, n) is not None]
+    return [*names, *asked]
+
+
+def level_of(name: str, value: Any) -> str:
+    """A value as groups are named: of a machine setting with its unit."""
+    return machine_settings.level_in_words(name, value) or text_of(value)
 
 
 def text_of(value: Any) -> str:
@@ -65,7 +95,7 @@ def known_names(rows: Sequence[Row]) -> list[str]:
     """By what runs can be told apart."""
     named = (
         "repository", "model", "condition", "mode", "campaign", "status", "node", "constraint",
-        "hostname", "gpus", "gpu_driver", "gpu_power_limit_watts", "governors",
+        "hostname", "gpus", "gpu_driver", "governors", *MACHINE_SETTINGS,
     )  # fmt: skip
     found = {n.removeprefix("hyperparam_") for row in rows for n in row if "hyperparam_" in n}
     return ["background", *named, *sorted(found)]

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from energyctl.analysis.compare.comparison import Comparison
 from energyctl.analysis.compare.measures import KINDS, estimates, parts_of
+from energyctl.analysis.compare.samples import OF_CONDITIONS
 from energyctl.analysis.compare.study import Study
+from energyctl.results.machine_settings import name_in_words
 from energyctl.results.tables import Row
 from energyctl.text import count, number
 
@@ -49,9 +51,11 @@ def _design(study: Study, comparisons: Sequence[Comparison]) -> str:
         order = f", in an order balanced over blocks and{drawn or ' drawn'}"
         if not balanced:
             order = "" if balanced is None else ", in an order that was not balanced"
+        factor = study.by not in (None, *OF_CONDITIONS)
+        each = f"at each {name_in_words(study.by or '')}" if factor else "under each condition"
         return (
             f"Each of n = {n} blocks held one set of hyper-parameters and training seed, and one "
-            f"run under each condition{order}{warm}."
+            f"run {each}{order}{warm}."
         )
     if design == "pairs of equal values":
         return f"n = {n} pairs of runs had the same hyper-parameters and training seed{warm}."

@@ -14,7 +14,15 @@ from statistics import fmean
 from typing import Literal, NamedTuple
 
 from energyctl.analysis.compare.grouping import Side
-from energyctl.analysis.compare.measures import repetition_of, starts, text_of, value_of
+from energyctl.analysis.compare.measures import (
+    factors_of,
+    level_of,
+    repetition_of,
+    starts,
+    text_of,
+    value_of,
+)
+from energyctl.config.settings.machine import MACHINE_SETTINGS
 from energyctl.results.tables import Row
 
 Design = Literal["blocks", "pairs of equal values", "independent runs"]
@@ -174,17 +182,16 @@ def _factors(units: Mapping[Unit, Pair], by: str | None) -> dict[Unit, list[str]
 
 
 def _names(row: Row, by: str | None) -> list[str]:
-    """What may tell a cell: hyper-parameters, and the condition where groups are not by it."""
-    prefix = "hyperparam_"
-    names = [name.removeprefix(prefix) for name in row if name.startswith(prefix)]
-    return [name for name in names if name != by] + ["condition"] * (by not in OF_CONDITIONS)
+    """What may tell a cell: factors, and the condition where groups are not by it."""
+    names = [name for name in factors_of(row) if name != by]
+    return names + ["condition"] * (by not in OF_CONDITIONS)
 
 
 def _by_cell(pair: Pair, factors: Sequence[str]) -> Cells:
     found: Cells = {}
     for side, rows in enumerate(pair):
         for row in rows:
-            cell = tuple((name, text_of(value_of(row, name))) for name in factors)
+            cell = tuple((name, level_of(name, value_of(row, name))) for name in factors)
             found.setdefault(cell, ([], []))[side].append(row)
     return found
 
@@ -253,7 +260,8 @@ Values = tuple[object, ...]
 
 
 def _in_pairs(a: Side, b: Side, measure: str, by: str | None) -> Sample | None:
-    for more in ((), ("condition",)):
+    levels = _varied(a, b, by)
+    for more in (levels, [*levels, "condition"]):
         sides = [_by_values(side.rows, by, more) for side in (a, b)]
         if all(len(found) == len(side.rows) for found, side in zip(sides, (a, b), strict=True)):
             break
@@ -268,6 +276,12 @@ def _in_pairs(a: Side, b: Side, measure: str, by: str | None) -> Sample | None:
     rest = abs(len(first) - len(second))
     notes = [f"left out: {rest} without a run of equal values in the other group"] if rest else []
     return Sample("pairs of equal values", a, b, blocks, (), notes)
+
+
+def _varied(a: Side, b: Side, by: str | None) -> list[str]:
+    """Columns of machine settings of which a group has several levels, beside what differs."""
+    asked = [f"requested_{name}" for name in MACHINE_SETTINGS if name != by]
+    return [n for n in asked if any(len({row.get(n) for row in side.rows}) > 1 for side in (a, b))]
 
 
 def _pair(a: Row, b: Row, measure: str) -> Block:

@@ -7,8 +7,7 @@ import math
 from energyctl.analysis.compare import caveats
 from energyctl.analysis.compare.comparison import WHAT, Comparison
 from energyctl.analysis.compare.contrasts import Effect
-from energyctl.analysis.compare.correlation import Correlation
-from energyctl.analysis.compare.factors import FactorEffect, per_doubling
+from energyctl.analysis.compare.factors import FactorEffect
 from energyctl.analysis.compare.measures import name_of
 from energyctl.analysis.compare.overall import Overall
 from energyctl.analysis.compare.statistics import CompareOptions
@@ -160,7 +159,7 @@ def _open(found: Comparison) -> str:
         between = more_or_less_between(math.exp(low), math.exp(high)).replace(" to ", " and ")
         one_sided = (" more" if low >= 0 else " less") * ((low < 0) == (high < 0))
         much = f"{between}{one_sided} {measure} than {found.a.name}"
-    level = _level(found.options) + ", held for all comparisons" * (found.family_size > 1)
+    level = level_words(found.options) + ", held for all comparisons" * (found.family_size > 1)
     text = f"{settled}{found.b.name}: between {much} ({level}; {_size(found)}{_p(found)})."
     return text + _planned(found)
 
@@ -192,14 +191,15 @@ def _difference(found: Comparison) -> str:
     if effect.low is None or effect.high is None:
         return f"{much} ({_size(found)}): {effect.missing}."
     low, high = (with_uncertainty(edge, half)[0] for edge in (effect.low, effect.high))
-    interval = f"{_level(found.options)} of the difference {low} to {high}{unit}"
+    interval = f"{level_words(found.options)} of the difference {low} to {high}{unit}"
     return f"{much} ({interval}; {_size(found)}{_p(found)})."
 
 
 # -- parts of sentences --------------------------------------------------------------------------
 
 
-def _level(options: CompareOptions) -> str:
+def level_words(options: CompareOptions) -> str:
+    """``95 % interval``."""
     return f"{100 * options.confidence:g} % interval"
 
 
@@ -226,7 +226,7 @@ def _evidence(found: Comparison) -> str:
     if effect.low is None or effect.high is None:
         return f"{_size(found)}, no interval: {effect.missing}"
     between = more_or_less_between(math.exp(effect.low), math.exp(effect.high))
-    return f"{_level(found.options)} {between}; {_size(found)}{_p(found)}"
+    return f"{level_words(found.options)} {between}; {_size(found)}{_p(found)}"
 
 
 def _planned(found: Comparison) -> str:
@@ -252,7 +252,7 @@ def _meters(found: Comparison) -> str:
     return f"the meters alone may shift it by {number(meter.whole, 3)} {found.unit}{parts}"
 
 
-# -- several trainings, factors, trends ----------------------------------------------------------
+# -- several trainings ----------------------------------------------------------
 
 
 def overall_sentence(found: Overall) -> str:
@@ -262,12 +262,12 @@ def overall_sentence(found: Overall) -> str:
     these = ""
     if found.these.low is not None and found.these.high is not None:
         between = more_or_less_between(math.exp(found.these.low), math.exp(found.these.high))
-        these = f"; {_level(found.options)} for these {between}"
+        these = f"; {level_words(found.options)} for these {between}"
     like = f"; for trainings like these: {found.like.missing}"
     low, high = found.simultaneous if found.verdict == "open" else (found.like.low, found.like.high)
     if low is not None and high is not None:
         between = more_or_less_between(math.exp(low), math.exp(high))
-        like = f"; for trainings like these {between}{_family(found)}"
+        like = f"; for trainings like these {between}{family_words(found)}"
     text = (
         f"{found.b}: {more_or_less(math.exp(found.like.mean))} {name_of(found.measure)} than "
         f"{found.a} {basis} ({ratios}{these}{like})"
@@ -281,87 +281,9 @@ def overall_sentence(found: Overall) -> str:
     return f"{text}."
 
 
-def factor_sentence(found: FactorEffect) -> str:
-    """How a difference depends on a factor, or how the measure goes with it."""
-    if found.kind == "interaction":
-        return _interaction(found)
-    measure, effect = name_of(found.measure), found.effect
-    what = measure
-    if found.groups is not None:
-        what = f"the ratio of {measure}, {found.groups[1]} to {found.groups[0]},"
-    open_ = found.verdict == "open"
-    low, high = found.simultaneous if open_ else (effect.low, effect.high)
-    half = None if low is None or high is None else (high - low) / 2
-    exponent = with_uncertainty(effect.mean, half)[0]
-    doubled = more_or_less(per_doubling(effect.mean))
-    goes = f"goes with {found.factor} to the power of {exponent}, {doubled} for its double"
-    if low is None or high is None:
-        return f"{what} {goes} ({_blocks(found)}, no interval: {effect.missing})."
-    edges = " to ".join(with_uncertainty(edge, half)[0] for edge in (low, high))
-    if open_:
-        return (
-            f"whether {what} goes with {found.factor} is open: to a power of {edges} "
-            f"({_level(found.options)}; {_blocks(found)}{_family(found)})."
-        )
-    level = f"{_level(found.options)} of the power"
-    return f"{what} {goes} ({level} {edges}; {_blocks(found)}{_family(found)})."
-
-
-def _interaction(found: FactorEffect) -> str:
-    assert found.groups is not None
-    (a, b), (first, second) = found.groups, list(found.weights)
-    ratio, at = (
-        f"{b} against {a}: the ratio of {name_of(found.measure)}",
-        f"{found.factor} {second}",
-    )
-    effect = found.effect
-    if effect.low is None or effect.high is None:
-        much = _larger(more_or_less(math.exp(effect.mean)))
-        why = f"{_blocks(found)}, no interval: {effect.missing}"
-        return f"{ratio} is {much} at {at} than at {first} ({why})."
-    if found.verdict == "open":
-        low, high = (math.exp(edge or 0.0) for edge in found.simultaneous)
-        between = _larger(more_or_less_between(low, high)).replace(" to ", " and ")
-        side = " larger" if low >= 1 else " smaller"
-        between += "" if (low < 1) != (high < 1) else side
-        return (
-            f"{ratio} is between {between} at {at} than at {first} ({_level(found.options)}; "
-            f"{_blocks(found)}{_family(found)})."
-        )
-    between = more_or_less_between(math.exp(effect.low), math.exp(effect.high))
-    much = _larger(more_or_less(math.exp(effect.mean)))
-    evidence = f"{_level(found.options)} {between}; {_blocks(found)}{_family(found)}"
-    return f"{ratio} is {much} at {at} than at {first} ({evidence})."
-
-
-def _larger(words: str) -> str:
-    return words.replace("more", "larger").replace("less", "smaller")
-
-
-def _blocks(found: FactorEffect) -> str:
-    return count(found.effect.n, "block")
-
-
-def _family(found: FactorEffect | Overall) -> str:
+def family_words(found: FactorEffect | Overall) -> str:
+    """``; p = 0.012 for 3 comparisons``."""
     if found.p_adjusted is None:
         return ""
     family = "" if found.family_size == 1 else f" for {found.family_size} comparisons"
     return f"; {p_text(found.p_adjusted)}{family}"
-
-
-def correlation_sentence(found: Correlation) -> str:
-    """Whether a measure rises or falls with a hyper-parameter."""
-    measure = name_of(found.measure)
-    if found.rho.value is None or found.p_adjusted is None:
-        return f"{measure} against {found.name}: nothing can be said, {found.rho.missing}."
-    interval = ""
-    if found.rho.low is not None and found.rho.high is not None:
-        level = f"{100 * (1 - found.alpha):g} % interval"
-        interval = f", {level} {found.rho.low:+.2f} to {found.rho.high:+.2f}"
-    family = "" if found.family_size == 1 else f" for {found.family_size} trends"
-    p = f"{p_text(found.p_adjusted)}{family}"
-    figures = f"Spearman's rho {found.rho.value:+.2f}{interval}; {p}; {found.n} runs"
-    if found.p_adjusted > found.alpha:
-        return f"whether {measure} rises or falls with {found.name} is open ({figures})."
-    moves = "rises" if found.rho.value > 0 else "falls"
-    return f"{measure} {moves} with {found.name} ({figures})."

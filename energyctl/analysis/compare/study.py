@@ -11,6 +11,7 @@ from energyctl.analysis.compare import factors, grouping, verdicts
 from energyctl.analysis.compare.comparison import Comparison, compare
 from energyctl.analysis.compare.contrasts import Effect
 from energyctl.analysis.compare.correlation import Correlation, correlate
+from energyctl.analysis.compare.factor_sentences import correlation_sentence, factor_sentence
 from energyctl.analysis.compare.factors import FactorEffect
 from energyctl.analysis.compare.grouping import Groups
 from energyctl.analysis.compare.measures import in_logs, is_number, value_of
@@ -18,8 +19,6 @@ from energyctl.analysis.compare.overall import Overall, overall
 from energyctl.analysis.compare.samples import sample_of
 from energyctl.analysis.compare.sentences import (
     below,
-    correlation_sentence,
-    factor_sentence,
     named,
     overall_sentence,
     sentence,

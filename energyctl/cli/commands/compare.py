@@ -164,7 +164,7 @@ def _groups(
         good, _, notes = comparing.usable(rows)
         return None, good, notes
     every = [row for side in groups.rows.values() for row in side]
-    return comparing.based_on(groups, base), every, []
+    return comparing.based_on(groups, base, by), every, []
 
 
 class _Loaded:
