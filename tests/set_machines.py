@@ -1,4 +1,4 @@
-"""Results of a campaign over levels of a machine setting, with a known truth."""
+"""Results of a campaign over levels of a factor, as a machine setting, with a known truth."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from energyctl.config.settings.machine import MACHINE_SETTINGS
 from written_results import background_job, pair_result
 
 LIMITS = {700.0: (9000.0, 20.0), 500.0: (8000.0, 22.0), 300.0: (8700.0, 30.0)}
-"""Watts → joules and seconds: the least energy is in the middle, and no level is beaten in both."""
+"""Watts → joules and seconds: the least energy is in the middle, and 300 W takes more of both."""
 WORSE = {**LIMITS, 200.0: (9500.0, 45.0)}
-"""With one that takes more of both than another."""
 
 
 def write_levels(
@@ -51,8 +51,10 @@ def write_levels(
             one["training_seed"] = repetition
             if load is not None:
                 one["background_info"] = {"jobs": [background_job("back", (2.0, 1.5), seconds)]}
-            one["foreground_result"] |= {"model": model, "hyperparameters": {"epochs": 10}}
-            asked = {**(values or {}), name: level}
+            of_machine = name in MACHINE_SETTINGS
+            parameters = {"epochs": 10, **({} if of_machine else {name: level})}
+            one["foreground_result"] |= {"model": model, "hyperparameters": parameters}
+            asked = {**(values or {}), **({name: level} if of_machine else {})}
             one["machine_settings"] = {
                 key: setting(key, value, (enforced or {}).get(value, value))
                 for key, value in asked.items()

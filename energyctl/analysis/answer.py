@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from energyctl.analysis.comparing import conditions_of
+from energyctl.analysis.grid_factors import GridFactor, factors_of
 from energyctl.analysis.interference import means_of, sentences, share_words
-from energyctl.analysis.interference.means import Mean, Means, mean_of
+from energyctl.analysis.interference.means import Mean, Means, figures, mean_of
 from energyctl.analysis.interference.sentences import together
 from energyctl.analysis.interference.share_means import ShareMeans
 from energyctl.config.settings import ALONE
 from energyctl.errors import SettingsError
 from energyctl.results.pairs import Figure
-from energyctl.text import ENERGY_UNITS, count, energy_unit, first_of, with_uncertainty
+from energyctl.text import ENERGY_UNITS, count, energy_unit, first_of
 
 if TYPE_CHECKING:
     from energyctl.analysis.compare import Study
@@ -44,23 +45,19 @@ class Level:
     measured: bool
 
     def figures(self, unit: str) -> list[str]:
-        """The mean and the ends of its interval, with the digits that the interval allows; those
-        that are known."""
-        factor, edges = ENERGY_UNITS[unit], (self.mean.low, self.mean.high)
-        low, high = edges
-        half = None if low is None or high is None else (high - low) / 2 / factor
-        known = [joules for joules in (self.mean.value, *edges) if joules is not None]
-        return [with_uncertainty(joules / factor, half)[0] for joules in known]
+        """The mean and the ends of its interval, as far as they are known."""
+        return figures(self.mean, ENERGY_UNITS[unit])
 
 
 @dataclass(frozen=True)
 class Answer:
     """study: conditions compared; None where there are no two, or SciPy is missing. means, shares:
-    of pairs, by training and condition. lacking: what is missing to say more, each a sentence that
-    says what to do."""
+    of pairs, by training and condition. factors: of grids, level by level. lacking: what is missing
+    to say more, each a sentence that says what to do."""
 
     levels: tuple[Level, ...]
     study: Study | None
+    factors: tuple[GridFactor, ...]
     means: tuple[Means, ...]
     shares: tuple[ShareMeans, ...]
     lacking: tuple[str, ...]
@@ -75,23 +72,38 @@ class Answer:
         """Whether there are several trainings, so that each has to be named."""
         return len({level.training for level in self.levels}) > 1
 
+    @property
+    def conditions(self) -> tuple[Level, ...]:
+        """The levels that say something: a mean over those of a factor alone does not."""
+        several = len({level.condition for level in self.levels}) > 1
+        return self.levels if several or not self.factors else ()
+
     def comparisons(self) -> list[str]:
-        """How conditions compare, the first sentence first."""
+        """How conditions compare, the first sentence first; then what factors do."""
         if self.study is None:
-            return sentences(self.means)
-        return [text for text, _ in self.study.sentences()]
+            compared = sentences(self.means)
+        else:
+            compared = [text for text, _ in self.study.sentences()]
+        return compared + [text for text, _ in self.of_factors()]
+
+    def of_factors(self) -> list[tuple[str, list[str]]]:
+        """What factors do, each sentence with what stands against it."""
+        several = len({one.place for one in self.factors}) > 1
+        return [
+            told
+            for one in self.factors
+            if one.study is not None
+            for told in one.study.sentences(one.place if several else None)
+        ]
 
     def sentences(self) -> list[str]:
         """All that is found, the first sentence first, each with what stands against it below;
         then what is missing to say more."""
         shares = share_words.sentences(self.shares)
+        of_factors = _with_caveats(self.of_factors())
         if self.study is None:
-            return [*self.comparisons(), *shares, *self.lacking]
-        compared = [
-            line
-            for text, caveats in self.study.sentences()
-            for line in (text, *(f"  {caveat}" for caveat in caveats))
-        ]
+            return [*sentences(self.means), *of_factors, *shares, *self.lacking]
+        compared = [*_with_caveats(self.study.sentences()), *of_factors]
         told = [
             (f"{one.training}: " if self.several else "") + text
             for one in self.means
@@ -100,24 +112,30 @@ class Answer:
         return [*compared, *told, *shares, *self.lacking]
 
 
+def _with_caveats(told: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+    return [line for text, below in told for line in (text, *(f"  {one}" for one in below))]
+
+
 def answer_of(runs: Runs) -> Answer:
     """The answer of all runs together."""
     levels, lacking = levels_of(runs), list[str]()
+    study, factors = None, tuple[GridFactor, ...]()
     try:
-        study = conditions_of(runs)
+        study, factors = conditions_of(runs), factors_of(runs)
     except SettingsError as error:
-        study = None
-        lacking.append(f"conditions are not compared: {error}")
+        lacking.append(f"runs are not compared: {error}")
     # Of GPUs first: that is where trainings meet.
     shares = sorted(
         filter(_divided, share_words.known_means(runs.pairs)),
         key=lambda one: not one.domains[0].startswith("gpu"),
     )
     means = tuple(means_of(runs.pairs))
-    lacking += _lacking(levels, runs) + ([] if shares else share_words.reasons(runs.pairs))
-    if study is None and not means and not lacking:
+    if not any(one.study for one in factors):
+        lacking += _lacking(levels, runs)
+    lacking += [] if shares else share_words.reasons(runs.pairs)
+    if study is None and not means and not factors and not lacking:
         lacking.append("no training ran under two conditions: nothing to compare")
-    return Answer(levels, study, means, tuple(shares), tuple(lacking))
+    return Answer(levels, study, factors, means, tuple(shares), tuple(lacking))
 
 
 def _divided(found: ShareMeans) -> bool:

@@ -244,7 +244,7 @@ def test_without_scipy_the_report_says_what_to_install(golden: Path) -> None:
     command = [sys.executable, "-c", program, "-C", str(golden.parent), "report"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
-    said = f"conditions are not compared: compare needs SciPy: {extra_install('report')}"
+    said = f"runs are not compared: compare needs SciPy: {extra_install('report')}"
     assert said in " ".join(ended.stdout.split())
 
 

@@ -25,7 +25,7 @@ from energyctl.analysis.charts.energy_charts import (
     metric_against_energy,
 )
 from energyctl.analysis.charts.machine_charts import energy_by_machine
-from energyctl.analysis.charts.pareto_fronts import minimised, pareto, point_rows, points
+from energyctl.analysis.charts.pareto_fronts import minimised, point_rows, points
 from energyctl.analysis.charts.presence_charts import coverage, foreign, max_gap, presence, settle
 from energyctl.analysis.charts.share_charts import (
     SHARE_NOTE,
@@ -44,6 +44,7 @@ from energyctl.analysis.charts.timeline import (
     run_temperature,
     run_utilization,
 )
+from energyctl.analysis.fronts import pareto
 
 __all__ = [
     "SHARE_NOTE", "THEMES", "Mark", "Panel", "ShareChart", "Theme", "block_lines", "block_ratios",

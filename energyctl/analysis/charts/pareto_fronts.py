@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from energyctl.analysis.charts.chart_data import finite, run_rows
+from energyctl.analysis.charts.chart_data import run_rows
+from energyctl.analysis.fronts import pareto
 from energyctl.results.tables import Row
 
 if TYPE_CHECKING:
@@ -24,28 +24,6 @@ _LOSSES = re.compile(
 def minimised(name: str) -> bool:
     """Whether less of that metric (or figure of a run) is better, by its name."""
     return _LOSSES.search(name.removeprefix("metric_")) is not None
-
-
-def pareto(points: Sequence[Row], minimise_x: bool = True, maximise_y: bool = True) -> list[bool]:
-    """For each point whether it is on the front: no other is as good in both and better in one.
-
-    Equal points are all on it; a point without x or y never is.
-    """
-    places = [(_sign(p["x"], minimise_x), _sign(p["y"], not maximise_y)) for p in points]
-    front = [False] * len(places)
-    before = least = math.inf
-    x_now: float | None = None
-    known = [(x, y, i) for i, (x, y) in enumerate(places) if x is not None and y is not None]
-    for x, y, index in sorted(known):
-        if x != x_now:
-            before, least, x_now = min(before, least), y, x
-        front[index] = y == least and y < before
-    return front
-
-
-def _sign(value: Any, minimise: bool) -> float | None:
-    number = finite(value)
-    return number if number is None or minimise else -number
 
 
 def point_rows(runs: Sequence[Run], x: str, y: str, maximise_y: bool | None = None) -> list[Row]:

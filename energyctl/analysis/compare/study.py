@@ -56,9 +56,10 @@ class Study:
         """Those of the main measure."""
         return [one for one in self.comparisons if one.measure == self.measures[0]]
 
-    def sentences(self) -> list[tuple[str, list[str]]]:
+    def sentences(self, place: str | None = None) -> list[tuple[str, list[str]]]:
         """Of the main measure: a sentence on each training, on factors, and on all trainings
-        together, each with the lines that stand right under it."""
+        together, each with the lines that stand right under it. place: stands before all of one
+        training, where it is not named otherwise."""
         main = self.measures[0]
         told: list[tuple[str | None, str, list[str]]] = [
             *((c.training, sentence(c), below(c)) for c in self.of_main()),
@@ -66,7 +67,7 @@ class Study:
             *((c.training, correlation_sentence(c), []) for c in self.correlations),
         ]
         several = len({training for training, *_ in told}) > 1
-        found = [(named(of if several else None, text), lines) for of, text, lines in told]
+        found = [(named(of if several else place, text), lines) for of, text, lines in told]
         return found + [
             (named("all trainings", overall_sentence(one)), [])
             for one in self.overalls

@@ -15,7 +15,7 @@ from statistics import fmean, stdev
 
 from energyctl.energy.block_power import student_t
 from energyctl.results.pairs import Figure, Pair
-from energyctl.text import count
+from energyctl.text import count, with_uncertainty
 
 CONFIDENCE = 0.95
 """Of all intervals."""
@@ -37,6 +37,15 @@ class Mean:
     low: float | None = None
     high: float | None = None
     missing: str | None = None
+
+
+def figures(mean: Mean, scale: float) -> list[str]:
+    """The mean and the ends of its interval over *scale*, with the digits that the interval allows;
+    those that are known."""
+    edges = mean.low, mean.high
+    half = None if mean.low is None or mean.high is None else (mean.high - mean.low) / 2 / scale
+    known = [value for value in (mean.value, *edges) if value is not None]
+    return [with_uncertainty(value / scale, half)[0] for value in known]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from energyctl.analysis.answer import Answer, answer_of
 from energyctl.analysis.report.summary import Glance, WarningGroup, glance
 from energyctl.analysis.wall_sentences import wall_sentences
 from energyctl.cli.output.console import LineConsole
+from energyctl.cli.output.factor_levels import factor_levels
 from energyctl.cli.output.layout import GAP, cut
 from energyctl.cli.output.runs_table import Limits, name_of, runs_table
 from energyctl.results.api import Run, Runs, of_results
@@ -37,8 +38,9 @@ MOST_RUNS, FOLDED_RUNS = 8, 3
 """Rows of the runs on a terminal, and where there are more of them."""
 STEPS = (
     Limits(8, 8, 12, 8), Limits(8, 4, 8, 6, False), Limits(8, 2, 6, 4, False),
-    Limits(8, 2, 6, 2, False), Limits(8, 2, 4, 1, False), Limits(8, 1, 4, 1, False),
-    Limits(3, 1, 3, 1, False), Limits(2, 1, 2, 1, False),
+    Limits(8, 2, 6, 2, False), Limits(8, 2, 4, 1, False, factors=1),
+    Limits(8, 1, 4, 1, False, factors=1), Limits(3, 1, 3, 1, False, factors=1),
+    Limits(2, 1, 2, 1, False, factors=1),
 )  # fmt: skip
 """On a terminal, until it fits."""
 
@@ -117,6 +119,7 @@ def _parts(
         Text(printable(totals(seen)), style="bold"),
         *(Text(printable(line)) for line in wall_sentences(runs)),
         *_levels(answer, limits),
+        *factor_levels(answer.factors, limits, console.width),
         *_sentences(answer, limits),
     ]
 
@@ -168,7 +171,8 @@ def totals(seen: Glance) -> str:
 
 def _levels(answer: Answer, limits: Limits) -> list[RenderableType]:
     """The mean of each training and condition, where some have several runs."""
-    if all(len(level.runs) < 2 for level in answer.levels):
+    levels = answer.conditions
+    if all(len(level.runs) < 2 for level in levels):
         return []
     unit, several = answer.unit, answer.several
     estimated = ", estimated" * (not all(level.measured for level in answer.levels))
@@ -178,13 +182,13 @@ def _levels(answer: Answer, limits: Limits) -> list[RenderableType]:
         table.add_column(name, overflow="fold")
     for name in ("runs", f"mean energy ({unit}{estimated})", f"95 % interval of it ({unit})"):
         table.add_column(name, justify="right")
-    shown = answer.levels[: limits.levels]
+    shown = levels[: limits.levels]
     for level in shown:
         mean, *interval = level.figures(unit) or [""]
         names = [level.training] * several + [level.condition]
         cells = [*(name_of(name, limits) for name in names), str(len(level.runs)), mean]
         table.add_row(*cells, " to ".join(interval))
-    if hidden := len(answer.levels) - len(shown):
+    if hidden := len(levels) - len(shown):
         return [table, Text(f"and {count(hidden, 'more mean')}: {limits.more}", style="dim")]
     return [table]
 

@@ -28,7 +28,8 @@ _STYLES = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
 
 @dataclass(frozen=True)
 class Limits:
-    """How many of each are shown; None: all. kinds: of errors and warnings. blank: whether parts
+    """How many of each are shown; None: all. kinds: of errors and warnings. factors: those of which
+    the levels are shown. blank: whether parts
     are a line apart. names: the longest one. more: what shows the rest."""
 
     runs: int | None = None
@@ -38,6 +39,7 @@ class Limits:
     blank: bool = True
     names: int | None = None
     more: str = ""
+    factors: int | None = None
 
 
 def name_of(text: str, limits: Limits) -> str:

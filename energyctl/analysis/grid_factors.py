@@ -1,0 +1,129 @@
+"""Factors of a grid, level by level: energy and time, and how they compare. Pure.
+
+Each training under each condition by itself; over the levels of other factors of the grid these
+are means. Figures and claims are those of :mod:`energyctl.analysis.compare`, which needs SciPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from energyctl.analysis import comparing
+from energyctl.analysis.fronts import pareto
+from energyctl.analysis.interference.means import Mean, mean_of
+from energyctl.config.settings import ALONE
+from energyctl.errors import SettingsError
+from energyctl.results import machine_settings
+from energyctl.results.pairs import Figure
+from energyctl.results.tables import Row
+
+if TYPE_CHECKING:
+    from energyctl.analysis.compare import Comparison, Groups, Study
+    from energyctl.results.api import Run
+
+ENERGY, TIME = "total_joules", "duration_seconds"
+
+
+@dataclass(frozen=True)
+class FactorLevel:
+    """A level, as ``300 W``. joules, seconds: means over its runs, with their 95 % intervals.
+
+    energy, time: compared with the first level; None of that, and where they cannot be. front:
+    whether no other level takes as little of both and less of one, by the means. measured: false
+    where a part of an energy is an estimate.
+    """
+
+    name: str
+    runs: int
+    joules: Mean
+    seconds: Mean
+    energy: Comparison | None
+    time: Comparison | None
+    front: bool
+    measured: bool
+
+
+@dataclass(frozen=True)
+class GridFactor:
+    """A factor of one training under one condition; levels: that which the others are compared with
+    first. study: None where they cannot be compared."""
+
+    training: str
+    condition: str
+    name: str
+    levels: tuple[FactorLevel, ...]
+    study: Study | None
+
+    @property
+    def words(self) -> str:
+        """``GPU power limit``; a hyper-parameter has its own name."""
+        return machine_settings.name_in_words(self.name)
+
+    @property
+    def place(self) -> str:
+        """``front / small, alone``."""
+        return f"{self.training}, {self.condition}"
+
+    @property
+    def base(self) -> str:
+        return self.levels[0].name
+
+
+def factors_of(runs: Sequence[Run]) -> tuple[GridFactor, ...]:
+    """Of the runs that succeeded, warm-ups excepted; those alone first. Raises SettingsError where
+    SciPy is missing and there is a factor."""
+    of: dict[tuple[str, str], list[Run]] = {}
+    for run in sorted(runs, key=lambda run: run.condition != ALONE):
+        of.setdefault((f"{run.repository} / {run.model}", run.condition), []).append(run)
+    return tuple(
+        factor
+        for (training, condition), members in of.items()
+        for name in dict.fromkeys(name for run in members for name in _grid(run))
+        if (factor := factor_of([run.row for run in members], name, training, condition))
+    )
+
+
+def _grid(run: Run) -> list[str]:
+    planned: Any = run.environment.get("run") or {}
+    return list(planned.get("grid", ()))
+
+
+def factor_of(rows: Sequence[Row], name: str, training: str, condition: str) -> GridFactor | None:
+    """None where there are no two levels with a known energy and time."""
+    found = comparing.library()
+    known = [row for row in rows if all(row.get(one) is not None for one in (ENERGY, TIME))]
+    try:
+        groups = found.by_name(known, name)
+    except SettingsError:
+        return None
+    if groups is None:
+        return None
+    groups = found.based_on(groups, None, name)
+    try:
+        study = found.compare_groups(groups, [ENERGY, TIME], found.CompareOptions(), name)
+    except SettingsError:
+        study = None
+    return GridFactor(training, condition, name, tuple(_levels(groups, study)), study)
+
+
+def _levels(groups: Groups, study: Study | None) -> Iterator[FactorLevel]:
+    means = {
+        name: [mean_of([[Figure(row[of])] for row in rows]) for of in (ENERGY, TIME)]
+        for name, rows in groups.rows.items()
+    }
+    points = [{"x": seconds.value, "y": joules.value} for joules, seconds in means.values()]
+    front = pareto(points, maximise_y=False)
+    compared = {(one.b.name, one.measure): one for one in (study.comparisons if study else ())}
+    for (name, rows), on in zip(groups.rows.items(), front, strict=True):
+        yield FactorLevel(
+            name=name,
+            runs=len(rows),
+            joules=means[name][0],
+            seconds=means[name][1],
+            energy=compared.get((name, ENERGY)),
+            time=compared.get((name, TIME)),
+            front=on,
+            measured=all(row.get("energy_measured") is not False for row in rows),
+        )
