@@ -52,7 +52,7 @@ def factor_table(factor: GridFactor) -> FactorTable:
 def _row(level: FactorLevel, joules: float, seconds: float) -> list[str]:
     return [
         level.name,
-        str(level.runs),
+        str(len(level.runs)),
         *_mean(level.joules, joules),
         _change(level.energy),
         *_mean(level.seconds, seconds),

@@ -28,7 +28,8 @@ ENERGY, TIME = "total_joules", "duration_seconds"
 
 @dataclass(frozen=True)
 class FactorLevel:
-    """A level, as ``300 W``. joules, seconds: means over its runs, with their 95 % intervals.
+    """A level, as ``300 W``. runs: (experiment_id, joules, seconds). joules, seconds: means over
+    these, with their 95 % intervals.
 
     energy, time: compared with the first level; None of that, and where they cannot be. front:
     whether no other level takes as little of both and less of one, by the means. measured: false
@@ -36,7 +37,7 @@ class FactorLevel:
     """
 
     name: str
-    runs: int
+    runs: tuple[tuple[str, float, float], ...]
     joules: Mean
     seconds: Mean
     energy: Comparison | None
@@ -71,23 +72,24 @@ class GridFactor:
         return self.levels[0].name
 
 
-def factors_of(runs: Sequence[Run]) -> tuple[GridFactor, ...]:
-    """Of the runs that succeeded, warm-ups excepted; those alone first. Raises SettingsError where
-    SciPy is missing and there is a factor."""
+def factors_of(runs: Sequence[Run], name: str | None = None) -> tuple[GridFactor, ...]:
+    """Of the runs that succeeded, warm-ups excepted; those alone first. name: of another value, in
+    place of those that were set by grids. Raises SettingsError where SciPy is missing and there is
+    a factor."""
     of: dict[tuple[str, str], list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.condition != ALONE):
         of.setdefault((f"{run.repository} / {run.model}", run.condition), []).append(run)
     return tuple(
         factor
         for (training, condition), members in of.items()
-        for name in dict.fromkeys(name for run in members for name in _grid(run))
-        if (factor := factor_of([run.row for run in members], name, training, condition))
+        for each in ([name] if name else _grids(members))
+        if (factor := factor_of([run.row for run in members], each, training, condition))
     )
 
 
-def _grid(run: Run) -> list[str]:
-    planned: Any = run.environment.get("run") or {}
-    return list(planned.get("grid", ()))
+def _grids(runs: Sequence[Run]) -> list[str]:
+    planned: list[Any] = [run.environment.get("run") or {} for run in runs]
+    return list(dict.fromkeys(name for one in planned for name in one.get("grid", ())))
 
 
 def factor_of(rows: Sequence[Row], name: str, training: str, condition: str) -> GridFactor | None:
@@ -119,7 +121,7 @@ def _levels(groups: Groups, study: Study | None) -> Iterator[FactorLevel]:
     for (name, rows), on in zip(groups.rows.items(), front, strict=True):
         yield FactorLevel(
             name=name,
-            runs=len(rows),
+            runs=tuple((row["experiment_id"], row[ENERGY], row[TIME]) for row in rows),
             joules=means[name][0],
             seconds=means[name][1],
             energy=compared.get((name, ENERGY)),

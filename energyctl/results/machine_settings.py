@@ -33,6 +33,12 @@ def name_in_words(name: str) -> str:
     return NAMES.get(name, name)
 
 
+def axis_title(name: str) -> str:
+    """``GPU power limit (W)``; another factor has its own name."""
+    unit = UNITS.get(name)
+    return f"{name_in_words(name)} ({unit})" if unit else name_in_words(name)
+
+
 def level_in_words(name: str, level: Any) -> str | None:
     """``300 W``, ``1,200 MHz``; None of what is no number, or of another factor."""
     if name not in UNITS or isinstance(level, bool) or not isinstance(level, int | float):

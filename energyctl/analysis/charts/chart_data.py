@@ -27,6 +27,16 @@ LEAST_SECONDS = 1.0
 """A shorter phase tells next to nothing of the power."""
 
 
+FACTORS = ("hyperparam_", "requested_")
+"""Before the name of a hyper-parameter, and of a machine setting, in columns."""
+
+
+def without(prefixes: str | tuple[str, ...], column: str) -> str:
+    """The name behind the one of *prefixes* that the column has."""
+    every = (prefixes,) if isinstance(prefixes, str) else prefixes
+    return next((column[len(one) :] for one in every if column.startswith(one)), column)
+
+
 def run_rows(runs: Sequence[Run]) -> list[Row]:
     """A row per run, numbered from 1 in the order given."""
     return [_run_row(run, number) for number, run in enumerate(runs, 1)]
@@ -55,6 +65,7 @@ def _run_row(run: Run, number: int) -> Row:
         "foreign_cores": finite(of.get("foreign_cores")),
         "warnings": of.get("warning_count"),
         **{name: _cell(value) for name, value in of.items() if name.startswith("hyperparam_")},
+        **{n: v for n, v in of.items() if n.startswith("requested_") and v is not None},
         **{name: finite(value) for name, value in of.items() if name.startswith("metric_")},
     }
 

@@ -1,7 +1,8 @@
-"""The effect of a hyper-parameter: a figure of each run over its value, by condition.
+"""The effect of a factor: a figure of each run over its value, by condition.
 
 Where values have several runs each, with the mean of each value and its interval, and how each
-value compares with the first one. Data `points`, `means`, `changes`, of :func:`effect_chart`.
+value compares with the first one, or the least restricted one of a machine setting.
+Data `points`, `means`, `changes`, of :func:`effect_chart`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from energyctl.analysis import comparing
 from energyctl.analysis.charts import themes
 from energyctl.analysis.charts.altair import TEXT, alt, layered, stacked
-from energyctl.analysis.charts.chart_data import axis_of
+from energyctl.analysis.charts.chart_data import FACTORS, axis_of, without
 from energyctl.analysis.charts.encodings import by_condition, lines
 from energyctl.analysis.charts.energy_charts import (
     energy_against,
@@ -24,6 +25,7 @@ from energyctl.analysis.charts.energy_charts import (
 )
 from energyctl.analysis.interference.means import mean_of
 from energyctl.errors import SettingsError
+from energyctl.results.machine_settings import axis_title
 from energyctl.results.pairs import Figure
 from energyctl.results.tables import Row
 from energyctl.text import energy_unit
@@ -39,7 +41,7 @@ Training = tuple[str, str]
 
 @dataclass(frozen=True)
 class EffectChart:
-    """What is drawn. x: the hyper-parameter. metric: along y; None: energy, in *unit*. axis:
+    """What is drawn. x: the factor, with its unit. metric: along y; None: energy, in *unit*. axis:
     ``levels``, or as :func:`axis_of`. base: the level that others are compared with. said: of
     trends, by training."""
 
@@ -64,8 +66,12 @@ def effect_chart(runs: Sequence[Run], points: Sequence[Row], x: str, y: str) -> 
     means = _means(points)
     levels = sorted({point["x"] for point in points}, key=_numbers_first)
     as_levels = bool(means) and len(levels) <= MOST_LEVELS
-    name, texts = x.removeprefix("hyperparam_"), {_text(level): level for level in levels}
-    base = _text(levels[0])
+    from energyctl.analysis.compare.grouping import least_restricted
+    from energyctl.analysis.compare.measures import level_of
+
+    name = without(FACTORS, x)
+    texts = {level_of(name, level): level for level in levels}
+    base = least_restricted(name, list(texts)) or next(iter(texts))
     changes, said = list[Row](), dict[Training, list[str]]()
     for study, training, condition in _studies(runs, points, name, base, y):
         of = {"repository": training[0], "model": training[1], "condition": condition}
@@ -76,7 +82,7 @@ def effect_chart(runs: Sequence[Run], points: Sequence[Row], x: str, y: str) -> 
     changes = [{**one, "x": texts[one["x"]]} for one in changes]
     rows = {"points": list(points), "means": means, "changes": changes}
     return EffectChart(
-        name,
+        axis_title(name),
         None if y == "joules" else y.removeprefix("metric_"),
         energy_unit(point["y"] for point in points),
         "levels" if as_levels else axis_of([point["x"] for point in points]),
@@ -140,13 +146,6 @@ def _changes(study: Study) -> list[Row]:
 
 def _percent(log: float | None) -> float | None:
     return None if log is None else 100 * math.expm1(log)
-
-
-def _text(level: Any) -> str:
-    """As comparisons name their groups."""
-    from energyctl.analysis.compare.measures import text_of
-
-    return text_of(level)
 
 
 def effect(chart: EffectChart, width: float, height: float, text: float = TEXT) -> Any:

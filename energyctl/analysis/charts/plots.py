@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from energyctl import text
-from energyctl.analysis import answer, comparing
+from energyctl.analysis import answer, comparing, grid_factors
 from energyctl.analysis.charts import (
     block_charts,
     effect_charts,
@@ -17,6 +17,7 @@ from energyctl.analysis.charts import (
     presence_charts,
     share_charts,
     timeline,
+    tradeoff_charts,
 )
 from energyctl.analysis.charts import chart_data as rows
 from energyctl.analysis.charts.altair import alt
@@ -36,7 +37,7 @@ NAMED_RUNS = 40
 
 @dataclass(frozen=True)
 class PlotOptions:
-    """What the user asked for. x, y: names of a hyper-parameter or metric; height: in points.
+    """What the user asked for. x: a factor, as a hyper-parameter; y: a metric; height: in points.
 
     maximise: whether more of y is better; None: by its name. by, base, measure, margin: of
     comparisons, as :func:`energyctl.compare` takes them.
@@ -131,10 +132,10 @@ def energy(runs: Sequence[Run], options: PlotOptions) -> Plot:
 
 
 def effect(runs: Sequence[Run], options: PlotOptions) -> Plot:
-    """Energy, or the metric *y*, over the hyper-parameter *x*, and how its values compare."""
+    """Energy, or the metric *y*, over the factor *x*, and how its values compare."""
     runs = _compared(runs)
     table = rows.run_rows(runs)
-    x = _column(table, "hyperparam_", options.x, "hyper-parameter", "--x")
+    x = _factor(table, options.x)
     y = "joules"
     if options.y not in (None, "energy"):
         y = _column(table, "metric_", options.y, "metric", "--y")
@@ -143,6 +144,21 @@ def effect(runs: Sequence[Run], options: PlotOptions) -> Plot:
 
     def chart(width: float) -> Any:
         return effect_charts.effect(found, width, options.height or width * 0.55, TEXT)
+
+    return _plot(runs, chart, found.rows)
+
+
+def tradeoff(runs: Sequence[Run], options: PlotOptions) -> Plot:
+    """Energy against time of the levels of the factor *x*: runs, means with intervals, front."""
+    runs = _compared(runs)
+    x = rows.without(rows.FACTORS, _factor(rows.run_rows(runs), options.x))
+    factors = grid_factors.factors_of(runs, x)
+    if not factors:
+        raise SettingsError(f"{x} has no two levels with a known energy and time: nothing to draw")
+    found = tradeoff_charts.tradeoff_chart(factors, rows.conditions_of(rows.run_rows(runs)))
+
+    def chart(width: float) -> Any:
+        return tradeoff_charts.tradeoff(found, width, options.height or width * 0.6, TEXT)
 
     return _plot(runs, chart, found.rows)
 
@@ -262,6 +278,7 @@ KINDS: dict[str, Callable[[Sequence[Run], PlotOptions], Plot]] = {
     "reach": reach,
     "energy": energy,
     "effect": effect,
+    "tradeoff": tradeoff,
     "pareto": front,
     "presence": presence,
     "comparison": comparison,
@@ -293,19 +310,29 @@ def _power(run: Run) -> tuple[dict[str, list[Row]], list[str], list[str]]:
     return data, rows.domain_names(data["power"]), estimated
 
 
-def _column(table: Iterable[Row], prefix: str, name: str | None, what: str, option: str) -> str:
+def _factor(table: Iterable[Row], name: str | None) -> str:
+    """The column of the hyper-parameter or machine setting that is meant."""
+    what = "hyper-parameter or machine setting"
+    return _column(table, rows.FACTORS, name, what, "--x")
+
+
+def _column(
+    table: Iterable[Row], prefix: str | tuple[str, ...], name: str | None, what: str, option: str
+) -> str:
     """The column that is meant; without a name the only one there is (that varies, of several)."""
     values: dict[str, set[str]] = {}
+    columns: dict[str, str] = {}
     for row in table:
         for key, value in row.items():
             if key.startswith(prefix) and value is not None:
-                values.setdefault(key.removeprefix(prefix), set()).add(repr(value))
+                values.setdefault(own := rows.without(prefix, key), set()).add(repr(value))
+                columns[own] = key
     names = sorted(values)
     varying = [each for each in names if len(values[each]) > 1]
     if name is None:
         fitting = varying if len(names) > 1 else names
         if len(fitting) == 1:
-            return prefix + fitting[0]
+            return columns[fitting[0]]
         listed = (
             f"choose with {option}: {', '.join(fitting or names)}" if names else "there is none"
         )
@@ -313,7 +340,7 @@ def _column(table: Iterable[Row], prefix: str, name: str | None, what: str, opti
     if name not in values:
         there = f"there are {', '.join(names)}" if names else "there is none"
         raise SettingsError(f"{option} {name}: no {what} of these runs; {there}")
-    return prefix + name
+    return columns[name]
 
 
 def _points(points: list[Row], x: str, y: str) -> list[Row]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from energyctl.analysis.charts import Theme
 
 KINDS = (
-    "power", "overview", "conditions", "reach", "energy", "effect", "pareto", "presence",
-    "comparison", "shares",
+    "power", "overview", "conditions", "reach", "energy", "effect", "tradeoff", "pareto",
+    "presence", "comparison", "shares",
 )  # fmt: skip
 THEMES = ("paper", "light", "dark")
 ENDINGS = (".svg", ".pdf", ".png")
@@ -54,7 +54,7 @@ def _length(_: click.Context, option: click.Parameter, given: str | None) -> flo
     help=f"What it shows: {', '.join(KINDS[:-1])} or {KINDS[-1]}. "
     "Without it: power of one run, energy of several.",
 )
-@click.option("--x", metavar="NAME", help="For effect: the hyper-parameter.")
+@click.option("--x", metavar="NAME", help="For effect and tradeoff: the factor, as batch_size.")
 @click.option("--y", metavar="NAME", help="For effect, pareto and reach: the metric.")
 @click.option(
     "--maximise/--minimise",
