@@ -31,6 +31,11 @@ class TradeoffChart:
     hours: bool
     rows: dict[str, list[Row]]
 
+    @property
+    def letters(self) -> int:
+        """Of the longest name of a level, which stands beside its point."""
+        return max(len(row["level"]) for row in self.rows["levels"])
+
 
 def tradeoff_chart(factors: Sequence[GridFactor], conditions: Iterable[str]) -> TradeoffChart:
     """Of one factor, of some trainings under some conditions. conditions: all whose colours they
@@ -102,7 +107,7 @@ def _time(chart: TradeoffChart, field: str, text: float) -> alt.X:
     return alt.X(
         f"{field}:Q",
         title=f"Time ({unit})",
-        scale=alt.Scale(zero=False, padding=3 * text),
+        scale=alt.Scale(zero=False, padding=(chart.letters + 2) * text),
         axis=alt.Axis(labelExpr=shown, tickCount=5, grid=False),
     )
 

@@ -22,6 +22,7 @@ from energyctl.text import (
 
 if TYPE_CHECKING:
     from energyctl.analysis.compare import Comparison
+    from energyctl.analysis.compare.factors import FactorEffect
     from energyctl.analysis.compare.overall import Overall
 
 MEASURES = {
@@ -31,6 +32,11 @@ MEASURES = {
     "gpu_joules": "GPU 能量",
     "duration_seconds": "时长",
     "total_watts": "平均功率",
+}
+FACTORS = {
+    "gpu_power_limit_watts": "GPU 功率上限",
+    "gpu_clock_mhz": "GPU 频率",
+    "governor": "CPU 调频策略",
 }
 SIZES = {"blocks": "个区组", "pairs of equal values": "对取值相同的运行"}
 VERDICTS = {
@@ -81,7 +87,7 @@ def _size(found: Comparison) -> str:
     return f"{found.found.n} {of}" if of else f"{found.b.n} 次对 {found.a.n} 次运行"
 
 
-def _p(found: Comparison | Overall) -> list[str]:
+def _p(found: Comparison | FactorEffect | Overall) -> list[str]:
     if found.p_adjusted is None:
         return []
     p = "p < 0.0001" if found.p_adjusted < 0.0001 else f"p = {found.p_adjusted:.2g}"
@@ -100,6 +106,27 @@ def _beyond(found: Comparison) -> str:
         return ""
     assert found.meter is not None
     return f"；但仪表误差本身就可能造成 {number(found.meter.whole, 3)} {found.unit} 的差异"
+
+
+def factor(found: FactorEffect) -> str:
+    """How a measure goes with a factor: ``总能量在 GPU 功率上限为 500 W 时最低，两端都更高……``"""
+    measure = MEASURES.get(found.measure, found.measure)
+    name, size = FACTORS.get(found.factor, found.factor), f"{found.effect.n} 个区组"
+    if found.turn is not None:
+        least, other = ("最低", "高") if found.turn.least else ("最高", "低")
+        at = f"{measure}在 {name} 为 {found.turn.level} 时{least}"
+        return f"{at}，两端都更{other}：变化不是单向的（{size}）。"
+    open_ = found.verdict == "open"
+    low, high = found.simultaneous if open_ else (found.effect.low, found.effect.high)
+    half = None if low is None or high is None else (high - low) / 2
+    edges = [with_uncertainty(edge, half)[0] for edge in (low, high) if edge is not None]
+    interval = f"{100 * found.options.confidence:g} % 置信区间 {' 至 '.join(edges)}"
+    evidence = "，".join([interval if len(edges) == 2 else "没有置信区间", size, *_p(found)])
+    if open_:
+        return f"{measure}是否随 {name} 变化：尚无定论（幂次的 {evidence}）。"
+    exponent = with_uncertainty(found.effect.mean, half)[0]
+    doubled = share(2**found.effect.mean)
+    return f"{measure}随 {name} 的 {exponent} 次幂变化，翻倍时{doubled}（幂次的 {evidence}）。"
 
 
 def overall(found: Overall) -> str:

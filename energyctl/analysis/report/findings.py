@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from energyctl.analysis.answer import Answer
 from energyctl.analysis.interference import share_words
 from energyctl.analysis.report import chinese
+from energyctl.analysis.report.factors import sentences
 from energyctl.analysis.report.languages import Language, Said
 
 MOST_SENTENCES = 3
@@ -34,18 +35,19 @@ def findings(answer: Answer, language: Language) -> Findings:
 
 
 def comparisons(answer: Answer, language: Language) -> list[Said]:
-    """How conditions compare."""
+    """How conditions compare, and what factors do."""
     if language.name == "en":
         return [Said(text) for text in answer.comparisons()]
+    of_factors = sentences(answer.factors, language)
     if answer.study is None:
         named = (f"{one.training}：" if answer.several else "" for one in answer.means)
         told = zip(named, answer.means, strict=True)
-        return [Said(f"{name}{chinese.pairs(one)}") for name, one in told]
+        return [*(Said(f"{name}{chinese.pairs(one)}") for name, one in told), *of_factors]
     found, main = answer.study.of_main(), answer.study.measures[0]
     several = len({one.training for one in found}) > 1
     own = [chinese.comparison(one, several) for one in found]
     own += [chinese.overall(one) for one in answer.study.overalls if one.measure == main]
-    return [Said(text) for text in own]
+    return [*map(Said, own), *of_factors]
 
 
 def remarks(answer: Answer, language: Language) -> list[tuple[Said, list[Said]]]:

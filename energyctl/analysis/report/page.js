@@ -131,7 +131,6 @@
     const kind = text.length > 30 && !attributes.class ? { class: "wrap" } : {};
     return h(name, { ...attributes, ...kind, title: value.why }, text);
   };
-  const varied = DATA.hyperparameters.map((axis) => axis.name);
   let order = { column: 0, down: false };
   function sorted(runs) {
     const key = DATA.columns[order.column].key, sign = order.down ? -1 : 1;
@@ -199,12 +198,12 @@
       front: false,
     }));
   }
-  function fill(select, names, prefix) {
-    select.append(...names.map((value) => h("option", { value }, value.slice(prefix))));
-    select.parentElement.hidden = names.length < 2;
+  function fill(select, named) {
+    select.append(...named.map(([value, label]) => h("option", { value }, label)));
+    select.parentElement.hidden = named.length < 2;
   }
-  fill($("x"), varied, PREFIX.hyperparam_);
-  fill($("y"), DATA.metrics.map((metric) => metric.name), PREFIX.metric_);
+  fill($("x"), DATA.hyperparameters.map((axis) => [axis.name, axis.label]));
+  fill($("y"), DATA.metrics.map(({ name }) => [name, name.slice(METRIC)]));
   // A chart takes the width of its cell: first it is settled which charts there are, and so how
   // wide a cell is, then they are drawn.
   function place(charts) {
@@ -215,8 +214,8 @@
   function values(runs) {
     const axis = DATA.hyperparameters.find((each) => each.name === $("x").value);
     const metric = DATA.metrics.find((each) => each.name === $("y").value);
-    const x = axis ? axis.name.slice(PREFIX.hyperparam_) : "";
-    const y = metric ? metric.name.slice(PREFIX.metric_) : "";
+    const x = axis ? axis.label : "";
+    const y = metric ? metric.name.slice(METRIC) : "";
     const of = (a, b, less) => {
       const made = a && b ? points(runs, a, b) : [];
       return a === "joules" ? front(made, less) : made;
@@ -263,6 +262,8 @@
     const blocks = charts.flatMap(([lines, ratios], index) => [
       draw($("c-blocks-" + index), lines, rows), draw($("c-ratios-" + index), ratios, rows)]);
     const shares = DATA.shares ? Object.entries(DATA.shares.charts) : [];
+    const factors = DATA.factors.map(({ rows, spec }, index) =>
+      draw($("c-factor-" + index), spec, rows));
     return Promise.allSettled([
-      ...shares.map(([id, spec]) => draw($(id), spec, DATA.shares.rows)), ...blocks]);
+      ...factors, ...shares.map(([id, spec]) => draw($(id), spec, DATA.shares.rows)), ...blocks]);
   }

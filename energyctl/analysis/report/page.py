@@ -16,8 +16,10 @@ from energyctl.analysis import charts
 from energyctl.analysis import machines as nodes
 from energyctl.analysis.answer import Answer, answer_of
 from energyctl.analysis.charts import chart_data, figure_files, level_charts, pareto_fronts, themes
+from energyctl.analysis.factor_tables import NOTE as FACTOR_NOTE
 from energyctl.analysis.report import page_charts, run_tables
 from energyctl.analysis.report.compared import compared_section
+from energyctl.analysis.report.factors import factor_sections
 from energyctl.analysis.report.findings import comparisons, findings, remarks
 from energyctl.analysis.report.languages import Language
 from energyctl.analysis.report.pairs import pair_section
@@ -58,7 +60,8 @@ def page(
     blobs = _blobs(runs, t, step)
     names = list(seen.campaigns) or ["energyctl"]
     answer, conditions = answer_of(runs), {run.condition for run in runs}
-    levels = level_charts.level_chart(answer.levels, conditions)
+    levels = level_charts.level_chart(answer.conditions, conditions)
+    factors = factor_sections(answer, t)
     compared, shares = (
         compared_section(answer.study, conditions),
         charts.share_chart(runs.pairs, conditions),
@@ -68,6 +71,7 @@ def page(
         **page_charts.level_specs(levels, t),
         **page_charts.compared_specs(compared, t),
         **page_charts.share_specs(shares, t),
+        **page_charts.factor_specs(factors, conditions, t),
     }
     html: str = template.render(
         t=t,
@@ -84,6 +88,8 @@ def page(
         blobs=blobs,
         data=embedded(drawn),
         compared=compared,
+        factors=factors,
+        factor_note=FACTOR_NOTE,
         css=(HERE / "page.css").read_text(encoding="utf-8"),
         script="\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
         libraries=_libraries(),
@@ -170,8 +176,8 @@ def data(runs: Sequence[Run], t: Language | None = None) -> dict[str, Any]:
         row["place"] = places.setdefault(place, len(places))
     _relate(rows)
     shapes, specs = page_charts.run_specs(runs, t)
-    hyperparameters, metrics = _by_runs("hyperparam_", rows), _by_runs("metric_", rows)
-    columns = run_tables.columns(hyperparameters, metrics)
+    factors, metrics = _by_runs(chart_data.FACTORS, rows), _by_runs("metric_", rows)
+    columns = run_tables.columns(factors, metrics)
     run_tables.describe(rows, runs, [column["key"] for column in columns], t)
     return {
         "words": t.words,
@@ -182,8 +188,12 @@ def data(runs: Sequence[Run], t: Language | None = None) -> dict[str, Any]:
         "columns": [{**column, "name": t(column["name"])} for column in columns],
         "domains": domains,
         "hyperparameters": [
-            {"name": name, "kind": chart_data.axis_of(_values(name, rows))}
-            for name in hyperparameters
+            {
+                "name": name,
+                "label": t(run_tables.factor_title(name)),
+                "kind": chart_data.axis_of(_values(name, rows)),
+            }
+            for name in factors
         ],
         "metrics": [{"name": name, "less": charts.minimised(name)} for name in metrics],
         "shapes": shapes,
@@ -205,8 +215,8 @@ def _relate(rows: Sequence[Row]) -> None:
         row["relative"] = row["joules"] / (sum(values) / len(values)) if known else None
 
 
-def _by_runs(prefix: str, rows: Sequence[Row]) -> list[str]:
-    """Columns of that prefix and several values, the ones that most runs have first."""
+def _by_runs(prefix: str | tuple[str, ...], rows: Sequence[Row]) -> list[str]:
+    """Columns of such a prefix and several values, the ones that most runs have first."""
     names = {name for row in rows for name in row if name.startswith(prefix)}
     values = {name: _values(name, rows) for name in names}
     varying = [name for name in names if len(set(map(str, values[name]))) > 1]

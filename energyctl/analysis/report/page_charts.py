@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl.analysis import charts
-from energyctl.analysis.charts import chart_data, level_charts
+from energyctl.analysis.charts import chart_data, level_charts, tradeoff_charts
 from energyctl.analysis.charts.plots import NAMED_RUNS
 from energyctl.analysis.report.compared import ComparedSection
+from energyctl.analysis.report.factors import FactorSection
 from energyctl.analysis.report.languages import Language
 from energyctl.results.pairs import PARTS
 from energyctl.results.tables import Row
@@ -38,6 +39,19 @@ def compared_specs(section: ComparedSection | None, t: Language) -> dict[str, An
     drawn = [(charts.block_lines(panel), charts.block_ratios(panel)) for panel in section.panels]
     specs = [[t.chart(specification(chart)) for chart in pair] for pair in drawn]
     return {"compared": {"rows": section.rows, "charts": specs}}
+
+
+def factor_specs(
+    sections: Sequence[FactorSection], conditions: Iterable[str], t: Language
+) -> dict[str, Any]:
+    """A chart for each factor, with its rows."""
+    drawn = [tradeoff_charts.tradeoff_chart(one.factors, conditions) for one in sections]
+    specs = [t.chart(specification(tradeoff_charts.tradeoff(one))) for one in drawn]
+    return {
+        "factors": [
+            {"rows": one.rows, "spec": spec} for one, spec in zip(drawn, specs, strict=True)
+        ]
+    }
 
 
 def share_specs(found: charts.ShareChart | None, t: Language) -> dict[str, Any]:

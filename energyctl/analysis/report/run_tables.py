@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyctl import text
-from energyctl.analysis.charts.chart_data import total_domains
+from energyctl.analysis.charts.chart_data import FACTORS, total_domains, without
 from energyctl.analysis.report.languages import Language
+from energyctl.results.machine_settings import axis_title
 from energyctl.results.phases import phase_words
 from energyctl.results.schema import BackgroundInfo
 from energyctl.results.tables import Row
@@ -31,17 +32,22 @@ WORDS: dict[str, Callable[[Any], str]] = {
 """Column of a run's row → its figure in words; hyper-parameters and metrics are values."""
 
 
-def columns(hyperparameters: Iterable[str], metrics: Iterable[str]) -> list[dict[str, Any]]:
+def columns(factors: Iterable[str], metrics: Iterable[str]) -> list[dict[str, Any]]:
     """Of the table of runs: name, the key by which it is sorted, and whether it is a number."""
     texts = [("run", "number"), ("condition", "condition"), ("status", "status")]
     figures = [("energy", "joules"), ("time", "seconds"), ("power", "watts")]
-    figures += [(name.removeprefix("hyperparam_"), name) for name in hyperparameters]
+    figures += [(factor_title(name), name) for name in factors]
     figures += [(name.removeprefix("metric_"), name) for name in metrics]
     figures += [("covered", "coverage"), ("warnings", "warnings")]
     return [
         {"name": name, "key": key, "number": (name, key) in figures}
         for name, key in (*texts, *figures)
     ]
+
+
+def factor_title(column: str) -> str:
+    """The name of a hyper-parameter, or of a machine setting in words."""
+    return axis_title(without(FACTORS, column))
 
 
 def describe(rows: Sequence[Row], runs: Sequence[Run], keys: Sequence[str], t: Language) -> None:

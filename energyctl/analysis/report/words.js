@@ -3,7 +3,7 @@
   const DATA = JSON.parse(document.getElementById("data").textContent);
   const $ = (id) => document.getElementById(id);
   const root = document.documentElement;
-  const PREFIX = { hyperparam_: 11, metric_: 7 };
+  const METRIC = "metric_".length;
 
   // -- elements: everything from the data goes in as text, never as markup -----------------------
   function h(name, attributes, ...children) {
