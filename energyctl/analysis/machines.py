@@ -38,8 +38,8 @@ class Spread:
 
     within, between: standard deviations as shares of the mean, by the analysis of variance of one
     random effect (method of moments); between is what the means of machines differ by beyond the
-    scatter of their runs, and not below 0. drawn: hyper-parameters that differ from run to run,
-    which are part of both.
+    scatter of their runs, and not below 0. drawn: hyper-parameters and machine settings that
+    differ from run to run, which are part of both.
     """
 
     training: str
@@ -134,11 +134,10 @@ def _spread(training: str, groups: Sequence[Sequence[Row]]) -> Spread | None:
 
 
 def _drawn(rows: Sequence[Row]) -> tuple[str, ...]:
-    names = sorted({name for row in rows for name in row if name.startswith("hyperparam_")})
+    prefixes = ("hyperparam_", "requested_")
+    names = sorted({name for row in rows for name in row if name.startswith(prefixes)})
     return tuple(
-        name.removeprefix("hyperparam_")
-        for name in names
-        if len({str(row.get(name)) for row in rows}) > 1
+        name.partition("_")[2] for name in names if len({str(row.get(name)) for row in rows}) > 1
     )
 
 

@@ -46,6 +46,18 @@ def level_in_words(name: str, level: Any) -> str | None:
     return f"{level:,.12g} {UNITS[name]}"
 
 
+def told(row: Mapping[str, Any]) -> dict[str, str]:
+    """Name in words → ``400 W, enforced 350 W``: of what was set for a run."""
+    found = {}
+    for name, words in NAMES.items():
+        if (asked := requested(row, name)) is not None:
+            known = ", ".join(f"{one} {UNITS.get(name, '')}".strip() for one in enforced(row, name))
+            was = "highest seen" if name == "gpu_clock_mhz" else "enforced"
+            level = level_in_words(name, asked) or str(asked)
+            found[words] = f"{level}, {was} {known}" if known else level
+    return found
+
+
 def number_in(text: str) -> float:
     """The number of a level in words, or of any other. ValueError where it is none."""
     for unit in UNITS.values():

@@ -37,6 +37,11 @@ def test_a_run_tells_what_was_asked_for_and_what_was_enforced(tmp_path: Path) ->
         "requested_governor": "powersave", "enforced_governor": "performance; powersave",
     }  # fmt: skip
     assert machine_settings.enforced(run.row, "governor") == ["performance", "powersave"]
+    assert machine_settings.told(run.row) == {
+        "CPU governor": "powersave, enforced performance, powersave",
+        "GPU power limit": "300 W, enforced 280.5 W",
+        "GPU clock": "1,200 MHz, highest seen 1185 MHz, 1185 MHz",
+    }
 
 
 def test_of_a_run_for_which_nothing_was_set_all_of_it_is_null(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from energyctl import text
 from energyctl.analysis.charts.chart_data import FACTORS, total_domains, without
 from energyctl.analysis.report.languages import Language
-from energyctl.results.machine_settings import axis_title
+from energyctl.results.machine_settings import axis_title, told
 from energyctl.results.phases import phase_words
 from energyctl.results.schema import BackgroundInfo
 from energyctl.results.tables import Row
@@ -252,6 +252,7 @@ def _more(run: Run) -> list[Sequence[Cell]]:
         ("above the idle machine", _added(row, "above_idle")),
         ("above the background alone (no share)", _added(row, "marginal")),
         ("not known", row.get("energy_missing")),
+        *told(row).items(),
         ("samples", _samples(row)),
         ("attempts", len(training.get("attempts") or ()) or None),
         ("log", training.get("log")),
