@@ -52,7 +52,7 @@ def told(row: Mapping[str, Any]) -> dict[str, str]:
     for name, words in NAMES.items():
         if (asked := requested(row, name)) is not None:
             known = ", ".join(f"{one} {UNITS.get(name, '')}".strip() for one in enforced(row, name))
-            was = "highest seen" if name == "gpu_clock_mhz" else "enforced"
+            was = "in the mean" if name == "gpu_clock_mhz" else "enforced"
             level = level_in_words(name, asked) or str(asked)
             found[words] = f"{level}, {was} {known}" if known else level
     return found

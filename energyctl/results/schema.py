@@ -433,7 +433,7 @@ class GpuFacts(TypedDict):
 
 class GpuSettingJson(TypedDict):
     """A machine setting on one GPU. enforced: watts that act, a BMC may allow less than was
-    requested; of a clock the highest that was seen in the training, MHz."""
+    requested; of a clock its mean in the training, MHz."""
 
     index: int
     uuid: str

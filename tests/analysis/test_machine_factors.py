@@ -188,7 +188,7 @@ def test_what_a_limit_does_is_not_held_against_it(tmp_path: Path) -> None:
         (LIMIT, (400.0, 350.0), {400.0: None, 350.0: None}, []),
         (
             "gpu_clock_mhz", (1980, 1200), {1980: 1755.0},
-            ["GPU clock 1,980 MHz: 1,755 MHz was seen in 5 of 5 runs"],
+            ["GPU clock 1,980 MHz: 1,755 MHz was its mean in the training in 5 of 5 runs"],
         ),
         ("gpu_clock_mhz", (1980, 1200), {1980: 1965.0}, []),
         (

@@ -40,7 +40,7 @@ def test_a_run_tells_what_was_asked_for_and_what_was_enforced(tmp_path: Path) ->
     assert machine_settings.told(run.row) == {
         "CPU governor": "powersave, enforced performance, powersave",
         "GPU power limit": "300 W, enforced 280.5 W",
-        "GPU clock": "1,200 MHz, highest seen 1185 MHz, 1185 MHz",
+        "GPU clock": "1,200 MHz, in the mean 1185 MHz, 1185 MHz",
     }
 
 

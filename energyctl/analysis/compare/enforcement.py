@@ -45,7 +45,7 @@ def _not_enforced(name: str, levels: Levels) -> Iterator[str]:
     for level, runs in levels.items():
         other = [run for run in runs if not _is(name, level, run)]
         if other:
-            was = "seen" if name == "gpu_clock_mhz" else "enforced"
+            was = "its mean in the training" if name == "gpu_clock_mhz" else "enforced"
             yield (
                 f"{NAMES[name]} {level}: {_span(name, other)} was {was} in {len(other)} of "
                 f"{count(len(runs), 'run')}"
@@ -83,7 +83,7 @@ def _span(name: str, runs: Sequence[Sequence[str]]) -> str:
     every = _all(runs)
     if name not in TOLERANCES:
         return ", ".join(sorted(every))
-    low, high = (level_of(name, edge) for edge in _edges(every))
+    low, high = (level_of(name, round(edge, 1)) for edge in _edges(every))
     return low if low == high else f"{low} to {high}"
 
 

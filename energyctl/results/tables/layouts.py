@@ -88,7 +88,7 @@ _SET = (
         "enforced_gpu_clock_mhz",
         "text",
         "MHz",
-        "highest SM clock of each in the training, `; ` between",
+        "mean SM clock of each in the training, `; ` between",
         _NOT_READ,
     ),
     _text("requested_governor", "governor of CPUs, by the settings", _UNSET),
