@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from energyctl.analysis.charts import (
 )
 from energyctl.analysis.charts import chart_data as rows
 from energyctl.analysis.charts.altair import alt
+from energyctl.analysis.charts.plot_columns import column, factor_column
 from energyctl.errors import SettingsError
 from energyctl.results.api import Runs
 from energyctl.results.tables import Row
@@ -135,10 +136,10 @@ def effect(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """Energy, or the metric *y*, over the factor *x*, and how its values compare."""
     runs = _compared(runs)
     table = rows.run_rows(runs)
-    x = _factor(table, options.x)
+    x = factor_column(table, options.x)
     y = "joules"
     if options.y not in (None, "energy"):
-        y = _column(table, "metric_", options.y, "metric", "--y")
+        y = column(table, "metric_", options.y, "metric", "--y")
     data = _points(pareto_fronts.point_rows(runs, x, y), x, y)
     found = effect_charts.effect_chart(runs, data, x, y)
 
@@ -151,7 +152,7 @@ def effect(runs: Sequence[Run], options: PlotOptions) -> Plot:
 def tradeoff(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """Energy against time of the levels of the factor *x*: runs, means with intervals, front."""
     runs = _compared(runs)
-    x = rows.without(rows.FACTORS, _factor(rows.run_rows(runs), options.x))
+    x = rows.without(rows.FACTORS, factor_column(rows.run_rows(runs), options.x))
     factors = grid_factors.factors_of(runs, x)
     if not factors:
         raise SettingsError(f"{x} has no two levels with a known energy and time: nothing to draw")
@@ -168,7 +169,7 @@ def front(runs: Sequence[Run], options: PlotOptions) -> Plot:
     runs = _compared(runs)
     if options.x not in (None, "energy"):
         raise SettingsError("--kind pareto draws energy along x: leave --x out")
-    y = _column(rows.run_rows(runs), "metric_", options.y, "metric", "--y")
+    y = column(rows.run_rows(runs), "metric_", options.y, "metric", "--y")
     data = _points(pareto_fronts.point_rows(runs, "joules", y, options.maximise), "energy", y)
     unit = text.energy_unit(row["x"] for row in data)
     trainings = {(row["repository"], row["model"]) for row in data}
@@ -210,7 +211,7 @@ def conditions(runs: Sequence[Run], options: PlotOptions) -> Plot:
 def reach(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """The same of the energy until the metric *y* first had its value."""
     prefix = REACH["joules"].prefix
-    y = _column([run.row for run in runs], prefix, options.y, "metric with a value to reach", "--y")
+    y = column([run.row for run in runs], prefix, options.y, "metric with a value to reach", "--y")
     metric = y.removeprefix(prefix)
     asked = [run for run in _compared(runs) if metric in (run.result.get("reach") or {})]
     values = {text.parameter(run.result["reach"][metric].get("value")) for run in asked}
@@ -308,39 +309,6 @@ def _power(run: Run) -> tuple[dict[str, list[Row]], list[str], list[str]]:
             f"{run.experiment_id}: no power samples lie beside its result; --kind energy needs none"
         )
     return data, rows.domain_names(data["power"]), estimated
-
-
-def _factor(table: Iterable[Row], name: str | None) -> str:
-    """The column of the hyper-parameter or machine setting that is meant."""
-    what = "hyper-parameter or machine setting"
-    return _column(table, rows.FACTORS, name, what, "--x")
-
-
-def _column(
-    table: Iterable[Row], prefix: str | tuple[str, ...], name: str | None, what: str, option: str
-) -> str:
-    """The column that is meant; without a name the only one there is (that varies, of several)."""
-    values: dict[str, set[str]] = {}
-    columns: dict[str, str] = {}
-    for row in table:
-        for key, value in row.items():
-            if key.startswith(prefix) and value is not None:
-                values.setdefault(own := rows.without(prefix, key), set()).add(repr(value))
-                columns[own] = key
-    names = sorted(values)
-    varying = [each for each in names if len(values[each]) > 1]
-    if name is None:
-        fitting = varying if len(names) > 1 else names
-        if len(fitting) == 1:
-            return columns[fitting[0]]
-        listed = (
-            f"choose with {option}: {', '.join(fitting or names)}" if names else "there is none"
-        )
-        raise SettingsError(f"which {what}? {listed}")
-    if name not in values:
-        there = f"there are {', '.join(names)}" if names else "there is none"
-        raise SettingsError(f"{option} {name}: no {what} of these runs; {there}")
-    return columns[name]
 
 
 def _points(points: list[Row], x: str, y: str) -> list[Row]:
