@@ -37,6 +37,8 @@ class Domain:
     part_time: whether the sensor sees only a part of the time; None: not known.
     acceptance: what `doctor --accept` found of it; None: it is not a domain to be accepted.
     relative_uncertainty: the stated share by which all its figures may be off.
+    remote: it is asked over a network, at instants of its own: seldom, and with answers that come
+        late.
     part: the physical thing, whatever the source: "package-0", "package-0/dram", "gpu/UUID". Of
         several domains with one part a single one is in the total. None: nothing else shows it.
     check: the name of a domain that shows the same power in another way; what the two disagree by
@@ -62,6 +64,7 @@ class Domain:
     part_time: bool | None = None
     acceptance: Acceptance | None = None
     relative_uncertainty: float = 0.0
+    remote: bool = False
     part: str | None = None
     check: str | None = None
     missing: str | None = None
