@@ -26,7 +26,8 @@ from energyctl.config.jsonfile.validation import (
 from energyctl.errors import SettingsError
 
 SECRETS = ("password", "passwd", "secret", "token", "api_key")
-NAME_PATTERN = "^[A-Za-z][A-Za-z0-9._-]*$"
+NOTES = ("comment", "note", "description")
+NAME_PATTERN = f"^(?!({'|'.join(NOTES)})$)[A-Za-z][A-Za-z0-9._-]*$"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -61,8 +62,7 @@ class MeterFields(Strict):
     host: Name | None = None
     """Name of the machine that it meters; without it, every machine that uses the workspace."""
 
-    files: ClassVar[tuple[str, ...]] = ()
-    """Fields that name files."""
+    files: ClassVar[tuple[str, ...]] = ()  # the fields that name files
 
 
 class Shelly(MeterFields):
@@ -193,7 +193,7 @@ def _judged(document: Document) -> tuple[dict[str, NodeMeter], list[Problem]]:
 
 
 def _is_note(name: str) -> bool:
-    return name.startswith(("_", "$")) or name in ("comment", "note", "description")
+    return name.startswith(("_", "$")) or name in NOTES
 
 
 Fault = tuple[tuple[str | int, ...], str, str | None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +24,6 @@ class MeterServer:
         self.answer = answer
         self.delay_seconds = 0.0
         self.paths: list[str] = []
-        self.changed = threading.Event()
         self._stopping = threading.Event()
         stand_in = self
 
@@ -53,6 +53,11 @@ class MeterServer:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """Speaks TLS from now on."""
+        listening = self._server.socket
+        self._server.socket = context.wrap_socket(listening, server_side=True)
 
     def stop(self) -> None:
         self._stopping.set()

@@ -56,8 +56,6 @@ class IpmiReading(NodeDevice):
         if match is None:
             said = (errors.strip() or output.strip()).splitlines()
             raise NoAnswer(f"{self.place}: {said[0] if said else 'printed no power'}")
-        if match[1].lstrip("0") == "":
-            raise NoAnswer(f"{self.place}: the BMC tells 0 W: it does not measure its power")
         return float(match[1])
 
     def _run(self) -> tuple[str, str]:
@@ -98,6 +96,10 @@ class IpmiReading(NodeDevice):
                     self._process.kill()
 
 
+def may_use(device: str) -> bool:
+    return os.access(device, os.R_OK | os.W_OK)
+
+
 def _why_not() -> str | None:
     """Why the BMC cannot be asked from here, and what to do; None: it can."""
     if shutil.which(COMMAND[0]) is None:
@@ -108,7 +110,7 @@ def _why_not() -> str | None:
             "there is no /dev/ipmi0: load the kernel's driver (modprobe ipmi_si ipmi_devintf), "
             "or ask the BMC over the network (redfish)"
         )
-    if not os.access(device, os.R_OK | os.W_OK):
+    if not may_use(device):
         return (
             f"{device} is root's: give it to a group by a udev rule, which lets that group do "
             "anything to the BMC, also switch the machine off; or ask the BMC over the network "
