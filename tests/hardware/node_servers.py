@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
@@ -18,17 +19,26 @@ Answer = Callable[[str, Mapping[str, str]], tuple[int, Any]]
 
 
 class MeterServer:
-    """url: of the server. delay_seconds: before each answer. paths: that were asked for."""
+    """url: of the server. delay_seconds: before each answer. paths: that were asked for.
+    connections: how many were made."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.delay_seconds = 0.0
         self.paths: list[str] = []
+        self.connections = 0
+        self._open: list[socket.socket] = []
         self._stopping = threading.Event()
         stand_in = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one piece
+
+            def setup(self) -> None:
+                stand_in.connections += 1
+                stand_in._open.append(self.request)
+                super().setup()
 
             def do_GET(self) -> None:
                 path = unquote(self.path)
@@ -54,6 +64,12 @@ class MeterServer:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
 
+    def close_connections(self) -> None:
+        for connection in self._open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._open.clear()
+
     def encrypt(self, context: ssl.SSLContext) -> None:
         """Speaks TLS from now on."""
         listening = self._server.socket
@@ -62,6 +78,7 @@ class MeterServer:
     def stop(self) -> None:
         self._stopping.set()
         self._server.shutdown()
+        self.close_connections()
         self._server.server_close()
         self._thread.join()
 

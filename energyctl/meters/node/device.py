@@ -40,7 +40,10 @@ class NodeDevice(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """Ends a question under way: `ask` raises at once."""
+        """Ends a question under way, `ask` raises at once; and every one from then on."""
+
+    def close(self) -> None:  # noqa: B027
+        """Gives back what it holds; called by whoever asked, for the last time."""
 
 
 def secret_in(path: str) -> tuple[str | None, str | None]:

@@ -73,3 +73,6 @@ class HomeAssistantEntity(NodeDevice):
 
     def cancel(self) -> None:
         self._client.cancel()
+
+    def close(self) -> None:
+        self._client.close()

@@ -65,6 +65,7 @@ class Poller:
             self.cpu_seconds = time.thread_time()
             pause = self.device.poll_seconds * random.uniform(*UNEVEN)
             self._closing.wait(max(0.0, began + pause - time.monotonic()))
+        self.device.close()
 
     def _believed(self, value: float) -> float:
         """A machine that runs us draws power: where a meter tells 0 W, it is another's, or off."""

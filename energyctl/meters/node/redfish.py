@@ -110,6 +110,9 @@ class RedfishChassis(NodeDevice):
     def cancel(self) -> None:
         self._client.cancel()
 
+    def close(self) -> None:
+        self._client.close()
+
 
 def _watts(document: Any) -> Any:
     """None where the document has no figure; 0 is none either: a machine that runs draws power."""

@@ -49,3 +49,6 @@ class ShellySwitch(NodeDevice):
 
     def cancel(self) -> None:
         self._client.cancel()
+
+    def close(self) -> None:
+        self._client.close()

@@ -52,3 +52,6 @@ class TasmotaPlug(NodeDevice):
 
     def cancel(self) -> None:
         self._client.cancel()
+
+    def close(self) -> None:
+        self._client.close()

@@ -14,7 +14,7 @@ from energyctl.meters.node import device
 from hardware.machine_wave import Shown, machine, questions
 
 URL = "http://127.0.0.1:1"
-RUNS = 60
+RUNS = 40
 HOLDS = 0.95
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,11 @@ def file_of(folder: Path, text: str) -> str:
 
 
 def asked(meter: NodeMeter) -> float:
-    return device("wall", meter).ask()
+    made = device("wall", meter)
+    try:
+        return made.ask()
+    finally:
+        made.close()
 
 
 def why_not(meter: NodeMeter) -> str:
@@ -138,6 +144,7 @@ def test_a_bmc_is_found_to_tell_its_power(tmp_path: Path, tree: Mapping[str, Any
         assert made.ask() == 389.0
         searched = len(server.paths)
         assert made.ask() == 389.0
+        made.close()
         assert len(server.paths) == searched + 1  # from then on it is known where
 
 
@@ -295,3 +302,63 @@ def test_what_an_owner_states_of_a_meter_is_taken() -> None:
     domain = device("plug", meter).domain
     assert (domain.relative_uncertainty, domain.averaging_seconds) == (0.01, 0.5)
     assert domain.update_seconds == 2.0
+
+
+def raw_server(answers: list[bytes]) -> tuple[str, threading.Thread]:
+    """Answers each question of one connection with the next of these bytes, then closes it."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with listening, listening.accept()[0] as connection:
+            for answer in answers:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return f"http://127.0.0.1:{listening.getsockname()[1]}", thread
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.0 200 OK\r\nServer: Mongoose\r\n\r\n[7]",
+        b"HTTP/1.1 200 OK\r\nCONTENT-LENGTH: 3\r\n\r\n[7]",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\n[7\r\n1\r\n]\r\n0\r\n\r\n",
+    ],
+)
+def test_each_way_to_end_an_answer_is_understood(answer: bytes) -> None:
+    url, thread = raw_server([answer])
+    client = JsonClient(url, 5.0, denied="")
+    assert client.get("/") == [7]
+    client.close()
+    thread.join()
+
+
+def test_a_connection_is_kept_and_made_anew_where_the_server_ended_it() -> None:
+    with serving(node_servers.tasmota(lambda: 217)) as server:
+        made = device("plug", Tasmota(kind="tasmota", url=server.url))
+        for _ in range(3):
+            assert made.ask() == 217.0
+        assert server.connections == 1
+        server.close_connections()
+        assert made.ask() == 217.0
+        assert server.connections == 2
+        made.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", "it closed without an answer"),
+        (b"hello\r\n", "it answered no HTTP"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n0\r\n\r\n", "no HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[7", "it answered no JSON"),
+    ],
+)
+def test_what_is_no_answer_is_a_reason(answer: bytes, reason: str) -> None:
+    url, thread = raw_server([answer])
+    client = JsonClient(url, 5.0, denied="")
+    with pytest.raises(NoAnswer, match=reason):
+        client.get("/")
+    thread.join()
