@@ -75,18 +75,16 @@ class IpmiReading(NodeDevice):
                 )
             except OSError as error:
                 raise NoAnswer(f"{self.place}: {error.strerror}") from None
-        try:
-            return self._process.communicate(timeout=self.limit_seconds)
-        except subprocess.TimeoutExpired:
-            raise NoAnswer(f"{self.place}: no answer within {self.limit_seconds:g} s") from None
-        finally:
-            self._end(self._process)
-
-    def _end(self, process: subprocess.Popen[str]) -> None:
-        with self._lock:
-            self._process = None
-        process.kill()
-        process.communicate()
+        with self._process as process:
+            try:
+                return process.communicate(timeout=self.limit_seconds)
+            except subprocess.TimeoutExpired:
+                limit = self.limit_seconds
+                raise NoAnswer(f"{self.place}: no answer within {limit:g} s") from None
+            finally:
+                process.kill()
+                with self._lock:
+                    self._process = None
 
     def cancel(self) -> None:
         with self._lock:
