@@ -71,9 +71,14 @@ class Domain:
     checks: tuple[Check, ...] = ()
 
     @property
+    def is_part(self) -> bool:
+        """One of those that add up to the machine, also where another domain is the total alone."""
+        return self.in_total or (self.kind != "other" and self.missing is None)
+
+    @property
     def always_draws(self) -> bool:
         """Packages, memory and GPUs do; a part of one may be off, and so may other devices."""
-        return self.measured and self.in_total and self.kind != "other"
+        return self.measured and self.is_part and self.kind != "other"
 
     def believes(self, watts: float) -> bool:
         """Whether a counter of it can be held against a power reading beside it."""
