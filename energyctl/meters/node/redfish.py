@@ -12,6 +12,7 @@ unless the BMC's owner knows better.
 from __future__ import annotations
 
 import base64
+import contextlib
 import ssl
 from typing import Any
 
@@ -103,8 +104,11 @@ class RedfishChassis(NodeDevice):
         links = self._client.get(chassis)
         for name in ("EnvironmentMetrics", "Power"):
             resource = member(links, name, "@odata.id")
-            if isinstance(resource, str) and (watts := _watts(self._client.get(resource))):
-                return resource, figure(watts, f"power at {resource}")
+            if not isinstance(resource, str):
+                continue
+            with contextlib.suppress(NoAnswer):  # the other one may tell it
+                if watts := _watts(self._client.get(resource)):
+                    return resource, figure(watts, f"power at {resource}")
         return None
 
     def cancel(self) -> None:

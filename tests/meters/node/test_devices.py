@@ -148,6 +148,13 @@ def test_a_bmc_is_found_to_tell_its_power(tmp_path: Path, tree: Mapping[str, Any
         assert len(server.paths) == searched + 1  # from then on it is known where
 
 
+def test_a_resource_that_is_not_there_leaves_the_other(tmp_path: Path) -> None:
+    tree = node_servers.openbmc(389)
+    del tree["/redfish/v1/Chassis/1/EnvironmentMetrics"]
+    with serving(node_servers.redfish(tree)) as server:
+        assert asked(bmc(server.url, tmp_path)) == 389.0
+
+
 def test_of_several_chassis_one_has_to_be_named(tmp_path: Path) -> None:
     tree = {**node_servers.dell(389), **node_servers.supermicro(120)}
     tree["/redfish/v1/Chassis"] = {
