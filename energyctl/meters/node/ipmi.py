@@ -2,9 +2,9 @@
 
 The command prints "Instantaneous power reading: 215 Watts" among six lines (ipmitool,
 lib/ipmi_dcmi.c, ipmi_dcmi_pwr_rd). Its "Sampling period" is that of the minimum, the maximum and
-the mean, days on some machines. Over how long the reading itself is averaged no BMC says; ENERGY
-STAR asks servers for a mean over 30 s at most, new every 10 s, to 5 % (Computer Servers 3.0,
-section 5). Some BMCs call a good reading "deactivated", and some tell 0 W where they have none.
+the mean, days on some machines. Over how long the reading itself is averaged, how often it is new,
+and how true it is, no BMC says: cautious values are assumed, unless its owner states others. Some
+BMCs call a good reading "deactivated", and some tell 0 W where they have none.
 """
 
 from __future__ import annotations

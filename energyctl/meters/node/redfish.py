@@ -4,9 +4,8 @@
 `PowerConsumedWatts`, which Redfish has deprecated and older BMCs have alone.
 
 Over how long a BMC averages is not in the figure: `PowerMetrics.IntervalInMin` is of the minimum,
-the maximum and the mean beside it. A Dell was seen to report by the minute, and ENERGY STAR asks
-servers for a mean over 30 s at most, to 5 % (Computer Servers 3.0, section 5), so a minute is taken
-unless the BMC's owner knows better.
+the maximum and the mean beside it. A Dell was seen to report by the minute (kepler, issue 644), so
+that is assumed, unless the BMC's owner states another.
 """
 
 from __future__ import annotations

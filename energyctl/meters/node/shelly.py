@@ -15,7 +15,7 @@ from energyctl.meters.node.http import JsonClient
 JOULES_PER_WATT_HOUR = 3600.0
 RESOLUTION_JOULES = 3.6
 UPDATE_SECONDS = 1.0
-# Shelly states none for its API. What plugs are sold with is 1 to 2 %.
+# Assumed: the API's documents state none.
 ACCURACY = 0.02
 
 

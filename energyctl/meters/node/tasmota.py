@@ -13,7 +13,7 @@ from energyctl.meters.node.device import PART, NoAnswer, NodeDevice, figure, mem
 from energyctl.meters.node.http import JsonClient
 
 UPDATE_SECONDS = AVERAGING_SECONDS = 1.0
-# Plugs are calibrated one by one, by their owners (Tasmota, Power Monitoring Calibration).
+# Assumed: plugs are calibrated one by one, by their owners (Tasmota, Power Monitoring Calibration).
 ACCURACY = 0.05
 STATUS_SENSORS = "/cm?cmnd=Status%2010"
 
