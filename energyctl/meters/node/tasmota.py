@@ -1,8 +1,8 @@
 """A plug with the firmware Tasmota: `Status 10` of its own web interface.
 
-`StatusSNS.ENERGY.Power` is in whole watts unless `WattRes` says otherwise, and is new every second
-(Tasmota, Commands, Power Monitoring). `Total` counts kWh with three decimals at most: 3.6 kJ, half
-a minute of a small server, so the power is read instead.
+`StatusSNS.ENERGY.Power` is in whole watts unless `WattRes` says otherwise, and new every second
+(Tasmota, xdrv_03_energy, FUNC_ENERGY_EVERY_SECOND). `Total` counts kWh, with three decimals by
+default: 3.6 kJ, half a minute of a small server, so the power is read instead.
 """
 
 from __future__ import annotations
