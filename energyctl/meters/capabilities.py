@@ -228,7 +228,7 @@ def _covers(domain: Domain) -> str:
     if part == "psys":
         return "platform"
     if part == "node":
-        return "machine"
+        return "node"
     if "/" not in part and (domain.kind == "cpu" or part.startswith("package-")):
         return "package"
     if domain.kind == "dram" or part.endswith("/dram"):

@@ -21,7 +21,7 @@ Line = tuple[str, str]  # a label, or none where it goes on, and what there is t
 LABEL_WIDTH = 12
 # A line of a terminal's screen goes on for so many rows at most; --all has the whole of it.
 ROWS = 3
-MACHINE = "machine"
+NODE = "node"
 CPU, GPU = ("package", "all CPUs", "memory"), ("GPU", "module")
 
 
@@ -84,7 +84,7 @@ def _table(rows: Sequence[Row], total: Together) -> Table:
     minute, ten = total.uncertainty_1_min, total.uncertainty_10_min
     table.add_row("total", "", "", now, band_words(minute), band_words(ten))
     for row in rows:
-        if row.covers == MACHINE and row.readable and not row.in_total:
+        if row.covers == NODE and row.readable and not row.in_total:
             bands = (row.uncertainty_1_min, row.uncertainty_10_min)
             table.add_row(
                 str(row.domain), row.source, "not in total", _watts([row]), *map(band_words, bands)

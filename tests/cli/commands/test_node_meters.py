@@ -90,7 +90,7 @@ def test_doctor_shows_each_with_its_power_or_why_it_says_nothing(workspace: Path
         rows = {row["domain"]: row for row in doctor.examine(Workspace(workspace))["meters"]}
     assert time.monotonic() - began < 20.0
     assert rows["wall"]["watts"] == pytest.approx(WATTS, rel=0.2)
-    assert (rows["wall"]["in_total"], rows["wall"]["covers"]) == (False, "machine")
+    assert (rows["wall"]["in_total"], rows["wall"]["covers"]) == (False, "node")
     assert 0.02 < rows["wall"]["uncertainty_10_min"] < 0.05
     why = "http://127.0.0.1:9/cm?cmnd=Status%2010: Connection refused"
     assert (rows["plug"]["readable"], rows["plug"]["cure"]) == (False, why)

@@ -219,6 +219,6 @@ def test_what_cannot_be_read_is_warned_of_whatever_else_shows_the_same(
         sources, (warning,) = opened(path, closing)
         assert warning.startswith("not measured: bmc: there is no ")
         rows = {row.domain: row for row in describe(sources, seconds=0.1)}
-    assert rows["wall"].covers == "machine"
+    assert rows["wall"].covers == "node"
     assert rows["wall"].watts == pytest.approx(WATTS, rel=0.2)
     assert not rows["bmc"].readable
