@@ -60,3 +60,16 @@ def test_broken_counters_are_marked_and_healthy_ones_are_not() -> None:
     output = printed("broken_counters", *few, codes=(0,))
     assert len(re.findall(r"^\| .* \| .*(?:start|run|band)", output, re.MULTILINE)) == 14
     assert "60 healthy starts, 0 doubted" in output
+
+
+def test_the_wall_is_told_within_its_band() -> None:
+    output = printed("wall", "--machines", "40")
+    rows = re.findall(r"^\| [015] s \| 1 \| (\d+) \| ([0-9.]+) \| ", output, re.MULTILINE)
+    assert len(rows) == 3
+    assert all(int(trainings) > 50 for trainings, _ in rows)
+    inside = re.search(r"^([0-9.]+)% of (\d+) inside", output, re.MULTILINE)
+    assert inside
+    assert float(inside[1]) >= 95
+    off = re.search(r"are ([0-9.]+)% off the line, .* left out ([0-9.]+)%", output)
+    assert off
+    assert float(off[1]) < float(off[2]) < 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -226,3 +227,73 @@ def pair_result(
             }],
         },
     }  # fmt: skip
+
+
+WALL_PHASES = (
+    ("idle", 60.0, 60.0, 70.0), ("background_start", 10.0, 70.0, 120.0),
+    ("background_only", 60.0, 75.0, 210.0), ("foreground", 120.0, 100.0, 480.0),
+    ("cooldown", 30.0, 60.0, 80.0),
+)  # fmt: skip
+"""Name, seconds, watts of the package and of the GPU."""
+
+
+def write_wall_run(
+    folder: Path,
+    name: str,
+    phases: Sequence[tuple[str, float, float, float]] = WALL_PHASES,
+    wall: Callable[[float, float], float] | None = lambda cpu, gpu: 80 + 1.1 * (cpu + gpu),
+    **changes: Any,
+) -> dict[str, Any]:
+    """A run on a machine with a package, a GPU and, but for `wall` None, a meter at the wall, which
+    states 1 %; all are within 0.5 W more in each phase. Returns what was written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written, time, watts = list[dict[str, Any]](), 1_800_000_000.0, dict[str, float]()
+    training = next(one for one in phases if one[0] == "foreground")
+    for each, seconds, cpu, gpu in phases:
+        watts = _watts(cpu, gpu, wall)
+        written.append(
+            {
+                **phase(each, time, time + seconds),
+                "joules": {domain: power * seconds for domain, power in watts.items()},
+                "uncertainty_joules": {
+                    domain: (0.5 + (0.01 * power if domain == "wall" else 0)) * seconds
+                    for domain, power in watts.items()
+                },
+            }
+        )
+        time += seconds
+    watts, seconds = _watts(*training[2:], wall), training[1]
+    kinds = {"package-0": "cpu", "gpu-0": "gpu", "wall": "other"}
+    domains = [
+        {
+            "name": domain, "kind": kinds[domain], "source": "stand-in", "measured": True,
+            "in_total": domain != "wall", "joules": power * seconds, "missing": None,
+            "uncertainty_joules": (0.5 + (0.01 * power if domain == "wall" else 0)) * seconds,
+            "budget": {"stated": 0.01 * power * seconds if domain == "wall" else 0.0},
+        }
+        for domain, power in watts.items()
+    ]  # fmt: skip
+    joules = sum(training[2:]) * seconds
+    data = {
+        "schema": 1, "experiment_id": name, "campaign": folder.name, "mode": "default",
+        "status": "succeeded",
+        "foreground_result": {
+            "repo": "front", "model": "small", "success": True, "duration": seconds,
+            "hyperparameters": {}, "attempts": [], "performance_metrics": {},
+        },
+        "energy": {
+            "seconds": seconds, "total_joules": joules, "uncertainty_joules": seconds,
+            "gpu_joules": training[3] * seconds, "measured": True, "domains": domains,
+        },
+        "phases": written, "warnings": [],
+        "environment": {"hostname": "node-7", "gpus": [{"index": 0, "uuid": "GPU-1"}]}, **changes,
+    }  # fmt: skip
+    (folder / f"{name}.json").write_text(json.dumps(data))
+    return data
+
+
+def _watts(
+    cpu: float, gpu: float, wall: Callable[[float, float], float] | None
+) -> dict[str, float]:
+    watts = {"package-0": cpu, "gpu-0": gpu}
+    return watts if wall is None else {**watts, "wall": wall(cpu, gpu)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from energyctl.campaign.facts import machine_facts
 from energyctl.campaign.fixed_plan import controls_due
 from energyctl.campaign.foreign.watch import Watch
 from energyctl.campaign.journal import Journal
+from energyctl.campaign.machine_control import controlled_machine
 from energyctl.campaign.observer import Observer
 from energyctl.campaign.preparation import NotPrepared
 from energyctl.campaign.prepare import (
@@ -35,7 +36,6 @@ from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError
 from energyctl.meters import missing_kinds
 from energyctl.results.schema import Result
 from energyctl.system import cgroups, containers, privileges, processes
-from energyctl.system.governor import governor, require_governor
 from energyctl.system.interrupts import Interrupts
 from energyctl.system.lock import lock
 from energyctl.system.owner import holding
@@ -67,10 +67,16 @@ def conduct(campaign: Campaign) -> CampaignOutcome:
     """
     processes.require()
     trainings = check(campaign)
-    require_governor(wanted := campaign.settings.governor)
     with ExitStack() as stack:
         context, daemons = _take_machine(campaign, trainings, stack)
-        stack.enter_context(governor(wanted, campaign.observer.say))
+        wanted = [
+            *(run.machine for run in campaign.runs),
+            settings_file.machine_settings(campaign.settings),
+        ]
+        machine = controlled_machine(wanted, context.meters, campaign.observer.say)
+        context = replace(context, machine=stack.enter_context(machine))
+        with suppress(Interrupted):  # the first run asks again
+            context.machine.set(wanted[0], context.interrupts.wait)
         if any(run.background for run in campaign.runs):
             daemons.get()
         journal = campaign.journal()
@@ -79,7 +85,6 @@ def conduct(campaign: Campaign) -> CampaignOutcome:
         facts = {
             **machine_facts(),
             **campaign.allocation.facts,
-            "governor_asked": wanted,
             "seed": journal.head()["seed"],
             "journal": journal.name,
         }
@@ -229,6 +234,7 @@ def _run_all(
             context.interrupts.check()
             if paused := control.before(run, context):
                 break
+            context.machine.set(run.machine, context.interrupts.wait)
             now = replace(context, warnings=(*context.warnings, *control.warnings))
             last = run is runs[-1]
             _run_one(run, place, now, journal, results, cooldown=not last)

@@ -10,6 +10,7 @@ from typing import Any
 
 from energyctl.background.daemon_lifecycle import try_supervisord
 from energyctl.campaign.facts import machine_facts
+from energyctl.energy import Domain
 from energyctl.errors import MachineError
 from energyctl.meters import (
     GpuProcess,
@@ -23,6 +24,7 @@ from energyctl.meters import (
 from energyctl.meters.capabilities import SURVEY_SECONDS, absent, gpu_processes
 from energyctl.meters.counter_checks import counter_checks
 from energyctl.meters.discovery import NotOpened, source_entry_points
+from energyctl.meters.gpu_controls import gpu_controls
 from energyctl.system import processes
 from energyctl.system.dependencies import problems, version
 from energyctl.system.governor import governor_problem, governors
@@ -42,7 +44,7 @@ def examine(workspace: Workspace | None = None) -> dict[str, Any]:
         checks = counter_checks(meters, watts, SURVEY_SECONDS)
         on_gpus, unknown = _gpu_processes(meters)
         counters = [d for meter in meters for d in meter.domains() if d.kind == "gpu"]
-        metered = {domain.part for domain in counters}
+        metered = {d.part for meter in meters for d in meter.domains() if _is_of_gpu(d)}
     finally:
         for meter in meters:
             meter.close()
@@ -63,6 +65,7 @@ def examine(workspace: Workspace | None = None) -> dict[str, Any]:
             "now": sorted(set(governors().values())) or None,
             "problem": governor_problem("performance"),
         },
+        "gpu_controls": [asdict(gpu) for gpu in gpu_controls()],
         "root": os.geteuid() == 0,
         "supervisor": version("supervisor"),
         "supervisor_problem": try_supervisord(workspace or Workspace(Path.cwd())),
@@ -86,12 +89,17 @@ def _opened(node_meters: Path | None) -> tuple[list[Source], list[str]]:
 
 def _not_needed(meters: Sequence[Source], warnings: Sequence[str]) -> list[Row]:
     """A row for each source that was left closed, unless a warning tells of it."""
-    reason = "not needed: another source already measures this"
     opened = {meter.name for meter in meters}
     failed = {warning.source for warning in warnings if isinstance(warning, NotOpened)}
     points = [point.name for point in source_entry_points()]
     closed = [name for name in points if name not in opened | failed]
-    return [replace(absent(name, reason), needed=False) for name in closed]
+    return [replace(absent(name, _why_closed(name)), needed=False) for name in closed]
+
+
+def _why_closed(source: str) -> str:
+    if source in ("perf", "estimate"):
+        return "not needed: another source already measures this"
+    return "not needed: this machine has nothing for it"
 
 
 def _gpu_processes(
@@ -107,6 +115,10 @@ def _gpu_processes(
     if reasons and not found:
         return None, reasons
     return [{**p._asdict(), **process_facts(p.pid)} for p in found], reasons
+
+
+def _is_of_gpu(domain: Domain) -> bool:
+    return (domain.part or "").startswith(("gpu/", "module/"))
 
 
 def _not_asked(gpus: Sequence[Mapping[str, Any]] | None, metered: set[str | None]) -> list[str]:

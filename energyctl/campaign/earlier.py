@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from energyctl.campaign.facts import machine_facts
 from energyctl.campaign.training import places
@@ -40,8 +41,6 @@ def with_earlier(
     if not asked_for(plan.runs):
         return plan
     facts = machine_facts()
-    if settings.governor is not None:
-        facts["governors"] = [settings.governor]
     try:
         gpus = places.find(plan.runs)
     except EnergyctlError:  # a start says it; what is like these runs is not known
@@ -57,11 +56,26 @@ def with_earlier(
         placed = trainings.placed(run.place)
         place = {"place": place_json(placed)} if placed else {}
         training = Part({**run.foreground.to_json(), **place})
-        return likeness(training, run.training_seed, Part(facts))
+        return likeness(
+            training, run.training_seed, Part({**facts, **_as_set(run, facts, metered)})
+        )
 
     files = sorted(results.glob("*.json"))
     earlier = reader.read(files, lambda path, result: facts_of(result), lambda line: None)
     return leave_out(plan, like, list(earlier), metered)
+
+
+def _as_set(run: Run, facts: Mapping[str, Any], metered: Set[int]) -> dict[str, Any]:
+    """The *facts* of the machine that differ once it is set for *run*."""
+    changed: dict[str, Any] = {"run": {"machine": dict(run.machine)}}
+    if (governor := run.machine.get("governor")) is not None:
+        changed["governors"] = [governor]
+    if (watts := run.machine.get("gpu_power_limit_watts")) is not None:
+        changed["gpus"] = [
+            {**gpu, "power_limit_watts": watts} if gpu["index"] in metered else gpu
+            for gpu in facts["gpus"] or ()
+        ]
+    return changed
 
 
 def leave_out(

@@ -1,8 +1,8 @@
 """What a crash of energyctl and of supervisord left behind: found, named, ended.
 
 In each private folder of a user whose energyctl is dead: processes that carry the secret of its
-campaign, members of its cgroup, its supervisord, and the record of the CPUs' governors. In every
-private folder: what could not be ended.
+campaign, members of its cgroup, its supervisord, and the record of what was set of the machine.
+In every private folder: what could not be ended.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from energyctl.background.daemon import Daemon
 from energyctl.background.xmlrpc import Unreachable
 from energyctl.campaign import unended
 from energyctl.errors import MachineError
-from energyctl.system import cgroups, containers, governor, processes
+from energyctl.system import cgroups, containers, processes, restoring
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.lock import lock_holder
 from energyctl.system.owner import OWNER, Owner, read_owner
@@ -35,9 +35,9 @@ DAEMON = "energyctl had started it"
 
 @dataclass(frozen=True)
 class Leftover:
-    """What is left: a process, or (``pid`` None) the governor. ``workspace`` None: unknown.
+    """What is left: a process, or (``pid`` None) what was set of the machine.
 
-    ``cure``: what ends it, where ``energyctl stop`` does not.
+    ``workspace`` None: unknown. ``cure``: what ends it, where ``energyctl stop`` does not.
     """
 
     pid: int | None
@@ -50,7 +50,7 @@ class Leftover:
         """One line: what, where, and what to do."""
         if self.pid is None:
             return (
-                f"left by a crash: {self.command} ({self.why}); put it back with: {governor.CURE}"
+                f"left by a crash: {self.command} ({self.why}); put it back with: {restoring.CURE}"
             )
         what = f"pid {self.pid} {self.command}"
         if self.cure is not None:
@@ -73,9 +73,9 @@ def find_leftovers(user: User) -> list[Leftover]:
     recorded = [r for r in _private_folders(user) if os.path.lexists(r / OWNER)]
     abandoned = [runtime for runtime in recorded if not is_alive(runtime)]
     left = list(_processes_in(abandoned))
-    if before := governor.abandoned():
+    if before := restoring.abandoned():
         why = f"not put back to {_shown(', '.join(before))}"
-        left.append(Leftover(None, "the governor of the CPUs", None, why))
+        left.append(Leftover(None, "what was set of the machine", None, why))
     return [*left, *find_unended(user)]
 
 
@@ -232,7 +232,7 @@ def end(runtime: Path, say: Callable[[str], None]) -> list[str]:
     *say* is given a line for everything that was done. Returns what could not be.
     """
     problems: list[str] = []
-    governor.restore_abandoned(say, problems.append)
+    restoring.restore_abandoned(say, problems.append)
     owner, cgroup, daemon = read_owner(runtime), cgroup_of(runtime), Daemon(runtime)
     others = _strangers(runtime, owner)
     kin = processes.Kin(processes.trainings_of(owner.nonce) if owner else lambda marker: False)

@@ -9,9 +9,9 @@ from typing import Any
 from energyctl.energy import Domain
 from energyctl.errors import MachineError
 from energyctl.meters import Source, open_meters
-from energyctl.meters.acceptance import record
 from energyctl.meters.capabilities import gpu_processes
 from energyctl.meters.gpu_facts import gpu_facts
+from energyctl.system import records
 
 
 @contextlib.contextmanager
@@ -66,9 +66,9 @@ def refuse_if_used(source: Source) -> None:
 
 def make_record_folder() -> None:
     """Minutes before it is needed."""
-    folder = record.folder()
+    folder = records.folder()
     try:
-        record.make_folder()
+        records.make_folder()
     except OSError as error:
         raise MachineError(
             f"the result cannot be kept in {folder}: {error.strerror}; choose another folder: "

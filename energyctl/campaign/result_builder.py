@@ -12,6 +12,7 @@ from energyctl.campaign.added_energy import (
     load_alone,
     share_idle,
 )
+from energyctl.campaign.machine_control import GOVERNOR
 from energyctl.campaign.reach import reached
 from energyctl.campaign.run_state import RunState
 from energyctl.config.plan import Run
@@ -38,7 +39,8 @@ def make_result(live: RunState, recording: Recording) -> schema.Result:
             energy = recording.energy(attempt.start, attempt.end, slack_seconds=slack)
             live.warnings += _write_cpu_energy(live, attempt.number, energy)
     of_experiment = context.experiment_warnings.get(run.experiment, ())
-    warnings = [*context.warnings, *of_experiment, *live.warnings, *recording.warnings]
+    warnings = [*context.warnings, *of_experiment, *context.machine.warnings, *live.warnings]
+    warnings += recording.warnings
     phases = recording.phases_json()
     if energy is not None:
         warnings += energy.warnings
@@ -77,11 +79,14 @@ def make_result(live: RunState, recording: Recording) -> schema.Result:
         phases=phases,
         activity=activity,
         reach=reached(shown, live.repository, recording),
+        machine_settings=context.machine.to_json(phases),
         warnings=warnings,
         environment=document.environment(
             run,
             {
                 **context.facts,
+                **context.machine.facts,
+                "governor_asked": context.machine.now.get(GOVERNOR),
                 "started": live.began,
                 "rendered": str(context.rendered) if context.rendered else None,
             },

@@ -147,6 +147,7 @@ def measure(live: RunState) -> None:
     finally:
         take_down(live)
         take_outputs(live)
+        live.warnings += live.context.machine.changes()
 
 
 def attempt_under_load(live: RunState, number: int) -> bool:

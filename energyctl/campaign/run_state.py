@@ -19,6 +19,7 @@ from energyctl.campaign.activity.owners import Owners
 from energyctl.campaign.activity.recorder import ActivityRecorder
 from energyctl.campaign.foreign.watch import Interval, Watch
 from energyctl.campaign.gpu_views import GpuViews
+from energyctl.campaign.machine_control import MachineControl
 from energyctl.campaign.observer import Observer, View
 from energyctl.campaign.training import foreground
 from energyctl.campaign.training.clone_changes import CloneWatch
@@ -90,6 +91,8 @@ class Context:
 
     warmth: Warmth | None = None
     """None: runs may begin as warm as they are."""
+
+    machine: MachineControl = field(default_factory=MachineControl)
 
     experiment_warnings: Mapping[int, Sequence[str]] = field(default_factory=dict)
     """Those that belong to the runs of one experiment, by its number."""

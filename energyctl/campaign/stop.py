@@ -36,8 +36,8 @@ _STOP_JOB = (
 def stop_everything(workspace: Workspace) -> tuple[list[str], list[str]]:
     """Ends every background job of this workspace: a line for each thing done; what is left.
 
-    Also what a crashed energyctl left behind, the foreground and the CPUs' governors included;
-    the foreground of a campaign that is alive is left to it.
+    Also what a crashed energyctl left behind, the foreground and what it had set of the machine
+    included; the foreground of a campaign that is alive is left to it.
     """
     processes.require()
     user = invoking_user()

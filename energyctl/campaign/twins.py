@@ -30,6 +30,7 @@ from energyctl.meters.twins.estimates import (
 )
 from energyctl.system import host, processes
 from energyctl.system.lock import lock
+from energyctl.system.records import keep_or_warn
 from energyctl.text import more_or_less, number, percent
 
 NAME = "calibrate --twins"
@@ -61,21 +62,8 @@ def calibrate_twins(
         course = carry_out(trial, str(facts["uuid"]), schedule)
     _refuse_if_faint(course)
     document = document_of(facts, course, twins(course), time.time())
-    document["file"] = _written(document)
+    document["file"] = keep_or_warn(record.path_of(document["gpu"]), document)
     return document
-
-
-def _written(document: dict[str, Any]) -> str | None:
-    """The path; None, with a warning, where it cannot be kept: minutes of work are in it."""
-    try:
-        return str(record.write(document))
-    except OSError as error:
-        place = record.path_of(document["gpu"])
-        document["warnings"].append(
-            f"not kept: {place} cannot be written ({error.strerror or error}); choose another "
-            "folder: ENERGYCTL_ACCEPTANCE=DIR"
-        )
-        return None
 
 
 def _refuse_if_faint(course: Course) -> None:

@@ -55,7 +55,7 @@ COMMANDS = {
     "Set-up": {
         "init": "Make a folder a workspace.",
         "doctor": "Show what can be measured and controlled here.",
-        "calibrate": "Measure on this GPU how well energy is divided between trainings.",
+        "calibrate": "Measure how well energy is divided, or what the wall adds to it.",
         "models": "Show the registered trainings, or try one.",
         "migrate": "Put a settings file of an older dialect into today's words.",
         "schema": "Print the JSON Schema of settings, registry or results.",

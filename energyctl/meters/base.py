@@ -222,8 +222,8 @@ class OpenRequest:
     """What a source is asked for when it is opened; an entry point gets it.
 
     gpus: indices or UUIDs; None: those in CUDA_VISIBLE_DEVICES, without it all.
-    powercap_root, perf_root: /sys/class/powercap and /sys/bus/event_source/devices, or what stands
-        in for them.
+    powercap_root, perf_root, pci_root: /sys/class/powercap, /sys/bus/event_source/devices and
+        /sys/bus/pci/devices, or what stands in for them.
     measured: the parts (`Domain.part`) that a source opened before can read.
     """
 
@@ -231,6 +231,7 @@ class OpenRequest:
     powercap_root: Path
     perf_root: Path
     measured: frozenset[str] = frozenset()
+    pci_root: Path = Path("/sys/bus/pci/devices")
 
     @property
     def no_gpu(self) -> bool:

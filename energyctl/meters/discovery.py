@@ -14,7 +14,8 @@ from pathlib import Path
 
 from energyctl.energy import Domain, count_once
 from energyctl.errors import EnergyctlError, MachineError
-from energyctl.meters import node, nvml_module
+from energyctl.meters import makers, node, nvml_module
+from energyctl.meters.amd_presence import cards, pci_root
 from energyctl.meters.base import (
     GpuProcess,
     NotReported,
@@ -33,10 +34,14 @@ BUILT_IN = {
     "powercap": "energyctl.meters.powercap:open_source",
     "perf": "energyctl.meters.perf:open_source",
     "nvml": "energyctl.meters.nvml:open_source",
+    "amdsmi": "energyctl.meters.amdsmi:open_source",
     "estimate": "energyctl.meters.estimate:open_source",
 }
 # They open files of the kernel, and never hang.
 QUICK = ("powercap", "perf", "estimate")
+DRIVERS = {"nvml": "NVIDIA", "amdsmi": "AMD"}
+IF_PRESENT = ("amdsmi",)
+"""Not even imported where there is no AMD GPU."""
 
 
 class NotOpened(str):
@@ -64,10 +69,10 @@ def open_meters(
     for one that does not exist, MachineError where the module `pynvml` is another one. leave_out:
     names of domains that no figure shall have. CPU power is estimated only where no package can
     be measured. The environment variables ENERGYCTL_POWERCAP and ENERGYCTL_PERF take the places
-    of /sys/class/powercap and /sys/bus/event_source/devices (for containers that see the host's
-    /sys elsewhere). total: the name of the domain that is the total by itself; MachineError where
-    it cannot be measured. node_meters: the file of the meters that stand outside of the machine.
-    The caller closes the sources.
+    of /sys/class/powercap and /sys/bus/event_source/devices, ENERGYCTL_PCI that of
+    /sys/bus/pci/devices (for containers that see the host's /sys elsewhere). total: the name of the
+    domain that is the total by itself; MachineError where it cannot be measured. node_meters: the
+    file of the meters that stand outside of the machine. The caller closes the sources.
     """
     failures: list[str] = []
     sources = _opened(source_entry_points(), gpus, failures)
@@ -100,11 +105,14 @@ def _opened(
         gpus=gpus,
         powercap_root=Path(os.environ.get("ENERGYCTL_POWERCAP") or "/sys/class/powercap"),
         perf_root=Path(os.environ.get("ENERGYCTL_PERF") or "/sys/bus/event_source/devices"),
+        pci_root=pci_root(),
     )
+    amd = bool(cards(request.pci_root))
+    asked = makers.shared_out(gpus, amd=amd)
     sources: list[Source] = []
     try:
-        for point in points:
-            source = _open(point, request, failures)
+        for point in (point for point in points if amd or point.name not in IF_PRESENT):
+            source = _open(point, replace(request, gpus=asked.of(point.name)), failures)
             if source is not None:
                 sources.append(source)
                 parts = {d.part for d in source.domains() if d.part and d.missing is None}
@@ -123,8 +131,8 @@ def source_entry_points() -> list[EntryPoint]:
     for point in reversed([*entry_points(group=GROUP)]):
         if point.name not in BUILT_IN:
             points[point.name] = point
-    ranks = {"powercap": 0, "perf": 1, "nvml": 2, "estimate": 4}
-    return sorted(points.values(), key=lambda point: (ranks.get(point.name, 3), point.name))
+    ranks = {"powercap": 0, "perf": 1, "nvml": 2, "amdsmi": 3, "estimate": 5}
+    return sorted(points.values(), key=lambda point: (ranks.get(point.name, 4), point.name))
 
 
 def _open(point: EntryPoint, request: OpenRequest, failures: list[str]) -> Source | None:
@@ -140,8 +148,10 @@ def _open(point: EntryPoint, request: OpenRequest, failures: list[str]) -> Sourc
     except EnergyctlError:
         raise
     except CallTimeout as error:
-        if point.name == "nvml":
-            return HangingDriver(request, f"the NVIDIA driver hangs: {error}")
+        if point.name in DRIVERS:
+            return HangingDriver(
+                point.name, request, f"the {DRIVERS[point.name]} driver hangs: {error}"
+            )
         failures.append(NotOpened.of(point, str(error)))
     except (Exception, SystemExit) as error:
         if point.name in BUILT_IN:
@@ -164,13 +174,11 @@ def _close(source: Source | None) -> None:
 class HangingDriver(Source):
     """Stands in for GPUs whose driver does not answer, so that no total is without them."""
 
-    name = "nvml"
-
-    def __init__(self, request: OpenRequest, reason: str) -> None:
-        self.unavailable = reason
+    def __init__(self, name: str, request: OpenRequest, reason: str) -> None:
+        self.name, self.unavailable = name, reason
         self._domains: tuple[Domain, ...] = ()
         if not request.no_gpu:
-            self._domains = (Domain("gpu", "gpu", "nvml", missing=reason),)
+            self._domains = (Domain("gpu", "gpu", name, missing=reason),)
 
     def domains(self) -> Sequence[Domain]:
         return self._domains

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from energyctl.meters import nvml_module
+from energyctl.meters.amd_presence import cards, pci_root
 from energyctl.system.timeouts import DRIVER_SECONDS, CallTimeout, call_within
 
 
 def gpu_facts() -> list[dict[str, Any]] | None:
     """Index, name, UUID, driver, VBIOS, power limit (W), persistence and accounting mode of
-    each GPU.
+    each NVIDIA GPU.
 
     None where there is no driver, or none that answers.
     """
@@ -19,6 +20,19 @@ def gpu_facts() -> list[dict[str, Any]] | None:
     try:
         return call_within(DRIVER_SECONDS, "nvml", _gpu_facts)
     except CallTimeout:
+        return None
+
+
+def amd_gpu_facts() -> list[dict[str, Any]] | None:
+    """Likewise of each AMD GPU; None where there is none, or none that answers."""
+    root = pci_root()
+    if not cards(root):
+        return None
+    from energyctl.meters.amdsmi import facts, library  # nothing of it where there is no such GPU
+
+    try:
+        return call_within(DRIVER_SECONDS, "amdsmi", lambda: facts.gpu_facts(root))
+    except (CallTimeout, library.AmdError):
         return None
 
 

@@ -36,6 +36,7 @@ def make_result(
     reach: Mapping[str, schema.ReachJson] | None = None,
     activity: Sequence[schema.SpanJson] = (),
     run: Run | None = None,
+    machine_settings: Mapping[str, schema.MachineSettingJson] | None = None,
 ) -> schema.Result:
     """The whole document. *energy*: or the reason why there is none. *run*: as planned."""
     result: schema.Result = {
@@ -63,6 +64,8 @@ def make_result(
                 "experiment_id": run.alone_of.experiment_id,
                 "age_seconds": None if started is None else started - run.alone_of.started,
             }
+    if machine_settings:
+        result["machine_settings"] = dict(machine_settings)
     if imported is not None:
         result["imported"] = imported
     if reach:

@@ -16,6 +16,7 @@ from energyctl.results.schema import Result
 from energyctl.results.tables import OF_PAIRS, Part, Row, accessors, details, run_row
 from energyctl.results.tables.part import NoResult
 from energyctl.results.tables.runs import NO_SERIES, GpuSeries
+from energyctl.results.wall.estimate import wall_estimate
 from energyctl.system.files import read_regular, regular
 
 LARGEST_RESULT, LARGEST_TABLE = 64 * 2**20, 2**30
@@ -127,7 +128,7 @@ def rows(table: str, path: Path, result: Part, problem: Say = lambda line: None)
     """The rows of the run whose result is *path* in a table of that name; of `pairs` and `shares`,
     whose rows are of two results, none."""
     if table == "runs":
-        return [run_row(result, path.name, gpu_series(path, result))]
+        return [run_row(result, path.name, gpu_series(path, result), wall_estimate(result))]
     if table == "iterations":
         return details.iteration_rows(result, ledger_of(path, result, problem))
     if table in OF_PAIRS:

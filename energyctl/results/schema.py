@@ -110,7 +110,10 @@ class RunJson(TrainingJson, ConditionJson):
     mode: Mode
     place: NotRequired[Annotated[WantedPlace, "of the foreground"]]
     mutated: Annotated[list[str], "hyper-parameters whose values were drawn"]
-    grid: NotRequired[Annotated[list[str], "hyper-parameters that were set by levels of a grid"]]
+    grid: NotRequired[
+        Annotated[list[str], "what was set by levels of a grid: hyper-parameters, and of `machine`"]
+    ]
+    machine: NotRequired[Annotated[dict[str, Any], "what of the machine was to be set, by name"]]
     background: list[BackgroundJobJson]
     alone_of: NotRequired[EarlierAloneJson]
     timeout_seconds: float | None
@@ -428,6 +431,24 @@ class GpuFacts(TypedDict):
     accounting_mode: NotRequired[Annotated[bool | None, "whether the driver keeps accounts"]]
 
 
+class GpuSettingJson(TypedDict):
+    """A machine setting on one GPU. enforced: watts that act, a BMC may allow less than was
+    requested; of a clock the highest that was seen in the training, MHz."""
+
+    index: int
+    uuid: str
+    before: NotRequired[Annotated[float | None, "watts, put back at the end"]]
+    enforced: Annotated[float | None, "null: the GPU does not tell"]
+
+
+class MachineSettingJson(TypedDict):
+    """What was set for the run, and read back."""
+
+    requested: Annotated[float | str, "by the settings: watts, MHz, or a governor"]
+    gpus: NotRequired[list[GpuSettingJson]]
+    enforced: NotRequired[Annotated[list[str], "governors of the CPUs"]]
+
+
 class Environment(TypedDict, total=False):
     """Where and with what it ran; a key is left out where nothing of it is known."""
 
@@ -513,6 +534,12 @@ class Result(ConditionJson):
     ]
     reach: NotRequired[Annotated[dict[str, ReachJson], "by metric with a value to reach"]]
     alone_of: NotRequired[AloneOfJson]
+    machine_settings: NotRequired[
+        Annotated[
+            dict[str, MachineSettingJson],
+            "governor, gpu_power_limit_watts and gpu_clock_mhz, where they were set for it",
+        ]
+    ]
     warnings: list[str]
     environment: Environment
     imported: NotRequired[Imported]

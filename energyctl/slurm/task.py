@@ -62,7 +62,7 @@ def load(
     options = options_of(journal)
     whole, runs = of_journal(workspace, journal, observer)
     tasks = task_numbers(runs, options.runs_per_task)
-    planned = sum(task == number for task in tasks.values())
+    planned = [run for run in runs if tasks[run.index] == number]
     if not planned:
         raise SettingsError(f"{journal.name} has no task {number}: there are {len(runs)} runs")
     # A controller that forgot a start counts none: the node tells two starts apart.
@@ -76,7 +76,7 @@ def load(
         signals=(commands.WARNED,),
         patience_seconds=PATIENCE_SECONDS,
         refuse_foreign=options.shared_node == "fail",
-        share_idle=planned > 1,
+        share_idle=len(planned) > 1 and all(run.machine == planned[0].machine for run in planned),
     )
     campaign = replace(
         whole,
@@ -85,7 +85,7 @@ def load(
         place=lambda folder, journal: ClaimingStore(Tries(folder, journal), here, number),
         allocation=allocation,
     )
-    return Task(here, number, planned, campaign, mine)
+    return Task(here, number, len(planned), campaign, mine)
 
 
 def carry_out(task: Task, observer: Observer, ends: Callable[[], float | None]) -> CampaignOutcome:

@@ -2,12 +2,13 @@
 
 Campaigns of short runs (`energyctl run`, then `energyctl resume` until it is complete). At random
 instants, some of them while a job is being started, SIGKILL for energyctl, supervisord (in which
-the guard lives), a launcher, the helper that puts the governor back, or all of them. After each
-kill nothing of what was hit is left within 10 s, the governor is restored, and nobody holds the
-machine's lock. In the end each run was done exactly once with the values that the journal had for
-it, those that were cut off are kept as `interrupted`, each finished result is byte for byte what
-it was when it was first seen, and no process, private folder, socket or cgroup is left. Started as
-root, a third of the campaigns is as under sudo, for another user.
+the guard lives), a launcher, the helper that puts the machine back, or all of them. After each
+kill nothing of what was hit is left within 10 s, the governor, the GPUs' power limits and their
+clocks are restored, and nobody holds the machine's lock. In the end each run was done exactly once
+with the values that the journal had for it, those that were cut off are kept as `interrupted`, each
+finished result is byte for byte what it was when it was first seen, and no process, private folder,
+socket or cgroup is left. Started as root, a third of the campaigns is as under sudo, for another
+user.
 
 Where energyctl, supervisord and all launchers are killed at once, nobody is there to end what a
 training had started: the next command has to name it, and `energyctl stop`, or `resume`, to end it.
@@ -38,11 +39,21 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.loads import PLAIN
 from benchmarks.stage import Process, Stage, alive, stage, under_a_reaper, wait_until
+from hardware.compiled import library_folder
 
 NOTHING_LEFT_SECONDS = 10.0
 LONGEST_COMMAND_SECONDS = 90.0
 FINISHED = "succeeded", "failed"
 GOVERNOR, GOVERNOR_BEFORE = "performance", "powersave"
+LIMIT_WATTS, CLOCK_MHZ = 250, 1200
+MACHINE_BEFORE = {
+    GOVERNOR_BEFORE,
+    *(
+        f"{what}_{gpu} {value}"
+        for what, value in (("limit", 350000), ("clock", 0))
+        for gpu in (0, 1)
+    ),
+}
 
 ENERGYCTL, SUPERVISORD, HELPER = "energyctl", "supervisord", "the helper"
 LAUNCHER, FRONT = "a launcher", "the foreground's launcher"
@@ -175,9 +186,15 @@ class Campaign:
     def journals(self) -> list[Path]:
         return list((self.place.root / "results" / "campaigns").glob("*.jsonl"))
 
-    def governors(self) -> set[str]:
+    def machine(self) -> set[str]:
+        """What is set of it: governors of CPUs, power limits and clocks of GPUs."""
         files = (self.place.folder / "cpus").glob("cpu*/cpufreq/scaling_governor")
-        return {file.read_text().strip() for file in files}
+        governors = {file.read_text().strip() for file in files}
+        gpus = (self.place.folder / "gpus").glob("*_[01]")
+        return governors | {f"{file.name} {file.read_text()}" for file in gpus}
+
+    def restored(self) -> bool:
+        return self.machine() <= MACHINE_BEFORE
 
     def lock_is_free(self) -> bool:
         path = Path(self.place.env["ENERGYCTL_LOCK"])
@@ -213,8 +230,8 @@ class Campaign:
             self.tell(f"left after {NOTHING_LEFT_SECONDS:g} s: {shown(left)}")
         if not self.lock_is_free():
             self.tell("the machine's lock is held")
-        if self.kept and not wait_until(lambda: self.governors() == {GOVERNOR_BEFORE}, 5):
-            self.tell(f"the governor is {self.governors()}")
+        if self.kept and not wait_until(self.restored, 5):
+            self.tell(f"the machine is set to {self.machine()}")
         if everybody and choice.random() < 0.5:
             self.name_and_stop()
 
@@ -233,8 +250,8 @@ class Campaign:
         if code or place.processes():
             left = shown(place.processes())
             self.tell(f"`energyctl stop` ended with {code}, left {left}: {place.said(popen)}")
-        if self.governors() != {GOVERNOR_BEFORE}:
-            self.tell(f"the governor after `energyctl stop` is {self.governors()}")
+        if not self.restored():
+            self.tell(f"the machine after `energyctl stop` is set to {self.machine()}")
         if place.runtime.exists():
             self.tell(f"{place.runtime} is there after `energyctl stop`")
 
@@ -271,8 +288,10 @@ class Campaign:
             self.tell(f"left in the end: {shown(place.processes())}")
         if "SUDO_UID" in place.env and not self.kept:  # nobody was left who might do it
             place.start("stop").wait(LONGEST_COMMAND_SECONDS)
-        if self.governors() != {GOVERNOR_BEFORE}:
-            self.tell(f"the governor in the end is {self.governors()}")
+        if not self.restored():
+            self.tell(f"the machine in the end is set to {self.machine()}")
+        if "limit_0 350000" not in self.machine():
+            self.tell("the GPUs' power limit was never set")
         if not self.lock_is_free():
             self.tell("the machine's lock is held in the end")
         for path in [place.runtime, *place.cgroups()]:
@@ -330,6 +349,10 @@ def furnish(place: Stage, runs: int, seed: int, cooldown: float) -> str:
         (folder / "scaling_available_governors").write_text(f"{GOVERNOR} {GOVERNOR_BEFORE}\n")
         (folder / "scaling_governor").write_text(f"{GOVERNOR_BEFORE}\n")
     place.env["ENERGYCTL_CPUFREQ"] = str(place.folder / "cpus")
+    gpus = place.folder / "gpus"  # what is set on them is written beside the library
+    gpus.mkdir()
+    shutil.copy(library_folder() / "libnvidia-ml.so.1", gpus)
+    place.env |= {"LD_LIBRARY_PATH": str(gpus), "FAKE_GPUS": "2"}
     fronts = [
         {
             "mode": "mutation",
@@ -350,6 +373,8 @@ def furnish(place: Stage, runs: int, seed: int, cooldown: float) -> str:
         runs_per_config=runs // len(fronts),
         seed=seed,
         governor=GOVERNOR,
+        gpu_power_limit_watts=LIMIT_WATTS,
+        gpu_clock_mhz=CLOCK_MHZ,
         cooldown_seconds=cooldown,
         max_retries=2,
     )
@@ -394,7 +419,7 @@ def strike(
     if kill.crashed:
         popen.wait()
         campaign.after_a_crash(kill, choice)
-        campaign.kept = campaign.governors() == {GOVERNOR_BEFORE}
+        campaign.kept = campaign.restored()
     else:
         campaign.after_a_loss(kill, doomed_by(hit, found, roles))
     return kill

@@ -14,7 +14,7 @@ import pytest
 
 from bench import DEAD, DEADLINE_SECONDS, NONCE, Bench, wait_for, write_owner
 from energyctl.campaign import leftovers
-from energyctl.system import cgroups, governor, processes
+from energyctl.system import cgroups, processes, restoring
 from energyctl.system.cgroups import Cgroup
 from energyctl.system.owner import read_owner
 from energyctl.system.private_folder import remove_runtime_folder, runtime_folder, runtime_path
@@ -80,7 +80,7 @@ def test_a_killed_energyctl_leaves_no_governor_behind(bench: Bench, cpu: Path) -
     kill(popen)
     wait_for(lambda: cpu.read_text() == "powersave", "the governor", 5)
     wait_for(lambda: processes.identify(keeper.pid) != keeper, "the keeper to end", 5)
-    assert governor.abandoned() == []
+    assert restoring.abandoned() == []
     assert bench.run("stop").returncode == 0
 
 
@@ -100,7 +100,7 @@ def test_where_the_keeper_was_killed_too_the_next_command_puts_the_governor_back
     assert cpu.read_text() == "performance"
     done = bench.run(command)
     assert done.returncode == 0, done.stderr
-    assert "the governor of the CPUs was put back: powersave" in done.stdout
+    assert "put back as before a crash: governor powersave" in done.stdout
     assert cpu.read_text().strip() == "powersave"
     if command == "resume":
         assert [r["status"] for r in bench.results()] == ["interrupted", "succeeded"]

@@ -137,17 +137,6 @@ def test_seconds_that_are_none_are_a_line_and_exit_code_2(bench: Bench, seconds:
     assert "internal" not in done.stderr
 
 
-def test_figures_that_cannot_be_kept_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ENERGYCTL_ACCEPTANCE", str(tmp_path / "file"))
-    (tmp_path / "file").touch()
-    document = {"gpu": {"name": "GPU", "driver": "1"}, "warnings": []}
-    assert calibration._written(document) is None
-    (warning,) = document["warnings"]
-    assert f"not kept: {tmp_path}/file/twins-" in warning
-
-
 def test_a_campaign_that_runs_is_not_disturbed(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

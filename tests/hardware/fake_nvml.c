@@ -22,12 +22,16 @@
  * sample is not told); FAKE_ACCOUNTING (1: accounting mode is on, and sums of all samples are told); FAKE_MODULE ("1": the scope "module" of the instant power is told, twice the GPU's; "all": any
  * scope is, as by a driver that does not look at it); FAKE_INIT (the code with which the library's start fails), FAKE_FIRST_FAIL (so many calls at first
  * say unknown error); FAKE_REASONS (bits of the clocks' event reasons: 0) and FAKE_CAP (watts from
- * which on the power limit is one of them: never), each also for one GPU: any slows its SM clock.
+ * which on the power limit is one of them: never), each also for one GPU: any slows its SM clock;
+ * FAKE_CONTROLS (a folder for the power limits and locked clocks that are set: that of the library), FAKE_ENFORCED (watts
+ * above which no limit acts).
  *
  * With FAKE_SHARED (a folder, see shared_gpu.h) energy, power, processes, their utilization and
  * accounts, clocks and power limit of all GPUs are those of the one that shared_gpu.c simulates; with
  * FAKE_SHARED_GPU (an index) that one alone.
  */
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <signal.h>
 #include <stdint.h>
 
@@ -562,15 +566,13 @@ int nvmlDeviceGetMemoryInfo(int *gpu, memory_info *out) {
     return OK;
 }
 
-int nvmlDeviceGetEnforcedPowerLimit(int *gpu, unsigned *limit) {
-    CHECK(gpu);
-    *limit = shared(*gpu) ? 1000 * shared(*gpu)->limit_watts : 700000;
-    return OK;
-}
-
 static FILE *control(const char *name, int gpu, const char *mode) {
     char path[4096];
-    snprintf(path, sizeof path, "%s/%s_%d", getenv("FAKE_CONTROLS"), name, gpu);
+    Dl_info here; /* by its path alone a process without the rest of the environment finds them */
+    const char *folder = getenv("FAKE_CONTROLS");
+    if (folder) snprintf(path, sizeof path, "%s/%s_%d", folder, name, gpu);
+    else if (!dladdr((void *)control, &here)) return NULL;
+    else snprintf(path, sizeof path, "%.*s/%s_%d", (int)(strrchr(here.dli_fname, '/') - here.dli_fname), here.dli_fname, name, gpu);
     return fopen(path, mode);
 }
 
@@ -582,14 +584,25 @@ static int put(const char *name, int gpu, unsigned value) {
     return OK;
 }
 
+static int get(const char *name, int gpu, unsigned *value) {
+    FILE *file = control(name, gpu, "r");
+    if (!file) return OK;
+    int read = fscanf(file, "%u", value);
+    fclose(file);
+    return read == 1 ? OK : INVALID;
+}
+
 int nvmlDeviceGetPowerManagementLimit(int *gpu, unsigned *limit) {
     CHECK(gpu);
-    if (shared(*gpu)) return nvmlDeviceGetEnforcedPowerLimit(gpu, limit);
-    FILE *file = control("limit", *gpu, "r");
-    *limit = 350000;
-    if (file && fscanf(file, "%u", limit) != 1) return INVALID;
-    if (file) fclose(file);
-    return OK;
+    *limit = shared(*gpu) ? 1000 * shared(*gpu)->limit_watts : 350000;
+    return shared(*gpu) ? OK : get("limit", *gpu, limit);
+}
+
+int nvmlDeviceGetEnforcedPowerLimit(int *gpu, unsigned *limit) {
+    CHECK(gpu);
+    int code = nvmlDeviceGetPowerManagementLimit(gpu, limit);
+    *limit = fmin(*limit, 1000 * number("FAKE_ENFORCED", 1e6));
+    return code;
 }
 
 int nvmlDeviceGetPowerManagementLimitConstraints(int *gpu, unsigned *low, unsigned *high) {
@@ -618,6 +631,24 @@ int nvmlDeviceSetGpuLockedClocks(int *gpu, unsigned low, unsigned high) {
 int nvmlDeviceResetGpuLockedClocks(int *gpu) {
     CHECK(gpu);
     return put("clock", *gpu, 0);
+}
+
+static int listed(unsigned *count, unsigned *out, unsigned most, unsigned least, unsigned step) {
+    unsigned room = *count;
+    *count = (most - least) / step + 1;
+    if (room < *count) return INSUFFICIENT_SIZE;
+    for (unsigned i = 0; i < *count; i++) out[i] = most - i * step;
+    return OK;
+}
+
+int nvmlDeviceGetSupportedMemoryClocks(int *gpu, unsigned *count, unsigned *mhz) {
+    CHECK(gpu);
+    return listed(count, mhz, 2619, 2619, 1);
+}
+
+int nvmlDeviceGetSupportedGraphicsClocks(int *gpu, unsigned memory, unsigned *count, unsigned *mhz) {
+    CHECK(gpu);
+    return memory == 2619 ? listed(count, mhz, 1980, 210, 15) : INVALID;
 }
 
 static int version(char *out, unsigned length, const char *name, const char *otherwise) {
@@ -666,7 +697,11 @@ int nvmlDeviceGetClockInfo(int *gpu, int kind, unsigned *mhz) {
     CHECK(gpu);
     if (kind != 1) *mhz = 2619;
     else if (shared(*gpu)) *mhz = 1980 * shared(*gpu)->clock;
-    else *mhz = reasons_of(*gpu) ? 1200 : 1980;
+    else {
+        unsigned locked = 0;
+        get("clock", *gpu, &locked);
+        *mhz = locked ? locked : reasons_of(*gpu) ? 1200 : 1980;
+    }
     return OK;
 }
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from energyctl.meters.discovery import BUILT_IN, GROUP
+from hardware.plug_in import install
 from hardware.powercap import zone
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "plug-ins.md"
@@ -73,16 +74,6 @@ def block(language: str) -> str:
     pattern = rf"^```{language}\n(.*?)^```"
     (found,) = re.findall(pattern, DOCUMENT.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     return str(found)
-
-
-def install(site: Path, module: str, source: str, entry: str) -> None:
-    """What an installer leaves of a package with one module and one entry point."""
-    site.mkdir(exist_ok=True)
-    (site / f"{module}.py").write_text(source, "utf-8")
-    metadata = site / f"{module}-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[{GROUP}]\n{entry}\n")
 
 
 def install_example(site: Path) -> None:

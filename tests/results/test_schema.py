@@ -104,6 +104,7 @@ def test_an_interrupted_run_and_one_that_was_cut_off_have_every_key(bench: Bench
         "activity",
         "alone_of",
         "imported",
+        "machine_settings",
         "reach",
         "superseded",
     }

@@ -296,6 +296,23 @@ def test_an_attempt_that_another_one_supersedes_is_kept_apart(place: Lab) -> Non
     assert place.status["counts"]["missing"] == 1
 
 
+def test_runs_under_different_governors_have_an_idle_baseline_each(place: Lab) -> None:
+    frequency = place.root / "cpus" / "cpu0" / "cpufreq"
+    frequency.mkdir(parents=True)
+    (frequency / "scaling_available_governors").write_text("performance powersave\n")
+    (frequency / "scaling_governor").write_text("powersave\n")
+    place.env["ENERGYCTL_CPUFREQ"] = str(place.root / "cpus")
+    governors = {"governor": ["performance", "powersave"]}
+    experiment = {"repo": "front", "model": "small", "mode": "grid", "grid": governors}
+    place.settings(1, experiments=[experiment], idle_seconds=1.5, slurm={"runs_per_task": 2})
+    place.run("submit", "x.json")
+    place.run("collect", "--interval", "1")
+    results = place.finished()
+    assert sorted(r["environment"]["governors"][0] for r in results) == governors["governor"]
+    assert not [result for result in results if "idle_of" in result["energy"]]
+    assert (frequency / "scaling_governor").read_text() == "powersave"
+
+
 def test_a_time_limit_ends_a_run_as_interrupted_and_says_what_to_do(place: Lab) -> None:
     place.settings(1, seconds=100.0, slurm={"time": 1, "warning_seconds": 50})
     place.run("submit", "x.json")

@@ -23,6 +23,7 @@ from energyctl.analysis.report.languages import Language
 from energyctl.analysis.report.pairs import pair_section
 from energyctl.analysis.report.run_data import buckets_of, packed
 from energyctl.analysis.report.summary import fact_words, glance
+from energyctl.analysis.wall_sentences import wall_sentences
 from energyctl.energy.block_power import student_t
 from energyctl.results.calibrations import Calibration
 from energyctl.results.tables import Row
@@ -75,6 +76,7 @@ def page(
         levels=levels,
         remarks=remarks(answer, t),
         seen=seen,
+        wall=wall_sentences(runs),
         warned=sum(bool(run.warnings) for run in runs),
         failing=sum(bool(run.row.get("error")) for run in runs),
         problems=runs.problems,

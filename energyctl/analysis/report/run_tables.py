@@ -17,7 +17,7 @@ from energyctl.results.schema import BackgroundInfo
 from energyctl.results.tables import Row
 
 if TYPE_CHECKING:
-    from energyctl.results.api import Run
+    from energyctl.results.api import Run, RunEnergy
 
 Cell = str | dict[str, str]
 
@@ -130,7 +130,19 @@ def _domains(run: Run) -> dict[str, Any]:
             )
         notes = "; ".join(filter(None, [one.missing, "" if one.in_total else "not in the total"]))
         rows.append([one.name, joules, one.source or "not recorded", notes])
+    if run.energy is not None and run.energy.wall_note is not None:
+        rows.append(_wall(run.energy, unit))
     return _table("energy", ["domain", "energy", "source", ""], rows)
+
+
+def _wall(of: RunEnergy, unit: str) -> list[Cell]:
+    """By a calibration of the machine."""
+    joules, note = of.wall_joules_estimated, of.wall_note or ""
+    band = of.wall_uncertainty_joules_estimated
+    figure: Cell = {"why": note}
+    if joules is not None:
+        figure = text.energy(joules, band, measured=False, unit=unit)
+    return ["at the wall", figure, note, "not in the total"]
 
 
 def _phases(run: Run) -> dict[str, Any]:

@@ -147,7 +147,8 @@ def _knobs(examination: Examination) -> list[Line]:
     problem = governor["problem"]
     lines = [("governor", f"{now}; {problem}" if problem else f"{now}; can be set")]
     lines += _section("GPU limit", _gpu_limits(examination["machine"]["gpus"] or []))
-    why_root = "no; with sudo, CPU counters can be read and governors set"
+    lines += _section("GPU knobs", _settable(examination["gpu_controls"]))
+    why_root = "no; with sudo, CPU counters can be read, and governor, limits and clocks set"
     return [*lines, ("root", "yes" if examination["root"] else why_root)]
 
 
@@ -163,6 +164,17 @@ def _gpu_limits(gpus: Sequence[Mapping[str, Any]]) -> list[str]:
                 ", accounting mode off: how busy each process keeps it is known from samples, and"
                 " some may get lost; sudo nvidia-smi -am 1 keeps accounts"
             )
+        alike.setdefault(words, []).append(str(gpu["index"]))
+    return [f"GPU {', '.join(hit)}: {words}" for words, hit in alike.items()]
+
+
+def _settable(gpus: Sequence[Mapping[str, Any]]) -> list[str]:
+    alike: dict[str, list[str]] = {}
+    for gpu in gpus:
+        least, most, clocks = gpu["least_watts"], gpu["most_watts"], gpu["clocks_mhz"]
+        can = [] if least is None or most is None else [f"power limit {least:g} to {most:g} W"]
+        can += [f"clock {clocks[0]} to {clocks[-1]} MHz"] if clocks else []
+        words = f"{', '.join(can)}; with sudo" if can else "none that can be set"
         alike.setdefault(words, []).append(str(gpu["index"]))
     return [f"GPU {', '.join(hit)}: {words}" for words, hit in alike.items()]
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from energyctl.analysis.answer import Answer, answer_of
 from energyctl.analysis.report.summary import Glance, WarningGroup, glance
+from energyctl.analysis.wall_sentences import wall_sentences
 from energyctl.cli.output.console import LineConsole
 from energyctl.cli.output.layout import GAP, cut
 from energyctl.cli.output.runs_table import Limits, name_of, runs_table
@@ -114,6 +115,7 @@ def _parts(
         *runs_table(runs, limits, console.width),
         *blank,
         Text(printable(totals(seen)), style="bold"),
+        *(Text(printable(line)) for line in wall_sentences(runs)),
         *_levels(answer, limits),
         *_sentences(answer, limits),
     ]

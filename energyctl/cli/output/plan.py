@@ -44,13 +44,17 @@ def show_table(
 def _cells(run: Run, seconds: float | None, blocks: bool) -> tuple[str, ...]:
     training = run.foreground
     block = "warm-up" if run.warm_up else "" if run.block is None else str(run.block)
+    values = {**training.hyperparameters, **run.machine}
+    varied = (*run.grid, *run.mutated)
     return (
         str(run.index),
         *((block,) if blocks else ()),
         run.mode,
         text.printable(condition_words(run)),
         text.printable(f"{training.repo} / {training.model}{_on([run.place])}"),
-        text.printable(text.values(training.hyperparameters, (*run.grid, *run.mutated) or None)),
+        text.printable(
+            text.values(values, (*dict.fromkeys((*varied, *run.machine)),) if varied else None)
+        ),
         "?" if seconds is None else f"~{text.short_duration(seconds)}",
     )
 

@@ -92,6 +92,7 @@ def _columns(runs: Sequence[Run], unit: str, limits: Limits) -> list[Column]:
         *([of("status", lambda run: run.status)] if failed else []),
         of("took", lambda run: duration(run.energy.seconds) if run.energy else "", True),
         _energy(runs, unit),
+        *_wall(runs, unit),
         extra("covered", _covered, True),
         *([] if several else [extra("values", _values)]),
         *(extra(name, lambda run, name=name: _metric(run, name), True) for name in metrics),  # type: ignore[misc]
@@ -130,6 +131,22 @@ def _energy(runs: Sequence[Run], unit: str) -> Column:
     ]
     head = f"energy ± band ({unit}{', estimated' * estimated})"
     return Column(head, [Text(cell) for cell in cells], right=True)
+
+
+def _wall(runs: Sequence[Run], unit: str) -> list[Column]:
+    """Where a calibration of their machines tells it."""
+    energies = [run.energy for run in runs]
+    if all(one is None or one.wall_joules_estimated is None for one in energies):
+        return []
+    cells = [
+        energy(one.wall_joules_estimated, one.wall_uncertainty_joules_estimated, unit=unit)
+        if one is not None
+        else ""
+        for one in energies
+    ]
+    head = f"at the wall, estimated ({unit})"
+    texts = [Text(cell.replace(f" {unit}", "")) for cell in cells]
+    return [Column(head, texts, right=True, optional=True)]
 
 
 def _covered(run: Run) -> str:

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from energyctl.cli.output.tables import meters_table
 from energyctl.meters import Row
-from energyctl.meters.acceptance.record import day
 from energyctl.results.conditions import run_words
 from energyctl.results.phases import phase_words
+from energyctl.system.records import day
 from energyctl.text import count, duration, one_line, percent, powers, present
 
 

@@ -16,10 +16,11 @@ from energyctl.config.registry.expressions import ExpressionError
 from energyctl.config.registry.values import broken, complete
 from energyctl.config.settings import BackgroundSpec, Experiment, Mode
 from energyctl.config.settings.factors import cells
+from energyctl.config.settings.machine import MACHINE_SETTINGS
 from energyctl.config.settings.problems import Path, ProblemList
 
 Cell = Mapping[str, Any]
-"""One combination of levels, by hyper-parameter."""
+"""One combination of levels, by hyper-parameter or setting of the machine."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,16 @@ class CheckedExperiment:
 
     def training(self, values: Mapping[str, Any], report: ProblemList) -> Training | None:
         """With every value that the program takes; None, and reported, where they cannot be
-        computed, or break a constraint."""
+        computed, or break a constraint. What of *values* sets the machine is left out."""
         path = (*self.path, "grid" if self.experiment.measured.grid else "hyperparameters")
         model = self.experiment.measured.model
-        return training_of(path, self.repository, self.parameters, model, values, report)
+        own = {name: value for name, value in values.items() if name not in MACHINE_SETTINGS}
+        return training_of(path, self.repository, self.parameters, model, own, report)
+
+    def machine(self, cell: Cell) -> dict[str, Any]:
+        """What of the machine is set for the runs of *cell*."""
+        given = {**self.experiment.machine, **cell}
+        return {name: given[name] for name in MACHINE_SETTINGS if name in given}
 
 
 def check_experiment(
@@ -185,6 +192,9 @@ class _Checker:
         typed: dict[str, list[Any]] = {}
         for name, levels in self._experiment.measured.grid.items():
             inside, parameter = (*self._path, "grid", name), parameters.get(name)
+            if name in MACHINE_SETTINGS:
+                typed[name] = list(levels)
+                continue
             if parameter is None:
                 message = f"{shown(repo)} has no such hyper-parameter"
                 self._report.add(inside, message, like(name, parameters))

@@ -79,6 +79,7 @@ def runs_of(
                 grid=tuple(measured.grid),
                 training_seed=training.hyperparameters.get(seed_name),
                 references=(condition.background and experiment.references) or None,
+                machine=checked.machine(checked.cells[slot.cell]),
             )
         )
     return runs

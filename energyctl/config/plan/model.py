@@ -92,7 +92,9 @@ class Run:
     training_seed: int | None = None
     warm_up: bool = False
     grid: tuple[str, ...] = ()
-    """Hyper-parameters that are set by levels of a grid."""
+    """What is set by levels of a grid: hyper-parameters, and settings of the machine."""
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    """What of the machine is set for it, by name: see `settings.machine.MACHINE_SETTINGS`."""
     references: References | None = None
     """Of a run beside a background: the phases that it is compared with."""
     alone_of: EarlierAlone | None = None
@@ -135,6 +137,7 @@ class Run:
             **({"alone_of": asdict(self.alone_of)} if self.alone_of else {}),
             "mutated": list(self.mutated),
             **({"grid": list(self.grid)} if self.grid else {}),
+            **({"machine": dict(self.machine)} if self.machine else {}),
             "background": [job.to_json() for job in self.background],
             "timeout_seconds": self.timeout_seconds,
             "description": self.description,
@@ -170,6 +173,7 @@ class Run:
                 training_seed=data.get("training_seed"),
                 warm_up=bool(data.get("warm_up")),
                 grid=tuple(data.get("grid", ())),
+                machine=dict(data.get("machine", {})),
                 references=References(**given) if (given := data.get("references")) else None,
                 alone_of=EarlierAlone(**alone) if (alone := data.get("alone_of")) else None,
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from energyctl.config.jsonfile.reader import Document
 from energyctl.config.jsonfile.validation import Problem
 from energyctl.config.settings.control import Control
+from energyctl.config.settings.machine import machine_settings
 from energyctl.config.settings.migration.dialects import Migration, migrate
 from energyctl.config.settings.migration.renames import Question
 from energyctl.config.settings.model import ALONE, Experiment, ForegroundSpec, Settings
@@ -36,6 +37,7 @@ __all__ = [
     "Settle",
     "Slurm",
     "check",
+    "machine_settings",
     "migrate",
     "parse",
     "read",

@@ -11,9 +11,11 @@ from energyctl.config.settings.factors import (
     backgrounds,
     check_conditions,
     check_grid,
+    check_machine,
     check_references,
     check_size,
 )
+from energyctl.config.settings.machine import machine_settings
 from energyctl.config.settings.misspelled import Level, intended_mode, misread_names
 from energyctl.config.settings.model import Condition, Experiment, ForegroundSpec
 from energyctl.config.settings.problems import Path, ProblemCollector
@@ -119,6 +121,7 @@ def _check_structure(
         problems.names(Level.BACKGROUND, where, job)
     for where, training in [(path, entry), ((*path, "foreground"), foreground), *jobs]:
         _check_places((*where, "place"), training, problems)
+    check_machine(path, entry, problems)
     if conditions is not None:
         check_conditions(path, entry, problems)
         background = None
@@ -249,6 +252,7 @@ def _experiment(
         or campaign.order
         or ("blocks" if conditions or own.get("grid") else "as_written"),
         references=references,
+        machine=machine_settings(campaign, fields),
     )
 
 

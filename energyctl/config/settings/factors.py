@@ -11,17 +11,11 @@ from itertools import product
 from typing import Any
 
 from energyctl.config.jsonfile.validation import nearest, shown
+from energyctl.config.settings.machine import MACHINE_SETTINGS, level_problem
 from energyctl.config.settings.misspelled import Level
 from energyctl.config.settings.model import ALONE, Experiment
 from energyctl.config.settings.problems import Path, ProblemCollector, Severity
 from energyctl.config.settings.schema import MOST_RUNS
-
-OF_THE_MACHINE = {
-    "governor": 'run one file for each, with "governor" at its top',
-    "gpu_power_limit_watts": "set it before the start, and run one file for each",
-    "gpu_clock_mhz": "set it before the start, and run one file for each",
-}
-"""Factors that are no hyper-parameters, and how to vary them."""
 
 
 def check_conditions(path: Path, entry: Mapping[str, Any], problems: ProblemCollector) -> None:
@@ -121,13 +115,23 @@ def check_grid(
         return
     for name, levels in grid.items():
         inside = (*path, "grid", name)
-        if name in OF_THE_MACHINE:
-            message = "cannot be a level yet: energyctl does not set it for each run"
-            problems.add(inside, message, OF_THE_MACHINE[name])
         for number, level in enumerate(levels):
+            if name in MACHINE_SETTINGS and (fault := level_problem(name, level)):
+                problems.add((*inside, number), fault)
             if any(_same(level, other) for other in levels[:number]):
                 problems.add((*inside, number), f"{shown(level)} is there twice", "remove one")
     _check_exclude(path, grid, exclude, problems)
+
+
+def check_machine(path: Path, entry: Mapping[str, Any], problems: ProblemCollector) -> None:
+    """What of the machine has a value for the whole experiment has no levels beside it."""
+    for training in (entry, entry.get("foreground")):
+        grid = training.get("grid") if isinstance(training, dict) else None
+        levels = grid if isinstance(grid, dict) else {}
+        for name in MACHINE_SETTINGS:
+            if name in levels and entry.get(name) is not None:
+                message = 'has levels, too: "grid" names it'
+                problems.add((*path, name), message, "remove one of them")
 
 
 def _check_exclude(

@@ -28,7 +28,7 @@ class ForegroundSpec:
     reach: Mapping[str, float] = field(default_factory=dict)
     """By metric: up to which value its time and energy are told."""
     grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    """By hyper-parameter: the levels, as written."""
+    """By hyper-parameter, or setting of the machine: the levels, as written."""
     exclude: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -63,6 +63,9 @@ class Experiment:
     conditions: tuple[Condition, ...] = ()
     order: Order = "as_written"
     references: References | None = None
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    """What of the machine is set for its runs (`machine.MACHINE_SETTINGS`), but for levels of the
+    grid."""
 
     @property
     def foreground(self) -> ForegroundSpec | None:

@@ -15,6 +15,7 @@ from energyctl.config.jsonfile.validation import (
 )
 from energyctl.config.places import Gpus, Place
 from energyctl.config.settings.control import Control
+from energyctl.config.settings.machine import Clock, Governor, PowerLimit
 from energyctl.config.settings.references import Given
 from energyctl.config.settings.slurm import Slurm
 
@@ -22,8 +23,6 @@ MOST_RUNS = 10_000_000
 Mode = Literal["parallel", "mutation", "default", "grid"]
 MODES: tuple[Mode, ...] = ("parallel", "mutation", "default", "grid")
 Order = Literal["as_written", "blocks", "random"]
-# All that Linux has (Documentation/admin-guide/pm/cpufreq.rst); a machine offers some of them.
-Governor = Literal["performance", "powersave", "userspace", "ondemand", "conservative", "schedutil"]
 
 # Names of older dialects (without case and underscores) that would change what is run.
 OLD_NAMES = {
@@ -59,8 +58,9 @@ Grid = Annotated[
     dict[Text, Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]],
     Field(
         min_length=1,
-        description="Levels by hyper-parameter: every combination of them is run, runs_per_config "
-        'times; with "mode": "grid", or beside conditions.',
+        description="Levels by hyper-parameter, or of governor, gpu_power_limit_watts and "
+        "gpu_clock_mhz: every combination of them is run, runs_per_config times; with "
+        '"mode": "grid", or beside conditions.',
     ),
 ]
 Exclude = Annotated[
@@ -176,6 +176,10 @@ class ExperimentFields(Strict):
     """Wins over the file's: blocks where there are conditions or a grid, else as_written."""
     references: Given | None = None
     """Wins over the file's."""
+    gpu_power_limit_watts: PowerLimit | None = None
+    """Wins over the file's."""
+    gpu_clock_mhz: Clock | None = None
+    """Wins over the file's."""
 
 
 class Settle(Strict):
@@ -227,6 +231,10 @@ class CampaignFields(Strict):
     """Mode of the experiments that have none of their own."""
     governor: Governor | None = None
     """CPU governor for the campaign, as performance; restored afterwards."""
+    gpu_power_limit_watts: PowerLimit | None = None
+    """Power limit of the metered GPUs, set by root, read back and restored afterwards."""
+    gpu_clock_mhz: Clock | None = None
+    """Clock to which their multiprocessors are locked, set by root and restored afterwards."""
     runs_per_config: Runs = 1
     max_retries: int = Field(default=2, ge=0, le=1000)
     """Further attempts after a failed one."""

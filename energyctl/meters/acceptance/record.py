@@ -5,10 +5,6 @@ It is void once the driver, the VBIOS or the power limit is another one, and aft
 
 from __future__ import annotations
 
-import errno
-import json
-import math
-import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -17,50 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.energy import Acceptance, Domain
-from energyctl.system.files import Created, read_regular, write_atomic
-from energyctl.system.user import give_to_caller, invoking_user
-from energyctl.text import json_text, safe_name
+from energyctl.system import records
+from energyctl.text import safe_name
 
 SCHEMA = 1
 STEPS = ("quiet", "counter", "idle", "delay", "alias", "steady", "work", "repeats", "null")
 VALID_DAYS = 90
-LARGEST_BYTES = 2**20
-LATEST_UNIX = 253402300799.0  # the year 9999, where dates end
 CHANGES = {"driver": "driver", "vbios": "VBIOS", "power_limit_watts": "power limit"}
 """Facts of a GPU that an acceptance is of, and what they are called."""
 
 
-def folder() -> Path:
-    """ENERGYCTL_ACCEPTANCE takes the place of ~/.local/state/energyctl."""
-    named = os.environ.get("ENERGYCTL_ACCEPTANCE")
-    return Path(named) if named else Path(invoking_user().home, ".local", "state", "energyctl")
-
-
 def path_of(uuid: str) -> Path:
-    return folder() / f"accept-{safe_name(platform.node())}-{safe_name(uuid)}.json"
-
-
-def make_folder() -> None:
-    """Raises OSError where it cannot be made, or written into."""
-    place = folder()
-    created = Created(place, [])
-    place.mkdir(parents=True, exist_ok=True)
-    created.give_to_caller()
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+    return records.path_of("accept", platform.node(), uuid)
 
 
 def write(document: Mapping[str, Any]) -> Path:
     """Puts it in the place of the one before. Raises OSError."""
-    return keep(path_of(document["gpu"]["uuid"]), document)
-
-
-def keep(path: Path, document: Mapping[str, Any]) -> Path:
-    """The same in any file of the folder."""
-    make_folder()
-    write_atomic(path, json_text(document) + "\n")
-    give_to_caller(path)
-    return path
+    return records.keep(path_of(document["gpu"]["uuid"]), document)
 
 
 def as_accepted(domain: Domain, facts: Mapping[str, Any]) -> Domain:
@@ -77,18 +46,14 @@ def as_accepted(domain: Domain, facts: Mapping[str, Any]) -> Domain:
 
 def acceptance_of(facts: Mapping[str, Any]) -> Acceptance:
     """By the record of that GPU, if there is one that can be read."""
-    try:
-        document = json.loads(read_regular(path_of(str(facts["uuid"])), LARGEST_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return Acceptance("none")
-    return read(document, facts, time.time())
+    return read(records.read(path_of(str(facts["uuid"]))), facts, time.time())
 
 
 def read(document: Any, facts: Mapping[str, Any], now_unix: float) -> Acceptance:
     """What a record, which anything may have written, says of the GPU with those facts."""
     if not _is_record(document) or document["gpu"].get("uuid") != facts.get("uuid"):
         return Acceptance("none")
-    date = day(document["date_unix"])
+    date = records.day(document["date_unix"])
     changed = _changed(document, facts, now_unix)
     if changed:
         return Acceptance("void", date, why=changed)
@@ -103,11 +68,6 @@ def read(document: Any, facts: Mapping[str, Any], now_unix: float) -> Acceptance
         f"failed: {', '.join(lacking)}" if lacking else None,
         isinstance(wall, dict) and wall.get("passed") is True,
     )
-
-
-def day(unix: float) -> str:
-    """``2026-11-30``."""
-    return time.strftime("%Y-%m-%d", time.gmtime(unix))
 
 
 def failed(steps: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -138,8 +98,7 @@ def _is_record(document: Any) -> bool:
     delay, within = document.get("delay_seconds"), document.get("delay_within_seconds")
     return (
         isinstance(document.get("gpu"), dict)
-        and _is_number(document.get("date_unix"))
-        and 0 <= document["date_unix"] <= LATEST_UNIX
+        and records.is_date(document.get("date_unix"))
         and isinstance(steps, list)
         and bool(steps)
         and all(isinstance(step, dict) and {"step", "passed"} <= step.keys() for step in steps)
@@ -150,8 +109,4 @@ def _is_record(document: Any) -> bool:
 
 def _is_seconds(value: Any) -> bool:
     """A delay that can be: pulses are no longer."""
-    return _is_number(value) and abs(value) <= 1
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return records.within(value, -1, 1)

@@ -11,6 +11,7 @@ from math import isfinite, sqrt
 from statistics import fmean, median
 from typing import NamedTuple
 
+from energyctl.energy.least_squares import least_squares
 from energyctl.errors import SettingsError
 from energyctl.meters.acceptance.estimators import spread
 from energyctl.meters.acceptance.judgements import Finding
@@ -99,14 +100,11 @@ def lag(wall: WallPower, course: Sequence[Second]) -> float:
 
 def fit(told: Sequence[float], course: Sequence[Second]) -> Fit:
     """By least squares. told: by the wall meter, of the same seconds."""
-    gpus, cpus = ([s.gpu_watts for s in course], [s.cpu_watts for s in course])
-    gg, cc, gc = _covariance(gpus, gpus), _covariance(cpus, cpus), _covariance(gpus, cpus)
-    gw, cw = _covariance(gpus, told), _covariance(cpus, told)
-    whole = gg * cc - gc * gc
-    gpu, cpu = ((gw * cc - cw * gc) / whole, (cw * gg - gw * gc) / whole) if whole else (0.0, 0.0)
-    constant = fmean(told) - gpu * fmean(gpus) - cpu * fmean(cpus)
-    left = [w - constant - gpu * g - cpu * c for w, g, c in zip(told, gpus, cpus, strict=True)]
-    return Fit(constant, gpu, cpu, sqrt(fmean(one * one for one in left)) / fmean(told))
+    line = least_squares([(1.0, s.gpu_watts, s.cpu_watts) for s in course], told)
+    if line is None:  # the load never changed
+        return Fit(fmean(told), 0.0, 0.0, _rms([one - fmean(told) for one in told]) / fmean(told))
+    constant, gpu, cpu = line.coefficients
+    return Fit(constant, gpu, cpu, _rms(line.residuals) / fmean(told))
 
 
 def judge(wall: WallPower, course: Sequence[Second]) -> Finding:
@@ -166,6 +164,10 @@ def _faults(found: Fit, slopes: dict[str, float], idles: Sequence[float]) -> lis
 
 def _told(wall: WallPower, course: Sequence[Second], late: float) -> list[float]:
     return [wall.mean_watts(s.time + late, s.time + late + 1) for s in course]
+
+
+def _rms(values: Sequence[float]) -> float:
+    return sqrt(fmean(one * one for one in values))
 
 
 def _covariance(xs: Sequence[float], ys: Sequence[float]) -> float:

@@ -24,10 +24,10 @@ from energyctl.meters.base import (
 )
 from energyctl.meters.busy import Busy, DeviceLook, GpuBusy
 from energyctl.meters.gpu_facts import gpu_fact
+from energyctl.meters.nvidia_presence import evidence
 from energyctl.meters.nvml import processes as nvml_processes
 from energyctl.meters.nvml.busy import BusySums
 from energyctl.meters.nvml.device import Gpu, mig_devices, open_gpu, text
-from energyctl.meters.nvml.presence import evidence
 from energyctl.meters.nvml.retries import Patience
 from energyctl.meters.nvml.selection import Selection, VisibleGpu, named, visible
 from energyctl.meters.self_test import self_test

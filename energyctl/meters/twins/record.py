@@ -5,15 +5,12 @@ Another model or another driver has another file, so none is ever out of date.
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from energyctl.meters.acceptance.record import LARGEST_BYTES, LATEST_UNIX, folder, keep
-from energyctl.system.files import read_regular
-from energyctl.text import safe_name
+from energyctl.system import records
 
 SCHEMA = 1
 LARGEST = 1e6
@@ -23,23 +20,13 @@ MODEL = ("name", "driver")
 
 def path_of(facts: Mapping[str, Any]) -> Path:
     """facts: of the GPU, as in a result."""
-    names = [platform.node(), *(str(facts.get(key)) for key in MODEL)]
-    return folder() / f"twins-{'-'.join(safe_name(name) for name in names)}.json"
-
-
-def write(document: Mapping[str, Any]) -> Path:
-    """Puts it in the place of the one before. Raises OSError."""
-    return keep(path_of(document["gpu"]), document)
+    return records.path_of("twins", platform.node(), *(str(facts.get(key)) for key in MODEL))
 
 
 def twins_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     """What is kept of GPUs like that one, as `twins` in the facts of a result; None: nothing that
     can be read. facts: of the GPU now."""
-    try:
-        document = json.loads(read_regular(path_of(facts), LARGEST_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return read(document, facts)
+    return read(records.read(path_of(facts)), facts)
 
 
 def read(document: Any, facts: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -71,14 +58,10 @@ def _is_record(document: Any) -> bool:
     return (
         isinstance(document.get("gpu"), dict)
         and isinstance(document.get("energyctl"), str)
-        and _within(document.get("date_unix"), 0, LATEST_UNIX)
-        and _within(document.get("differential"), 0, LARGEST)
-        and _within(document.get("bias"), -1, 1)
-        and _within(document.get("seconds"), 0, LARGEST)
+        and records.is_date(document.get("date_unix"))
+        and records.within(document.get("differential"), 0, LARGEST)
+        and records.within(document.get("bias"), -1, 1)
+        and records.within(document.get("seconds"), 0, LARGEST)
         and type(document.get("repeats")) is int
         and document["repeats"] > 0
     )
-
-
-def _within(value: Any, low: float, high: float) -> bool:
-    return type(value) in (int, float) and low <= value <= high

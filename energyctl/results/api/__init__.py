@@ -23,6 +23,7 @@ from energyctl.results.paths import RunFiles
 from energyctl.results.schema import Result
 from energyctl.results.tables import Part, run_row
 from energyctl.results.tables.part import NoResult
+from energyctl.results.wall.estimate import wall_estimate
 
 __all__ = [
     "TABLES", "Run", "RunDomain", "RunEnergy", "RunJob", "RunPhase", "Runs", "load", "load_files",
@@ -69,7 +70,8 @@ def of_results(results: Iterable[Result], folder: Path) -> Runs:
 
 
 def _run(path: Path, result: Part) -> Run:
-    run = Run(path, cast(Result, result.document), run_row(result, path.name))
+    row = run_row(result, path.name, wall=wall_estimate(result))
+    run = Run(path, cast(Result, result.document), row)
     # What they look at is checked here, so that a file that is odd is left out with a reason.
     _ = run.energy, run.phases, run.jobs, run.hyperparameters, run.metrics, run.facts
     return run

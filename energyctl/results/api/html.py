@@ -42,6 +42,7 @@ def run_html(
         ("training", _training(row)),
         ("condition", row["condition"] + (", warm-up" if row["warm_up"] else "")),
         ("energy", total(row)),
+        ("at the wall", _wall(row)),
         ("duration", duration(row["energy_seconds"])),
         ("hyper-parameters", values(hyperparameters)),
         ("metrics", values(metrics)),
@@ -55,6 +56,15 @@ def run_html(
         if text
     )
     return f"<div>{head}<table>{rows}</table>{_domains(domains)}{_power(samples)}</div>"
+
+
+def _wall(row: Row) -> str:
+    """By a calibration of the machine; empty where there is none."""
+    note = row.get("wall_note") or ""
+    if row.get("wall_joules_estimated") is None:
+        return note and f"not known: {note}"
+    band = row["wall_uncertainty_joules_estimated"]
+    return f"{energy(row['wall_joules_estimated'], band)}, {note}"
 
 
 def _training(row: Row) -> str:

@@ -37,6 +37,11 @@ class RunEnergy:
     marginal_joules: float | None
     domains: tuple[RunDomain, ...]
     missing: str | None
+    wall_joules_estimated: float | None = None
+    """At the wall, by a calibration of the machine (`energyctl calibrate --against`)."""
+    wall_uncertainty_joules_estimated: float | None = None
+    wall_note: str | None = None
+    """By which calibration, or why there is no estimate; None: none of that host is kept."""
 
     def joules_of(self, kind: str) -> float | None:
         """The sum over the counted domains of a kind: cpu, dram, gpu, other."""

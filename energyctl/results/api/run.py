@@ -132,6 +132,9 @@ class Run:
             marginal_joules=found.number("marginal_joules"),
             domains=domains,
             missing=self._text("energy_missing"),
+            wall_joules_estimated=self._number("wall_joules_estimated"),
+            wall_uncertainty_joules_estimated=self._number("wall_uncertainty_joules_estimated"),
+            wall_note=self._text("wall_note"),
         )
 
     @cached_property

@@ -16,6 +16,7 @@ _AS_REPORTED = "as imported_gpu_joules_reported"
 _SHORT = f"shorter than 1 s, or {_UNMEASURED}"
 _NO_CLUSTER = "run by no cluster, or none was asked for"
 _NO_WORK = "not known, or an older result"
+_NO_WALL = "see wall_note"
 _NO_SERIES = "no GPU was metered, or its time series is not beside the result"
 
 
@@ -123,6 +124,19 @@ RUNS = Layout(
         _float("gpu_uncertainty_joules", "J", "its band", _UNMEASURED),
         _float("gpu_own_joules", "J", _OWN, _NO_OWN),
         _float("estimated_joules", "J", "part of the total that is an estimate", "no estimate"),
+        _float(
+            "wall_joules_estimated",
+            "J",
+            "energy at the wall in that time, estimated by a calibration of the machine (`calibrate"
+            " --against`)",
+            _NO_WALL,
+        ),
+        _float("wall_uncertainty_joules_estimated", "J", "half-width of its 95 % band", _NO_WALL),
+        _text(
+            "wall_note",
+            "by which calibration it is estimated, or why it is not",
+            "none of that host is kept",
+        ),
         *ADDED,
         _float("idle_watts", "W", "total power while idle, around the attempt", _SHORT),
         _float(

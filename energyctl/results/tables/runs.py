@@ -29,7 +29,24 @@ class GpuSeries:
         return {f"gpu_{name}": value for name, value in vars(self).items()}
 
 
-NO_SERIES = GpuSeries()
+@dataclass(frozen=True)
+class WallEstimate:
+    """Over the last attempt, by a calibration. note: by which, or why it is not estimated; None:
+    there is no calibration of that host."""
+
+    joules: float | None = None
+    uncertainty_joules: float | None = None
+    note: str | None = None
+
+    def row(self) -> Row:
+        return {
+            "wall_joules_estimated": self.joules,
+            "wall_uncertainty_joules_estimated": self.uncertainty_joules,
+            "wall_note": self.note,
+        }
+
+
+NO_SERIES, NO_ESTIMATE = GpuSeries(), WallEstimate()
 LEAST_SECONDS = 1.0
 """A baseline that is shorter tells next to nothing of the power."""
 
@@ -44,7 +61,9 @@ REPORTED = {
 """Ours → the old tool's, of an imported run: there is no time series beside it."""
 
 
-def run_row(result: Part, file: str, gpu: GpuSeries = NO_SERIES) -> Row:
+def run_row(
+    result: Part, file: str, gpu: GpuSeries = NO_SERIES, wall: WallEstimate = NO_ESTIMATE
+) -> Row:
     """The row of a run."""
     training = result.part("foreground_result")
     started, ended = accessors.attempt_span(result)
@@ -66,6 +85,7 @@ def run_row(result: Part, file: str, gpu: GpuSeries = NO_SERIES) -> Row:
         "ended": ended,
         "duration_seconds": training.number("duration"),
         **_energy(result),
+        **wall.row(),
         **_gpu(result, gpu).row(),
         **_background(result),
         **_foreign(result.part("foreign")),

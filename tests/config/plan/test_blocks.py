@@ -160,6 +160,27 @@ def test_a_longer_campaign_keeps_its_first_runs() -> None:
             assert short == long[: len(short)]
 
 
+def test_levels_of_the_machine_are_set_for_each_run_and_reach_no_training() -> None:
+    limits = {"gpu_power_limit_watts": [200, 300], "governor": ["powersave", "performance"]}
+    of = made({**NET, "mode": "grid", "grid": limits}, governor="ondemand", gpu_clock_mhz=900)
+    assert not of.problems
+    cells = {(run.machine["gpu_power_limit_watts"], run.machine["governor"]) for run in of.runs}
+    assert cells == {(w, g) for w in limits["gpu_power_limit_watts"] for g in limits["governor"]}
+    for run in of.runs:
+        assert run.grid == ("gpu_power_limit_watts", "governor")
+        assert run.machine["gpu_clock_mhz"] == 900
+        assert not run.machine.keys() & run.foreground.hyperparameters.keys()
+        assert plan.Run.from_json(json.loads(json.dumps(run.to_json()))) == run
+
+
+def test_an_experiments_setting_of_the_machine_wins_over_the_files() -> None:
+    own = {**NET, "mode": "default", "gpu_power_limit_watts": 250}
+    of = made(own, {**NET, "mode": "default"}, gpu_power_limit_watts=400, governor="performance")
+    assert [dict(run.machine) for run in of.runs] == [
+        {"governor": "performance", "gpu_power_limit_watts": watts} for watts in (250, 400)
+    ]
+
+
 def test_as_written_nothing_is_drawn() -> None:
     of = made({**BESIDE, "grid": {"epochs": [2, 1]}, "runs_per_config": 2}, order="as_written")
     cells = [("alone", 2), ("beside", 2), ("alone", 1), ("beside", 1)]

@@ -158,15 +158,24 @@ def test_cells_are_all_combinations_but_the_excluded_ones() -> None:
         ({**GRID, "grid": {"epochs": [None]}}, "grid.epochs[0]", "not null"),
         ({**GRID, "grid": {"a": [1, 2, 1.0]}}, "grid.a[2]", "1.0 is there twice; remove one"),
         (
-            {**GRID, "grid": {"governor": ["performance"]}},
-            "grid.governor",
-            "cannot be a level yet: energyctl does not set it for each run; run one file for each, "
-            'with "governor" at its top',
+            {**GRID, "grid": {"governor": ["performance", "fast"]}},
+            "grid.governor[1]",
+            'must be a CPU governor, as performance, not "fast"',
         ),
         (
-            {**GRID, "grid": {"gpu_power_limit_watts": [200, 300]}},
-            "grid.gpu_power_limit_watts",
-            "cannot be a level yet",
+            {**GRID, "grid": {"gpu_power_limit_watts": [200, 0]}},
+            "grid.gpu_power_limit_watts[1]",
+            "must be a number of watts, not 0",
+        ),
+        (
+            {**GRID, "grid": {"gpu_clock_mhz": [1200.5]}},
+            "grid.gpu_clock_mhz[0]",
+            "must be a whole number of MHz, not 1200.5",
+        ),
+        (
+            {**GRID, "grid": {"gpu_clock_mhz": [1200]}, "gpu_clock_mhz": 900},
+            "gpu_clock_mhz",
+            'has levels, too: "grid" names it; remove one of them',
         ),
         ({**GRID, "exclude": {"epochs": 1}}, "exclude", "must be a list, not an object"),
         (

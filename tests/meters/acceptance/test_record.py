@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from energyctl.meters.acceptance import record
+from energyctl.system import records
 from hardware.nvml import build, environment
 
 NOW = 1_800_000_000.0
@@ -116,7 +117,7 @@ def _deep(path: Path) -> None:
 
 
 def _large(path: Path) -> None:
-    path.write_text(" " * (record.LARGEST_BYTES + 1))
+    path.write_text(" " * (records.LARGEST_BYTES + 1))
 
 
 def _binary(path: Path) -> None:

@@ -124,7 +124,7 @@ def test_without_a_driver_there_are_no_gpus_and_a_reason(tmp_path: Path) -> None
 
 
 SILENT = """
-from energyctl.meters.nvml import presence
+from energyctl.meters import nvidia_presence as presence
 from energyctl.energy import Domain
 from pathlib import Path
 root = Path({root!r})

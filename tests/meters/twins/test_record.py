@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 
-from energyctl.meters.twins.record import path_of, twins_of, write
+from energyctl.meters.twins.record import path_of, twins_of
+from energyctl.system.records import keep
 
 GPU = {"index": 0, "name": "NVIDIA H200", "uuid": "GPU-1", "driver": "580.1"}
 DOCUMENT = {
     "schema": 1, "date_unix": 1.8e9, "energyctl": "1.2", "gpu": GPU, "differential": 0.031,
     "bias": -0.002, "repeats": 5, "seconds": 20.0,
 }  # fmt: skip
+
+
+def write(document: dict[str, Any]) -> Path:
+    return keep(path_of(document["gpu"]), document)
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Whether there is a GPU, whatever the driver's library says."""
+"""Whether there is an NVIDIA GPU, whatever the driver's library says."""
 
 from __future__ import annotations
 

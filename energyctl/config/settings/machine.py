@@ -1,0 +1,43 @@
+"""What of the machine itself an experiment may set: for all its runs, or as levels of its grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from energyctl.config.jsonfile.validation import shown
+
+# All that Linux has (Documentation/admin-guide/pm/cpufreq.rst); a machine offers some of them.
+Governor = Literal["performance", "powersave", "userspace", "ondemand", "conservative", "schedutil"]
+PowerLimit = Annotated[float, Field(gt=0, le=100_000)]
+Clock = Annotated[int, Field(gt=0, le=100_000)]
+
+_TYPES: Mapping[str, tuple[TypeAdapter[Any], str]] = {
+    "governor": (TypeAdapter(Governor), "a CPU governor, as performance"),
+    "gpu_power_limit_watts": (TypeAdapter(PowerLimit), "a number of watts"),
+    "gpu_clock_mhz": (TypeAdapter(Clock), "a whole number of MHz"),
+}
+MACHINE_SETTINGS = tuple(_TYPES)
+"""Their names, in the order in which they are set."""
+
+
+def machine_settings(*fields: object) -> dict[str, Any]:
+    """Those that *fields* give; of two that give one, the later wins."""
+    given = {}
+    for name in MACHINE_SETTINGS:
+        for one in fields:
+            if (value := getattr(one, name, None)) is not None:
+                given[name] = value
+    return given
+
+
+def level_problem(name: str, level: Any) -> str | None:
+    """Why *level* is no value of that machine setting; None where it is one."""
+    adapter, what = _TYPES[name]
+    try:
+        adapter.validate_python(level, strict=True)
+    except ValidationError:
+        return f"must be {what}, not {shown(level)}"
+    return None

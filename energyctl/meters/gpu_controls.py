@@ -1,0 +1,109 @@
+"""Power limits and clocks of NVIDIA GPUs: what can be set, and what acts. Setting is root's."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from energyctl.meters import nvml_module
+from energyctl.system.timeouts import DRIVER_SECONDS, CallTimeout, call_within
+from energyctl.text import number
+
+
+@dataclass(frozen=True)
+class GpuControls:
+    """Of one GPU; None where it does not tell.
+
+    limit_watts: as set; enforced_watts: as it acts, which may be less where the board's management
+    controller sets a limit, too (NVML, nvmlDeviceGetEnforcedPowerLimit). clocks_mhz: those to which
+    its multiprocessors can be locked, in their order; empty where it does not tell.
+    """
+
+    index: int
+    uuid: str
+    limit_watts: float | None
+    enforced_watts: float | None
+    least_watts: float | None
+    most_watts: float | None
+    clocks_mhz: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        return f"gpu-{self.index}"
+
+    def limit_problem(self, watts: float) -> str | None:
+        """Why its power limit cannot be *watts*; None where it can."""
+        if self.limit_watts is None or self.least_watts is None or self.most_watts is None:
+            return f"{self.name} has no power limit that can be set"
+        if self.least_watts <= watts <= self.most_watts:
+            return None
+        bounds = f"{number(self.least_watts)} to {number(self.most_watts)} W"
+        return f"{self.name} takes {bounds}, not {number(watts)} W"
+
+    def clock_problem(self, mhz: int) -> str | None:
+        """Why its clock cannot be locked to *mhz*; None where it can."""
+        if not self.clocks_mhz:
+            return f"{self.name} does not tell which clocks it can be locked to"
+        if mhz in self.clocks_mhz:
+            return None
+        after = bisect_left(self.clocks_mhz, mhz)
+        near = self.clocks_mhz[max(0, after - 1) : after + 1]
+        return f"{self.name} has no clock of {mhz} MHz; near it are {', '.join(map(str, near))} MHz"
+
+
+def gpu_controls(uuids: Collection[str] | None = None) -> list[GpuControls]:
+    """Of the GPUs with these UUIDs, None: of all; none where no driver answers."""
+    if nvml_module.problem():
+        return []
+    try:
+        return call_within(DRIVER_SECONDS, "nvml", lambda: _gpu_controls(uuids))
+    except CallTimeout:
+        return []
+
+
+def _gpu_controls(uuids: Collection[str] | None) -> list[GpuControls]:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        found = [_of(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError:
+        return []
+    finally:
+        pynvml.nvmlShutdown()
+    return [one for one in found if one is not None and (uuids is None or one.uuid in uuids)]
+
+
+def _of(nvml: Any, index: int) -> GpuControls | None:
+    def ask(fact: str, *arguments: Any) -> Any:
+        try:
+            return getattr(nvml, f"nvmlDeviceGet{fact}")(*arguments)
+        except nvml.NVMLError:
+            return None
+
+    handle = ask("HandleByIndex", index)
+    uuid = None if handle is None else ask("UUID", handle)
+    if uuid is None:
+        return None
+    least, most = ask("PowerManagementLimitConstraints", handle) or (None, None)
+    # The highest memory clock comes first; a lower one would take the higher clocks away.
+    memory = ask("SupportedMemoryClocks", handle) or ()
+    clocks = ask("SupportedGraphicsClocks", handle, memory[0]) if memory else None
+    return GpuControls(
+        index,
+        uuid.decode() if isinstance(uuid, bytes) else uuid,
+        limit_watts=_watts(ask("PowerManagementLimit", handle)),
+        enforced_watts=_watts(ask("EnforcedPowerLimit", handle)),
+        least_watts=_watts(least),
+        most_watts=_watts(most),
+        clocks_mhz=tuple(sorted(clocks or ())),
+    )
+
+
+def _watts(milliwatts: int | None) -> float | None:
+    return None if milliwatts is None else milliwatts / 1000
