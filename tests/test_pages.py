@@ -159,8 +159,8 @@ def test_the_exit_codes_are_those_of_the_program() -> None:
     assert codes == {0, *(error.exit_code for error in errors)}
 
 
-MINE = {"mine.json", "x.json", "old.json", "new.json", "load.json"}
-"""Settings that a reader writes."""
+MINE = {"mine.json", "x.json", "old.json", "new.json", "load.json", "meters.json"}
+"""Files of settings that a reader writes."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

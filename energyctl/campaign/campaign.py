@@ -33,7 +33,7 @@ from energyctl.config import registry
 from energyctl.config import settings as settings_file
 from energyctl.config.plan import Run
 from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError, SettingsError
-from energyctl.meters import missing_kinds, open_meters
+from energyctl.meters import missing_kinds
 from energyctl.results.schema import Result
 from energyctl.system import cgroups, containers, privileges, processes
 from energyctl.system.interrupts import Interrupts
@@ -101,7 +101,7 @@ def _take_machine(
     name, root = settings.experiment_name, campaign.workspace.root
     interrupts = stack.enter_context(Interrupts(allocation.signals))
     held = stack.enter_context(lock(name, root, allocation.patience_seconds))
-    meters, meter_warnings = open_meters(gpus=campaign.metered_gpus, leave_out=settings.leave_out)
+    meters, meter_warnings = campaign.open_meters()
     for meter in meters:
         stack.callback(meter.close)
     if missing := missing_kinds(meters, settings.require):

@@ -44,8 +44,8 @@ def hold_contexts(live: RunState) -> None:
 
 
 def metered_gpus(context: Context) -> list[str]:
-    """The UUIDs of the GPUs whose energy is in the total."""
-    parts = (domain.part or "" for domain in context.in_total.values())
+    """The UUIDs of the GPUs that are metered."""
+    parts = (domain.part or "" for domain in context.parts.values())
     return [uuid for kind, _, uuid in (p.partition("/") for p in parts) if kind in _CARDS and uuid]
 
 

@@ -37,7 +37,7 @@ from energyctl.system.workspace import Workspace
 def examine(workspace: Workspace | None = None) -> dict[str, Any]:
     """What can be measured and controlled on this machine (``doctor``)."""
     processes.require()
-    meters, warnings = _opened()
+    meters, warnings = _opened(workspace.node_meters if workspace else None)
     try:
         rows = [*describe(meters, how_well=True), *_not_needed(meters, warnings)]
         watts = {row.domain: row.watts for row in rows}
@@ -77,13 +77,13 @@ def examine(workspace: Workspace | None = None) -> dict[str, Any]:
     }
 
 
-def _opened() -> tuple[list[Source], list[str]]:
+def _opened(node_meters: Path | None) -> tuple[list[Source], list[str]]:
     try:
-        return open_meters()
+        return open_meters(node_meters=node_meters)
     except MachineError as error:  # the rest can be told all the same
         warning = NotOpened(error)
         warning.source = "nvml"
-        meters, warnings = open_meters(gpus=[])
+        meters, warnings = open_meters(gpus=[], node_meters=node_meters)
         return meters, [warning, *warnings]
 
 

@@ -24,7 +24,7 @@ class LoadFigures:
 
     def __init__(self, live: RunState, loads: LoadMonitor) -> None:
         self._sampler, self._loads = live.sampler, loads
-        self._domains = live.context.in_total
+        self._domains = live.context.parts
         self._least_watts = _idle_watts(live)
         self.busiest_gpu_percent = 0.0
         self.on = dict[str, set[str]]()

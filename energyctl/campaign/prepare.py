@@ -19,11 +19,12 @@ from energyctl.campaign.rendering import render_run, token_files
 from energyctl.campaign.storage import Allocation, LocalStore, ResultStore
 from energyctl.campaign.training import places, preflight, unmetered
 from energyctl.campaign.training.invocations import Trainings
-from energyctl.config import plan, registry, settings
+from energyctl.config import node_meters, plan, registry, settings
 from energyctl.config.plan import Plan, Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Problem, Settings
 from energyctl.errors import EnergyctlError, SettingsError
+from energyctl.meters import Source, open_meters
 from energyctl.results.folder import ResultsFolder, read_text
 from energyctl.results.history import read_history
 from energyctl.system.private_folder import runtime_path
@@ -193,6 +194,15 @@ class Campaign:
         """By name; None: those in CUDA_VISIBLE_DEVICES, without it all."""
         return places.metered(self.planned or self.runs, self.settings.gpus, os.environ)
 
+    def open_meters(self) -> tuple[list[Source], list[str]]:
+        """As :func:`energyctl.meters.open_meters`."""
+        return open_meters(
+            gpus=self.metered_gpus,
+            leave_out=self.settings.leave_out,
+            total=self.settings.total,
+            node_meters=self.workspace.node_meters,
+        )
+
 
 def campaign_of(
     prepared: PreparedCampaign,
@@ -260,6 +270,8 @@ def check(campaign: Campaign, *, elsewhere: bool = False) -> Trainings:
     line per problem, MachineError where GPUs cannot be asked for. Starts nothing and writes
     nothing.
     """
+    if campaign.workspace.node_meters is not None:
+        node_meters.read(campaign.workspace.node_meters)
     trainings = Trainings.here(campaign.registry, campaign.workspace.root, os.environ)
     problems = preflight.check([*campaign.runs, *campaign.control], trainings)
     if problems:

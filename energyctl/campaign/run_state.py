@@ -105,6 +105,12 @@ class Context:
         domains = [domain for meter in self.meters for domain in meter.domains()]
         return {domain.name: domain for domain in domains if domain.in_total}
 
+    @cached_property
+    def parts(self) -> Mapping[str, Domain]:
+        """The same, also where another domain is the total alone."""
+        domains = [domain for meter in self.meters for domain in meter.domains()]
+        return {domain.name: domain for domain in domains if domain.is_part}
+
     def marker(self, files: RunFiles, role: str) -> str:
         """What every process of the run's foreground or background carries."""
         return processes.marker(self.nonce, files.experiment_id, role)

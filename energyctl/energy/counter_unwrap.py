@@ -150,7 +150,7 @@ class Unwrapper:
         step = self._domain.update_seconds
         longest = max(STILL_SECONDS, STILL_STEPS * step)
         # A part of a package may be off, as uncore is without a display; the platform never is.
-        draws = self._domain.in_total or self._domain.name.startswith("psys")
+        draws = self._domain.is_part or self._domain.name.startswith("psys")
         if step and draws and time - self._moved > longest:
             if self.stills and self.stills[-1][0] == self._moved:
                 self.stills.pop()

@@ -37,6 +37,8 @@ class Domain:
     part_time: whether the sensor sees only a part of the time; None: not known.
     acceptance: what `doctor --accept` found of it; None: it is not a domain to be accepted.
     relative_uncertainty: the stated share by which all its figures may be off.
+    remote: it is asked over a network, at instants of its own: seldom, and with answers that come
+        late.
     part: the physical thing, whatever the source: "package-0", "package-0/dram", "gpu/UUID". Of
         several domains with one part a single one is in the total. None: nothing else shows it.
     check: the name of a domain that shows the same power in another way; what the two disagree by
@@ -62,15 +64,21 @@ class Domain:
     part_time: bool | None = None
     acceptance: Acceptance | None = None
     relative_uncertainty: float = 0.0
+    remote: bool = False
     part: str | None = None
     check: str | None = None
     missing: str | None = None
     checks: tuple[Check, ...] = ()
 
     @property
+    def is_part(self) -> bool:
+        """One of those that add up to the machine, also where another domain is the total alone."""
+        return self.in_total or (self.kind != "other" and self.missing is None)
+
+    @property
     def always_draws(self) -> bool:
         """Packages, memory and GPUs do; a part of one may be off, and so may other devices."""
-        return self.measured and self.in_total and self.kind != "other"
+        return self.measured and self.is_part and self.kind != "other"
 
     def believes(self, watts: float) -> bool:
         """Whether a counter of it can be held against a power reading beside it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from itertools import pairwise
 from statistics import median
@@ -23,6 +24,7 @@ class PowerSeries(Series):
 
     def __init__(self, domain: Domain) -> None:
         super().__init__(domain)
+        self.read_seconds = array("f")
         self._joules = 0.0
         self._gaps = 0
 
@@ -42,6 +44,7 @@ class PowerSeries(Series):
                 self._joules += gap * (value + self.values[-1]) / 2
         self.times.append(time)
         self.values.append(value)
+        self.read_seconds.append(seconds)
 
     def _why_impossible(self, watts: float) -> str | None:
         """Why the device cannot have drawn that; None: it can."""
@@ -65,19 +68,21 @@ class PowerSeries(Series):
             watts = self._watts_at(time)
             if watts is None:
                 return Span(None, missing=self._why_unknown(time))
-            points.append((time, watts))
+            points.append((time, watts, 0.0))
         inside = range(bisect_right(self.times, start), bisect_right(self.times, end))
-        points[1:1] = [(self.times[i], self.values[i]) for i in inside]
-        unseen = self._unseen([time for time, _ in points])
+        points[1:1] = [(self.times[i], self.values[i], self.read_seconds[i]) for i in inside]
+        unseen = self._unseen([time for time, _, _ in points])
         if unseen is not None:
             return Span(None, missing=unseen)
         joules = switching = 0.0
         pace = self._pace(len(self.times))
-        for (t0, w0), (t1, w1) in pairwise(points):
+        for (t0, w0, took0), (t1, w1, took1) in pairwise(points):
             joules += (t1 - t0) * (w0 + w1) / 2
-            # When in the gap the power changed is unseen. These errors add up, not out: a load
-            # with a period may be seen at the same place of it each time.
-            switching += (t1 - t0) * abs(w1 - w0) / 2
+            # When in the gap the power changed is unseen, or within an update and a read. These
+            # errors add up, not out: a load with a period may be seen at the same place of it
+            # each time.
+            late = self.domain.update_seconds + max(took0, took1)
+            switching += max(t1 - t0, late) * abs(w1 - w0) / 2
             if t1 - t0 > max(LONG_GAP_SECONDS, 3 * pace):
                 mean = (w0 + w1) / 2
                 switching += (t1 - t0) * max(max(self.values) - mean, mean - min(self.values))
@@ -97,7 +102,9 @@ class PowerSeries(Series):
         have been anything between 0 and the highest possible that has that mean.
         """
         window = self.domain.averaging_seconds
-        late = window + self.domain.update_seconds
+        around = bisect_right(self.times, time)
+        took = max(self.read_seconds[max(0, around - 1) : around + 1], default=0.0)
+        late = window + self.domain.update_seconds + took
         first = max(0, bisect_left(self.times, time - late) - 1)
         near = self.values[first : bisect_right(self.times, time + late) + 1]
         if not near:

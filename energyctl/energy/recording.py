@@ -22,6 +22,7 @@ from energyctl.energy.counter_series import CounterSeries
 from energyctl.energy.device_states import DeviceStates
 from energyctl.energy.domain import Domain, DomainEnergy, Energy, Phase, SamplerStatistics
 from energyctl.energy.power_series import PowerSeries
+from energyctl.energy.remote_counter import RemoteCounterSeries
 from energyctl.energy.schema import PhaseJson
 from energyctl.energy.series import Series, Span, disagreement
 from energyctl.energy.told_power import ToldPower
@@ -32,7 +33,9 @@ EDGE_SECONDS = 0.02
 
 def series_for(domain: Domain) -> Series:
     """An empty series of the sort that the domain's source needs."""
-    return CounterSeries(domain) if domain.quantity == "energy" else PowerSeries(domain)
+    if domain.quantity == "power":
+        return PowerSeries(domain)
+    return RemoteCounterSeries(domain) if domain.remote else CounterSeries(domain)
 
 
 @dataclass

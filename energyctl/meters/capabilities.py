@@ -90,10 +90,18 @@ def why_null(energy: Energy, meters: Sequence[Source]) -> dict[str, str]:
     reasons = {}
     for key, kind in kinds.items():
         if getattr(energy, key) is None:
-            lines = missing_kinds(meters, [kind])
+            lines = missing_kinds(meters, [kind]) or _beside_total(energy, kind)
             broken = [d.missing for d in energy.domains if d.domain.kind == kind and d.missing]
             reasons[key] = (lines or broken or ["a part of it is unknown"])[0]
     return reasons
+
+
+def _beside_total(energy: Energy, kind: str) -> list[str]:
+    """Why the sum of a kind is null that is measured: the total is another domain alone."""
+    if any(d.domain.in_total for d in energy.domains if d.domain.kind == kind):
+        return []
+    total = ", ".join(d.domain.name for d in energy.domains if d.domain.in_total)
+    return [f"the total is {total} alone; what stands beside it is among the domains"]
 
 
 def _why_none(meters: Sequence[Source], kind: str) -> str:
@@ -168,7 +176,7 @@ def _row(domain: Domain, probed: ProbedDomain | None, seconds: float) -> Row:
     if not probed.values:
         return replace(row, readable=False, cure=probed.reason or "it was not read")
     counter = domain.quantity == "energy"
-    if counter and domain.measured and row.watts is None:
+    if counter and domain.measured and row.watts is None and not domain.remote:
         return _with_steps(replace(row, cure=_still(domain, seconds)), probed)
     return _with_steps(row, probed) if domain.measured else row
 
@@ -219,6 +227,8 @@ def _covers(domain: Domain) -> str:
     part = domain.part or ""
     if part == "psys":
         return "platform"
+    if part == "node":
+        return "node"
     if "/" not in part and (domain.kind == "cpu" or part.startswith("package-")):
         return "package"
     if domain.kind == "dram" or part.endswith("/dram"):

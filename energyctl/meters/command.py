@@ -53,6 +53,8 @@ def meter_command(
     gpus: Sequence[int | str] | None = None,
     require: Sequence[str] = (),
     leave_out: Sequence[str] = (),
+    total: str | None = None,
+    node_meters: Path | None = None,
     out: Path | None = None,
     json_path: Path | None = None,
     stderr: TextIO | None,
@@ -69,7 +71,15 @@ def meter_command(
         raise SettingsError("no command: energyctl meter [options] -- COMMAND [ARGUMENT…]")
     if json_path is not None:
         _check_target(json_path, out)
-    meter = Meter(interval_seconds, gpus=gpus, require=require, leave_out=leave_out, out=out)
+    meter = Meter(
+        interval_seconds,
+        gpus=gpus,
+        require=require,
+        leave_out=leave_out,
+        total=total,
+        node_meters=node_meters,
+        out=out,
+    )
     failures: list[MachineError] = []
     try:
         _check_program(argv[0])

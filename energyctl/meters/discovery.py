@@ -14,7 +14,7 @@ from pathlib import Path
 
 from energyctl.energy import Domain, count_once
 from energyctl.errors import EnergyctlError, MachineError
-from energyctl.meters import makers, nvml_module
+from energyctl.meters import makers, node, nvml_module
 from energyctl.meters.amd_presence import cards, pci_root
 from energyctl.meters.base import (
     GpuProcess,
@@ -57,7 +57,11 @@ class NotOpened(str):
 
 
 def open_meters(
-    *, gpus: Sequence[int | str] | None = None, leave_out: Sequence[str] = ()
+    *,
+    gpus: Sequence[int | str] | None = None,
+    leave_out: Sequence[str] = (),
+    total: str | None = None,
+    node_meters: Path | None = None,
 ) -> tuple[list[Source], list[str]]:
     """All sources of this machine, and a warning for each thing that cannot be measured.
 
@@ -66,12 +70,24 @@ def open_meters(
     names of domains that no figure shall have. CPU power is estimated only where no package can
     be measured. The environment variables ENERGYCTL_POWERCAP and ENERGYCTL_PERF take the places
     of /sys/class/powercap and /sys/bus/event_source/devices, ENERGYCTL_PCI that of
-    /sys/bus/pci/devices (for containers that see the host's /sys elsewhere). The caller closes the
-    sources.
+    /sys/bus/pci/devices (for containers that see the host's /sys elsewhere). total: the name of the
+    domain that is the total by itself; MachineError where it cannot be measured. node_meters: the
+    file of the meters that stand outside of the machine. The caller closes the sources.
     """
     failures: list[str] = []
-    sources = _counted_once(_opened(source_entry_points(), gpus, failures), leave_out)
-    return sources, failures + _warnings(sources) + _not_there(sources, leave_out)
+    sources = _opened(source_entry_points(), gpus, failures)
+    try:
+        outside = node.open_source(node_meters) if node_meters else None
+        if outside is not None:
+            sources.append(outside)
+        labelled = _labelled(sources, leave_out, total)
+        if outside is not None and total and (failure := outside.failure_of(total)):
+            raise MachineError(f'"total": {total} cannot be measured: {failure}')
+    except BaseException:
+        for source in sources:
+            source.close()
+        raise
+    return labelled, failures + _warnings(labelled) + _not_there(labelled, leave_out)
 
 
 def open_counters() -> None:
@@ -174,10 +190,13 @@ class HangingDriver(Source):
         raise NotReported(self.unavailable or "")
 
 
-def _counted_once(sources: Sequence[Source], leave_out: Collection[str]) -> list[Source]:
+def _labelled(
+    sources: Sequence[Source], leave_out: Collection[str], total: str | None
+) -> list[Source]:
     """*sources* whose domains, all together, have different names and count each joule once."""
-    domains = [d for source in sources for d in source.domains()]
-    labels = iter(_without(_named_apart(count_once(domains)), leave_out))
+    domains = _named_apart(count_once([d for source in sources for d in source.domains()]))
+    domains = _without(domains, leave_out)
+    labels = iter(domains if total is None else _alone(total, domains))
     result: list[Source] = []
     for source in sources:
         own = list(source.domains())
@@ -209,6 +228,17 @@ def _without(domains: Sequence[Domain], leave_out: Collection[str]) -> list[Doma
         else domain
         for domain in domains
     ]
+
+
+def _alone(total: str, domains: Sequence[Domain]) -> list[Domain]:
+    """*domains*, of which the one of that name is the total, and all others stand beside it."""
+    chosen = next((domain for domain in domains if domain.name == total), None)
+    if chosen is None:
+        names = ", ".join(domain.name for domain in domains) or "nothing"
+        raise MachineError(f'"total": there is no {total} on this machine; it has {names}')
+    if chosen.missing is not None:
+        raise MachineError(f'"total": {total} cannot be measured: {chosen.missing}')
+    return [replace(domain, in_total=domain is chosen) for domain in domains]
 
 
 def _not_there(sources: Sequence[Source], leave_out: Sequence[str]) -> list[str]:
@@ -254,9 +284,10 @@ def _warnings(sources: Sequence[Source]) -> list[str]:
     domains = [d for source in sources for d in source.domains()]
     readable = {d.part for d in domains if d.part and d.missing is None}
     for domain in domains:
-        if domain.missing is not None and domain.part not in readable:
-            names = unread.setdefault(domain.missing, {})
-            names.setdefault(domain.part or domain.name, domain.name)
+        # A meter that somebody declared is missed, whatever else shows the same.
+        part = None if domain.remote else domain.part
+        if domain.missing is not None and part not in readable:
+            unread.setdefault(domain.missing, {}).setdefault(part or domain.name, domain.name)
     lines = [
         f"not measured: {', '.join(names.values())}: {reason}" for reason, names in unread.items()
     ]

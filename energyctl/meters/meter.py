@@ -48,7 +48,9 @@ class Meter:
 
     interval_seconds: between two samples, 0.05 to 60. gpus: indices or UUIDs; None: those in
     CUDA_VISIBLE_DEVICES, without it all. require: of "cpu", "dram", "gpu". leave_out: names
-    of domains that no figure shall have. out: folder for the samples as CSV files.
+    of domains that no figure shall have. total: the name of the domain that is the total by
+    itself. node_meters: a file of meters outside of the machine, as a workspace's
+    settings/meters.json. out: folder for the samples as CSV files.
 
     SettingsError for arguments that cannot work. Methods and properties may be used from any
     thread, but not in a process that was forked off meanwhile (RuntimeError).
@@ -61,6 +63,8 @@ class Meter:
         gpus: Sequence[int | str] | None = None,
         require: Sequence[str] = (),
         leave_out: Sequence[str] = (),
+        total: str | None = None,
+        node_meters: str | os.PathLike[str] | None = None,
         out: str | os.PathLike[str] | None = None,
     ) -> None:
         self._interval = checked_interval(interval_seconds)
@@ -70,6 +74,8 @@ class Meter:
         for kind in self._require:
             if kind not in KINDS:
                 raise SettingsError(f"require: {kind!r} is none of {', '.join(KINDS)}")
+        self._total = total
+        self._node_meters = None if node_meters is None else Path(node_meters)
         self._out = None if out is None else Path(out)
         self._notes: list[str] = []
         self._slack = 0.0
@@ -101,12 +107,18 @@ class Meter:
         """Opens the sources, waits until the counters' steps are located (0.4 s at most), begins.
 
         MachineError where something required cannot be measured or `out` cannot be written,
-        SettingsError for a GPU that is not there.
+        SettingsError for a GPU that is not there, and a wrong file of meters.
         """
         if self._session is not None:
             raise RuntimeError("a Meter measures once: make another one")
         session = MeteringSession(
-            self._interval, self._gpus, self._require, self._out, self._leave_out
+            self._interval,
+            self._gpus,
+            self._require,
+            self._out,
+            self._leave_out,
+            self._total,
+            self._node_meters,
         )
         # Of a meter that is never stopped, nothing shall go on for longer than the meter itself.
         self._unstopped = weakref.finalize(self, session.abandon)

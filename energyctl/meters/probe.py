@@ -14,6 +14,8 @@ from energyctl.meters.base import Reading, Source, readings_of
 
 # Between two looks: four to a step of a counter that moves each millisecond.
 LOOK_SECONDS = 0.00025
+# Of what is asked over a network every second, two answers are waited for.
+REMOTE_SECONDS, REMOTE_LOOK_SECONDS = 2.5, 0.1
 # A counter that is said to move more often than this is looked at so many times at most, or until
 # it has moved so often, to see whether it does.
 FINE_SECONDS = 0.005
@@ -64,6 +66,8 @@ class ProbedDomain:
 
     def as_seen(self) -> Domain:
         """The domain with its period, where that is longer than stated."""
+        if self.domain.remote:  # it is asked too seldom to tell
+            return self.domain
         update, look = self.update_seconds(), self.look_seconds()
         if update is None or look is None:
             return self.domain
@@ -74,7 +78,7 @@ class ProbedDomain:
     def paced(self) -> Domain:
         """The domain with the period at which it moves, also where that is shorter than stated."""
         update = self.update_seconds()
-        if update is None or self.domain.update_seconds < FINE_SECONDS:
+        if update is None or self.domain.remote or self.domain.update_seconds < FINE_SECONDS:
             return self.as_seen()
         return replace(self.domain, update_seconds=max(FINE_SECONDS, float(f"{update:.1e}")))
 
@@ -90,7 +94,7 @@ class ProbedDomain:
         """Mean power; of a counter from its first move to its last. None: it did not move."""
         if self.domain.quantity == "power":
             return fmean(self.values) if self.values else None
-        moves = self.moves()
+        moves = list(range(len(self.values))) if self.domain.remote else self.moves()
         if len(moves) < 2:
             return None
         first, last = moves[0], moves[-1]
@@ -119,7 +123,8 @@ def domains_as_seen(sources: Sequence[Source]) -> tuple[Domain, ...]:
 
 def is_stepped(domain: Domain) -> bool:
     """It is a counter that moves so seldom that its steps are looked for."""
-    return domain.quantity == "energy" and domain.update_seconds >= FINE_SECONDS
+    counts = domain.quantity == "energy" and not domain.remote
+    return counts and domain.update_seconds >= FINE_SECONDS
 
 
 def _fine(domain: Domain) -> bool:
@@ -143,10 +148,11 @@ def probe_sources(sources: Sequence[Source], seconds: float) -> dict[str, Probed
 
 
 def _look(source: Source, probed: dict[str, ProbedDomain], seconds: float) -> None:
-    ends = time.monotonic() + seconds
+    remote = any(domain.remote for domain in source.domains())
+    ends = time.monotonic() + (max(seconds, REMOTE_SECONDS) if remote else seconds)
     while time.monotonic() < ends:
         _look_once(source, probed)
-        time.sleep(LOOK_SECONDS)
+        time.sleep(REMOTE_LOOK_SECONDS if remote else LOOK_SECONDS)
 
 
 def _look_once(source: Source, probed: Mapping[str, ProbedDomain]) -> None:

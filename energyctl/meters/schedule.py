@@ -62,7 +62,13 @@ class ReadSchedule:
         self._study_until: float | None = None
         self._pace: dict[frozenset[str], float] = {}
         for names in sources:
-            powers = frozenset(names & (series.keys() - self._counters.keys()))
+            # What is asked over a network is asked by a thread of its own: nothing is to be waited
+            # for, and no reading is lost.
+            powers = frozenset(
+                name
+                for name in names & (series.keys() - self._counters.keys())
+                if not series[name].domain.remote
+            )
             if powers:
                 updates = [series[name].domain.update_seconds for name in powers]
                 self._pace[powers] = max(POWER_SECONDS, min(updates))

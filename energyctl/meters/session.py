@@ -33,13 +33,17 @@ class MeteringSession:
         require: Sequence[str],
         out: Path | None,
         leave_out: Sequence[str] = (),
+        total: str | None = None,
+        node_meters: Path | None = None,
     ) -> None:
         """MachineError where something required cannot be measured or `out` cannot be written,
         SettingsError for a GPU that is not there."""
         self.process = os.getpid()
         self._out = out
         self._created: Created | None = None
-        self.sources, self.notes = open_meters(gpus=gpus, leave_out=leave_out)
+        self.sources, self.notes = open_meters(
+            gpus=gpus, leave_out=leave_out, total=total, node_meters=node_meters
+        )
         try:
             missing = missing_kinds(self.sources, require)
             if missing:

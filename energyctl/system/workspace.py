@@ -62,6 +62,12 @@ class Workspace:
         return self.find("settings/models_config.json")
 
     @property
+    def node_meters(self) -> Path | None:
+        """The meters outside of the machine; None where the workspace declares none."""
+        path = self.root / "settings/meters.json"
+        return path if _is_there(path) else None
+
+    @property
     def templates(self) -> tuple[Path, Path]:
         """The templates of a background group: its entries and its script."""
         return self.find("templates/background.conf.j2"), self.find("templates/background.sh.j2")

@@ -215,7 +215,7 @@ class WithProcesses(ScriptedMeter):
 def examined(
     source: Source, monkeypatch: pytest.MonkeyPatch, gpus: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    monkeypatch.setattr(doctor, "open_meters", lambda: ([source], []))
+    monkeypatch.setattr(doctor, "open_meters", lambda **_: ([source], []))
     monkeypatch.setattr(doctor, "source_entry_points", list)
     monkeypatch.setattr(facts, "gpu_facts", lambda: gpus)
     return doctor.examine()

@@ -81,7 +81,7 @@ class _Both(float):
 
 def missing(looks: Looks, *, on_cpus: bool = False) -> tuple[str | None, set[str]]:
     """What is missing of the job's load, and on which domains that is."""
-    context = SimpleNamespace(in_total=looks.domains, shared_idle=None)
+    context = SimpleNamespace(parts=looks.domains, shared_idle=None)
     live: Any = SimpleNamespace(sampler=looks, context=context)
     monitor: Any = looks
     figures = LoadFigures(live, monitor)

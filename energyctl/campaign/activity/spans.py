@@ -74,7 +74,7 @@ class Activity:
                 "domains": {
                     one.domain.name: self._domain(one.domain, span)
                     for one in self.energy.domains
-                    if one.domain.in_total
+                    if one.domain.is_part
                 },
             }
             for span in spans

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from energyctl.system.workspace import Workspace
 
 
 def _names(
@@ -52,8 +55,11 @@ def _names(
     callback=_names,
     help="Leave these domains out of every figure, as dram-0.",
 )
+@click.option("--total", metavar="NAME", help="Let this domain be the total by itself.")
 @click.argument("command", nargs=-1, required=True)
+@click.pass_obj
 def meter(
+    workspace: Workspace,
     command: tuple[str, ...],
     json_path: Path | None,
     out: Path | None,
@@ -61,6 +67,7 @@ def meter(
     gpus: list[str] | None,
     require: list[str] | None,
     leave_out: list[str] | None,
+    total: str | None,
 ) -> int:
     """Measure the energy of any command.
 
@@ -75,6 +82,8 @@ def meter(
         gpus=gpus,
         require=require or (),
         leave_out=leave_out or (),
+        total=total,
+        node_meters=workspace.node_meters,
         out=out,
         json_path=json_path,
         stderr=sys.stderr,

@@ -89,7 +89,7 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
         rendered = given["rendered"] and workspace.given(given["rendered"])
         campaign = prepare.campaign_of(prepared, runs, folder, rendered, progress)
         places.find(runs)
-        output.show_meters(console, campaign.metered_gpus)
+        output.show_meters(console, campaign)
         if given["dry_run"]:
             prepare.check(campaign)
             console.print_line("dry run: nothing was started")

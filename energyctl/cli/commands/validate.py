@@ -34,16 +34,20 @@ def validate(workspace: Workspace, files: tuple[str, ...], models: str | None, s
     """Name all problems of settings files and of the registry.
 
     Each is named with its place and a suggestion. A FILE may be a registry itself. Without FILE,
-    the registry alone is validated. For settings, what their trainings need is looked for, too:
-    clones, interpreters, data, imports.
+    the registry alone is validated, and settings/meters.json where there is one. For settings, what
+    their trainings need is looked for, too: clones, interpreters, data, imports.
     """
     from energyctl.config import settings
 
     path = workspace.registry if models is None else workspace.given(models)
     worst, checked = _registry(_opened(path), announce=not files), {path.resolve()}
     usable = worst == 0
+    if workspace.node_meters is not None:
+        worst = max(worst, _node_meters(workspace.node_meters, announce=not files))
     for file in files:
         path = workspace.settings_file(file)
+        if workspace.node_meters is not None and path.resolve() == workspace.node_meters.resolve():
+            continue
         document = _opened(path)
         if document is None:
             worst = PROBLEMS
@@ -89,6 +93,20 @@ def _registry(document: Document | None, *, announce: bool) -> int:
         repositories = "repository" if len(entries) == 1 else "repositories"
         models = count(sum(len(one.models) for one in entries), "model")
         show(f"{name}: {len(entries)} {repositories}, {models}")
+    return 0
+
+
+def _node_meters(path: Path, *, announce: bool) -> int:
+    """The exit code for the meters outside of the machine, as for a registry."""
+    from energyctl.config import node_meters
+
+    document = _opened(path)
+    problems = () if document is None else node_meters.problems(document)
+    show_problems(str(path), problems)
+    if document is None or problems:
+        return PROBLEMS
+    if announce:
+        show(f"{path}: {count(len(node_meters.read(path)), 'meter')}")
     return 0
 
 

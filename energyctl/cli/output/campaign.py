@@ -13,12 +13,13 @@ from energyctl.cli.output.console import LineConsole
 from energyctl.config.plan import Run, SkippedValues
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings
-from energyctl.meters import describe, open_meters
+from energyctl.meters import describe
 from energyctl.results.folder import ResultsFolder
 from energyctl.text import count, duration
 
 if TYPE_CHECKING:
     from energyctl.analysis.compare.power import PowerPlan
+    from energyctl.campaign.prepare import Campaign
 
 SHOWN_RUNS = 30
 """Rows of a plan, where not all are asked for."""
@@ -94,9 +95,9 @@ def show_left_out(
         console.print_line(line)
 
 
-def show_meters(console: LineConsole, gpus: Sequence[int | str] | None) -> None:
-    """The meters of the campaign, which meters these *gpus*; they are opened for it, and closed."""
-    meters, _ = open_meters(gpus=gpus)
+def show_meters(console: LineConsole, campaign: Campaign) -> None:
+    """The meters of the campaign; they are opened for it, and closed."""
+    meters, _ = campaign.open_meters()
     try:
         console.print(tables.meters_table(describe(meters)))
     finally:

@@ -21,6 +21,7 @@ Line = tuple[str, str]  # a label, or none where it goes on, and what there is t
 LABEL_WIDTH = 12
 # A line of a terminal's screen goes on for so many rows at most; --all has the whole of it.
 ROWS = 3
+NODE = "node"
 CPU, GPU = ("package", "all CPUs", "memory"), ("GPU", "module")
 
 
@@ -66,7 +67,7 @@ def band_words(share: float | None) -> str:
 
 
 def _table(rows: Sequence[Row], total: Together) -> Table:
-    """What is in the total; domains that are alike share a row."""
+    """What is in the total, domains that are alike in one row; and meters of the whole machine."""
     heads = ("now", "at 1 min", "at 10 min")
     table = make_table("domain", "source", "state", *heads, figures=heads)
     alike: dict[tuple[str, ...], list[Row]] = {}
@@ -82,6 +83,12 @@ def _table(rows: Sequence[Row], total: Together) -> Table:
     now = "unknown" if total.watts is None else power(total.watts)
     minute, ten = total.uncertainty_1_min, total.uncertainty_10_min
     table.add_row("total", "", "", now, band_words(minute), band_words(ten))
+    for row in rows:
+        if row.covers == NODE and row.readable and not row.in_total:
+            bands = (row.uncertainty_1_min, row.uncertainty_10_min)
+            table.add_row(
+                str(row.domain), row.source, "not in total", _watts([row]), *map(band_words, bands)
+            )
     return table
 
 

@@ -267,6 +267,8 @@ class CampaignFields(Strict):
     """What must be measurable: nothing starts where one of them is not."""
     leave_out: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     """Domains that no figure shall have, by their names, as dram-0."""
+    total: Name | None = None
+    """The domain that is the total by itself, by its name, as wall; all others stand beside it."""
     min_coverage: float | None = Field(default=None, ge=0, le=1)
     """A run counts as failed where a background ran a smaller share of the time."""
     settle: Settle = Settle()

@@ -247,7 +247,7 @@ def figures_of(percents: Sequence[float]) -> LoadFigures:
         look=lambda: None,
     )
     domains = {f"gpu-{g.gpu}": Domain(f"gpu-{g.gpu}", "gpu", "nvml") for g in gpus}
-    context = SimpleNamespace(in_total=domains, shared_idle=None)
+    context = SimpleNamespace(parts=domains, shared_idle=None)
     loads: Any = Loads()
     live: Any = SimpleNamespace(sampler=sampler, context=context)
     figures = LoadFigures(live, loads)

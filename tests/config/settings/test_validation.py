@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from energyctl.config import registry, settings
+from energyctl.config import node_meters, registry, settings
 from energyctl.results import json_schema
 
 ROOT = Path(__file__).parents[3]
@@ -425,6 +425,7 @@ def test_the_shipped_examples_are_without_a_problem(name: str) -> None:
         ("settings", settings.schema),
         ("models_config", registry.schema),
         ("results", json_schema.schema),
+        ("meters", node_meters.schema),
     ],
 )
 def test_the_shipped_schemas_are_up_to_date(name: str, schema: Any) -> None:

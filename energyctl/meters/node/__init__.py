@@ -1,0 +1,120 @@
+"""Meters of the whole machine that stand outside of it: plugs, Home Assistant, the BMC.
+
+They are declared in `settings/meters.json` and asked over a network, so seldom and late that each
+has a thread of its own: no other source and no edge of a phase waits for them.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+from energyctl.config import node_meters
+from energyctl.config.node_meters import NodeMeter
+from energyctl.energy import Domain
+from energyctl.meters.base import Reading, Source
+from energyctl.meters.node.device import NodeDevice
+from energyctl.meters.node.poller import Poller
+
+DEVICES = {
+    "shelly": ("shelly", "ShellySwitch"),
+    "tasmota": ("tasmota", "TasmotaPlug"),
+    "home_assistant": ("home_assistant", "HomeAssistantEntity"),
+    "redfish": ("redfish", "RedfishChassis"),
+    "ipmi": ("ipmi", "IpmiReading"),
+}
+"""By kind: the module here, and its class; only what is declared is imported."""
+# How much longer than a meter's own limit its first answer is waited for.
+PATIENCE_SECONDS = 0.5
+
+
+def open_source(path: Path) -> NodeMeters | None:
+    """The meters of this machine in the file at *path*; None where it declares none for it.
+
+    Waits until each has answered once or failed, which takes a few seconds at most. SettingsError
+    where the file is wrong.
+    """
+    here = of_host(node_meters.read(path), platform.node())
+    return NodeMeters(map(device, here.keys(), here.values())) if here else None
+
+
+def of_host(meters: Mapping[str, NodeMeter], host: str) -> dict[str, NodeMeter]:
+    """Those that meter the machine of that name, which may be short, or with its domain."""
+    return {
+        name: meter
+        for name, meter in meters.items()
+        if meter.host is None
+        or meter.host in (host, host.split(".")[0])
+        or meter.host.split(".")[0] == host
+    }
+
+
+def device(name: str, meter: NodeMeter) -> NodeDevice:
+    """What asks the meter; nothing is asked yet."""
+    module, class_name = DEVICES[meter.kind]
+    made: NodeDevice = getattr(import_module(f"{__name__}.{module}"), class_name)(name, meter)
+    made.domain = _as_stated(made.domain, meter)
+    return made
+
+
+def _as_stated(domain: Domain, meter: NodeMeter) -> Domain:
+    """*domain* with what its owner says of the meter."""
+    if meter.accuracy_percent is not None:
+        domain = replace(domain, relative_uncertainty=meter.accuracy_percent / 100)
+    if meter.averaging_seconds is not None:
+        domain = replace(domain, averaging_seconds=meter.averaging_seconds)
+    if meter.update_seconds is not None:
+        domain = replace(domain, update_seconds=meter.update_seconds)
+    return domain
+
+
+class NodeMeters(Source):
+    """All of them. `read` asks nobody: it returns what came since the call before."""
+
+    name = "node"
+    quick = True
+
+    def __init__(self, devices: Iterable[NodeDevice]) -> None:
+        self._devices = tuple(devices)
+        self._pollers: list[Poller] = []
+        try:
+            for one in self._devices:
+                if one.domain.missing is None:
+                    self._pollers.append(Poller(one))
+            self._wait()
+        except BaseException:
+            self.close()
+            raise
+        self.warnings = [
+            *(line for one in self._devices for line in one.warnings),
+            *(f"{p.device.domain.name}: {p.failure}" for p in self._pollers if p.failure),
+        ]
+
+    def _wait(self) -> None:
+        now = time.monotonic()
+        for poller in self._pollers:
+            poller.wait_for_first(now + poller.device.limit_seconds + PATIENCE_SECONDS)
+
+    @property
+    def cpu_seconds(self) -> float:
+        return sum(poller.cpu_seconds for poller in self._pollers)
+
+    def failure_of(self, name: str) -> str | None:
+        """Why the meter of that name did not answer when it was opened; None: it did."""
+        return next((p.failure for p in self._pollers if p.device.domain.name == name), None)
+
+    def domains(self) -> Sequence[Domain]:
+        return [one.domain for one in self._devices]
+
+    def read(self) -> Sequence[Reading]:
+        return [reading for poller in self._pollers for reading in poller.readings()]
+
+    def close(self) -> None:
+        for poller in self._pollers:
+            poller.end()
+        for poller in self._pollers:
+            poller.wait_for_end()
