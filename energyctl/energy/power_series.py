@@ -38,7 +38,7 @@ class PowerSeries(Series):
             return  # overtaken by a later one
         if self.times:
             gap = time - self.times[-1]
-            if gap > self._longest_gap(len(self.times)):
+            if gap > MAX_GAP_SECONDS and gap > self._longest_gap(len(self.times)):
                 self._gaps += 1
             else:
                 self._joules += gap * (value + self.values[-1]) / 2

@@ -41,7 +41,7 @@ class ReadSchedule:
 
     Counters in wide steps are watched until they have moved so often, traced while a phase is
     young, and studied at the beginning; counters that wrap are followed; power is read often enough
-    to be integrated.
+    to be integrated, but for what is beside the total, which the samples are enough for.
 
     Each is read by itself, around the step that is foreseen of it: where calls are slow, reading
     them all takes longer than a step is sharp.
@@ -61,12 +61,14 @@ class ReadSchedule:
         self._watch_until = 0.0
         self._study_until: float | None = None
         self._pace: dict[frozenset[str], float] = {}
+        parts = [s.domain for s in series.values() if s.domain.is_part]
+        counted = {part.name for part in parts} | {part.check for part in parts}
         for names in sources:
             # What is asked over a network is asked by a thread of its own: nothing is to be waited
             # for, and no reading is lost.
             powers = frozenset(
                 name
-                for name in names & (series.keys() - self._counters.keys())
+                for name in names & (series.keys() & counted - self._counters.keys())
                 if not series[name].domain.remote
             )
             if powers:
