@@ -149,8 +149,11 @@ class Unwrapper:
             return
         step = self._domain.update_seconds
         longest = max(STILL_SECONDS, STILL_STEPS * step)
-        # A part of a package may be off, as uncore is without a display; the platform never is.
-        draws = self._domain.is_part or self._domain.name.startswith("psys")
+        # A part of a package may be off, as uncore is without a display; what has all never is.
+        # What comes over a network may take its time.
+        domain = self._domain
+        whole = (domain.part or domain.name).startswith(("psys", "node", "gpu/"))
+        draws = domain.is_part or (whole and not domain.remote)
         if step and draws and time - self._moved > longest:
             if self.stills and self.stills[-1][0] == self._moved:
                 self.stills.pop()

@@ -85,22 +85,28 @@ class Domain:
         return 0 < watts <= (self.max_watts or inf)
 
 
+COLLECTIVE = ("packages", "memory")
+"""Parts that are all CPU packages, and all memory, together."""
+
+
 def count_once(domains: Sequence[Domain]) -> list[Domain]:
     """*domains* in their order, so labelled that a total of them counts each joule once.
 
     Of those with one `part` the first that can be read is in the total. What cannot be read stays
-    in it, and leaves it unknown, unless another domain shows the same part, or an estimate stands
-    in for the CPU.
+    in it, and leaves it unknown, unless another domain shows the same part or all of its kind
+    together, or an estimate stands in for the CPU.
     """
     counted: dict[str, Domain] = {}
     for domain in domains:
         if domain.part and domain.in_total and domain.missing is None:
             counted.setdefault(domain.part, domain)
     estimated = any(d.in_total and not d.measured for d in domains)
+    together = {counted[part].kind for part in COLLECTIVE if part in counted}
     labelled = []
     for domain in domains:
         double = domain.part in counted and counted[domain.part] is not domain
-        if domain.in_total and double:
+        shown = domain.missing and domain.kind in together and domain.part not in COLLECTIVE
+        if domain.in_total and (double or shown):
             domain = replace(domain, in_total=False, kind="other")
         elif domain.missing and estimated and domain.kind in ("cpu", "dram"):
             domain = replace(domain, in_total=False)

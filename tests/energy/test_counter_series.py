@@ -212,8 +212,9 @@ def test_samples_take_sixteen_bytes_each() -> None:
 RAPL = Domain("package-0", "cpu", "powercap", update_seconds=0.001)
 
 
-def test_the_platform_always_draws_power_though_it_is_not_in_the_total() -> None:
-    platform = Domain("psys", "other", "perf", in_total=False, update_seconds=0.001)
+@pytest.mark.parametrize("part", ["psys", "node", "gpu/0000:03:00.0/pkg"])
+def test_a_whole_always_draws_power_though_it_is_not_in_the_total(part: str) -> None:
+    platform = Domain("it", "other", "perf", in_total=False, update_seconds=0.001, part=part)
     series = sampled(platform, [(START + i / 10, 0.0) for i in range(31)])
     span = series.between(START, START + 3)
     assert span.joules is None
