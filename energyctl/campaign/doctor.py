@@ -25,6 +25,7 @@ from energyctl.meters.capabilities import SURVEY_SECONDS, absent, gpu_processes
 from energyctl.meters.counter_checks import counter_checks
 from energyctl.meters.discovery import NotOpened, source_entry_points
 from energyctl.meters.gpu_controls import gpu_controls
+from energyctl.meters.hwmon.jetson import GPU_PART
 from energyctl.system import processes
 from energyctl.system.dependencies import problems, version
 from energyctl.system.governor import governor_problem, governors
@@ -118,7 +119,7 @@ def _gpu_processes(
 
 
 def _is_of_gpu(domain: Domain) -> bool:
-    return (domain.part or "").startswith(("gpu/", "module/"))
+    return (domain.part or "").startswith(("gpu/", "module/", GPU_PART))
 
 
 def _not_asked(gpus: Sequence[Mapping[str, Any]] | None, metered: set[str | None]) -> list[str]:
@@ -126,7 +127,7 @@ def _not_asked(gpus: Sequence[Mapping[str, Any]] | None, metered: set[str | None
     left_out = [
         str(gpu["index"])
         for gpu in gpus or ()
-        if gpu["uuid"] and metered.isdisjoint((f"gpu/{gpu['uuid']}", f"module/{gpu['uuid']}"))
+        if gpu["uuid"] and metered.isdisjoint(_parts(gpu["uuid"]))
     ]
     if not left_out:
         return []
@@ -134,3 +135,8 @@ def _not_asked(gpus: Sequence[Mapping[str, Any]] | None, metered: set[str | None
         f"GPU {', '.join(left_out)}: not metered (CUDA_VISIBLE_DEVICES), so its processes are not "
         "listed"
     ]
+
+
+def _parts(uuid: str) -> tuple[str, ...]:
+    """The parts (`Domain.part`) that the GPU may be."""
+    return f"gpu/{uuid}", f"module/{uuid}", GPU_PART

@@ -225,6 +225,7 @@ class OpenRequest:
     powercap_root, perf_root, pci_root: /sys/class/powercap, /sys/bus/event_source/devices and
         /sys/bus/pci/devices, or what stands in for them.
     measured: the parts (`Domain.part`) that a source opened before can read.
+    hwmon_root: /sys/class/hwmon, likewise.
     """
 
     gpus: Sequence[int | str] | None
@@ -232,6 +233,7 @@ class OpenRequest:
     perf_root: Path
     measured: frozenset[str] = frozenset()
     pci_root: Path = Path("/sys/bus/pci/devices")
+    hwmon_root: Path = Path("/sys/class/hwmon")
 
     @property
     def no_gpu(self) -> bool:

@@ -13,6 +13,8 @@ from energyctl.meters.probe import ProbedDomain, is_stepped, probe_sources
 # Several moves of a GPU's counter, the slowest there is.
 SURVEY_SECONDS = 1.0
 MINUTE = 60.0
+# Of a part (`Domain.part`): it holds CPUs, GPUs and memory.
+WHOLES = ("module/", "board/")
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Row:
     as a share of its energy; typical_watts: its mean power; round_seconds: that reading all such
     counters takes one after the other. None: no energy can be told.
     cure: why it cannot be read, or not well, and what to do. needed: False for a source that was
-    left closed, because another one measures what it would.
+    left closed or has nothing, where another one measures what it would.
     """
 
     source: str
@@ -105,9 +107,10 @@ def _beside_total(energy: Energy, kind: str) -> list[str]:
 
 
 def _why_none(meters: Sequence[Source], kind: str) -> str:
-    modules = [d.name for m in meters for d in m.domains() if (d.part or "").startswith("module/")]
-    if modules and kind != "gpu":
-        return f"it is a part of {', '.join(modules)}, and not measured apart from it"
+    domains = [d for meter in meters for d in meter.domains() if d.is_part]
+    wholes = [d.name for d in domains if (d.part or "").startswith(WHOLES) and d.kind != kind]
+    if wholes:
+        return f"it is a part of {', '.join(wholes)}, and not measured apart from it"
     name = "nvml" if kind == "gpu" else "powercap"
     for meter in meters:
         if meter.name == name and meter.unavailable:
@@ -144,7 +147,8 @@ def describe(
     rows = []
     for meter in meters:
         if meter.unavailable and not meter.domains():
-            rows.append(absent(meter.name, meter.unavailable))
+            row = absent(meter.name, meter.unavailable)
+            rows.append(replace(row, needed=not _measured_elsewhere(meter.name, meters)))
         stepped = sum(d.missing is None and is_stepped(d) for d in meter.domains())
         for domain in meter.domains():
             found = probed.get(domain.name)
@@ -153,6 +157,19 @@ def describe(
                 row = _with_uncertainty(row, found, stepped if is_stepped(domain) else 1)
             rows.append(row)
     return rows
+
+
+def _measured_elsewhere(source: str, meters: Sequence[Source]) -> bool:
+    """Whether another one measures what the source is for."""
+    kind = {"powercap": "cpu", "perf": "cpu", "nvml": "gpu"}.get(source)
+    return kind is not None and any(
+        d.is_part
+        and d.measured
+        and d.missing is None
+        and (d.kind == kind or (d.part or "").startswith(WHOLES))
+        for meter in meters
+        for d in meter.domains()
+    )
 
 
 def absent(source: str, reason: str) -> Row:
@@ -229,12 +246,14 @@ def _covers(domain: Domain) -> str:
         return "platform"
     if part == "node":
         return "node"
-    if "/" not in part and (domain.kind == "cpu" or part.startswith("package-")):
+    if "/" not in part and (domain.kind == "cpu" or part.startswith("package")):
         return "package"
     if domain.kind == "dram" or part.endswith("/dram"):
         return "memory"
     if part.startswith("module/"):
-        return "module"
+        return "package" if domain.kind == "cpu" else "module"
+    if part.startswith("board/") and domain.kind == "other":
+        return "board"
     if domain.kind == "gpu" or part.startswith("gpu/"):
         return "GPU"
     return "package part" if part.startswith("package-") else "see its source"

@@ -35,10 +35,11 @@ BUILT_IN = {
     "perf": "energyctl.meters.perf:open_source",
     "nvml": "energyctl.meters.nvml:open_source",
     "amdsmi": "energyctl.meters.amdsmi:open_source",
+    "hwmon": "energyctl.meters.hwmon:open_source",
     "estimate": "energyctl.meters.estimate:open_source",
 }
 # They open files of the kernel, and never hang.
-QUICK = ("powercap", "perf", "estimate")
+QUICK = ("powercap", "perf", "hwmon", "estimate")
 DRIVERS = {"nvml": "NVIDIA", "amdsmi": "AMD"}
 IF_PRESENT = ("amdsmi",)
 """Not even imported where there is no AMD GPU."""
@@ -68,11 +69,12 @@ def open_meters(
     gpus: indices or UUIDs; None: those in CUDA_VISIBLE_DEVICES, without it all. SettingsError
     for one that does not exist, MachineError where the module `pynvml` is another one. leave_out:
     names of domains that no figure shall have. CPU power is estimated only where no package can
-    be measured. The environment variables ENERGYCTL_POWERCAP and ENERGYCTL_PERF take the places
-    of /sys/class/powercap and /sys/bus/event_source/devices, ENERGYCTL_PCI that of
-    /sys/bus/pci/devices (for containers that see the host's /sys elsewhere). total: the name of the
-    domain that is the total by itself; MachineError where it cannot be measured. node_meters: the
-    file of the meters that stand outside of the machine. The caller closes the sources.
+    be measured. The environment variables ENERGYCTL_POWERCAP, ENERGYCTL_PERF, ENERGYCTL_PCI and
+    ENERGYCTL_HWMON take the places of /sys/class/powercap, /sys/bus/event_source/devices,
+    /sys/bus/pci/devices and /sys/class/hwmon (for containers that see the host's /sys elsewhere).
+    total: the name of the domain that is the total by itself; MachineError where it cannot be
+    measured. node_meters: the file of the meters that stand outside of the machine. The caller
+    closes the sources.
     """
     failures: list[str] = []
     sources = _opened(source_entry_points(), gpus, failures)
@@ -106,6 +108,7 @@ def _opened(
         powercap_root=Path(os.environ.get("ENERGYCTL_POWERCAP") or "/sys/class/powercap"),
         perf_root=Path(os.environ.get("ENERGYCTL_PERF") or "/sys/bus/event_source/devices"),
         pci_root=pci_root(),
+        hwmon_root=Path(os.environ.get("ENERGYCTL_HWMON") or "/sys/class/hwmon"),
     )
     amd = bool(cards(request.pci_root))
     asked = makers.shared_out(gpus, amd=amd)

@@ -28,8 +28,9 @@ USER, NICE, SYSTEM, IRQ, SOFTIRQ = 0, 1, 2, 5, 6
 
 
 def open_source(request: OpenRequest) -> CpuEstimate | None:
-    """None where a CPU package is measured, or a module with its CPU."""
-    measured = any(part.startswith(("package-", "module/")) for part in request.measured)
+    """None where a CPU package is measured, or a module or a board with its CPU."""
+    with_cpus = ("package", "module/", "board/")
+    measured = any(part.startswith(with_cpus) for part in request.measured)
     return None if measured else CpuEstimate()
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from energyctl.meters.hwmon.jetson import GPU_PART
+
 # README of the NVIDIA Linux driver: each GPU has a folder there.
 KERNEL = Path("/proc/driver/nvidia/gpus")
 DEVICES = Path("/dev")
 PCI = Path("/sys/bus/pci/devices")
 NVIDIA, DISPLAY = "0x10de", "0x03"  # pci.ids: the vendor, the base class of GPUs
+# Documentation/ABI/testing/sysfs-firmware-ofw: what board this is, as strings that end with 0.
+BOARD, JETSON = Path("/proc/device-tree/compatible"), "nvidia,tegra"
 
 
 def evidence() -> str | None:
@@ -20,6 +24,15 @@ def evidence() -> str | None:
     devices = (device for device in PCI.glob("*") if _is_gpu(device))
     found = next(iter(nodes), None) or next(devices, None)
     return None if found is None else str(found)
+
+
+def board_part() -> str | None:
+    """The part that the GPU is of the board that this machine is; None: it is a card."""
+    try:
+        names = BOARD.read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return None
+    return GPU_PART if any(name.startswith(JETSON) for name in names) else None
 
 
 def _is_gpu(device: Path) -> bool:

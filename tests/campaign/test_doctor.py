@@ -28,6 +28,7 @@ from energyctl.meters.base import NotReported
 from energyctl.meters.probe import ProbedDomain
 from energyctl.system.user import invoking_user
 from hardware import nvml
+from hardware.hwmon import agx_orin, gh200, orin_nano
 from hardware.meter import ScriptedMeter
 from hardware.powercap import zone
 
@@ -150,7 +151,7 @@ def test_sources_that_another_one_makes_needless_are_listed_as_that(world: Path)
     zone(world / "powercap", "intel-rapl:0", "package-0")
     found = doctor.examine()
     needless = [row["source"] for row in found["meters"] if not row["needed"]]
-    assert needless == ["perf", "amdsmi", "estimate"]
+    assert needless == ["perf", "amdsmi", "hwmon", "estimate"]
 
 
 def test_the_facts_of_the_machine_are_told_as_json(world: Path) -> None:
@@ -382,6 +383,27 @@ def test_without_a_gpu_the_estimate_is_called_one(
     assert screen_of(found)[0] == first
 
 
+@pytest.mark.parametrize(
+    ("tree", "verdict", "named"),
+    [
+        (orin_nano, r"GPU energy: in that of VDD_IN; CPU energy: in that of VDD_IN", "VDD_IN"),
+        (agx_orin, r"GPU energy: measured, ± .*; CPU energy: measured, ± ", "VDD_CPU_CV"),
+        (gh200, r"GPU energy: measured, ± .*; CPU energy: in that of module", "module-power-0"),
+    ],
+)
+def test_boards_and_superchips_are_told_with_what_they_hold(
+    world: Path, monkeypatch: pytest.MonkeyPatch,
+    tree: Callable[[Path], object], verdict: str, named: str,
+) -> None:  # fmt: skip
+    tree(world / "hwmon")
+    monkeypatch.setenv("ENERGYCTL_HWMON", str(world / "hwmon"))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    lines = screen_of(doctor.examine())
+    assert re.match(verdict, lines[0])
+    assert any(re.match(rf" {named} +hwmon .* measured ", line) for line in lines)
+    assert not any("powercap" in line or "estimate" in line for line in lines)
+
+
 def test_all_details_are_shown_where_they_are_asked_for(world: Path) -> None:
     command = [sys.executable, "-m", "energyctl", "doctor"]
     short, full = (
@@ -478,7 +500,8 @@ def test_another_module_pynvml_is_named_with_its_cure(world: Path) -> None:
     pip = f"{sys.executable} -m pip"
     cure = f"{pip} uninstall pynvml, then {pip} install --force-reinstall nvidia-ml-py"
     assert cure in warning
-    assert {row["source"] for row in found["meters"]} == {"powercap", "perf", "estimate"}
+    needed = {row["source"] for row in found["meters"] if row["needed"]}
+    assert needed == {"powercap", "perf", "estimate"}
     command = [sys.executable, "-m", "energyctl", "meter", "--", "touch", str(world / "ran")]
     env = {**os.environ, "PYTHONPATH": str(world / "site")}
     done = subprocess.run(command, env=env, capture_output=True, text=True)

@@ -23,6 +23,7 @@ LABEL_WIDTH = 12
 ROWS = 3
 NODE = "node"
 CPU, GPU = ("package", "all CPUs", "memory"), ("GPU", "module")
+WHOLES = ("module", "board")  # that have CPUs and GPUs
 
 
 def print_screen(examination: Examination, console: LineConsole) -> None:
@@ -44,7 +45,9 @@ def verdict(rows: Sequence[Row]) -> str:
     parts = []
     for name, covers in (("GPU", GPU), ("CPU", CPU)):
         found = [row for row in counted if row.covers in covers]
-        parts.append(f"{name} energy: {_how_well(found)}")
+        holders = [row.domain for row in counted if row.covers in WHOLES and row not in found]
+        words = f"in that of {_names(holders)}" if holders and not found else _how_well(found)
+        parts.append(f"{name} energy: {words}")
     return "; ".join(parts)
 
 

@@ -24,7 +24,9 @@ from energyctl.meters.base import (
 )
 from energyctl.meters.busy import Busy, DeviceLook, GpuBusy
 from energyctl.meters.gpu_facts import gpu_fact
-from energyctl.meters.nvidia_presence import evidence
+from energyctl.meters.hwmon.grace import has_modules
+from energyctl.meters.hwmon.sensors import devices
+from energyctl.meters.nvidia_presence import board_part, evidence
 from energyctl.meters.nvml import processes as nvml_processes
 from energyctl.meters.nvml.busy import BusySums
 from energyctl.meters.nvml.device import Gpu, mig_devices, open_gpu, text
@@ -46,7 +48,8 @@ def open_source(request: OpenRequest) -> NvmlSource:
             return visible(known, seen, os.environ.get("CUDA_DEVICE_ORDER"))
         return Selection([card.index for card in known])
 
-    return NvmlSource(select, wanted=not request.no_gpu)
+    modules = has_modules(devices(request.hwmon_root))
+    return NvmlSource(select, wanted=not request.no_gpu, modules=modules)
 
 
 class NvmlSource(Source):
@@ -63,14 +66,17 @@ class NvmlSource(Source):
         select: Callable[[Sequence[VisibleGpu]], Selection] | None = None,
         *,
         wanted: bool = True,
+        modules: bool = False,
     ) -> None:
-        """select: from the GPUs there are to those that are wanted."""
+        """select: from the GPUs there are to those that are wanted. modules: whether the kernel
+        tells of modules that they are parts of."""
         self.unavailable: str | None = None
         self._gpus: list[Gpu] = []
         self._sums: list[BusySums] = []
         self._others: list[VisibleGpu] = []  # that are not metered
         self._unreadable: tuple[Domain, ...] = ()
         self._started = self._none_known = False
+        self._modules = modules
         patience = Patience()
         try:
             patience.ask(pynvml.nvmlInit)
@@ -105,7 +111,10 @@ class NvmlSource(Source):
         count = patience.ask(pynvml.nvmlDeviceGetCount)
         known = [_card(index, patience) for index in range(count)]
         selection = Selection([card.index for card in known]) if select is None else select(known)
-        self._gpus = [open_gpu(index, known[index].uuid, patience) for index in selection.indices]
+        self._gpus = [
+            open_gpu(index, known[index].uuid, patience, in_module=self._modules)
+            for index in selection.indices
+        ]
         self._others = [card for card in known if card.index not in selection.indices]
         counters = [gpu for gpu in self._gpus if gpu.domain.quantity == "energy" and gpu.value]
         for gpu, check in zip(counters, self_test(counters), strict=True):
@@ -224,7 +233,7 @@ def _unreadable(reason: str | None) -> tuple[Domain, ...]:
     if reason is None:
         return ()
     cure = 'if it does not matter, "gpus": [] in the settings leaves it out'
-    return (Domain("gpu", "gpu", "nvml", missing=f"{reason}; {cure}"),)
+    return (Domain("gpu", "gpu", "nvml", part=board_part(), missing=f"{reason}; {cure}"),)
 
 
 def known_gpus(names: Sequence[str]) -> Sequence[VisibleGpu]:

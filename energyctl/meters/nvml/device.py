@@ -21,6 +21,7 @@ import pynvml
 from energyctl.energy import Check, Domain
 from energyctl.meters.base import CLOCKS_SECONDS, GpuState, Reading, timed_reading
 from energyctl.meters.busy import DeviceLook
+from energyctl.meters.nvidia_presence import board_part
 from energyctl.meters.nvml import clocks
 from energyctl.meters.nvml.module import MODULE_SCOPE, is_module
 from energyctl.meters.nvml.retries import NEVER, Patience
@@ -44,6 +45,7 @@ POWER = Domain(
 # nvmlDeviceGetPowerUsage, NVML API reference: "on Ampere (except GA100) or newer GPUs, the API
 # returns power averaged over 1 sec interval", before that the instant power.
 AVERAGE_SECONDS = 1.0
+ON_BOARD = "(nvgpu)"  # so ends the name of a Jetson's own GPU
 GA100_DEVICES = range(0x2080, 0x2100)  # PCI device ids (pci.ids: A100, A30, A800)
 
 Figure = tuple[Domain, Callable[[Any], float]]
@@ -188,9 +190,8 @@ class Gpu:
             f"{_cure(self.index)}"
         )
         self.value = None
-        self.domain = Domain(
-            f"gpu-{self.index}", "gpu", "nvml", part=self.domain.part, missing=missing
-        )
+        part = board_part() if self.name.endswith(ON_BOARD) else self.domain.part
+        self.domain = Domain(f"gpu-{self.index}", "gpu", "nvml", part=part, missing=missing)
 
     def _check_by_average(self) -> None:
         """Instant power gets its average beside it.
@@ -212,8 +213,8 @@ def text(value: str | bytes) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def open_gpu(index: int, uuid: str, patience: Patience) -> Gpu:
-    """The GPU with the best source that it has."""
+def open_gpu(index: int, uuid: str, patience: Patience, *, in_module: bool = False) -> Gpu:
+    """The GPU with the best source that it has. in_module: it is known to be a part of one."""
     label, name = f"gpu-{index}", "GPU"
     try:
         handle = patience.ask(pynvml.nvmlDeviceGetHandleByIndex, index)
@@ -227,7 +228,7 @@ def open_gpu(index: int, uuid: str, patience: Patience) -> Gpu:
     part = f"gpu/{uuid}" if uuid else None
     most_watts = _most_watts(handle, patience)
     counter = replace(COUNTER, name=label, part=part, max_watts=most_watts)
-    if is_module(lambda scope: _scoped_watts(handle, scope)):
+    if in_module or is_module(lambda scope: _scoped_watts(handle, scope)):
         module = f"module/{uuid or index}"
         counter = replace(counter, name=f"module-{index}", part=module, max_watts=None)
     instant = replace(POWER, name=label, part=part, max_watts=most_watts)

@@ -6,11 +6,9 @@ Seen on GH200 (github.com/ml-energy/zeus issue 172); not documented.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pynvml
 
-HWMON = Path("/sys/class/hwmon")
 # nvml.h: NVML_POWER_SCOPE_MODULE of NVML_FI_DEV_POWER_INSTANT, "e.g. GPU + CPU of a superchip".
 MODULE_SCOPE = 1
 NO_SCOPE = 99
@@ -21,9 +19,7 @@ def is_module(scoped_watts: Callable[[int], float]) -> bool:
 
     A driver that answers for a scope that there is not does not look at the scope.
     """
-    if _told(scoped_watts, MODULE_SCOPE) and not _told(scoped_watts, NO_SCOPE):
-        return True
-    return _has_module_socket()
+    return _told(scoped_watts, MODULE_SCOPE) and not _told(scoped_watts, NO_SCOPE)
 
 
 def _told(scoped_watts: Callable[[int], float], scope: int) -> bool:
@@ -31,14 +27,3 @@ def _told(scoped_watts: Callable[[int], float], scope: int) -> bool:
         return scoped_watts(scope) > 0
     except pynvml.NVMLError:
         return False
-
-
-def _has_module_socket() -> bool:
-    """Linux names the module's power so (NVIDIA Grace Performance Tuning Guide, "Power")."""
-    for file in (*HWMON.glob("*/power*_oem_info"), *HWMON.glob("*/device/power*_oem_info")):
-        try:
-            if file.read_text(encoding="utf-8", errors="replace").startswith("Module Power"):
-                return True
-        except OSError:
-            continue
-    return False

@@ -13,6 +13,7 @@ from typing import Any
 import pynvml
 import pytest
 
+from hardware.hwmon import orin_nano
 from hardware.nvml import WAVE, build, environment
 
 PREAMBLE = """
@@ -167,6 +168,33 @@ def test_a_gpu_that_is_seen_but_does_not_answer_leaves_the_total_unknown(
     assert left_out is None
 
 
+ON_A_JETSON = """
+from energyctl.meters import nvidia_presence as presence
+from pathlib import Path
+root = Path({root!r})
+presence.KERNEL, presence.PCI, presence.DEVICES = root / "none", root / "none", root / "dev"
+presence.BOARD = root / "compatible"
+meters, _ = open_meters()
+print(json.dumps([[d.name, d.in_total] for m in meters for d in m.domains()]))
+"""
+
+
+def test_a_jetson_whose_gpu_does_not_answer_is_known_by_its_rails(
+    library: Path, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (machine / "dev" / "nvidia0").mkdir(parents=True)
+    orin_nano(machine / "hwmon")
+    monkeypatch.setenv("ENERGYCTL_HWMON", str(machine / "hwmon"))
+    monkeypatch.setenv("ENERGYCTL_POWERCAP", str(machine))
+    monkeypatch.setenv("ENERGYCTL_PERF", str(machine))
+    script = ON_A_JETSON.format(root=str(machine))
+    domains = dict(child(library, script, INIT="999"))
+    assert (domains["gpu"], domains["VDD_IN"]) == (True, True)  # it may be a card
+    (machine / "compatible").write_bytes(b"nvidia,p3767-0005\0nvidia,tegra234\0")
+    domains = dict(child(library, script, INIT="999"))
+    assert (domains["gpu"], domains["VDD_IN"]) == (False, True)
+
+
 def test_a_driver_that_fails_to_start_is_no_proof_of_no_gpu(library: Path, machine: Path) -> None:
     asked, left_out = child(library, SILENT.format(root=str(machine)), INIT="999")
     assert "the NVIDIA driver does not answer: Unknown Error" in asked
@@ -206,9 +234,8 @@ def test_a_lesser_source_is_a_warning(library: Path) -> None:
 
 MODULES = """
 from energyctl.meters import capabilities
-from energyctl.meters.nvml import module
-from pathlib import Path
-module.HWMON = Path({hwmon!r})
+import os
+os.environ["ENERGYCTL_HWMON"] = {hwmon!r}
 meters, warnings = open_meters()
 print(json.dumps([
     [d.name for m in meters for d in m.domains() if d.in_total],
