@@ -225,7 +225,7 @@ class OpenRequest:
     powercap_root, perf_root, pci_root: /sys/class/powercap, /sys/bus/event_source/devices and
         /sys/bus/pci/devices, or what stands in for them.
     measured: the parts (`Domain.part`) that a source opened before can read.
-    hwmon_root: /sys/class/hwmon, likewise.
+    hwmon_root, pm_counters_root: /sys/class/hwmon and /sys/cray/pm_counters, likewise.
     """
 
     gpus: Sequence[int | str] | None
@@ -234,6 +234,7 @@ class OpenRequest:
     measured: frozenset[str] = frozenset()
     pci_root: Path = Path("/sys/bus/pci/devices")
     hwmon_root: Path = Path("/sys/class/hwmon")
+    pm_counters_root: Path = Path("/sys/cray/pm_counters")
 
     @property
     def no_gpu(self) -> bool:

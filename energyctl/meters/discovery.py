@@ -36,10 +36,11 @@ BUILT_IN = {
     "nvml": "energyctl.meters.nvml:open_source",
     "amdsmi": "energyctl.meters.amdsmi:open_source",
     "hwmon": "energyctl.meters.hwmon:open_source",
+    "pm_counters": "energyctl.meters.pm_counters:open_source",
     "estimate": "energyctl.meters.estimate:open_source",
 }
 # They open files of the kernel, and never hang.
-QUICK = ("powercap", "perf", "hwmon", "estimate")
+QUICK = ("powercap", "perf", "hwmon", "pm_counters", "estimate")
 DRIVERS = {"nvml": "NVIDIA", "amdsmi": "AMD"}
 IF_PRESENT = ("amdsmi",)
 """Not even imported where there is no AMD GPU."""
@@ -69,12 +70,12 @@ def open_meters(
     gpus: indices or UUIDs; None: those in CUDA_VISIBLE_DEVICES, without it all. SettingsError
     for one that does not exist, MachineError where the module `pynvml` is another one. leave_out:
     names of domains that no figure shall have. CPU power is estimated only where no package can
-    be measured. The environment variables ENERGYCTL_POWERCAP, ENERGYCTL_PERF, ENERGYCTL_PCI and
-    ENERGYCTL_HWMON take the places of /sys/class/powercap, /sys/bus/event_source/devices,
-    /sys/bus/pci/devices and /sys/class/hwmon (for containers that see the host's /sys elsewhere).
-    total: the name of the domain that is the total by itself; MachineError where it cannot be
-    measured. node_meters: the file of the meters that stand outside of the machine. The caller
-    closes the sources.
+    be measured. The environment variables ENERGYCTL_POWERCAP, ENERGYCTL_PERF, ENERGYCTL_PCI,
+    ENERGYCTL_HWMON and ENERGYCTL_PM_COUNTERS take the places of /sys/class/powercap,
+    /sys/bus/event_source/devices, /sys/bus/pci/devices, /sys/class/hwmon and
+    /sys/cray/pm_counters (for containers that see the host's /sys elsewhere). total: the name of
+    the domain that is the total by itself; MachineError where it cannot be measured. node_meters:
+    the file of the meters that stand outside of the machine. The caller closes the sources.
     """
     failures: list[str] = []
     sources = _opened(source_entry_points(), gpus, failures)
@@ -109,6 +110,7 @@ def _opened(
         perf_root=Path(os.environ.get("ENERGYCTL_PERF") or "/sys/bus/event_source/devices"),
         pci_root=pci_root(),
         hwmon_root=Path(os.environ.get("ENERGYCTL_HWMON") or "/sys/class/hwmon"),
+        pm_counters_root=Path(os.environ.get("ENERGYCTL_PM_COUNTERS") or "/sys/cray/pm_counters"),
     )
     amd = bool(cards(request.pci_root))
     asked = makers.shared_out(gpus, amd=amd)

@@ -151,7 +151,7 @@ def test_sources_that_another_one_makes_needless_are_listed_as_that(world: Path)
     zone(world / "powercap", "intel-rapl:0", "package-0")
     found = doctor.examine()
     needless = [row["source"] for row in found["meters"] if not row["needed"]]
-    assert needless == ["perf", "amdsmi", "hwmon", "estimate"]
+    assert needless == ["perf", "amdsmi", "hwmon", "pm_counters", "estimate"]
 
 
 def test_the_facts_of_the_machine_are_told_as_json(world: Path) -> None:

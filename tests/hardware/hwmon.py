@@ -1,4 +1,4 @@
-"""Trees shaped as /sys/class/hwmon, whose files can move."""
+"""Trees shaped as /sys/class/hwmon and /sys/cray/pm_counters, whose files can move."""
 
 from __future__ import annotations
 
@@ -138,6 +138,30 @@ def milliamperes(wave: Wave, *, volts: float = 5.0, shunt: int = 2000) -> Conten
         return str(round(round(1000 * wave.watts(now) / volts / unit) * unit))
 
     return current
+
+
+# -- HPE Cray ------------------------------------------------------------------------------------
+
+
+def pm_counters(root: Path, *files: str) -> Path:
+    """With these energy files beside `energy`."""
+    root.mkdir(parents=True, exist_ok=True)
+    for file in ("energy", *files):
+        write(root / file, "1000 J 7810213855886 us")
+    for file, content in {"freshness": "60043284", "raw_scan_hz": "10", "version": "3"}.items():
+        write(root / file, content)
+    return root
+
+
+def scanned(wave: Wave, epoch: float, *, hz: float = 10.0) -> Contents:
+    def joules(now: float) -> str:
+        return f"{int(wave.staircase(epoch, 1 / hz, now))} J {int(now * 1e6)} us"
+
+    return joules
+
+
+def freshness(epoch: float, *, hz: float = 10.0) -> Contents:
+    return lambda now: str(int((now - epoch) * hz))
 
 
 # -- motion --------------------------------------------------------------------------------------
