@@ -1,14 +1,16 @@
 """CPU time of `energyctl meter`: python tests/benchmarks/cost.py --help
 
-Two packages with all that stands beside them, and two GPUs. Per minute: CPU time of the whole
-process, from 15 s after its start to a minute later. Start and stop: CPU time of a whole process
-that meters a command which exits at once. Exit code 1 where a limit is missed.
+Two packages with all that stands beside them, and two GPUs; once more with an Intel GPU and a plug
+at the wall, which are four sources at once. Per minute: CPU time of the whole process, from 15 s
+after its start to a minute later. Start and stop: CPU time of a whole process that meters a command
+which exits at once. Exit code 1 where a limit is missed.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import json
 import os
 import shutil
 import statistics
@@ -16,19 +18,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.loads import LOADS, PLAIN
+from hardware import hwmon
 from hardware.compiled import program
+from hardware.node_servers import serving, shelly
+from hardware.waveform import Square
 from hardware.world import World, world
 
 SETTLING_SECONDS = 15.0
 # CPU seconds per minute, by interval; and of start and stop together.
 LIMITS = {1.0: 0.06, 0.1: 0.5}
-START_STOP_LIMIT = 0.5
+START_STOP_LIMIT, FOUR_SOURCES_LIMIT = 0.5, 0.08
 
 
 def cpu_seconds(process: int) -> float:
@@ -45,8 +51,14 @@ def command(folder: Path, interval: float, metered: Sequence[str]) -> list[str]:
     return [*meter, "--interval", str(interval), "--", *metered]
 
 
-def per_minute(place: World, intervals: Sequence[float], settling: float, seconds: float) -> None:
-    """Starts one meter per interval, all at once, and prints what each of them took."""
+def per_minute(
+    environment: Mapping[str, str],
+    intervals: Sequence[float],
+    settling: float,
+    seconds: float,
+    workspace: Path | None = None,
+) -> dict[float, float]:
+    """Starts one meter per interval, all at once: what each of them took."""
     with tempfile.TemporaryDirectory(prefix="cost-") as name:
         meters = {}
         life = settling + seconds + 10
@@ -55,7 +67,8 @@ def per_minute(place: World, intervals: Sequence[float], settling: float, second
             sleeper = [str(program("foreground")), str(life), str(folder / "marks")]
             meters[interval] = subprocess.Popen(
                 command(folder, interval, sleeper),
-                env=place.environment,
+                cwd=workspace or folder,
+                env=environment,
                 stderr=subprocess.DEVNULL,
             )
         time.sleep(settling)
@@ -66,8 +79,25 @@ def per_minute(place: World, intervals: Sequence[float], settling: float, second
         for process in meters.values():
             process.terminate()
             process.wait()
-    for interval, figure in spent.items():
-        report(f"a minute at {interval:g} s", figure, LIMITS.get(interval))
+    return spent
+
+
+@contextmanager
+def four_sources(place: World) -> Iterator[tuple[Mapping[str, str], Path]]:
+    """The environment and the workspace with an Intel GPU, by its driver's counters, and a plug."""
+    began = time.time()
+    with tempfile.TemporaryDirectory(prefix="cost-") as name:
+        root = Path(name) / "hwmon"
+        card = hwmon.intel_card(root)
+        moves = {
+            card / f"energy{n}_input": hwmon.counted(Square(low=20, high=90), began) for n in (1, 2)
+        }
+        watt_hours = shelly(lambda: 500 * (time.time() - began) / 3600)
+        with hwmon.moving(moves), serving(watt_hours) as plug:
+            (Path(name) / "settings").mkdir()
+            meters = {"wall": {"kind": "shelly", "url": plug.url}}
+            (Path(name) / "settings" / "meters.json").write_text(json.dumps(meters))
+            yield {**place.environment, "ENERGYCTL_HWMON": str(root)}, Path(name)
 
 
 def start_and_stop(place: World, starts: int) -> None:
@@ -110,7 +140,12 @@ def main() -> int:
         return 2
     with world(LOADS["constant"]()) as place:
         start_and_stop(place, wanted.starts)
-        per_minute(place, wanted.intervals, wanted.settling, wanted.seconds)
+        watch = wanted.settling, wanted.seconds
+        for interval, figure in per_minute(place.environment, wanted.intervals, *watch).items():
+            report(f"a minute at {interval:g} s", figure, LIMITS.get(interval))
+        with four_sources(place) as (environment, workspace):
+            (figure,) = per_minute(environment, [1.0], *watch, workspace).values()
+            report("a minute at 1 s, four sources", figure, FOUR_SOURCES_LIMIT)
     print("for peers in the same world: tests/benchmarks/peers.py")
     return 1 if missed else 0
 
