@@ -58,7 +58,7 @@ COMMANDS = {
         "calibrate": "Measure how well energy is divided, or what the wall adds to it.",
         "models": "Show the registered trainings, or try one.",
         "migrate": "Put a settings file of an older dialect into today's words.",
-        "schema": "Print the JSON Schema of settings, registry or results.",
+        "schema": "Print the JSON Schema of settings, registry, meters or results.",
         "completion": "Print the script that completes command lines in a shell.",
     },
 }
