@@ -29,6 +29,10 @@ ALONE = {
     "system/test_processes",
 }  # fmt: skip
 
+# Files whose tests share what is dear to make: one process runs all of a file, and begins with it.
+TOGETHER = {
+    "campaign/test_shares", "scenarios/test_hostile", "slurm/test_campaigns", "test_together",
+}  # fmt: skip
 
 TEST_SECONDS = 600  # a test, with its fixtures, that takes longer hangs
 
@@ -57,11 +61,28 @@ def pytest_sessionfinish() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.relative_to(TESTS).with_suffix("").as_posix() in ALONE:
+        if _file(item.nodeid) in ALONE:
             item.add_marker("alone")
-    # First what takes long and little of the CPU; last what has to be alone, so that the others do
-    # not wait for it again and again.
-    items.sort(key=lambda item: (not item.get_closest_marker("xdist_group"), _is_alone(item)))
+    # Last what has to be alone, so that the others do not wait for it again and again.
+    items.sort(key=lambda item: (_file(item.nodeid) not in TOGETHER, _is_alone(item)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keeps the tests of TOGETHER in one process each; the mark of pytest-xdist does not with
+    pytest 9.2 (github.com/pytest-dev/pytest-xdist/issues/1386)."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _file(nodeid) if _file(nodeid) in TOGETHER else nodeid
+
+    return Scheduling(config, log)
+
+
+def _file(nodeid: str) -> str:
+    """Such as ``system/test_cgroups``."""
+    return nodeid.partition("::")[0].removeprefix("tests/").removesuffix(".py")
 
 
 def _is_alone(item: pytest.Item) -> bool:

@@ -17,8 +17,6 @@ from hardware import shared_gpu
 from hardware.compiled import library_folder, program
 from sharing import Pair, World, run_pair, training
 
-pytestmark = pytest.mark.xdist_group("shares")
-
 
 @contextmanager
 def stranger(gpu: shared_gpu.SharedGpu) -> Iterator[None]:

@@ -14,8 +14,6 @@ from benchmarks.hostile import helper_is_small, try_out
 from benchmarks.sudo_accounts import Unavailable, sudo_stage
 from benchmarks.sudo_stage import SudoStage
 
-pytestmark = pytest.mark.xdist_group("sudo")  # one stage for all
-
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[SudoStage]:

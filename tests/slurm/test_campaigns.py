@@ -19,8 +19,6 @@ from energyctl.slurm.attempts import Tries
 from slurm_cluster import Cluster, cluster, unavailable
 from supervised import living
 
-pytestmark = pytest.mark.xdist_group("slurm")
-
 LARGEST = 5
 """MaxArraySize, so that more than four tasks need several arrays."""
 
