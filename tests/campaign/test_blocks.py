@@ -107,7 +107,7 @@ def test_the_plan_shows_conditions_and_blocks(bench: Bench, study: str) -> None:
 
 
 def test_only_takes_blocks(bench: Bench, study: str) -> None:
-    done = bench.run("run", study, "--only", "1,block:2", "--dry-run")
+    done = bench.look("run", study, "--only", "1,block:2", "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "trial: 4 runs in 1 block" in done.stdout
     for only, message in (
@@ -117,11 +117,11 @@ def test_only_takes_blocks(bench: Bench, study: str) -> None:
         ("blocks:1", "'blocks:1' is no list of runs like 1,3 or block:2"),
         (":1", "':1' is no list of runs like 1,3 or block:2"),
     ):
-        done = bench.run("run", study, "--only", only, "--dry-run")
+        done = bench.look("run", study, "--only", only, "--dry-run")
         assert done.returncode == 2
         assert message in done.stderr
     plain = bench.settings("plain.json", experiments=[{**FRONT, "mode": "default"}])
-    done = bench.run("run", plain, "--only", "block:1", "--dry-run")
+    done = bench.look("run", plain, "--only", "block:1", "--dry-run")
     assert "--only block:1: the plan has no blocks" in done.stderr
 
 
@@ -138,14 +138,14 @@ def test_one_training_runs_alone_and_beside_others_without_a_file(bench: Bench) 
         "2",
     ]
     beside = ["--beside", "back/large", "--beside", "front/large"]
-    done = bench.run(*arguments, *beside, "--dry-run")
+    done = bench.look(*arguments, *beside, "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "front_small: 6 runs in 2 blocks" in done.stdout
     assert "beside back / large" in done.stdout
-    done = bench.run(*arguments, "--beside", "back/tiny", "--dry-run")
+    done = bench.look(*arguments, "--beside", "back/tiny", "--dry-run")
     assert done.returncode == 2
     assert "--beside back/tiny: no such training; `energyctl models` lists them" in done.stderr
-    done = bench.run(*arguments, "--beside", "back/large", "--beside", "back/large")
+    done = bench.look(*arguments, "--beside", "back/large", "--beside", "back/large")
     assert (done.returncode, "--beside back/large is there twice" in done.stderr) == (2, True)
-    done = bench.run("run", "x.json", "--beside", "back/large")
+    done = bench.look("run", "x.json", "--beside", "back/large")
     assert (done.returncode, "goes without a settings file" in done.stderr) == (2, True)

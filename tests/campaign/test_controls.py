@@ -117,7 +117,7 @@ def test_a_control_that_cannot_be_is_refused(
     bench: Bench, control: dict[str, Any], where: str, said: str
 ) -> None:
     name = bench.settings(experiments=[{**FRONT, "mode": "default"}], control=control)
-    done = bench.run("run", name)
+    done = bench.look("run", name)
     assert done.returncode == 2
     assert f"{where}: " in done.stderr
     assert said in done.stderr

@@ -294,6 +294,6 @@ def test_a_plan_for_power_has_the_runs_that_are_left_out(metered: Bench) -> None
 
 def test_a_cluster_refuses_runs_alone_of_earlier_campaigns(bench: Bench) -> None:
     name = bench.parallel(references={"earlier": True})
-    done = bench.run("submit", name, "--dry-run")
+    done = bench.look("submit", name, "--dry-run")
     assert (done.returncode, done.stdout) == (2, "")
     assert '"references" with "earlier" is for one machine' in done.stderr

@@ -52,7 +52,7 @@ def test_a_paused_campaign_says_why_and_goes_on_when_resumed(bench: Bench) -> No
     assert f"its log: {bench.root / 'results' / logs[-1]}" in pause
     assert "> training with" in pause
     assert "go on with: energyctl" in pause
-    assert "resume" in bench.run("status").stdout
+    assert "resume" in bench.look("status").stdout
     done = bench.run("resume")
     assert done.returncode == 1  # those that failed stay so
     assert [one["status"] for one in bench.results()] == ["failed", "failed", "succeeded"]

@@ -71,7 +71,7 @@ def fetched(folder: Path) -> int:
 def test_it_runs_once_before_the_first_run_and_is_in_no_measurement(bench: Bench) -> None:
     folder = clone(bench)
     name = bench.settings(experiments=[experiment("small"), experiment("large")])
-    assert bench.run("run", name, "--dry-run").returncode == 0
+    assert bench.look("run", name, "--dry-run").returncode == 0
     assert bench.look("validate", name).returncode == 0
     assert "not ready" not in bench.look("plan", name).stdout
     assert fetched(folder) == 0
@@ -90,7 +90,7 @@ def test_it_runs_once_before_the_first_run_and_is_in_no_measurement(bench: Bench
 def test_where_it_fails_nothing_is_run_until_it_is_resumed(bench: Bench) -> None:
     folder = clone(bench)
     (folder / "broken").touch()
-    done = bench.run("run", bench.settings(experiments=[experiment("small")]))
+    done = bench.look("run", bench.settings(experiments=[experiment("small")]))
     assert done.returncode == 2
     (log,) = (bench.root / "results").glob("prepare_front_*.log")
     failed = f"front: prepare failed: it ended with exit code 4; no run was started; its log: {log}"
@@ -108,11 +108,11 @@ def test_one_that_takes_too_long_or_brings_nothing_is_a_failure(bench: Bench) ->
     slow = [sys.executable, "-S", "-c", "import time; time.sleep(100)"]
     clone(bench, prepare={"command": slow, "timeout_seconds": 0.3})
     name = bench.settings(experiments=[experiment("small")])
-    done = bench.run("run", name)
+    done = bench.look("run", name)
     assert done.returncode == 2
     assert "front: prepare failed: timeout after 0.3 s (timeout_seconds)" in done.stderr
     clone(bench, prepare=[sys.executable, "-S", "-c", ""])
-    done = bench.run("run", name)
+    done = bench.look("run", name)
     assert done.returncode == 2
     assert "front: its data is missing; put it at" in done.stderr
     assert "although it was prepared" in done.stderr

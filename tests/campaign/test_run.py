@@ -605,7 +605,7 @@ def test_invalid_experiments_are_skipped_or_stop_everything_with_strict(bench: B
     good = {"mode": "default", "repo": "front", "model": "small"}
     bad = {"mode": "mutation", "repo": "frnt", "model": "small", "mutate_params": ["seconds"]}
     name = bench.settings(experiments=[bad, good, {"comment": "=== part 2 ==="}])
-    strict = bench.run("run", name, "--strict")
+    strict = bench.look("run", name, "--strict")
     assert strict.returncode == 2
     assert bench.trials == []
     done = bench.run("run", name)
@@ -633,7 +633,7 @@ def test_only_runs_the_named_runs_with_their_own_values(bench: Bench) -> None:
         "mutate": ["learning_rate"],
     }
     name = bench.settings(experiments=[experiment], runs_per_config=4, seed=3)
-    planned = json.loads(bench.run("plan", name, "--json").stdout)["runs"]
+    planned = json.loads(bench.look("plan", name, "--json").stdout)["runs"]
     assert bench.run("run", name, "--only", "2,4").returncode == 0
     values = [r["foreground_result"]["hyperparameters"] for r in bench.results()]
     assert values == [planned[1]["hyperparameters"], planned[3]["hyperparameters"]]
@@ -648,7 +648,7 @@ def test_one_model_runs_without_a_file(bench: Bench) -> None:
 
 def test_rendered_entries_can_be_edited_and_used(bench: Bench) -> None:
     name = bench.parallel()
-    rendered = bench.run("render", name, "--out", "mine")
+    rendered = bench.look("render", name, "--out", "mine")
     assert rendered.returncode == 0, rendered.stderr
     script = next((bench.root / "mine").glob("*.sh"))
     script.write_text(script.read_text().replace("--lr", "--edited-lr"))

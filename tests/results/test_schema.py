@@ -19,7 +19,7 @@ from result_schema import faults, validator
 
 
 def test_the_command_prints_it(bench: Bench) -> None:
-    done = bench.run("schema", "--results")
+    done = bench.look("schema", "--results")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == published()
 

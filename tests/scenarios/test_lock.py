@@ -47,13 +47,13 @@ def test_a_lock_that_is_removed_goes_on_holding(
         assert second.returncode == 3, second.stdout
         assert second.stderr.count("another campaign holds this machine") == 1
         assert f"pid {first.pid}" in second.stderr
-    assert json.loads(bench.run("status", "--json").stdout)["campaign"]["pid"] == first.pid
+    assert json.loads(bench.look("status", "--json").stdout)["campaign"]["pid"] == first.pid
     assert "not ended" not in bench.run("stop").stderr
 
     os.kill(bench.trials[0]["pid"], signal.SIGKILL)  # so that the next run begins
     note = f'"pid": {first.pid}, '
     wait_for(lambda: lock.exists() and note in lock.read_text(), "the lock's file")
-    told = json.loads(bench.run("status", "--json").stdout)
+    told = json.loads(bench.look("status", "--json").stdout)
     assert (told["campaign"]["campaign"], told["run"]["of"]) == ("trial", 2)
     wait_for(lambda: len(bench.trials) == 2, "the second run")
     os.kill(bench.trials[1]["pid"], signal.SIGKILL)
@@ -62,7 +62,7 @@ def test_a_lock_that_is_removed_goes_on_holding(
     said = f"the lock {lock} was removed while the campaign ran: it was made again"
     assert out.count(f"warning: {said}") >= 1
     assert [said in result["warnings"] for result in bench.results()] == [False, True]
-    assert json.loads(bench.run("status", "--json").stdout)["campaign"] is None
+    assert json.loads(bench.look("status", "--json").stdout)["campaign"] is None
 
 
 PLACES: dict[str, Callable[[Path], object]] = {
@@ -84,7 +84,7 @@ def test_what_stands_in_the_place_of_the_lock_stops_no_look_and_no_stop(
         done = bench.run(command)
         assert done.returncode == 0, done.stderr
         assert getattr(done, where).count(said) == 1
-    assert json.loads(bench.run("status", "--json").stdout)["lock_problem"].startswith(said)
+    assert json.loads(bench.look("status", "--json").stdout)["lock_problem"].startswith(said)
     refused = bench.run("run", file)
     assert refused.returncode == 3
     (line,) = [line for line in refused.stderr.splitlines() if "left by a crash" not in line]

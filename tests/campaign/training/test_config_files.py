@@ -222,7 +222,7 @@ def test_both_roles_of_one_clone_read_their_own_values(bench: Bench) -> None:
     assert not [text for text in result["warnings"] if "clone changed during the run" in text]
     foreground["hyperparameters"]["lr"] = 0.2
     (folder / "conf" / "train.yaml").write_text("optimiser:\n  lr: 1\n")
-    refused = bench.run("run", bench.settings(experiments=[experiment]))
+    refused = bench.look("run", bench.settings(experiments=[experiment]))
     assert refused.returncode == 2
     assert "front: " in refused.stderr
     assert "train.yaml: has no optimizer.lr: no key 'optimizer'" in refused.stderr

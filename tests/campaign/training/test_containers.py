@@ -204,7 +204,7 @@ def test_what_cannot_work_is_said_before_the_start(lab: Bench, runtime: Runtime)
     path = lab.root / "settings" / "models_config.json"
     good = path.read_text()
     path.write_text(good.replace(container_runtime.IMAGE, "other:2"))
-    done = lab.run("run", name)
+    done = lab.look("run", name)
     assert done.returncode == 2
     assert "front: its image other:2 is not here (Error: No such image" in done.stderr
     assert "docker pull other:2" in done.stderr

@@ -253,7 +253,7 @@ def test_a_trial_says_what_it_saw(bench: Bench) -> None:
     assert "warning: a clone changed during the run: " in into.stdout
     cure = '"workspace": {"kind": "links", "writes": ["model"]} in the registry would have held it'
     assert cure in into.stdout
-    wrong = bench.run("models", "--test", "front/nothing")
+    wrong = bench.look("models", "--test", "front/nothing")
     assert wrong.returncode == 2
     assert "is not in the registry" in wrong.stderr
 
@@ -265,14 +265,14 @@ def test_what_is_not_there_is_said_before_anything_starts(bench: Bench) -> None:
         "preflight": {"files": ["weights.pth"], "imports": ["json", "no_such_module"]},
     }
     clone(bench, **wanted)
-    done = bench.run("run", name)
+    done = bench.look("run", name)
     assert done.returncode == 2
     for said in ("its data is missing", "weights.pth is missing", "cannot import no_such_module"):
         assert said in done.stderr
     entry = {**REPOSITORY, "interpreter": "conda:no-such-environment"}
     registry = bench.root / "settings" / "models_config.json"
     registry.write_text(json.dumps({"models": {"front": entry}}))
-    done = bench.run("run", name)
+    done = bench.look("run", name)
     assert done.returncode == 2
     assert "no conda environment 'no-such-environment'" in done.stderr
     assert bench.results() == []

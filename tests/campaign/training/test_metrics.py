@@ -122,9 +122,9 @@ def test_a_file_that_is_too_large_to_read_in_time_does_not_hold_up_the_campaign(
 
 def test_models_show_where_a_metric_is_read(bench: Bench) -> None:
     registry(bench, "", OF_FILES)
-    shown = bench.run("models").stdout
+    shown = bench.look("models").stdout
     assert "column 'val_acc' (max, times 100, from runs/*/metrics.csv)" in " ".join(shown.split())
-    resolved = json.loads(bench.run("models", "--json").stdout)["resolved"]["front"]
+    resolved = json.loads(bench.look("models", "--json").stdout)["resolved"]["front"]
     metrics = resolved["metrics"]
     assert [metric["tag"] for metric in metrics] == [None, None, None, "val/top1"]
 
@@ -253,7 +253,7 @@ def test_a_value_that_cannot_be_told_is_said_before_the_start(
     whole = {"file": "all.json", "key": "acc", "better": "higher"}
     registry(bench, LEARNING, TO_REACH | {"unsaid": "acc: {number}", "whole": whole})
     name = bench.settings(experiments=[TRAINING | {"reach": reach}])
-    done = bench.run("run", "--strict", name)
+    done = bench.look("run", "--strict", name)
     assert done.returncode == 2
     assert f"reach.{next(iter(reach))}" in done.stderr
     assert problem in done.stderr

@@ -95,7 +95,7 @@ def test_a_variable_that_is_not_set_is_refused_before_anything_starts(bench: Ben
     here = bench.look("validate", name)
     assert here.returncode == 2
     assert missing in here.stderr
-    done = bench.run("run", name)
+    done = bench.look("run", name)
     assert done.returncode == 2
     assert missing in done.stderr
     assert bench.results() == []

@@ -127,7 +127,7 @@ def test_a_place_that_is_not_there_is_one_line_and_nothing_starts(
 
 
 def test_without_a_driver_a_placed_gpu_is_refused(bench: Bench) -> None:
-    done = bench.run("run", bench.parallel(foreground={"place": {"gpus": [0]}}))
+    done = bench.look("run", bench.parallel(foreground={"place": {"gpus": [0]}}))
     assert done.returncode == 2
     assert '"place": there is no GPU 0; this machine has none' in done.stderr
 

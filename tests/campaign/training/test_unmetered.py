@@ -115,6 +115,6 @@ def test_every_command_that_plans_says_it(bench: Bench) -> None:
     registry = json.loads(path.read_text())
     registry["models"]["front"]["env"] = {VISIBLE: "1"}
     path.write_text(json.dumps(registry))
-    done = bench.run("validate", bench.parallel(gpus=[0]))
+    done = bench.look("validate", bench.parallel(gpus=[0]))
     assert done.returncode == 0
     assert f":1: warning: experiments[0]: {FRONT} 1 ({VISIBLE}=1)" in done.stderr

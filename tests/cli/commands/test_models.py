@@ -78,12 +78,12 @@ def test_a_wrong_value_starts_nothing(bench: Bench, given: str, said: str) -> No
     write_registry(bench, front={**FRONT, "supported_hyperparams": own})
     for command in (("models", "--test", "front/small"), ("run", "--repo", "front", "--model",
                                                           "small")):  # fmt: skip
-        done = bench.run(*command, "--set", given)
+        done = bench.look(*command, "--set", given)
         assert done.returncode == 2
         assert said in done.stderr
         assert "Traceback" not in done.stderr
     assert bench.trials == []
-    beside = bench.run("run", bench.parallel(), "--set", "seconds=1")
+    beside = bench.look("run", bench.parallel(), "--set", "seconds=1")
     assert (beside.returncode, "--set goes without a settings file" in beside.stderr) == (2, True)
 
 
@@ -93,8 +93,8 @@ def test_a_neighbour_that_is_wrong_is_no_obstacle(bench: Bench) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     (line,) = done.stderr.splitlines()[:1]
     assert "errors in other entries: broken, odd; `energyctl validate` names them" in line
-    assert bench.run("models").returncode == 2
-    wrong = bench.run("models", "--test", "broken/small")
+    assert bench.look("models").returncode == 2
+    wrong = bench.look("models", "--test", "broken/small")
     assert wrong.returncode == 2
     assert "models.broken.models: must not be empty" in wrong.stderr
     assert "odd" not in wrong.stderr
