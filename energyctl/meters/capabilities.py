@@ -141,9 +141,10 @@ def describe(
 ) -> list[Row]:
     """A row per domain, watched for `seconds`, and one per absent source.
 
-    how_well: with the uncertainty that is typical of each, which takes seconds of computing.
+    how_well: with the uncertainty that is typical of each, which takes seconds of computing;
+    without it, counters that move often are watched for a shorter time.
     """
-    probed = probe_sources(meters, seconds)
+    probed = probe_sources(meters, seconds, glance=not how_well)
     rows = []
     for meter in meters:
         if meter.unavailable and not meter.domains():

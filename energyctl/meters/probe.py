@@ -20,6 +20,8 @@ REMOTE_SECONDS, REMOTE_LOOK_SECONDS = 2.5, 0.1
 # it has moved so often, to see whether it does.
 FINE_SECONDS = 0.005
 PERIOD_LOOKS, PERIOD_MOVES = 100, 8
+# What a first look at a machine needs of each domain: its power, and about how often it moves.
+GLANCE_SECONDS, GLANCE_MOVES = 0.2, 8
 # A period so many times as long as stated, and as the time between two looks, is believed.
 LONGER = 2.0
 
@@ -33,6 +35,7 @@ class ProbedDomain:
     values: list[float] = field(default_factory=list)  # joules, wraps followed; or watts
     took: list[float] = field(default_factory=list)  # seconds of each read
     reason: str | None = None  # of a read that failed
+    moved: int = 0
     _raw: float = 0.0
 
     def add(self, reading: Reading) -> None:
@@ -45,6 +48,7 @@ class ProbedDomain:
             if step < 0:
                 step += self.domain.wrap_joules or 0.0
             value = self.values[-1] + step
+        self.moved += bool(self.values) and value != self.values[-1]
         self.times.append(reading.time)
         self.values.append(value)
         self.took.append(reading.seconds)
@@ -132,11 +136,18 @@ def _fine(domain: Domain) -> bool:
     return counts and 0 < domain.update_seconds < FINE_SECONDS
 
 
-def probe_sources(sources: Sequence[Source], seconds: float) -> dict[str, ProbedDomain]:
-    """Reads all sources densely for `seconds`, each in a thread of its own; by domain's name."""
+def probe_sources(
+    sources: Sequence[Source], seconds: float, *, glance: bool = False
+) -> dict[str, ProbedDomain]:
+    """Reads all sources densely for `seconds`, each in a thread of its own; by domain's name.
+
+    glance: shorter, where all domains of a source have moved often enough before.
+    """
     probed = {d.name: ProbedDomain(d) for s in sources for d in s.domains() if d.missing is None}
     threads = [
-        threading.Thread(target=_look, args=(source, probed, seconds), name=f"probe-{source.name}")
+        threading.Thread(
+            target=_look, args=(source, probed, seconds, glance), name=f"probe-{source.name}"
+        )
         for source in sources
         if any(d.missing is None for d in source.domains())
     ]
@@ -147,10 +158,14 @@ def probe_sources(sources: Sequence[Source], seconds: float) -> dict[str, Probed
     return probed
 
 
-def _look(source: Source, probed: dict[str, ProbedDomain], seconds: float) -> None:
+def _look(source: Source, probed: Mapping[str, ProbedDomain], seconds: float, glance: bool) -> None:
     remote = any(domain.remote for domain in source.domains())
-    ends = time.monotonic() + (max(seconds, REMOTE_SECONDS) if remote else seconds)
-    while time.monotonic() < ends:
+    longest = max(seconds, REMOTE_SECONDS) if remote else seconds
+    own = [probed[domain.name] for domain in source.domains() if domain.name in probed]
+    began = time.monotonic()
+    while (looked := time.monotonic() - began) < longest:
+        if glance and looked >= GLANCE_SECONDS and all(p.moved >= GLANCE_MOVES for p in own):
+            return
         _look_once(source, probed)
         time.sleep(REMOTE_LOOK_SECONDS if remote else LOOK_SECONDS)
 

@@ -64,6 +64,28 @@ def test_pace_step_and_power_of_a_counter_are_measured(update: float) -> None:
     assert seen.watts() == pytest.approx(200, rel=0.02)
 
 
+def test_a_counter_that_moves_often_is_known_at_a_glance() -> None:
+    began = time.monotonic()
+    row = row_of(PACKAGE, staircase(200, 0.001), seconds=60)
+    assert time.monotonic() - began < 30
+    assert row.watts == pytest.approx(200, rel=0.1)
+
+
+def test_a_glance_is_as_long_as_the_slowest_counter_of_a_source_needs() -> None:
+    still = Domain("package-1", "cpu", "powercap", part="package-1")
+    meter = ScriptedMeter({PACKAGE: staircase(200, 0.001), still: lambda _: 12.0})
+    began = time.monotonic()
+    rows = {row.domain: row for row in describe([meter], seconds=0.5)}
+    assert time.monotonic() - began >= 0.5
+    assert "its counter did not move for 0.5 s" in (rows["package-1"].cure or "")
+
+
+def test_what_is_to_be_known_well_is_no_glance() -> None:
+    began = time.monotonic()
+    describe([ScriptedMeter({PACKAGE: staircase(200, 0.001)})], seconds=0.5, how_well=True)
+    assert time.monotonic() - began >= 0.5
+
+
 def test_a_move_that_was_missed_does_not_slow_the_pace() -> None:
     seen = looked_at(PACKAGE, lambda now: 0.0 if 0.3 < now < 0.36 else now // 0.02 * 4)
     assert seen.update_seconds() == pytest.approx(0.02, rel=0.05)
