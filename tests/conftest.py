@@ -31,6 +31,7 @@ ALONE = {
 
 # Files whose tests share what is dear to make: one process runs all of a file, and begins with it.
 TOGETHER = {
+    "analysis/test_comparing", "analysis/test_report", "analysis/test_report_page",
     "campaign/test_shares", "scenarios/test_hostile", "slurm/test_campaigns", "test_together",
 }  # fmt: skip
 
@@ -43,6 +44,9 @@ settings.load_profile("suite")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: no other test runs meanwhile, in any process")
+    if "STAND_INS" not in os.environ:  # with -n, the first process makes it for all
+        os.environ["STAND_INS"] = folder = tempfile.mkdtemp(prefix="stand-ins-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def pytest_sessionstart() -> None:

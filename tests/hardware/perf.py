@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from hardware.compiled import compile
+from hardware.compiled import library
 from hardware.waveform import Wave
 
 TYPE = 4242
@@ -44,12 +44,10 @@ def environment(
 
     settings: of fake_perf.c, without FAKE_PERF_.
     """
-    library = directory / "fake_perf.so"
-    compile("fake_perf.c", library, "-shared", "-fPIC", "-ldl")
     told = {f"FAKE_PERF_{EVENTS[event]}_{cpu}": w.spec for (event, cpu), w in waves.items()}
     return {
         **os.environ,
-        "LD_PRELOAD": str(library),
+        "LD_PRELOAD": str(library("fake_perf", "-ldl")),
         "ENERGYCTL_PERF": str(pmus),
         "ENERGYCTL_POWERCAP": str(directory / "no-powercap"),
         "FAKE_PERF_TYPE": str(TYPE),

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bench import Bench, wait_for
-from hardware.compiled import jumping_clock
+from hardware.compiled import library
 
 
 def wait_for_foreground(bench: Bench) -> None:
@@ -124,7 +124,7 @@ def test_a_clock_that_is_set_in_the_middle_of_a_run_shifts_nothing(
     bench: Bench, tmp_path: Path, seconds: int
 ) -> None:
     jump = tmp_path / "jump"
-    env = {"LD_PRELOAD": str(jumping_clock()), "CLOCK_JUMP": str(jump)}
+    env = {"LD_PRELOAD": str(library("jumping_clock")), "CLOCK_JUMP": str(jump)}
     running = bench.start("run", three_seconds(bench), env=env)
     wait_for_foreground(bench)
     jump.with_suffix(".new").write_text(str(seconds))
