@@ -85,12 +85,12 @@ def between(before: Look, after: Look) -> Minute:
 
 def watched(minutes: int, length: float, package: str | None) -> tuple[list[Minute], int]:
     """Each minute of a run, printed as it comes; and how many series its sampler kept."""
-    none = {"kind": "none"}
+    none, settling = {"kind": "none"}, min(5.0, length)
     with stage() as place:
         if package is not None:
             place.env["PYTHONPATH"] = package
         name = place.settings(
-            {"hyperparameters": none | {"seconds": length * minutes + 10}},
+            {"hyperparameters": none | {"seconds": length * minutes + 2 * settling}},
             [{"hyperparameters": none | {"seconds": JOB_SECONDS}, "copies": JOBS}],
             sample_interval_seconds=INTERVAL_SECONDS,
             max_retries=0,
@@ -100,7 +100,7 @@ def watched(minutes: int, length: float, package: str | None) -> tuple[list[Minu
         daemon = supervisord_of(place)
         if not begun or daemon is None:
             raise SystemExit(f"it did not start: {place.said(popen)}")
-        time.sleep(5)
+        time.sleep(settling)
         looks, passed = [look(place, (popen.pid, daemon))], list[Minute]()
         for number in range(1, minutes + 1):
             time.sleep(max(0.0, looks[0].monotonic + length * number - time.monotonic()))
