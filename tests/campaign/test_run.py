@@ -189,7 +189,9 @@ def test_the_machine_is_seen_idle_before_a_run_and_after_it(bench: Bench) -> Non
         assert cooldown["end"] - cooldown["start"] >= rest
 
 
-def test_the_energy_of_an_estimate_is_labelled_wherever_it_is_shown(bench: Bench) -> None:
+def test_an_estimate_is_labelled_wherever_it_is_shown_and_every_null_has_its_reason(
+    bench: Bench,
+) -> None:
     done = bench.run("run", bench.parallel())
     (result,) = bench.results()
     energy = result["energy"]
@@ -200,6 +202,15 @@ def test_the_energy_of_an_estimate_is_labelled_wherever_it_is_shown(bench: Bench
     assert "(estimated)" in done.stdout
     folder = bench.root / "results" / f"energy_{result['experiment_id']}_attempt0"
     assert "estimated" in (folder / "cpu_energy.txt").read_text()
+    # Every null has its reason.
+    nulls = {key for key, value in energy.items() if value is None}
+    assert {"cpu_package_joules", "cpu_dram_joules", "gpu_joules"} <= nulls
+    assert nulls - {"above_idle_uncertainty_joules", "marginal_uncertainty_joules"} == set(
+        energy["missing"]
+    )
+    assert "NVIDIA" in energy["missing"]["gpu_joules"]
+    (job,) = result["background_info"]["jobs"]
+    assert {key for key, value in job.items() if value is None} - {"error"} <= set(job["missing"])
 
 
 @pytest.mark.alone
@@ -542,20 +553,6 @@ def test_a_training_on_a_hot_gpu_says_at_which_clock_it_ran_and_why(
     assert line.startswith("gpu-0 was held down by heat for 100.0 % of the training (SM clock 1200")
 
 
-def test_every_null_of_a_result_has_its_reason(bench: Bench) -> None:
-    bench.run("run", bench.parallel())
-    (result,) = bench.results()
-    energy = result["energy"]
-    nulls = {key for key, value in energy.items() if value is None}
-    assert {"cpu_package_joules", "cpu_dram_joules", "gpu_joules"} <= nulls
-    assert nulls - {"above_idle_uncertainty_joules", "marginal_uncertainty_joules"} == set(
-        energy["missing"]
-    )
-    assert "NVIDIA" in energy["missing"]["gpu_joules"]
-    (job,) = result["background_info"]["jobs"]
-    assert {key for key, value in job.items() if value is None} - {"error"} <= set(job["missing"])
-
-
 def test_a_run_that_ends_in_its_idle_phase_still_names_its_background(bench: Bench) -> None:
     popen = bench.start("run", bench.parallel(idle_seconds=30))
     wait_for(lambda: (bench.runtime / "state.json").exists(), "the idle phase")
@@ -637,13 +634,6 @@ def test_only_runs_the_named_runs_with_their_own_values(bench: Bench) -> None:
     assert bench.run("run", name, "--only", "2,4").returncode == 0
     values = [r["foreground_result"]["hyperparameters"] for r in bench.results()]
     assert values == [planned[1]["hyperparameters"], planned[3]["hyperparameters"]]
-
-
-def test_one_model_runs_without_a_file(bench: Bench) -> None:
-    arguments = ["--repo", "front", "--model", "small", "--mutate", "learning_rate", "--runs", "1"]
-    done = bench.run("run", *arguments)
-    assert done.returncode == 0, done.stderr
-    assert bench.results()[0]["mode"] == "mutation"
 
 
 def test_rendered_entries_can_be_edited_and_used(bench: Bench) -> None:

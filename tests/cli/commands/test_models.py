@@ -55,11 +55,14 @@ def test_a_model_with_a_slash_is_tried_and_run(bench: Bench) -> None:
     assert "-n meta/opt-125m --seconds 0.1" in done.stdout
     inline = ("--repo", "front", "--model", "meta/opt-125m", "--set", "seconds=0.2")
     (bench.root / "settings" / "x.json").unlink(missing_ok=True)
-    done = bench.run("run", *inline, "--set", "behaviour=quiet")
+    drawn = ("--mutate", "learning_rate", "--runs", "1")
+    done = bench.run("run", *inline, "--set", "behaviour=quiet", *drawn)
     assert done.returncode == 0, done.stderr
     (result,) = bench.results()
+    assert result["mode"] == "mutation"
     values = result["foreground_result"]["hyperparameters"]
-    assert values == {"seconds": 0.2, "behaviour": "quiet", "learning_rate": 0.1}
+    assert 0.05 <= values.pop("learning_rate") <= 0.15
+    assert values == {"seconds": 0.2, "behaviour": "quiet"}
     assert result["foreground_result"]["model"] == "meta/opt-125m"
 
 
