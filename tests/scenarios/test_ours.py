@@ -138,7 +138,7 @@ def test_a_pid_in_a_record_is_not_ours(bench: Bench, stranger: ProcessInfo) -> N
         stopped = bench.run("stop")
         assert (stopped.returncode, stopped.stdout) == (0, "nothing is running\n"), stopped.stderr
         write_owner(runtime_folder(bench.root, invoking_user()), bench.root, pid=stranger.pid)
-    found = json.loads(bench.run("status", "--json").stdout)["leftovers"]
+    found = json.loads(bench.look("status", "--json").stdout)["leftovers"]
     assert [one for one in found if one["workspace"] == str(bench.root)] == []
     assert bench.run("stop").returncode == 0
 
@@ -229,7 +229,7 @@ def test_what_others_run_in_our_supervisord_is_left_to_them(bench: Bench) -> Non
         popen.communicate(timeout=DEADLINE_SECONDS)
         wait_for(lambda: not any(p.ours for p in daemon.programs()), "the end of ours")
         wait_for(lambda: not [line for line in bench.alive() if "train.sh" in line], "its end")
-        found = json.loads(bench.run("status", "--json").stdout)["leftovers"]
+        found = json.loads(bench.look("status", "--json").stdout)["leftovers"]
         assert [one for one in found if one["workspace"] == str(bench.root)] == []
         assert bench.run("stop").returncode == 0
         assert [p.pid for p in daemon.group("mine")] == [mine]
@@ -299,7 +299,7 @@ def test_two_containers_with_the_same_path_do_not_know_each_other(
     inside(copy)
     stopped = bench.run("stop")
     assert (stopped.returncode, stopped.stdout) == (0, "nothing is running\n"), stopped.stderr
-    assert json.loads(bench.run("status", "--json").stdout)["jobs"] == []
+    assert json.loads(bench.look("status", "--json").stdout)["jobs"] == []
     out, err = popen.communicate(timeout=DEADLINE_SECONDS)
     assert popen.returncode == 0, out + err
     (result,) = bench.results()
