@@ -7,10 +7,10 @@ import stat
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 from energyctl.energy import Domain
+from energyctl.system.user import sudo_caller
 
 PART = "node"
 """The physical thing that all of them show: the whole machine."""
@@ -47,9 +47,17 @@ class NodeDevice(ABC):
 
 
 def secret_in(path: str) -> tuple[str | None, str | None]:
-    """(what the file holds, None), or (None, why it cannot be read)."""
+    """(what the file holds, None), or (None, why it cannot be read).
+
+    Root under sudo reads no file but those of who called it: whatever may write their meters.json
+    would otherwise have root send it any file.
+    """
+    caller = sudo_caller()
     try:
-        text = Path(path).read_text(encoding="utf-8").strip()
+        with open(path, encoding="utf-8") as file:
+            if caller is not None and os.fstat(file.fileno()).st_uid != caller.uid:
+                return None, f"{path}: is not a file of {caller.name}"
+            text = file.read().strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
         return None, f"{path}: {reason}"

@@ -15,7 +15,7 @@ import pytest
 
 from energyctl.config.node_meters import HomeAssistant, Ipmi, NodeMeter, Redfish, Shelly, Tasmota
 from energyctl.meters.node import device, ipmi
-from energyctl.meters.node.device import NoAnswer
+from energyctl.meters.node.device import NoAnswer, secret_in
 from energyctl.meters.node.http import JsonClient
 from hardware import node_servers
 from hardware.node_servers import PASSWORD, TOKEN, USER, Answer, serving
@@ -369,3 +369,18 @@ def test_what_is_no_answer_is_a_reason(answer: bytes, reason: str) -> None:
     with pytest.raises(NoAnswer, match=reason):
         client.get("/")
     thread.join()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root reads the files of others")
+def test_root_under_sudo_sends_no_file_that_is_not_of_who_called_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = Path(file_of(tmp_path, "of root"))
+    assert secret_in(str(secret)) == ("of root", None)
+    monkeypatch.setenv("SUDO_UID", "65534")
+    assert secret_in(str(secret)) == (None, f"{secret}: is not a file of nobody")
+    link = tmp_path / "link"
+    link.symlink_to(secret)
+    assert secret_in(str(link))[0] is None
+    os.chown(secret, 65534, 65534)
+    assert secret_in(str(link)) == ("of root", None)
