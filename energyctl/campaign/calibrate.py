@@ -13,6 +13,7 @@ import shutil
 from energyctl.campaign.fixed_work import measured
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.run_state import Context
+from energyctl.config.settings import machine_settings
 from energyctl.errors import EnergyctlError
 from energyctl.results.calibrations import FOLDER
 from energyctl.results.folder import to_text
@@ -28,6 +29,7 @@ def calibrate(context: Context, journal: Journal, node: str) -> list[str]:
     if place.is_dir():
         return []
     context.observer.say(f"calibration: the quick start's training on {node}")
+    context.machine.set(machine_settings(context.settings), context.interrupts.wait)
     fresh = place.with_name(f".{place.name}.{os.getpid()}")
     try:
         context.folder.make(fresh)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,14 +69,11 @@ def conduct(campaign: Campaign) -> CampaignOutcome:
     trainings = check(campaign)
     with ExitStack() as stack:
         context, daemons = _take_machine(campaign, trainings, stack)
-        wanted = [
-            *(run.machine for run in campaign.runs),
-            settings_file.machine_settings(campaign.settings),
-        ]
+        wanted = [run.machine for run in campaign.runs]
+        if campaign.settings.control or campaign.settings.calibration:
+            wanted.append(settings_file.machine_settings(campaign.settings))
         machine = controlled_machine(wanted, context.meters, campaign.observer.say)
         context = replace(context, machine=stack.enter_context(machine))
-        with suppress(Interrupted):  # the first run asks again
-            context.machine.set(wanted[0], context.interrupts.wait)
         if any(run.background for run in campaign.runs):
             daemons.get()
         journal = campaign.journal()
@@ -221,6 +218,8 @@ def _run_all(
     try:
         done = journal.finished()
         runs = [run for run in campaign.runs if run.index not in done]
+        if runs:  # also for what is prepared
+            context.machine.set(runs[0].machine, context.interrupts.wait)
         if preparation.prepare_all(context, journal, [*runs, *campaign.control] if runs else ()):
             context.interrupts.wait(campaign.settings.cooldown_seconds)
         _rest(journal, campaign, context)

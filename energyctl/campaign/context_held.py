@@ -12,7 +12,8 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from energyctl.campaign.run_state import Context, RunState
+from energyctl.campaign.machine_checks import metered_gpus
+from energyctl.campaign.run_state import RunState
 from energyctl.launchers import gpu_contexts
 from energyctl.meters import gpu_program
 from energyctl.results.phases import phase_words
@@ -24,7 +25,7 @@ READY_SECONDS = 60.0
 def hold_contexts(live: RunState) -> None:
     """The phase, where the run's references ask for it and a GPU is metered; else a warning says
     why there is none."""
-    references, gpus = live.run.references, metered_gpus(live.context)
+    references, gpus = live.run.references, metered_gpus(live.context.meters)
     if references is None or not references.context_held_seconds or not gpus:
         return
     live.sampler.phase("background_start")
@@ -41,15 +42,6 @@ def hold_contexts(live: RunState) -> None:
                 f'the phase "{phase_words("context_held")}" is cut short: the program that holds '
                 "the GPUs has ended"
             )
-
-
-def metered_gpus(context: Context) -> list[str]:
-    """The UUIDs of the GPUs that are metered."""
-    parts = (domain.part or "" for domain in context.parts.values())
-    return [uuid for kind, _, uuid in (p.partition("/") for p in parts) if kind in _CARDS and uuid]
-
-
-_CARDS = ("gpu", "module")
 
 
 @contextmanager

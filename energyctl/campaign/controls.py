@@ -15,7 +15,7 @@ from energyctl.campaign.fixed_work import measured
 from energyctl.campaign.journal import Journal
 from energyctl.campaign.run_state import Context
 from energyctl.config.plan import Run
-from energyctl.config.settings import Control
+from energyctl.config.settings import Control, machine_settings
 from energyctl.errors import EnergyctlError
 from energyctl.results import controls
 from energyctl.results.folder import to_text
@@ -66,6 +66,7 @@ class Controls:
         name = f"{time.strftime('%Y%m%d_%H%M%S')}_{safe_name(self.node)}"
         place = self.journal.own_folder / controls.FOLDER / name
         context.observer.say("control: work that is always the same")
+        context.machine.set(machine_settings(context.settings), context.interrupts.wait)
         try:
             context.folder.make(place)
             kept = measured(context, place, controls.FOLDER, wanted.training)

@@ -24,7 +24,7 @@ from energyctl.meters import (
 from energyctl.meters.capabilities import SURVEY_SECONDS, absent, gpu_processes
 from energyctl.meters.counter_checks import counter_checks
 from energyctl.meters.discovery import NotOpened, source_entry_points
-from energyctl.meters.gpu_controls import gpu_controls
+from energyctl.meters.gpu_controls import all_gpu_controls
 from energyctl.meters.hwmon.jetson import GPU_PART
 from energyctl.system import processes
 from energyctl.system.dependencies import problems, version
@@ -66,7 +66,7 @@ def examine(workspace: Workspace | None = None) -> dict[str, Any]:
             "now": sorted(set(governors().values())) or None,
             "problem": governor_problem("performance"),
         },
-        "gpu_controls": [asdict(gpu) for gpu in gpu_controls()],
+        "gpu_controls": [asdict(gpu) for gpu in all_gpu_controls()],
         "root": os.geteuid() == 0,
         "supervisor": version("supervisor"),
         "supervisor_problem": try_supervisord(workspace or Workspace(Path.cwd())),

@@ -11,7 +11,6 @@ from energyctl.campaign.fixed_plan import fixed_plan
 from energyctl.campaign.run import carry_out
 from energyctl.campaign.run_state import Context
 from energyctl.config import registry
-from energyctl.config.settings import machine_settings
 from energyctl.results.paths import RunFiles
 from energyctl.results.schema import Result
 from energyctl.system.workspace import packaged
@@ -22,7 +21,6 @@ def measured(
 ) -> Result:
     """The result of one run of a *training* of the campaign's registry, without it of the quick
     start's, after ten idle seconds. It is for the caller to keep; its files are in *folder*."""
-    context.machine.set(machine_settings(context.settings), context.interrupts.wait)
     models = context.trainings.registry
     if training is None:
         models = registry.read(packaged() / "settings" / "models_config.json")

@@ -7,22 +7,29 @@ crashes. A run that asks for none of them has the machine as it was before.
 from __future__ import annotations
 
 import contextlib
-import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from energyctl.campaign.facts import machine_facts
-from energyctl.config.jsonfile.validation import shown
+from energyctl.campaign.machine_checks import (
+    CLOCK,
+    GOVERNOR,
+    LIMIT,
+    check,
+    differ,
+    gpus_to_set,
+    leave_out,
+)
 from energyctl.energy.schema import PhaseJson
 from energyctl.errors import MachineError
 from energyctl.meters.base import Source
 from energyctl.meters.gpu_controls import GpuControls, gpu_controls
+from energyctl.results.machine_settings import TOLERANCES
 from energyctl.results.phases import kind_of
 from energyctl.results.schema import GpuSettingJson, MachineSettingJson
-from energyctl.system import privileges
-from energyctl.system.governor import governor_problem, governors
+from energyctl.system.governor import governors
 from energyctl.system.helper import Helper
 from energyctl.system.restoring import changing
 from energyctl.text import number, values
@@ -34,153 +41,162 @@ nvmlDeviceGetPowerUsage), and a limit acts through a controller."""
 READ_BACK_SECONDS, LOOK_SECONDS = 5.0, 0.1
 """For what was set to show; between two looks."""
 
-WATTS_APART = 1.0
-"""Less than that is rounding."""
-
-GOVERNOR, LIMIT, CLOCK = "governor", "gpu_power_limit_watts", "gpu_clock_mhz"
-OF_GPUS = (LIMIT, CLOCK)
-
-
-def check(wanted: Iterable[Mapping[str, Any]], gpus: Sequence[GpuControls]) -> None:
-    """Raises MachineError where one of *wanted* cannot be set here. *gpus*: the metered ones."""
-    levels: dict[str, dict[Any, None]] = {}
-    for one in wanted:
-        for name, level in one.items():
-            levels.setdefault(name, {})[level] = None
-    found = {name: list(_problems(name, levels[name], gpus)) for name in levels}
-    if wrong := [name for name, problems in found.items() if problems]:
-        lines = dict.fromkeys(line for name in wrong for line in found[name])
-        raise MachineError(f"{'; '.join(lines)}; {_leave_out(*wrong)}")
-
-
-def _leave_out(*names: str) -> str:
-    return f"to measure with what is set, leave {' and '.join(map(shown, names))} out"
-
-
-def _problems(name: str, levels: Iterable[Any], gpus: Sequence[GpuControls]) -> Iterator[str]:
-    """Why some *levels* of the setting of that name cannot be set."""
-    if name == GOVERNOR:
-        yield from filter(None, map(governor_problem, levels))
-    elif not gpus:
-        yield f"{name} cannot be set: no NVIDIA GPU is metered here"
-    elif os.geteuid() != 0 and not privileges.given_up():
-        yield f"{name} cannot be set without root; use sudo"
-    else:
-        for level in levels:
-            for gpu in gpus:
-                problem = (gpu.limit_problem if name == LIMIT else gpu.clock_problem)(level)
-                if problem:
-                    yield f"{name} cannot be set: {problem}"
-
-
-def metered_gpus(meters: Sequence[Source]) -> list[str]:
-    """UUIDs of NVIDIA GPUs whose energy, or that of the module around them, is metered."""
-    parts = (d.part or "" for meter in meters for d in meter.domains() if d.in_total)
-    return [uuid for part in parts if (uuid := part.rpartition("/")[2]).startswith("GPU-")]
+LOST = (
+    "the helper that puts the machine back has ended: what is set stays set until the next "
+    "energyctl run, resume or stop, with sudo where sudo started this one"
+)
 
 
 @dataclass
 class MachineControl:
     """Sets it for the runs of a campaign; without *helper* nothing is to be set.
 
-    before: the GPUs as they were. now: what is set, by name. facts: of the machine with that.
+    before: the GPUs as they were. now: what is set, by name; None: not known. facts: of the
+    machine with that.
     """
 
     helper: Helper | None = None
     before: Sequence[GpuControls] = ()
     say: Callable[[str], None] = print
-    now: Mapping[str, Any] = field(default_factory=dict)
+    now: Mapping[str, Any] | None = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    _enforced: Sequence[GpuControls] = ()
+    _acting: Sequence[GpuControls] = ()
+    _said_lost: bool = False
+
+    def try_out(self, wanted: Collection[Mapping[str, Any]]) -> None:
+        """Sets a level of each kind for a moment. Raises MachineError where that cannot be."""
+        levels: dict[str, Any] = {}
+        for one in wanted:
+            levels = {**one, **levels}
+        if self.helper is not None and levels:
+            self._apply(levels)
+            self._apply({})
 
     def set(self, wanted: Mapping[str, Any], wait: Callable[[float], None]) -> None:
         """Sets *wanted*, and all else as it was before; then waits for it to act.
 
         Raises MachineError where it cannot be set, and what *wait* raises.
         """
-        if self.helper is None or wanted == self.now:
+        if self.helper is None:
             return
-        self.now = {}
-        if problem := self.helper.ask("restore"):
+        if self.helper.is_lost and not self._said_lost:
+            self._said_lost = True
+            self.say(f"warning: {LOST}")
+        if wanted == self.now:
+            return
+        self._apply(wanted)
+        self._acting = self._once_acting(time.monotonic() + READ_BACK_SECONDS, wait)
+        facts = machine_facts()
+        self.facts = {name: facts[name] for name in ("governors", "gpus")}
+        self.say(f"set: {values(wanted)}" if wanted else "the machine is set as it was before")
+        for line in self._not_acting(self._acting):
+            self.say(f"warning: {line}")
+        wait(SETTLE_SECONDS)
+
+    def _apply(self, wanted: Mapping[str, Any]) -> None:
+        assert self.helper is not None
+        before, self.now = self.now, None
+        if before != {} and (problem := self.helper.ask("restore")):
             raise MachineError(f"what was set before could not be put back: {problem}")
         for name, level in wanted.items():
             for request in self._requests(name, level):
                 if problem := self.helper.ask(*request):
                     what = f"{values({name: level})} could not be set"
-                    raise MachineError(f"{what}: {problem}; {_leave_out(name)}")
+                    raise MachineError(f"{what}: {problem}; {leave_out(name)}")
+        for gpu in self._look() if LIMIT in wanted else ():
+            if differ(gpu.limit_watts, wanted[LIMIT]):
+                what = f"{values({LIMIT: wanted[LIMIT]})} could not be set"
+                raise MachineError(
+                    f"{what}: the driver took it, and did not apply it on {gpu.name}, which has "
+                    f"{number(gpu.limit_watts or 0)} W; {leave_out(LIMIT)}"
+                )
         self.now = dict(wanted)
-        self._enforced = self._read_back(time.monotonic() + READ_BACK_SECONDS, wait)
-        facts = machine_facts()
-        self.facts = {name: facts[name] for name in ("governors", "gpus")}
-        self.say(f"set: {values(self.now)}" if wanted else "the machine is set as it was before")
-        for line in self.warnings:
-            self.say(f"warning: {line}")
-        wait(SETTLE_SECONDS)
 
     def _requests(self, name: str, level: Any) -> list[tuple[Any, ...]]:
         """Of the helper: see `privileged_helper`."""
         if name == GOVERNOR:
-            already = set(governors().values()) == {level}  # needs no root
-            return [] if already else [("governor", level)]
+            return [("governor", level)]
         what = "gpu_power_limit" if name == LIMIT else "gpu_clock"
         return [(what, gpu.uuid, level) for gpu in self.before]
 
-    def _read_back(self, deadline: float, wait: Callable[[float], None]) -> Sequence[GpuControls]:
-        """The GPUs, once the limit acts or for so long."""
+    def _look(self) -> Sequence[GpuControls]:
+        return gpu_controls({gpu.uuid for gpu in self.before})
+
+    def _once_acting(self, deadline: float, wait: Callable[[float], None]) -> Sequence[GpuControls]:
+        """The GPUs, once the limit acts or at the *deadline*."""
         if not self.before:
             return ()
         while True:
-            gpus = gpu_controls({gpu.uuid for gpu in self.before})
+            gpus = self._look()
             if not self._not_acting(gpus) or time.monotonic() > deadline:
                 return gpus
             wait(LOOK_SECONDS)
 
     def _not_acting(self, gpus: Sequence[GpuControls]) -> list[str]:
         """Lines about the power limits that act otherwise than they were asked for."""
-        wanted = self.now.get(LIMIT)
-        return [
-            f"the power limit of {gpu.name} acts at {number(acts)} W, not at {number(wanted)} W: "
-            "the board's management controller may allow less"
-            for gpu in gpus
-            if wanted is not None and (acts := gpu.enforced_watts) is not None
-            if _differ(acts, wanted)
-        ]
+        if LIMIT not in (now := self.now or {}):
+            return []
+        wanted, lines = now[LIMIT], []
+        for gpu in gpus:
+            acts = gpu.enforced_watts
+            if acts is not None and differ(acts, wanted):
+                why = ": the board's management controller may allow less" if acts < wanted else ""
+                lines.append(
+                    f"the power limit of {gpu.name} acts at {number(acts)} W, not at "
+                    f"{number(wanted)} W{why}"
+                )
+        return lines
 
-    @property
-    def warnings(self) -> list[str]:
-        """What does not act as it was asked for."""
-        return self._not_acting(self._enforced)
+    # -- what a result says of it ---------------------------------------------------------------
+
+    def warnings(self, phases: Sequence[PhaseJson]) -> list[str]:
+        """What does not act as it was asked for. *phases*: of the run."""
+        if self.helper is None:
+            return []
+        lost = [LOST] if self.helper.is_lost else []
+        return [*self._not_acting(self._acting), *self._clocks_above(phases), *lost]
+
+    def _clocks_above(self, phases: Sequence[PhaseJson]) -> list[str]:
+        if CLOCK not in (wanted := self.now or {}):
+            return []
+        means = {gpu.name: clock_in_training(phases, gpu.name) for gpu in self._acting}
+        return [
+            f"the clock of {name} was {number(mhz)} MHz in the mean of the training, though it was "
+            f"locked to {wanted[CLOCK]} MHz: the lock does not act"
+            for name, mhz in means.items()
+            if mhz is not None and mhz > wanted[CLOCK] + TOLERANCES[CLOCK]
+        ]
 
     def changes(self) -> list[str]:
         """What something else has changed since it was set, in lines."""
-        if not self.now:
-            return []
-        changed = []
-        limits = gpu_controls({gpu.uuid for gpu in self._enforced}) if LIMIT in self.now else []
-        for gpu in limits:
-            wanted, now = self.now[LIMIT], gpu.limit_watts
-            if now is not None and _differ(now, wanted):
-                changed.append((f"power limit of {gpu.name}", f"{number(now)} W", f"{wanted} W"))
-        found, wanted = sorted(set(governors().values())), self.now.get(GOVERNOR)
-        if wanted and found not in ([], [wanted]):
-            changed.append(("governor", ", ".join(found), wanted))
+        changed: list[tuple[str, str, str]] = []
+        wanted = self.now or {}
+        try:
+            gpus = self._look() if LIMIT in wanted else ()
+        except MachineError as error:
+            return [f"whether the power limit is still set is not known: {error}"]
+        for gpu in gpus:
+            if gpu.limit_watts is not None and differ(gpu.limit_watts, wanted[LIMIT]):
+                now, then = (f"{number(watts)} W" for watts in (gpu.limit_watts, wanted[LIMIT]))
+                changed.append((f"power limit of {gpu.name}", now, then))
+        found = sorted(set(governors().values()))
+        if GOVERNOR in wanted and found not in ([], [wanted[GOVERNOR]]):
+            changed.append(("governor", ", ".join(found), wanted[GOVERNOR]))
         return [
-            f"the {what} was {now} after the training, and set to {wanted} before it: something "
+            f"the {what} was {now} after the training, and set to {then} before it: something "
             "else has changed it"
-            for what, now, wanted in changed
+            for what, now, then in changed
         ]
 
     def to_json(self, phases: Sequence[PhaseJson]) -> dict[str, MachineSettingJson]:
         """As a result has it. *phases*: of its run."""
         settings: dict[str, MachineSettingJson] = {}
-        for name, level in self.now.items():
+        for name, level in (self.now or {}).items():
             settings[name] = {"requested": level}
             if name == GOVERNOR:
                 settings[name]["enforced"] = list(self.facts.get("governors") or ())
             else:
-                settings[name]["gpus"] = [
-                    self._gpu_json(name, gpu, phases) for gpu in self._enforced
-                ]
+                settings[name]["gpus"] = [self._gpu_json(name, gpu, phases) for gpu in self._acting]
         return settings
 
     def _gpu_json(self, name: str, gpu: GpuControls, phases: Sequence[PhaseJson]) -> GpuSettingJson:
@@ -188,12 +204,8 @@ class MachineControl:
             seen = clock_in_training(phases, gpu.name)
             return {"index": gpu.index, "uuid": gpu.uuid, "enforced": seen}
         (before,) = (one.limit_watts for one in self.before if one.uuid == gpu.uuid)
-        return {
-            "index": gpu.index,
-            "uuid": gpu.uuid,
-            "before": before,
-            "enforced": gpu.enforced_watts,
-        }
+        watts = gpu.enforced_watts
+        return {"index": gpu.index, "uuid": gpu.uuid, "before": before, "enforced": watts}
 
 
 def clock_in_training(phases: Sequence[PhaseJson], gpu: str) -> float | None:
@@ -210,10 +222,6 @@ def clock_in_training(phases: Sequence[PhaseJson], gpu: str) -> float | None:
     return sum(seconds * mhz for seconds, mhz in known) / whole if whole else None
 
 
-def _differ(one: float, other: float) -> bool:
-    return abs(one - other) > WATTS_APART
-
-
 @contextlib.contextmanager
 def controlled_machine(
     wanted: Collection[Mapping[str, Any]], meters: Sequence[Source], say: Callable[[str], None]
@@ -225,11 +233,9 @@ def controlled_machine(
     if not any(wanted):
         yield MachineControl()
         return
-    gpus = gpu_controls(metered_gpus(meters)) if _of_gpus(wanted) else []
+    gpus = gpus_to_set(wanted, meters)
     check(wanted, gpus)
     with changing(say) as helper:
-        yield MachineControl(helper, gpus, say)
-
-
-def _of_gpus(wanted: Iterable[Mapping[str, Any]]) -> bool:
-    return any(name in OF_GPUS for one in wanted for name in one)
+        control = MachineControl(helper, gpus, say)
+        control.try_out(wanted)
+        yield control

@@ -12,7 +12,7 @@ from energyctl.campaign.added_energy import (
     load_alone,
     share_idle,
 )
-from energyctl.campaign.machine_control import GOVERNOR
+from energyctl.campaign.machine_checks import GOVERNOR
 from energyctl.campaign.reach import reached
 from energyctl.campaign.run_state import RunState
 from energyctl.config.plan import Run
@@ -39,9 +39,9 @@ def make_result(live: RunState, recording: Recording) -> schema.Result:
             energy = recording.energy(attempt.start, attempt.end, slack_seconds=slack)
             live.warnings += _write_cpu_energy(live, attempt.number, energy)
     of_experiment = context.experiment_warnings.get(run.experiment, ())
-    warnings = [*context.warnings, *of_experiment, *context.machine.warnings, *live.warnings]
-    warnings += recording.warnings
     phases = recording.phases_json()
+    warnings = [*context.warnings, *of_experiment, *context.machine.warnings(phases)]
+    warnings += [*live.warnings, *recording.warnings]
     if energy is not None:
         warnings += energy.warnings
         warnings += throttling.warnings(phases, energy.start, energy.end)
@@ -86,7 +86,7 @@ def make_result(live: RunState, recording: Recording) -> schema.Result:
             {
                 **context.facts,
                 **context.machine.facts,
-                "governor_asked": context.machine.now.get(GOVERNOR),
+                "governor_asked": run.machine.get(GOVERNOR),
                 "started": live.began,
                 "rendered": str(context.rendered) if context.rendered else None,
             },

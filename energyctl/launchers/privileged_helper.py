@@ -42,8 +42,7 @@ SUDO = "energyctl-sudo-"
 RECORD = re.compile(r"restore-[0-9]{1,10}\.json")
 LARGEST_BYTES = 1 << 20
 SM = 1  # nvml.h, nvmlClockType_t
-END_SECONDS = 15.0
-"""For the trainings of an energyctl that was killed to be ended by their launchers."""
+END_SECONDS = 15.0  # for launchers to end the trainings of an energyctl that was killed
 
 
 class Refused(Exception):
@@ -53,11 +52,8 @@ class Refused(Exception):
 def write(path: str, text: str) -> None:
     """Never makes a file: a CPU may have been taken offline. Raises Refused."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
-        try:
-            os.write(descriptor, text.encode())
-        finally:
-            os.close(descriptor)
+        with open(os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC), "w") as file:
+            file.write(text)
     except OSError as error:
         raise Refused(f"{path}: {error.strerror}") from error
 
@@ -76,7 +72,8 @@ def governors(cpus: str) -> dict[str, str]:
 def set_governor(cpus: str, cpu: str, name: str) -> None:
     if not CPU.fullmatch(cpu) or not GOVERNOR.fullmatch(name):
         raise Refused(f"{name!r:.20} is no governor of {cpu!r:.20}")
-    write(GOVERNOR_FILE.format(cpus, cpu), name)
+    if governors(cpus).get(cpu) != name:
+        write(GOVERNOR_FILE.format(cpus, cpu), name)
 
 
 # -- limits and clocks of GPUs ------------------------------------------------------------------
@@ -114,7 +111,8 @@ def set_limit(uuid: str, milliwatts: int) -> None:
     gpu.call("GetPowerManagementLimitConstraints", ctypes.byref(low), ctypes.byref(high))
     if not low.value <= milliwatts <= high.value:
         raise Refused(f"the GPU takes {low.value / 1000:g} to {high.value / 1000:g} W")
-    gpu.call("SetPowerManagementLimit", milliwatts)
+    if gpu.read("GetPowerManagementLimit") != milliwatts:
+        gpu.call("SetPowerManagementLimit", milliwatts)
 
 
 def set_clock(uuid: str, mhz: int) -> None:
@@ -122,10 +120,6 @@ def set_clock(uuid: str, mhz: int) -> None:
     if not 0 < mhz <= highest:
         raise Refused(f"the GPU has clocks up to {highest} MHz")
     gpu.call("SetGpuLockedClocks", mhz, mhz)
-
-
-def reset_clock(uuid: str) -> None:
-    Gpu(uuid).call("ResetGpuLockedClocks")
 
 
 def ticks(pid: int) -> int | None:
@@ -153,20 +147,20 @@ def abandoned(folder: int, cpus: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def put_back(cpus: str, before: dict[str, Any]) -> list[str]:
-    """What could not be."""
-    steps: list[Callable[[], None]] = []
+    """What could not be, and why."""
+    steps: dict[str, Callable[[], None]] = {}
     for cpu, name in before["governors"].items():
-        steps.append(partial(set_governor, cpus, cpu, name))
+        steps[f"governor of {cpu}"] = partial(set_governor, cpus, cpu, name)
     for uuid, limit in before["limits"].items():
-        steps.append(partial(set_limit, uuid, limit))
+        steps[f"power limit of {uuid}"] = partial(set_limit, uuid, limit)
     for uuid in before["clocks"]:
-        steps.append(partial(reset_clock, uuid))
+        steps[f"clock of {uuid}"] = partial(lambda one: Gpu(one).call("ResetGpuLockedClocks"), uuid)
     failed = []
-    for step in steps:
+    for what, step in steps.items():
         try:
             step()
         except (Refused, TypeError) as error:
-            failed.append(str(error))
+            failed.append(f"{what}: {error}")
     return failed
 
 
@@ -182,9 +176,6 @@ def remove(folder: str, seconds: float) -> None:
             with contextlib.suppress(OSError):
                 os.rmdir(below)
         time.sleep(0.01)
-
-
-# -- requests -------------------------------------------------------------------------------------
 
 
 class Helper:
@@ -203,22 +194,33 @@ class Helper:
         if status.st_uid != os.geteuid() or status.st_mode & 0o022:
             raise PermissionError(1, "others may change it", records)
 
-    def _change(self, what: str, before: dict[str, Any]) -> None:
-        """Writes down what was before the first change."""
-        self._before[what] = {**before, **self._before[what]}
+    def _change(self, what: str, before: dict[str, Any], *steps: Callable[[], None]) -> None:
+        """Writes down what was before it is changed."""
+        earlier = self._before
+        self._write({**earlier, what: {**before, **earlier[what]}})
+        try:
+            for step in steps:
+                step()
+        except Refused:
+            if what != "governors":  # of several CPUs some may be changed, a GPU is not
+                self._write(earlier)
+            raise
+
+    def _write(self, before: dict[str, Any]) -> None:
+        self._before = before
         record = {"pid": os.getpid(), "ticks": ticks(os.getpid()), "cpus": self._cpus}
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         with open(os.open(f".{self._own}", flags, 0o644, dir_fd=self._folder), "w") as file:
             json.dump({**record, **self._before}, file)
-        self._rename(f".{self._own}")
+        self._rename(f".{self._own}", self._own)
 
-    def _rename(self, name: str) -> None:
-        os.rename(name, self._own, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+    def _rename(self, name: str, to: str) -> None:
+        os.rename(name, to, src_dir_fd=self._folder, dst_dir_fd=self._folder)
 
-    def restore(self) -> str | None:
+    def restore(self, before: dict[str, Any]) -> str | None:
         """Puts everything back; the record of what cannot be stays."""
-        if failed := put_back(self._cpus, self._before):
-            return failed[0]
+        if failed := put_back(self._cpus, before):
+            return "; ".join(failed)
         self._before = {kind: {} for kind in KINDS}
         with contextlib.suppress(OSError):
             os.unlink(self._own, dir_fd=self._folder)
@@ -226,31 +228,30 @@ class Helper:
 
     def restore_abandoned(self) -> dict[str, Any]:
         """What killed ones have left changed; of several that try, one takes a record over."""
-        done: set[str] = set()
+        done, problems = set[str](), list[str]()
         for name, data in abandoned(self._folder, self._cpus):
             with contextlib.suppress(OSError):
-                self._rename(name)
-                self._before = {kind: data[kind] for kind in KINDS}
-                if problem := self.restore():
-                    return {"error": None, "restored": sorted(done), "problem": problem}
-                done |= {*data["governors"].values(), *data["limits"], *data["clocks"]}
-        return {"error": None, "restored": sorted(done), "problem": None}
+                self._rename(name, self._own)
+                if problem := self.restore(data):
+                    problems.append(problem)
+                    self._rename(self._own, name)
+                else:
+                    done |= {*data["governors"].values(), *data["limits"], *data["clocks"]}
+        return {"error": None, "restored": sorted(done), "problem": "; ".join(problems) or None}
 
     def do(self, request: Any) -> str | None:
         match request:
             case ["governor", str(name)] if GOVERNOR.fullmatch(name):
                 now = governors(self._cpus)
-                self._change("governors", now)
-                for cpu in now:
-                    set_governor(self._cpus, cpu, name)
+                steps = [partial(set_governor, self._cpus, cpu, name) for cpu in now]
+                self._change("governors", now, *steps)
             case ["gpu_power_limit", str(uuid), int(watts) | float(watts)]:
-                self._change("limits", {uuid: Gpu(uuid).read("GetPowerManagementLimit")})
-                set_limit(uuid, round(watts * 1000))
+                change = partial(set_limit, uuid, round(watts * 1000))
+                self._change("limits", {uuid: Gpu(uuid).read("GetPowerManagementLimit")}, change)
             case ["gpu_clock", str(uuid), int(mhz)]:
-                self._change("clocks", {uuid: None})
-                set_clock(uuid, mhz)
+                self._change("clocks", {uuid: None}, partial(set_clock, uuid, mhz))
             case ["restore"]:
-                return self.restore()
+                return self.restore(self._before)
             case _:
                 return "not understood"
         return None
@@ -262,7 +263,7 @@ class Helper:
             return str(error)
 
     def close(self) -> None:
-        self.restore()
+        self.restore(self._before)
         if (cgroup := self._cgroup) is None:
             return
         above = os.path.dirname(cgroup)

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from energyctl.errors import MachineError
 from energyctl.meters import nvml_module
 from energyctl.system.timeouts import DRIVER_SECONDS, CallTimeout, call_within
 from energyctl.text import number
@@ -36,34 +37,45 @@ class GpuControls:
     def limit_problem(self, watts: float) -> str | None:
         """Why its power limit cannot be *watts*; None where it can."""
         if self.limit_watts is None or self.least_watts is None or self.most_watts is None:
-            return f"{self.name} has no power limit that can be set"
+            return "there is no power limit that can be set"
         if self.least_watts <= watts <= self.most_watts:
             return None
         bounds = f"{number(self.least_watts)} to {number(self.most_watts)} W"
-        return f"{self.name} takes {bounds}, not {number(watts)} W"
+        return f"the driver takes {bounds}, not {number(watts)} W"
 
     def clock_problem(self, mhz: int) -> str | None:
         """Why its clock cannot be locked to *mhz*; None where it can."""
         if not self.clocks_mhz:
-            return f"{self.name} does not tell which clocks it can be locked to"
+            return "the driver does not tell to which clocks it can be locked"
         if mhz in self.clocks_mhz:
             return None
         after = bisect_left(self.clocks_mhz, mhz)
         near = self.clocks_mhz[max(0, after - 1) : after + 1]
-        return f"{self.name} has no clock of {mhz} MHz; near it are {', '.join(map(str, near))} MHz"
+        return f"there is no clock of {mhz} MHz; near it are {', '.join(map(str, near))} MHz"
 
 
-def gpu_controls(uuids: Collection[str] | None = None) -> list[GpuControls]:
-    """Of the GPUs with these UUIDs, None: of all; none where no driver answers."""
+def gpu_controls(uuids: Collection[str]) -> list[GpuControls]:
+    """Of the GPUs with these UUIDs. Raises MachineError where one of them does not tell."""
+    found = {gpu.uuid: gpu for gpu in all_gpu_controls()}
+    if silent := [uuid for uuid in uuids if uuid not in found]:
+        raise MachineError(
+            f"the NVIDIA driver does not tell what is set on {', '.join(sorted(silent))}: "
+            "nvidia-smi may tell why"
+        )
+    return [gpu for gpu in found.values() if gpu.uuid in uuids]
+
+
+def all_gpu_controls() -> list[GpuControls]:
+    """Of all GPUs that tell; none where no driver answers."""
     if nvml_module.problem():
         return []
     try:
-        return call_within(DRIVER_SECONDS, "nvml", lambda: _gpu_controls(uuids))
+        return call_within(DRIVER_SECONDS, "nvml", _all_gpu_controls)
     except CallTimeout:
         return []
 
 
-def _gpu_controls(uuids: Collection[str] | None) -> list[GpuControls]:
+def _all_gpu_controls() -> list[GpuControls]:
     import pynvml
 
     try:
@@ -76,7 +88,7 @@ def _gpu_controls(uuids: Collection[str] | None) -> list[GpuControls]:
         return []
     finally:
         pynvml.nvmlShutdown()
-    return [one for one in found if one is not None and (uuids is None or one.uuid in uuids)]
+    return [one for one in found if one is not None]
 
 
 def _of(nvml: Any, index: int) -> GpuControls | None:

@@ -18,7 +18,9 @@ from typing import Any
 from energyctl.launchers import privileged_helper
 from energyctl.system import processes
 
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 60.0
+"""A driver that is not kept loaded takes many seconds to begin, and so does putting back."""
+
 LARGEST_BYTES = 65536
 
 
@@ -38,6 +40,8 @@ class Helper:
     _socket: socket.socket
     restored: tuple[str, ...] = ()
     problem: str | None = None
+    _lost: str | None = None
+    """Why it is not asked any more: its next answer would be that to an earlier question."""
 
     @classmethod
     def start(cls, records: Path, cgroup: Path | None = None) -> Helper:
@@ -45,7 +49,7 @@ class Helper:
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(ANSWER_SECONDS)
         arguments = [str(records), str(cpu_root()), *([str(cgroup)] if cgroup else [])]
-        libraries = {k: v for k, v in os.environ.items() if k in ("LD_LIBRARY_PATH", "LD_PRELOAD")}
+        libraries = {k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"}
         with its:
             child = subprocess.Popen(
                 [sys.executable, "-I", "-S", privileged_helper.__file__, *arguments],
@@ -69,13 +73,24 @@ class Helper:
         return helper
 
     def ask(self, *request: Any) -> str | None:
-        """Why *request* was not done; None where it was."""
-        try:
-            self._socket.send(json.dumps(request).encode())
-            error = self._answer()["error"]
-        except OSError as failure:
-            return f"the helper does not answer: {failure.strerror or failure}"
-        return None if error is None else str(error)
+        """Why *request* was not done; None where it was.
+
+        One that has not answered in time is asked no more, and puts everything back.
+        """
+        if self._lost is None:
+            try:
+                self._socket.send(json.dumps(request).encode())
+                error = self._answer()["error"]
+                return None if error is None else str(error)
+            except OSError as failure:
+                self._lost = f"the helper does not answer: {failure.strerror or failure}"
+                self._socket.close()
+        return self._lost
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has ended, or does not answer any more."""
+        return self._lost is not None or self.child.poll() is not None
 
     def _answer(self) -> dict[str, Any]:
         data = self._socket.recv(LARGEST_BYTES)

@@ -43,7 +43,7 @@ def changing(say: Callable[[str], None]) -> Iterator[Helper]:
         if helper is not privileges.helper():
             helper.close()
         if lost:
-            say(f"warning: {lost}")
+            say(f"warning: not put back at the end: {lost}")
             restore_abandoned(say, say)
 
 
@@ -93,5 +93,5 @@ def restore_abandoned(say: Callable[[str], None], complain: Callable[[str], None
                 helper.restored = ()
             if helper.problem:
                 complain(f"not put back as before a crash: {helper.problem}")
-    if _records(privileges.ROOTS_RECORDS):
+    if os.geteuid() != 0 and _records(privileges.ROOTS_RECORDS):
         complain(f"not put back as before a crash: {', '.join(abandoned())}; use sudo")

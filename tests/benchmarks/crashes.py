@@ -45,7 +45,13 @@ NOTHING_LEFT_SECONDS = 10.0
 LONGEST_COMMAND_SECONDS = 90.0
 FINISHED = "succeeded", "failed"
 GOVERNOR, GOVERNOR_BEFORE = "performance", "powersave"
-LIMIT_WATTS, CLOCK_MHZ = 250, 1200
+LEVELS: tuple[dict[str, int], ...] = (
+    {"gpu_power_limit_watts": 250},
+    {"gpu_power_limit_watts": 200, "gpu_clock_mhz": 1200},
+    {},
+    {"gpu_clock_mhz": 900},
+)
+"""Of the experiments: what changes from one to the next."""
 MACHINE_BEFORE = {
     GOVERNOR_BEFORE,
     *(
@@ -342,7 +348,8 @@ def shown(processes: Iterable[Process]) -> str:
 
 
 def furnish(place: Stage, runs: int, seed: int, cooldown: float) -> str:
-    """The settings file: parallel runs of about 1 s, some of which leave processes."""
+    """The settings file: parallel runs of about 1 s, some of which leave processes, under levels
+    that change."""
     for cpu in range(2):
         folder = place.folder / "cpus" / f"cpu{cpu}" / "cpufreq"
         folder.mkdir(parents=True)
@@ -367,17 +374,21 @@ def furnish(place: Stage, runs: int, seed: int, cooldown: float) -> str:
         {"hyperparameters": {"kind": kind, "seconds": 0.2, "sometimes": long}}
         for kind in ("plain", "daemon", "none")
     ]
-    return place.settings(
+    name = place.settings(
         fronts,
         jobs,
         runs_per_config=runs // len(fronts),
         seed=seed,
         governor=GOVERNOR,
-        gpu_power_limit_watts=LIMIT_WATTS,
-        gpu_clock_mhz=CLOCK_MHZ,
         cooldown_seconds=cooldown,
         max_retries=2,
     )
+    file = place.root / "settings" / name
+    settings = json.loads(file.read_text())
+    for experiment, levels in zip(settings["experiments"], LEVELS, strict=True):
+        experiment |= levels
+    file.write_text(json.dumps(settings))
+    return name
 
 
 def wait_for_a_start(place: Stage, popen: Popen[bytes], seconds: float) -> None:

@@ -89,9 +89,27 @@ def test_each_run_has_its_level_and_the_result_says_what_acted(machine: Machine)
         assert facts["governors"] == ["performance"]
         assert facts["governor_asked"] == "performance"
         assert settings["gpu_clock_mhz"]["requested"] == 1200
-        assert [gpu["enforced"] for gpu in settings["gpu_clock_mhz"]["gpus"]] == [1200.0, 1200.0]
         assert not [line for line in result["warnings"] if "power limit of" in line]
     assert f"set: governor performance, gpu_power_limit_watts {limits[0]}" in done.stdout
+
+
+def test_the_clock_of_the_training_is_told_and_one_that_is_not_locked_warned_of(
+    machine: Machine,
+) -> None:
+    training = {**TRAINING, "hyperparameters": {"seconds": 7.0}}  # clocks are looked at each 3 s
+    experiments = [{**training, "mode": "default", "gpu_clock_mhz": mhz} for mhz in (1200, 1500)]
+    name = machine.bench.settings(experiments=experiments, gpus=[0])
+    popen = machine.bench.start("run", name)
+    wait_for(lambda: machine.bench.trials, "the first training")
+    (machine.library / "ignore_clock_0").touch()
+    _, err = popen.communicate(timeout=DEADLINE_SECONDS)
+    assert popen.returncode == 0, err
+    locked, ignored = machine.bench.results()
+    (gpu,) = locked["machine_settings"]["gpu_clock_mhz"]["gpus"]
+    assert gpu == {"index": 0, "uuid": GPU_0, "enforced": 1200.0}
+    (gpu,) = ignored["machine_settings"]["gpu_clock_mhz"]["gpus"]
+    assert gpu["enforced"] < 1500  # it stayed as it was
+    machine.library.joinpath("ignore_clock_0").unlink()
 
 
 def test_a_run_that_asks_for_nothing_has_the_machine_as_it_was(machine: Machine) -> None:
@@ -148,9 +166,13 @@ def test_what_somebody_else_changes_during_a_run_is_told(machine: Machine) -> No
     [
         (
             {"gpu_power_limit_watts": 700},
-            "gpu_power_limit_watts cannot be set: gpu-0 takes 100 to 400 W, not 700 W",
+            "gpu_power_limit_watts cannot be set: gpu-0, gpu-1: the driver takes 100 to 400 W, "
+            "not 700 W",
         ),
-        ({"gpu_clock_mhz": 1201}, "gpu-1 has no clock of 1201 MHz; near it are 1200, 1215 MHz"),
+        (
+            {"gpu_clock_mhz": 1201},
+            "gpu-0, gpu-1: there is no clock of 1201 MHz; near it are 1200, 1215 MHz",
+        ),
         ({"gpu_clock_mhz": 1200, "gpus": []}, "cannot be set: no NVIDIA GPU is metered here"),
         ({"governor": "ondemand"}, "is not offered here; there are performance, powersave"),
     ],
@@ -180,7 +202,7 @@ def test_every_level_is_checked_before_the_first_run(machine: Machine) -> None:
 
 
 def test_a_user_without_root_is_told_to_use_sudo(machine: Machine) -> None:
-    from energyctl.campaign import machine_control
+    from energyctl.campaign import machine_checks
     from energyctl.errors import MachineError
     from energyctl.meters.gpu_controls import GpuControls
 
@@ -189,7 +211,90 @@ def test_a_user_without_root_is_told_to_use_sudo(machine: Machine) -> None:
     os.seteuid(65534)
     try:
         with pytest.raises(MachineError, match="gpu_power_limit_watts cannot be set without root"):
-            machine_control.check([{"gpu_power_limit_watts": 300}], [gpu])
+            machine_checks.check([{"gpu_power_limit_watts": 300}], [gpu])
+    finally:
+        os.seteuid(before)
+
+
+def refuse(machine: Machine, how: str) -> Path:
+    """The driver refuses, or takes and does not apply, what is set: as ``refuse_limit_0``."""
+    file = machine.library / how
+    file.touch()
+    return file
+
+
+@pytest.mark.parametrize("kind", ["limit", "clock"])
+def test_what_the_driver_refuses_stands_in_nobodys_way_afterwards(
+    machine: Machine, kind: str
+) -> None:
+    refuse(machine, f"refuse_{kind}_1")
+    wanted = {"gpu_power_limit_watts": 300} if kind == "limit" else {"gpu_clock_mhz": 1200}
+    training = {**TRAINING, "mode": "default"}
+    for _ in range(2):
+        name = machine.bench.settings(experiments=[training, {**training, **wanted}])
+        done = machine.bench.run("run", name)
+        assert done.returncode == 3  # before the first run, which does not ask for it
+        assert "could not be set: the NVIDIA driver says: " in done.stderr
+        assert not machine.bench.trials
+        assert machine.restored()
+    done = machine.bench.run(
+        "run", machine.bench.settings(experiments=[training], governor="performance")
+    )
+    assert done.returncode == 0, done.stderr
+    assert "left by a crash" not in done.stderr
+    (result,) = machine.bench.results()
+    assert not [line for line in result["warnings"] if "put back" in line]
+
+
+def test_a_limit_that_the_driver_takes_and_does_not_apply_is_refused(machine: Machine) -> None:
+    refuse(machine, "ignore_limit_0")
+    done = machine.bench.run("run", machine.grid({"gpu_power_limit_watts": [200]}))
+    assert done.returncode == 3
+    said = "the driver took it, and did not apply it on gpu-0, which has 350 W"
+    assert said in done.stderr
+    assert not machine.bench.trials
+
+
+def test_limits_are_set_whatever_the_total_is(machine: Machine) -> None:
+    name = machine.grid({"gpu_power_limit_watts": [200]}, total="cpu")
+    done = machine.bench.run("run", name)
+    assert done.returncode == 0, done.stderr
+    (result,) = machine.bench.results()
+    gpus = result["machine_settings"]["gpu_power_limit_watts"]["gpus"]
+    assert [gpu["enforced"] for gpu in gpus] == [200.0, 200.0]
+
+
+@pytest.mark.alone
+def test_where_the_helper_is_killed_no_run_is_done_under_another_level(machine: Machine) -> None:
+    plain = {**TRAINING, "mode": "default"}
+    first = {**plain, "hyperparameters": {"seconds": 60.0}, "gpu_power_limit_watts": 200}
+    control = {"every": 1, "repo": "front", "model": "small", "hyperparameters": {"seconds": 0.1}}
+    name = machine.bench.settings(experiments=[first, first, plain], control=control)
+    popen = machine.bench.start("run", name)
+    seen = wait_for(lambda: len(machine.bench.trials) > 1 and machine.bench.trials, "the first run")
+    assert seen
+    os.kill(helper_of(popen.pid), signal.SIGKILL)
+    machine.bench.end_trainings()
+    out, err = popen.communicate(timeout=DEADLINE_SECONDS)
+    assert popen.returncode == 1, (out, err)
+    assert "what was set before could not be put back" in err
+    for result in machine.bench.results():
+        assert [gpu["power_limit_watts"] for gpu in result["environment"]["gpus"]] == [200.0, 200.0]
+        assert "gpu_power_limit_watts" in result["machine_settings"]
+    assert [line for line in machine.bench.results()[0]["warnings"] if "has ended" in line]
+    machine.bench.run("stop")
+    assert machine.restored()
+
+
+def test_a_limit_that_is_set_already_needs_no_root() -> None:
+    from energyctl.campaign import machine_checks
+    from energyctl.meters.gpu_controls import GpuControls
+
+    gpu = GpuControls(0, GPU_0, 300.0, 300.0, 100.0, 400.0, ())
+    before = os.geteuid()
+    os.seteuid(65534)
+    try:
+        machine_checks.check([{"gpu_power_limit_watts": 300}], [gpu])
     finally:
         os.seteuid(before)
 

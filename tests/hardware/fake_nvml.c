@@ -39,7 +39,7 @@
 #include "shared_gpu.h"
 #include "wave.h"
 
-enum { OK = 0, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, GPU_IS_LOST = 15, UNKNOWN = 999 };
+enum { OK = 0, INVALID = 2, NOT_SUPPORTED = 3, NO_PERMISSION = 4, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, GPU_IS_LOST = 15, UNKNOWN = 999 };
 
 #define SAMPLE_SECONDS 0.2 /* of the utilization of processes */
 
@@ -576,7 +576,18 @@ static FILE *control(const char *name, int gpu, const char *mode) {
     return fopen(path, mode);
 }
 
+/* Files "refuse_limit_0" and "ignore_limit_0" make the driver refuse, or take it and do nothing. */
+static int told_to(const char *how, const char *name, int gpu) {
+    char path[64];
+    snprintf(path, sizeof path, "%s_%s", how, name);
+    FILE *file = control(path, gpu, "r");
+    if (file) fclose(file);
+    return file != NULL;
+}
+
 static int put(const char *name, int gpu, unsigned value) {
+    if (told_to("refuse", name, gpu)) return NO_PERMISSION;
+    if (told_to("ignore", name, gpu)) return OK;
     FILE *file = control(name, gpu, "w");
     if (!file) return NOT_SUPPORTED;
     fprintf(file, "%u", value);

@@ -17,8 +17,8 @@ GPU = GpuControls(0, "GPU-1", 350.0, 350.0, 100.0, 400.0, CLOCKS)
 ASK = """
 import json
 from dataclasses import asdict
-from energyctl.meters.gpu_controls import gpu_controls
-print(json.dumps([asdict(gpu) for gpu in gpu_controls()]))
+from energyctl.meters.gpu_controls import all_gpu_controls
+print(json.dumps([asdict(gpu) for gpu in all_gpu_controls()]))
 """
 
 
@@ -56,6 +56,16 @@ def test_what_a_gpu_does_not_tell_is_null(library: Path) -> None:
     assert gpu["limit_watts"] == 350.0
 
 
+def test_a_gpu_that_does_not_tell_is_named(library: Path) -> None:
+    ask = "from energyctl.meters.gpu_controls import gpu_controls\ngpu_controls(['GPU-7'])"
+    done = subprocess.run(
+        [sys.executable, "-c", ask], env=environment(library), capture_output=True, text=True
+    )
+    assert done.stderr.strip().endswith(
+        "the NVIDIA driver does not tell what is set on GPU-7: nvidia-smi may tell why"
+    )
+
+
 def test_no_driver_is_no_gpu(library: Path) -> None:
     assert told(library, INIT="9") == []
 
@@ -67,18 +77,18 @@ def test_a_limit_within_the_bounds_is_taken(watts: float) -> None:
 
 @pytest.mark.parametrize("watts", [99.9, 401, 700])
 def test_a_limit_beyond_them_is_told_with_them(watts: float) -> None:
-    assert GPU.limit_problem(watts) == f"gpu-0 takes 100 to 400 W, not {watts:g} W"
+    assert GPU.limit_problem(watts) == f"the driver takes 100 to 400 W, not {watts:g} W"
 
 
 def test_a_gpu_without_bounds_takes_no_limit() -> None:
     silent = GpuControls(1, "GPU-2", 350.0, None, None, None, ())
-    assert silent.limit_problem(300) == "gpu-1 has no power limit that can be set"
-    assert silent.clock_problem(1200) == "gpu-1 does not tell which clocks it can be locked to"
+    assert silent.limit_problem(300) == "there is no power limit that can be set"
+    assert silent.clock_problem(1200) == "the driver does not tell to which clocks it can be locked"
 
 
 @pytest.mark.parametrize(
     ("mhz", "near"), [(1201, "1200, 1215"), (2500, "1980"), (1, "210"), (211, "210, 225")]
 )
 def test_a_clock_that_there_is_not_is_told_with_its_neighbours(mhz: int, near: str) -> None:
-    assert GPU.clock_problem(mhz) == f"gpu-0 has no clock of {mhz} MHz; near it are {near} MHz"
+    assert GPU.clock_problem(mhz) == f"there is no clock of {mhz} MHz; near it are {near} MHz"
     assert GPU.clock_problem(1200) is None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -236,3 +239,21 @@ def test_where_the_helper_was_killed_another_one_puts_the_governor_back_and_it_i
     assert "the helper does not answer" in said[0]
     assert said[1] == PUT_BACK
     assert texts(cpus) == ["powersave", "powersave", "ondemand"]
+
+
+def test_a_helper_that_does_not_answer_in_time_is_not_asked_again() -> None:
+    """Its next answer would be that to an earlier question."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.settimeout(0.05)
+    child = subprocess.Popen(["/bin/sleep", "100"])
+    helper = Helper(child, ours)
+    try:
+        assert helper.ask("governor", "performance") == "the helper does not answer: timed out"
+        with contextlib.suppress(OSError):
+            its.send(b'{"error": null}')
+        assert helper.ask("restore") == "the helper does not answer: timed out"
+        assert helper.is_lost
+    finally:
+        child.kill()
+        helper.close()
+        its.close()

@@ -150,7 +150,7 @@ def _knobs(examination: Examination) -> list[Line]:
     problem = governor["problem"]
     lines = [("governor", f"{now}; {problem}" if problem else f"{now}; can be set")]
     lines += _section("GPU limit", _gpu_limits(examination["machine"]["gpus"] or []))
-    lines += _section("GPU knobs", _settable(examination["gpu_controls"]))
+    lines += _section("GPU knobs", _settable(examination["gpu_controls"], examination["root"]))
     why_root = "no; with sudo, CPU counters can be read, and governor, limits and clocks set"
     return [*lines, ("root", "yes" if examination["root"] else why_root)]
 
@@ -171,13 +171,13 @@ def _gpu_limits(gpus: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"GPU {', '.join(hit)}: {words}" for words, hit in alike.items()]
 
 
-def _settable(gpus: Sequence[Mapping[str, Any]]) -> list[str]:
+def _settable(gpus: Sequence[Mapping[str, Any]], root: bool) -> list[str]:
     alike: dict[str, list[str]] = {}
     for gpu in gpus:
         least, most, clocks = gpu["least_watts"], gpu["most_watts"], gpu["clocks_mhz"]
         can = [] if least is None or most is None else [f"power limit {least:g} to {most:g} W"]
         can += [f"clock {clocks[0]} to {clocks[-1]} MHz"] if clocks else []
-        words = f"{', '.join(can)}; with sudo" if can else "none that can be set"
+        words = ", ".join(can) + ("" if root else "; with sudo") if can else "none to be set"
         alike.setdefault(words, []).append(str(gpu["index"]))
     return [f"GPU {', '.join(hit)}: {words}" for words, hit in alike.items()]
 
