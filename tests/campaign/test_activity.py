@@ -621,7 +621,8 @@ with open(os.environ["FAKE_PROCESSES"], "a") as file:
 with open(os.environ["FAKE_UTILIZATION"], "a") as file:
     file.write(f"0 {{pid}} {percent} {{began:.6f}} {{began + seconds:.6f}}\\n")
 while time.time() < began + seconds:
-    sum(range(20000))
+    sum(range(60000))  # about as long as the pause
+    time.sleep(0.001)
 print("loss: 1\\nAccuracy: 91.5", flush=True)
 """
 
@@ -631,7 +632,9 @@ def test_both_runs_of_a_pair_say_what_was_kept_busy(bench: Bench, tmp_path: Path
     for path in files.values():
         path.touch()
     fakes = {name: str(path) for name, path in files.items()}
-    bench.env |= environment(library_folder(), STEP="0.02", ACCOUNTING="1", GPUS="1", **fakes)
+    bench.env |= environment(
+        library_folder(), STEP="0.02", ACCOUNTING="1", GPUS="1", LIVING="1", **fakes
+    )
     bench.env |= {"FAKE_ACTIVITY": str(tmp_path)}
     for name, percent in (("front", 40), ("back", 30)):
         script = bench.root / "repos" / name / "train.sh"

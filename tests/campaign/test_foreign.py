@@ -60,6 +60,14 @@ def stranger() -> Iterator[subprocess.Popen[bytes]]:
     popen.wait()
 
 
+@pytest.fixture
+def quiet_stranger() -> Iterator[subprocess.Popen[bytes]]:
+    popen = subprocess.Popen(["sleep", "1000"])
+    yield popen
+    popen.kill()
+    popen.wait()
+
+
 def watch(meters: Sequence[Source] = ()) -> Watch:
     return Watch(meters, "workspace", lambda: None)
 
@@ -421,6 +429,17 @@ def test_what_some_gpus_tell_is_kept_beside_the_reason(
     assert load.missing["gpu_processes"] == "GPU 1 does not tell"
 
 
+def test_memory_of_ours_that_a_gpu_still_holds_is_told() -> None:
+    with subprocess.Popen(["sleep", "1000"], env={MARKER: "workspace/e/background"}) as ours:
+        seats = [Seat(0, ours.pid, 500 << 20)]
+        watching = watch([Gpus(lambda: seats)])
+        watching.begin()
+        ours.kill()
+    assert watching.wait_until_freed(0.1) == [f"GPU 0, pid {ours.pid}, 500 MiB"]
+    seats.clear()
+    assert watching.wait_until_freed(60) == []
+
+
 def test_a_driver_that_hangs_leaves_its_processes_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded, "LIMIT_SECONDS", 0.1)
     free = threading.Event()
@@ -506,7 +525,7 @@ if seats:
         file.write(f"0 {{os.getpid()}} 500 c\\n")
 end = time.monotonic() + float(flags["--seconds"])
 while time.monotonic() < end:
-    pass
+    {meanwhile}
 with open(os.environ["TRIALS"] + ".spent", "a") as file:
     file.write(f"{{time.process_time()}}\\n")
 print("loss: 1\\nAccuracy: 1")
@@ -516,9 +535,19 @@ print("loss: 1\\nAccuracy: 1")
 @pytest.fixture
 def working(bench: Bench) -> Bench:
     """Trainings that burn a core, note their CPU time, and take a seat on GPU 0."""
+    return with_trainings(bench, "pass")
+
+
+@pytest.fixture
+def seated(bench: Bench) -> Bench:
+    """Trainings that take a seat on GPU 0."""
+    return with_trainings(bench, "time.sleep(0.01)")
+
+
+def with_trainings(bench: Bench, meanwhile: str) -> Bench:
     for name in ("front", "back"):
         script = bench.root / "repos" / name / "train.sh"
-        script.write_text(WORKING.format(python=sys.executable))
+        script.write_text(WORKING.format(python=sys.executable, meanwhile=meanwhile))
     return bench
 
 
@@ -575,39 +604,39 @@ def test_foreign_load_is_warned_of_before_the_start_and_in_the_result(
 
 
 def test_a_foreign_process_on_a_gpu_is_in_the_result_and_our_own_is_not(
-    working: Bench, stranger: subprocess.Popen[bytes], tmp_path: Path
+    seated: Bench, quiet_stranger: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     seats = tmp_path / "seats"
-    seats.write_text(f"1 {stranger.pid} 40 g\n")
-    told = environment(build(tmp_path), PROCESSES=str(seats))
+    seats.write_text(f"1 {quiet_stranger.pid} 40 g\n")
+    told = environment(build(tmp_path), PROCESSES=str(seats), LIVING="1")
     env = {k: v for k, v in told.items() if k.startswith(("FAKE_", "LD_LIBRARY_PATH"))}
-    done = working.run("run", working.parallel(), env=env)
+    done = seated.run("run", seated.parallel(), env=env)
     assert done.returncode == 0, done.stderr
     assert len(seats.read_text().splitlines()) >= 3
-    (result,) = working.results()
+    (result,) = seated.results()
     assert result["foreign"].keys() == {"idle", "foreground"}
     for load in result["foreign"].values():
-        # The stand-in for the driver goes on to tell of trainings that have ended.
         (process,) = [p for p in load["gpu_processes"] if p["attributed"]]
-        assert (process["gpu"], process["pid"]) == (1, stranger.pid)
+        assert (process["gpu"], process["pid"]) == (1, quiet_stranger.pid)
         assert process["memory_bytes"] == 40 << 20
-    named = f"foreign process on GPU 1 during the training: pid {stranger.pid} ("
+    named = f"foreign process on GPU 1 during the training: pid {quiet_stranger.pid} ("
     assert any(line.startswith(named) for line in result["warnings"])
     assert "foreign process on GPU 1 before the start" in " ".join(done.stdout.split())
+    assert not any("still held" in line for line in result["warnings"])
 
 
 def test_a_training_on_a_gpu_that_is_not_metered_is_in_the_warnings(
-    working: Bench, tmp_path: Path
+    seated: Bench, tmp_path: Path
 ) -> None:
-    told = environment(build(tmp_path), PROCESSES=str(tmp_path / "seats"))
+    told = environment(build(tmp_path), PROCESSES=str(tmp_path / "seats"), LIVING="1")
     env = {k: v for k, v in told.items() if k.startswith(("FAKE_", "LD_LIBRARY_PATH"))}
     # The stand-ins are on GPU 0; one iteration of the background lasts for all of the training.
     background = {"repo": "back", "model": "large", "hyperparameters": {"seconds": 60.0}}
     settle = {"seconds": 0.1, "timeout_seconds": 2}  # it is never steady
-    name = working.parallel(gpus=[1], background=background, settle=settle)
-    done = working.run("run", name, env=env)
+    name = seated.parallel(gpus=[1], background=background, settle=settle)
+    done = seated.run("run", name, env=env)
     assert done.returncode == 0, done.stderr
-    (result,) = working.results()
+    (result,) = seated.results()
     (line,) = [w for w in result["warnings"] if "not metered" in w]
     assert line.startswith("a training used GPU 0, which is not metered, during the training")
 

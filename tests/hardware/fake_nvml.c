@@ -18,6 +18,7 @@
  * also for one GPU; FAKE_MIG ("1:2": GPU 1 is split into 2 MIG devices); FAKE_PROCESSES (a file with
  * lines "GPU PID MiB KIND", KIND c(ompute) or g(raphics); MiB -1: not told); FAKE_UTILIZATION (a file
  * with lines "GPU PID PERCENT FROM TO": busy from and to that Unix time, TO 0: for good).
+ * FAKE_LIVING (1: of FAKE_PROCESSES, only those that run now, as a driver does it);
  * FAKE_SAMPLES (1: each sample of the utilization is a row of its own); FAKE_LOSS (3: each third
  * sample is not told); FAKE_ACCOUNTING (1: accounting mode is on, and sums of all samples are told); FAKE_MODULE ("1": the scope "module" of the instant power is told, twice the GPU's; "all": any
  * scope is, as by a driver that does not look at it); FAKE_INIT (the code with which the library's start fails), FAKE_FIRST_FAIL (so many calls at first
@@ -32,6 +33,7 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdint.h>
 
@@ -230,14 +232,22 @@ typedef struct {
     unsigned gpu_instance, compute_instance;
 } process_info;
 
+static int runs(unsigned pid) {
+    char path[32], target[1];
+    snprintf(path, sizeof path, "/proc/%u/exe", pid);
+    /* One that has ended, but is not reaped, has none. */
+    return readlink(path, target, sizeof target) >= 0 || errno != ENOENT;
+}
+
 static int list_processes(int gpu, char kind, unsigned *count, process_info *out) {
     const char *path = getenv("FAKE_PROCESSES");
     FILE *file = path ? fopen(path, "r") : NULL;
     unsigned room = out ? *count : 0, found = 0, on, pid;
+    int living = number_of(gpu, "FAKE_LIVING", 0);
     double mib;
     char is;
     while (file && fscanf(file, "%u %u %lf %c", &on, &pid, &mib, &is) == 4) {
-        if (on != (unsigned)gpu || is != kind) continue;
+        if (on != (unsigned)gpu || is != kind || (living && !runs(pid))) continue;
         if (found < room)
             out[found] = (process_info){
                 pid, mib < 0 ? ~0ull : (unsigned long long)(mib * 1048576), ~0u, ~0u};
