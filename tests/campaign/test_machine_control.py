@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bench import DEADLINE_SECONDS, Bench, wait_for
+from energyctl.meters.base import CLOCKS_SECONDS
 from hardware.compiled import library_folder
 from hardware.nvml import environment
 
@@ -68,8 +69,13 @@ def machine(bench: Bench, tmp_path: Path) -> Machine:
 
 def test_each_run_has_its_level_and_the_result_says_what_acted(machine: Machine) -> None:
     limits = [200, 300]
+    # Longer than it can be between two looks at a clock.
+    training = {"hyperparameters": {"seconds": CLOCKS_SECONDS + 1.5}}
     name = machine.grid(
-        {"gpu_power_limit_watts": limits}, governor="performance", gpu_clock_mhz=1200
+        {"gpu_power_limit_watts": limits},
+        governor="performance",
+        gpu_clock_mhz=1200,
+        experiment=training,
     )
     done = machine.bench.run("run", name)
     assert done.returncode == 0, done.stderr
