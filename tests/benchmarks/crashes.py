@@ -505,7 +505,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200, help="(200)")
     parser.add_argument("--seed", type=int, default=None, help="of instants and targets (random)")
     parser.add_argument("--runs", type=int, default=8, help="of a campaign, a multiple of 4 (8)")
-    parser.add_argument("--longest", type=float, default=4.0, help="from a start to a kill, s (4)")
+    parser.add_argument("--longest", type=float, default=8.0, help="from a start to a kill, s (8)")
     wanted = parser.parse_args()
     if shutil.which("cc") is None:
         print("this benchmark needs a C compiler (cc) for its stand-ins", file=sys.stderr)
