@@ -15,7 +15,7 @@ import pytest
 SOURCES = Path(__file__).parent
 
 
-def _compile(source: str, target: Path, *flags: str) -> None:
+def compile(source: str, target: Path, *flags: str) -> None:
     """Compiles `source` of this folder; skips the test where there is no C compiler."""
     compiler = shutil.which("cc")
     if compiler is None:
@@ -38,7 +38,7 @@ def _compiled(source: str, name: str, *flags: str) -> Path:
     with open(folder / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / name).exists():
-            _compile(source, folder / name, *flags)
+            compile(source, folder / name, *flags)
     return folder / name
 
 
