@@ -37,7 +37,8 @@ class Limits:
             before, self._sums = self._sums, sums
             grown = [SINCE[name] for name in sums if sums[name] > before.get(name, sums[name])]
             return tuple(dict.fromkeys(grown)) if before else None
-        acting = [metrics[name] for name in NOW if metrics.get(name) not in (None, "N/A")]
-        if not acting:
-            return None
-        return ("slowdown",) if acting[0] else ()
+        for name in NOW:
+            acts = metrics.get(name)
+            if isinstance(acts, bool) or number(acts) is not None:
+                return ("slowdown",) if acts else ()
+        return None

@@ -110,6 +110,9 @@ def test_sums_that_grow_tell_which_limit_acts() -> None:
         ({"indep_throttle_status": True, "throttle_status": False}, ("slowdown",)),
         ({"indep_throttle_status": "N/A", "throttle_status": False}, ()),
         ({"indep_throttle_status": "N/A"}, None),
+        ({"indep_throttle_status": 2**64 - 1, "throttle_status": 2**32 - 1}, None),
+        ({"indep_throttle_status": 0xFFFF, "throttle_status": 0}, ()),
+        ({"throttle_status": 1}, ("slowdown",)),
     ],
 )
 def test_where_there_are_no_sums_the_cause_is_not_told(
