@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,17 +45,20 @@ class DrmProcesses:
         self._lock = threading.Lock()
         self._files: dict[int, list[Path]] = {}  # of each process, in fdinfo
         self._searched: float | None = None
-        self._last: dict[tuple[int, Client], int] = {}
+        self._last: dict[Client, int] = {}
         self._seconds: dict[tuple[int, str], float] = {}
 
     def seconds(self) -> dict[tuple[int, str], float]:
-        """By process and PCI address, since the process was first seen, and what its clients had
-        counted by then."""
+        """By process and PCI address, since the process was first seen, and what clients that were
+        new with it had counted by then."""
         with self._lock:
             now = self._clock()
-            if self._searched is None or now - self._searched >= SEARCH_SECONDS:
+            search = self._searched is None or now - self._searched >= SEARCH_SECONDS
+            if search:
                 self._searched, self._files = now, dict(self._search())
-            self._add(self._look())
+            last = self._add(self._look())
+            # One that nobody has may yet be found with a process that is not known before a search.
+            self._last = last if search else self._last | last
             return dict(self._seconds)
 
     def _search(self) -> Iterator[tuple[int, list[Path]]]:
@@ -63,29 +66,27 @@ class DrmProcesses:
             if folder.name.isdecimal() and (files := _drm_files(folder)):
                 yield int(folder.name), files
 
-    def _look(self) -> dict[tuple[int, Client], int]:
-        """Each client once, at the process with the lowest number: the others inherited it."""
-        seen = set[Client]()
-        found = dict[tuple[int, Client], int]()
-        for pid in sorted(self._files):
-            of_process = {}
-            for file in self._files[pid]:
-                told = _client_time(file, self._keys)
-                if told is not None and told.client not in seen:
-                    of_process[pid, told.client] = told.nanoseconds
-            seen |= {client for _, client in of_process}
-            found |= of_process
+    def _look(self) -> dict[int, dict[Client, int]]:
+        """Nanoseconds of the clients of each process that has some."""
+        found = {}
+        for pid, files in self._files.items():
+            times = [one for file in files if (one := _client_time(file, self._keys))]
+            if times:
+                found[pid] = {one.client: one.nanoseconds for one in times}
         return found
 
-    def _add(self, now: dict[tuple[int, Client], int]) -> None:
-        """A client that is closed leaves its time with its process, as long as that is there."""
-        there = {pid for pid, _ in now}
-        sums = {key: total for key, total in self._seconds.items() if key[0] in there}
-        for (pid, client), nanoseconds in now.items():
-            key = pid, client[0]
-            grown = nanoseconds - self._last.get((pid, client), 0)
-            sums[key] = sums.get(key, 0.0) + max(0, grown) / 1e9
-        self._last, self._seconds = now, sums
+    def _add(self, clients: Mapping[int, Mapping[Client, int]]) -> dict[Client, int]:
+        """The clients' nanoseconds. What one has grown by goes to the process with the lowest
+        number of those that have it, since the others inherited it, and stays with that process."""
+        sums = {key: total for key, total in self._seconds.items() if key[0] in clients}
+        last = dict[Client, int]()
+        for pid in sorted(clients):
+            for client in clients[pid].keys() - last:
+                last[client] = clients[pid][client]
+                key, grown = (pid, client[0]), last[client] - self._last.get(client, 0)
+                sums[key] = sums.get(key, 0.0) + max(0, grown) / 1e9
+        self._seconds = sums
+        return last
 
 
 def _drm_files(process: Path) -> list[Path]:

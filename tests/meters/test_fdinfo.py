@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,35 @@ def test_sums_never_fall_while_their_process_is_there(machine: Machine) -> None:
     assert machine.later(1) == {(30, GPU): 3.5}
     first.unlink()
     assert machine.later(1) == {}
+
+
+def test_a_client_goes_on_with_the_next_process_when_its_owner_ends(machine: Machine) -> None:
+    owner, heir, own = machine.open(100, 3), machine.open(200, 3), machine.open(200, 4)
+    for file in (owner, heir):
+        file.write_text(told(100_000_000_000))
+    own.write_text(told(2_000_000_000, client=8))
+    assert machine.later() == {(100, GPU): 100.0, (200, GPU): 2.0}
+    shutil.rmtree(machine.root / "100")
+    heir.write_text(told(104_000_000_000))
+    assert machine.later() == {(200, GPU): 6.0}
+
+
+def test_a_client_is_remembered_until_its_heir_is_found(machine: Machine) -> None:
+    machine.open(100, 3).write_text(told(100_000_000_000))
+    machine.later()
+    machine.open(200, 3).write_text(told(101_000_000_000))
+    shutil.rmtree(machine.root / "100")
+    assert machine.later(1) == {}
+    assert machine.later() == {(200, GPU): 1.0}
+
+
+def test_a_lower_process_that_joins_has_what_is_added_from_then_on(machine: Machine) -> None:
+    owner = machine.open(100, 3)
+    owner.write_text(told(100_000_000_000))
+    machine.later()
+    for file in (owner, machine.open(50, 3)):
+        file.write_text(told(103_000_000_000))
+    assert machine.later() == {(50, GPU): 3.0, (100, GPU): 100.0}
 
 
 def test_processes_are_looked_for_now_and_then_only(machine: Machine) -> None:
