@@ -140,6 +140,8 @@ def _field_docstrings(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
 def sentences(error: ValidationError) -> Iterator[tuple[tuple[str | int, ...], str, str | None]]:
     """Each fault as (path, message, suggestion)."""
     for fault in error.errors(include_url=False):
+        if fault["type"] == "too_short" and fault["input"]:
+            continue  # pydantic counts the parts that are valid, and has said what the others are
         path = tuple(part for part in fault["loc"] if part not in _NO_PLACE)
         message = _message(fault["type"], fault.get("ctx", {}), fault["input"], fault["msg"])
         yield path, message, _remedy(fault["type"], fault.get("ctx", {}), fault["input"])

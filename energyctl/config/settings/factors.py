@@ -116,9 +116,11 @@ def check_grid(
     for name, levels in grid.items():
         inside = (*path, "grid", name)
         for number, level in enumerate(levels):
+            if not isinstance(level, bool | int | float | str):
+                continue  # it is no level of anything, which the types say
             if name in MACHINE_SETTINGS and (fault := level_problem(name, level)):
-                problems.add((*inside, number), fault)
-            if any(_same(level, other) for other in levels[:number]):
+                problems.add((*inside, number), *fault)
+            elif any(_same(level, other) for other in levels[:number]):
                 problems.add((*inside, number), f"{shown(level)} is there twice", "remove one")
     _check_exclude(path, grid, exclude, problems)
 

@@ -7,17 +7,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from energyctl.config.jsonfile.validation import shown
+from energyctl.config.jsonfile.validation import sentences
 
 # All that Linux has (Documentation/admin-guide/pm/cpufreq.rst); a machine offers some of them.
 Governor = Literal["performance", "powersave", "userspace", "ondemand", "conservative", "schedutil"]
 PowerLimit = Annotated[float, Field(gt=0, le=100_000)]
 Clock = Annotated[int, Field(gt=0, le=100_000)]
 
-_TYPES: Mapping[str, tuple[TypeAdapter[Any], str]] = {
-    "governor": (TypeAdapter(Governor), "a CPU governor, as performance"),
-    "gpu_power_limit_watts": (TypeAdapter(PowerLimit), "a number of watts"),
-    "gpu_clock_mhz": (TypeAdapter(Clock), "a whole number of MHz"),
+_TYPES: Mapping[str, TypeAdapter[Any]] = {
+    "governor": TypeAdapter(Governor),
+    "gpu_power_limit_watts": TypeAdapter(PowerLimit),
+    "gpu_clock_mhz": TypeAdapter(Clock),
 }
 MACHINE_SETTINGS = tuple(_TYPES)
 """Their names, in the order in which they are set."""
@@ -33,11 +33,11 @@ def machine_settings(*fields: object) -> dict[str, Any]:
     return given
 
 
-def level_problem(name: str, level: Any) -> str | None:
-    """Why *level* is no value of that machine setting; None where it is one."""
-    adapter, what = _TYPES[name]
+def level_problem(name: str, level: Any) -> tuple[str, str | None] | None:
+    """Why *level* is no value of that machine setting, and what to write; None where it is one."""
     try:
-        adapter.validate_python(level, strict=True)
-    except ValidationError:
-        return f"must be {what}, not {shown(level)}"
+        _TYPES[name].validate_python(level, strict=True)
+    except ValidationError as error:
+        _, message, suggestion = next(sentences(error))
+        return message, suggestion
     return None

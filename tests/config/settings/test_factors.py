@@ -160,17 +160,22 @@ def test_cells_are_all_combinations_but_the_excluded_ones() -> None:
         (
             {**GRID, "grid": {"governor": ["performance", "fast"]}},
             "grid.governor[1]",
-            'must be a CPU governor, as performance, not "fast"',
+            'conservative" or "schedutil", not "fast"',
         ),
         (
             {**GRID, "grid": {"gpu_power_limit_watts": [200, 0]}},
             "grid.gpu_power_limit_watts[1]",
-            "must be a number of watts, not 0",
+            "must be more than 0, not 0",
         ),
         (
             {**GRID, "grid": {"gpu_clock_mhz": [1200.5]}},
             "grid.gpu_clock_mhz[0]",
-            "must be a whole number of MHz, not 1200.5",
+            "must be a whole number, not 1200.5",
+        ),
+        (
+            {**GRID, "grid": {"gpu_clock_mhz": [1200, 1200.0]}},
+            "grid.gpu_clock_mhz[1]",
+            "must be a whole number, not 1200.0; write 1200",
         ),
         (
             {**GRID, "grid": {"gpu_clock_mhz": [1200]}, "gpu_clock_mhz": 900},
@@ -204,6 +209,13 @@ def test_what_is_wrong_is_said_with_its_cure(
     assert any(message in text for text in texts(checked, "invalid", place)), checked.problems
     assert checked.settings is not None
     assert [one.number for one in checked.settings.experiments] == [1]
+
+
+@pytest.mark.parametrize("level", [None, [300], {}, 0, -5, "300", True])
+@pytest.mark.parametrize("name", ["gpu_power_limit_watts", "gpu_clock_mhz"])
+def test_a_level_that_is_none_is_said_once(name: str, level: Any) -> None:
+    (problem,) = check({**GRID, "grid": {name: [level]}}).problems
+    assert problem.where == f"experiments[0].grid.{name}[0]"
 
 
 @pytest.mark.parametrize(
