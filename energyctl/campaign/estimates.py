@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import tee
+from itertools import pairwise, tee
 from typing import Any
 
 from energyctl.campaign.baselines import cycles_wanted
@@ -15,9 +15,10 @@ from energyctl.campaign.fixed_plan import (
     control_run,
     controls_due,
 )
+from energyctl.campaign.machine_control import SETTLE_SECONDS
 from energyctl.config.plan import Run, Training
 from energyctl.config.registry import Registry
-from energyctl.config.settings import Settings
+from energyctl.config.settings import Settings, machine_settings
 from energyctl.results.conditions import is_warm_up
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.schema import Result
@@ -71,8 +72,8 @@ def around_seconds(results: Iterator[Result]) -> dict[frozenset[str], float]:
 def estimate_seconds(
     runs: Sequence[Run], settings: Settings, registry: Registry, folder: ResultsFolder
 ) -> list[float | None]:
-    """Seconds that each run will take, with the control before it: from finished runs of its kind,
-    else the registry."""
+    """Seconds that each run will take, with the control before it, and the settling after changes
+    of what is set of the machine: from finished runs of its kind, else the registry."""
     if settings.use_deduplication:  # the look for earlier runs has named what is no result
         folder = replace(folder, problem=lambda line: None)
     for_trainings, for_phases = tee(folder.all())
@@ -80,11 +81,26 @@ def estimate_seconds(
     estimates = _Estimates(settings, registry, typical)
     around = around_seconds(for_phases)
     due, control = controls_due(runs, settings.control), estimates.control_seconds()
+    settling = _settling_seconds(runs, machine_settings(settings), due)
     return [
-        None if seconds is None else seconds + control * (run.index in due)
-        for run in runs
+        None if seconds is None else seconds + settled + control * (run.index in due)
+        for run, settled in zip(runs, settling, strict=True)
         for seconds in [estimates.of(run, around)]
     ]
+
+
+def _settling_seconds(
+    runs: Sequence[Run], of_controls: Mapping[str, Any], due: Collection[int]
+) -> Iterator[float]:
+    """Before each run, and the control before it, for which the machine is set to *of_controls*; at
+    the start it is set as the first run wants it."""
+    now: Mapping[str, Any] = {}
+    for run in runs:
+        start = [run.machine] if run is runs[0] else []
+        control = [of_controls] if run.index in due else []
+        steps = [now, *start, *control, run.machine]
+        yield SETTLE_SECONDS * sum(before != after for before, after in pairwise(steps))
+        now = run.machine
 
 
 def _length(registry: Registry, repo: str, model: str, values: Mapping[str, Any]) -> float | None:

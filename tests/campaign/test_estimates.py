@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from energyctl.campaign.estimates import around_seconds, estimate_seconds
+from energyctl.campaign.machine_control import SETTLE_SECONDS
 from energyctl.config.plan import BackgroundJob, Run, Training
 from energyctl.config.registry import Hyperparameter, Repository
 from energyctl.config.settings import Control, References, Settle
@@ -37,11 +39,23 @@ def finished(status: str = "succeeded", *, after: float = 30.0, **changes: Any) 
 def estimated(
     run: Run, *results: dict[str, Any], control: Control | None = None, **typical: float
 ) -> float | None:
+    (seconds,) = all_estimated([run], *results, control=control, **typical)
+    return seconds
+
+
+def all_estimated(
+    runs: Sequence[Run],
+    *results: dict[str, Any],
+    control: Control | None = None,
+    governor: str | None = None,
+    **typical: float,
+) -> list[float | None]:
     settings: Any = SimpleNamespace(
         use_deduplication=False,
         idle_seconds=10.0,
         cooldown_seconds=60.0,
         control=control,
+        governor=governor,
         settle=Settle(seconds=10, timeout_seconds=300),
     )
     models = {"front": "small", "back": "large"}
@@ -52,15 +66,14 @@ def estimated(
                 None,
                 (model,),
                 (),
-                hyperparameters={"epochs": EPOCHS} if run.foreground.hyperparameters else {},
+                hyperparameters={"epochs": EPOCHS} if runs[0].foreground.hyperparameters else {},
                 typical_seconds={model: typical[repo]} if repo in typical else {},
             )
             for repo, model in models.items()
         }
     )
     folder: Any = SimpleNamespace(all=lambda: iter(results))
-    (seconds,) = estimate_seconds([run], settings, registry, folder)
-    return seconds
+    return estimate_seconds(runs, settings, registry, folder)
 
 
 def test_what_was_measured_around_a_training_counts_by_the_background() -> None:
@@ -105,6 +118,37 @@ def test_alone_there_is_idle_beside_it() -> None:
 def test_a_control_before_the_run_takes_its_idle_its_work_and_a_cool_down() -> None:
     assert estimated(ALONE, front=100.0, control=Control(every=1)) == 110.0 + 10 + 10 + 60
     assert estimated(ALONE, front=100.0, control=Control()) == 110.0  # it is of no block
+
+
+LEVELS = [
+    replace(ALONE, index=number, machine=machine)
+    for number, machine in enumerate(
+        [{}, {"gpu_clock_mhz": 900}, {"gpu_clock_mhz": 900}, {"governor": "powersave"}]
+    )
+]
+
+
+def settling(runs: Sequence[Run], control: Control | None = None, **fields: Any) -> list[float]:
+    """How many times the machine settles for each run."""
+    plain = [replace(run, machine={}) for run in runs]
+    times = zip(
+        all_estimated(runs, control=control, front=100.0, **fields),
+        all_estimated(plain, control=control, front=100.0),
+        strict=True,
+    )
+    return [(more - less) / SETTLE_SECONDS for more, less in times if more and less]
+
+
+def test_the_machine_settles_after_each_change_of_what_is_set() -> None:
+    assert settling(LEVELS) == [0, 1, 0, 1]
+    assert settling(LEVELS[1:]) == [1, 0, 1]
+
+
+def test_around_a_control_the_machine_settles_twice_where_it_is_set_otherwise() -> None:
+    each = Control(every=1)
+    assert settling(LEVELS, each) == [0, 1, 2, 2]
+    assert settling(LEVELS[1:], each) == [1 + 2, 2, 2]
+    assert settling(LEVELS, each, governor="powersave") == [2, 2, 2, 1]
 
 
 def test_references_take_their_time() -> None:
