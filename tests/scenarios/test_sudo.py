@@ -1,4 +1,4 @@
-"""Under sudo: root reads counters and sets the governor; all else is done as who called it."""
+"""Under sudo: root reads counters and sets the machine; all else is done as who called it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from energyctl.errors import MachineError, SettingsError
 from energyctl.system import processes
 from energyctl.system.private_folder import remove_runtime_folder, runtime_path
 from energyctl.system.user import User, invoking_user
+from hardware.nvml import build
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can act for another user")
 
@@ -143,6 +144,48 @@ def test_all_that_a_campaign_makes_and_starts_is_the_users(lent: Bench, user: Us
     made = [lent.root / "supervisord.conf", *(lent.root / "results").rglob("*")]
     assert {owner(path) for path in made} == {user.uid}
     assert not lent.runtime.exists()
+
+
+def set_on(gpus: Path) -> dict[str, str]:
+    """What the stand-in for the driver was asked for: milliwatts, MHz; 0: no lock."""
+    return {path.name: path.read_text() for path in gpus.glob("*_[01]")}
+
+
+def test_power_limit_and_clock_are_set_for_the_run_and_put_back(
+    lent: Bench, tmp_path: Path, user: User
+) -> None:
+    """The helper, which sets them, is told of the environment where the library is, no more."""
+    (tmp_path / "gpus").mkdir()
+    gpus = build(tmp_path / "gpus")
+    lent.env |= {"LD_LIBRARY_PATH": str(gpus), "FAKE_GPUS": "2"}
+    training = {"repo": "front", "model": "small", "hyperparameters": {"seconds": 60.0}}
+    wanted = {"governor": "performance", "gpu_power_limit_watts": 250, "gpu_clock_mhz": 1200}
+    name = lent.settings(experiments=[{**training, "mode": "default"}], **wanted)
+    popen = lent.start("run", name)
+    wait_for(lambda: lent.trials, "the training")
+    (trial,) = lent.trials
+    assert status_of(trial["pid"], "Uid") == [user.uid] * 4
+    limits, clocks = (
+        {"limit_0": "250000", "limit_1": "250000"},
+        {"clock_0": "1200", "clock_1": "1200"},
+    )
+    assert set_on(gpus) == limits | clocks
+    assert {owner(path) for path in gpus.glob("*_[01]")} == {0}
+    lent.end_trainings()
+    out, err = popen.communicate(timeout=DEADLINE_SECONDS)
+    assert popen.returncode == 0, out + err
+    assert "set: governor performance, gpu_power_limit_watts 250, gpu_clock_mhz 1200" in out
+    assert set_on(gpus) == dict.fromkeys(limits, "350000") | dict.fromkeys(clocks, "0")
+    (governor,) = (tmp_path / "cpus").rglob("scaling_governor")
+    assert governor.read_text() == "powersave"
+    (result,) = lent.results()
+    said = result["machine_settings"]
+    assert {what: told["requested"] for what, told in said.items()} == wanted
+    limit = said["gpu_power_limit_watts"]["gpus"]
+    assert [(gpu["before"], gpu["enforced"]) for gpu in limit] == [(350.0, 250.0)] * 2
+    assert [gpu["enforced"] for gpu in said["gpu_clock_mhz"]["gpus"]] == [1200.0] * 2
+    made = [*(lent.root / "results").rglob("*")]
+    assert {owner(path) for path in made} == {user.uid}
 
 
 def test_working_folders_are_made_and_kept_as_the_user(lent: Bench, user: User) -> None:
