@@ -64,12 +64,16 @@ def test_broken_counters_are_marked_and_healthy_ones_are_not() -> None:
 
 def test_the_wall_is_told_within_its_band() -> None:
     output = printed("wall", "--machines", "40")
-    rows = re.findall(r"^\| [015] s \| 1 \| (\d+) \| ([0-9.]+) \| ", output, re.MULTILINE)
-    assert len(rows) == 3
-    assert all(int(trainings) > 50 for trainings, _ in rows)
-    inside = re.search(r"^([0-9.]+)% of (\d+) inside", output, re.MULTILINE)
-    assert inside
-    assert float(inside[1]) >= 95
+    rows = re.findall(r"^\| (apart|together) \| [015] s \| 1 \| (\d+) \| ", output, re.MULTILINE)
+    assert [name for name, _ in rows] == ["apart"] * 3 + ["together"] * 3
+    assert all(int(trainings) > 50 for _, trainings in rows)
+    inside = re.findall(
+        r"^(?:apart|together): ([0-9.]+)% of \d+ inside, ([0-9.]+)% inside the line's own band;$",
+        output,
+        re.MULTILINE,
+    )
+    assert len(inside) == 2
+    assert all(float(share) >= 95 for shares in inside for share in shares)
     off = re.search(r"are ([0-9.]+)% off the line, .* left out ([0-9.]+)%", output)
     assert off
     assert float(off[1]) < float(off[2]) < 5

@@ -30,6 +30,11 @@ MOST_LEFT = 0.5
 """Of the error of one slope, so that two are taken: a smaller gain is mostly chance."""
 MOST_ERROR = 0.1
 """Of levels that are left out (rms), as a share of their mean power."""
+SLOPES_DIFFER = 0.3
+"""How far the slopes of CPUs and GPUs are taken to be apart at most, where levels do not tell. What
+a GPU shows has its regulators in it [NVML, nvmlDeviceGetPowerUsage: the GPU and its associated
+circuitry], what a package shows has not: 80 % efficient ones, behind a supply of 90 %, make it
+(1 / 0.8 - 1) / 0.9. Fans that follow the GPUs, up to a fifth of their power, make it less."""
 
 Interval = tuple[float, float]
 
@@ -80,7 +85,8 @@ class WallModel:
     inverse: of the normal matrix of the fit. level_variance: of levels about the line, in W², with
     its degrees of freedom; phase_variance: of phases about their level. meter_watts: as in a
     phase, their mean. scale: share by which the wall meter's scale may be off. Of sum, CPUs and
-    GPUs: least and highest power of a level.
+    GPUs: least and highest power of a level. cpu_line: constant (watts) and slope of the power of
+    CPUs and memory over the sum, through the levels; apart_watts: the most that a level is off it.
     """
 
     coefficients: tuple[float, ...]
@@ -93,6 +99,8 @@ class WallModel:
     sum_watts: Interval
     cpu_watts: Interval
     gpu_watts: Interval
+    cpu_line: tuple[float, float]
+    apart_watts: float
 
     @property
     def slopes(self) -> int:
@@ -103,7 +111,10 @@ class WallModel:
         """Whether a fit can have made it: it may be of a file."""
         size = len(self.coefficients)
         square = [size] * size == [len(row) for row in self.inverse]
-        spreads = (self.level_variance, self.phase_variance, self.meter_watts, self.scale)
+        spreads = (
+            self.level_variance, self.phase_variance, self.meter_watts, self.scale,
+            self.apart_watts,
+        )  # fmt: skip
         return size in (2, 3) and square and min(spreads) >= 0 and self.freedom >= 1
 
     def watts(self, cpu_watts: float, gpu_watts: float) -> float:
@@ -117,7 +128,16 @@ class WallModel:
         # Of few levels the variance is known least, so that their freedom is taken for the sum.
         spread = student_t(self.freedom) * sqrt(of_line + self.phase_variance)
         scale = self.scale * abs(self.watts(cpu_watts, gpu_watts))
-        return scale + sqrt(spread**2 + self.meter_watts**2)
+        divided = SLOPES_DIFFER * self.beyond_levels(cpu_watts, gpu_watts)
+        return scale + divided + sqrt(spread**2 + self.meter_watts**2)
+
+    def beyond_levels(self, cpu_watts: float, gpu_watts: float) -> float:
+        """By how many watts more than in any level the CPUs draw another part of the sum: what one
+        slope for both says of that part, no level has tried."""
+        if self.slopes > 1:
+            return 0.0
+        usual = _product(self.cpu_line, _row(cpu_watts, gpu_watts, 1))
+        return max(0.0, abs(cpu_watts - usual) - self.apart_watts)
 
     def coefficient_uncertainties(self) -> tuple[float, ...]:
         """Half-widths of the 95 % bands of the coefficients."""
@@ -233,7 +253,11 @@ def _fit(levels: Sequence[Level], slopes: int, scale: float) -> WallFit | None:
     rows = [_row(one.mean.cpu_watts, one.mean.gpu_watts, slopes) for one in levels]
     freedom = len(levels) - 1 - slopes
     line = least_squares(rows, [one.mean.wall_watts for one in levels])
-    if line is None or freedom < LEAST_FREEDOM:
+    cpus = least_squares(
+        [_row(one.mean.cpu_watts, one.mean.gpu_watts, 1) for one in levels],
+        [one.mean.cpu_watts for one in levels],
+    )
+    if line is None or cpus is None or freedom < LEAST_FREEDOM:
         return None
     phases = [phase for level in levels for phase in level.phases]
     scatter = _scatter(levels, line, slopes)
@@ -250,6 +274,8 @@ def _fit(levels: Sequence[Level], slopes: int, scale: float) -> WallFit | None:
         _interval(one.mean.sum_watts for one in levels),
         _interval(one.mean.cpu_watts for one in levels),
         _interval(one.mean.gpu_watts for one in levels),
+        (cpus.coefficients[0], cpus.coefficients[1]),
+        max(map(abs, cpus.residuals)),
     )
     return WallFit(model, tuple(levels), line.left_out_residuals(rows))
 

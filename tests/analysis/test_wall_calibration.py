@@ -150,7 +150,8 @@ def test_the_newest_calibration_that_fits_is_taken(
         {"model": {"coefficients": [80.0]}}, {"model": {"coefficients": [80.0, "1.1"]}},
         {"model": {"inverse": [[1.0]]}}, {"model": {"level_variance": -1.0}},
         {"model": {"freedom": 0}}, {"model": {"freedom": 1.5}}, {"model": {"sum_watts": [1.0]}},
-        {"model": {"coefficients": [float("nan"), 1.1]}},
+        {"model": {"coefficients": [float("nan"), 1.1]}}, {"model": {"cpu_line": [1.0]}},
+        {"model": {"apart_watts": -1.0}},
     ],
 )  # fmt: skip
 def test_what_is_no_record_is_as_if_it_were_not_there(

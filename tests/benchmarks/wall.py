@@ -5,8 +5,12 @@ board, fans that follow the heat late and with a power of it, and a power supply
 goes with its load. The counters show CPUs and GPUs, up to 5 % off; the meter at the wall is off by
 its scale, averages, rounds, and is noisy. Each machine is calibrated over the phases of a campaign
 (idle, load alone, trainings alone and beside it), and then does trainings that it has not done
-before. A figure is inside where the true energy at the wall is within the band. Exits with 1 where
-fewer than 95 % are, or where leaving a level out tells less than what trainings are off by.
+before. In a second round CPUs and GPUs rise together in all that a machine is calibrated over, and
+not in what it does then; fans and losses are straight there, so that no level tells what the slopes
+of the two differ by. A figure is inside where the true energy at the wall is within the band, and
+inside the line's own where it is without what the meter is off by. Exits with 1 where fewer than
+95 % of a round are inside, or inside the line's own, or where leaving a level out tells less than
+what trainings of the first are off by.
 """
 
 from __future__ import annotations
@@ -59,6 +63,7 @@ class Machine:
 
     random: Random
     averaging: float
+    together: bool = False
     heat: float | None = None
     shown: list[float] = field(default_factory=list)
 
@@ -76,6 +81,8 @@ class Machine:
         self.gain = 1 + draw(-1, 1) * self.scale
         self.unit = self.random.choice((0.1, 1.0))
         self.counters = 1 + draw(-0.03, 0.03), 1 + draw(-0.05, 0.05)
+        if self.together:
+            self.fans, self.losses = (self.fans[0], 0.0), (*self.losses[:2], 0.0)
 
     def training(self) -> Watts:
         return self.most[0] * self.random.uniform(0.1, 0.5), self.most[1] * self.random.uniform(
@@ -106,7 +113,12 @@ class Machine:
             beside = min(training[1], load[1]) * 0.4 + max(training[1], load[1])
             training = training[0] + 0.7 * load[0], beside
         plan.append(Stretch("foreground", length(60, 400), training))
-        return [*plan, Stretch("cooldown", length(20, 60), (0.0, 0.0))]
+        plan.append(Stretch("cooldown", length(20, 60), (0.0, 0.0)))
+        return [replace(one, watts=self.risen(one.watts)) for one in plan]
+
+    def risen(self, watts: Watts) -> Watts:
+        """Together, GPUs lead."""
+        return (watts[1] / self.most[1] * self.most[0], watts[1]) if self.together else watts
 
     def phases(self, plan: Sequence[Stretch]) -> list[Seen]:
         """As energyctl integrates them; the meter has a sample each second."""
@@ -187,6 +199,7 @@ def calibrate(machine: Machine) -> WallFit | None:
 
 def trials(machine: Machine, fit: WallFit) -> Iterable[Trial | None]:
     """None: its power is outside of what was calibrated."""
+    machine.together = False
     for _ in range(HELD_OUT):
         load = machine.training() if machine.random.random() < 0.5 else None
         for one in machine.run(machine.training(), load):
@@ -220,36 +233,50 @@ def main() -> int:
     parser.add_argument("--machines", type=int, default=300, help="for each averaging of the meter")
     machines = parser.parse_args().machines
     print(
-        "| averaging | slopes | trainings | inside | band | off by | line off | inside of its band "
-        "| left out |"
+        "| CPUs and GPUs | averaging | slopes | trainings | inside | band | off by | line off "
+        "| inside of its band | left out |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    apart, together = (round_of(machines, together=each) for each in (False, True))
+    line, left_out = rms(one.line for one in apart), rms(one.left_out for one in apart)
+    print(f"trainings are {line:.2%} off the line, levels that were left out {left_out:.2%} (rms)")
+    inside = min(min(shares_inside(each)) for each in (apart, together))
+    return int(inside < BAR_INSIDE or left_out < line)
+
+
+def shares_inside(found: Sequence[Trial]) -> tuple[float, float]:
+    return fmean(one.inside for one in found), fmean(one.line_inside for one in found)
+
+
+def round_of(machines: int, *, together: bool) -> list[Trial]:
     every, refused, outside = list[Trial](), 0, 0
+    name = "together" if together else "apart"
     for averaging in AVERAGING:
         found = list[Trial]()
         for number in range(machines):
-            machine = Machine(Random(f"{averaging} {number}"), averaging)
+            machine = Machine(Random(f"{averaging} {number}"), averaging, together)
             fit = calibrate(machine)
             refused += fit is None
             for one in trials(machine, fit) if fit is not None else ():
                 outside += one is None
                 found += [one] if one is not None else []
         for slopes in (1, 2):
-            show(averaging, slopes, [one for one in found if one.slopes == slopes])
+            show(
+                f"{name} | {averaging:g} s", slopes, [one for one in found if one.slopes == slopes]
+            )
         every += found
-    inside = fmean(one.inside for one in every)
-    line, left_out = rms(one.line for one in every), rms(one.left_out for one in every)
-    print(f"{inside:.1%} of {len(every)} inside; {outside} outside of the calibrated power;")
+    inside, of_line = shares_inside(every)
+    print(f"{name}: {inside:.1%} of {len(every)} inside, {of_line:.1%} inside the line's own band;")
+    print(f"{outside} outside of the calibrated power;")
     print(f"{refused} of {machines * len(AVERAGING)} machines refused;")
-    print(f"trainings are {line:.2%} off the line, levels that were left out {left_out:.2%} (rms)")
-    return int(inside < BAR_INSIDE or left_out < line)
+    return every
 
 
-def show(averaging: float, slopes: int, found: Sequence[Trial]) -> None:
+def show(head: str, slopes: int, found: Sequence[Trial]) -> None:
     if not found:
         return
     print(
-        f"| {averaging:g} s | {slopes} | {len(found)} | {fmean(t.inside for t in found):.3f} "
+        f"| {head} | {slopes} | {len(found)} | {fmean(t.inside for t in found):.3f} "
         f"| {median(t.band for t in found):.1%} | {median(t.error for t in found):.2%} "
         f"| {rms(t.line for t in found):.2%} | {fmean(t.line_inside for t in found):.3f} "
         f"| {rms(t.left_out for t in found):.2%} |"

@@ -127,6 +127,38 @@ def test_powers_that_were_not_calibrated_are_told(cpu: float, gpu: float, why: s
     assert found is None if why is None else why in (found or "")
 
 
+@pytest.mark.parametrize(("cpu", "gpu"), [(160, 70), (60, 570), (160, 300), (85, 195), (110, 320)])
+def test_a_band_holds_where_cpus_and_gpus_share_the_power_as_in_no_level(
+    cpu: float, gpu: float
+) -> None:
+    """Of levels in which both rise together, so that one slope has no scatter."""
+
+    def wall(cpu: float, gpu: float) -> float:
+        return 80 + 1.25 * cpu + 1.05 * gpu
+
+    together = [(60, 70), (85, 195), (110, 320), (135, 445), (160, 570)]
+    model = fitted([PhasePower(60, wall(*each), *each, 0.1) for each in together]).model
+    assert model.slopes == 1
+    assert model.outside(cpu, gpu) is None
+    error = abs(model.watts(cpu, gpu) - wall(cpu, gpu))
+    band = model.uncertainty_watts(cpu, gpu)
+    assert error <= band
+    # CPUs have 1 W of 6 W more of the sum.
+    assert model.beyond_levels(cpu, gpu) == pytest.approx(
+        abs(cpu - 60 - (cpu + gpu - 130) / 6), abs=1e-6
+    )
+    assert band == pytest.approx(0.3 * model.beyond_levels(cpu, gpu) + 0.1, abs=1e-6)
+
+
+def test_levels_that_share_the_power_as_it_comes_have_that_in_their_scatter() -> None:
+    model = fitted(PHASES).model
+    assert all(model.beyond_levels(one.cpu_watts, one.gpu_watts) == 0 for one in PHASES)
+    apart = [(60, 70), (60, 400), (200, 70), (200, 400), (130, 230), (80, 300)]
+    two = fitted([PhasePower(60, 80 + 1.3 * c + 1.05 * g, c, g, 0.1) for c, g in apart]).model
+    assert two.slopes == 2
+    assert two.beyond_levels(200, 70) == two.beyond_levels(60, 70) == 0
+
+
 def test_too_few_powers_or_too_alike_ones_are_refused() -> None:
     (few,) = too_little(levels_of([*PHASES[:3], PHASES[0]]))
     assert few.startswith("3 different powers of the domains (130.0 W, 270.0 W, 430.0 W), and it ")

@@ -67,7 +67,11 @@ def read(document: Any) -> WallCalibration | None:
             int(model["freedom"]),
             model["meter_watts"],
             model["scale"],
-            *(tuple(model[f"{part}_watts"]) for part in ("sum", "cpu", "gpu")),
+            tuple(model["sum_watts"]),
+            tuple(model["cpu_watts"]),
+            tuple(model["gpu_watts"]),
+            tuple(model["cpu_line"]),
+            model["apart_watts"],
         ),
     )
     return calibration if calibration.model.makes_sense else None
