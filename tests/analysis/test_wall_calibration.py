@@ -186,6 +186,29 @@ def test_phases_that_tell_too_little_are_left_out_with_the_reason(
     }
 
 
+def test_runs_in_whose_training_the_meter_failed_do_not_hide_its_accuracy(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(name: str) -> None:
+        data = json.loads((results / f"{name}.json").read_text())
+        data["energy"]["domains"][2].update(joules=None, uncertainty_joules=None, budget={})
+        training = next(one for one in data["phases"] if one["name"] == "foreground")
+        training["joules"]["wall"] = training["uncertainty_joules"]["wall"] = None
+        (results / f"{name}.json").write_text(json.dumps(data))
+
+    whole = calibrate(results, capsys)[0]["model"]
+    write_wall_run(results, "failed", (WALL_PHASES[0], ("foreground", 60.0, 90.0, 300.0)))
+    fail("failed")
+    (found,) = calibrate(results, capsys)
+    assert (found["model"], found["warnings"]) == (whole, [])
+    assert (found["runs"], found["phases"]) == (2, 5)
+    assert found["left_out"] == {"a run in whose training wall failed": 1}
+    for path in results.glob("*.json"):
+        fail(path.stem)
+    (found,) = calibrate(results, capsys, code=3)
+    assert (found["runs"], found["left_out"]) == (0, {"a run in whose training wall failed": 3})
+
+
 def test_too_few_powers_are_refused_with_what_to_run(
     tmp_path: Path, kept: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

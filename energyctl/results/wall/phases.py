@@ -43,7 +43,11 @@ class WallPhases:
         """A result that has a domain of that name."""
         domains = result.part("energy").parts("domains")
         told = {one.text("name"): one for one in domains}[meter]
-        self.scale = max(self.scale, _stated_share(told))
+        stated = _stated_share(told)
+        if stated is None:
+            self.left_out[f"a run in whose training {meter} failed"] += 1
+            return
+        self.scale = max(self.scale, stated)
         self.runs += 1
         for phase in result.parts("phases"):
             if kind_of(phase.text("name") or "") in STEADY:
@@ -77,7 +81,7 @@ def own_joules(domain: Part, joules: float | None, uncertainty: float | None) ->
     the same domain has that in its slope."""
     if joules is None or uncertainty is None:
         return None
-    return max(0.0, uncertainty - _stated_share(domain) * abs(joules))
+    return max(0.0, uncertainty - (_stated_share(domain) or 0.0) * abs(joules))
 
 
 def watts_by_part(
@@ -115,9 +119,12 @@ def _phase_power(phase: Part, meter: Part, domains: Sequence[Part]) -> PhasePowe
     return PhasePower(seconds, wall / seconds, *parts, own / seconds, phase.text("name") or "")
 
 
-def _stated_share(domain: Part) -> float:
-    """By how much all its figures may be off alike, as its source states."""
+def _stated_share(domain: Part) -> float | None:
+    """By how much all its figures may be off alike, as its source states: 0 where it states
+    nothing, None where the energy that it is a share of is not known."""
     stated, joules = domain.part("budget").number("stated"), domain.number("joules")
+    if joules is None:
+        return None
     return abs(stated / joules) if stated and joules else 0.0
 
 
