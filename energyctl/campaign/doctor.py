@@ -26,6 +26,8 @@ from energyctl.meters.counter_checks import counter_checks
 from energyctl.meters.discovery import NotOpened, source_entry_points
 from energyctl.meters.gpu_controls import all_gpu_controls
 from energyctl.meters.hwmon.jetson import GPU_PART
+from energyctl.results.wall import record
+from energyctl.results.wall.phases import Machine
 from energyctl.system import processes
 from energyctl.system.dependencies import problems, version
 from energyctl.system.governor import governor_problem, governors
@@ -73,9 +75,26 @@ def examine(workspace: Workspace | None = None) -> dict[str, Any]:
         "dependencies": problems(),
         "changeable_installation": changeable_installation(),
         "machine": facts,
+        "wall_calibration": _wall_calibration(rows, facts),
         "campaign": lock_holder(),
         "lock_problem": lock_problem(),
     }
+
+
+def _wall_calibration(rows: Sequence[Row], facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The newest of this machine, with the domains and GPUs that it has now."""
+    machine = Machine(
+        facts["hostname"],
+        tuple(sorted(str(row.domain) for row in rows if row.in_total)),
+        tuple(sorted(gpu["uuid"] for gpu in facts["gpus"] or () if gpu["uuid"])),
+    )
+    for kept in record.of_host(machine.hostname):
+        if kept.machine == machine:
+            return {
+                "meter": kept.meter, "date_unix": kept.date_unix,
+                "file": str(record.path_of(machine, kept.meter)),
+            }  # fmt: skip
+    return None
 
 
 def _opened(node_meters: Path | None) -> tuple[list[Source], list[str]]:

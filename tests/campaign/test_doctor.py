@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+import energyctl
 from bench import Bench, wait_for
+from energyctl.analysis.wall_calibration import calibrate_wall
 from energyctl.campaign import doctor, facts
 from energyctl.cli.output import doctor as doctor_output
 from energyctl.cli.output import status
@@ -31,6 +34,7 @@ from hardware import nvml
 from hardware.hwmon import agx_orin, gh200, orin_nano
 from hardware.meter import ScriptedMeter
 from hardware.powercap import zone
+from written_results import WALL_PHASES, write_wall_run
 
 PACKAGE = Domain("package-0", "cpu", "powercap", part="package-0")
 
@@ -381,6 +385,29 @@ def test_gpus_whose_calls_are_slow_are_named_with_what_a_round_takes(
         row["round_seconds"] = 0.032 if row["covers"] == "GPU" else 1e-4
     line = "problems    reading all GPUs takes 32 ms: energy at runs' ends is less certain"
     assert line in screen_of(found)
+
+
+def test_a_calibration_against_the_wall_is_told_where_it_is_of_this_machine(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENERGYCTL_ACCEPTANCE", str(world / "kept"))
+    environment = {"hostname": platform.node(), "gpus": [{"index": 0, "uuid": GPU["uuid"]}]}
+    alone = (WALL_PHASES[0], ("foreground", 120.0, 90.0, 330.0))
+    for name, phases in (("beside", WALL_PHASES), ("alone", alone)):
+        write_wall_run(world / "results", name, phases, environment=environment)
+    (made,) = calibrate_wall(energyctl.load(world / "results"), "wall", 2e9)["machines"]
+    gpu = Domain("gpu-0", "gpu", "nvml energy counter", part="gpu/GPU-aa11")
+    meter = ScriptedMeter({PACKAGE: staircase(40, 0.01), gpu: staircase(70, 0.01)})
+
+    found = examined(meter, monkeypatch, [GPU])
+    assert found["wall_calibration"] == {
+        "meter": "wall", "date_unix": 2e9, "file": made["file"],
+    }  # fmt: skip
+    line = "wall        calibrated against wall on 2033-05-18: reports estimate its energy"
+    assert line in screen_of(found)
+    other = examined(meter, monkeypatch, [{**GPU, "uuid": "GPU-bb22"}])
+    assert other["wall_calibration"] is None
+    assert not any(line.startswith("wall") for line in screen_of(other))
 
 
 def test_what_is_missing_stands_on_the_screen_with_its_cure(

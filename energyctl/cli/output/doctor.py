@@ -13,6 +13,7 @@ from energyctl.cli.output.status import holder
 from energyctl.cli.output.tables import meter_state
 from energyctl.meters import Row, Together, together
 from energyctl.meters.schedule import ROUND_SECONDS
+from energyctl.system.records import day
 from energyctl.text import count, one_line, power, short_duration
 
 Examination = Mapping[str, Any]
@@ -125,6 +126,14 @@ def _missing(examination: Examination) -> list[Line]:
     return _section("missing", lines)
 
 
+def _wall(examination: Examination) -> list[Line]:
+    kept = examination["wall_calibration"]
+    if kept is None:
+        return []
+    against = f"calibrated against {kept['meter']} on {day(kept['date_unix'])}"
+    return [("wall", f"{against}: reports estimate its energy")]
+
+
 def _problems(examination: Examination) -> list[Line]:
     """What else stands in the way of a campaign."""
     processes = examination["gpu_processes"] or []
@@ -186,4 +195,4 @@ def _section(label: str, lines: Iterable[str]) -> list[Line]:
     return [("" if index else label, line) for index, line in enumerate(lines)]
 
 
-SECTIONS: Sequence[Callable[[Examination], list[Line]]] = (_missing, _problems, _knobs)
+SECTIONS: Sequence[Callable[[Examination], list[Line]]] = (_missing, _wall, _problems, _knobs)
