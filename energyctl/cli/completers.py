@@ -42,7 +42,8 @@ def _root(context: click.Context) -> Path:
 def settings_files(context: click.Context) -> Iterator[str]:
     root = _root(context)
     for path in (root / "settings").glob("**/*.json"):
-        if not path.name.startswith(("models_config", ".")) and ".schema." not in path.name:
+        others = path.name == "meters.json" or path.name.startswith(("models_config", "."))
+        if not others and ".schema." not in path.name:
             yield str(path.relative_to(root))
 
 
@@ -93,6 +94,13 @@ def hyperparameters(context: click.Context) -> set[str]:
     }
 
 
+@_completer
+def node_meters(context: click.Context) -> list[str]:
+    """Those that the workspace declares."""
+    meters = _document(_root(context) / "settings/meters.json").items()
+    return [name for name, meter in meters if isinstance(meter, dict)]
+
+
 def _runs(context: click.Context) -> list[str]:
     paths = (_root(context) / "results").glob("[!.]*.json")
     names = [f"results/{path.name}" for path in paths]
@@ -115,13 +123,19 @@ def _entries(context: click.Context) -> dict[str, Any]:
     name = "settings/models_config.json"
     given = context.params.get("models") or name
     for path in (Path(given), _root(context) / name, packaged() / name):
-        if path.is_file() and path.suffix == ".json":
-            try:
-                entries = json.loads(path.read_text(encoding="utf-8"))["models"].items()
-                return {str(repo): entry for repo, entry in entries}
-            except (OSError, ValueError, KeyError, TypeError, AttributeError):
-                continue
+        models = _document(path).get("models") if path.suffix == ".json" else None
+        if isinstance(models, dict):
+            return models
     return {}
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """Nothing where it is no file, or holds no object."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _names(entry: Any, part: str = "models") -> Iterator[str]:

@@ -7,7 +7,7 @@ import time
 import click
 from click.core import ParameterSource
 
-from energyctl.cli import options
+from energyctl.cli import completers, options
 from energyctl.cli.output.lines import say
 from energyctl.system.workspace import Workspace
 from energyctl.text import json_text
@@ -25,6 +25,7 @@ OF_WALL = {"results": "RESULTS", "folder": "--results"}
 @click.option(
     "--against",
     metavar="NAME",
+    shell_complete=completers.node_meters,
     help="Fit the power of the meter NAME, as wall, to that of the domains in the total.",
 )
 @click.option("--gpu", metavar="N|UUID", help="With --twins: calibrate this GPU, not the first.")

@@ -34,6 +34,8 @@ def workspace(tmp_path: Path) -> Path:
         }
     }
     (tmp_path / "settings" / "models_config.json").write_text(json.dumps(registry))
+    meters = {"note": "of the rack", "plug": {"kind": "shelly"}, "bmc": {"kind": "ipmi"}}
+    (tmp_path / "settings" / "meters.json").write_text(json.dumps(meters))
     (tmp_path / "results" / "campaigns").mkdir(parents=True)
     (tmp_path / "results" / "campaigns" / "20300317_lr.jsonl").write_text("")
     (tmp_path / "results" / "20300317_174640_front_small.json").write_text("{}")
@@ -66,11 +68,14 @@ def test_commands_options_and_values_are_completed(workspace: Path) -> None:
     found = completed(workspace, "export", "results/2030")
     assert found == ["results/20300317_174640_front_small.json"]
     assert completed(workspace, "completion", "f") == ["fish"]
+    assert completed(workspace, "calibrate", "--against", "") == ["bmc", "plug"]
 
 
-def test_a_broken_registry_completes_nothing_and_says_nothing(workspace: Path) -> None:
-    (workspace / "settings" / "models_config.json").write_text('{"models": []')
+def test_a_broken_file_completes_nothing_and_says_nothing(workspace: Path) -> None:
+    for name in ("models_config", "meters"):
+        (workspace / "settings" / f"{name}.json").write_text('{"models": []')
     assert "front" not in completed(workspace, "run", "--repo", "")
+    assert not any(completed(workspace, "calibrate", "--against", ""))
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
