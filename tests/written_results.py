@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -116,6 +117,18 @@ def write_shared_pair(
             one["environment"]["gpus"][0]["twins"] = twins
         (folder / f"{one['experiment_id']}.json").write_text(json.dumps(one))
     return first, second
+
+
+def with_wall(result: dict[str, Any], factor: float) -> dict[str, Any]:
+    """The same with a meter of the whole machine as the total, *factor* × its GPU."""
+    one: dict[str, Any] = copy.deepcopy(result)
+    energy = one["energy"]
+    (gpu,) = energy["domains"]
+    joules = factor * gpu["joules"]
+    wall = {**gpu, "name": "wall", "kind": "other", "source": "shelly", "joules": joules}
+    gpu["in_total"] = False
+    energy |= {"domains": [gpu, wall], "total_joules": joules, "gpu_joules": None}
+    return one
 
 
 def span(

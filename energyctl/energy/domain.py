@@ -73,7 +73,7 @@ class Domain:
     @property
     def is_part(self) -> bool:
         """One of those that add up to the machine, also where another domain is the total alone."""
-        return self.in_total or (self.kind != "other" and self.missing is None)
+        return is_part(self.in_total, self.kind, self.missing)
 
     @property
     def always_draws(self) -> bool:
@@ -83,6 +83,11 @@ class Domain:
     def believes(self, watts: float) -> bool:
         """Whether a counter of it can be held against a power reading beside it."""
         return 0 < watts <= (self.max_watts or inf)
+
+
+def is_part(in_total: bool, kind: str | None, missing: str | None) -> bool:
+    """The rule of :attr:`Domain.is_part`, also of a domain that is read from a result."""
+    return in_total or (kind not in ("other", None) and missing is None)
 
 
 COLLECTIVE = ("packages", "memory")

@@ -13,7 +13,7 @@ import pytest
 import energyctl
 from energyctl import cli
 from energyctl.results.pairs import PARTS, DomainShares, Pair
-from written_results import write_pair, write_shared_pair
+from written_results import with_wall, write_pair, write_shared_pair
 
 AGREED = 2800.0, 2000.0
 """Joules of foreground and background: 14 and 10 s of kernels at 200 W."""
@@ -284,3 +284,31 @@ def test_a_band_below_0_is_not_known(tmp_path: Path) -> None:
     beside["energy"]["domains"][0]["uncertainty_joules"] = -3.0
     (tmp_path / f"{beside['experiment_id']}.json").write_text(json.dumps(beside))
     assert pair_of(tmp_path).domains["gpu-0"].total.uncertainty is None
+
+
+def test_a_gpu_beside_a_total_of_the_wall_has_its_shares_all_the_same(tmp_path: Path) -> None:
+    """The pair's own figures are those of the total, whose energy is nobody's."""
+    under_gpus, under_wall = tmp_path / "gpus", tmp_path / "wall"
+    for folder in (under_gpus, under_wall):
+        folder.mkdir()
+        write_shared_pair(folder, 1)
+    for file in under_wall.glob("*.json"):
+        file.write_text(json.dumps(with_wall(json.loads(file.read_text()), 1.3)))
+    beside, wall = pair_of(under_gpus), pair_of(under_wall)
+    assert wall.domains["gpu-0"] == beside.domains["gpu-0"]
+    assert wall.kinds == {"gpu-0": "gpu", "wall": "other"}
+    assert wall.domains["wall"].reasons == ("it is neither a GPU nor a CPU package",)
+    row = wall.row()
+    assert row["gpu_verdict"] == "agreed"
+    assert (row["gpu_foreground_joules"], row["gpu_background_joules"]) == pytest.approx(AGREED)
+    assert row["energy_beside_joules"] == pytest.approx(1.3 * 7800)
+    assert row["energy_ratio"] == pytest.approx(beside.row()["energy_ratio"])
+
+
+def test_a_domain_beside_the_total_that_told_nothing_has_no_shares(tmp_path: Path) -> None:
+    write_shared_pair(tmp_path, 1)
+    for file in tmp_path.glob("*.json"):
+        document = with_wall(json.loads(file.read_text()), 1.3)
+        document["energy"]["domains"][0] |= {"joules": None, "missing": "it fell off the bus"}
+        file.write_text(json.dumps(document))
+    assert list(pair_of(tmp_path).domains) == ["wall"]

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from energyctl.energy.domain import proportional_joules
+from energyctl.energy.domain import is_part, proportional_joules
 from energyctl.results.conditions import condition_of, is_warm_up
 from energyctl.results.pairs.job_facts import JobFacts, jobs_of
 from energyctl.results.pairs.references import References, references_of
@@ -38,9 +38,9 @@ class Likeness(NamedTuple):
 
 @dataclass(frozen=True)
 class DomainFacts:
-    """A domain of the total, during the last attempt. own, common: parts of the uncertainty;
-    stated: what of it the source states as a share, unless it is an estimate; proportional: that,
-    and what else is one share of any joules. marginal, above_idle: (joules, uncertainty)."""
+    """A domain, during the last attempt. own, common: parts of the uncertainty; stated: what of it
+    the source states as a share, unless it is an estimate; proportional: that, and what else is one
+    share of any joules. marginal, above_idle: (joules, uncertainty). in_total: of the total."""
 
     name: str
     source: str | None
@@ -55,6 +55,7 @@ class DomainFacts:
     missing: str | None = None
     kind: str | None = None
     measured: bool = True
+    in_total: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ class RunFacts:
     """A run, as far as pairs need it. block: campaign and number; None where it is of none.
 
     values: its hyper-parameters as text. told: whether it tells its condition, block and seed, as
-    results of earlier versions do not. started: Unix seconds. alone_of: id of the run alone of an
-    earlier campaign that it names.
+    results of earlier versions do not. started: Unix seconds. parts: domains that add up to the
+    machine, and to the total unless another one is that by itself. alone_of: id of the run alone of
+    an earlier campaign that it names.
     """
 
     experiment_id: str
@@ -81,12 +83,17 @@ class RunFacts:
     seconds: float | None
     energy_seconds: float | None
     measured: bool | None
-    domains: tuple[DomainFacts, ...]
+    parts: tuple[DomainFacts, ...]
     jobs: tuple[JobFacts, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
     """Why figures of its energy are null, by key."""
     alone_of: str | None = None
     references: References = field(default_factory=References)
+
+    @property
+    def domains(self) -> tuple[DomainFacts, ...]:
+        """Those of the total."""
+        return tuple(one for one in self.parts if one.in_total)
 
     @property
     def like(self) -> Likeness:
@@ -116,7 +123,7 @@ def facts_of(result: Part) -> RunFacts:
         seconds=seconds if seconds is not None else energy.number("seconds"),
         energy_seconds=energy.number("seconds"),
         measured=energy.flag("measured"),
-        domains=_domains(energy),
+        parts=_parts(energy),
         jobs=jobs_of(result),
         missing=missing,
         alone_of=result.part("alone_of").text("experiment_id"),
@@ -156,10 +163,12 @@ def _machine(training: Part, facts: Part) -> Machine:
     )
 
 
-def _domains(energy: Part) -> tuple[DomainFacts, ...]:
-    """Those of the total; of a result that has the total alone, that."""
-    found = [_domain(one) for one in energy.parts("domains") if one.flag("in_total")]
-    if not found and energy.number("total_joules") is not None:
+def _parts(energy: Part) -> tuple[DomainFacts, ...]:
+    """By the rule of :attr:`energyctl.energy.domain.Domain.is_part`; of a result that has the total
+    alone, that."""
+    every = map(_domain, energy.parts("domains"))
+    found = [one for one in every if is_part(one.in_total, one.kind, one.missing)]
+    if not any(one.in_total for one in found) and energy.number("total_joules") is not None:
         return (_domain(energy, "total"),)
     return tuple(found)
 
@@ -185,4 +194,5 @@ def _domain(part: Part, total: str | None = None) -> DomainFacts:
         missing=None if total else part.text("missing"),
         kind=None if total else part.text("kind"),
         measured=measured,
+        in_total=total is not None or part.flag("in_total") is True,
     )

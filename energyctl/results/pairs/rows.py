@@ -24,7 +24,7 @@ class Pair:
     """A run beside a background and its partner alone, by their experiment ids.
 
     training: repository / model of the foreground. block: None where they are not of one. domains:
-    whose the energy of each domain of the total was, beside the background.
+    whose the energy of each domain was, beside the background.
     """
 
     match: Match
@@ -60,7 +60,7 @@ class Pair:
     @property
     def kinds(self) -> dict[str, str | None]:
         """Of its domains: gpu, cpu, dram …"""
-        return {one.name: one.kind for one in self.match.beside.domains}
+        return {one.name: one.kind for one in self.match.beside.parts}
 
     def row(self) -> Row:
         """Of the table `pairs`."""

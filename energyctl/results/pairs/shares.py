@@ -82,11 +82,12 @@ class DomainShares:
 
 
 def shares(beside: RunFacts, alone: RunFacts, seconds: Figure) -> dict[str, DomainShares]:
-    """By domain of the total. seconds: what the background's work takes alone."""
-    partners = {one.name: one for one in alone.domains}
+    """By domain, also of those that stand beside a total. seconds: what the background's work takes
+    alone."""
+    partners = {one.name: one for one in alone.parts}
     return {
         one.name: _sound(_domain(beside, alone, one, partners.get(one.name), seconds))
-        for one in beside.domains
+        for one in beside.parts
     }
 
 

@@ -105,7 +105,7 @@ SHARES = Layout(
     "shares",
     (
         *_WHICH,
-        Column("domain", "text", "", "of the total, such as gpu-0"),
+        Column("domain", "text", "", "such as gpu-0; also one that stands beside the total"),
         Column("kind", "text", "", "of the domain: gpu, cpu, dram …", "not known"),
         Column(
             "verdict", "text", "",
