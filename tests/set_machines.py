@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +77,36 @@ def setting(name: str, requested: Any, enforced: Any) -> dict[str, Any]:
     before = {"before": 700.0} if name == "gpu_power_limit_watts" else {}
     gpu = {"index": 0, "uuid": "GPU-1", **before, "enforced": enforced}
     return {"requested": requested, "gpus": [gpu]}
+
+
+def write_grid(
+    folder: Path,
+    levels: Mapping[Any, tuple[float, float]],
+    epochs: Mapping[int, float],
+    *,
+    blocks: int = 3,
+    failed: Callable[[int, float, int], bool] = lambda repetition, level, epochs: False,
+) -> Path:
+    """Over power limits and epochs: *epochs* → the factor of energy and time of these, exact to the
+    joule but for 0.1 % from block to block. failed: by repetition, level and epochs."""
+    write_levels(folder, levels, blocks=blocks, spread=0.0)
+    for file in sorted(folder.glob("*.json")):
+        first = json.loads(file.read_text())
+        file.unlink()
+        run = first["environment"]["run"]
+        run["grid"] = ["gpu_power_limit_watts", "epochs"]
+        level, repetition = run["machine"]["gpu_power_limit_watts"], run["repetition"]
+        for number, (value, factor) in enumerate(epochs.items()):
+            one = json.loads(json.dumps(first))
+            one["experiment_id"] = f"{first['experiment_id']}_{number}"
+            one["foreground_result"]["hyperparameters"]["epochs"] = value
+            scale = factor * (1 + 0.001 * (repetition - blocks / 2))
+            one["foreground_result"]["duration"] *= scale
+            one["energy"]["total_joules"] *= scale
+            for key in ("joules", "own_joules"):
+                one["energy"]["domains"][0][key] *= scale
+            if failed(repetition, level, value):
+                one["status"] = "failed"
+                one["foreground_result"]["success"] = False
+            (folder / f"{one['experiment_id']}.json").write_text(json.dumps(one))
+    return folder

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from energyctl.analysis.compare import Comparison
 
 NOTE = (
-    "Means over runs with their 95 % intervals; changes are those of comparisons. On the front: no "
-    "other level takes as little energy and time, by the means."
+    "Geometric means over what all levels have: blocks, and values of other factors. Intervals (95 "
+    "%) are over blocks that are alike; changes are those of comparisons. On the front: no other "
+    "level takes as little energy and time, by the means."
 )
 
 
@@ -52,13 +53,19 @@ def factor_table(factor: GridFactor) -> FactorTable:
 def _row(level: FactorLevel, joules: float, seconds: float) -> list[str]:
     return [
         level.name,
-        str(len(level.runs)),
+        _runs(level),
         *_mean(level.joules, joules),
         _change(level.energy),
         *_mean(level.seconds, seconds),
         _change(level.time),
         "yes" if level.front else "no",
     ]
+
+
+def _runs(level: FactorLevel) -> str:
+    """``5``; ``4 of 5`` where not all are in the means."""
+    every = len(level.runs)
+    return f"{every}" if level.used == every else f"{level.used} of {every}"
 
 
 def _mean(mean: Mean, scale: float) -> tuple[str, str]:

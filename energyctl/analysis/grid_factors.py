@@ -1,13 +1,14 @@
 """Factors of a grid, level by level: energy and time, and how they compare. Pure.
 
-Each training under each condition by itself; over the levels of other factors of the grid these
-are means. Figures and claims are those of :mod:`energyctl.analysis.compare`, which needs SciPy.
+Each training under each condition by itself. Means are of the runs in blocks, and at levels of
+other factors, that all levels have (:mod:`energyctl.analysis.compare.shared_places`). Figures and
+claims are those of :mod:`energyctl.analysis.compare`, which needs SciPy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from energyctl.analysis import comparing
@@ -28,8 +29,8 @@ ENERGY, TIME = "total_joules", "duration_seconds"
 
 @dataclass(frozen=True)
 class FactorLevel:
-    """A level, as ``300 W``. runs: (experiment_id, joules, seconds). joules, seconds: means over
-    these, with their 95 % intervals.
+    """A level, as ``300 W``. runs: (experiment_id, joules, seconds). joules, seconds: geometric
+    means over so many of these as are *used*, with their 95 % intervals over blocks.
 
     energy, time: compared with the first level; None of that, and where they cannot be. front:
     whether no other level takes as little of both and less of one, by the means. measured: false
@@ -38,6 +39,7 @@ class FactorLevel:
 
     name: str
     runs: tuple[tuple[str, float, float], ...]
+    used: int
     joules: Mean
     seconds: Mean
     energy: Comparison | None
@@ -107,25 +109,51 @@ def factor_of(rows: Sequence[Row], name: str, training: str, condition: str) -> 
         study = found.compare_groups(groups, [ENERGY, TIME], found.CompareOptions(), name)
     except SettingsError:
         study = None
-    return GridFactor(training, condition, name, tuple(_levels(groups, study)), study)
+    return GridFactor(training, condition, name, tuple(_levels(found, groups, name, study)), study)
 
 
-def _levels(groups: Groups, study: Study | None) -> Iterator[FactorLevel]:
+def _levels(found: Any, groups: Groups, name: str, study: Study | None) -> Iterator[FactorLevel]:
+    compared = study.comparisons if study else ()
+    units = _units(found, groups, name, [one.sample.design for one in compared])
     means = {
-        name: [mean_of([[Figure(row[of])] for row in rows]) for of in (ENERGY, TIME)]
-        for name, rows in groups.rows.items()
+        level: [_mean(found, of, figure) for figure in (ENERGY, TIME)]
+        for level, of in units.items()
     }
     points = [{"x": seconds.value, "y": joules.value} for joules, seconds in means.values()]
     front = pareto(points, maximise_y=False)
-    compared = {(one.b.name, one.measure): one for one in (study.comparisons if study else ())}
-    for (name, rows), on in zip(groups.rows.items(), front, strict=True):
+    to_first = {(one.b.name, one.measure): one for one in compared}
+    for (level, rows), on in zip(groups.rows.items(), front, strict=True):
         yield FactorLevel(
-            name=name,
+            name=level,
             runs=tuple((row["experiment_id"], row[ENERGY], row[TIME]) for row in rows),
-            joules=means[name][0],
-            seconds=means[name][1],
-            energy=compared.get((name, ENERGY)),
-            time=compared.get((name, TIME)),
+            used=sum(map(len, units[level])),
+            joules=means[level][0],
+            seconds=means[level][1],
+            energy=to_first.get((level, ENERGY)),
+            time=to_first.get((level, TIME)),
             front=on,
             measured=all(row.get("energy_measured") is not False for row in rows),
         )
+
+
+def _units(
+    found: Any, groups: Groups, name: str, designs: Sequence[str]
+) -> dict[str, list[list[Row]]]:
+    """Of each level what its means are over, as its comparisons are made: blocks, or else runs."""
+    if not designs or "independent runs" in designs:
+        return {level: [[row] for row in rows] for level, rows in groups.rows.items()}
+    in_blocks = set(designs) == {"blocks"}
+    units: dict[str, list[list[Row]]] = found.shared_places(groups.rows, name, in_blocks=in_blocks)
+    return units
+
+
+def _mean(found: Any, units: Sequence[Sequence[Row]], figure: str) -> Mean:
+    """Without an interval where units are not alike: they differ by more than chance."""
+    if not units:
+        return Mean(0, missing="there is no block that all levels have")
+    values = [[Figure(row[figure]) for row in rows] for rows in units]
+    ratio = all(one.value > 0 for of in values for one in of if one.value is not None)
+    mean = mean_of(values, ratio=ratio)
+    if found.alike(units):
+        return mean
+    return replace(mean, low=None, high=None, missing="its runs are of several values")

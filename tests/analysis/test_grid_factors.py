@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import math
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from energyctl.analysis.factor_tables import factor_table
 from energyctl.analysis.grid_factors import GridFactor, factors_of
 from energyctl.cli.output.console import LineConsole
 from energyctl.cli.output.ending import show_end
-from set_machines import WORSE, write_levels
+from set_machines import WORSE, write_grid, write_levels
 
 CONDITIONS = (("alone", 1.0), ("loaded", 1.5))
 
@@ -107,3 +109,100 @@ def test_the_end_of_a_campaign_has_the_levels_and_fits_a_screen(
         row = next(line for line in lines if line.startswith("500 W"))
         assert " ".join(row.split()) == "500 W 5 7.995 -11.23 % (-11.70 to -10.76 %) 22.027 yes"
         assert "less total energy than 700 W" in " ".join(lines)
+
+
+TWO = {700.0: (9000.0, 20.0), 300.0: (7000.0, 30.0)}
+TEN_TIMES = {10: 1.0, 100: 10.0}
+
+
+def of_grid(folder: Path) -> list[GridFactor]:
+    factors = factors_of(energyctl.load(folder))
+    assert [one.name for one in factors] == ["gpu_power_limit_watts", "epochs"]
+    return list(factors)
+
+
+def assert_of_one_measure(factor: GridFactor) -> None:
+    """Means and changes of a row say the same."""
+    first, *others = factor.levels
+    for level in others:
+        assert level.energy is not None
+        assert level.energy.ratio is not None
+        assert level.joules.value is not None
+        assert first.joules.value is not None
+        ratio = level.joules.value / first.joules.value
+        assert ratio == pytest.approx(math.exp(level.energy.ratio.mean))
+
+
+def test_other_factors_are_no_scatter_of_a_level(tmp_path: Path) -> None:
+    """Its interval is over blocks, each with all values of the others."""
+    for factor in of_grid(write_grid(tmp_path, TWO, TEN_TIMES)):
+        assert_of_one_measure(factor)
+        for level in factor.levels:
+            joules = level.joules
+            assert joules.low is not None
+            assert joules.high is not None
+            assert joules.value is not None
+            assert (joules.high - joules.low) / joules.value < 0.01
+            assert level.used == len(level.runs) == 6
+
+
+def test_what_failed_at_one_level_is_in_the_mean_of_no_other(tmp_path: Path) -> None:
+    """Long runs at 700 W, so that those which are left there are short."""
+    folder = write_grid(
+        tmp_path,
+        TWO,
+        TEN_TIMES,
+        failed=lambda block, level, n: (level, n) == (700, 100) and block < 3,
+    )
+    limit, epochs = of_grid(folder)
+    for factor in (limit, epochs):
+        assert_of_one_measure(factor)
+        for level in factor.levels:
+            assert level.used == 2
+            assert level.joules.low is None
+    assert [level.front for level in limit.levels] == [True, True]
+    rows = factor_table(limit).rows
+    assert [row[1] for row in rows] == ["2 of 4", "2 of 6"]
+    assert [row[3] for row in rows] == [row[6] for row in rows] == ["", ""]
+
+
+def test_a_value_that_always_fails_at_a_level_is_in_no_mean(tmp_path: Path) -> None:
+    folder = write_grid(
+        tmp_path, TWO, TEN_TIMES, failed=lambda block, level, n: (level, n) == (700, 100)
+    )
+    limit, _ = of_grid(folder)
+    assert [level.used for level in limit.levels] == [3, 3]
+    assert_of_one_measure(limit)
+    assert all(level.joules.low is not None for level in limit.levels)
+
+
+def test_one_repetition_of_a_grid_has_means_and_no_interval(tmp_path: Path) -> None:
+    for factor in of_grid(write_grid(tmp_path, TWO, TEN_TIMES, blocks=1)):
+        assert_of_one_measure(factor)
+        assert all(level.joules.low is None for level in factor.levels)
+
+
+def test_levels_without_a_block_in_common_have_no_means_and_no_front(tmp_path: Path) -> None:
+    """Each of the others was compared with the first in a block of its own."""
+    three = {700.0: (9000.0, 20.0), 500.0: (8000.0, 22.0), 300.0: (7000.0, 30.0)}
+    folder = write_grid(
+        tmp_path, three, {10: 1.0}, blocks=2,
+        failed=lambda block, level, n: (block, level) in ((1, 500), (2, 300)),
+    )  # fmt: skip
+    factor, *_ = factors_of(energyctl.load(folder))
+    assert [level.joules.value for level in factor.levels] == [None] * 3
+    assert [level.front for level in factor.levels] == [False] * 3
+    assert [row[1:4] for row in factor_table(factor).rows] == [
+        ["0 of 2", "", ""], ["0 of 1", "", ""], ["0 of 1", "", ""],
+    ]  # fmt: skip
+
+
+def test_campaigns_of_other_values_are_no_scatter_of_a_level(tmp_path: Path) -> None:
+    folder = write_levels(tmp_path, TWO, blocks=2)
+    for file in folder.glob("*.json"):
+        one = json.loads(file.read_text())
+        if one["block"] == 2:
+            one["foreground_result"]["hyperparameters"]["epochs"] = 100
+            one["environment"]["run"]["experiment"] = 1
+            file.write_text(json.dumps(one))
+    assert all(level.joules.low is None for level in only(folder).levels)

@@ -11,7 +11,7 @@ import energyctl
 from energyctl import cli
 from energyctl.analysis.charts import plots
 from energyctl.errors import SettingsError
-from set_machines import LIMITS, WORSE, write_levels
+from set_machines import LIMITS, WORSE, write_grid, write_levels
 
 SVG = "{http://www.w3.org/2000/svg}"
 LIMIT = "gpu_power_limit_watts"
@@ -46,6 +46,20 @@ def test_the_figure_names_its_levels_and_marks_the_front(tmp_path: Path, width: 
     assert {"Energy (kJ)", "Time (s)", "alone", "loaded"} <= set(words)
     groups = [g.attrib.get("class", "") for g in root.iter(f"{SVG}g")]
     assert sum("mark-line role-mark" in name for name in groups) == len(conditions)
+
+
+def test_levels_that_cannot_be_compared_have_their_runs_alone(tmp_path: Path) -> None:
+    write_grid(
+        tmp_path / "results", LIMITS, {10: 1.0}, blocks=2,
+        failed=lambda block, level, n: (block, level) in ((1, 500), (2, 300)),
+    )  # fmt: skip
+    assert [row["joules"] for row in drawing(tmp_path / "results").rows["levels"]] == [None] * 3
+    arguments = ["plot", "--kind", "tradeoff", "--x", LIMIT, "--out", "f.svg"]
+    assert cli.run(["-C", str(tmp_path), *arguments]) == 0
+    root = ElementTree.parse(tmp_path / "f.svg").getroot()
+    words = ["".join(one.itertext()) for one in root.iter(f"{SVG}text")]
+    assert "Energy (kJ)" in words
+    assert "700 W" not in words
 
 
 def test_each_training_has_a_panel_and_hours_are_hours(tmp_path: Path) -> None:

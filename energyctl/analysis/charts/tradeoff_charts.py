@@ -51,7 +51,7 @@ def tradeoff_chart(factors: Sequence[GridFactor], conditions: Iterable[str]) -> 
             ]
             for mean, name in ((level.joules, "joules"), (level.seconds, "seconds")):
                 of |= {name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high}
-            levels.append({**of, "n": len(level.runs)})
+            levels.append({**of, "n": level.used})
     return TradeoffChart(
         factors[0].words,
         list(dict.fromkeys(factor.training for factor in factors)),

@@ -26,12 +26,13 @@ from energyctl.analysis.compare.methods import methods_text
 from energyctl.analysis.compare.overall import Overall
 from energyctl.analysis.compare.samples import OF_CONDITIONS
 from energyctl.analysis.compare.sentences import p_text
+from energyctl.analysis.compare.shared_places import alike, shared_places
 from energyctl.analysis.compare.statistics import CompareOptions, Estimate, Summary
 from energyctl.analysis.compare.study import Study, compare_groups, correlate_rows
 
 __all__ = [
     "DEFAULT_MEASURES", "OF_CONDITIONS", "CompareOptions", "Comparison", "Correlation", "Effect",
-    "Estimate", "FactorEffect", "Groups", "Overall", "Study", "Summary", "based_on", "by_name",
-    "check_measure", "compare_groups", "correlate_rows", "divided", "document", "filtered",
-    "methods_text", "name_of", "p_text", "two_groups", "usable",
+    "Estimate", "FactorEffect", "Groups", "Overall", "Study", "Summary", "alike", "based_on",
+    "by_name", "check_measure", "compare_groups", "correlate_rows", "divided", "document",
+    "filtered", "methods_text", "name_of", "p_text", "shared_places", "two_groups", "usable",
 ]  # fmt: skip
