@@ -20,6 +20,8 @@ from energyctl.analysis.interference.share_means import ShareMeans
 from energyctl.config.settings import ALONE
 from energyctl.errors import SettingsError
 from energyctl.results.pairs import Figure
+from energyctl.results.tables import Row
+from energyctl.results.tables.totals import unlike
 from energyctl.text import ENERGY_UNITS, count, energy_unit, first_of
 
 if TYPE_CHECKING:
@@ -118,7 +120,8 @@ def _with_caveats(told: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
 
 def answer_of(runs: Runs) -> Answer:
     """The answer of all runs together."""
-    levels, lacking = levels_of(runs), list[str]()
+    levels = levels_of(runs)
+    lacking = [f"{training}: {why}" for training, why in unlike_trainings(runs).items()]
     study, factors = None, tuple[GridFactor, ...]()
     try:
         study, factors = conditions_of(runs), factors_of(runs)
@@ -130,7 +133,7 @@ def answer_of(runs: Runs) -> Answer:
         key=lambda one: not one.domains[0].startswith("gpu"),
     )
     means = tuple(means_of(runs.pairs))
-    if not any(one.study for one in factors):
+    if not lacking and not any(one.study for one in factors):
         lacking += _lacking(levels, runs)
     lacking += [] if shares else share_words.reasons(runs.pairs)
     if study is None and not means and not factors and not lacking:
@@ -150,13 +153,15 @@ def total_joules(run: Run) -> float | None:
 def levels_of(
     runs: Sequence[Run], figure: Callable[[Run], float | None] = total_joules
 ) -> tuple[Level, ...]:
-    """By training and condition, of the runs of which the figure, in joules, is known."""
+    """By training and condition, of the runs of which the figure, in joules, is known; without the
+    trainings of :func:`unlike_trainings`."""
+    unlike = unlike_trainings(runs)
     of: dict[tuple[str, str], list[tuple[str, float, bool]]] = {}
     for run in runs:
         energy, joules = run.energy, figure(run)
-        if run.status == "succeeded" and not run.warm_up and energy and joules is not None:
+        if _counts(run) and energy and joules is not None and _training(run) not in unlike:
             entry = (run.experiment_id, joules, bool(energy.measured))
-            of.setdefault((f"{run.repository} / {run.model}", run.condition), []).append(entry)
+            of.setdefault((_training(run), run.condition), []).append(entry)
     trainings = list(dict.fromkeys(training for training, _ in of))
 
     def order(key: tuple[str, str]) -> tuple[int, bool]:
@@ -171,6 +176,22 @@ def levels_of(
         )
         for key, known in sorted(of.items(), key=lambda item: order(item[0]))
     )
+
+
+def unlike_trainings(runs: Sequence[Run]) -> dict[str, str]:
+    """Trainings whose totals are not of the same, so that no mean is of them → why."""
+    of: dict[str, list[Row]] = {}
+    for run in filter(_counts, runs):
+        of.setdefault(_training(run), []).append(run.row)
+    return {training: why for training, rows in of.items() if (why := unlike(rows))}
+
+
+def _counts(run: Run) -> bool:
+    return run.status == "succeeded" and not run.warm_up
+
+
+def _training(run: Run) -> str:
+    return f"{run.repository} / {run.model}"
 
 
 def _lacking(levels: Sequence[Level], runs: Sequence[Run]) -> list[str]:

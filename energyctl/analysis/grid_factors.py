@@ -19,6 +19,7 @@ from energyctl.errors import SettingsError
 from energyctl.results import machine_settings
 from energyctl.results.pairs import Figure
 from energyctl.results.tables import Row
+from energyctl.results.tables.totals import unlike
 
 if TYPE_CHECKING:
     from energyctl.analysis.compare import Comparison, Groups, Study
@@ -95,9 +96,12 @@ def _grids(runs: Sequence[Run]) -> list[str]:
 
 
 def factor_of(rows: Sequence[Row], name: str, training: str, condition: str) -> GridFactor | None:
-    """None where there are no two levels with a known energy and time."""
+    """None where there are no two levels with a known energy and time, or energies are not of the
+    same (:func:`energyctl.results.tables.totals.unlike`)."""
     found = comparing.library()
     known = [row for row in rows if all(row.get(one) is not None for one in (ENERGY, TIME))]
+    if unlike(known):
+        return None
     try:
         groups = found.by_name(known, name)
     except SettingsError:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from energyctl.results.calibrations import Calibration
 from energyctl.results.tables import Row
+from energyctl.results.tables.totals import by_itself
 from energyctl.text import duration, energy, percent, power, with_uncertainty
 
 NAMES = {
@@ -111,8 +112,10 @@ def spreads(rows: Iterable[Row]) -> list[Spread]:
 
 def _like(row: Row) -> str:
     """What is compared only with its like: the training, its condition, and how it was metered."""
-    estimated = " (estimated)" if row.get("energy_measured") is False else ""
-    return f"{row.get('repository')} / {row.get('model')}, {row.get('condition')}{estimated}"
+    metered = " (estimated)" if row.get("energy_measured") is False else ""
+    if by_itself(row):
+        metered += f", total: {row['total_of']}"
+    return f"{row.get('repository')} / {row.get('model')}, {row.get('condition')}{metered}"
 
 
 def _spread(training: str, groups: Sequence[Sequence[Row]]) -> Spread | None:

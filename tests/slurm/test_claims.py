@@ -594,6 +594,7 @@ def test_runs_under_other_conditions_or_other_meters_are_not_compared() -> None:
     rows = [row("a", 10), row("a", 11), row("b", 10)]
     assert [one.training for one in machines.spreads(rows)] == ["r / m, beside r/small"]
     assert machines.spreads([*rows[:2], row("b", 9, energy_measured=False)]) == []
+    assert machines.spreads([*rows[:2], row("b", 9, total_of="wall (by itself)")]) == []
     assert machines.spreads([*rows[:2], row("b", 9, warm_up=True)]) == []
 
 

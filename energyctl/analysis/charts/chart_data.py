@@ -10,6 +10,7 @@ from energyctl.analysis.charts.downsample import gaps_marked, thinned
 from energyctl.results.domain_marks import KINDS, kind_of
 from energyctl.results.phases import phase_words
 from energyctl.results.tables import Row
+from energyctl.results.tables.totals import by_itself
 from energyctl.results.time_series import dataframes
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def _run_row(run: Run, number: int) -> Row:
         "warm_up": run.warm_up,
         "imported": bool(of.get("imported")),
         "measured": of.get("energy_measured"),
+        "by_itself": by_itself(of),
         "started": None if started is None else round(started * 1000),
         "seconds": finite(of.get("energy_seconds")),
         "joules": joules,

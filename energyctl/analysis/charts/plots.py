@@ -155,6 +155,7 @@ def tradeoff(runs: Sequence[Run], options: PlotOptions) -> Plot:
     x = rows.without(rows.FACTORS, factor_column(rows.run_rows(runs), options.x))
     factors = grid_factors.factors_of(runs, x)
     if not factors:
+        _of_one_total(runs)
         raise SettingsError(f"{x} has no two levels with a known energy and time: nothing to draw")
     found = tradeoff_charts.tradeoff_chart(factors, rows.conditions_of(rows.run_rows(runs)))
 
@@ -205,6 +206,7 @@ def by_repository(chart: Callable[[float], Any], points: Sequence[Row]) -> Calla
 
 def conditions(runs: Sequence[Run], options: PlotOptions) -> Plot:
     """The total energy of each training under each condition: runs, mean and interval."""
+    _of_one_total(runs)
     return _levels(runs, options, answer.levels_of(runs), "Total energy", "")
 
 
@@ -309,6 +311,12 @@ def _power(run: Run) -> tuple[dict[str, list[Row]], list[str], list[str]]:
             f"{run.experiment_id}: no power samples lie beside its result; --kind energy needs none"
         )
     return data, rows.domain_names(data["power"]), estimated
+
+
+def _of_one_total(runs: Sequence[Run]) -> None:
+    """Raises SettingsError where energies of a training cannot be drawn beside each other."""
+    for training, why in answer.unlike_trainings(runs).items():
+        raise SettingsError(f"{training}: {why}; name results of one kind")
 
 
 def _points(points: list[Row], x: str, y: str) -> list[Row]:

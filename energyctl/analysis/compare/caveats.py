@@ -9,13 +9,19 @@ from collections.abc import Sequence
 from energyctl.analysis.compare import enforcement
 from energyctl.analysis.compare.contrasts import Effect
 from energyctl.analysis.compare.grouping import Side
-from energyctl.analysis.compare.measures import estimates, is_energy, text_of
+from energyctl.analysis.compare.measures import (
+    estimates,
+    is_energy,
+    is_of_total,
+    text_of,
+)
 from energyctl.analysis.compare.samples import Sample
 from energyctl.results.tables import Row
 from energyctl.text import number, percent
 
 SURROUNDINGS = {
     "node": "machines",
+    "total_of": "domains in the total",
     "gpus": "GPUs",
     "gpu_uuids": "cards",
     "gpu_driver": "GPU drivers",
@@ -36,7 +42,7 @@ FAILED_APART = 2
 def caveats(sample: Sample, measure: str, by: str | None) -> list[str]:
     """A line each; of independent runs with :func:`drawn_anew` before them."""
     a, b = sample.a, sample.b
-    own = (by, _FACTS.get(by or ""))
+    own = (by, _FACTS.get(by or ""), None if is_of_total(measure) else "total_of")
     lines = [_different(word, name, a, b) for name, word in SURROUNDINGS.items() if name not in own]
     lines += enforcement.caveats(a, b)
     lines += [_pooled(side, by) for side in (a, b)]

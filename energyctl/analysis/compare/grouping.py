@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from energyctl.analysis.compare.measures import (
     is_number,
+    is_of_total,
     known_names,
     level_of,
+    name_of,
     repetition_of,
     text_of,
     value_of,
@@ -19,10 +21,12 @@ from energyctl.config.settings.machine import MACHINE_SETTINGS
 from energyctl.errors import SettingsError
 from energyctl.results.machine_settings import number_in
 from energyctl.results.tables import Row
+from energyctl.results.tables.totals import unlike
 
 MOST_GROUPS = 6
 """Numbers of more values than these are no groups: they are a trend."""
 
+ONE_TOTAL = "--where total_of=… takes those of one kind"
 USABLE = "it must be readable, have succeeded and fit --where"
 
 
@@ -209,6 +213,14 @@ def stratum_of(by: str | None) -> Callable[[Row], str | None]:
     return label
 
 
+def of_two_totals(rows: Sequence[Row], measure: str, what: str | None) -> LeftOut | None:
+    """A line on runs that cannot be compared in it, since their totals are not of the same."""
+    why = unlike(rows) if is_of_total(measure) else None
+    if why is None:
+        return None
+    return LeftOut(f"{what or 'all runs'}: {name_of(measure)} left out, {why}; {ONE_TOTAL}")
+
+
 def sides(
     groups: Groups, a: str, b: str, measure: str, by: str | None
 ) -> tuple[list[tuple[str | None, Side, Side]], list[str]]:
@@ -226,6 +238,8 @@ def sides(
     if not both and len(first) == len(second) == 1:
         (of_a,), (of_b,) = both_sides
         notes.append(f"different trainings are compared: {of_a} and {of_b}")
+        if apart := of_two_totals([*first[of_a], *second[of_b]], measure, None):
+            return [], [*notes, apart]
         lost = groups.failed
         pair = Side(a, first[of_a], lost.get(a, ())), Side(b, second[of_b], lost.get(b, ()))
         return [(None, *pair)], notes
@@ -235,6 +249,11 @@ def sides(
             what = ", ".join(f"{key} ({len(side[key])})" for key in lone)
             reason = f"not in {other} with {measure}"
             notes.append(LeftOut(f"left out of {name}, {reason}: {what}"))
+
+    for key in list(both):
+        if apart := of_two_totals([*first[key], *second[key]], measure, key):
+            notes.append(apart)
+            both.remove(key)
 
     def failed(name: str, key: str | None) -> list[Row]:
         return [row for row in groups.failed.get(name, ()) if stratum(row) == key]

@@ -121,6 +121,13 @@ def is_energy(measure: str) -> bool:
     return measure.startswith(("total_", *(f"{kind}_joules" for kind in KINDS)))
 
 
+def is_of_total(measure: str) -> bool:
+    """Whether it is of all that a run's total is of."""
+    figure = measure.partition(" per ")[0]
+    of_total = figure.startswith("total_") or figure in (*RAW, *_BASELINES)
+    return of_total or any(REACH[of].has(figure) for of in REACH if of != "seconds")
+
+
 def estimates(rows: Iterable[Row]) -> int:
     """How many runs have an energy of which a part is an estimate."""
     return sum(row.get("energy_measured") is False for row in rows)
@@ -142,6 +149,7 @@ def unit_of(measure: str) -> str:
     return reach or _UNITS.get(figure, "")
 
 
+_BASELINES = ("idle_watts", "background_only_watts")
 RAW = ("marginal_joules", "above_idle_joules")
 """May be 0 or below: compared by differences, whatever their values."""
 

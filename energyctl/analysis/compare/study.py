@@ -40,7 +40,8 @@ _Figure = TypeVar("_Figure", FactorEffect, Overall, Correlation)
 
 @dataclass
 class Study:
-    """Comparisons by pair of groups, training and measure; the first measure is the main one."""
+    """Comparisons by pair of groups, training and measure; the first measure of which there is one
+    is the main one."""
 
     options: CompareOptions
     measures: Sequence[str]
@@ -78,7 +79,8 @@ class Study:
 def compare_groups(
     found: Groups, measures: Sequence[str], options: CompareOptions, by: str | None
 ) -> Study:
-    """The first group against each other one. Raises SettingsError where nothing is in both."""
+    """The first group against each other one; measures: the first that can be compared is the main
+    one. Raises SettingsError where nothing is in both."""
     study = Study(options, measures, by, found.warm_ups, notes=list(found.notes))
     base, *others = found.rows
     for measure in measures:
@@ -116,6 +118,8 @@ def compare_groups(
         lacking = [note for note in study.notes if isinstance(note, grouping.LeftOut)]
         why = "; ".join(dict.fromkeys(lacking or study.notes)) or "no run has these figures"
         raise SettingsError(f"nothing can be compared: {why}")
+    known = {one.measure for one in study.comparisons}
+    study.measures = [one for one in measures if one in known]
     study.notes += _notes(study)
     study.notes = list(dict.fromkeys(study.notes))
     return study
@@ -183,12 +187,16 @@ def correlate_rows(
                 strata.setdefault(_stratum(row, name), []).append(row)
         found = []
         for training, inside in strata.items():
+            if apart := grouping.of_two_totals(inside, measure, training):
+                study.notes.append(apart)
+                continue
             xs = [float(value_of(row, name)) for row in inside]
             ys = [float(row[measure]) for row in inside]
             found.append(correlate(xs, ys, name, measure, options, training))
         study.correlations += _corrected(found)
     if not study.correlations:
-        raise SettingsError(f"nothing can be compared: no run has {name} and these figures")
+        why = "; ".join(study.notes) or f"no run has {name} and these figures"
+        raise SettingsError(f"nothing can be compared: {why}")
     many = {value_of(row, name) for row in rows} - {None}
     study.notes.append(
         f"{name} has {len(many)} values in {len(rows)} runs: a trend is looked for, not groups"

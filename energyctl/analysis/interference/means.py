@@ -26,6 +26,8 @@ RATIOS = ("slowdown", "energy_ratio", "background_slowdown")
 ADDED = "marginal_joules"
 JOULES = (ADDED, "one_after_the_other_joules", "saving_joules")
 MEANS = (*RATIOS, *JOULES)
+ENERGIES = ("energy_ratio", *JOULES)
+UNLIKE = "not metered alike: the total is one domain by itself in some pairs, of parts in others"
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ def _means(pairs: Sequence[Pair]) -> Means:
         )
         for name, blocks in ((name, beside if name == ADDED else alone) for name in MEANS)
     }
+    if len({pair.match.beside.total_by_itself for pair in pairs}) > 1:
+        figures |= dict.fromkeys(ENERGIES, Mean(0, missing=UNLIKE))
     return Means(pairs[0].training, pairs[0].condition, len(alone), of_blocks, **figures)
 
 

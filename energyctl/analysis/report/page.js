@@ -107,7 +107,8 @@
     const bands = runs.filter((run) => known(run.high)).map((run) => run.high - run.joules);
     const measured = runs.every((run) => !known(run.joules) || run.measured);
     const parts = [h("span", {}, h("b", {}, many(runs.length, "run")), runs.length ? ` (${states})` : "")];
-    if (joules.length) {
+    const totals = new Set(runs.filter((run) => known(run.joules)).map((run) => run.by_itself));
+    if (joules.length && !(totals.has(true) && totals.has(false))) {
       const band = bands.length === joules.length ? sum(bands) : null;
       const some = joules.length < runs.length ? " " + t("of {n}", { n: many(joules.length, "run") }) : "";
       parts.push(h("span", {}, h("b", {}, energy(sum(joules), band, measured)), ` ${t("total energy")}${some}`));

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from energyctl.results.tables import total
+from energyctl.results.tables.totals import unlike
 
 if TYPE_CHECKING:
     from energyctl.results.api import Run
@@ -55,7 +56,8 @@ class Fact:
 
 @dataclass(frozen=True)
 class Glance:
-    """joules: of the runs whose energy is known; known: how many these are.
+    """joules: of the runs whose energy is known, None also where their totals are not of the same;
+    known: how many these are.
 
     measured: false where a part of it is an estimate. seconds: metered time of the trainings.
     """
@@ -77,11 +79,12 @@ class Glance:
 def glance(runs: Sequence[Run]) -> Glance:
     """All runs at a glance."""
     energies = [run.energy for run in runs if run.energy and run.energy.total_joules is not None]
+    apart = unlike(run.row for run in runs)
     return Glance(
         campaigns=tuple(dict.fromkeys(run.campaign for run in runs if run.campaign)),
         runs=len(runs),
         statuses=Counter(run.status for run in runs),
-        joules=total([energy.total_joules for energy in energies]),
+        joules=None if apart else total([energy.total_joules for energy in energies]),
         uncertainty_joules=total([energy.uncertainty_joules for energy in energies]),
         known=len(energies),
         measured=all(energy.measured for energy in energies),

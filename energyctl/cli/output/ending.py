@@ -163,6 +163,8 @@ def totals(seen: Glance) -> str:
     text = f"{', '.join(seen.campaigns) or 'no campaign'}: {count(seen.runs, 'run')}, {tally}"
     if not seen.known:
         return f"{text}; no energy is known"
+    if seen.joules is None:
+        return f"{text}; their totals are not of the same; {duration(seen.seconds)} metered"
     text += f"; {energy(seen.joules, seen.uncertainty_joules, measured=seen.measured)}"
     if seen.known < seen.runs:
         text += f", of {count(seen.known, 'run')}"

@@ -96,6 +96,11 @@ class RunFacts:
         return tuple(one for one in self.parts if one.in_total)
 
     @property
+    def total_by_itself(self) -> bool:
+        """Whether the total is one domain that is no package, memory or GPU."""
+        return [one.kind for one in self.domains] == ["other"]
+
+    @property
     def like(self) -> Likeness:
         return Likeness(self.training, self.values, self.seed, self.machine)
 

@@ -132,6 +132,12 @@ RUNS = Layout(
         _float("total_uncertainty_joules", "J", "half-width of its band", "as total_joules"),
         _float("total_own_joules", "J", _OWN, _NO_OWN),
         _float("total_watts", "W", "mean power: joules over seconds", "as total_joules"),
+        _text(
+            "total_of",
+            "domains of the total, `,` between, with `(estimated)` after an estimate; `(by itself)`"
+            ": one that is no package, memory or GPU, as a meter of the whole machine",
+            f"{_NO_ENERGY}, or not told",
+        ),
         _boolean("energy_measured", "false where a part of the total is an estimate", _NO_ENERGY),
         _float("cpu_package_joules", "J", "all packages, measured", _UNMEASURED),
         _float("cpu_package_uncertainty_joules", "J", "its band", _UNMEASURED),

@@ -12,6 +12,7 @@ from energyctl.results.tables import accessors
 from energyctl.results.tables.columns import Row, known, plain, total
 from energyctl.results.tables.layouts import METRICS, REACH
 from energyctl.results.tables.part import NoResult, Part
+from energyctl.results.tables.totals import total_of
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def _energy(result: Part) -> Row:
         "total_uncertainty_joules": energy.number("uncertainty_joules"),
         "total_own_joules": energy.number("own_joules"),
         "total_watts": accessors.watts(joules, seconds),
+        "total_of": total_of(energy),
         "energy_measured": energy.flag("measured"),
         "estimated_joules": total(estimates),
         **{name: energy.number(name) for name in accessors.ADDED},
