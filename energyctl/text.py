@@ -79,13 +79,18 @@ def with_uncertainty(value: float, uncertainty: float | None) -> tuple[str, ...]
     """Value and uncertainty, to the place of the uncertainty's second significant digit.
 
     Without an uncertainty the value alone, with four digits; no false digits, and no ``± 0.00``.
+    One that no decimal shows, as of a sum that rounding has moved, is 0.
     """
     if uncertainty is None:
         return (number(value),)
-    if uncertainty == 0:
+    if _is_none(uncertainty):
         return number(value), "0"
     place = _second_digit(uncertainty)
     return _to_place(value, place), _to_place(uncertainty, place)
+
+
+def _is_none(uncertainty: float) -> bool:
+    return round(uncertainty, MOST_DECIMALS) == 0
 
 
 def _second_digit(value: float) -> int:
@@ -98,7 +103,7 @@ def adding_up(parts: Sequence[float], uncertainty: float | None) -> tuple[str, .
     digits of the sum), so that the texts add up too: each part is rounded up or down, the nearest
     to it first."""
     total = math.fsum(parts)
-    if uncertainty:
+    if uncertainty and not _is_none(uncertainty):
         place = min(_second_digit(uncertainty), MOST_DECIMALS)
     else:
         place = min(2 + _second_digit(total), MOST_DECIMALS) if total else 0

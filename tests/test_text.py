@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energyctl.text import (
+    adding_up,
     duration,
     energy,
     energy_unit,
@@ -40,6 +41,7 @@ from energyctl.text import (
         (-30.2, 12.0, "-30 ± 12 J"),
         (-0.2, 12.0, "0 ± 12 J"),
         (12.5, 0.0, "12.5 ± 0 J"),
+        (80.0, 1.4e-14, "80 ± 0 J"),
         (12_345.0, None, "12.35 kJ"),
         (3.2e7, 1e5, "32.00 ± 0.10 MJ"),
         (None, None, "unknown"),
@@ -49,6 +51,10 @@ def test_an_energy_has_two_digits_of_its_uncertainty_and_one_unit(
     joules: float | None, band: float | None, text: str
 ) -> None:
     assert energy(joules, band) == text
+
+
+def test_parts_have_no_false_digits_where_the_uncertainty_is_none() -> None:
+    assert adding_up([50.0, 30.0], 1.4e-14) == adding_up([50.0, 30.0], 0.0)
 
 
 def test_the_rows_of_a_column_share_a_unit_and_an_estimate_is_named() -> None:
