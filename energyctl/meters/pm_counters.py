@@ -184,12 +184,14 @@ def _domains(root: Path, request: OpenRequest) -> Iterator[tuple[str, Domain]]:
     yield "energy", domain("node", "other", "node", NODE_MAX_WATTS, counts=False)
     for kind, file, name, part, most in (CPUS, MEMORY):
         if file in files:
-            counts = not _measured(kind, request.measured)
+            counts = not apus and not _measured(kind, request.measured)
             yield file, domain(name, kind, part, most, counts=counts)
-    counts = not _measured("gpu", request.measured) and not request.no_gpu
+    counts = not _measured("gpu", request.measured) and (apus or not request.no_gpu)
+    # An APU is no GPU by itself: where none is asked for, it is a module that counts as a whole.
+    accelerator: Kind = "other" if request.no_gpu else "gpu"
     for match in accelerators:
         name, part = f"accel-{match[1]}", f"{'module' if apus else 'gpu'}/accel-{match[1]}"
-        yield match[0], domain(name, "gpu", part, ACCELERATOR_MAX_WATTS, counts=counts)
+        yield match[0], domain(name, accelerator, part, ACCELERATOR_MAX_WATTS, counts=counts)
 
 
 def _scan_hz(root: Path) -> float:

@@ -64,6 +64,14 @@ def test_apus_have_their_cpus(tmp_path: Path) -> None:
     assert [d.part for d in source.domains() if d.in_total] == ["module/accel-0"]
 
 
+def test_apus_count_though_no_gpu_is_asked_for(tmp_path: Path) -> None:
+    files = ("accel0_energy", "accel1_energy", "memory_energy")
+    source = opened(hwmon.pm_counters(tmp_path, *files), gpus=[])
+    source.close()
+    assert [d.name for d in source.domains() if d.in_total] == ["accel-0", "accel-1"]
+    assert {d.kind for d in source.domains()} == {"other"}  # it is not told apart
+
+
 def test_no_node_no_source(tmp_path: Path) -> None:
     assert open_source(OpenRequest(None, tmp_path, tmp_path, pm_counters_root=tmp_path)) is None
 
