@@ -8,13 +8,12 @@ from statistics import median
 
 from energyctl.energy import Domain, Energy
 from energyctl.meters.base import GpuProcess, NotReported, Source
+from energyctl.meters.parts import is_in
 from energyctl.meters.probe import ProbedDomain, is_stepped, probe_sources
 
 # Several moves of a GPU's counter, the slowest there is.
 SURVEY_SECONDS = 1.0
 MINUTE = 60.0
-# Of a part (`Domain.part`): it holds CPUs, GPUs and memory.
-WHOLES = ("module/", "board/")
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def _beside_total(energy: Energy, kind: str) -> list[str]:
 
 def _why_none(meters: Sequence[Source], kind: str) -> str:
     domains = [d for meter in meters for d in meter.domains() if d.is_part]
-    wholes = [d.name for d in domains if (d.part or "").startswith(WHOLES) and d.kind != kind]
+    wholes = [d.name for d in domains if is_in(d, kind) and d.kind != kind]
     if wholes:
         return f"it is a part of {', '.join(wholes)}, and not measured apart from it"
     name = "nvml" if kind == "gpu" else "powercap"
@@ -164,10 +163,7 @@ def _measured_elsewhere(source: str, meters: Sequence[Source]) -> bool:
     """Whether another one measures what the source is for."""
     kind = {"powercap": "cpu", "perf": "cpu", "nvml": "gpu"}.get(source)
     return kind is not None and any(
-        d.is_part
-        and d.measured
-        and d.missing is None
-        and (d.kind == kind or (d.part or "").startswith(WHOLES))
+        d.is_part and d.measured and d.missing is None and (d.kind == kind or is_in(d, kind))
         for meter in meters
         for d in meter.domains()
     )
@@ -251,8 +247,10 @@ def _covers(domain: Domain) -> str:
         return "package"
     if domain.kind == "dram" or part.endswith("/dram"):
         return "memory"
+    if part.startswith("socket/"):
+        return "package" if domain.kind == "cpu" or part.count("/") == 1 else "package part"
     if part.startswith("module/"):
-        return "package" if domain.kind == "cpu" else "module"
+        return "module"
     if part.startswith("board/") and domain.kind == "other":
         return "board"
     if domain.kind == "gpu" or part.startswith("gpu/"):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from energyctl.energy import Domain
 from energyctl.meters.base import OpenRequest, Reading, Source
+from energyctl.meters.parts import holds
 
 IDLE_WATTS = 0.74
 BUSY_WATTS = 3.5
@@ -28,9 +29,8 @@ USER, NICE, SYSTEM, IRQ, SOFTIRQ = 0, 1, 2, 5, 6
 
 
 def open_source(request: OpenRequest) -> CpuEstimate | None:
-    """None where a CPU package is measured, or a module or a board with its CPU."""
-    with_cpus = ("package", "module/", "board/")
-    measured = any(part.startswith(with_cpus) for part in request.measured)
+    """None where a CPU package is measured, or a whole with its CPU."""
+    measured = any(part.startswith("package") or holds(part, "cpu") for part in request.measured)
     return None if measured else CpuEstimate()
 
 

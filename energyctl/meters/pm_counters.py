@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from energyctl.energy import Domain, Kind
 from energyctl.meters.base import OpenRequest, Reading, Source
+from energyctl.meters.parts import holds
 
 SCAN_HZ = 10.0
 RESOLUTION_JOULES = 1.0
@@ -203,7 +204,7 @@ def _scan_hz(root: Path) -> float:
 
 def _measured(kind: Kind, parts: Collection[str]) -> bool:
     """Whether *parts*, which sources before can read, have what is of a kind."""
-    if any(part.startswith(("module/", "board/")) for part in parts):
+    if any(holds(part, kind) for part in parts):
         return True
     if kind == "dram":
         return any(part.endswith("/dram") for part in parts)

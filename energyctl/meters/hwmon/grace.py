@@ -150,7 +150,7 @@ def _part(meter: Meter) -> str:
     """A socket has its memory, so it is more than a package."""
     if meter.label == "Module":
         return f"module/socket-{meter.socket}"
-    part = f"module/grace-{meter.socket}"
+    part = f"socket/grace-{meter.socket}"
     return part if meter.label == "Grace" else f"{part}/{meter.label.lower()}"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from energyctl.meters import missing_kinds, open_meters
+from energyctl.meters import describe, missing_kinds, open_meters
 from energyctl.meters.base import OpenRequest
 from energyctl.meters.hwmon import HwmonSource, grace, open_source
 from energyctl.meters.sampler import Sampler
@@ -64,6 +64,7 @@ def test_a_grace_without_a_gpu_is_the_cpu(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("ENERGYCTL_HWMON", str(root))
     meters, warnings = open_meters(gpus=[])
     domains = {d.name: d for meter in meters for d in meter.domains()}
+    covers = [row.covers for row in describe(meters, seconds=0.05) if row.domain]
     for meter in meters:
         meter.close()
     assert [name for name, d in domains.items() if d.in_total] == ["grace-power-1"]
@@ -72,6 +73,8 @@ def test_a_grace_without_a_gpu_is_the_cpu(tmp_path: Path, monkeypatch: pytest.Mo
     assert missing_kinds(meters, ["dram"]) == [
         "dram cannot be measured: it is a part of grace-power-1, and not measured apart from it"
     ]
+    assert "part of grace-power-1" not in missing_kinds(meters, ["gpu"])[0]
+    assert covers == ["package", "package part", "package part"]
 
 
 def test_rails_stand_in_for_a_socket_that_is_not_told(tmp_path: Path) -> None:
