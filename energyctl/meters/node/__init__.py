@@ -35,8 +35,8 @@ PATIENCE_SECONDS = 0.5
 def open_source(path: Path) -> NodeMeters | None:
     """The meters of this machine in the file at *path*; None where it declares none for it.
 
-    Waits until each has answered once or failed, which takes a few seconds at most. SettingsError
-    where the file is wrong.
+    Waits until each has answered once or failed, which takes a few seconds, and 20 at most with a
+    slow BMC over Redfish. SettingsError where the file is wrong.
     """
     here = of_host(node_meters.read(path), platform.node())
     return NodeMeters(map(device, here.keys(), here.values())) if here else None

@@ -11,8 +11,8 @@ that is assumed, unless the BMC's owner states another.
 from __future__ import annotations
 
 import base64
-import contextlib
 import ssl
+import time
 from typing import Any
 
 from energyctl.config.node_meters import Redfish
@@ -32,12 +32,14 @@ UPDATE_SECONDS, AVERAGING_SECONDS, ACCURACY = 10.0, 60.0, 0.05
 CHASSIS = "/redfish/v1/Chassis"
 # Of a rack's manager there may be hundreds; a machine has a few.
 MOST_CHASSIS = 8
+# Some BMCs take seconds for each answer, and what tells the power is found with four of them.
+ANSWER_SECONDS, SEARCH_SECONDS = 5.0, 20.0
 
 
 class RedfishChassis(NodeDevice):
     """What a chassis draws; which one is found at the first answer."""
 
-    poll_seconds, limit_seconds = 5.0, 5.0
+    poll_seconds, limit_seconds = 5.0, SEARCH_SECONDS
 
     def __init__(self, name: str, meter: Redfish) -> None:
         self.place = meter.url
@@ -68,7 +70,7 @@ class RedfishChassis(NodeDevice):
         login = base64.b64encode(f"{meter.user}:{password}".encode()).decode()
         self._client = JsonClient(
             meter.url,
-            self.limit_seconds,
+            ANSWER_SECONDS,
             headers={"Authorization": f"Basic {login}", "OData-Version": "4.0"},
             trusted=trusted,
             denied=f'user "{meter.user}", with the password in {meter.password_file}, '
@@ -79,19 +81,49 @@ class RedfishChassis(NodeDevice):
     def ask(self) -> float:
         if self._power is not None:
             return figure(_watts(self._client.get(self._power)), f"power at {self._power}")
+        self._power, watts = _Search(self._client, self.place).power(self._chassis)
+        return watts
+
+    def cancel(self) -> None:
+        self._client.cancel()
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class _Search:
+    """For the resource that tells the power. The last answer is in after `SEARCH_SECONDS`."""
+
+    def __init__(self, client: JsonClient, place: str) -> None:
+        self._client, self._place = client, place
+        self._last_question = time.monotonic() + SEARCH_SECONDS - ANSWER_SECONDS
+        self._why_not: str | None = None  # the last resource could not be read
+
+    def power(self, named: str | None) -> tuple[str, float]:
+        """The resource, of the chassis of that name or the only one, and its watts."""
         found = {}
-        for chassis in [f"{CHASSIS}/{self._chassis}"] if self._chassis else self._all_chassis():
-            if resource := self._resource_of(chassis):
-                found[chassis.removeprefix(f"{CHASSIS}/")] = resource
+        for chassis in [f"{CHASSIS}/{named}"] if named else self._all_chassis():
+            if told := self._resource_of(chassis):
+                found[chassis.removeprefix(f"{CHASSIS}/")] = told
         if not found:
-            raise NoAnswer(f"{self.place}: none of its chassis tells its power")
+            raise self._nothing("none of its chassis tells its power")
         if len(found) > 1:
             raise NoAnswer(
-                f"{self.place}: several chassis tell their power; write one of them as "
+                f"{self._place}: several chassis tell their power; write one of them as "
                 f'"chassis": {", ".join(found)}'
             )
-        ((self._power, watts),) = found.values()
-        return watts
+        ((resource, watts),) = found.values()
+        return resource, watts
+
+    def _go_on(self) -> None:
+        if time.monotonic() > self._last_question:
+            raise self._nothing(
+                f"what tells its power was not found within {SEARCH_SECONDS:g} s; "
+                'the name of its "chassis" shortens the search'
+            )
+
+    def _nothing(self, what: str) -> NoAnswer:
+        return NoAnswer(f"{self._place}: {what}" + (f" ({self._why_not})" if self._why_not else ""))
 
     def _all_chassis(self) -> list[str]:
         members = member(self._client.get(CHASSIS), "Members")
@@ -100,21 +132,19 @@ class RedfishChassis(NodeDevice):
 
     def _resource_of(self, chassis: str) -> tuple[str, float] | None:
         """The resource that tells its power, and what it tells; None where none does."""
+        self._go_on()
         links = self._client.get(chassis)
         for name in ("EnvironmentMetrics", "Power"):
             resource = member(links, name, "@odata.id")
             if not isinstance(resource, str):
                 continue
-            with contextlib.suppress(NoAnswer):  # the other one may tell it
+            self._go_on()
+            try:
                 if watts := _watts(self._client.get(resource)):
                     return resource, figure(watts, f"power at {resource}")
+            except NoAnswer as error:  # the other one may tell it
+                self._why_not = str(error)
         return None
-
-    def cancel(self) -> None:
-        self._client.cancel()
-
-    def close(self) -> None:
-        self._client.close()
 
 
 def _watts(document: Any) -> Any:

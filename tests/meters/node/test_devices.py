@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from energyctl.config.node_meters import HomeAssistant, Ipmi, NodeMeter, Redfish, Shelly, Tasmota
-from energyctl.meters.node import device, ipmi
+from energyctl.meters.node import device, ipmi, redfish
 from energyctl.meters.node.device import NoAnswer, secret_in
 from energyctl.meters.node.http import JsonClient
 from hardware import node_servers
@@ -178,6 +178,28 @@ def test_a_bmc_that_lets_nobody_in_or_measures_nothing_says_so(tmp_path: Path) -
         assert why_not(bmc(server.url, tmp_path)) == (
             f"{server.url}: none of its chassis tells its power"
         )
+
+
+def test_a_bmc_that_does_not_let_read_its_power_says_so(tmp_path: Path) -> None:
+    tree = node_servers.redfish(node_servers.dell(389))
+    denied = "/redfish/v1/Chassis/System.Embedded.1/Power"
+    with serving(lambda path, head: (403, {}) if path == denied else tree(path, head)) as server:
+        assert why_not(bmc(server.url, tmp_path)) == (
+            f"{server.url}: none of its chassis tells its power ({server.url}{denied}: HTTP 403: "
+            f'user "reader", with the password in {tmp_path / "secret"}, is not let in, or may not '
+            "read)"
+        )
+
+
+def test_a_search_without_end_ends_with_its_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redfish, "SEARCH_SECONDS", redfish.ANSWER_SECONDS)
+    with serving(node_servers.redfish(node_servers.dell(389))) as server:
+        assert why_not(bmc(server.url, tmp_path)).startswith(
+            f"{server.url}: what tells its power was not found within 5 s"
+        )
+        assert server.paths == [redfish.CHASSIS]
 
 
 def test_a_missing_or_open_secret_is_told(tmp_path: Path) -> None:

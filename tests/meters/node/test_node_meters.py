@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from energyctl.config.node_meters import Ipmi, Shelly
+from energyctl.config.node_meters import Ipmi, Redfish, Shelly
 from energyctl.energy import Domain
 from energyctl.errors import MachineError, SettingsError
 from energyctl.meters import Source, describe, node, open_meters, why_null
-from energyctl.meters.node import NodeMeters, device, ipmi, of_host
+from energyctl.meters.node import NodeMeters, device, ipmi, of_host, redfish
 from energyctl.meters.sampler import Sampler
 from hardware import node_servers
 from hardware.meter import ScriptedMeter
@@ -116,6 +116,26 @@ def test_a_dead_and_a_slow_meter_hold_up_nobody(tmp_path: Path, closing: list[So
         closed = time.monotonic()
         meters.close()
         assert time.monotonic() - closed < 0.5
+
+
+def test_a_slow_bmc_is_waited_for(
+    tmp_path: Path, closing: list[Source], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first answer is the fourth: it has to be found what tells its power."""
+    monkeypatch.setattr(redfish, "ANSWER_SECONDS", 0.6)
+    monkeypatch.setattr(redfish, "SEARCH_SECONDS", 4 * 0.6)
+    monkeypatch.setattr(redfish.RedfishChassis, "limit_seconds", 4 * 0.6)
+    secret = tmp_path / "secret"
+    secret.write_text(node_servers.PASSWORD, encoding="utf-8")
+    with serving(node_servers.redfish(node_servers.dell(389))) as server:
+        server.delay_seconds = 0.35
+        meter = Redfish(
+            kind="redfish", url=server.url, user=node_servers.USER, password_file=str(secret)
+        )
+        meters = NodeMeters([device("bmc", meter)])
+        closing.append(meters)
+        assert meters.failure_of("bmc") is None
+        assert [reading.value for reading in meters.read()] == [389.0]
 
 
 def test_a_meter_that_comes_back_is_read_again(closing: list[Source]) -> None:
