@@ -17,6 +17,7 @@ from energyctl.meters import (
     Row,
     Source,
     describe,
+    node,
     open_meters,
     permissions,
     together,
@@ -40,9 +41,11 @@ from energyctl.system.workspace import Workspace
 def examine(workspace: Workspace | None = None) -> dict[str, Any]:
     """What can be measured and controlled on this machine (``doctor``)."""
     processes.require()
-    meters, warnings = _opened(workspace.node_meters if workspace else None)
+    node_meters = workspace.node_meters if workspace else None
+    meters, warnings = _opened(node_meters)
     try:
         rows = [*describe(meters, how_well=True), *_not_needed(meters, warnings)]
+        rows += _of_other_machines(node_meters)
         watts = {row.domain: row.watts for row in rows}
         checks = counter_checks(meters, watts, SURVEY_SECONDS)
         on_gpus, unknown = _gpu_processes(meters)
@@ -114,6 +117,15 @@ def _not_needed(meters: Sequence[Source], warnings: Sequence[str]) -> list[Row]:
     points = [point.name for point in source_entry_points()]
     closed = [name for name in points if name not in opened | failed]
     return [replace(absent(name, _why_closed(name)), needed=False) for name in closed]
+
+
+def _of_other_machines(node_meters: Path | None) -> list[Row]:
+    """A row for each meter that the file declares for another machine."""
+    others = node.elsewhere(node_meters) if node_meters else {}
+    return [
+        replace(absent(meter.kind, f'of the machine "{meter.host}"'), domain=name, needed=False)
+        for name, meter in others.items()
+    ]
 
 
 def _why_closed(source: str) -> str:

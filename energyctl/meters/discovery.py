@@ -7,6 +7,7 @@ are opened after them, by name, and the estimate last, since it is for what nobo
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Collection, Sequence, Set
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
@@ -27,6 +28,7 @@ from energyctl.meters.base import (
 )
 from energyctl.meters.bounded import TimeLimitedSource
 from energyctl.meters.kernel_counters import keeping
+from energyctl.meters.node import NodeMeters
 from energyctl.system.timeouts import DRIVER_SECONDS, CallTimeout, call_within
 
 GROUP = "energyctl.meters"
@@ -80,9 +82,11 @@ def open_meters(
     failures: list[str] = []
     sources = _opened(source_entry_points(), gpus, failures)
     try:
-        outside = node.open_source(node_meters) if node_meters else None
+        outside = _outside(node_meters, leave_out, sources)
         if outside is not None:
             sources.append(outside)
+        if total and node_meters:
+            _refuse_another_machines(total, node_meters, sources)
         labelled = _labelled(sources, leave_out, total)
         if outside is not None and total and (failure := outside.failure_of(total)):
             raise MachineError(f'"total": {total} cannot be measured: {failure}')
@@ -91,6 +95,15 @@ def open_meters(
             source.close()
         raise
     return labelled, failures + _warnings(labelled) + _not_there(labelled, leave_out)
+
+
+def _outside(
+    file: Path | None, leave_out: Collection[str], sources: Sequence[Source]
+) -> NodeMeters | None:
+    if file is None:
+        return None
+    taken = [d.name for d in _named_apart([d for source in sources for d in source.domains()])]
+    return node.open_source(file, leave_out=leave_out, taken=taken)
 
 
 def open_counters() -> None:
@@ -233,6 +246,17 @@ def _without(domains: Sequence[Domain], leave_out: Collection[str]) -> list[Doma
         else domain
         for domain in domains
     ]
+
+
+def _refuse_another_machines(total: str, file: Path, sources: Sequence[Source]) -> None:
+    """MachineError where only another machine has the meter that shall be the total."""
+    meter = node.elsewhere(file).get(total)
+    domains = [d for source in sources for d in source.domains()]
+    if meter is not None and total not in [d.name for d in _named_apart(domains)]:
+        raise MachineError(
+            f'"total": {file} has {total} for the machine "{meter.host}", and this one is '
+            f'"{platform.node()}"'
+        )
 
 
 def _alone(total: str, domains: Sequence[Domain]) -> list[Domain]:

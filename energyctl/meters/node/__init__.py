@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -16,8 +16,9 @@ from pathlib import Path
 from energyctl.config import node_meters
 from energyctl.config.node_meters import NodeMeter
 from energyctl.energy import Domain
+from energyctl.errors import SettingsError
 from energyctl.meters.base import Reading, Source
-from energyctl.meters.node.device import NodeDevice
+from energyctl.meters.node.device import PART, NodeDevice
 from energyctl.meters.node.poller import Poller
 
 DEVICES = {
@@ -32,25 +33,44 @@ DEVICES = {
 PATIENCE_SECONDS = 0.5
 
 
-def open_source(path: Path) -> NodeMeters | None:
+def open_source(
+    path: Path, *, leave_out: Collection[str] = (), taken: Collection[str] = ()
+) -> NodeMeters | None:
     """The meters of this machine in the file at *path*; None where it declares none for it.
 
     Waits until each has answered once or failed, which takes a few seconds, and 20 at most with a
-    slow BMC over Redfish. SettingsError where the file is wrong.
+    slow BMC over Redfish. Those of *leave_out* are not asked. SettingsError where the file is
+    wrong, or gives a meter a name that is *taken*.
     """
     here = of_host(node_meters.read(path), platform.node())
-    return NodeMeters(map(device, here.keys(), here.values())) if here else None
+    for name in here:
+        if name in taken:
+            why = "a domain of this machine has that name; name the meter otherwise"
+            raise SettingsError(f"{path}: {name}: {why}")
+    asked = [device(name, meter) for name, meter in here.items() if name not in leave_out]
+    left_out = [_beside(name, meter) for name, meter in here.items() if name in leave_out]
+    return NodeMeters(asked, left_out) if here else None
+
+
+def elsewhere(path: Path) -> dict[str, NodeMeter]:
+    """The meters in the file at *path* that are of other machines."""
+    meters = node_meters.read(path)
+    here = of_host(meters, platform.node())
+    return {name: meter for name, meter in meters.items() if name not in here}
 
 
 def of_host(meters: Mapping[str, NodeMeter], host: str) -> dict[str, NodeMeter]:
-    """Those that meter the machine of that name, which may be short, or with its domain."""
+    """Those that meter the machine of that name."""
     return {
         name: meter
         for name, meter in meters.items()
-        if meter.host is None
-        or meter.host in (host, host.split(".")[0])
-        or meter.host.split(".")[0] == host
+        if meter.host is None or _is_same(meter.host.casefold(), host.casefold())
     }
+
+
+def _is_same(host: str, other: str) -> bool:
+    """Each may be short, or with its domain."""
+    return host in (other, other.split(".")[0]) or host.split(".")[0] == other
 
 
 def device(name: str, meter: NodeMeter) -> NodeDevice:
@@ -72,14 +92,20 @@ def _as_stated(domain: Domain, meter: NodeMeter) -> Domain:
     return domain
 
 
+def _beside(name: str, meter: NodeMeter) -> Domain:
+    """The place in the figures of a meter that is not asked."""
+    return Domain(name, "other", meter.kind, in_total=False, part=PART, remote=True)
+
+
 class NodeMeters(Source):
     """All of them. `read` asks nobody: it returns what came since the call before."""
 
     name = "node"
     quick = True
 
-    def __init__(self, devices: Iterable[NodeDevice]) -> None:
-        self._devices = tuple(devices)
+    def __init__(self, devices: Iterable[NodeDevice], left_out: Sequence[Domain] = ()) -> None:
+        """left_out: of meters that are not asked."""
+        self._devices, self._left_out = tuple(devices), left_out
         self._pollers: list[Poller] = []
         try:
             for one in self._devices:
@@ -108,7 +134,7 @@ class NodeMeters(Source):
         return next((p.failure for p in self._pollers if p.device.domain.name == name), None)
 
     def domains(self) -> Sequence[Domain]:
-        return [one.domain for one in self._devices]
+        return [*(one.domain for one in self._devices), *self._left_out]
 
     def read(self) -> Sequence[Reading]:
         return [reading for poller in self._pollers for reading in poller.readings()]

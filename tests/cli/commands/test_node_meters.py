@@ -83,6 +83,7 @@ def test_doctor_shows_each_with_its_power_or_why_it_says_nothing(workspace: Path
             {
                 "wall": {"kind": "shelly", "url": server.url},
                 "plug": {"kind": "tasmota", "url": "http://127.0.0.1:9"},
+                "attic": {"kind": "ipmi", "host": "elsewhere"},
             },
         )
         began = time.monotonic()
@@ -94,6 +95,8 @@ def test_doctor_shows_each_with_its_power_or_why_it_says_nothing(workspace: Path
     assert 0.02 < rows["wall"]["uncertainty_10_min"] < 0.05
     why = "http://127.0.0.1:9/cm?cmnd=Status%2010: Connection refused"
     assert (rows["plug"]["readable"], rows["plug"]["cure"]) == (False, why)
+    assert (rows["attic"]["needed"], rows["attic"]["cure"]) == (False, 'of the machine "elsewhere"')
+    assert "attic" not in text
     (shown,) = [line for line in text.splitlines() if line.startswith(" wall ")]
     assert "shelly     not in total" in shown
     assert f"plug: {why}" in text

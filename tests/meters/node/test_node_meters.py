@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import threading
 import time
 from collections.abc import Iterator
@@ -215,16 +216,44 @@ def test_a_wrong_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_meter_of_another_machine_is_not_opened(tmp_path: Path) -> None:
     meters = {
-        "here": Ipmi(kind="ipmi", host="gpu07"),
+        "here": Ipmi(kind="ipmi", host="GPU07"),
         "with domain": Ipmi(kind="ipmi", host="gpu07.cluster"),
         "there": Ipmi(kind="ipmi", host="gpu08"),
+        "of its name elsewhere": Ipmi(kind="ipmi", host="gpu07.attic"),
         "all": Ipmi(kind="ipmi"),
     }
     ours = ["here", "with domain", "all"]
     assert list(of_host(meters, "gpu07.cluster")) == ours
-    assert list(of_host(meters, "gpu07")) == ours
+    assert list(of_host(meters, "gpu07.Cluster")) == ours
+    assert list(of_host(meters, "Gpu07")) == ["here", "with domain", "of its name elsewhere", "all"]
     elsewhere = written(tmp_path, {"wall": {"kind": "ipmi", "host": "gpu08"}})
     assert node.open_source(elsewhere) is None
+    with pytest.raises(MachineError) as caught:
+        open_meters(gpus=[], node_meters=elsewhere, total="wall")
+    assert str(caught.value) == (
+        f'"total": {elsewhere} has wall for the machine "gpu08", and this one is '
+        f'"{platform.node()}"'
+    )
+
+
+def test_a_meter_that_is_left_out_is_not_asked(packages: Path, closing: list[Source]) -> None:
+    with serving(counting()) as server:
+        path = written(packages, {"wall": {"kind": "shelly", "url": server.url}})
+        sources, warnings = opened(path, closing, leave_out=["wall"])
+        wall = sources[-1].domains()[0]
+        assert (wall.name, wall.source, wall.in_total) == ("wall", "shelly", False)
+        assert warnings == [f"not measured: wall: {wall.missing}"]
+        assert "left out" in (wall.missing or "")
+        assert server.connections == 0
+
+
+def test_a_meter_has_no_name_of_a_domain(packages: Path) -> None:
+    path = written(packages, {"package-0": {"kind": "ipmi"}})
+    with pytest.raises(SettingsError) as caught:
+        open_meters(gpus=[], node_meters=path)
+    assert str(caught.value) == (
+        f"{path}: package-0: a domain of this machine has that name; name the meter otherwise"
+    )
 
 
 def test_what_cannot_be_read_is_warned_of_whatever_else_shows_the_same(
