@@ -25,7 +25,7 @@ from energyctl.config.jsonfile.validation import (
 )
 from energyctl.errors import SettingsError
 
-SECRETS = ("password", "passwd", "secret", "token", "api_key")
+SECRET = re.compile("token|password|passwd|secret|key", re.IGNORECASE)
 NOTES = ("comment", "note", "description")
 NAME_PATTERN = f"^(?!({'|'.join(NOTES)})$)[A-Za-z][A-Za-z0-9._-]*$"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -237,7 +237,7 @@ def _misread(model: type[NodeMeter], data: Mapping[str, Any]) -> Iterator[Fault]
     for name in data:
         if name in model.model_fields or _is_note(name):
             continue
-        if name.casefold() in SECRETS:
+        if SECRET.search(name) and "file" not in name.casefold():
             into = next((f'"{field}"' for field in model.files if field.endswith("_file")), None)
             yield (
                 (name,),

@@ -140,6 +140,21 @@ def test_what_is_wrong_with_a_meter_is_said_with_its_place(
     assert [line.partition(": ")[2] for line in lines] == [words]
 
 
+@pytest.mark.parametrize("name", ["access_token", "apiKey", "BMC-Passwd", "long_lived_secret"])
+def test_a_secret_is_noticed_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    meter = {"kind": "ipmi", name: "hunter2"}
+    assert faults(tmp_path, {"wall": meter}).endswith(
+        f"wall.{name}: does not belong here: others may read this file; remove it"
+    )
+
+
+def test_the_name_of_a_secrets_file_is_no_secret(tmp_path: Path) -> None:
+    meter = {"kind": "redfish", "url": "https://x", "user": "u", "passwordFile": "p"}
+    assert 'wall.passwordFile: is not a field; write "password_file"' in faults(
+        tmp_path, {"wall": meter}
+    )
+
+
 def test_names_are_those_of_domains_and_come_once(tmp_path: Path) -> None:
     assert "is no name for a meter" in faults(tmp_path, {"the wall": {"kind": "ipmi"}})
     twice = '{"wall": {"kind": "ipmi"},\n "wall": {"kind": "tasmota", "url": "http://x"}}'
