@@ -118,7 +118,7 @@ def test_factors_means_and_sums_have_one_line_in_their_place(
     assert "their totals are not of the same" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("kind", ["conditions", "tradeoff"])
+@pytest.mark.parametrize("kind", ["conditions", "effect", "tradeoff"])
 def test_figures_of_energies_say_why_there_are_none(
     mixed: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -140,6 +140,8 @@ def effect(runs: Sequence[Run], options: PlotOptions) -> Plot:
     y = "joules"
     if options.y not in (None, "energy"):
         y = column(table, "metric_", options.y, "metric", "--y")
+    else:
+        _of_one_total(runs)
     data = _points(pareto_fronts.point_rows(runs, x, y), x, y)
     found = effect_charts.effect_chart(runs, data, x, y)
 
