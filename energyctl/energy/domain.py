@@ -39,6 +39,7 @@ class Domain:
     relative_uncertainty: the stated share by which all its figures may be off.
     remote: it is asked over a network, at instants of its own: seldom, and with answers that come
         late.
+    answer_seconds: of a remote one, two answers lie no further apart, where it answers at all.
     part: the physical thing, whatever the source: "package-0", "package-0/dram", "gpu/UUID". Of
         several domains with one part a single one is in the total. None: nothing else shows it.
     check: the name of a domain that shows the same power in another way; what the two disagree by
@@ -65,6 +66,7 @@ class Domain:
     acceptance: Acceptance | None = None
     relative_uncertainty: float = 0.0
     remote: bool = False
+    answer_seconds: float = 0.0
     part: str | None = None
     check: str | None = None
     missing: str | None = None

@@ -8,13 +8,17 @@ from itertools import pairwise
 from statistics import median
 
 from energyctl.energy.domain import Domain
-from energyctl.energy.series import REACH_SECONDS, Series, Span
+from energyctl.energy.series import NOT_SHOWN, REACH_SECONDS, SHOWN, Series, Span
 
 # Watts between two readings further apart than this (and than five usual distances) are unknown.
 MAX_GAP_SECONDS = 10.0
 # And between those further apart than this (and than three usual distances) it may have been any
 # that was seen.
 LONG_GAP_SECONDS = 1.0
+# Of how many readings around a gap the power in it may have been any, where readings come seldom.
+NEAR = 20
+# No more power is taken to flow than this many times the highest reading, where none is stated.
+HEADROOM = 2.0
 # A reading this many times above the highest power is none that the hardware made.
 IMPOSSIBLE = 2.0
 
@@ -69,6 +73,9 @@ class PowerSeries(Series):
             if watts is None:
                 return Span(None, missing=self._why_unknown(time))
             points.append((time, watts, 0.0))
+        untold = self._why_untold(start, end)
+        if untold is not None:
+            return Span(None, missing=untold)
         inside = range(bisect_right(self.times, start), bisect_right(self.times, end))
         points[1:1] = [(self.times[i], self.values[i], self.read_seconds[i]) for i in inside]
         unseen = self._unseen([time for time, _, _ in points])
@@ -82,17 +89,57 @@ class PowerSeries(Series):
             # errors add up, not out: a load with a period may be seen at the same place of it
             # each time.
             late = self.domain.update_seconds + max(took0, took1)
-            switching += max(t1 - t0, late) * abs(w1 - w0) / 2
+            change = max(t1 - t0, late) * abs(w1 - w0) / 2
+            switching += max(change, self._hidden(t0, t1, (w0 + w1) / 2))
             if t1 - t0 > max(LONG_GAP_SECONDS, 3 * pace):
                 mean = (w0 + w1) / 2
                 switching += (t1 - t0) * max(max(self.values) - mean, mean - min(self.values))
         budget = {
             "gaps": switching,
-            "averaging": self._averaging(start) + self._averaging(end),
+            "averaging": self._averaging(start) + max(self._averaging(end), self._tail(start, end)),
             "unit": self.domain.resolution_watts * (end - start) / 2,
             "stated": self.domain.relative_uncertainty * joules,
         }
         return Span(joules, budget)
+
+    @property
+    def _seldom(self) -> bool:
+        """Whether it is read so seldom that a load with a period may hide between readings."""
+        return self.domain.remote or not self.domain.is_part
+
+    def _hidden(self, start: float, end: float, mean: float) -> float:
+        """Joules by which the power between two readings, of which no reading is, may be off."""
+        unseen = end - start - self.domain.averaging_seconds
+        if not self._seldom or unseen <= 0:
+            return 0.0
+        place = bisect_right(self.times, start)
+        near = self.values[max(0, place - NEAR // 2) : place + NEAR // 2]
+        return unseen * max(max(near) - mean, mean - min(near))
+
+    def _blind_seconds(self, time: float) -> float:
+        """Of the time before `time`, what no reading is sure to show."""
+        late = self.domain.averaging_seconds + self.domain.update_seconds
+        return max(0.0, time + late - self.times[-1]) if self.domain.remote else 0.0
+
+    def _why_untold(self, start: float, end: float) -> str | None:
+        """Why readings over a network say too little of an interval; None: they say enough."""
+        if not self.domain.remote:
+            return None
+        # A reading may be of before, by the time of an update.
+        surely_within = start + self.domain.update_seconds
+        none_within = bisect_right(self.times, surely_within) >= bisect_right(self.times, end)
+        if none_within and end - start > self.domain.averaging_seconds:
+            return "no new value within the run"
+        return NOT_SHOWN if end - start < SHOWN * self._blind_seconds(end) else None
+
+    def _tail(self, start: float, end: float) -> float:
+        """Joules that power at the end may have been off by, which no reading has shown yet."""
+        blind = self._blind_seconds(end)
+        if not blind:
+            return 0.0
+        late = self.domain.averaging_seconds + self.domain.update_seconds
+        seen = self.values[max(0, bisect_left(self.times, start - late) - 1) :]
+        return blind * (max(seen) - min(seen))
 
     def _averaging(self, time: float) -> float:
         """Joules that a reading's age and averaging may shift across an edge.
@@ -110,9 +157,15 @@ class PowerSeries(Series):
         if not near:
             return 0.0
         watts = sum(near) / len(near)
-        most = max(self.domain.max_watts or 2 * max(self.values), watts)
+        most = max(self._most_watts(), watts)
         hidden = window * watts * (1 - watts / most) if most else 0.0
         return max((max(near) - min(near)) * late / 2, hidden)
+
+    def _most_watts(self) -> float:
+        """Of a whole machine, `max_watts` is what no machine draws."""
+        seen = HEADROOM * max(self.values)
+        stated = self.domain.max_watts
+        return min(stated or seen, seen) if self.domain.remote else stated or seen
 
     def _unseen(self, times: list[float]) -> str | None:
         """The reason why the power is unknown somewhere between `times`."""
@@ -141,5 +194,5 @@ class PowerSeries(Series):
             w0, w1 = self.values[after - 1 : after + 1]
             return w0 + (w1 - w0) * (time - t0) / (t1 - t0)
         nearest = 0 if after == 0 else -1
-        reach = max(REACH_SECONDS, self._pace(len(self.times)))
+        reach = max(REACH_SECONDS, self._pace(len(self.times)) + self.domain.answer_seconds)
         return self.values[nearest] if abs(self.times[nearest] - time) <= reach else None

@@ -13,6 +13,10 @@ from energyctl.energy.schema import CheckReason
 
 # An instant this far outside the readings still counts as covered by the nearest one.
 REACH_SECONDS = 0.05
+# A run is known once it took so many times as long as what a meter, asked over a network, may not
+# have shown of it yet: of less, the power that was seen says too little of what was not.
+SHOWN = 2.0
+NOT_SHOWN = "the run is too short, or too new, for what the meter told of it"
 
 
 @dataclass(frozen=True)

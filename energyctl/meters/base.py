@@ -134,6 +134,11 @@ class Source(ABC):
         out the others: where its calls are slow, the time of each is known the better."""
         return self.read()
 
+    def read_after(self, time: float) -> Sequence[Reading]:
+        """Readings that tell of all up to `time` (monotonic), which is now or before, of a source
+        whose figures come late: it waits for them, for some seconds at most."""
+        return ()
+
     def environment(self) -> Sequence[GpuState]:
         """State of its GPUs now; empty for other sources."""
         return ()
@@ -190,6 +195,9 @@ class SourceWrapper(Source):
 
     def read_of(self, names: Set[str]) -> Sequence[Reading]:
         return self.source.read_of(names)
+
+    def read_after(self, time: float) -> Sequence[Reading]:
+        return self.source.read_after(time)
 
     def environment(self) -> Sequence[GpuState]:
         return self.source.environment()
@@ -267,8 +275,17 @@ def readings_of(source: Source, names: Set[str] | None = None) -> Sequence[Readi
 
     A source that raises, or returns what is none, gives failed readings, so that the others go on.
     """
+    return _sound(source, lambda: source.read() if names is None else source.read_of(names))
+
+
+def readings_after(source: Source, time: float) -> Sequence[Reading]:
+    """What it reads of up to `time` (`Source.read_after`), likewise."""
+    return _sound(source, lambda: source.read_after(time))
+
+
+def _sound(source: Source, read: Callable[[], Sequence[Reading]]) -> Sequence[Reading]:
     try:
-        readings = source.read() if names is None else source.read_of(names)
+        readings = read()
         return readings if source.quick else [_checked(source, r) for r in readings]
     except Exception as error:
         reason, now = f"{source.name}: {error or type(error).__name__}", time.monotonic()

@@ -55,6 +55,9 @@ class TimeLimitedSource(SourceWrapper):
         asked = [d for d in self._domains if d.name in names]
         return self._within_limit(asked, lambda: self.source.read_of(names))
 
+    def read_after(self, time: float) -> Sequence[Reading]:
+        return self._call("read", lambda: self.source.read_after(time))
+
     def _within_limit(
         self, asked: Sequence[Domain], read: Callable[[], Sequence[Reading]]
     ) -> Sequence[Reading]:

@@ -299,6 +299,9 @@ class RelabelledSource(SourceWrapper):
         own = {own for own, name in self._names.items() if name in names}
         return self._relabelled(self.source.read_of(own))
 
+    def read_after(self, time: float) -> Sequence[Reading]:
+        return self._relabelled(self.source.read_after(time))
+
     def _relabelled(self, readings: Sequence[Reading]) -> Sequence[Reading]:
         return [
             r._replace(domain=self._names.get(r.domain, r.domain))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from energyctl.energy import CounterSeries, Domain, Phase, Recording, Ticks, series_for
 from energyctl.errors import SettingsError
-from energyctl.meters.base import GpuState, Reading, Source, readings_of
+from energyctl.meters.base import GpuState, Reading, Source, readings_after, readings_of
 from energyctl.meters.csv_files import CsvFiles
 from energyctl.meters.points import MeanPower, Point, PowerSample
 from energyctl.meters.probe import domains_as_seen
@@ -158,7 +158,8 @@ class Sampler:
         return now
 
     def stop(self) -> Recording:
-        """Last edge; waits until the step around it is located (0.4 s at most), ends the thread."""
+        """Last edge; waits until the step around it is located (0.4 s at most), and for what meters
+        over a network tell after it (some seconds at most); ends the thread."""
         with self._changed:
             first = self._ended_unix is None
             if self._ended_unix is None:
@@ -172,6 +173,8 @@ class Sampler:
             # A join that a signal cuts short passes for done (CPython before 3.13).
             self._done.wait()
             self._thread.join()
+        if first:
+            self._read_after_end(self._ended_unix - self._offset)
         self.record_to(None)
         self._looks.end()
         return self.recording()
@@ -314,6 +317,13 @@ class Sampler:
             with self._changed:
                 self._collect(self._quick)
         return points
+
+    def _read_after_end(self, end: float) -> None:
+        """An answer before the end does not tell what flowed up to it."""
+        for source in self._meters:
+            readings = readings_after(source, end)
+            with self._changed:
+                self._keep_all(readings)
 
     def _regular_sample(self) -> None:
         points = self._read_all()

@@ -55,7 +55,8 @@ def typical_energy(
     """A run of `seconds` whose training draws half of what the domain may draw at most (twice its
     limit), else `watts_now`. read_seconds: of one call of its source; count: of domains like it,
     which are read one after the other."""
-    busy = domain.max_watts / 2 if domain.max_watts else watts_now or SOME_WATTS
+    limit = None if domain.remote else domain.max_watts  # of a plug it says nothing of the machine
+    busy = limit / 2 if limit else watts_now or SOME_WATTS
     alike = replace(domain, name="", part=None, check=None)
     slow = count * read_seconds > ROUND_SECONDS
     return _median_run(alike, seconds, busy, read_seconds, count if slow else 1)

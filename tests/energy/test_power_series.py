@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energyctl.energy import Domain, PowerSeries, Recording
+from energyctl.energy.series import NOT_SHOWN
 from hardware.waveform import Square
 
 GPU = Domain("gpu-0", "gpu", "nvml power", quantity="power", relative_uncertainty=0.05)
@@ -178,3 +179,41 @@ def test_two_readings_that_do_not_agree_are_uncertain_by_what_they_disagree() ->
     series["gpu-0-average"] = PowerSeries(average)  # of which nothing is known: it may be all wrong
     energy = recording.energy(START, START + 10)
     assert energy.domains[0].budget["disagreement"] == pytest.approx(800.0)
+
+
+PLUG = Domain("plug", "other", "a plug", in_total=False, quantity="power", remote=True)
+
+
+def test_a_load_of_which_no_reading_tells_is_no_energy_and_says_why() -> None:
+    series = PowerSeries(replace(PLUG, update_seconds=30.0))
+    for time in (0, 30, 65, 95, 130):
+        series.append(START + time, 100.0)
+    assert series.between(START + 40, START + 60).missing == "no new value within the run"
+    assert series.between(START + 95, START + 145).missing == NOT_SHOWN
+    assert series.between(START + 5, START + 90).joules == pytest.approx(8500.0)
+
+
+def test_what_no_reading_has_shown_yet_may_have_been_any_power_that_was_seen() -> None:
+    series = PowerSeries(replace(PLUG, update_seconds=10.0, averaging_seconds=10.0))
+    for time in range(101):
+        series.append(START + time, 100.0 if time < 20 else 500.0)
+    at_its_end, before = (series.between(START + 20, START + end) for end in (100, 79))
+    assert at_its_end.budget["averaging"] > before.budget["averaging"] + 20 * 400 / 2
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_between_readings_that_come_seldom_power_may_have_been_any_around(beside: bool) -> None:
+    domain = replace(GPU, kind="other", in_total=False) if beside else GPU
+    series = PowerSeries(domain)
+    for time in range(20):
+        series.append(START + time, 800.0 if time == 9 else 200.0)
+    gaps = series.between(START, START + 19).budget["gaps"]
+    assert (gaps > 15 * 600) == beside
+
+
+def test_a_reading_a_thousand_times_too_high_has_failed() -> None:
+    series = PowerSeries(replace(PLUG, max_watts=4000.0))
+    for time in range(20):
+        series.append(START + time, 300_000.0 if time == 10 else 300.0)
+    span = series.between(START + 2, START + 17)
+    assert span.joules == pytest.approx(4500.0)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import floor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from energyctl.energy import Domain, Recording, series_for
 from energyctl.energy.remote_counter import RemoteCounterSeries
+from energyctl.energy.series import NOT_SHOWN
 
 START = 1_700_000_000.0
 WALL = Domain(
@@ -39,7 +43,7 @@ def test_the_truth_lies_between_the_bounds_whatever_the_power(
     start, end = 1.0 + begin, len(watts) - 2.0
     span = series.between(START + start, START + end)
     if span.joules is None:
-        assert span.missing == "its counter did not move"
+        assert span.missing in ("its counter did not move", NOT_SHOWN)
         return
     # A power above twice the highest mean that was seen is not believed.
     if max(watts) <= series._peak_watts * 2:
@@ -84,9 +88,37 @@ def test_a_counter_that_was_reset_tells_nothing_across_that() -> None:
 def test_a_counter_that_stands_still_has_no_figure_or_a_wide_band() -> None:
     span = told(dict.fromkeys(range(60), 500.0)).between(START + 10, START + 40)
     assert (span.joules, span.missing, span.reason) == (None, "its counter did not move", "still")
-    stuck = told({t: 300.0 * min(t, 30) for t in range(60)}).between(START + 20, START + 55)
-    assert stuck.joules is not None
-    assert stuck.joules + (stuck.uncertainty_joules or 0) > 35 * 300
+    stuck = told({t: 300.0 * min(t, 30) for t in range(100)})
+    assert stuck.between(START + 20, START + 95).missing == NOT_SHOWN
+    span = stuck.between(START + 5, START + 30)
+    assert span.joules is not None
+    assert span.joules + (span.uncertainty_joules or 0) > 25 * 300
+
+
+def test_an_outage_is_no_proof_that_the_counter_moves_seldom() -> None:
+    values: dict[float, float | None] = {float(t): 300.0 * t for t in range(1200)}
+    gap = {time: None if 300 <= time < 600 else joules for time, joules in values.items()}
+    for start, end in ((700, 900), (100, 800)):
+        with_outage = told(gap).between(START + start, START + end)
+        assert with_outage == told(values).between(START + start, START + end)
+
+
+@pytest.mark.parametrize("for_good", [True, False])
+def test_a_counter_that_rises_more_than_can_flow_tells_nothing_across_that(for_good: bool) -> None:
+    series = RemoteCounterSeries(replace(WALL, max_watts=4000.0))
+    for t in range(100):
+        wrong = t >= 50 if for_good else t == 50
+        series.append(START + t, 300.0 * t + 3.6e6 * wrong)
+    span = series.between(START + 20, START + 80)
+    assert (span.joules, span.reason) == (None, "jumped")
+    assert "rose from 14700 J to 3.615e+06 J, more than can have flowed" in (span.missing or "")
+    for start, end in ((20, 40), (60, 80)):
+        assert series.between(START + start, START + end).joules == pytest.approx(20 * 300)
+
+
+def test_two_answers_that_come_close_to_each_other_are_no_burst() -> None:
+    series = told({t: 300.0 * floor(t) for t in (*range(40), 40.95, 41.0)})
+    assert series._peak_watts <= 600.0
 
 
 def test_before_and_after_all_answers_there_is_no_figure() -> None:

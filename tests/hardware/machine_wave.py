@@ -51,11 +51,17 @@ def machine(random: Random, seconds: float) -> MachineWave:
     return MachineWave(tuple(times), tuple(watts), random.uniform(0.2, 5), random.uniform(0, 0.3))
 
 
+def training(start: float, end: float) -> MachineWave:
+    """A machine that trains from start to end, and else is idle."""
+    return MachineWave((-200.0, start, end), (100.0, 500.0, 100.0), depth=0.05)
+
+
 @dataclass(frozen=True)
 class Shown:
     """What a meter shows of a wave: new every `update` seconds, then `late` seconds old.
 
     averaging: a power is the mean over that before. unit: of what is shown, watts or joules.
+    phase: of an update, how far the first one was at 0.
     """
 
     wave: MachineWave
@@ -66,7 +72,11 @@ class Shown:
     phase: float = 0.0
 
     def _seen(self, time: float) -> float:
-        return floor(time / self.update + self.phase) * self.update - self.phase - self.late
+        return (floor(time / self.update + self.phase) - self.phase) * self.update - self.late
+
+    def told_at(self, time: float) -> float:
+        """When it was told what it shows at an instant."""
+        return self._seen(time) + self.late
 
     def watts(self, time: float) -> float:
         seen = self._seen(time)

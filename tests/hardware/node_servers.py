@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
@@ -141,8 +142,13 @@ def tasmota(watts: Callable[[], Any]) -> Answer:
 TOKEN = "eyJ0.long-lived.token"
 
 
-def home_assistant(state: Callable[[], str], unit: str = "W") -> Answer:
-    """`GET /api/states/ENTITY` (Home Assistant, REST API), for those who have the token."""
+def home_assistant(
+    state: Callable[[], str], unit: str = "W", reported: Callable[[], float] = time.time
+) -> Answer:
+    """`GET /api/states/ENTITY` (Home Assistant, REST API), for those who have the token.
+
+    reported: Unix time at which its device told the state.
+    """
 
     def answer(path: str, headers: Mapping[str, str]) -> tuple[int, Any]:
         if headers.get("Authorization") != f"Bearer {TOKEN}":
@@ -159,7 +165,7 @@ def home_assistant(state: Callable[[], str], unit: str = "W") -> Answer:
                 "friendly_name": "X Power",
             },
             "last_changed": "2026-11-30T08:15:28.114213+00:00",
-            "last_reported": "2026-11-30T08:15:30.114213+00:00",
+            "last_reported": datetime.fromtimestamp(reported(), timezone.utc).isoformat(),
             "last_updated": "2026-11-30T08:15:28.114213+00:00",
         }
 

@@ -66,6 +66,9 @@ class Everything(Source):
     def read_of(self, names: Set[str]) -> Sequence[Reading]:
         return [r for r in self.read() if r.domain in names]
 
+    def read_after(self, time: float) -> Sequence[Reading]:
+        return [Reading(GPU.name, time + 1.0, 8.0)]
+
     def environment(self) -> Sequence[GpuState]:
         return (GpuState(0, "A GPU", 5.0, 50.0),)
 
@@ -114,6 +117,8 @@ def test_a_wrapper_passes_on_all_that_a_source_has(
         if name == "read_of":
             assert list(wrapper.read_of({LOST.name})) == []
             expected, found = source.read(), wrapper.read_of({GPU.name})
+        elif name == "read_after":
+            expected, found = source.read_after(5.0), wrapper.read_after(5.0)
         elif callable(expected):
             expected, found = expected(), found()
         assert found == expected, name

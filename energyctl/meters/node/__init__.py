@@ -19,7 +19,7 @@ from energyctl.energy import Domain
 from energyctl.errors import SettingsError
 from energyctl.meters.base import Reading, Source
 from energyctl.meters.node.device import PART, NodeDevice
-from energyctl.meters.node.poller import Poller
+from energyctl.meters.node.poller import UNEVEN, Poller
 
 DEVICES = {
     "shelly": ("shelly", "ShellySwitch"),
@@ -31,6 +31,9 @@ DEVICES = {
 """By kind: the module here, and its class; only what is declared is imported."""
 # How much longer than a meter's own limit its first answer is waited for.
 PATIENCE_SECONDS = 0.5
+# After the end of a recording a meter is given so long to show what flowed; one that takes longer
+# is asked at once, and what it did not show yet is in the band.
+SETTLING_SECONDS = 2.0
 
 
 def open_source(
@@ -77,8 +80,15 @@ def device(name: str, meter: NodeMeter) -> NodeDevice:
     """What asks the meter; nothing is asked yet."""
     module, class_name = DEVICES[meter.kind]
     made: NodeDevice = getattr(import_module(f"{__name__}.{module}"), class_name)(name, meter)
-    made.domain = _as_stated(made.domain, meter)
+    longest = UNEVEN[1] * made.poll_seconds + made.limit_seconds
+    made.domain = replace(_as_stated(made.domain, meter), answer_seconds=longest)
     return made
+
+
+def settling_seconds(domain: Domain) -> float:
+    """How long after the end of a recording the meter is asked once more."""
+    late = domain.update_seconds + domain.averaging_seconds
+    return late if late <= SETTLING_SECONDS else 0.0
 
 
 def _as_stated(domain: Domain, meter: NodeMeter) -> Domain:
@@ -138,6 +148,15 @@ class NodeMeters(Source):
 
     def read(self) -> Sequence[Reading]:
         return [reading for poller in self._pollers for reading in poller.readings()]
+
+    def read_after(self, time: float) -> Sequence[Reading]:
+        """Each that ever answered is asked once more, and waited for up to its own limit."""
+        wanted = {p: time + settling_seconds(p.device.domain) for p in self._pollers if p.answered}
+        for poller, instant in wanted.items():
+            poller.call(instant)
+        for poller, instant in wanted.items():
+            poller.wait_for_answer(instant, instant + poller.device.limit_seconds)
+        return self.read()
 
     def close(self) -> None:
         for poller in self._pollers:

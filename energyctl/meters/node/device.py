@@ -14,6 +14,8 @@ from energyctl.system.user import sudo_caller
 
 PART = "node"
 """The physical thing that all of them show: the whole machine."""
+PLUG_MAX_WATTS, BMC_MAX_WATTS = 4_000.0, 20_000.0
+"""16 A at 250 V; and more than the largest of today's servers draw."""
 
 
 class NoAnswer(Exception):
@@ -26,6 +28,8 @@ class NodeDevice(ABC):
     domain: what it measures; where that cannot be had at all, with the reason in `missing`.
     place: where it is asked, for messages. poll_seconds: between two questions.
     limit_seconds: a question takes no longer. warnings: what a user should know of its files.
+    reported_unix: when the meter itself was told what it answered last, by its own clock; None
+        where it does not say.
     """
 
     domain: Domain
@@ -33,6 +37,7 @@ class NodeDevice(ABC):
     poll_seconds: float
     limit_seconds: float
     warnings: Sequence[str] = ()
+    reported_unix: float | None = None
 
     @abstractmethod
     def ask(self) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 from energyctl.config.node_meters import HomeAssistant
@@ -19,6 +21,8 @@ from energyctl.meters.node.http import JsonClient
 
 WATTS = {"mW": 1e-3, "W": 1.0, "kW": 1e3, "MW": 1e6}
 JOULES = {"Wh": 3.6e3, "kWh": 3.6e6, "MWh": 3.6e9, "J": 1.0, "kJ": 1e3, "MJ": 1e6}
+# Some entities are of a rack.
+MAX_WATTS = 20_000.0
 # It passes on what a device last told it, which may be any: seconds to minutes ago.
 UPDATE_SECONDS = 30.0
 ACCURACY = 0.05
@@ -48,6 +52,7 @@ class HomeAssistantEntity(NodeDevice):
             resolution_watts=RESOLUTION_WATTS,
             update_seconds=UPDATE_SECONDS,
             relative_uncertainty=ACCURACY,
+            max_watts=MAX_WATTS,
             missing=missing,
         )
         self._client = JsonClient(
@@ -66,6 +71,7 @@ class HomeAssistantEntity(NodeDevice):
         if unit not in self._units:
             known = ", ".join(self._units)
             raise NoAnswer(f"{self.place}: the entity's unit is {unit!r}, none of {known}")
+        self.reported_unix = _reported(answer)
         try:
             return self._units[unit] * figure(float(state), "state")
         except (TypeError, ValueError):
@@ -76,3 +82,13 @@ class HomeAssistantEntity(NodeDevice):
 
     def close(self) -> None:
         self._client.close()
+
+
+def _reported(answer: Any) -> float | None:
+    """When a device told the state, also where it was the one before (Home Assistant, core.py,
+    State.as_dict); versions before 2024 tell only when it changed."""
+    text = member(answer, "last_reported") or member(answer, "last_updated")
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (TypeError, ValueError):
+        return None

@@ -18,7 +18,7 @@ import threading
 
 from energyctl.config.node_meters import Ipmi
 from energyctl.energy import Domain
-from energyctl.meters.node.device import PART, NoAnswer, NodeDevice
+from energyctl.meters.node.device import BMC_MAX_WATTS, PART, NoAnswer, NodeDevice
 
 COMMAND = ("ipmitool", "dcmi", "power", "reading")
 DEVICES = ("/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0")
@@ -44,6 +44,7 @@ class IpmiReading(NodeDevice):
             update_seconds=UPDATE_SECONDS,
             averaging_seconds=AVERAGING_SECONDS,
             relative_uncertainty=ACCURACY,
+            max_watts=BMC_MAX_WATTS,
             missing=_why_not(),
         )
         self._lock = threading.Lock()  # guards the process

@@ -6,7 +6,8 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import inf
 
 from energyctl.meters.base import Reading
 from energyctl.meters.node.device import NoAnswer, NodeDevice
@@ -26,8 +27,12 @@ class Poller:
     def __init__(self, device: NodeDevice) -> None:
         self.device = device
         self._readings: deque[Reading] = deque(maxlen=MOST_WAITING)
-        self._closing = threading.Event()
-        self._first = threading.Event()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._asked = -inf  # when the last question was that has ended; monotonic, as what follows
+        self._called = inf  # when somebody wants the next one, however soon
+        self._answered: float | None = None  # when the last one was that had an answer
+        self._reported: float | None = None
         self.failure: str | None = None
         """Why the first question had no answer."""
         self.cpu_seconds = 0.0
@@ -35,9 +40,28 @@ class Poller:
 
     def wait_for_first(self, deadline: float) -> None:
         """Until the first question is answered, or has failed; monotonic seconds."""
-        if not self._first.wait(max(0.0, deadline - time.monotonic())):
+        if not self._wait(lambda: self._asked > -inf, deadline):
             limit = self.device.limit_seconds
             self.failure = f"{self.device.place}: no answer within {limit:g} s"
+
+    def call(self, instant: float) -> None:
+        """Has it asked at `instant`, or as soon as a question under way has ended."""
+        with self._changed:
+            self._called = min(self._called, instant)
+            self._changed.notify_all()
+
+    def wait_for_answer(self, instant: float, deadline: float) -> None:
+        """Until a question of `instant` or later has ended."""
+        self._wait(lambda: self._closing or self._asked >= instant, deadline)
+
+    @property
+    def answered(self) -> bool:
+        """Whether it ever did."""
+        return self._answered is not None
+
+    def _wait(self, done: Callable[[], bool], deadline: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(done, max(0.0, deadline - time.monotonic()))
 
     def readings(self) -> Sequence[Reading]:
         """Those since the call before, in the order of time."""
@@ -48,7 +72,9 @@ class Poller:
 
     def end(self) -> None:
         """Asks no more; returns at once."""
-        self._closing.set()
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
         self.device.cancel()
 
     def wait_for_end(self) -> None:
@@ -56,16 +82,27 @@ class Poller:
         self._thread.join(JOIN_SECONDS)
 
     def _run(self) -> None:
-        while not self._closing.is_set():
+        while not self._closing:
             began = time.monotonic()
             reading = self._ask(began)
-            if not self._closing.is_set():
-                self._readings.append(reading)
-            self._first.set()
+            with self._changed:
+                if reading is not None and not self._closing:
+                    self._readings.append(reading)
+                self._asked = began
+                if began >= self._called:
+                    self._called = inf
+                self._changed.notify_all()
             self.cpu_seconds = time.thread_time()
-            pause = self.device.poll_seconds * random.uniform(*UNEVEN)
-            self._closing.wait(max(0.0, began + pause - time.monotonic()))
+            self._pause(began + self.device.poll_seconds * random.uniform(*UNEVEN))
         self.device.close()
+
+    def _pause(self, until: float) -> None:
+        with self._changed:
+            while not self._closing:
+                left = min(until, self._called) - time.monotonic()
+                if left <= 0:
+                    return
+                self._changed.wait(left)
 
     def _believed(self, value: float) -> float:
         """A machine that runs us draws power: where a meter tells 0 W, it is another's, or off."""
@@ -73,15 +110,36 @@ class Poller:
             raise NoAnswer(f"{self.device.place}: told 0 W, and a machine that runs draws power")
         return value
 
-    def _ask(self, began: float) -> Reading:
-        value = reason = None
+    def _ask(self, began: float) -> Reading | None:
+        """None where the meter says that it has told the same before."""
+        value = reason = reported = None
         try:
             value = self._believed(self.device.ask())
+            reported = self.device.reported_unix
         except NoAnswer as error:
             reason = str(error)
         except Exception as error:  # what it answered surprised us: the next may not
             reason = f"{self.device.place}: {error!r}"
-        if not self._first.is_set():
+        if self._asked == -inf:
             self.failure = reason
         ended = time.monotonic()
-        return Reading(self.device.domain.name, (began + ended) / 2, value, reason, ended - began)
+        middle, seconds = (began + ended) / 2, ended - began
+        if reported is not None:
+            first = began - self.device.domain.update_seconds
+            before = first if self._answered is None else self._answered
+            middle, seconds = placed(ended - time.time() + reported, before, ended)
+        old = reported is not None and reported == self._reported
+        if value is not None:
+            self._answered, self._reported = began, reported
+        return None if old else Reading(self.device.domain.name, middle, value, reason, seconds)
+
+
+def placed(told: float, asked_before: float, answered: float) -> tuple[float, float]:
+    """(instant, seconds around it) of a value that was new between two questions.
+
+    told: the instant by the meter's own clock. Where it lies elsewhere, clocks differ, and the
+    value is of any time between.
+    """
+    if asked_before <= told <= answered:
+        return told, 0.0
+    return (asked_before + answered) / 2, answered - asked_before

@@ -18,6 +18,7 @@ from typing import Any
 from energyctl.config.node_meters import Redfish
 from energyctl.energy import Domain
 from energyctl.meters.node.device import (
+    BMC_MAX_WATTS,
     PART,
     NoAnswer,
     NodeDevice,
@@ -65,6 +66,7 @@ class RedfishChassis(NodeDevice):
             update_seconds=UPDATE_SECONDS,
             averaging_seconds=AVERAGING_SECONDS,
             relative_uncertainty=ACCURACY,
+            max_watts=BMC_MAX_WATTS,
             missing=missing,
         )
         login = base64.b64encode(f"{meter.user}:{password}".encode()).decode()

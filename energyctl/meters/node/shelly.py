@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from energyctl.config.node_meters import Shelly
 from energyctl.energy import Domain
-from energyctl.meters.node.device import PART, NoAnswer, NodeDevice, figure, member
+from energyctl.meters.node.device import (
+    PART,
+    PLUG_MAX_WATTS,
+    NoAnswer,
+    NodeDevice,
+    figure,
+    member,
+)
 from energyctl.meters.node.http import JsonClient
 
 JOULES_PER_WATT_HOUR = 3600.0
@@ -36,6 +43,7 @@ class ShellySwitch(NodeDevice):
             resolution_joules=RESOLUTION_JOULES,
             update_seconds=UPDATE_SECONDS,
             relative_uncertainty=ACCURACY,
+            max_watts=PLUG_MAX_WATTS,
         )
         self._path = f"/rpc/Switch.GetStatus?id={meter.switch}"
         denied = "it wants a password, which energyctl cannot give: end its authentication"

@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from energyctl.config.node_meters import Tasmota
 from energyctl.energy import Domain
-from energyctl.meters.node.device import PART, NoAnswer, NodeDevice, figure, member
+from energyctl.meters.node.device import (
+    PART,
+    PLUG_MAX_WATTS,
+    NoAnswer,
+    NodeDevice,
+    figure,
+    member,
+)
 from energyctl.meters.node.http import JsonClient
 
 UPDATE_SECONDS = AVERAGING_SECONDS = 1.0
@@ -35,6 +42,7 @@ class TasmotaPlug(NodeDevice):
             update_seconds=UPDATE_SECONDS,
             averaging_seconds=AVERAGING_SECONDS,
             relative_uncertainty=ACCURACY,
+            max_watts=PLUG_MAX_WATTS,
         )
         denied = "it wants a password: end that with its command WebPassword 0"
         self._client = JsonClient(meter.url, self.limit_seconds, denied=denied)

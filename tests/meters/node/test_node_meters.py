@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from energyctl.config.node_meters import Ipmi, Redfish, Shelly
+from energyctl.config.node_meters import HomeAssistant, Ipmi, Redfish, Shelly
 from energyctl.energy import Domain
 from energyctl.errors import MachineError, SettingsError
 from energyctl.meters import Source, describe, node, open_meters, why_null
 from energyctl.meters.node import NodeMeters, device, ipmi, of_host, redfish
+from energyctl.meters.node.poller import placed
 from energyctl.meters.sampler import Sampler
 from hardware import node_servers
 from hardware.meter import ScriptedMeter
@@ -83,6 +84,80 @@ def test_a_wall_meter_stands_beside_the_total(packages: Path, closing: list[Sour
     assert figure.joules is not None
     assert figure.uncertainty_joules is not None
     assert abs(figure.joules - 3 * WATTS) <= figure.uncertainty_joules < 6 * WATTS
+
+
+@pytest.mark.parametrize("kind", ["shelly", "tasmota"])
+def test_a_recording_has_an_answer_of_after_its_end(
+    packages: Path, closing: list[Source], kind: str
+) -> None:
+    answer = counting() if kind == "shelly" else node_servers.tasmota(lambda: WATTS)
+    with serving(answer) as server:
+        path = written(packages, {"wall": {"kind": kind, "url": server.url}})
+        sources, _ = opened(path, closing)
+        sampler = Sampler(sources, interval_seconds=0.2)
+        sampler.start()
+        until(lambda: len(server.paths) > 1)
+        sampler.phase("run")
+        start = sampler.now()
+        until(lambda: sampler.now() > start + 3.0)
+        before = time.monotonic()
+        recording = sampler.stop()
+        assert time.monotonic() - before < 3.0
+    (run,) = recording.phases
+    (wall,) = [d for d in recording.energy(run.start, run.end).domains if d.domain.name == "wall"]
+    (series,) = [s for s in recording.series.values() if s.domain.name == "wall"]
+    late = wall.domain.update_seconds + wall.domain.averaging_seconds
+    assert series.times[-1] >= run.end + late
+    assert wall.joules is not None
+    assert wall.uncertainty_joules is not None
+    assert abs(wall.joules - (run.end - run.start) * WATTS) <= wall.uncertainty_joules
+
+
+def test_a_meter_that_died_holds_up_the_end_no_longer_than_its_limit(
+    closing: list[Source], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("energyctl.meters.node.shelly.ShellySwitch.limit_seconds", 0.5)
+    with serving(counting()) as server:
+        meters = NodeMeters([device("wall", Shelly(kind="shelly", url=server.url))])
+        closing.append(meters)
+        server.delay_seconds = 60.0
+        before = time.monotonic()
+        meters.read_after(before)
+        assert time.monotonic() - before < 1.0 + 0.5 + 0.3
+
+
+def test_a_value_that_was_told_before_is_no_new_reading(
+    tmp_path: Path, closing: list[Source]
+) -> None:
+    (tmp_path / "token").write_text(node_servers.TOKEN, encoding="utf-8")
+    reported = time.time() - 2.0
+    answer = node_servers.home_assistant(lambda: "300", reported=lambda: reported)
+    with serving(answer) as server:
+        told = HomeAssistant(
+            kind="home_assistant",
+            url=server.url,
+            power_entity="sensor.x_power",
+            token_file=str(tmp_path / "token"),
+        )
+        asker = device("wall", told)
+        asker.poll_seconds = 0.02
+        meters = NodeMeters([asker])
+        closing.append(meters)
+        readings = list(meters.read())
+        asked = len(server.paths)
+        until(lambda: len(server.paths) > asked + 3)
+        assert not meters.read()
+        reported += 1.5
+        until(lambda: readings.extend(meters.read()) or len(readings) > 1)
+    first, second = readings
+    assert first.time == pytest.approx(time.monotonic() - (time.time() - reported) - 1.5, abs=0.05)
+    # 1.5 s later by its clock, but the question before was answered later still.
+    assert first.time + 1.5 < second.time - second.seconds / 2
+
+
+def test_a_time_by_another_clock_is_taken_where_the_clocks_agree() -> None:
+    assert placed(12.0, 10.0, 14.0) == (12.0, 0.0)
+    assert placed(9.0, 10.0, 14.0) == placed(500.0, 10.0, 14.0) == (12.0, 4.0)
 
 
 def test_a_dead_and_a_slow_meter_hold_up_nobody(tmp_path: Path, closing: list[Source]) -> None:
