@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Mapping, Set
 from math import ceil, inf
 
-from energyctl.energy import CounterSeries, Series
+from energyctl.energy import CounterSeries, Domain, Series
 
 POLL_SECONDS = 0.001
 # Where the next step is foreseen, polling begins this much before it.
@@ -14,6 +14,8 @@ EARLY_SECONDS = 0.004
 # Power without a counter is read this often, or as often as it changes if that is less, at uneven
 # distances: a load with a period would otherwise be seen at the same place of it each time.
 POWER_SECONDS = 0.1
+# Power that is in no total is read beside the samples, too, but seldom: each read may be slow.
+BESIDE_SECONDS = 1.0
 # A counter that moves in wide steps is read this often while a phase is young: more often than most
 # of them move.
 TRACE_SECONDS, YOUNG_SECONDS = 0.09, 3.0
@@ -36,12 +38,16 @@ def longer_seconds(round_seconds: float, new: float = 1.0) -> float:
     return (SLOW_ROUNDS + new * TURN_SECONDS / ROUND_SECONDS) * round_seconds
 
 
+def _is_power_here(domain: Domain) -> bool:
+    return domain.quantity == "power" and not domain.remote
+
+
 class ReadSchedule:
     """Domains that are read beside the samples, for five reasons.
 
     Counters in wide steps are watched until they have moved so often, traced while a phase is
     young, and studied at the beginning; counters that wrap are followed; power is read often enough
-    to be integrated, but for what is beside the total, which the samples are enough for.
+    to be integrated, and what is beside the total at uneven distances at least.
 
     Each is read by itself, around the step that is foreseen of it: where calls are slow, reading
     them all takes longer than a step is sharp.
@@ -63,17 +69,17 @@ class ReadSchedule:
         self._pace: dict[frozenset[str], float] = {}
         parts = [s.domain for s in series.values() if s.domain.is_part]
         counted = {part.name for part in parts} | {part.check for part in parts}
+        # What is asked over a network is asked by a thread of its own: nothing is to be waited for,
+        # and no reading is lost.
+        powers = {n: s.domain for n, s in series.items() if _is_power_here(s.domain)}
         for names in sources:
-            # What is asked over a network is asked by a thread of its own: nothing is to be waited
-            # for, and no reading is lost.
-            powers = frozenset(
-                name
-                for name in names & (series.keys() & counted - self._counters.keys())
-                if not series[name].domain.remote
-            )
-            if powers:
-                updates = [series[name].domain.update_seconds for name in powers]
-                self._pace[powers] = max(POWER_SECONDS, min(updates))
+            for group, least in (
+                (names & powers.keys() & counted, POWER_SECONDS),
+                (names & powers.keys() - counted, BESIDE_SECONDS),
+            ):
+                if group:
+                    updates = [powers[name].update_seconds for name in group]
+                    self._pace[frozenset(group)] = max(least, min(updates))
         self._power_due = dict.fromkeys(self._pace, 0.0)
 
     @property

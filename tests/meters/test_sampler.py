@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import pairwise
 from math import inf
 from pathlib import Path
+from random import Random
 from statistics import median
 
 import pytest
@@ -23,6 +24,7 @@ from energyctl.meters.csv_files import CsvFiles
 from energyctl.meters.powercap import PowercapSource
 from energyctl.meters.sampler import Sampler
 from energyctl.meters.schedule import ReadSchedule
+from energyctl.meters.simulation import SimulatedSampler
 from energyctl.meters.told_powers import ToldPowers
 from hardware.meter import ScriptedMeter
 from hardware.powercap import moving, zone
@@ -498,6 +500,23 @@ def test_a_source_of_power_is_read_at_its_own_pace() -> None:
     wait_until(lambda: quick.reads > 8)
     sampler.stop()
     assert slow.reads <= 3  # the start, the end, and one in between
+
+
+@pytest.mark.parametrize("seconds", [10.0, 60.0])
+def test_a_load_with_the_period_of_the_samples_is_seen_also_beside_the_total(
+    seconds: float,
+) -> None:
+    beside = Domain("module", "other", "x", in_total=False, quantity="power", update_seconds=0.05)
+    wave, held = Square(200, 800, 1.0, 0.5), 0
+    for seed in range(20):
+        random = Random(seed)
+        late = random.random()
+        sampler = SimulatedSampler({beside: lambda now, late=late: wave.watts(now + late)}, random)
+        sampler.run([5.0, 5.0 + seconds])
+        span = sampler.series["module"].between(5.0, 5.0 + seconds)
+        assert span.joules is not None
+        held += abs(span.joules - 500.0 * seconds) <= sum(span.budget.values())
+    assert held >= 19
 
 
 def test_the_states_of_gpus_can_be_asked_for_between_two_samples() -> None:
