@@ -90,7 +90,7 @@ class PowerSeries(Series):
             # each time.
             late = self.domain.update_seconds + max(took0, took1)
             change = max(t1 - t0, late) * abs(w1 - w0) / 2
-            switching += max(change, self._hidden(t0, t1, (w0 + w1) / 2))
+            switching += max(change, self._hidden(t0, t1, (w0 + w1) / 2, inside))
             if t1 - t0 > max(LONG_GAP_SECONDS, 3 * pace):
                 mean = (w0 + w1) / 2
                 switching += (t1 - t0) * max(max(self.values) - mean, mean - min(self.values))
@@ -107,13 +107,18 @@ class PowerSeries(Series):
         """Whether it is read so seldom that a load with a period may hide between readings."""
         return self.domain.remote or not self.domain.is_part
 
-    def _hidden(self, start: float, end: float, mean: float) -> float:
-        """Joules by which the power between two readings, of which no reading is, may be off."""
+    def _hidden(self, start: float, end: float, mean: float, inside: range) -> float:
+        """Joules by which the power between two readings, of which no reading is, may be off.
+
+        inside: places of the readings in the whole interval. Where they are enough, those before
+        and after it, which may be of another load, say nothing of it.
+        """
         unseen = end - start - self.domain.averaging_seconds
         if not self._seldom or unseen <= 0:
             return 0.0
+        first, last = (inside.start, inside.stop) if len(inside) >= NEAR else (0, len(self.values))
         place = bisect_right(self.times, start)
-        near = self.values[max(0, place - NEAR // 2) : place + NEAR // 2]
+        near = self.values[max(first, place - NEAR // 2) : min(last, place + NEAR // 2)]
         return unseen * max(max(near) - mean, mean - min(near))
 
     def _blind_seconds(self, time: float) -> float:

@@ -50,7 +50,7 @@ def test_a_run_shows_its_energy_at_the_wall_by_the_calibration_of_others(
     assert (found["runs"], len(found["levels"])) == (2, 4)
     assert found["machine"]["domains"] == ["package-0"]
     constant, slope = found["parameters"].values()
-    # On a busy machine power is read late around the ends of phases of two seconds.
+    # On a busy machine power is read late around the ends of phases.
     assert abs(constant["value"] - CONSTANT_WATTS) <= constant["uncertainty"]
     assert abs(slope["value"] - SLOPE) <= slope["uncertainty"]
     assert found["model"]["scale"] == pytest.approx(0.01)

@@ -24,9 +24,10 @@ from energyctl.energy import Domain
 from energyctl.meters import Reading, Source
 
 WATTS = {WATTS}
-FIXED = dict(quantity="power", resolution_watts=0.1)
-PACKAGE = Domain("package-0", "cpu", "stand-in", part="package-0", **FIXED)
-WALL = Domain("wall", "other", "stand-in", in_total=False, relative_uncertainty=0.01, **FIXED)
+PACKAGE = Domain(
+    "package-0", "cpu", "stand-in", part="package-0", quantity="power", resolution_watts=0.1
+)
+WALL = Domain("wall", "other", "stand-in", in_total=False, relative_uncertainty=0.01)
 
 
 class Machine(Source):
@@ -36,10 +37,14 @@ class Machine(Source):
     def domains(self):
         return [PACKAGE, WALL]
 
+    joules, watts, then = 0.0, 0.0, time.monotonic()
+
     def read(self):
         now, watts = time.monotonic(), {IDLE_WATTS} + sum(map(power, trainings()))
-        wall = {CONSTANT_WATTS} + {SLOPE} * watts
-        return [Reading("package-0", now, watts), Reading("wall", now, wall)]
+        wall = {CONSTANT_WATTS} + {SLOPE} * (watts + self.watts) / 2
+        self.joules += wall * (now - self.then)
+        self.watts, self.then = watts, now
+        return [Reading("package-0", now, watts), Reading("wall", now, self.joules)]
 
 
 def trainings():
