@@ -96,7 +96,7 @@ class HomeAssistant(MeterFields):
     token_file: Name
     """File with a long-lived access token."""
 
-    files: ClassVar = ("token_file",)
+    files: ClassVar[tuple[str, ...]] = ("token_file",)
 
 
 class Redfish(MeterFields):
@@ -114,7 +114,7 @@ class Redfish(MeterFields):
     verify: Literal[True] | Name = True
     """Whose certificates are trusted: true for the system's, or a file of them in PEM."""
 
-    files: ClassVar = ("password_file", "verify")
+    files: ClassVar[tuple[str, ...]] = ("password_file", "verify")
 
     @validates("url")
     @classmethod
