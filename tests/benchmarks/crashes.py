@@ -64,13 +64,13 @@ MACHINE_BEFORE = {
 ENERGYCTL, SUPERVISORD, HELPER = "energyctl", "supervisord", "the helper"
 LAUNCHER, FRONT = "a launcher", "the foreground's launcher"
 TRAINING, OTHER = "training", "other"
-# Target → how often, and whom it hits.
+# Target → how often, and whom it hits. Without the helper alone: the next change of level ends the
+# campaign then, see tests/campaign/test_machine_control.py.
 TARGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     ENERGYCTL: (30, (ENERGYCTL,)),
     SUPERVISORD: (20, (SUPERVISORD,)),
     LAUNCHER: (12, (LAUNCHER,)),
     FRONT: (8, (FRONT,)),
-    HELPER: (3, (HELPER,)),
     "energyctl and the helper": (5, (ENERGYCTL, HELPER)),
     "energyctl and supervisord": (8, (ENERGYCTL, SUPERVISORD)),
     "all": (14, (ENERGYCTL, SUPERVISORD, LAUNCHER, FRONT, HELPER)),
