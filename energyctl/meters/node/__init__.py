@@ -18,7 +18,7 @@ from energyctl.config.node_meters import NodeMeter
 from energyctl.energy import Domain
 from energyctl.errors import SettingsError
 from energyctl.meters.base import Reading, Source
-from energyctl.meters.node.device import PART, NodeDevice
+from energyctl.meters.node.device import NodeDevice, node_domain
 from energyctl.meters.node.poller import UNEVEN, Poller
 
 DEVICES = {
@@ -51,7 +51,7 @@ def open_source(
             why = "a domain of this machine has that name; name the meter otherwise"
             raise SettingsError(f"{path}: {name}: {why}")
     asked = [device(name, meter) for name, meter in here.items() if name not in leave_out]
-    left_out = [_beside(name, meter) for name, meter in here.items() if name in leave_out]
+    left_out = [node_domain(name, meter.kind) for name, meter in here.items() if name in leave_out]
     return NodeMeters(asked, left_out) if here else None
 
 
@@ -100,11 +100,6 @@ def _as_stated(domain: Domain, meter: NodeMeter) -> Domain:
     if meter.update_seconds is not None:
         domain = replace(domain, update_seconds=meter.update_seconds)
     return domain
-
-
-def _beside(name: str, meter: NodeMeter) -> Domain:
-    """The place in the figures of a meter that is not asked."""
-    return Domain(name, "other", meter.kind, in_total=False, part=PART, remote=True)
 
 
 class NodeMeters(Source):

@@ -22,6 +22,11 @@ class NoAnswer(Exception):
     """The meter could not be asked, or told nothing that could be used; with the reason."""
 
 
+def node_domain(name: str, source: str, **own: Any) -> Domain:
+    """That of a meter: the whole machine, beside the total. own: what else is known of it."""
+    return Domain(name, "other", source, in_total=False, part=PART, remote=True, **own)
+
+
 class NodeDevice(ABC):
     """One meter of the whole machine. `ask` is called in a thread of its own, `cancel` in any.
 

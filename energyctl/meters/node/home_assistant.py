@@ -7,17 +7,15 @@ from typing import Any
 from urllib.parse import quote
 
 from energyctl.config.node_meters import HomeAssistant
-from energyctl.energy import Domain
 from energyctl.meters.node.device import (
-    PART,
     NoAnswer,
-    NodeDevice,
     exposure,
     figure,
     member,
+    node_domain,
     secret_in,
 )
-from energyctl.meters.node.http import JsonClient
+from energyctl.meters.node.http import HttpDevice, JsonClient
 
 WATTS = {"mW": 1e-3, "W": 1.0, "kW": 1e3, "MW": 1e6}
 JOULES = {"Wh": 3.6e3, "kWh": 3.6e6, "MWh": 3.6e9, "J": 1.0, "kJ": 1e3, "MJ": 1e6}
@@ -30,7 +28,7 @@ ACCURACY = 0.05
 RESOLUTION_JOULES, RESOLUTION_WATTS = 3600.0, 1.0
 
 
-class HomeAssistantEntity(NodeDevice):
+class HomeAssistantEntity(HttpDevice):
     poll_seconds, limit_seconds = 5.0, 3.0
 
     def __init__(self, name: str, meter: HomeAssistant) -> None:
@@ -40,14 +38,10 @@ class HomeAssistantEntity(NodeDevice):
         self.place = f"{meter.url} ({self._entity})"
         token, missing = secret_in(meter.token_file)
         self.warnings = [line] if (line := exposure(meter.token_file)) else []
-        self.domain = Domain(
+        self.domain = node_domain(
             name,
-            "other",
             "home_assistant",
-            in_total=False,
             quantity="power" if power else "energy",
-            part=PART,
-            remote=True,
             resolution_joules=RESOLUTION_JOULES,
             resolution_watts=RESOLUTION_WATTS,
             update_seconds=UPDATE_SECONDS,
@@ -55,7 +49,7 @@ class HomeAssistantEntity(NodeDevice):
             max_watts=MAX_WATTS,
             missing=missing,
         )
-        self._client = JsonClient(
+        self.client = JsonClient(
             meter.url,
             self.limit_seconds,
             headers={"Authorization": f"Bearer {token}"},
@@ -63,7 +57,7 @@ class HomeAssistantEntity(NodeDevice):
         )
 
     def ask(self) -> float:
-        answer = self._client.get(f"/api/states/{quote(self._entity)}")
+        answer = self.client.get(f"/api/states/{quote(self._entity)}")
         state = member(answer, "state")
         if state in ("unavailable", "unknown"):
             raise NoAnswer(f"{self.place}: the entity is {state}")
@@ -76,12 +70,6 @@ class HomeAssistantEntity(NodeDevice):
             return self._units[unit] * figure(float(state), "state")
         except (TypeError, ValueError):
             raise NoAnswer(f"{self.place}: the entity's state is {state!r}, no number") from None
-
-    def cancel(self) -> None:
-        self._client.cancel()
-
-    def close(self) -> None:
-        self._client.close()
 
 
 def _reported(answer: Any) -> float | None:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from energyctl.meters.node.device import NoAnswer
+from energyctl.meters.node.device import NoAnswer, NodeDevice
 
 MOST_BYTES = 1 << 20
 OK, UNAUTHORIZED, FORBIDDEN = 200, 401, 403
@@ -199,3 +199,15 @@ def _left(deadline: float) -> float:
     if left <= 0:
         raise TimeoutError
     return left
+
+
+class HttpDevice(NodeDevice):
+    """A meter that is asked by `client`."""
+
+    client: JsonClient
+
+    def cancel(self) -> None:
+        self.client.cancel()
+
+    def close(self) -> None:
+        self.client.close()

@@ -17,8 +17,7 @@ import subprocess
 import threading
 
 from energyctl.config.node_meters import Ipmi
-from energyctl.energy import Domain
-from energyctl.meters.node.device import BMC_MAX_WATTS, PART, NoAnswer, NodeDevice
+from energyctl.meters.node.device import BMC_MAX_WATTS, NoAnswer, NodeDevice, node_domain
 
 COMMAND = ("ipmitool", "dcmi", "power", "reading")
 DEVICES = ("/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0")
@@ -32,14 +31,10 @@ class IpmiReading(NodeDevice):
 
     def __init__(self, name: str, meter: Ipmi) -> None:
         self.place = " ".join(COMMAND)
-        self.domain = Domain(
+        self.domain = node_domain(
             name,
-            "other",
             "ipmi",
-            in_total=False,
             quantity="power",
-            part=PART,
-            remote=True,
             resolution_watts=1.0,
             update_seconds=UPDATE_SECONDS,
             averaging_seconds=AVERAGING_SECONDS,

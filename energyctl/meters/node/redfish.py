@@ -16,18 +16,16 @@ import time
 from typing import Any
 
 from energyctl.config.node_meters import Redfish
-from energyctl.energy import Domain
 from energyctl.meters.node.device import (
     BMC_MAX_WATTS,
-    PART,
     NoAnswer,
-    NodeDevice,
     exposure,
     figure,
     member,
+    node_domain,
     secret_in,
 )
-from energyctl.meters.node.http import JsonClient
+from energyctl.meters.node.http import HttpDevice, JsonClient
 
 UPDATE_SECONDS, AVERAGING_SECONDS, ACCURACY = 10.0, 60.0, 0.05
 CHASSIS = "/redfish/v1/Chassis"
@@ -37,7 +35,7 @@ MOST_CHASSIS = 8
 ANSWER_SECONDS, SEARCH_SECONDS = 5.0, 20.0
 
 
-class RedfishChassis(NodeDevice):
+class RedfishChassis(HttpDevice):
     """What a chassis draws; which one is found at the first answer."""
 
     poll_seconds, limit_seconds = 5.0, SEARCH_SECONDS
@@ -54,14 +52,10 @@ class RedfishChassis(NodeDevice):
             )
         except OSError as error:  # also where it holds no certificate
             missing = f"{meter.verify}: {error.strerror or error}"
-        self.domain = Domain(
+        self.domain = node_domain(
             name,
-            "other",
             "redfish",
-            in_total=False,
             quantity="power",
-            part=PART,
-            remote=True,
             resolution_watts=1.0,
             update_seconds=UPDATE_SECONDS,
             averaging_seconds=AVERAGING_SECONDS,
@@ -70,7 +64,7 @@ class RedfishChassis(NodeDevice):
             missing=missing,
         )
         login = base64.b64encode(f"{meter.user}:{password}".encode()).decode()
-        self._client = JsonClient(
+        self.client = JsonClient(
             meter.url,
             ANSWER_SECONDS,
             headers={"Authorization": f"Basic {login}", "OData-Version": "4.0"},
@@ -82,15 +76,9 @@ class RedfishChassis(NodeDevice):
 
     def ask(self) -> float:
         if self._power is not None:
-            return figure(_watts(self._client.get(self._power)), f"power at {self._power}")
-        self._power, watts = _Search(self._client, self.place).power(self._chassis)
+            return figure(_watts(self.client.get(self._power)), f"power at {self._power}")
+        self._power, watts = _Search(self.client, self.place).power(self._chassis)
         return watts
-
-    def cancel(self) -> None:
-        self._client.cancel()
-
-    def close(self) -> None:
-        self._client.close()
 
 
 class _Search:

@@ -8,16 +8,14 @@ not documented: a second is taken, and more where it is seen to move less often.
 from __future__ import annotations
 
 from energyctl.config.node_meters import Shelly
-from energyctl.energy import Domain
 from energyctl.meters.node.device import (
-    PART,
     PLUG_MAX_WATTS,
     NoAnswer,
-    NodeDevice,
     figure,
     member,
+    node_domain,
 )
-from energyctl.meters.node.http import JsonClient
+from energyctl.meters.node.http import HttpDevice, JsonClient
 
 JOULES_PER_WATT_HOUR = 3600.0
 RESOLUTION_JOULES = 3.6
@@ -26,20 +24,16 @@ UPDATE_SECONDS = 1.0
 ACCURACY = 0.02
 
 
-class ShellySwitch(NodeDevice):
+class ShellySwitch(HttpDevice):
     """One switch of it."""
 
     poll_seconds, limit_seconds = 1.0, 3.0
 
     def __init__(self, name: str, meter: Shelly) -> None:
         self.place = meter.url
-        self.domain = Domain(
+        self.domain = node_domain(
             name,
-            "other",
             "shelly",
-            in_total=False,
-            part=PART,
-            remote=True,
             resolution_joules=RESOLUTION_JOULES,
             update_seconds=UPDATE_SECONDS,
             relative_uncertainty=ACCURACY,
@@ -47,16 +41,10 @@ class ShellySwitch(NodeDevice):
         )
         self._path = f"/rpc/Switch.GetStatus?id={meter.switch}"
         denied = "it wants a password, which energyctl cannot give: end its authentication"
-        self._client = JsonClient(meter.url, self.limit_seconds, denied=denied)
+        self.client = JsonClient(meter.url, self.limit_seconds, denied=denied)
 
     def ask(self) -> float:
-        status = self._client.get(self._path)
+        status = self.client.get(self._path)
         if member(status, "aenergy") is None:
             raise NoAnswer(f"{self.place}: this switch measures no energy")
         return JOULES_PER_WATT_HOUR * figure(member(status, "aenergy", "total"), "aenergy.total")
-
-    def cancel(self) -> None:
-        self._client.cancel()
-
-    def close(self) -> None:
-        self._client.close()

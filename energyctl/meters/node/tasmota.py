@@ -8,16 +8,14 @@ default: 3.6 kJ, half a minute of a small server, so the power is read instead.
 from __future__ import annotations
 
 from energyctl.config.node_meters import Tasmota
-from energyctl.energy import Domain
 from energyctl.meters.node.device import (
-    PART,
     PLUG_MAX_WATTS,
     NoAnswer,
-    NodeDevice,
     figure,
     member,
+    node_domain,
 )
-from energyctl.meters.node.http import JsonClient
+from energyctl.meters.node.http import HttpDevice, JsonClient
 
 UPDATE_SECONDS = AVERAGING_SECONDS = 1.0
 # Assumed: plugs are calibrated one by one, by their owners (Tasmota, Power Monitoring Calibration).
@@ -25,19 +23,15 @@ ACCURACY = 0.05
 STATUS_SENSORS = "/cm?cmnd=Status%2010"
 
 
-class TasmotaPlug(NodeDevice):
+class TasmotaPlug(HttpDevice):
     poll_seconds, limit_seconds = 1.0, 3.0
 
     def __init__(self, name: str, meter: Tasmota) -> None:
         self.place = meter.url
-        self.domain = Domain(
+        self.domain = node_domain(
             name,
-            "other",
             "tasmota",
-            in_total=False,
             quantity="power",
-            part=PART,
-            remote=True,
             resolution_watts=1.0,
             update_seconds=UPDATE_SECONDS,
             averaging_seconds=AVERAGING_SECONDS,
@@ -45,10 +39,10 @@ class TasmotaPlug(NodeDevice):
             max_watts=PLUG_MAX_WATTS,
         )
         denied = "it wants a password: end that with its command WebPassword 0"
-        self._client = JsonClient(meter.url, self.limit_seconds, denied=denied)
+        self.client = JsonClient(meter.url, self.limit_seconds, denied=denied)
 
     def ask(self) -> float:
-        status = self._client.get(STATUS_SENSORS)
+        status = self.client.get(STATUS_SENSORS)
         if (warning := member(status, "WARNING")) is not None:
             raise NoAnswer(f"{self.place}: {warning}; end that with its command WebPassword 0")
         energy = member(status, "StatusSNS", "ENERGY")
@@ -57,9 +51,3 @@ class TasmotaPlug(NodeDevice):
         power = member(energy, "Power")
         of_each = power if isinstance(power, list) else [power]
         return sum(figure(watts, "Power") for watts in of_each)
-
-    def cancel(self) -> None:
-        self._client.cancel()
-
-    def close(self) -> None:
-        self._client.close()
