@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from energyctl.errors import MachineError
-from energyctl.meters import nvml_module
-from energyctl.system.timeouts import DRIVER_SECONDS, CallTimeout, call_within
+from energyctl.meters.gpu_facts import of_each_gpu
 from energyctl.text import number
 
 
@@ -67,28 +66,7 @@ def gpu_controls(uuids: Collection[str]) -> list[GpuControls]:
 
 def all_gpu_controls() -> list[GpuControls]:
     """Of all GPUs that tell; none where no driver answers."""
-    if nvml_module.problem():
-        return []
-    try:
-        return call_within(DRIVER_SECONDS, "nvml", _all_gpu_controls)
-    except CallTimeout:
-        return []
-
-
-def _all_gpu_controls() -> list[GpuControls]:
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []
-    try:
-        found = [_of(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
-    except pynvml.NVMLError:
-        return []
-    finally:
-        pynvml.nvmlShutdown()
-    return [one for one in found if one is not None]
+    return [one for one in of_each_gpu(_of) or () if one is not None]
 
 
 def _of(nvml: Any, index: int) -> GpuControls | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from energyctl.meters import nvml_module
 from energyctl.meters.amd_presence import cards, pci_root
 from energyctl.system.timeouts import DRIVER_SECONDS, CallTimeout, call_within
+
+T = TypeVar("T")
 
 
 def gpu_facts() -> list[dict[str, Any]] | None:
@@ -15,10 +18,18 @@ def gpu_facts() -> list[dict[str, Any]] | None:
 
     None where there is no driver, or none that answers.
     """
+    return of_each_gpu(gpu_fact)
+
+
+def of_each_gpu(ask: Callable[[Any, int], T]) -> list[T] | None:
+    """What *ask* says of each NVIDIA GPU, by the module, which has been started, and its index.
+
+    None where there is no driver, or none that answers.
+    """
     if nvml_module.problem():
         return None
     try:
-        return call_within(DRIVER_SECONDS, "nvml", _gpu_facts)
+        return call_within(DRIVER_SECONDS, "nvml", lambda: _of_each_gpu(ask))
     except CallTimeout:
         return None
 
@@ -36,7 +47,7 @@ def amd_gpu_facts() -> list[dict[str, Any]] | None:
         return None
 
 
-def _gpu_facts() -> list[dict[str, Any]] | None:
+def _of_each_gpu(ask: Callable[[Any, int], T]) -> list[T] | None:
     import pynvml
 
     try:
@@ -45,7 +56,7 @@ def _gpu_facts() -> list[dict[str, Any]] | None:
         return None
     try:
         count = pynvml.nvmlDeviceGetCount()
-        return [gpu_fact(pynvml, index) for index in range(count)]
+        return [ask(pynvml, index) for index in range(count)]
     except pynvml.NVMLError:
         return None
     finally:

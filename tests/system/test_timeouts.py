@@ -156,5 +156,5 @@ def test_the_facts_of_gpus_do_not_wait_for_a_driver_that_hangs(
     monkeypatch: pytest.MonkeyPatch, released: threading.Event
 ) -> None:
     monkeypatch.setattr(facts, "DRIVER_SECONDS", 0.05)
-    monkeypatch.setattr(facts, "_gpu_facts", released.wait)
+    monkeypatch.setattr(facts, "_of_each_gpu", lambda ask: released.wait())
     assert facts.gpu_facts() is None
