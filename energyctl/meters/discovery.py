@@ -85,9 +85,7 @@ def open_meters(
         outside = _outside(node_meters, leave_out, sources)
         if outside is not None:
             sources.append(outside)
-        if total and node_meters:
-            _refuse_another_machines(total, node_meters, sources)
-        labelled = _labelled(sources, leave_out, total)
+        labelled = _labelled(sources, leave_out, total, node_meters)
         if outside is not None and total and (failure := outside.failure_of(total)):
             raise MachineError(f'"total": {total} cannot be measured: {failure}')
     except BaseException:
@@ -209,12 +207,15 @@ class HangingDriver(Source):
 
 
 def _labelled(
-    sources: Sequence[Source], leave_out: Collection[str], total: str | None
+    sources: Sequence[Source],
+    leave_out: Collection[str],
+    total: str | None,
+    node_meters: Path | None,
 ) -> list[Source]:
     """*sources* whose domains, all together, have different names and count each joule once."""
     domains = _named_apart(count_once([d for source in sources for d in source.domains()]))
     domains = _without(domains, leave_out)
-    labels = iter(domains if total is None else _alone(total, domains))
+    labels = iter(domains if total is None else _alone(total, domains, node_meters))
     result: list[Source] = []
     for source in sources:
         own = list(source.domains())
@@ -248,21 +249,15 @@ def _without(domains: Sequence[Domain], leave_out: Collection[str]) -> list[Doma
     ]
 
 
-def _refuse_another_machines(total: str, file: Path, sources: Sequence[Source]) -> None:
-    """MachineError where only another machine has the meter that shall be the total."""
-    meter = node.elsewhere(file).get(total)
-    domains = [d for source in sources for d in source.domains()]
-    if meter is not None and total not in [d.name for d in _named_apart(domains)]:
-        raise MachineError(
-            f'"total": {file} has {total} for the machine "{meter.host}", and this one is '
-            f'"{platform.node()}"'
-        )
-
-
-def _alone(total: str, domains: Sequence[Domain]) -> list[Domain]:
+def _alone(total: str, domains: Sequence[Domain], node_meters: Path | None) -> list[Domain]:
     """*domains*, of which the one of that name is the total, and all others stand beside it."""
     chosen = next((domain for domain in domains if domain.name == total), None)
     if chosen is None:
+        if node_meters and (meter := node.elsewhere(node_meters).get(total)) is not None:
+            raise MachineError(
+                f'"total": {node_meters} has {total} for the machine "{meter.host}", and this one '
+                f'is "{platform.node()}"'
+            )
         names = ", ".join(domain.name for domain in domains) or "nothing"
         raise MachineError(f'"total": there is no {total} on this machine; it has {names}')
     if chosen.missing is not None:
