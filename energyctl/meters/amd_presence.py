@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from energyctl.meters.kernel_files import text
+
 VENDOR = "0x1002"  # pci.ids
 # Base classes: display controllers (Radeon, Instinct up to MI200), processing accelerators (MI300).
 # Server boards have VGA consoles of that vendor, too: those only with the driver `amdgpu`.
@@ -24,9 +26,9 @@ def cards(pci_root: Path) -> list[str]:
 
 def _gpus(pci_root: Path) -> Iterator[Path]:
     for device in sorted(pci_root.glob("*")):
-        if _text(device / "vendor") != VENDOR:
+        if text(device / "vendor") != VENDOR:
             continue
-        kind = _text(device / "class")
+        kind = text(device / "class") or ""
         driven = (device / "driver").resolve().name == "amdgpu"
         if kind.startswith((ACCELERATOR, NO_MONITOR)) or (driven and kind.startswith(DISPLAY)):
             yield device
@@ -38,11 +40,4 @@ def is_integrated(device: Path) -> bool:
     Those alone, but for MI300A, tell the voltage "vddnb" (Linux, amdgpu_pm.c,
     hwmon_attributes_visible).
     """
-    return any(_text(label) == "vddnb" for label in device.glob("hwmon/hwmon*/in1_label"))
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
+    return any(text(label) == "vddnb" for label in device.glob("hwmon/hwmon*/in1_label"))

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from energyctl.energy import Domain, Kind
+from energyctl.meters import kernel_files
 from energyctl.meters.base import OpenRequest, Reading, Source
 from energyctl.meters.parts import holds
 
@@ -76,8 +77,7 @@ class PmCounters(Source):
             self._descriptors[domain.name] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             _joules(self._descriptors[domain.name])
         except PermissionError:
-            cure = f"sudo chmod a+r {path} lets all users, until the next boot"
-            return self._missing(domain, f"only root may read {path}: {cure}")
+            return self._missing(domain, kernel_files.only_root(path))
         except (OSError, ValueError) as error:
             return self._missing(domain, f"reading {path} failed: {error}")
         return domain

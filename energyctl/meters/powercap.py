@@ -9,14 +9,13 @@ since Linux 5.10 (CVE-2020-8694). Zones: `intel-rapl:N` is a package (or `psys`,
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from energyctl.energy import Domain, count_once
-from energyctl.meters import permissions, topology
+from energyctl.meters import kernel_files, permissions, topology
 from energyctl.meters.base import OpenRequest
 from energyctl.meters.kernel_counters import (
     RESOLUTION_JOULES,
@@ -127,8 +126,8 @@ def _zones(root: Path) -> list[_Zone]:
     matches = [m for m in map(ZONE.fullmatch, names) if m]
     for match in sorted(matches, key=lambda m: (m[1], int(m[2]), int(m[3] or -1))):
         path, around = root / match[0], f"{match[1]}:{match[2]}"
-        label = _text(path / "name") or match[0]
-        parent = (_text(root / around / "name") or around) if match[3] else None
+        label = kernel_files.text(path / "name") or match[0]
+        parent = (kernel_files.text(root / around / "name") or around) if match[3] else None
         zone = _Zone(path, match[1], label, parent)
         zones.append(replace(zone, doubt=_doubt(zone, zones)))
     return zones
@@ -178,7 +177,7 @@ def _domain(zone: _Zone, taken: set[str]) -> Domain:
         kind=kind,  # type: ignore[arg-type]
         source=source,
         in_total=in_total,
-        wrap_joules=(_number(zone.path / "max_energy_range_uj") or 0) / 1e6 or None,
+        wrap_joules=(kernel_files.number(zone.path / "max_energy_range_uj") or 0) / 1e6 or None,
         max_watts=_max_watts(zone),
         resolution_joules=RESOLUTION_JOULES,
         update_seconds=UPDATE_SECONDS,
@@ -196,21 +195,8 @@ def _max_watts(zone: _Zone) -> float:
 
 def _stated_watts(path: Path) -> float:
     stated = [
-        _number(file) or 0
+        kernel_files.number(file) or 0
         for pattern in ("constraint_*_max_power_uw", "constraint_*_power_limit_uw")
         for file in path.glob(pattern)
     ]
     return 2 * max(stated, default=0) / 1e6
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return None
-
-
-def _number(path: Path) -> int | None:
-    with contextlib.suppress(ValueError):
-        return int(_text(path) or "")
-    return None

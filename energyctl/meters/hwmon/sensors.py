@@ -6,7 +6,6 @@ drivers have their files in the folder `device` inside it.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from energyctl.energy import Domain
+from energyctl.meters import kernel_files
 from energyctl.meters.base import Reading, timed_reading
 
 # A power reading this many times above what a device can draw is in another unit.
@@ -38,16 +38,11 @@ class Device:
 
     def text(self, file: str) -> str | None:
         """None where it cannot be read."""
-        try:
-            return (self.folder / file).read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
-            return None
+        return kernel_files.text(self.folder / file)
 
     def number(self, file: str) -> int | None:
         """None where it cannot be read, or is none."""
-        with contextlib.suppress(ValueError):
-            return int(self.text(file) or "")
-        return None
+        return kernel_files.number(self.folder / file)
 
     def numbered(self, pattern: str) -> list[tuple[int, ...]]:
         """The numbers in the names of its files that match *pattern*, sorted."""
@@ -123,9 +118,7 @@ def open_sensor(
         now = sensor.joules_or_watts()
     except PermissionError as error:
         path = error.filename or paths[0]
-        sensor.refuse(
-            f"only root may read {path}: sudo chmod a+r {path} lets all users, until the next boot"
-        )
+        sensor.refuse(kernel_files.only_root(path))
     except (OSError, ValueError) as error:
         sensor.refuse(f"reading {paths[0]} failed: {error}")
     else:
