@@ -303,6 +303,12 @@ def _checked(source: Source, reading: Reading) -> Reading:
     return Reading(domain, float(moment), float(value), reason, seconds)
 
 
+def doubts(what: str, domain: Domain) -> list[str]:
+    """A warning for each check that the counter of *what* did not pass when it was opened."""
+    doubted = [check for check in domain.checks if check.verdict == "doubted"]
+    return [f"the energy of {what} may be wrong: {check.words}" for check in doubted]
+
+
 def states_of(source: Source) -> Sequence[GpuState]:
     """Its GPUs' states; none where it raises."""
     try:

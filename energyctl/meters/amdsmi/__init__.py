@@ -21,6 +21,7 @@ from energyctl.meters.base import (
     Reading,
     Source,
     Utilization,
+    doubts,
 )
 from energyctl.meters.busy import Busy, DeviceLook
 from energyctl.meters.makers import beside_nvidia, first_amd_index
@@ -156,12 +157,7 @@ class AmdSource(Source):
 
 
 def _warnings(gpu: Gpu) -> list[str]:
-    lines = [gpu.lesser] if gpu.lesser else []
-    lines += [
-        f"the energy of {gpu.label} may be wrong: {check.words}"
-        for check in gpu.domain.checks
-        if check.verdict == "doubted"
-    ]
+    lines = [*([gpu.lesser] if gpu.lesser else []), *doubts(gpu.label, gpu.domain)]
     if len(gpu.module) > 1 and gpu.known.primary is None:
         parts = ", ".join(map(str, gpu.module))
         lines.append(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 from energyctl.energy import Domain
-from energyctl.meters.base import OpenRequest, Reading, Source
+from energyctl.meters.base import OpenRequest, Reading, Source, doubts
 from energyctl.meters.hwmon import grace, intel, jetson
 from energyctl.meters.hwmon.sensors import Sensor, devices
 
@@ -40,7 +40,8 @@ class HwmonSource(Source):
         # "gpus" names GPUs of the NVIDIA driver: where it does, no other was asked for.
         cards = intel.open_cards(found, in_total=request.gpus is None) if asked else []
         self._sensors: list[Sensor] = [*cards, *sockets, *rails]
-        self.warnings = [*warnings, *grace.warnings(meters, request.measured), *_doubts(cards)]
+        doubted = [line for card in cards for line in doubts(card.domain.name, card.domain)]
+        self.warnings = [*warnings, *grace.warnings(meters, request.measured), *doubted]
         if not meters:
             self.unavailable = grace.no_meters(request.hwmon_root)
 
@@ -57,12 +58,3 @@ class HwmonSource(Source):
     def close(self) -> None:
         for sensor in self._sensors:
             sensor.close()
-
-
-def _doubts(cards: Sequence[Sensor]) -> list[str]:
-    return [
-        f"the energy of {card.domain.name} may be wrong: {check.words}"
-        for card in cards
-        for check in card.domain.checks
-        if check.verdict == "doubted"
-    ]

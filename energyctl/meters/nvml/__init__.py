@@ -21,6 +21,7 @@ from energyctl.meters.base import (
     Reading,
     Source,
     Utilization,
+    doubts,
 )
 from energyctl.meters.busy import Busy, DeviceLook, GpuBusy
 from energyctl.meters.gpu_facts import gpu_fact
@@ -131,10 +132,9 @@ class NvmlSource(Source):
             *selection.warnings,
             *(gpu.lesser for gpu in self._gpus if gpu.lesser),
             *(
-                f"the energy of GPU {gpu.index} ({gpu.name}) may be wrong: {check.words}"
+                line
                 for gpu in self._gpus
-                for check in gpu.domain.checks
-                if check.verdict == "doubted"
+                for line in doubts(f"GPU {gpu.index} ({gpu.name})", gpu.domain)
             ),
             *(
                 f"the counter of {gpu.domain.name} ({gpu.name}) is that of the whole module:"
