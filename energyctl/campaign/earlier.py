@@ -16,6 +16,7 @@ from energyctl.campaign.training.invocations import Trainings
 from energyctl.config.plan import EarlierAlone, Plan, Run
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings
+from energyctl.config.settings.machine import GOVERNOR, LIMIT
 from energyctl.errors import EnergyctlError
 from energyctl.meters import placing
 from energyctl.results import reader
@@ -68,9 +69,9 @@ def with_earlier(
 def _as_set(run: Run, facts: Mapping[str, Any], metered: Set[int]) -> dict[str, Any]:
     """The *facts* of the machine that differ once it is set for *run*."""
     changed: dict[str, Any] = {"run": {"machine": dict(run.machine)}}
-    if (governor := run.machine.get("governor")) is not None:
+    if (governor := run.machine.get(GOVERNOR)) is not None:
         changed["governors"] = [governor]
-    if (watts := run.machine.get("gpu_power_limit_watts")) is not None:
+    if (watts := run.machine.get(LIMIT)) is not None:
         changed["gpus"] = [
             {**gpu, "power_limit_watts": watts} if gpu["index"] in metered else gpu
             for gpu in facts["gpus"] or ()

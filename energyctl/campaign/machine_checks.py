@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from energyctl.config.jsonfile.validation import shown
+from energyctl.config.settings.machine import CLOCK, GOVERNOR, LIMIT
 from energyctl.errors import MachineError
 from energyctl.meters.base import Source
 from energyctl.meters.gpu_controls import GpuControls, gpu_controls
 from energyctl.results.machine_settings import TOLERANCES
 from energyctl.system import privileges
 from energyctl.system.governor import governor_problem
-
-GOVERNOR, LIMIT, CLOCK = "governor", "gpu_power_limit_watts", "gpu_clock_mhz"
 
 
 def metered_gpus(meters: Iterable[Source]) -> list[str]:

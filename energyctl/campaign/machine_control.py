@@ -13,15 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from energyctl.campaign.facts import machine_facts
-from energyctl.campaign.machine_checks import (
-    CLOCK,
-    GOVERNOR,
-    LIMIT,
-    check,
-    differ,
-    gpus_to_set,
-    leave_out,
-)
+from energyctl.campaign.machine_checks import check, differ, gpus_to_set, leave_out
+from energyctl.config.settings.machine import CLOCK, GOVERNOR, LIMIT
 from energyctl.energy.schema import PhaseJson
 from energyctl.errors import MachineError
 from energyctl.meters.base import Source

@@ -12,10 +12,10 @@ from energyctl.campaign.added_energy import (
     load_alone,
     share_idle,
 )
-from energyctl.campaign.machine_checks import GOVERNOR
 from energyctl.campaign.reach import reached
 from energyctl.campaign.run_state import RunState
 from energyctl.config.plan import Run
+from energyctl.config.settings.machine import GOVERNOR
 from energyctl.energy import Energy, Recording, above
 from energyctl.errors import MachineError
 from energyctl.meters import why_null, write_cpu_energy

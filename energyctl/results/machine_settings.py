@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-NAMES = {
-    "governor": "CPU governor",
-    "gpu_power_limit_watts": "GPU power limit",
-    "gpu_clock_mhz": "GPU clock",
-}
+from energyctl.config.settings.machine import CLOCK, GOVERNOR, LIMIT
+
+NAMES = {GOVERNOR: "CPU governor", LIMIT: "GPU power limit", CLOCK: "GPU clock"}
 """In words."""
-UNITS = {"gpu_power_limit_watts": "W", "gpu_clock_mhz": "MHz"}
-TOLERANCES = {"gpu_power_limit_watts": 1.0, "gpu_clock_mhz": 15.0}
+UNITS = {LIMIT: "W", CLOCK: "MHz"}
+TOLERANCES = {LIMIT: 1.0, CLOCK: 15.0}
 """Up to which two values are the same: limits are read in whole watts, and clocks go in steps of 15
 MHz (`nvidia-smi --query-supported-clocks=graphics`)."""
 
@@ -52,7 +50,7 @@ def told(row: Mapping[str, Any]) -> dict[str, str]:
     for name, words in NAMES.items():
         if (asked := requested(row, name)) is not None:
             known = ", ".join(f"{one} {UNITS.get(name, '')}".strip() for one in enforced(row, name))
-            was = "in the mean" if name == "gpu_clock_mhz" else "enforced"
+            was = "in the mean" if name == CLOCK else "enforced"
             level = level_in_words(name, asked) or str(asked)
             found[words] = f"{level}, {was} {known}" if known else level
     return found

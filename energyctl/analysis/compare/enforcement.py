@@ -7,7 +7,7 @@ from itertools import combinations
 
 from energyctl.analysis.compare.grouping import Side
 from energyctl.analysis.compare.measures import level_of
-from energyctl.config.settings.machine import MACHINE_SETTINGS
+from energyctl.config.settings.machine import CLOCK, MACHINE_SETTINGS
 from energyctl.results import machine_settings
 from energyctl.results.machine_settings import NAMES, TOLERANCES
 from energyctl.results.tables import Row
@@ -45,7 +45,7 @@ def _not_enforced(name: str, levels: Levels) -> Iterator[str]:
     for level, runs in levels.items():
         other = [run for run in runs if not _is(name, level, run)]
         if other:
-            was = "its mean in the training" if name == "gpu_clock_mhz" else "enforced"
+            was = "its mean in the training" if name == CLOCK else "enforced"
             yield (
                 f"{NAMES[name]} {level}: {_span(name, other)} was {was} in {len(other)} of "
                 f"{count(len(runs), 'run')}"

@@ -14,10 +14,11 @@ Governor = Literal["performance", "powersave", "userspace", "ondemand", "conserv
 PowerLimit = Annotated[float, Field(gt=0, le=100_000)]
 Clock = Annotated[int, Field(gt=0, le=100_000)]
 
+GOVERNOR, LIMIT, CLOCK = "governor", "gpu_power_limit_watts", "gpu_clock_mhz"
 _TYPES: Mapping[str, TypeAdapter[Any]] = {
-    "governor": TypeAdapter(Governor),
-    "gpu_power_limit_watts": TypeAdapter(PowerLimit),
-    "gpu_clock_mhz": TypeAdapter(Clock),
+    GOVERNOR: TypeAdapter(Governor),
+    LIMIT: TypeAdapter(PowerLimit),
+    CLOCK: TypeAdapter(Clock),
 }
 MACHINE_SETTINGS = tuple(_TYPES)
 """Their names, in the order in which they are set."""
