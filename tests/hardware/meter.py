@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from energyctl.energy import Domain
+from energyctl.energy import Domain, Energy
 from energyctl.meters import Reading, Source
+from energyctl.meters.sampler import Sampler
 
 
 class ScriptedMeter(Source):
@@ -31,3 +32,20 @@ class ScriptedMeter(Source):
                 Reading(domain.name, now, value, None if value is not None else "it is gone")
             )
         return readings
+
+
+def energy_of(
+    source: Source, seconds: float, *, interval: float = 0.5, located: bool = False
+) -> Energy:
+    """Of so long, by a sampler of its own; then the source is closed. located: it begins once the
+    counters' steps are known."""
+    sampler = Sampler([source], interval_seconds=interval)
+    sampler.start()
+    if located:
+        sampler.wait_until_located()
+    start = sampler.phase("one")
+    time.sleep(seconds)
+    end = sampler.phase("two")
+    energy = sampler.stop().energy(start, end)
+    source.close()
+    return energy

@@ -11,9 +11,9 @@ import pytest
 from energyctl.meters import open_meters, pm_counters
 from energyctl.meters.base import OpenRequest
 from energyctl.meters.pm_counters import STILL_SECONDS, PmCounters, open_source
-from energyctl.meters.sampler import Sampler
 from hardware import hwmon
 from hardware.hwmon import freshness, moving, scanned, write
+from hardware.meter import energy_of
 from hardware.powercap import zone
 from hardware.waveform import Constant, Ramp
 
@@ -187,20 +187,14 @@ def test_energy_is_that_of_the_wave(tmp_path: Path) -> None:
     }
     files = {root / file: scanned(wave, epoch) for file, wave in waves.items()}
     with moving({**files, root / "freshness": freshness(epoch)}, tick=0.002):
-        source = opened(root)
-        sampler = Sampler([source], interval_seconds=0.5)
-        sampler.start()
-        sampler.wait_until_located()
-        start = sampler.phase("one")
-        time.sleep(3)
-        end = sampler.phase("two")
-        energy = sampler.stop().energy(start, end)
-        source.close()
+        energy = energy_of(opened(root), 3, located=True)
     for found, wave in zip(energy.domains, waves.values(), strict=True):
         assert found.joules is not None, found.missing
         assert found.uncertainty_joules is not None
-        assert abs(found.joules - wave.joules(start, end)) <= found.uncertainty_joules
-    truth = sum(wave.joules(start, end) for file, wave in waves.items() if file != "energy")
+        assert abs(found.joules - wave.joules(energy.start, energy.end)) <= found.uncertainty_joules
+    truth = sum(
+        wave.joules(energy.start, energy.end) for file, wave in waves.items() if file != "energy"
+    )
     assert energy.total_joules == pytest.approx(truth, rel=0.02)
     assert energy.measured
 
@@ -229,16 +223,9 @@ def test_a_counter_that_cannot_be_right_makes_the_energy_unknown(
 
     files = {root / "energy": node, root / "cpu_energy": wrong}
     with moving({**files, root / "freshness": freshness(since - 100)}, tick=0.002):
-        source = opened(root)
-        sampler = Sampler([source], interval_seconds=0.2)
-        sampler.start()
-        start = sampler.phase("one")
-        time.sleep(2.4)
-        end = sampler.phase("two")
-        energy = sampler.stop().energy(start, end)
-        source.close()
+        energy = energy_of(opened(root), 2.4, interval=0.2)
     found = {d.domain.name: d for d in energy.domains}
     assert found["cpus"].joules is None
     assert words in (found["cpus"].missing or "")
     assert energy.total_joules is None
-    assert found["node"].joules == pytest.approx(900 * (end - start), rel=0.05)
+    assert found["node"].joules == pytest.approx(900 * (energy.end - energy.start), rel=0.05)

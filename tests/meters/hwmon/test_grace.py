@@ -10,8 +10,8 @@ import pytest
 from energyctl.meters import describe, missing_kinds, open_meters
 from energyctl.meters.base import OpenRequest
 from energyctl.meters.hwmon import HwmonSource, grace, open_source
-from energyctl.meters.sampler import Sampler
 from hardware.hwmon import averaged, gh200, grace_meter, moving, write
+from hardware.meter import energy_of
 from hardware.waveform import Ramp
 
 NONE = frozenset[str]()
@@ -163,17 +163,10 @@ def test_energy_is_that_of_the_wave(tmp_path: Path) -> None:
     waves = {"Module": Ramp(300, 600, 4), "Grace": Ramp(100, 200, 4)}
     files = {meters[name] / "power1_average": averaged(wave) for name, wave in waves.items()}
     with moving(files):
-        source = HwmonSource(request(tmp_path / "hwmon", frozenset({"gpu/GPU-1"})))
-        sampler = Sampler([source], interval_seconds=0.5)
-        sampler.start()
-        start = sampler.phase("one")
-        time.sleep(3)
-        end = sampler.phase("two")
-        energy = sampler.stop().energy(start, end)
-        source.close()
+        energy = energy_of(HwmonSource(request(tmp_path / "hwmon", frozenset({"gpu/GPU-1"}))), 3)
     figures = {d.domain.name: d for d in energy.domains}
     for name, wave in (("module-power-0", waves["Module"]), ("grace-power-0", waves["Grace"])):
-        found, truth = figures[name], wave.joules(start, end)
+        found, truth = figures[name], wave.joules(energy.start, energy.end)
         assert found.joules is not None
         assert found.uncertainty_joules is not None
         assert abs(found.joules - truth) <= found.uncertainty_joules

@@ -11,8 +11,8 @@ import pytest
 
 from energyctl.meters.base import OpenRequest
 from energyctl.meters.hwmon import HwmonSource, intel, open_source
-from energyctl.meters.sampler import Sampler
 from hardware.hwmon import counted, device, intel_card, moving, write
+from hardware.meter import energy_of
 from hardware.powercap import Motion, moved, zone
 from hardware.waveform import Constant, Ramp, Square, Wave
 
@@ -160,19 +160,12 @@ def test_energy_is_that_of_the_wave(tmp_path: Path, step: float) -> None:
         else moving({card / "energy1_input": counted(wave, epoch, step=step)}, tick=0.002)
     )
     with moves:
-        meter = HwmonSource(request(root))
-        sampler = Sampler([meter], interval_seconds=0.5)
-        sampler.start()
-        start = sampler.phase("one")
-        time.sleep(2.5)
-        end = sampler.phase("two")
-        energy = sampler.stop().energy(start, end)
-        meter.close()
+        energy = energy_of(HwmonSource(request(root)), 2.5)
     (found,) = energy.domains
     assert found.domain.update_seconds == (intel.UPDATE_SECONDS if fine else 0.1)
     assert found.joules is not None
     assert found.uncertainty_joules is not None
-    truth = wave.joules(start, end)
+    truth = wave.joules(energy.start, energy.end)
     assert abs(found.joules - truth) <= found.uncertainty_joules
     assert found.uncertainty_joules < 0.2 * truth
     assert energy.gpu_joules == found.joules
@@ -189,13 +182,8 @@ def test_a_reset_register_makes_the_energy_unknown(tmp_path: Path) -> None:
         return str(int(steady(now)) + (2**32 * 61 if now > since + 1.5 else 0))
 
     with moving({card / "energy1_input": jumps}):
-        meter = HwmonSource(request(root))
-        sampler = Sampler([meter], interval_seconds=0.2)
-        sampler.start()
-        start = sampler.phase("one")
-        time.sleep(max(0.0, since + 2.0 - time.time()))
-        end = sampler.phase("two")
-        energy = sampler.stop().energy(start, end)
-        meter.close()
+        energy = energy_of(
+            HwmonSource(request(root)), max(0.0, since + 2.0 - time.time()), interval=0.2
+        )
     assert energy.total_joules is None
     assert "the counter jumped" in (energy.domains[0].missing or "")

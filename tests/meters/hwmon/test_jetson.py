@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,8 @@ from energyctl.meters.base import OpenRequest
 from energyctl.meters.estimate import open_source as open_estimate
 from energyctl.meters.hwmon import HwmonSource
 from energyctl.meters.hwmon.jetson import GPU_PART
-from energyctl.meters.sampler import Sampler
 from hardware.hwmon import agx_orin, ina3221, milliamperes, moving, orin_nano, write
+from hardware.meter import energy_of
 from hardware.waveform import Ramp
 
 
@@ -132,18 +131,11 @@ def test_energy_is_that_of_the_wave(tmp_path: Path) -> None:
     waves = [Ramp(5, 40, 3), Ramp(3, 15, 5), Ramp(4, 5, 2)]
     files = {top / f"curr{n}_input": milliamperes(wave) for n, wave in enumerate(waves, 1)}
     with moving(files):
-        source = opened(tmp_path / "hwmon")
-        sampler = Sampler([source], interval_seconds=0.5)
-        sampler.start()
-        start = sampler.phase("one")
-        time.sleep(3)
-        end = sampler.phase("two")
-        energy = sampler.stop().energy(start, end)
-        source.close()
-    truth = sum(wave.joules(start, end) for wave in waves)
+        energy = energy_of(opened(tmp_path / "hwmon"), 3)
+    truth = sum(wave.joules(energy.start, energy.end) for wave in waves)
     assert bottom.name == "hwmon2"
     assert energy.total_joules is not None
     assert energy.uncertainty_joules is not None
     assert abs(energy.total_joules - truth) <= energy.uncertainty_joules
     assert energy.total_joules == pytest.approx(truth, rel=0.05)
-    assert energy.gpu_joules == pytest.approx(waves[0].joules(start, end), rel=0.06)
+    assert energy.gpu_joules == pytest.approx(waves[0].joules(energy.start, energy.end), rel=0.06)
