@@ -66,9 +66,16 @@ def together(rows: Sequence[Row]) -> Together:
         return Together()
     return Together(
         sum(row.watts or 0.0 for row in rows),
-        sum((row.uncertainty_1_min or 0.0) * (row.typical_watts or 0.0) for row in rows) / whole,
-        sum((row.uncertainty_10_min or 0.0) * (row.typical_watts or 0.0) for row in rows) / whole,
+        _share_of_sum([row.uncertainty_1_min for row in rows], typical),
+        _share_of_sum([row.uncertainty_10_min for row in rows], typical),
     )
+
+
+def _share_of_sum(shares: Sequence[float | None], typical: Sequence[float | None]) -> float | None:
+    if None in shares:
+        return None
+    bands = ((share or 0.0) * (watts or 0.0) for share, watts in zip(shares, typical, strict=True))
+    return sum(bands) / sum(watts or 0.0 for watts in typical)
 
 
 def missing_kinds(meters: Sequence[Source], require: Sequence[str]) -> list[str]:
@@ -209,7 +216,7 @@ def _with_uncertainty(row: Row, probed: ProbedDomain, count: int) -> Row:
         round_seconds=count * took,
         uncertainty_1_min=minute.share,
         uncertainty_10_min=ten.share,
-        typical_watts=ten.joules / (10 * MINUTE),
+        typical_watts=None if ten.joules is None else ten.joules / (10 * MINUTE),
     )
 
 

@@ -9,7 +9,7 @@ from math import floor
 from random import Random
 from statistics import median
 
-from energyctl.energy import Domain
+from energyctl.energy import Domain, Span
 from energyctl.meters.schedule import ROUND_SECONDS
 from energyctl.meters.simulation import READ_SECONDS, SimulatedSampler
 
@@ -27,19 +27,22 @@ POWER_RUNS = 2
 
 @dataclass(frozen=True)
 class TypicalEnergy:
-    """Of a run of some length: its joules, and the half-width of their band."""
+    """Of a run of some length: its joules, and the half-width of their band; None where such runs
+    have no figure, as of a slow meter."""
 
-    joules: float
-    uncertainty_joules: float
+    joules: float | None
+    uncertainty_joules: float | None
 
     @property
-    def share(self) -> float:
+    def share(self) -> float | None:
+        if self.joules is None or self.uncertainty_joules is None:
+            return None
         return self.uncertainty_joules / self.joules
 
 
 def typical_uncertainty(
     domain: Domain, seconds: float, *, read_seconds: float = READ_SECONDS, count: int = 1
-) -> float:
+) -> float | None:
     """Half-width of the band of a typical run of `seconds`, as a share of its energy."""
     return typical_energy(domain, seconds, read_seconds=read_seconds, count=count).share
 
@@ -67,17 +70,21 @@ def _median_run(
     domain: Domain, seconds: float, busy: float, read_seconds: float, count: int
 ) -> TypicalEnergy:
     runs = RUNS if domain.quantity == "energy" else POWER_RUNS
-    found: list[TypicalEnergy] = []
+    found: list[Span] = []
     while len(found) < runs:
         found += _run(domain, seconds, busy, read_seconds, count, Random(len(found)))
+    known = [span for span in found if span.joules is not None]
+    if not known:
+        return TypicalEnergy(None, None)
     return TypicalEnergy(
-        median(one.joules for one in found), median(one.uncertainty_joules for one in found)
+        median(span.joules or 0.0 for span in known),
+        median(span.uncertainty_joules or 0.0 for span in known),
     )
 
 
 def _run(
     domain: Domain, seconds: float, busy: float, read_seconds: float, count: int, random: Random
-) -> list[TypicalEnergy]:
+) -> list[Span]:
     """Of each of `count` domains alike."""
     start = 9.0 + random.random()
     end = start + seconds + random.uniform(-ANYWHERE_SECONDS, ANYWHERE_SECONDS)
@@ -88,8 +95,7 @@ def _run(
     }
     sampler = SimulatedSampler(values, random, read_seconds=read_seconds)
     sampler.run([start, end])
-    spans = [series.between(start, end) for series in sampler.series.values()]
-    return [TypicalEnergy(s.joules or 0.0, s.uncertainty_joules or 0.0) for s in spans]
+    return [series.between(start, end) for series in sampler.series.values()]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,16 @@ from energyctl.cli.output import doctor as doctor_output
 from energyctl.cli.output import status
 from energyctl.cli.output.console import LineConsole
 from energyctl.energy import Acceptance, Check, Domain
-from energyctl.meters import GpuProcess, Reading, Row, Source, describe, open_meters, permissions
+from energyctl.meters import (
+    GpuProcess,
+    Reading,
+    Row,
+    Source,
+    describe,
+    open_meters,
+    permissions,
+    together,
+)
 from energyctl.meters.base import NotReported
 from energyctl.meters.probe import ProbedDomain
 from energyctl.system.user import invoking_user
@@ -604,3 +614,15 @@ def test_a_required_meter_that_is_missing_leaves_nothing_behind(
     assert "cpu cannot be measured: no RAPL zones" in done.stderr
     assert set(bench.root.rglob("*")) == before
     assert bench.trials == []
+
+
+def test_where_a_part_has_no_band_the_sum_has_none() -> None:
+    """As of a slow meter that is the total, and of runs too short for it."""
+    known = Row("powercap", "package-0", True, True, True, "package")
+    known = replace(
+        known, watts=100.0, typical_watts=100.0, uncertainty_1_min=0.01, uncertainty_10_min=0.01
+    )
+    slow = replace(known, domain="node", uncertainty_1_min=None)
+    both = together([known, slow])
+    assert (both.watts, both.uncertainty_1_min) == (200.0, None)
+    assert both.uncertainty_10_min == pytest.approx(0.01)

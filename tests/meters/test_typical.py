@@ -91,3 +91,21 @@ def test_many_gpus_whose_calls_are_slow_leave_more() -> None:
     slow = typical_uncertainty(KNOWN_DELAY, 10.0, read_seconds=8e-3, count=16)
     assert quick == pytest.approx(one, rel=0.2)
     assert slow > 1.3 * one
+
+
+def test_runs_that_are_too_short_for_a_slow_meter_have_no_band() -> None:
+    slow = Domain(
+        "node",
+        "other",
+        "ipmi",
+        in_total=False,
+        quantity="power",
+        remote=True,
+        update_seconds=10.0,
+        averaging_seconds=30.0,
+        answer_seconds=7.5,
+    )
+    minute, ten = (typical_energy(slow, seconds, watts_now=300.0) for seconds in (60.0, 600.0))
+    assert (minute.joules, minute.share) == (None, None)
+    assert ten.share is not None
+    assert 0 < ten.share < 1
