@@ -18,7 +18,7 @@ PACKAGE = Path(energyctl.__file__).parent
 # names when they are asked for, and imports nothing.
 LAYERS = (
     "__init__", "errors", "text", "launchers", "energy", "config", "system", "meters", "results",
-    "background", "campaign", "slurm", "analysis", "cli",
+    "background", "campaign", "slurm", "analysis", "integrations", "search", "cli",
 )  # fmt: skip
 STRANGERS = {("config", "energy"), ("analysis", "background")}
 """Further pairs of which the first may not import the second."""
