@@ -290,6 +290,7 @@ def bench_in(tmp_path: Path) -> Iterator[Bench]:
         **kept,
         "ENERGYCTL_LOCK": str(tmp_path / "lock"),
         "ENERGYCTL_PRIVATE": os.environ["ENERGYCTL_PRIVATE"],
+        "ENERGYCTL_ACCEPTANCE": os.environ["ENERGYCTL_ACCEPTANCE"],
         "ENERGYCTL_POWERCAP": str(tmp_path / "no-powercap"),
         "ENERGYCTL_PERF": str(tmp_path / "no-perf"),
         "TRIALS": str(tmp_path / "trials.jsonl"),

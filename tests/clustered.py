@@ -55,6 +55,7 @@ class Lab:
         self.env |= {
             **self.cluster.environment,
             "ENERGYCTL_LOCK": str(self.root / "lock"),
+            "ENERGYCTL_ACCEPTANCE": os.environ["ENERGYCTL_ACCEPTANCE"],
             "ENERGYCTL_POWERCAP": str(self.root / "no-powercap"),
             "ENERGYCTL_PERF": str(self.root / "no-perf"),
             "TRIALS": str(self.root / "trials.jsonl"),

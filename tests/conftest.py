@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+import own_records
 from bench import bench
 from hardware.vendor import vendor
 from result_schema import faults
@@ -35,6 +36,8 @@ TOGETHER = {
     "campaign/test_shares", "scenarios/test_hostile", "slurm/test_campaigns", "test_together",
 }  # fmt: skip
 
+HAS_OWN_RECORDS = pytest.StashKey[bool]()
+
 TEST_SECONDS = 600  # a test, with its fixtures, that takes longer hangs
 
 # How long an example takes beside other tests says nothing.
@@ -44,16 +47,22 @@ settings.load_profile("suite")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: no other test runs meanwhile, in any process")
+    config.addinivalue_line(
+        "markers", "records: leaves records of root's; alone where all processes share their folder"
+    )
     if "STAND_INS" not in os.environ:  # with -n, the first process makes it for all
         os.environ["STAND_INS"] = folder = tempfile.mkdtemp(prefix="stand-ins-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
-def pytest_sessionstart() -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
     """Private folders of this process's tests alone: what one test kills must not be named by the
-    commands of another. Every user may have theirs, as in /tmp."""
+    commands of another. Every user may have theirs, as in /tmp. The same of records, of which the
+    machine's own change no test."""
     os.environ["ENERGYCTL_PRIVATE"] = private = tempfile.mkdtemp(prefix="energyctl-tests-")
     os.chmod(private, 0o1777)
+    os.environ["ENERGYCTL_ACCEPTANCE"] = own_records.NOWHERE
+    session.config.stash[HAS_OWN_RECORDS] = own_records.hide_those_of_root()
     # Without bytecode every process that a test starts compiles energyctl anew: a third of its CPU.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -63,9 +72,10 @@ def pytest_sessionfinish() -> None:
         os.rmdir(os.environ["ENERGYCTL_PRIVATE"])
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    shared = not config.stash[HAS_OWN_RECORDS]
     for item in items:
-        if _file(item.nodeid) in ALONE:
+        if _file(item.nodeid) in ALONE or (shared and item.get_closest_marker("records")):
             item.add_marker("alone")
     # Last what has to be alone, so that the others do not wait for it again and again.
     items.sort(key=lambda item: (_file(item.nodeid) not in TOGETHER, _is_alone(item)))

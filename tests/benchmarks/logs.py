@@ -88,6 +88,7 @@ class Place:
             **{k: v for k, v in os.environ.items() if not k.startswith(("ENERGYCTL", "SUDO"))},
             "ENERGYCTL_LOCK": str(folder / "lock"),
             "ENERGYCTL_PRIVATE": str(folder / "private"),
+            "ENERGYCTL_ACCEPTANCE": str(folder / "records"),
             "ENERGYCTL_POWERCAP": str(folder / "none"),
             "ENERGYCTL_PERF": str(folder / "none"),
         }

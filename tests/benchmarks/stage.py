@@ -241,6 +241,7 @@ def stage(keep: Callable[[], bool] = lambda: False, sudo: bool = False) -> Itera
     env |= {
         "ENERGYCTL_LOCK": str(folder / "lock"),
         "ENERGYCTL_PRIVATE": os.environ.get("ENERGYCTL_PRIVATE", "/tmp"),
+        "ENERGYCTL_ACCEPTANCE": str(folder / "records"),
         "ENERGYCTL_POWERCAP": str(folder / "no-powercap"),
         "ENERGYCTL_PERF": str(folder / "no-perf"),
         "NOTES": str(folder / "notes"),

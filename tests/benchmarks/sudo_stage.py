@@ -127,6 +127,7 @@ class SudoStage:
         return {
             "ENERGYCTL_LOCK": str(self.drop / "lock"),
             "ENERGYCTL_PRIVATE": str(self.drop),
+            "ENERGYCTL_ACCEPTANCE": str(self.folder / "records"),
             "ENERGYCTL_CPUFREQ": str(self.folder / "cpus"),
             "ENERGYCTL_POWERCAP": str(self.folder / "no-powercap"),
             "ENERGYCTL_PERF": str(self.folder / "no-perf"),

@@ -70,7 +70,7 @@ def kill(popen: subprocess.Popen[str]) -> None:
 # -- the governor ----------------------------------------------------------------------------
 
 
-@pytest.mark.alone  # records of governors are the machine's
+@pytest.mark.records
 def test_a_killed_energyctl_leaves_no_governor_behind(bench: Bench, cpu: Path) -> None:
     popen = running(bench, governor="performance")
     assert cpu.read_text() == "performance"
@@ -84,7 +84,7 @@ def test_a_killed_energyctl_leaves_no_governor_behind(bench: Bench, cpu: Path) -
     assert bench.run("stop").returncode == 0
 
 
-@pytest.mark.alone
+@pytest.mark.records
 @pytest.mark.parametrize("command", ["resume", "stop"])
 def test_where_the_keeper_was_killed_too_the_next_command_puts_the_governor_back(
     bench: Bench, cpu: Path, command: str
@@ -107,7 +107,7 @@ def test_where_the_keeper_was_killed_too_the_next_command_puts_the_governor_back
     assert str(bench.root) not in bench.run("models").stderr
 
 
-@pytest.mark.alone
+@pytest.mark.records
 def test_a_campaign_that_ends_leaves_neither_keeper_nor_records(bench: Bench, cpu: Path) -> None:
     popen = running(bench, governor="performance")
     (keeper,) = keepers(popen)

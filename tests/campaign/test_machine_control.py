@@ -270,7 +270,7 @@ def test_limits_are_set_whatever_the_total_is(machine: Machine) -> None:
     assert [gpu["enforced"] for gpu in gpus] == [200.0, 200.0]
 
 
-@pytest.mark.alone
+@pytest.mark.records
 def test_where_the_helper_is_killed_no_run_is_done_under_another_level(machine: Machine) -> None:
     plain = {**TRAINING, "mode": "default"}
     first = {**plain, "hyperparameters": {"seconds": 60.0}, "gpu_power_limit_watts": 200}
@@ -310,7 +310,7 @@ def kill(popen: Any) -> None:
     popen.communicate(timeout=DEADLINE_SECONDS)
 
 
-@pytest.mark.alone  # records of what is set are the machine's
+@pytest.mark.records
 @pytest.mark.parametrize("also_helper", [False, True])
 def test_a_killed_campaign_leaves_nothing_set(machine: Machine, also_helper: bool) -> None:
     name = machine.grid(
