@@ -99,7 +99,7 @@ def test_soak_prints_each_minute_and_what_a_day_would_be() -> None:
     assert re.search(r"^memory of energyctl: .* in a day it grows by -?\d+ MiB", output, re.M)
 
 
-@pytest.mark.alone
+@pytest.mark.records
 def test_no_crash_leaves_anything_behind_or_loses_a_run() -> None:
     output = printed("crashes", "--kills", "6", "--runs", "4", codes=(0,), seconds=400)
     assert "6 kills" in output

@@ -11,6 +11,7 @@ import ctypes
 import json
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -30,6 +31,8 @@ from energyctl.system.user import User, invoking_user, user_of
 from hardware.compiled import program
 
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+
+SUDO_GROUP = re.compile("energyctl-sudo-[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class Stage:
     user: User = field(default_factory=invoking_user)
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
     strangers: set[int] = field(default_factory=set)
+    sudo_groups: set[str] = field(default_factory=set)
 
     @property
     def root(self) -> Path:
@@ -194,6 +198,7 @@ class Stage:
         marks = self.name, str(self.folder), self.runtime.name
         if not any(mark in text for mark in marks for text in texts):
             return None
+        self.sudo_groups |= set(SUDO_GROUP.findall(_read(pid, "cgroup")))
         _, _, marker = f"\0{environ}".partition("\0ENERGYCTL_RUN=")
         marker = marker.partition("\0")[0]
         return Process(pid, found[3], found[2], found[0], command.replace("\0", " "), marker)
@@ -202,8 +207,9 @@ class Stage:
         return process.name == self.name
 
     def cgroups(self) -> list[str]:
-        """Control groups that are named after this workspace, or made under sudo."""
-        root, names = Path("/sys/fs/cgroup"), (self.runtime.name, "energyctl-sudo-")
+        """Control groups that are named after this workspace, or made under sudo for its processes,
+        as was seen at the looks at these."""
+        root, names = Path("/sys/fs/cgroup"), (self.runtime.name, *self.sudo_groups)
         found = [Path(at, name) for at, below, _ in os.walk(root) for name in below]
         return sorted(str(path) for path in found if any(name in path.name for name in names))
 
