@@ -25,6 +25,18 @@ class GpuView:
 
 
 @dataclass(frozen=True)
+class DomainView:
+    """A domain of the total. kind, part: as `energy.Domain` has them. joules: of the run so far,
+    all of its phases."""
+
+    name: str
+    kind: str
+    measured: bool
+    part: str | None = None
+    joules: float | None = None
+
+
+@dataclass(frozen=True)
 class View:
     """A run now. Times are Unix seconds, ``watts`` are by domain; ``attempt`` counts from 0, None
     before the first. index: 0 of a control or calibration, which is no run of the plan."""
@@ -60,6 +72,9 @@ class View:
     gpus: Sequence[GpuView] = ()
     joules: Mapping[str, float | None] = field(default_factory=dict)
     """Of the latest attempt's measured phase so far, by domain; empty before the first."""
+
+    domains: Sequence[DomainView] = ()
+    """Those whose joules add up to the total, each joule once."""
 
     warnings: Sequence[str] = ()
     """Of the run so far, the newest last."""

@@ -20,7 +20,7 @@ from energyctl.campaign.activity.recorder import ActivityRecorder
 from energyctl.campaign.foreign.watch import Interval, Watch
 from energyctl.campaign.gpu_views import GpuViews
 from energyctl.campaign.machine_control import MachineControl
-from energyctl.campaign.observer import Observer, View
+from energyctl.campaign.observer import DomainView, Observer, View
 from energyctl.campaign.training import foreground
 from energyctl.campaign.training.clone_changes import CloneWatch
 from energyctl.campaign.training.invocations import Trainings, foreground_name
@@ -262,6 +262,10 @@ class RunState:
                 warm_up=self.run.warm_up,
                 gpus=self._gpus.of(latest.gpus),
                 joules={n: j for n, j in latest.joules.items() if n in self.context.in_total},
+                domains=[
+                    DomainView(d.name, d.kind, d.measured, d.part, latest.run_joules.get(d.name))
+                    for d in self.context.in_total.values()
+                ],
                 warnings=[one_line(w, 300) for w in warnings[-SHOWN_WARNINGS:]],
             )
         )

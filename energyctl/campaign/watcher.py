@@ -14,7 +14,7 @@ from typing import Any
 
 from energyctl.background.job_view import JobView
 from energyctl.campaign.journal import Journal, find_journal
-from energyctl.campaign.observer import GpuView, View
+from energyctl.campaign.observer import DomainView, GpuView, View
 from energyctl.campaign.status_file import read_state
 from energyctl.config.plan import Run
 from energyctl.errors import SettingsError
@@ -40,6 +40,13 @@ SHOWN_DONE = 40
 
 STALE_SECONDS = 15.0
 """A campaign that lives publishes each second; so long may a slow disk hold that up."""
+
+PartOfView = type[JobView] | type[GpuView] | type[DomainView]
+PARTS_OF_A_VIEW: Mapping[str, PartOfView] = {
+    "jobs": JobView,
+    "gpus": GpuView,
+    "domains": DomainView,
+}
 
 
 @dataclass(frozen=True)
@@ -238,14 +245,11 @@ class Watcher:
 def _view(state: Mapping[str, Any]) -> View:
     """What was published, as far as this version knows it."""
     fields = {name: state[name] for name in View.__dataclass_fields__ if name in state}
-    fields["jobs"] = [
-        JobView(**{k: v for k, v in job.items() if k in JobView.__dataclass_fields__})
-        for job in state.get("jobs", ())
-    ]
-    fields["gpus"] = [
-        GpuView(**{k: v for k, v in gpu.items() if k in GpuView.__dataclass_fields__})
-        for gpu in state.get("gpus", ())
-    ]
+    for name, kind in PARTS_OF_A_VIEW.items():
+        known = kind.__dataclass_fields__
+        fields[name] = [
+            kind(**{k: v for k, v in part.items() if k in known}) for part in state.get(name, ())
+        ]
     return View(**fields)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from energyctl.campaign import campaign as campaigns
 from energyctl.campaign.campaign import CampaignOutcome
 from energyctl.campaign.leftovers import find_unended, refuse_unended
+from energyctl.campaign.observer import Observer
 from energyctl.campaign.prepare import Campaign
 from energyctl.campaign.status_file import StatusFile
 from energyctl.cli.output.console import LineConsole
@@ -18,6 +21,10 @@ from energyctl.cli.output.lines import say
 from energyctl.cli.output.live import Progress
 from energyctl.errors import Interrupted
 from energyctl.system.user import invoking_user
+from energyctl.system.workspace import Workspace
+
+if TYPE_CHECKING:
+    from energyctl.integrations.prometheus import Exports
 
 
 def agreed_beside_unended() -> bool:
@@ -35,17 +42,49 @@ def agreed_beside_unended() -> bool:
     return False
 
 
-def conduct(campaign: Campaign, progress: Progress) -> CampaignOutcome:
-    """Does the campaign, while *progress* shows it and `status` and `watch` can see it."""
+def checked_exports(
+    workspace: Workspace, textfile: str | None, metrics_port: int | None
+) -> Exports | None:
+    """What ``--textfile`` and ``--metrics-port`` ask for; None: nothing.
+
+    Raises SettingsError or MachineError where that cannot be.
+    """
+    if textfile is None and metrics_port is None:
+        return None
+    from energyctl.integrations.prometheus import Exports
+
+    exports = Exports(None if textfile is None else workspace.given(textfile), metrics_port)
+    exports.check()
+    return exports
+
+
+@contextlib.contextmanager
+def exported(
+    observer: Observer, exports: Exports | None, name: str, runs: int
+) -> Iterator[Observer]:
+    """The observer, and beside it metrics of the campaign *name* and so many runs."""
+    if exports is None:
+        yield observer
+        return
+    from energyctl.integrations.prometheus import PrometheusExporter
+
+    with PrometheusExporter(observer, exports, name, runs) as exporter:
+        yield exporter
+
+
+def conduct(campaign: Campaign, progress: Progress, exports: Exports | None) -> CampaignOutcome:
+    """Does the campaign, while *progress* shows it, `status` and `watch` can see it, and *exports*
+    have its metrics."""
     progress.name, progress.runs = campaign.settings.experiment_name, campaign.runs
-    campaign.observer = StatusFile(
-        inner=progress,
-        path=campaign.runtime / "state.json",
-        last=progress.last,
-        results=campaign.folder.root,
-        ends=progress.expected_end,
-    )
-    return campaigns.conduct(campaign)
+    with exported(progress, exports, progress.name, len(campaign.runs)) as observer:
+        campaign.observer = StatusFile(
+            inner=observer,
+            path=campaign.runtime / "state.json",
+            last=progress.last,
+            results=campaign.folder.root,
+            ends=progress.expected_end,
+        )
+        return campaigns.conduct(campaign)
 
 
 def close(console: LineConsole, outcome: CampaignOutcome, invalid: bool) -> int:

@@ -111,6 +111,17 @@ only = click.option(
 rendered = click.option(
     "--rendered", metavar="DIR", help="Use the entries that `render` wrote to DIR."
 )
+textfile = click.option(
+    "--textfile",
+    metavar="DIR",
+    help="Write metrics for node_exporter's textfile collector to DIR/energyctl.prom.",
+)
+metrics_port = click.option(
+    "--metrics-port",
+    metavar="PORT",
+    type=click.IntRange(1, 65535),
+    help="Serve metrics for Prometheus on 127.0.0.1:PORT while it runs.",
+)
 sbatch = click.option(
     "--sbatch",
     metavar="KEY=VALUE",

@@ -44,6 +44,7 @@ class LatestFigures:
     """What is known now. watts: the reading, or the mean since the sample before; None: unknown.
 
     phase: None before the first one. joules: of what is, or else was last, recorded to files.
+    run_joules: since the start, of the domains that can be read.
     """
 
     time_unix: float
@@ -52,6 +53,7 @@ class LatestFigures:
     phase: str | None
     phase_since_unix: float | None
     joules: dict[str, float | None]
+    run_joules: dict[str, float]
 
 
 class Sampler:
@@ -218,7 +220,8 @@ class Sampler:
         with self._changed:
             name, since = self._edges[-1] if self._edges else (None, None)
             watts, joules = dict(self._watts), dict(self._joules)
-            return LatestFigures(self.now(), watts, self._states, name, since, joules)
+            run = {name: series.joules_at_last() for name, series in self._series.items()}
+            return LatestFigures(self.now(), watts, self._states, name, since, joules, run)
 
     def unfiled(self) -> list[PowerSample]:
         """The regular samples that no file of `record_to` has, in the order of time."""

@@ -15,12 +15,15 @@ from energyctl.system.workspace import Workspace
 if TYPE_CHECKING:
     from energyctl.campaign.journal import Journal
     from energyctl.config.settings import Slurm
+    from energyctl.integrations.prometheus import Exports
 
 
 @click.command()
 @options.campaign
 @options.results
 @options.no_progress
+@options.textfile
+@options.metrics_port
 @options.sbatch
 @click.pass_obj
 def resume(
@@ -28,6 +31,8 @@ def resume(
     campaign: str | None,
     folder: str | None,
     no_progress: bool,
+    textfile: str | None,
+    metrics_port: int | None,
     sbatch: tuple[str, ...],
 ) -> int:
     """Go on with a campaign that was interrupted or crashed.
@@ -36,17 +41,23 @@ def resume(
     the queue.
     """
     from energyctl.campaign.journal import find_journal
+    from energyctl.cli.conduct import checked_exports
     from energyctl.cli.result_arguments import results_folder
 
     journal = find_journal(results_folder(workspace, folder), campaign)
     if journal.cluster is not None:
+        if textfile is not None or metrics_port is not None:
+            raise click.UsageError(
+                "metrics of a campaign on a cluster are asked for in templates/sbatch.j2"
+            )
         return _submit_missing(workspace, journal, sbatch)
     if sbatch:
         raise click.UsageError(f"--sbatch: {journal.name} runs on one machine, not on a cluster")
-    return _go_on(workspace, journal, no_progress)
+    exports = checked_exports(workspace, textfile, metrics_port)
+    return _go_on(workspace, journal, no_progress, exports)
 
 
-def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
+def _go_on(workspace: Workspace, journal: Journal, plain: bool, exports: Exports | None) -> int:
     from energyctl.campaign.campaign import of_journal, tidy
     from energyctl.cli.conduct import agreed_beside_unended, close, conduct
     from energyctl.cli.output import campaign as output
@@ -67,7 +78,7 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool) -> int:
             estimates = output.show_plan(console, folder, settings, registry, left)
             progress.ends = output.show_expected_end(console, settings, estimates)
             campaign.beside_unended = beside
-            outcome = conduct(campaign, progress)
+            outcome = conduct(campaign, progress, exports)
         else:
             tidy(workspace, progress)
     failed = not journal.succeeded()

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 @options.models
 @options.rendered
 @options.no_progress
+@options.textfile
+@options.metrics_port
 @click.option(
     "--repo",
     metavar="NAME",
@@ -64,7 +66,7 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     """
     from energyctl.campaign import prepare
     from energyctl.campaign.training import places
-    from energyctl.cli.conduct import agreed_beside_unended, close, conduct
+    from energyctl.cli.conduct import agreed_beside_unended, checked_exports, close, conduct
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.console import can_draw, make_console
     from energyctl.cli.output.live import Progress
@@ -75,6 +77,7 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     if prepared.settings is None or prepared.plan is None or prepared.whole is None:
         return SettingsError.exit_code
     runs = prepare.runs_to_start(prepared, given["only"], given["strict"])
+    exports = checked_exports(workspace, given["textfile"], given["metrics_port"])
     beside = False
     if not given["dry_run"]:
         refuse_if_held()
@@ -95,7 +98,7 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
             console.print_line("dry run: nothing was started")
             return int(prepared.invalid)
         campaign.beside_unended = beside
-        outcome = conduct(campaign, progress)
+        outcome = conduct(campaign, progress, exports)
     return close(console, outcome, prepared.invalid)
 
 

@@ -14,18 +14,29 @@ from energyctl.text import count
 @click.argument("campaign")
 @click.argument("index", type=click.IntRange(min=1))
 @options.results
+@options.textfile
+@options.metrics_port
 @click.pass_obj
-def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None) -> int:
+def run_task(
+    workspace: Workspace,
+    campaign: str,
+    index: int,
+    folder: str | None,
+    textfile: str | None,
+    metrics_port: int | None,
+) -> int:
     """Do the runs of one task of a campaign on a cluster.
 
     The jobs of `submit` call it on their nodes. INDEX counts from 1.
     """
+    from energyctl.cli.conduct import checked_exports, exported
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.ending import show_end
     from energyctl.cli.output.live import Progress
     from energyctl.cli.result_arguments import results_folder
     from energyctl.slurm import commands, task
 
+    exports = checked_exports(workspace, textfile, metrics_port)
     console = make_console()
     results = results_folder(workspace, folder)
     with Progress(console, 0, 0, live=False) as progress:
@@ -37,7 +48,9 @@ def run_task(workspace: Workspace, campaign: str, index: int, folder: str | None
         progress.last, progress.planned = mine.journal.runs()[-1].index, mine.left
         if not mine.left:
             return 0
-        outcome = task.carry_out(mine, progress, progress.expected_end)
+        name = mine.campaign.settings.experiment_name
+        with exported(progress, exports, name, mine.left) as observer:
+            outcome = task.carry_out(mine, observer, progress.expected_end)
     goes_on = outcome.interrupted is not None and task.goes_on(mine, outcome)
     if goes_on:  # first of all: little time is left, and Slurm ends us as soon as it is asked
         console.print_line(
