@@ -308,6 +308,17 @@ def _run_one(
     carry_out(run, files, context, save, cooldown)
 
 
+def settings_of(
+    journal: Journal,
+) -> tuple[settings_file.CheckedSettings, settings_file.Settings]:
+    """A campaign's settings as it began with them. Raises SettingsError."""
+    head = journal.head()
+    checked = settings_file.check(settings_file.parse(head["settings"], head["settings_name"]))
+    if checked.settings is None:
+        raise SettingsError(f"{journal.path}: its settings are not valid for this version")
+    return checked, checked.settings
+
+
 def of_journal(
     workspace: Workspace, journal: Journal, observer: Observer
 ) -> tuple[Campaign, list[Run]]:
@@ -316,14 +327,11 @@ def of_journal(
     The settings, the registry and every value come from the journal, not from files that may
     have changed since. Raises SettingsError where it is no journal.
     """
-    head = journal.head()
-    checked = settings_file.check(settings_file.parse(head["settings"], head["settings_name"]))
-    if checked.settings is None:
-        raise SettingsError(f"{journal.path}: its settings are not valid for this version")
+    head, (checked, settings) = journal.head(), settings_of(journal)
     runs, done, rendered = journal.runs(), journal.finished(), head.get("rendered")
     campaign = Campaign(
         workspace=workspace,
-        settings=checked.settings,
+        settings=settings,
         registry=registry.parse(head["registry"], f"{journal.path} (registry)"),
         runs=[run for run in runs if run.index not in done],
         folder=journal.folder,

@@ -11,15 +11,18 @@ import click
 
 from energyctl.campaign import campaign as campaigns
 from energyctl.campaign.campaign import CampaignOutcome
+from energyctl.campaign.journal import Journal
 from energyctl.campaign.leftovers import find_unended, refuse_unended
 from energyctl.campaign.observer import Observer
 from energyctl.campaign.prepare import Campaign
 from energyctl.campaign.status_file import StatusFile
+from energyctl.cli.notice import Notice, status_of
 from energyctl.cli.output.console import LineConsole
 from energyctl.cli.output.ending import show_end
 from energyctl.cli.output.lines import say
 from energyctl.cli.output.live import Progress
-from energyctl.errors import Interrupted
+from energyctl.errors import EnergyctlError, Interrupted
+from energyctl.results.schema import Result
 from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
 
@@ -84,13 +87,43 @@ def conduct(campaign: Campaign, progress: Progress, exports: Exports | None) -> 
             results=campaign.folder.root,
             ends=progress.expected_end,
         )
-        return campaigns.conduct(campaign)
+        with _failure_told(campaign, progress):
+            return campaigns.conduct(campaign)
 
 
-def close(console: LineConsole, outcome: CampaignOutcome, invalid: bool) -> int:
+@contextlib.contextmanager
+def _failure_told(campaign: Campaign, progress: Progress) -> Iterator[None]:
+    """An error that ends the campaign once it has begun, which its journal tells, is told to whom
+    `notify` names."""
+    begun, open_journal = list[Journal](), campaign.journal
+
+    def journal() -> Journal:
+        begun.append(open_journal())
+        return begun[-1]
+
+    campaign.journal = journal
+    try:
+        yield
+    except BaseException as error:
+        notice = Notice.of(campaign.settings, campaign.workspace.root)
+        if notice is not None and begun:
+            interrupted = isinstance(error, KeyboardInterrupt | Interrupted)
+            code = Interrupted.exit_code if interrupted else getattr(error, "exit_code", 1)
+            status = status_of(code, interrupted=interrupted)
+            why = () if interrupted else (str(error) or type(error).__name__,)
+            results = list[Result]()
+            with contextlib.suppress(OSError, EnergyctlError):  # they may be gone
+                results = begun[-1].results()
+            notice.tell(status, code, begun[-1], results, why, progress.say)
+        raise
+
+
+def close(
+    console: LineConsole, outcome: CampaignOutcome, invalid: bool, notice: Notice | None
+) -> int:
     """What the campaign found, all of its runs together, and the exit code, which a terminal that
-    is gone does not change."""
-    journal = outcome.journal
+    is gone does not change, nor whether *notice* could be given."""
+    journal, known = outcome.journal, dict[str, Result]()
     last = [*outcome.paused, f"results: {journal.folder.root}"]
     if outcome.paused:
         last.append(f"go on with: {journal.resume_command}")
@@ -99,7 +132,11 @@ def close(console: LineConsole, outcome: CampaignOutcome, invalid: bool) -> int:
     with contextlib.suppress(OSError):
         known = {one["experiment_id"]: one for one in (*journal.results(), *outcome.results)}
         show_end(console, known.values(), journal.folder.root, last)
-    if outcome.interrupted is not None:
-        return Interrupted.exit_code
     failed = any(result["status"] != "succeeded" for result in outcome.results)
-    return int(failed or invalid or bool(outcome.paused))
+    code = int(failed or invalid or bool(outcome.paused))
+    if interrupted := outcome.interrupted is not None:
+        code = Interrupted.exit_code
+    if notice is not None:
+        status = status_of(code, interrupted=interrupted, paused=bool(outcome.paused))
+        notice.tell(status, code, journal, list(known.values()), outcome.paused)
+    return code

@@ -19,7 +19,9 @@ def collect(workspace: Workspace, campaign: str | None, folder: str | None, inte
     Without CAMPAIGN, it takes the newest. At the end it shows what `run` would show, and exits as
     `run` would.
     """
+    from energyctl.campaign.campaign import settings_of
     from energyctl.cli.follow import follow_cluster, look_until_settled
+    from energyctl.cli.notice import Notice, status_of
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.ending import show_end
     from energyctl.cli.output.machines import show_machines
@@ -41,4 +43,7 @@ def collect(workspace: Workspace, campaign: str | None, folder: str | None, inte
     console.print_line(headline(seen))
     for line in advice(seen):
         console.print_line(line, "yellow")
-    return int(bool(seen.count("missing", "unknown")) or not journal.succeeded())
+    code = int(bool(seen.count("missing", "unknown")) or not journal.succeeded())
+    if notice := Notice.of(settings_of(journal)[1], workspace.root):
+        notice.tell(status_of(code), code, journal, results)
+    return code

@@ -60,13 +60,14 @@ def resume(
 def _go_on(workspace: Workspace, journal: Journal, plain: bool, exports: Exports | None) -> int:
     from energyctl.campaign.campaign import of_journal, tidy
     from energyctl.cli.conduct import agreed_beside_unended, close, conduct
+    from energyctl.cli.notice import Notice
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.console import can_draw, make_console
     from energyctl.cli.output.live import Progress
 
     refuse_if_held()
     beside = agreed_beside_unended()
-    console, outcome = make_console(), None
+    console, outcome, notice = make_console(), None, None
     with Progress(console, 0, 0, live=can_draw() and not plain) as progress:
         campaign, runs = of_journal(workspace, journal, progress)
         left, settings = campaign.runs, campaign.settings
@@ -78,12 +79,14 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool, exports: Exports
             estimates = output.show_plan(console, folder, settings, registry, left)
             progress.ends = output.show_expected_end(console, settings, estimates)
             campaign.beside_unended = beside
+            if notice := Notice.of(settings, workspace.root):
+                notice.warn()
             outcome = conduct(campaign, progress, exports)
         else:
             tidy(workspace, progress)
     failed = not journal.succeeded()
     if outcome is not None:
-        return close(console, outcome, failed)
+        return close(console, outcome, failed, notice)
     console.print_line("nothing is left to run")
     return int(failed)
 

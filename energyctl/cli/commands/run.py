@@ -67,6 +67,7 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     from energyctl.campaign import prepare
     from energyctl.campaign.training import places
     from energyctl.cli.conduct import agreed_beside_unended, checked_exports, close, conduct
+    from energyctl.cli.notice import Notice
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.console import can_draw, make_console
     from energyctl.cli.output.live import Progress
@@ -83,6 +84,8 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
         refuse_if_held()
         beside = agreed_beside_unended()
     settings, plan, whole = prepared.settings, prepared.plan, prepared.whole
+    if notice := Notice.of(settings, workspace.root):
+        notice.warn()
     folder, console = results_folder(workspace, given["folder"]), make_console()
     estimates = output.show_plan(console, folder, settings, prepared.registry, runs, plan.seed)
     ends = output.show_expected_end(console, settings, estimates)
@@ -99,7 +102,7 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
             return int(prepared.invalid)
         campaign.beside_unended = beside
         outcome = conduct(campaign, progress, exports)
-    return close(console, outcome, prepared.invalid)
+    return close(console, outcome, prepared.invalid, notice)
 
 
 def _prepared(workspace: Workspace, file: str | None, given: Mapping[str, Any]) -> PreparedCampaign:

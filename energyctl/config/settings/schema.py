@@ -20,6 +20,8 @@ from energyctl.config.settings.references import Given
 from energyctl.config.settings.slurm import Slurm
 
 MOST_RUNS = 10_000_000
+NOTIFY_PLACEHOLDERS = ("summary", "campaign", "status", "results", "exit_code")
+"""What is filled in in the words of `notify`."""
 Mode = Literal["parallel", "mutation", "default", "grid"]
 MODES: tuple[Mode, ...] = ("parallel", "mutation", "default", "grid")
 Order = Literal["as_written", "blocks", "random"]
@@ -280,6 +282,9 @@ class CampaignFields(Strict):
     calibration: bool = False
     """Measure the quick start's training on each machine, to compare machines."""
     slurm: Slurm = Slurm()
+    notify: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)] | None = None
+    """A command, as a list of its words, that is run once the campaign has ended, however that
+    was: {summary} is a line that tells of it; its standard input is JSON that does."""
     use_deduplication: bool = False
     """Leave out combinations of values that historical_csvs or results hold."""
     historical_csvs: Annotated[tuple[Name, ...], Field(strict=False)] = ()

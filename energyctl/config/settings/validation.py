@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from energyctl.config.jsonfile.reader import Document
-from energyctl.config.jsonfile.validation import Problem, shown, validated
+from energyctl.config.jsonfile.validation import Problem, nearest, shown, validated
+from energyctl.config.registry.placeholders import names_in
 from energyctl.config.settings.experiment import is_separator, resolve
 from energyctl.config.settings.factors import check_references
 from energyctl.config.settings.misspelled import Level
 from energyctl.config.settings.model import Experiment, Settings
 from energyctl.config.settings.problems import ProblemCollector
-from energyctl.config.settings.schema import MODES, CampaignFields
+from energyctl.config.settings.schema import MODES, NOTIFY_PLACEHOLDERS, CampaignFields
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def _campaign(document: Document, problems: ProblemCollector) -> CampaignFields:
             'give each experiment its own: "parallel", "mutation", "default" or "grid"',
             "warning",
         )
+    _check_notify(campaign, problems)
     settle = campaign.settle
     if settle.timeout_seconds <= settle.seconds:
         always = "every run fails" if settle.on_timeout == "fail" else "every run says so"
@@ -80,3 +82,22 @@ def _campaign(document: Document, problems: ProblemCollector) -> CampaignFields:
         stem = document.path.stem
         problems.add((), f'has no "experiment_name": {shown(stem)} stands in', None, "warning")
     return campaign
+
+
+def _check_notify(campaign: CampaignFields, problems: ProblemCollector) -> None:
+    """Its program must be named, and its placeholders be some."""
+    words = campaign.notify or ()
+    if words and not words[0].strip():
+        problems.add(("notify", 0), "must name a program", None, "error")
+    for number, word in enumerate(words):
+        for name in names_in(word):
+            if name not in NOTIFY_PLACEHOLDERS:
+                like = nearest(name, NOTIFY_PLACEHOLDERS)
+                known = ", ".join(f"{{{one}}}" for one in NOTIFY_PLACEHOLDERS)
+                hint = f"write {{{like}}}" if like else f"known are {known}"
+                problems.add(
+                    ("notify", number),
+                    f"has an unknown placeholder {shown(f'{{{name}}}')}",
+                    f"{hint}; literal braces are {{{{ and }}}}",
+                    "error",
+                )
