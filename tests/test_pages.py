@@ -129,7 +129,9 @@ def table_names(page: Path, head: str) -> set[str]:
     """The names of the first column of the table whose head begins so."""
     rows = text_of(page).partition(f"\n| {head} |")[2].partition("\n\n")[0].splitlines()[2:]
     columns = (row.split("|")[1] for row in rows)
-    return {name for column in columns for name in re.findall(r"[`.]([A-Za-z_]+)", column)}
+    return {
+        name for column in columns for name in re.findall(r"[`.]([A-Za-z_][A-Za-z_0-9]*)", column)
+    }
 
 
 FREE = {"description", "comment", "note", "version", "_"}

@@ -7,87 +7,154 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from energyctl.text import count, number
+from energyctl.results.tables.footprint import JOULES_PER_KWH, StatedFactors, metered, stated
+from energyctl.results.tables.part import Part
+from energyctl.text import count, first_of, number, with_uncertainty
 
 if TYPE_CHECKING:
     from energyctl.results.api import Run
 
-JOULES_PER_KWH = 3.6e6
+MOST_CAMPAIGNS = 3
 
 
 @dataclass(frozen=True)
-class Used:
-    """joules: of all runs and phases that were metered, idle and cool-down included.
+class Footprint:
+    """Of runs with the same factors. joules: of all runs and phases that were metered, idle and
+    cool-down included; its band is of the energy alone, factors have none.
 
-    measured: no part of it is an estimate. lacking: runs of which a part is not known.
+    runs: how many. campaigns: theirs, where there are runs with other factors. measured: no part of
+    it is an estimate. lacking: runs of which a part is not known.
     """
 
+    factors: StatedFactors
     joules: float
-    measured: bool
-    lacking: int
+    uncertainty_joules: float | None
+    runs: int
+    measured: bool = True
+    lacking: int = 0
+    campaigns: tuple[str, ...] = ()
+
+    @property
+    def kwh(self) -> str:
+        """``1.240 ± 0.012``; without a band three digits."""
+        return self._scaled(1 / JOULES_PER_KWH)
+
+    @property
+    def co2e(self) -> str | None:
+        """``471.2 ± 4.6 g``, ``12.4 kg``."""
+        grams_per_kwh = self.factors.co2e_grams_per_kwh
+        if grams_per_kwh is None:
+            return None
+        grams = grams_per_kwh / JOULES_PER_KWH
+        if self.joules * grams >= 1e3:
+            return f"{self._scaled(grams / 1e3)} kg"
+        return f"{self._scaled(grams)} g"
+
+    @property
+    def cost(self) -> str | None:
+        """``0.3720 ± 0.0036 EUR``; without a band to the hundredth."""
+        price = self.factors.price_per_kwh
+        if price is None:
+            return None
+        per_joule = price / JOULES_PER_KWH
+        band = self.uncertainty_joules
+        amount = money(self.joules * per_joule) if band is None else self._scaled(per_joule)
+        return f"{amount}{self.unit}"
+
+    @property
+    def unit(self) -> str:
+        return f" {self.factors.currency}" if self.factors.currency else ""
+
+    @property
+    def sources(self) -> list[str]:
+        """In words, of each factor that has one."""
+        known = (self.factors.co2e_source, self.factors.price_source)
+        return list(dict.fromkeys(source for source in known if source))
+
+    def _scaled(self, factor: float) -> str:
+        band = self.uncertainty_joules
+        if band is None:
+            return number(self.joules * factor, 3)
+        return " ± ".join(with_uncertainty(self.joules * factor, band * factor))
 
 
-def used(runs: Sequence[Run]) -> Used:
-    """Each joule once: of the domains that are in the total."""
-    joules, lacking = 0.0, 0
-    for run in runs:
-        known, whole = _of_run(run)
-        joules, lacking = joules + known, lacking + (not whole)
-    measured = all(run.energy.measured for run in runs if run.energy and _of_run(run)[0])
-    return Used(joules, measured, lacking)
+def footprints(
+    runs: Sequence[Run],
+    grams_per_kwh: float | None = None,
+    price: tuple[float, str] | None = None,
+) -> list[Footprint]:
+    """Of runs with the same factors one each; none where no factor is stated.
 
-
-def _of_run(run: Run) -> tuple[float, bool]:
-    """Joules, and whether all of them are known. A run without phases was imported: its training
-    alone was metered."""
-    energy = run.energy
-    if energy is None:
-        return 0.0, not run.phases
-    if not run.phases:
-        return energy.total_joules or 0.0, energy.total_joules is not None
-    counted = [domain.name for domain in energy.domains if domain.in_total]
-    found = [phase.joules.get(name) for phase in run.phases for name in counted]
-    return math.fsum(one for one in found if one is not None), bool(found) and None not in found
-
-
-def footprint_line(
-    joules: float,
-    measured: bool,
-    grams_per_kwh: float | None,
-    price_per_kwh: float | None,
-    currency: str = "",
-    *,
-    lacking: int = 0,
-) -> str:
-    """One line to be quoted: energy, CO2e and cost, and what is in the sum.
-
-    lacking: as in :class:`Used`.
+    grams_per_kwh, price (with its currency): stated now, in place of what the settings say.
     """
-    kwh = joules / JOULES_PER_KWH
-    of = "measured energy" if measured else "energy, a part of it estimated"
-    parts = []
-    if grams_per_kwh is not None:
-        parts.append(f"{_mass(kwh * grams_per_kwh)} CO2e at {number(grams_per_kwh)} g/kWh")
-    if price_per_kwh is not None:
-        unit = f" {currency}" if currency else ""
-        cost = f"{_money(kwh * price_per_kwh)}{unit}"
-        parts.append(f"{cost} at {_money(price_per_kwh)}{unit} per kWh")
-    factors = f": {', '.join(parts)}" if parts else ""
-    left = f"; of {count(lacking, 'run')} a part is not known and not in it" if lacking else ""
-    return (
-        f"These runs used {number(kwh, 3)} kWh of {of}{factors}. In it: all phases that were "
-        "metered, idle and cool-down included; not in it: what no meter here sees, such as power "
-        f"supplies, fans and disks{left}."
+    groups: dict[StatedFactors, list[Run]] = {}
+    for run in runs:
+        factors = stated(Part(run.result))
+        if grams_per_kwh is not None:
+            factors = replace(factors, co2e_grams_per_kwh=grams_per_kwh, co2e_source=None)
+        if price is not None:
+            factors = replace(
+                factors, price_per_kwh=price[0], currency=price[1] or None, price_source=None
+            )
+        groups.setdefault(factors, []).append(run)
+    if set(groups) <= {StatedFactors()}:
+        return []
+    return [_of(factors, members, len(groups) > 1) for factors, members in groups.items()]
+
+
+def _of(factors: StatedFactors, runs: Sequence[Run], beside: bool) -> Footprint:
+    found = [metered(Part(run.result)) for run in runs]
+    bands = [one.uncertainty_joules for one in found if one.joules]
+    return Footprint(
+        factors,
+        math.fsum(one.joules for one in found),
+        None if None in bands else math.fsum(band for band in bands if band is not None),
+        len(runs),
+        all(one.measured for one in found if one.joules),
+        sum(not one.whole for one in found),
+        tuple(dict.fromkeys(run.campaign or "no campaign" for run in runs)) if beside else (),
     )
 
 
-def _mass(grams: float) -> str:
-    return f"{number(grams / 1e3, 3)} kg" if grams >= 1e3 else f"{number(grams, 3)} g"
+def brief(one: Footprint) -> str:
+    """A line for the end of a campaign."""
+    estimated = "" if one.measured else ", a part of it estimated"
+    lacking = f"; of {count(one.lacking, 'run')} a part is not known" if one.lacking else ""
+    of = f" of {first_of(one.campaigns, MOST_CAMPAIGNS)}" if one.campaigns else ""
+    return f"all metered phases{of}: {one.kwh} kWh{estimated}{_factors(one)}{lacking}"
 
 
-def _money(amount: float) -> str:
+def sentence(one: Footprint) -> str:
+    """One line to be quoted: energy, CO2e and cost, and what is in the sum."""
+    who = "These runs"
+    if one.campaigns:
+        who = f"{count(one.runs, 'run')} of {first_of(one.campaigns, MOST_CAMPAIGNS)}"
+    of = "measured energy" if one.measured else "energy, a part of it estimated"
+    band = " What follows ± is of the energy alone." * (one.uncertainty_joules is not None)
+    lacking = f"; of {count(one.lacking, 'run')} a part is not known and not in it"
+    return (
+        f"{who} used {one.kwh} kWh of {of}{_factors(one)}.{band} In it: all phases that were "
+        "metered, idle and cool-down included; not in it: what no meter here sees, such as power "
+        f"supplies, fans and disks{lacking if one.lacking else ''}."
+    )
+
+
+def _factors(one: Footprint) -> str:
+    """``: 471 g CO2e at 380 g/kWh, as stated by the user (SOURCE)``."""
+    parts = []
+    if one.co2e is not None:
+        parts.append(f"{one.co2e} CO2e at {number(one.factors.co2e_grams_per_kwh or 0.0)} g/kWh")
+    if one.cost is not None:
+        parts.append(f"{one.cost} at {money(one.factors.price_per_kwh or 0.0)}{one.unit} per kWh")
+    if not parts:
+        return ""
+    sources = f" ({'; '.join(one.sources)})" if one.sources else ""
+    return f": {', '.join(parts)}, as stated by the user{sources}"
+
+
+def money(amount: float) -> str:
     """To the hundredth, and small amounts to two digits."""
     return f"{amount:.2f}" if amount >= 0.1 else number(amount, 2)

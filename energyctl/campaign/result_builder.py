@@ -80,6 +80,7 @@ def make_result(live: RunState, recording: Recording) -> schema.Result:
         activity=activity,
         reach=reached(shown, live.repository, recording),
         machine_settings=context.machine.to_json(phases),
+        footprint_factors=context.settings.footprint_factors,
         warnings=warnings,
         environment=document.environment(
             run,

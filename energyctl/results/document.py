@@ -37,6 +37,7 @@ def make_result(
     activity: Sequence[schema.SpanJson] = (),
     run: Run | None = None,
     machine_settings: Mapping[str, schema.MachineSettingJson] | None = None,
+    footprint_factors: Mapping[str, Any] | None = None,
 ) -> schema.Result:
     """The whole document. *energy*: or the reason why there is none. *run*: as planned."""
     result: schema.Result = {
@@ -66,6 +67,8 @@ def make_result(
             }
     if machine_settings:
         result["machine_settings"] = dict(machine_settings)
+    if footprint_factors:
+        result["footprint_factors"] = cast(schema.FootprintFactorsJson, dict(footprint_factors))
     if imported is not None:
         result["imported"] = imported
     if reach:

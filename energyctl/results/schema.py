@@ -514,6 +514,24 @@ class Superseded(TypedDict):
     status: Annotated[Status, "of this one"]
 
 
+class Co2eJson(TypedDict):
+    value: Annotated[float, "grams of CO2e for a kWh"]
+    source: Annotated[str | None, "in the user's words"]
+
+
+class PriceJson(TypedDict):
+    value: Annotated[float, "of a kWh"]
+    currency: str | None
+    source: Annotated[str | None, "in the user's words"]
+
+
+class FootprintFactorsJson(TypedDict):
+    """As the user stated them; none is energyctl's own."""
+
+    co2e_grams_per_kwh: NotRequired[Co2eJson]
+    price_per_kwh: NotRequired[PriceJson]
+
+
 class Result(ConditionJson):
     """A run. Every number that could not be had is null, with a reason."""
 
@@ -540,6 +558,7 @@ class Result(ConditionJson):
             "governor, gpu_power_limit_watts and gpu_clock_mhz, where they were set for it",
         ]
     ]
+    footprint_factors: NotRequired[FootprintFactorsJson]
     warnings: list[str]
     environment: Environment
     imported: NotRequired[Imported]

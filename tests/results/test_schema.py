@@ -103,6 +103,7 @@ def test_an_interrupted_run_and_one_that_was_cut_off_have_every_key(bench: Bench
     whole = {name for name, kind in schema.Result.__annotations__.items()} - {
         "activity",
         "alone_of",
+        "footprint_factors",
         "imported",
         "machine_settings",
         "reach",

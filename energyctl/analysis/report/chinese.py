@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from energyctl.analysis.footprint import MOST_CAMPAIGNS, Footprint, money
 from energyctl.analysis.interference.means import CONFIDENCE, Mean, Means
 from energyctl.analysis.interference.share_means import ShareMeans
 from energyctl.analysis.interference.share_words import job_shares
@@ -222,4 +223,29 @@ def whose(found: ShareMeans) -> str:
     return (
         f"{found.condition}：{domains} 的 {total} {unit} 中，{banded[0]} 属于前台，"
         f"{banded[1]} 属于后台{jobs}；{rest}（{found_size(found.n, found.of_blocks)}）。"
+    )
+
+
+def footprint(one: Footprint) -> str:
+    """As `energyctl.analysis.footprint.sentence`."""
+    who = "这些运行"
+    if one.campaigns:
+        shown = "、".join(one.campaigns[:MOST_CAMPAIGNS])
+        more = "等" if len(one.campaigns) > MOST_CAMPAIGNS else ""
+        who = f"{shown}{more} 的 {one.runs} 次运行"
+    parts = []
+    if one.co2e is not None:
+        rate = number(one.factors.co2e_grams_per_kwh or 0.0)
+        parts.append(f"按每千瓦时 {rate} 克计为 {one.co2e} CO2e")
+    if one.cost is not None:
+        price = money(one.factors.price_per_kwh or 0.0)
+        parts.append(f"按每千瓦时 {price}{one.unit} 计为 {one.cost}")
+    sources = f"：{'；'.join(one.sources)}" if one.sources else ""
+    factors = f"，{'，'.join(parts)}（系数由用户给出{sources}）" if parts else ""
+    energy = "测得的能量" if one.measured else "能量（其中一部分是估计值）"
+    band = "± 只是能量的不确定度。" if one.uncertainty_joules is not None else ""
+    lacking = f"；有 {one.lacking} 次运行的一部分未知，没有计入" if one.lacking else ""
+    return (
+        f"{who}共用 {one.kwh} kWh {energy}{factors}。{band}其中包括所有测量过的阶段，含空闲与冷却；"
+        f"不包括这里的测量源看不到的部分，如电源、风扇和磁盘{lacking}。"
     )

@@ -17,7 +17,8 @@ from energyctl.analysis import machines as nodes
 from energyctl.analysis.answer import Answer, answer_of
 from energyctl.analysis.charts import chart_data, figure_files, level_charts, pareto_fronts, themes
 from energyctl.analysis.factor_tables import NOTE as FACTOR_NOTE
-from energyctl.analysis.report import page_charts, run_tables
+from energyctl.analysis.footprint import Footprint, sentence
+from energyctl.analysis.report import chinese, page_charts, run_tables
 from energyctl.analysis.report.compared import compared_section
 from energyctl.analysis.report.factors import factor_sections
 from energyctl.analysis.report.findings import comparisons, findings, remarks
@@ -48,10 +49,12 @@ def page(
     now: float | None = None,
     calibrations: Sequence[Calibration] | None = None,
     drift: Sequence[str] = (),
+    footprint: Sequence[Footprint] = (),
     language: str = "en",
 ) -> str:
     """The page as text. settings: name of a campaign → its settings file, where that is known.
-    calibrations: of the machines; drift: what their controls say, in sentences.
+    calibrations: of the machines; drift: what their controls say, in sentences. footprint: of runs
+    with the same factors.
 
     Raises SettingsError where a library is missing.
     """
@@ -81,6 +84,9 @@ def page(
         remarks=remarks(answer, t),
         seen=seen,
         wall=wall_sentences(runs),
+        footprint=[
+            chinese.footprint(one) if language == "zh" else sentence(one) for one in footprint
+        ],
         warned=sum(bool(run.warnings) for run in runs),
         failing=sum(bool(run.row.get("error")) for run in runs),
         problems=runs.problems,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from energyctl.system.workspace import Workspace
 from energyctl.text import count
 
 if TYPE_CHECKING:
+    from energyctl.analysis.footprint import Footprint
     from energyctl.results.api import Runs
 
 LANGUAGES = ("en", "zh")
@@ -50,13 +52,13 @@ def _price(
     "--co2",
     metavar="GRAMS",
     type=options.FiniteRange(0, 1e6),
-    help="Say what the energy is in CO2e, at so many grams a kWh.",
+    help="Say what the energy is in CO2e, at so many grams a kWh; it wins over the settings.",
 )
 @click.option(
     "--price",
     metavar="PRICE",
     callback=_price,
-    help="Say what the energy costs, at so much a kWh, as 0.30 or 0.30EUR.",
+    help="Say what the energy costs, at so much a kWh, as 0.30 or 0.30EUR; it wins likewise.",
 )
 @options.force
 @click.pass_obj
@@ -77,6 +79,7 @@ def report(
     files or folders of them (default: the results folder). docs/report.md says what the page
     shows.
     """
+    from energyctl.analysis.footprint import footprints, sentence
     from energyctl.cli.result_arguments import load_runs
 
     place = None if html is None else _place(workspace, html, force)
@@ -86,6 +89,7 @@ def report(
     runs = load_runs(workspace, results, folder)
     if not runs:
         raise SettingsError("no result could be read: nothing to report")
+    footprint = footprints(runs, co2, price)
     if place is None:
         from energyctl.analysis.report import drift_of
         from energyctl.cli.output.console import make_console
@@ -98,13 +102,8 @@ def report(
         hint = page_hint(shlex.join(["energyctl", "report", *given]))
         show_report(make_console(), runs, [*drift_of(runs), *pairs, hint])
     else:
-        _write(runs, place, title, lang)
-    if co2 is not None or price is not None:
-        from energyctl.analysis.footprint import footprint_line, used
-
-        sum_of = used(runs)
-        factors = co2, *(price or (None, ""))
-        show(footprint_line(sum_of.joules, sum_of.measured, *factors, lacking=sum_of.lacking))
+        _write(runs, place, title, lang, footprint)
+    show(*map(sentence, footprint))
     return int(bool(runs.problems))
 
 
@@ -119,7 +118,13 @@ def _place(workspace: Workspace, name: str, force: bool) -> Path:
     return place
 
 
-def _write(runs: Runs, place: Path, title: str | None, lang: str | None) -> None:
+def _write(
+    runs: Runs,
+    place: Path,
+    title: str | None,
+    lang: str | None,
+    footprint: Sequence[Footprint],
+) -> None:
     from energyctl.analysis.report import calibrations_of, drift_of, settings_of
     from energyctl.analysis.report.languages import language_of
     from energyctl.analysis.report.page import page
@@ -136,6 +141,7 @@ def _write(runs: Runs, place: Path, title: str | None, lang: str | None) -> None
                 steps,
                 calibrations=calibrations,
                 drift=drift_of(runs),
+                footprint=footprint,
                 language=lang or language_of(os.environ),
             )
         try:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from energyctl.analysis.answer import Answer, answer_of
+from energyctl.analysis.footprint import brief, footprints
 from energyctl.analysis.report.summary import Glance, WarningGroup, glance
 from energyctl.analysis.wall_sentences import wall_sentences
 from energyctl.cli.output.console import LineConsole
@@ -93,7 +94,7 @@ def _folded(
 def show_report(console: LineConsole, runs: Runs, last: Sequence[str]) -> None:
     """What runs found, all of it but for some rows of a long table on a terminal."""
     rows = 60 if console.is_terminal else None
-    limits = Limits(runs=rows, more="energyctl export")
+    limits = Limits(runs=rows, more="energyctl export", footprint=False)
     _show(console, _parts(console, runs, glance(runs), answer_of(runs), limits), last)
 
 
@@ -118,6 +119,7 @@ def _parts(
         *blank,
         Text(printable(totals(seen)), style="bold"),
         *(Text(printable(line)) for line in wall_sentences(runs)),
+        *(Text(printable(brief(one))) for one in footprints(runs) if limits.footprint),
         *_levels(answer, limits),
         *factor_levels(answer.factors, limits, console.width),
         *_sentences(answer, limits),

@@ -30,7 +30,8 @@ _STYLES = {"succeeded": "green", "failed": "red", "interrupted": "yellow"}
 class Limits:
     """How many of each are shown; None: all. kinds: of errors and warnings. factors: those of which
     the levels are shown. blank: whether parts
-    are a line apart. names: the longest one. more: what shows the rest."""
+    are a line apart. names: the longest one. more: what shows the rest.
+    footprint: whether a line tells of CO2e and cost, where factors are stated."""
 
     runs: int | None = None
     kinds: int | None = None
@@ -40,6 +41,7 @@ class Limits:
     names: int | None = None
     more: str = ""
     factors: int | None = None
+    footprint: bool = True
 
 
 def name_of(text: str, limits: Limits) -> str:

@@ -11,6 +11,7 @@ from energyctl.config.jsonfile.reader import Duplicate
 from energyctl.config.jsonfile.validation import intended_field, same_spelling, shown
 from energyctl.config.places import Place
 from energyctl.config.settings.control import Control
+from energyctl.config.settings.footprint import Co2e, Price
 from energyctl.config.settings.references import References
 from energyctl.config.settings.schema import (
     MODES,
@@ -64,6 +65,8 @@ class Level(enum.Enum):
     REFERENCES = "references", frozenset(References.model_fields)
     SETTLE = "settle", frozenset(Settle.model_fields)
     KEEP_LOGS = "keep_logs", frozenset(KeepLogs.model_fields)
+    CO2E = "co2e_grams_per_kwh", frozenset(Co2e.model_fields)
+    PRICE = "price_per_kwh", frozenset(Price.model_fields)
     SLURM = "slurm", frozenset(Slurm.model_fields)
 
     def __init__(self, title: str, fields: frozenset[str]) -> None:

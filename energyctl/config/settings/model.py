@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from energyctl.config.places import Place
+from energyctl.config.settings.footprint import Co2e, Price
 from energyctl.config.settings.references import References
 from energyctl.config.settings.schema import BackgroundSpec, CampaignFields, Mode, Order
 
@@ -79,6 +80,20 @@ class Settings(CampaignFields):
     experiment_name: str
     experiments: tuple[Experiment, ...]
     separators: int
+
+    @property
+    def footprint_factors(self) -> dict[str, dict[str, Any]]:
+        """The stated factors by field, each with all keys of its object, null for what is not
+        stated."""
+        given = {
+            "co2e_grams_per_kwh": (self.co2e_grams_per_kwh, Co2e),
+            "price_per_kwh": (self.price_per_kwh, Price),
+        }
+        return {
+            name: (value if isinstance(value, kind) else kind(value=value)).model_dump()
+            for name, (value, kind) in given.items()
+            if value is not None
+        }
 
     @property
     def kept_logs(self) -> str:

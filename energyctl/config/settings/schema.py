@@ -15,6 +15,7 @@ from energyctl.config.jsonfile.validation import (
 )
 from energyctl.config.places import Gpus, Place
 from energyctl.config.settings.control import Control
+from energyctl.config.settings.footprint import Co2eGiven, PriceGiven
 from energyctl.config.settings.machine import Clock, Governor, PowerLimit
 from energyctl.config.settings.references import Given
 from energyctl.config.settings.slurm import Slurm
@@ -282,6 +283,10 @@ class CampaignFields(Strict):
     calibration: bool = False
     """Measure the quick start's training on each machine, to compare machines."""
     slurm: Slurm = Slurm()
+    co2e_grams_per_kwh: Co2eGiven | None = None
+    """What a kWh is in CO2e, as you state it: a number, or one with its source in words."""
+    price_per_kwh: PriceGiven | None = None
+    """What a kWh costs, as you state it: a number, or one with currency and source."""
     notify: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)] | None = None
     """A command, as a list of its words, that is run once the campaign has ended, however that
     was: {summary} is a line that tells of it; its standard input is JSON that does."""

@@ -14,6 +14,11 @@ from energyctl.config.settings.model import Experiment, Settings
 from energyctl.config.settings.problems import ProblemCollector
 from energyctl.config.settings.schema import MODES, NOTIFY_PLACEHOLDERS, CampaignFields
 
+SECTIONS = (
+    Level.SETTLE, Level.KEEP_LOGS, Level.CONTROL, Level.SLURM, Level.CO2E, Level.PRICE,
+)  # fmt: skip
+"""Objects at the top of the file."""
+
 
 @dataclass(frozen=True)
 class CheckedSettings:
@@ -51,7 +56,7 @@ def _campaign(document: Document, problems: ProblemCollector) -> CampaignFields:
     """The fields of the file; defaults stand in for those that are wrong."""
     top = {name: value for name, value in document.data.items() if name != "experiments"}
     problems.names(Level.TOP, (), document.data)
-    for level in (Level.SETTLE, Level.KEEP_LOGS, Level.CONTROL, Level.SLURM):
+    for level in SECTIONS:
         problems.names(level, (level.title,), top.get(level.title))
     campaign, faults = validated(CampaignFields, top)
     for path, message, suggestion in faults:

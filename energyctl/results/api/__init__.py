@@ -16,7 +16,7 @@ from typing import cast
 
 from energyctl.results import reader
 from energyctl.results.api.frames import TABLES
-from energyctl.results.api.parts import RunDomain, RunEnergy, RunJob, RunPhase
+from energyctl.results.api.parts import RunDomain, RunEnergy, RunFootprint, RunJob, RunPhase
 from energyctl.results.api.run import Run
 from energyctl.results.api.runs import Runs
 from energyctl.results.paths import RunFiles
@@ -26,8 +26,8 @@ from energyctl.results.tables.part import NoResult
 from energyctl.results.wall.estimate import wall_estimate
 
 __all__ = [
-    "TABLES", "Run", "RunDomain", "RunEnergy", "RunJob", "RunPhase", "Runs", "load", "load_files",
-    "of_results",
+    "TABLES", "Run", "RunDomain", "RunEnergy", "RunFootprint", "RunJob", "RunPhase", "Runs",
+    "load", "load_files", "of_results",
 ]  # fmt: skip
 
 

@@ -50,6 +50,22 @@ class RunEnergy:
 
 
 @dataclass(frozen=True)
+class RunFootprint:
+    """What a run took in all phases that were metered, and what that is by the factors that the
+    settings of its campaign stated. None: not known, or not stated."""
+
+    kwh: float | None
+    uncertainty_kwh: float | None
+    co2e_grams: float | None
+    co2e_grams_per_kwh: float | None
+    co2e_source: str | None
+    cost: float | None
+    price_per_kwh: float | None
+    currency: str | None
+    price_source: str | None
+
+
+@dataclass(frozen=True)
 class RunPhase:
     """A stretch of the run's time line; start, end: Unix seconds. step: of several, its name."""
 

@@ -11,7 +11,7 @@ from energyctl.errors import SettingsError
 from energyctl.results import reader, time_series
 from energyctl.results.api import html
 from energyctl.results.api.frames import frame
-from energyctl.results.api.parts import RunDomain, RunEnergy, RunJob, RunPhase
+from energyctl.results.api.parts import RunDomain, RunEnergy, RunFootprint, RunJob, RunPhase
 from energyctl.results.pairs import RunFacts, facts_of
 from energyctl.results.paths import RunFiles
 from energyctl.results.schema import Result
@@ -141,6 +141,21 @@ class Run:
             wall_joules_estimated=self._number("wall_joules_estimated"),
             wall_uncertainty_joules_estimated=self._number("wall_uncertainty_joules_estimated"),
             wall_note=self._text("wall_note"),
+        )
+
+    @property
+    def footprint(self) -> RunFootprint:
+        """kWh of all metered phases, CO2e and cost."""
+        return RunFootprint(
+            kwh=self._number("metered_kwh"),
+            uncertainty_kwh=self._number("metered_uncertainty_kwh"),
+            co2e_grams=self._number("co2e_grams"),
+            co2e_grams_per_kwh=self._number("co2e_grams_per_kwh"),
+            co2e_source=self._text("co2e_source"),
+            cost=self._number("cost"),
+            price_per_kwh=self._number("price_per_kwh"),
+            currency=self._text("currency"),
+            price_source=self._text("price_source"),
         )
 
     @cached_property

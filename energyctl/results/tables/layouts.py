@@ -95,6 +95,32 @@ _SET = (
     _text("enforced_governor", "those that were read back, `; ` between", _NOT_READ),
 )
 
+_NO_FACTOR = "the settings state no factor"
+_FOOTPRINT = (
+    _float(
+        "metered_kwh",
+        "kWh",
+        "energy of the total in all phases that were metered, idle and cool-down included; of an"
+        " imported run, of the training",
+        "a part of it is not known",
+    ),
+    _float(
+        "metered_uncertainty_kwh", "kWh", "half-width of its band", "as metered_kwh, or not told"
+    ),
+    _float(
+        "co2e_grams",
+        "g",
+        "that energy in CO2e, by the factor; uncertain as the energy is, the factor is as stated",
+        f"{_NO_FACTOR}, or as metered_kwh",
+    ),
+    _float("co2e_grams_per_kwh", "g/kWh", "the factor, as the user stated it", _NO_FACTOR),
+    _text("co2e_source", "its source, in the user's words", "not stated"),
+    _float("cost", "", "what that energy costs, by the price", f"{_NO_FACTOR}, or as metered_kwh"),
+    _float("price_per_kwh", "", "the price, as the user stated it", _NO_FACTOR),
+    _text("currency", "of cost and price", "not stated"),
+    _text("price_source", "source of the price, in the user's words", "not stated"),
+)
+
 RUNS = Layout(
     "runs",
     (
@@ -162,6 +188,7 @@ RUNS = Layout(
             "by which calibration it is estimated, or why it is not",
             "none of that host is kept",
         ),
+        *_FOOTPRINT,
         *ADDED,
         _float("idle_watts", "W", "total power while idle, around the attempt", _SHORT),
         _float(

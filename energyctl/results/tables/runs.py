@@ -10,6 +10,7 @@ from energyctl.results.conditions import condition_of, is_warm_up
 from energyctl.results.phases import kind_of
 from energyctl.results.tables import accessors
 from energyctl.results.tables.columns import Row, known, plain, total
+from energyctl.results.tables.footprint import footprint_row
 from energyctl.results.tables.layouts import METRICS, REACH
 from energyctl.results.tables.part import NoResult, Part
 from energyctl.results.tables.totals import total_of
@@ -87,6 +88,7 @@ def run_row(
         "duration_seconds": training.number("duration"),
         **_energy(result),
         **wall.row(),
+        **footprint_row(result),
         **_gpu(result, gpu).row(),
         **_background(result),
         **_foreign(result.part("foreign")),
