@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from energyctl.results.tables.footprint import JOULES_PER_KWH, StatedFactors, metered, stated
+from energyctl.results.tables.footprint import JOULES_PER_KWH as JOULES_PER_KWH
+from energyctl.results.tables.footprint import StatedFactors, metered, stated
 from energyctl.results.tables.part import Part
 from energyctl.text import count, first_of, number, with_uncertainty
 
@@ -21,12 +22,37 @@ MOST_CAMPAIGNS = 3
 
 
 @dataclass(frozen=True)
-class Footprint:
-    """Of runs with the same factors. joules: of all runs and phases that were metered, idle and
-    cool-down included; its band is of the energy alone, factors have none.
+class Used:
+    """joules: of all runs and phases that were metered, idle and cool-down included.
 
-    runs: how many. campaigns: theirs, where there are runs with other factors. measured: no part of
-    it is an estimate. lacking: runs of which a part is not known.
+    uncertainty_joules: half-width of its band; None: not known. measured: no part of it is an
+    estimate. lacking: runs of which a part is not known.
+    """
+
+    joules: float
+    uncertainty_joules: float | None
+    measured: bool
+    lacking: int
+
+
+def used(runs: Sequence[Run]) -> Used:
+    """Each joule once: of the domains that are in the total."""
+    found = [metered(Part(run.result)) for run in runs]
+    bands = [one.uncertainty_joules for one in found if one.joules]
+    return Used(
+        math.fsum(one.joules for one in found),
+        None if None in bands else math.fsum(band for band in bands if band is not None),
+        all(one.measured for one in found if one.joules),
+        sum(not one.whole for one in found),
+    )
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Of runs with the same factors, and what they used (:class:`Used`). The band is of the energy
+    alone: factors have none.
+
+    runs: how many. campaigns: theirs, where there are runs with other factors.
     """
 
     factors: StatedFactors
@@ -106,15 +132,14 @@ def footprints(
 
 
 def _of(factors: StatedFactors, runs: Sequence[Run], beside: bool) -> Footprint:
-    found = [metered(Part(run.result)) for run in runs]
-    bands = [one.uncertainty_joules for one in found if one.joules]
+    of = used(runs)
     return Footprint(
         factors,
-        math.fsum(one.joules for one in found),
-        None if None in bands else math.fsum(band for band in bands if band is not None),
+        of.joules,
+        of.uncertainty_joules,
         len(runs),
-        all(one.measured for one in found if one.joules),
-        sum(not one.whole for one in found),
+        of.measured,
+        of.lacking,
         tuple(dict.fromkeys(run.campaign or "no campaign" for run in runs)) if beside else (),
     )
 
@@ -124,7 +149,7 @@ def brief(one: Footprint) -> str:
     estimated = "" if one.measured else ", a part of it estimated"
     lacking = f"; of {count(one.lacking, 'run')} a part is not known" if one.lacking else ""
     of = f" of {first_of(one.campaigns, MOST_CAMPAIGNS)}" if one.campaigns else ""
-    return f"all metered phases{of}: {one.kwh} kWh{estimated}{_factors(one)}{lacking}"
+    return f"all metered phases{of} took {one.kwh} kWh{estimated}{_factors(one)}{lacking}"
 
 
 def sentence(one: Footprint) -> str:

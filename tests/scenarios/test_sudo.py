@@ -123,8 +123,12 @@ def without_sudo(
 
 def test_all_that_a_campaign_makes_and_starts_is_the_users(lent: Bench, user: User) -> None:
     foreground = {"hyperparameters": {"seconds": 5.0}}
-    popen = lent.start("run", lent.parallel(foreground=foreground, governor="performance"))
+    told = ["sh", "-c", "env | grep -c SUDO_ > told; id -u >> told"]
+    name = lent.parallel(foreground=foreground, governor="performance", notify=told)
+    popen = lent.start("run", name, "--textfile", str(lent.root))
     wait_for(lambda: any(t["role"] == "foreground" for t in lent.trials), "the foreground")
+    wait_for((lent.root / "energyctl.prom").exists, "the metrics")
+    assert owner(lent.root / "energyctl.prom") == user.uid
     below = processes.descendants([popen.pid])
     (helper,) = [p for p in below if "privileged_helper.py" in p.command]
     assert status_of(helper.pid, "Uid") == [0] * 4
@@ -141,6 +145,7 @@ def test_all_that_a_campaign_makes_and_starts_is_the_users(lent: Bench, user: Us
     assert "back_large" in without_sudo(lent, user, "supervisor.supervisorctl", "status").stdout
     out, err = popen.communicate(timeout=DEADLINE_SECONDS)
     assert popen.returncode == 0, out + err
+    assert (lent.root / "told").read_text().split() == ["0", str(user.uid)]
     made = [lent.root / "supervisord.conf", *(lent.root / "results").rglob("*")]
     assert {owner(path) for path in made} == {user.uid}
     assert not lent.runtime.exists()

@@ -43,7 +43,7 @@ def metered(result: Part) -> Metered:
     phases = list(result.parts("phases"))
     measured = energy.flag("measured") is not False
     if not energy.names():
-        return Metered(0.0, None, not phases, measured)
+        return Metered(0.0, None, False, measured)
     if not phases:
         joules = energy.number("total_joules")
         return Metered(
@@ -79,8 +79,7 @@ def stated(result: Part) -> StatedFactors:
 def footprint_row(result: Part) -> Row:
     """Its columns of the table of runs."""
     of, factors = metered(result), stated(result)
-    known = of.whole and bool(result.part("energy").names())
-    kwh = of.joules / JOULES_PER_KWH if known else None
+    kwh = of.joules / JOULES_PER_KWH if of.whole else None
     band = of.uncertainty_joules
     return {
         "metered_kwh": kwh,
