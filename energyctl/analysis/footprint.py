@@ -95,6 +95,11 @@ class Footprint:
         return f" {self.factors.currency}" if self.factors.currency else ""
 
     @property
+    def factors_bandless(self) -> bool:
+        """Whether a band is shown beside factors that have none."""
+        return self.uncertainty_joules is not None and (self.co2e or self.cost) is not None
+
+    @property
     def sources(self) -> list[str]:
         """In words, of each factor that has one."""
         known = (self.factors.co2e_source, self.factors.price_source)
@@ -158,7 +163,7 @@ def sentence(one: Footprint) -> str:
     if one.campaigns:
         who = f"{count(one.runs, 'run')} of {first_of(one.campaigns, MOST_CAMPAIGNS)}"
     of = "measured energy" if one.measured else "energy, a part of it estimated"
-    band = " What follows ± is of the energy alone." * (one.uncertainty_joules is not None)
+    band = " The ± is of the energy alone; factors are taken as stated." * one.factors_bandless
     lacking = f"; of {count(one.lacking, 'run')} a part is not known and not in it"
     return (
         f"{who} used {one.kwh} kWh of {of}{_factors(one)}.{band} In it: all phases that were "

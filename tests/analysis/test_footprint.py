@@ -60,7 +60,7 @@ def test_the_band_is_that_of_the_energy_and_sources_are_named() -> None:
     assert sentence(one).startswith(
         "These runs used 1.240 ± 0.012 kWh of measured energy: 471.2 ± 4.7 g CO2e at 380 g/kWh, "
         "0.3720 ± 0.0037 EUR at 0.30 EUR per kWh, as stated by the user (grid mix, 2025; contract)."
-        " What follows ± is of the energy alone. In it: "
+        " The ± is of the energy alone; factors are taken as stated. In it: "
     )
     assert brief(one) == (
         "all metered phases took 1.240 ± 0.012 kWh: 471.2 ± 4.7 g CO2e at 380 g/kWh, "

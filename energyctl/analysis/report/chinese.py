@@ -243,7 +243,7 @@ def footprint(one: Footprint) -> str:
     sources = f"：{'；'.join(one.sources)}" if one.sources else ""
     factors = f"，{'，'.join(parts)}（系数由用户给出{sources}）" if parts else ""
     energy = "测得的能量" if one.measured else "能量（其中一部分是估计值）"
-    band = "± 只是能量的不确定度。" if one.uncertainty_joules is not None else ""
+    band = "± 只是能量的不确定度，系数按给出的值计。" if one.factors_bandless else ""
     lacking = f"；有 {one.lacking} 次运行的一部分未知，没有计入" if one.lacking else ""
     return (
         f"{who}共用 {one.kwh} kWh {energy}{factors}。{band}其中包括所有测量过的阶段，含空闲与冷却；"
