@@ -84,6 +84,7 @@ def conduct(campaign: Campaign) -> CampaignOutcome:
             **campaign.allocation.facts,
             "seed": journal.head()["seed"],
             "journal": journal.name,
+            "commits": trainings.commits([*campaign.runs, *campaign.control]),
         }
         _warn_of_foreign_load(context, campaign.allocation)
         context = replace(context, facts=facts)

@@ -466,6 +466,10 @@ class Environment(TypedDict, total=False):
     gpus: list[GpuFacts] | None
     seed: Annotated[int | None, "of the campaign's drawn values"]
     journal: Annotated[str, "name of the campaign's journal"]
+    commits: Annotated[
+        dict[str, str | None],
+        "of each repository's clone as the campaign began; null: no clone of git",
+    ]
     started: Annotated[float, "Unix seconds"]
     run: Annotated[RunJson | None, "as planned"]
     rendered: Annotated[str | None, "folder of edited supervisord entries"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from energyctl.config.registry import (
 )
 from energyctl.config.registry.model import Role
 from energyctl.results.paths import RunFiles
+from energyctl.system.clones import commit_of
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,17 @@ class Trainings:
 
     def clone(self, training: Training) -> Path:
         return root_of(self.repository(training), self.root)
+
+    def commits(self, runs: Iterable[Run]) -> dict[str, str | None]:
+        """Repository → the commit that its clone is at; None: it is no clone of git. One that needs
+        no clone is left out."""
+        used = [
+            one
+            for run in runs
+            for one in (run.foreground, *(job.training for job in run.background))
+        ]
+        with_clone = {one.repo: one for one in used if self.repository(one).path is not None}
+        return {name: commit_of(self.clone(with_clone[name])) for name in sorted(with_clone)}
 
     def interpreter(self, repository: Repository) -> Interpreter:
         """Raises SettingsError where it is not there; one in a container is not looked for."""
