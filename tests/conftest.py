@@ -33,7 +33,8 @@ ALONE = {
 # Files whose tests share what is dear to make: one process runs all of a file, and begins with it.
 TOGETHER = {
     "analysis/test_comparing", "analysis/test_report", "analysis/test_report_page",
-    "campaign/test_shares", "scenarios/test_hostile", "slurm/test_campaigns", "test_together",
+    "campaign/test_shares", "integrations/test_bundle", "scenarios/test_hostile",
+    "slurm/test_campaigns", "test_together",
 }  # fmt: skip
 
 HAS_OWN_RECORDS = pytest.StashKey[bool]()

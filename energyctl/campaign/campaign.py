@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Container, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,8 @@ from energyctl.config import settings as settings_file
 from energyctl.config.plan import Run
 from energyctl.errors import EnergyctlError, Interrupted, MachineError, RunError, SettingsError
 from energyctl.meters import missing_kinds
+from energyctl.results.folder import ResultsFolder
+from energyctl.results.journal_schema import JournalHead
 from energyctl.results.schema import Result
 from energyctl.system import cgroups, containers, privileges, processes
 from energyctl.system.interrupts import Interrupts
@@ -309,14 +312,14 @@ def _run_one(
     carry_out(run, files, context, save, cooldown)
 
 
-def settings_of(
-    journal: Journal,
+def checked_settings(
+    head: JournalHead, where: str
 ) -> tuple[settings_file.CheckedSettings, settings_file.Settings]:
-    """A campaign's settings as it began with them. Raises SettingsError."""
-    head = journal.head()
+    """A campaign's settings as it began with them, from its journal's head, read from *where*.
+    Raises SettingsError."""
     checked = settings_file.check(settings_file.parse(head["settings"], head["settings_name"]))
     if checked.settings is None:
-        raise SettingsError(f"{journal.path}: its settings are not valid for this version")
+        raise SettingsError(f"{where}: its settings are not valid for this version")
     return checked, checked.settings
 
 
@@ -328,19 +331,37 @@ def of_journal(
     The settings, the registry and every value come from the journal, not from files that may
     have changed since. Raises SettingsError where it is no journal.
     """
-    head, (checked, settings) = journal.head(), settings_of(journal)
-    runs, done, rendered = journal.runs(), journal.finished(), head.get("rendered")
-    campaign = Campaign(
+    head, where, runs = journal.head(), str(journal.path), journal.runs()
+    done, folder = journal.finished(), journal.folder
+    campaign = of_head(workspace, head, where, runs, folder, lambda: journal, observer, done)
+    if rendered := head.get("rendered"):
+        campaign.rendered = Path(rendered)
+    return campaign, runs
+
+
+def of_head(
+    workspace: Workspace,
+    head: JournalHead,
+    where: str,
+    runs: Sequence[Run],
+    folder: ResultsFolder,
+    journal: Callable[[], Journal],
+    observer: Observer,
+    done: Container[int],
+) -> Campaign:
+    """The campaign of a journal's head, read from *where*, with this workspace's templates; its
+    *runs* but for those in *done*. *journal*: makes the one that it is written to."""
+    checked, settings = checked_settings(head, where)
+    return Campaign(
         workspace=workspace,
         settings=settings,
-        registry=registry.parse(head["registry"], f"{journal.path} (registry)"),
+        registry=registry.parse(head["registry"], f"{where} (registry)"),
         runs=[run for run in runs if run.index not in done],
-        folder=journal.folder,
-        journal=lambda: journal,
-        rendered=Path(rendered) if rendered else None,
+        folder=folder,
+        journal=journal,
+        rendered=None,
         observer=observer,
         problems=warnings_of(checked.problems, None),
         experiment_problems=warnings_by_experiment(checked.problems),
         planned=runs,
     )
-    return campaign, runs

@@ -175,9 +175,15 @@ def read_head(path: Path) -> JournalHead:
     """The first line of a journal. Raises SettingsError where the file is none."""
     try:
         with open(path, "rb", opener=regular) as file:
-            first = shape.parse(file.readline(LARGEST_BYTES).decode(errors="replace"))
+            return head_of(file.readline(LARGEST_BYTES), str(path))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def head_of(line: bytes, path: str) -> JournalHead:
+    """The same of the line itself."""
+    try:
+        first = shape.parse(line.decode(errors="replace"))
     except ValueError:
         first = None
     head = cast(dict[str, Any], first if isinstance(first, dict) else {})

@@ -45,6 +45,7 @@ COMMANDS = {
         "attribute": "Show what trainings cost beside a background, pair by pair.",
         "plot": "Draw one figure for a paper.",
         "export": "Write results as tables, CSV or Parquet.",
+        "bundle": "Make a citable archive of a campaign.",
         "import": "Make results of campaigns of the older tool.",
     },
     "Cluster": {

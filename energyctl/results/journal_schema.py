@@ -28,6 +28,7 @@ class JournalHead(TypedDict):
     rendered: Annotated[str | None, "folder of edited supervisord entries"]
     workspace: Annotated[str, "its folder"]
     invalid: Annotated[bool, "an experiment was left out"]
+    reproduces: NotRequired[Annotated[str, "journal whose runs these are, done again"]]
     cluster: NotRequired[Annotated[dict[str, Any], "how it runs on a cluster"]]
     runs: list[RunJson]
 

@@ -151,7 +151,9 @@ def test_an_option_of_one_meaning_is_one_everywhere() -> None:
                 sentences.setdefault(option.opts[0], set()).add((option.metavar, option.help))
     several = {name: len(found) for name, found in sentences.items() if len(found) > 1}
     # Where each command writes; what `meter` is told; whose schema; beside what values are set.
-    counts = {"--out": 5, "--json": 2, "--interval": 2, "--results": 2, "--set": 2}
+    counts = {"--out": 6, "--json": 2, "--interval": 2, "--results": 2, "--set": 2}
+    # Of what it is the title.
+    counts |= {"--title": 2}
     # Where a GPU is named with another option; of what there are so many seconds.
     counts |= {"--gpu": 2, "--seconds": 2}
     # What `plot` says of them names the figure that they are for.

@@ -19,7 +19,7 @@ def collect(workspace: Workspace, campaign: str | None, folder: str | None, inte
     Without CAMPAIGN, it takes the newest. At the end it shows what `run` would show, and exits as
     `run` would.
     """
-    from energyctl.campaign.campaign import settings_of
+    from energyctl.campaign.campaign import checked_settings
     from energyctl.cli.follow import follow_cluster, look_until_settled
     from energyctl.cli.notice import Notice, status_of
     from energyctl.cli.output.console import make_console
@@ -44,6 +44,7 @@ def collect(workspace: Workspace, campaign: str | None, folder: str | None, inte
     for line in advice(seen):
         console.print_line(line, "yellow")
     code = int(bool(seen.count("missing", "unknown")) or not journal.succeeded())
-    if notice := Notice.of(settings_of(journal)[1], workspace.root):
+    settings = checked_settings(journal.head(), str(journal.path))[1]
+    if notice := Notice.of(settings, workspace.root):
         notice.tell(status_of(code), code, journal, results)
     return code
