@@ -75,7 +75,9 @@ def exported(
         yield exporter
 
 
-def conduct(campaign: Campaign, progress: Progress, exports: Exports | None) -> CampaignOutcome:
+def conduct(
+    campaign: Campaign, progress: Progress, exports: Exports | None = None
+) -> CampaignOutcome:
     """Does the campaign, while *progress* shows it, `status` and `watch` can see it, and *exports*
     have its metrics."""
     progress.name, progress.runs = campaign.settings.experiment_name, campaign.runs
@@ -119,7 +121,7 @@ def _failure_told(campaign: Campaign, progress: Progress) -> Iterator[None]:
 
 
 def close(
-    console: LineConsole, outcome: CampaignOutcome, invalid: bool, notice: Notice | None
+    console: LineConsole, outcome: CampaignOutcome, invalid: bool, notice: Notice | None = None
 ) -> int:
     """What the campaign found, all of its runs together, and the exit code, which a terminal that
     is gone does not change, nor whether *notice* could be given."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from energyctl.campaign.campaign import CampaignOutcome
 from energyctl.campaign.journal import Journal
 from energyctl.cli.conduct import agreed_beside_unended, close, conduct
 from energyctl.cli.output import campaign as output
@@ -22,6 +23,7 @@ from energyctl.integrations.bundle import crate
 from energyctl.integrations.bundle import reproduce as bundles
 from energyctl.integrations.bundle.agreement import agreements, changed_versions, other_machine
 from energyctl.integrations.bundle.check import Checked, check
+from energyctl.integrations.bundle.reproduce import Reproduction
 from energyctl.results import api
 from energyctl.results.api import Run
 from energyctl.system.lock import refuse_if_held
@@ -35,37 +37,38 @@ def reproduce(
     crate.library()
     with ProgressBar("checking files") as steps:
         checked = check(path, steps)
-    console, results = make_console(), results_folder(workspace, folder)
-    journal, code = None, 0
-    with Progress(console, 0, 0, live=can_draw() and not plain) as progress:
-        found = bundles.plan(workspace, path, checked, results, progress)
-        campaign, journal = found.campaign, found.earlier
-        for line in found.notes:
-            say(f"note: {line}")
-        if campaign.runs:
-            refuse_if_held()
-            bundles.refuse_other_clones(campaign, checked.lock)
-            _agree(bundles.commands(campaign), agreed)
-            campaign.beside_unended = agreed_beside_unended()
-            settings, registry = campaign.settings, campaign.registry
-            progress.last, progress.planned = found.planned[-1].index, len(campaign.runs)
-            estimates = output.show_plan(console, results, settings, registry, campaign.runs)
-            progress.ends = output.show_expected_end(console, settings, estimates)
-            output.show_meters(console, campaign)
-            outcome = conduct(campaign, progress, None)
-            journal = outcome.journal
-    if campaign.runs:
-        code = close(console, outcome, False, None)
-        if outcome.interrupted is not None or outcome.paused:
-            say("once it is finished, the same command compares it with the original")
-            return code
-    else:
-        assert journal is not None
-        say(
-            f"its runs are finished here, as {journal.name}: compared only (--results DIR for anew)"
-        )
-    assert journal is not None
-    return max(code, _compare(checked, journal))
+    progress = Progress(make_console(), 0, 0, live=can_draw() and not plain)
+    found = bundles.plan(workspace, path, checked, results_folder(workspace, folder), progress)
+    campaign = found.campaign
+    for line in found.notes:
+        say(f"note: {line}")
+    if not campaign.runs:
+        assert found.earlier is not None
+        name = found.earlier.name
+        say(f"its runs are finished here, as {name}: compared only (--results DIR for anew)")
+        return _compare(checked, found.earlier)
+    refuse_if_held()
+    bundles.refuse_other_clones(campaign, checked.lock)
+    _agree(bundles.commands(campaign), agreed)
+    campaign.beside_unended = agreed_beside_unended()
+    outcome, code = _run(found, progress)
+    if outcome.interrupted is not None or outcome.paused:
+        say("once it is finished, the same command compares it with the original")
+        return code
+    return max(code, _compare(checked, outcome.journal))
+
+
+def _run(found: Reproduction, progress: Progress) -> tuple[CampaignOutcome, int]:
+    """Does the campaign, shows how it ended; with its exit code."""
+    campaign, console = found.campaign, make_console()
+    runs, settings = campaign.runs, campaign.settings
+    estimates = output.show_plan(console, campaign.folder, settings, campaign.registry, runs)
+    progress.last, progress.planned = found.planned[-1].index, len(runs)
+    progress.ends = output.show_expected_end(console, settings, estimates)
+    with progress:
+        output.show_meters(console, campaign)
+        outcome = conduct(campaign, progress)
+    return outcome, close(console, outcome, False)
 
 
 def _agree(commands: Sequence[str], agreed: bool) -> None:

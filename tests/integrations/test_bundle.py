@@ -114,8 +114,10 @@ def test_all_parts_are_in_it_and_other_tools_find_it_whole(
 
 
 def test_the_same_inputs_make_the_same_bytes_and_nothing_is_replaced_unasked(
-    lab: Bench, archive: Path
+    lab: Bench, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    page = content(archive)["report.html"].decode()  # drawn once: it takes longer than all else
+    monkeypatch.setattr("energyctl.integrations.bundle.write._page", lambda *given: page)
     again = ("bundle", "--author", "Doe, Jane", "--license", "CC-BY-4.0", "--out", "b.zip")
     assert lab.look(*again).returncode == 0
     assert (lab.root / "b.zip").read_bytes() == archive.read_bytes()
@@ -232,7 +234,7 @@ def test_a_hostile_archive_is_refused_and_nothing_is_written(
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(lab: Bench, tmp_path: Path) -> None:
-    block = bytes(2**24)
+    block = bytes(2**24)  # 16 kB when packed
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("a", block)
         first = file.infolist()[0]
@@ -363,6 +365,15 @@ def test_results_of_several_campaigns_or_of_none_are_refused(lab: Bench, tmp_pat
     one = lab.look("bundle", str(second), "--out", str(tmp_path / "one.zip"))
     assert "1 planned run without a result" in one.stderr
     assert lab.look("bundle", "--check", str(tmp_path / "one.zip")).returncode == 0
+
+
+def test_a_campaign_that_runs_is_refused(lab: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    holder = {"campaign": "trial", "workspace": str(lab.root), "pid": 7}
+    monkeypatch.setattr("energyctl.integrations.bundle.contents.lock_holder", lambda: holder)
+    said = lab.look("bundle", "--out", "r.zip")
+    assert said.returncode == 2
+    assert "the campaign trial is running, pid 7: bundle it once it has ended" in said.stderr
+    assert not (lab.root / "r.zip").exists()
 
 
 def test_a_plan_runs_again_and_is_compared_once_its_commands_are_agreed_to(

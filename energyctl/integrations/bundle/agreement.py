@@ -56,8 +56,7 @@ class Agreement:
         if self.verdict == "agrees":
             return f"agrees within {_share(self.tolerance)}"
         if self.verdict == "differs":
-            more = _share(self.tolerance)
-            return f"differs by {_share(self.difference)} (more than {more})"
+            return f"differs by {_share(self.difference)} (more than {_share(self.tolerance)})"
         return f"cannot be told: {self.why}"
 
 

@@ -111,8 +111,10 @@ def _described(archive: ArchiveReader, checked: Checked) -> Iterator[str]:
     try:
         if data["schema"] != SCHEMA:
             raise ValueError(f"version {data['schema']} of the format, this is {SCHEMA}")
+        if not all(isinstance(one, dict) for one in data["boamps"].values()):
+            raise ValueError("boamps holds no objects")
         checked.description = Description.of_document(data)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         yield f"{DESCRIPTION}: not what a bundle is described by: {error}"
     lock = archive.json(LOCK)
     if not isinstance(lock, dict) or not isinstance(lock.get("trainings"), dict):

@@ -50,8 +50,12 @@ class CampaignFiles:
 
     @property
     def missing(self) -> int:
-        """So many planned runs have no result here."""
-        return max(0, len(self.head["runs"]) - len(self.runs))
+        return missing_runs(self.head, self.runs)
+
+
+def missing_runs(head: JournalHead, runs: Runs) -> int:
+    """So many planned runs have no result among *runs*; one may have several, as after a crash."""
+    return len({run["index"] for run in head["runs"]} - {run.row.get("run") for run in runs})
 
 
 def campaign_files(runs: Runs, included: Collection[str]) -> CampaignFiles:

@@ -14,6 +14,7 @@ from statistics import fmean, stdev
 from energyctl.analysis.comparing import conditions_of
 from energyctl.config import settings as settings_file
 from energyctl.errors import SettingsError
+from energyctl.integrations.bundle.contents import missing_runs
 from energyctl.integrations.bundle.description import iso
 from energyctl.results.api import Run, Runs
 from energyctl.results.journal_schema import JournalHead
@@ -201,7 +202,7 @@ def _limits(head: JournalHead, runs: Runs, drift: Sequence[str]) -> list[str]:
     lines = []
     if any(run.energy is not None and run.energy.measured is False for run in runs):
         lines.append("A part of the totals is an estimate, not a measurement: it is labelled so.")
-    if lacking := len(head["runs"]) - len(runs):
+    if lacking := missing_runs(head, runs):
         lines.append(f"{count(lacking, 'planned run')} without a result here.")
     failed = [run.experiment_id for run in runs if run.status != "succeeded"]
     if failed:
