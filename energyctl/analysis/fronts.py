@@ -1,10 +1,10 @@
-"""What no other beats in both of two figures: the Pareto front. Pure."""
+"""What no other beats in both of two figures: the Pareto front, of points and of bands. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 
 def pareto(
@@ -31,3 +31,28 @@ def _sign(value: Any, minimise: bool) -> float | None:
     if not math.isfinite(number):
         return None
     return number if minimise else -number
+
+
+Standing = Literal["sure", "likely", "maybe", "off"]
+"""On the front wherever in their bands the points lie; where they are in the middle; where they may
+be; or nowhere."""
+
+
+def standings(points: Sequence[tuple[float, float, float]]) -> list[Standing]:
+    """For each (least x, greatest x, y) where it stands on the front of less x and more y."""
+    middle = pareto([{"x": (least + most) / 2, "y": y} for least, most, y in points])
+    return [_standing(place, points, on) for place, on in enumerate(middle)]
+
+
+def _standing(place: int, points: Sequence[tuple[float, float, float]], middle: bool) -> Standing:
+    low, high, y = points[place]
+    beaten = False
+    for number, (least, greatest, other) in enumerate(points):
+        if number == place or other < y:
+            continue
+        if greatest < low or (greatest == low and other > y):  # wherever both lie
+            return "off"
+        beaten = beaten or least < high or (least == high and other > y)
+    if not beaten:
+        return "sure"
+    return "likely" if middle else "maybe"

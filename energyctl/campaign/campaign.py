@@ -222,6 +222,8 @@ def _run_all(
     try:
         done = journal.finished()
         runs = [run for run in campaign.runs if run.index not in done]
+        if not runs and campaign.trials is not None:  # the last one was cut off in its cool-down
+            runs += campaign.trials.next_runs(journal)
         if runs:  # also for what is prepared
             context.machine.set(runs[0].machine, context.interrupts.wait)
         if preparation.prepare_all(context, journal, [*runs, *campaign.control] if runs else ()):
@@ -233,18 +235,22 @@ def _run_all(
             context = replace(context, warnings=(*context.warnings, *problems))
         wanted = campaign.settings.control
         control = Controls(wanted, controls_due(runs, wanted), journal, node)
-        for run in runs:
+        for run in runs:  # to which a search adds those of its next trial
             context.interrupts.check()
             if paused := control.before(run, context):
                 break
             context.machine.set(run.machine, context.interrupts.wait)
             now = replace(context, warnings=(*context.warnings, *control.warnings))
-            last = run is runs[-1]
-            _run_one(run, place, now, journal, results, cooldown=not last)
-            if run.index in results and not last:
+            trials, last = campaign.trials, run is runs[-1]
+            over = last and (trials is None or trials.is_last(run))
+            _run_one(run, place, now, journal, results, cooldown=not over)
+            if run.index in results and not over:
                 paused = in_a_row.add(results[run.index], journal.folder.root)
             if paused:
                 break
+            if last and trials is not None:
+                runs += trials.next_runs(journal)
+                control.due = controls_due(runs, wanted)
     except Interrupted as signal:
         signum = signal.signum
     except NotPrepared:

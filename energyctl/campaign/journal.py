@@ -107,7 +107,15 @@ class Journal:
         return read_head(self.path)
 
     def runs(self) -> list[Run]:
-        return [Run.from_json(data) for data in self.head()["runs"]]
+        """All that are planned so far; those of a search's trials come as they are proposed."""
+        head = self.head()
+        later = self._of("planned") if "search" in head else ()
+        planned = [*head["runs"], *(run for event in later for run in event["planned"])]
+        return [Run.from_json(data) for data in planned]
+
+    def plan(self, trial: int, runs: Sequence[Run]) -> None:
+        """Those of the next trial of a search."""
+        self.append("planned", trial=trial, planned=[run.to_json() for run in runs])
 
     def finished(self) -> dict[int, str]:
         """Index of each finished run → its experiment id; a result on disk counts by itself.

@@ -69,6 +69,9 @@ class View:
     condition: str = ""
     block: int | None = None
     warm_up: bool = False
+    trial: str = ""
+    """Of a search: ``trial 7 of 40``."""
+
     gpus: Sequence[GpuView] = ()
     joules: Mapping[str, float | None] = field(default_factory=dict)
     """Of the latest attempt's measured phase so far, by domain; empty before the first."""
@@ -82,7 +85,7 @@ class View:
     @property
     def words(self) -> str:
         """Its training, condition and block."""
-        return run_words(self.title, self.condition, self.block, self.warm_up)
+        return run_words(self.title, self.condition, self.block, self.warm_up, self.trial)
 
 
 class Observer(Protocol):

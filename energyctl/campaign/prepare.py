@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from energyctl.background.entries import RenderedRun
 from energyctl.background.templates import render_template
@@ -118,6 +118,16 @@ def prepare_file(
     return prepare(workspace, document, text, models_file or None, seed, results_folder or None)
 
 
+class TrialSource(Protocol):
+    """The trials of a search, whose runs come one after the other by the results so far."""
+
+    def next_runs(self, journal: Journal) -> Sequence[Run]:
+        """Those of the next trial, which are in the journal by now; none: the search is over."""
+
+    def is_last(self, run: Run) -> bool:
+        """Whether no run can follow it."""
+
+
 Only = tuple[Iterable[int], Iterable[int]]
 """What ``--only`` names: runs, and blocks."""
 
@@ -177,6 +187,9 @@ class Campaign:
 
     planned: Sequence[Run] = ()
     """All runs, where some are done already: they are metered alike."""
+
+    trials: TrialSource | None = None
+    """Of a search: `runs` are those of its first trial, or what is left of the last one."""
 
     @property
     def control(self) -> Sequence[Run]:
@@ -244,6 +257,7 @@ def new_journal(
     folder: ResultsFolder,
     rendered: Path | None,
     cluster: Mapping[str, Any] | None = None,
+    search: Mapping[str, Any] | None = None,
 ) -> Journal:
     """Writes the journal of a settings file that was found good."""
     assert prepared.settings is not None
@@ -259,6 +273,7 @@ def new_journal(
         workspace=str(prepared.workspace.root),
         invalid=prepared.invalid,
         **({} if cluster is None else {"cluster": dict(cluster)}),
+        **({} if search is None else {"search": dict(search)}),
         runs=[run.to_json() for run in runs],
     )
 

@@ -260,6 +260,7 @@ class RunState:
                 condition=self.run.condition,
                 block=self.run.block,
                 warm_up=self.run.warm_up,
+                trial=self._trial(),
                 gpus=self._gpus.of(latest.gpus),
                 joules={n: j for n, j in latest.joules.items() if n in self.context.in_total},
                 domains=[
@@ -269,6 +270,10 @@ class RunState:
                 warnings=[one_line(w, 300) for w in warnings[-SHOWN_WARNINGS:]],
             )
         )
+
+    def _trial(self) -> str:
+        search, number = self.context.settings.search, self.run.trial
+        return "" if search is None or number is None else f"trial {number} of {search.trials}"
 
     def _jobs(self) -> list[JobView]:
         """The background's jobs now, with their latest load."""

@@ -81,6 +81,7 @@ def _run_now(state: Mapping[str, Any]) -> dict[str, Any]:
         "experiment_id": state["experiment_id"],
         "condition": state.get("condition"),
         "block": state.get("block"),
+        "trial": state.get("trial") or None,
         "attempt": state["attempt"],
         "phase": state["phase"],
         "phase_seconds": time.time() - state["phase_since"],

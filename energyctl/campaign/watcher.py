@@ -192,15 +192,17 @@ class Watcher:
                     interrupted = event["event"] == "interrupted"
             go_on, numbers = journal.resume_command, [run["index"] for run in head["runs"]]
             total, last = len(numbers), max(numbers, default=0)
+            if "search" in head:
+                total = last = int(head["search"]["runs"])
             return CampaignProgress(head["name"], total, last, finished, ended, interrupted, go_on)
         except (SettingsError, OSError):
             return None
 
     def _planned(self, journal: Journal | None) -> list[Run]:
-        """All runs of the campaign; read once."""
+        """All runs of the campaign; read anew only where a search may have planned more."""
         if journal is None:
             return []
-        if self._runs is None or self._runs[0] != journal.path:
+        if self._runs is None or self._runs[0] != journal.path or _grows(self._runs[1]):
             try:
                 self._runs = journal.path, journal.runs()
             except SettingsError:
@@ -240,6 +242,11 @@ class Watcher:
             before = [reading for reading in readings if not samples or reading[0] < samples[0][0]]
             history[domain] = [watts for _, watts in [*before, *samples]][-HISTORY:]
         return history
+
+
+def _grows(runs: Sequence[Run]) -> bool:
+    """Whether there may be more of them by now: those of a search."""
+    return any(run.trial for run in runs[-1:])
 
 
 def _view(state: Mapping[str, Any]) -> View:

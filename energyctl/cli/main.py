@@ -28,6 +28,7 @@ from energyctl.system.workspace import Workspace
 COMMANDS = {
     "Run and look ahead": {
         "run": "Run every experiment of a settings file.",
+        "search": "Search hyper-parameters for less energy and a better metric.",
         "resume": "Go on with a campaign that was interrupted or crashed.",
         "plan": "Show the runs that `run` would do, with every value.",
         "validate": "Name all problems of settings files and of the registry.",
@@ -140,7 +141,7 @@ def group(context: click.Context, folder: str, debug: bool) -> None:
         click.echo(context.get_help())
 
 
-CONTROLLING = ("run", "resume", "run-task")
+CONTROLLING = ("run", "search", "resume", "run-task")
 """Need a helper that stays root under sudo, and a cgroup."""
 
 MEASURING = (*CONTROLLING, "doctor")

@@ -20,9 +20,14 @@ def condition_of(result: Mapping[str, Any]) -> str:
     return derived_label((job.get("repo"), job.get("model")) for job in jobs)
 
 
-def run_words(title: str, condition: str, block: int | None, warm_up: bool = False) -> str:
-    """``REPO / MODEL, CONDITION, block 3``: a run among those that it is compared with."""
-    place = "warm-up" if warm_up else "" if block is None else f"block {block}"
+def run_words(
+    title: str, condition: str, block: int | None, warm_up: bool = False, trial: str = ""
+) -> str:
+    """``REPO / MODEL, CONDITION, block 3``: a run among those that it is compared with.
+
+    trial: of a search, in words, which stand for its block.
+    """
+    place = "warm-up" if warm_up else trial or ("" if block is None else f"block {block}")
     return ", ".join(part for part in (title, condition, place) if part)
 
 

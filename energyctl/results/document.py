@@ -59,6 +59,8 @@ def make_result(
     if run is not None:
         result["condition"], result["block"] = run.condition, run.block
         result["training_seed"], result["warm_up"] = run.training_seed, run.warm_up
+        if run.trial is not None:
+            result["trial"] = run.trial
         if run.alone_of is not None:
             started = environment.get("started")
             result["alone_of"] = {

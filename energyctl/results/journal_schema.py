@@ -30,7 +30,12 @@ class JournalHead(TypedDict):
     invalid: Annotated[bool, "an experiment was left out"]
     reproduces: NotRequired[Annotated[str, "journal whose runs these are, done again"]]
     cluster: NotRequired[Annotated[dict[str, Any], "how it runs on a cluster"]]
-    runs: list[RunJson]
+    search: NotRequired[
+        Annotated[
+            dict[str, Any], "of a search: its settings, and which side of its metric is better"
+        ]
+    ]
+    runs: Annotated[list[RunJson], "all; of a search those up to its first trial"]
 
 
 class JournalLine(TypedDict, total=False):
@@ -38,7 +43,7 @@ class JournalLine(TypedDict, total=False):
 
     event: Annotated[
         str,
-        "prepared, started, finished, superseded, ended, interrupted, task_ended,"
+        "prepared, planned, started, finished, superseded, ended, interrupted, task_ended,"
         " task_interrupted, refused, submitting, submitted, cancelled",
     ]
     time: Annotated[float, "Unix seconds"]
@@ -46,6 +51,8 @@ class JournalLine(TypedDict, total=False):
     experiment_id: str
     status: str
     repo: Annotated[str, "that was prepared"]
+    trial: Annotated[int, "number of a search's trial that was planned"]
+    planned: Annotated[list[RunJson], "its runs"]
     signal: Annotated[int | None, "that ended it; null: it paused by itself"]
     runs: Annotated[dict[str, str], "index → status, of what was done"]
     node: Annotated[str, "of a cluster"]
@@ -64,6 +71,7 @@ class JournalLine(TypedDict, total=False):
 NEEDED = {
     "campaign": ("schema", "name", "seed", "settings_name", "settings", "registry", "runs"),
     "prepared": ("repo",),
+    "planned": ("trial", "planned"),
     "started": ("run", "experiment_id"),
     "finished": ("run", "experiment_id", "status"),
     "task_interrupted": ("runs",),

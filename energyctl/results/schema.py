@@ -79,6 +79,7 @@ class ConditionJson(TypedDict):
             "condition; null: there are no blocks",
         ]
     ]
+    trial: NotRequired[Annotated[int, "number, from 1, of a search's proposal of values"]]
     training_seed: NotRequired[
         Annotated[int | None, "of the training itself; null: its repository names none"]
     ]

@@ -230,7 +230,7 @@ def test_status_leaves_out_what_it_does_not_know() -> None:
            "coverage": None, "max_gap_seconds": None, "load": None}  # fmt: skip
     run = {"index": 1, "of": 3, "experiment_id": "E1", "attempt": 0, "phase": "background_start",
            "phase_seconds": 4.0, "last_line": "", "moving": "waiting for back to run",
-           "condition": None, "block": None}  # fmt: skip
+           "condition": None, "block": None, "trial": None}  # fmt: skip
     found = {"workspace": "/w", "daemon": {"pid": 7}, "campaign": {"campaign": "c"}, "run": run,
              "jobs": [job], "power_watts": {"cpu": None}, "power_estimated": True,
              "leftovers": [], "unfinished": None}  # fmt: skip
@@ -245,4 +245,6 @@ def test_status_leaves_out_what_it_does_not_know() -> None:
     )
     run |= {"condition": "beside back", "block": 2}
     assert "condition   beside back, block 2" in "\n".join(status_lines(found))
+    run["trial"] = "trial 7 of 40"
+    assert "condition   beside back, trial 7 of 40" in "\n".join(status_lines(found))
     assert "load        waiting for back to run" in text

@@ -5,6 +5,11 @@
 
 from __future__ import annotations
 
-from energyctl.analysis.report.sources import calibrations_of, drift_of, settings_of
+from energyctl.analysis.report.sources import (
+    calibrations_of,
+    drift_of,
+    searches_of,
+    settings_of,
+)
 
-__all__ = ["calibrations_of", "drift_of", "settings_of"]
+__all__ = ["calibrations_of", "drift_of", "searches_of", "settings_of"]

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import energyctl
 from energyctl.analysis import charts
+from energyctl.analysis import footprint as footprints
 from energyctl.analysis import machines as nodes
 from energyctl.analysis.answer import Answer, answer_of
 from energyctl.analysis.charts import chart_data, figure_files, level_charts, pareto_fronts, themes
 from energyctl.analysis.factor_tables import NOTE as FACTOR_NOTE
-from energyctl.analysis.footprint import Footprint, sentence
+from energyctl.analysis.footprint import Footprint
 from energyctl.analysis.report import chinese, page_charts, run_tables
 from energyctl.analysis.report.compared import compared_section
 from energyctl.analysis.report.factors import factor_sections
@@ -26,12 +27,14 @@ from energyctl.analysis.report.languages import Language
 from energyctl.analysis.report.pairs import pair_section
 from energyctl.analysis.report.run_data import buckets_of, packed
 from energyctl.analysis.report.summary import fact_words, glance
+from energyctl.analysis.trial_tables import columns, sentence
 from energyctl.analysis.wall_sentences import wall_sentences
 from energyctl.energy.block_power import student_t
 from energyctl.results.calibrations import Calibration
 from energyctl.results.tables import Row
 
 if TYPE_CHECKING:
+    from energyctl.analysis.trials import Found
     from energyctl.results.api import Run, Runs
 
 PACKERS = 3
@@ -50,11 +53,12 @@ def page(
     calibrations: Sequence[Calibration] | None = None,
     drift: Sequence[str] = (),
     footprint: Sequence[Footprint] = (),
+    searches: Mapping[str, Found] | None = None,
     language: str = "en",
 ) -> str:
     """The page as text. settings: name of a campaign → its settings file, where that is known.
     calibrations: of the machines; drift: what their controls say, in sentences. footprint: of runs
-    with the same factors.
+    with the same factors; searches: what they found, by their journals.
 
     Raises SettingsError where a library is missing.
     """
@@ -85,7 +89,8 @@ def page(
         seen=seen,
         wall=wall_sentences(runs),
         footprint=[
-            chinese.footprint(one) if language == "zh" else sentence(one) for one in footprint
+            chinese.footprint(one) if language == "zh" else footprints.sentence(one)
+            for one in footprint
         ],
         warned=sum(bool(run.warnings) for run in runs),
         failing=sum(bool(run.row.get("error")) for run in runs),
@@ -100,6 +105,7 @@ def page(
         script="\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
         libraries=_libraries(),
         drift=drift,
+        searches=[(sentence(name, of), columns(of)) for name, of in (searches or {}).items()],
         pairs=pair_section(runs.pairing),
         pair_sentences=_pair_sentences(answer, t),
         shares=shares,

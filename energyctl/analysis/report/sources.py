@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energyctl.analysis.drift import drift_sentences
+from energyctl.analysis.trials import Found, Objectives, found, trials_of
 from energyctl.campaign.journal import read_head
 from energyctl.errors import SettingsError
 from energyctl.results import controls
@@ -39,6 +40,20 @@ def _journals(runs: Iterable[Run]) -> list[tuple[Path, str]]:
     """Results folder and name of each campaign."""
     named = {(run.path.parent, str(run.environment.get("journal"))) for run in runs}
     return sorted(one for one in named if is_file_name(one[1]))
+
+
+def searches_of(runs: Iterable[Run]) -> dict[str, Found]:
+    """Journal → what its search found, of the campaigns of these runs that are one, where the
+    journal is there and can be read."""
+    every = list(runs)
+    searches: dict[str, Found] = {}
+    for place, journal in _journals(run for run in every if run.trial is not None):
+        with contextlib.suppress(SettingsError):
+            head = read_head(place / "campaigns" / f"{journal}.jsonl")
+            objectives = Objectives.from_json(head.get("search") or {})
+            own = [run for run in every if run.environment.get("journal") == journal]
+            searches[journal] = found(trials_of(own, objectives), objectives)
+    return searches
 
 
 def settings_of(runs: Iterable[Run]) -> dict[str, str]:

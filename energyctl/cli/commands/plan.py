@@ -13,7 +13,7 @@ from energyctl.cli.output.lines import show
 from energyctl.cli.problems import show_problems
 from energyctl.errors import SettingsError
 from energyctl.system.workspace import Workspace
-from energyctl.text import json_text
+from energyctl.text import count, json_text
 
 if TYPE_CHECKING:
     from energyctl.analysis.compare.power import PowerPlan
@@ -112,6 +112,9 @@ def _show(
     if settings is None or plan is None:
         return
     console = make_console()
+    if settings.search is not None:
+        trials = count(settings.search.trials, "trial")
+        console.print_line(f"`energyctl search` does {trials} of its own; `run` draws these:")
     results, runs = results_folder(workspace, folder), plan.runs
     estimates = campaign.show_plan(console, results, settings, registry, runs, plan.seed, len(runs))
     if settings.slurm != Slurm():

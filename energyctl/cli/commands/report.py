@@ -125,7 +125,7 @@ def _write(
     lang: str | None,
     footprint: Sequence[Footprint],
 ) -> None:
-    from energyctl.analysis.report import calibrations_of, drift_of, settings_of
+    from energyctl.analysis.report import calibrations_of, drift_of, searches_of, settings_of
     from energyctl.analysis.report.languages import language_of
     from energyctl.analysis.report.page import page
     from energyctl.results.table_writers import staging
@@ -142,6 +142,7 @@ def _write(
                 calibrations=calibrations,
                 drift=drift_of(runs),
                 footprint=footprint,
+                searches=searches_of(runs),
                 language=lang or language_of(os.environ),
             )
         try:

@@ -64,20 +64,26 @@ def _go_on(workspace: Workspace, journal: Journal, plain: bool, exports: Exports
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output.console import can_draw, make_console
     from energyctl.cli.output.live import Progress
+    from energyctl.search.trial_source import go_on
 
     refuse_if_held()
     beside = agreed_beside_unended()
     console, outcome, notice = make_console(), None, None
     with Progress(console, 0, 0, live=can_draw() and not plain) as progress:
         campaign, runs = of_journal(workspace, journal, progress)
+        total, done = len(runs), len(runs) - len(campaign.runs)
+        if search := go_on(campaign, journal):
+            total = search.total
         left, settings = campaign.runs, campaign.settings
-        done = f"{len(runs) - len(left)} of {len(runs)} runs are finished"
-        console.print_line(f"{journal.name}: {done}")
+        console.print_line(f"{journal.name}: {done} of {total} runs are finished")
         if left:
             progress.last, progress.planned = runs[-1].index, len(left)
+            if search is not None:
+                progress.last, progress.planned = total, total - done
             folder, registry = journal.folder, campaign.registry
             estimates = output.show_plan(console, folder, settings, registry, left)
-            progress.ends = output.show_expected_end(console, settings, estimates)
+            later = estimates[-1:] * (total - done - len(left))  # trials that are not planned yet
+            progress.ends = output.show_expected_end(console, settings, [*estimates, *later])
             campaign.beside_unended = beside
             if notice := Notice.of(settings, workspace.root):
                 notice.warn()

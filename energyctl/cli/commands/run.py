@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from energyctl.cli import completers, options
+from energyctl.cli.output.lines import say
 from energyctl.cli.problems import show_problems
 from energyctl.errors import SettingsError
 from energyctl.system.lock import refuse_if_held
@@ -79,6 +80,8 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
         return SettingsError.exit_code
     runs = prepare.runs_to_start(prepared, given["only"], given["strict"])
     exports = checked_exports(workspace, given["textfile"], given["metrics_port"])
+    if prepared.settings.search is not None:
+        say(f"warning: {prepared.name}: run draws the values; `energyctl search` searches")
     beside = False
     if not given["dry_run"]:
         refuse_if_held()

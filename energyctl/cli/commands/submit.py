@@ -60,6 +60,11 @@ def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
             f'{prepared.name}: "references" with "earlier" is for one machine: a task may run on '
             'another node than the run alone; remove "earlier"'
         )
+    if prepared.settings.search is not None:
+        raise SettingsError(
+            f"{prepared.name}: a search runs on one machine, by `energyctl search`; remove "
+            '"search" to submit what `run` would do'
+        )
     settings, seed = prepared.settings, prepared.plan.seed
     runs = prepare.runs_to_start(prepared, given["only"], given["strict"])
     wanted = _wanted(settings, given)

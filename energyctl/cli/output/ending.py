@@ -19,6 +19,7 @@ from energyctl.cli.output.console import LineConsole
 from energyctl.cli.output.factor_levels import factor_levels
 from energyctl.cli.output.layout import GAP, cut
 from energyctl.cli.output.runs_table import Limits, name_of, runs_table
+from energyctl.cli.output.search_front import found_parts
 from energyctl.results.api import Run, Runs, of_results
 from energyctl.results.schema import Result
 from energyctl.text import (
@@ -120,6 +121,7 @@ def _parts(
         Text(printable(totals(seen)), style="bold"),
         *(Text(printable(line)) for line in wall_sentences(runs)),
         *(Text(printable(brief(one))) for one in footprints(runs) if limits.footprint),
+        *found_parts(runs, limits.runs, limits.more),
         *_levels(answer, limits),
         *factor_levels(answer.factors, limits, console.width),
         *_sentences(answer, limits),

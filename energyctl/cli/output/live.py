@@ -114,6 +114,8 @@ class Progress:
             return self.ends
         conditions = [run.condition for run in self._next_runs(view)]
         waiting = conditions if self.runs else [""] * (self.planned - len(self._done) - 1)
+        if self.runs:  # a search plans its trials one after the other
+            waiting += [""] * (self.planned - len(self.runs))
         now = time.time()
         return self._left.ends(now, view.condition, waiting, seconds_left(view, now))
 

@@ -34,7 +34,8 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
         number = f"{run['index']} of {run['of']}  " if run["index"] else ""
         lines.append(f"run         {number}{run['experiment_id']}")
         if run["condition"]:
-            lines.append(f"condition   {run_words('', run['condition'], run['block'])}")
+            words = run_words("", run["condition"], run["block"], trial=run["trial"] or "")
+            lines.append(f"condition   {words}")
         lines.append(
             f"phase       {phase_words(run['phase'])} for {duration(run['phase_seconds'])}"
         )

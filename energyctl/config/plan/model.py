@@ -89,6 +89,8 @@ class Run:
     condition: str = ""
     """Label of what stands beside the training; without one, the derived label."""
     block: int | None = None
+    trial: int | None = None
+    """Of a search, from 1."""
     training_seed: int | None = None
     warm_up: bool = False
     grid: tuple[str, ...] = ()
@@ -128,6 +130,7 @@ class Run:
             "mode": self.mode,
             "condition": self.condition,
             "block": self.block,
+            **({} if self.trial is None else {"trial": self.trial}),
             "training_seed": self.training_seed,
             "warm_up": self.warm_up,
             **self.foreground.to_json(),
@@ -170,6 +173,7 @@ class Run:
                 reach=dict(data.get("reach", {})),
                 condition=data.get("condition") or "",
                 block=data.get("block"),
+                trial=data.get("trial"),
                 training_seed=data.get("training_seed"),
                 warm_up=bool(data.get("warm_up")),
                 grid=tuple(data.get("grid", ())),

@@ -29,8 +29,8 @@ class Space:
         if not self._choices and parameter.low is not None and parameter.high is not None:
             self._low, self._high = parameter.low, parameter.high
         self._regular = 0 if self._only_zero else self._count()
-        adds_zero = parameter.zero_probability > 0 and not self._is_regular(0)
-        self.size = self._regular + adds_zero
+        self.adds_zero = parameter.zero_probability > 0 and not self._is_regular(0)
+        self.size = self._regular + self.adds_zero
 
     def __contains__(self, value: Any) -> bool:
         if value is None:

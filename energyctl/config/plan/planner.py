@@ -13,6 +13,7 @@ from energyctl.config.plan.experiment_check import CheckedExperiment, check_expe
 from energyctl.config.plan.experiment_runs import runs_of
 from energyctl.config.plan.model import Plan, Run, SkippedValues, Training
 from energyctl.config.plan.repetitions import Repetitions, draw
+from energyctl.config.plan.search_space import check_search
 from energyctl.config.registry import Registry
 from energyctl.config.settings import Settings
 from energyctl.config.settings.factors import backgrounds
@@ -37,11 +38,13 @@ def make(
     past = (history or {}) if settings.use_deduplication else {}
     runs: list[Run] = []
     blocks = 0
+    valid_experiments: list[CheckedExperiment] = []
     passed_over: list[SkippedValues] = []
     for experiment in settings.experiments:
         checked = check_experiment(experiment, registry, report)
         if checked is None:
             continue
+        valid_experiments.append(checked)
         repetitions = draw(checked, seed, past, report)
         index = settings.warm_up_runs + len(runs) + 1
         own = runs_of(checked, repetitions, seed, index, blocks + 1, report)
@@ -49,7 +52,8 @@ def make(
         blocks += len({run.block for run in own} - {None})
         passed_over += _passed_over(checked, repetitions, own)
     runs[:0] = _warm_ups(settings, runs)
-    check_control(settings.control, blocks > 0, registry, report)
+    check_control(settings.control, blocks > 0 or settings.search is not None, registry, report)
+    check_search(settings.search, valid_experiments, report)
     if document is not None:
         valid = {experiment.number for experiment in settings.experiments}
         _check_names_of_invalid(document, valid, registry, report)

@@ -43,17 +43,23 @@ def draw(
 ) -> Repetitions:
     """As many as are asked for, or as there are; what is short of that is reported."""
     mutated, left_out = _mutated_values(checked, seed, history, report)
-    parameter = checked.seed_parameter
-    if parameter is None:
-        return Repetitions(mutated, left_out)
-    number = checked.experiment.number
     return Repetitions(
         [
-            {**values, parameter.name: training_seed(parameter, seed, number, repetition)}
+            with_training_seed(checked, values, seed, repetition)
             for repetition, values in enumerate(mutated, 1)
         ],
         left_out,
     )
+
+
+def with_training_seed(
+    checked: CheckedExperiment, values: Mapping[str, Any], seed: int, repetition: int
+) -> Mapping[str, Any]:
+    """The values, and the training's own seed where it is drawn for each repetition."""
+    parameter, number = checked.seed_parameter, checked.experiment.number
+    if parameter is None:
+        return values
+    return {**values, parameter.name: training_seed(parameter, seed, number, repetition)}
 
 
 def training_seed(parameter: Hyperparameter, seed: int, experiment: int, repetition: int) -> int:

@@ -17,6 +17,7 @@ from energyctl.config.settings.model import ALONE, Experiment, ForegroundSpec, S
 from energyctl.config.settings.reader import parse, read
 from energyctl.config.settings.references import References
 from energyctl.config.settings.schema import BackgroundSpec, Mode, Settle, schema
+from energyctl.config.settings.search import Search
 from energyctl.config.settings.slurm import Slurm
 from energyctl.config.settings.validation import CheckedSettings, check
 
@@ -33,6 +34,7 @@ __all__ = [
     "Problem",
     "Question",
     "References",
+    "Search",
     "Settings",
     "Settle",
     "Slurm",

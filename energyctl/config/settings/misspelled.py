@@ -24,6 +24,7 @@ from energyctl.config.settings.schema import (
     Mode,
     Settle,
 )
+from energyctl.config.settings.search import Search
 from energyctl.config.settings.slurm import Slurm
 
 # Old names that change nothing of what is run.
@@ -68,9 +69,14 @@ class Level(enum.Enum):
     CO2E = "co2e_grams_per_kwh", frozenset(Co2e.model_fields)
     PRICE = "price_per_kwh", frozenset(Price.model_fields)
     SLURM = "slurm", frozenset(Slurm.model_fields)
+    SEARCH = "search", frozenset(Search.model_fields)
 
     def __init__(self, title: str, fields: frozenset[str]) -> None:
         self.title, self.fields = title, fields
+
+
+EVERYDAY = (Level.SLURM, Level.SEARCH)
+"""Their words, as time, account and energy, are everyday words elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +102,7 @@ def misread_names(level: Level, data: Mapping[str, Any]) -> Iterator[NearMiss]:
     for name, value in data.items():
         if name in level.fields or name.startswith("_") or name.casefold() in FREE_TEXT:
             continue
-        # Words of Slurm, as time and account, are everyday words elsewhere.
-        homes = [home for home in Level if home is not Level.SLURM and name in home.fields]
+        homes = [home for home in Level if home not in EVERYDAY and name in home.fields]
         if homes:
             # Users write the mode of a background; it is the only one that there is.
             if (level, name, value) != (Level.BACKGROUND, "mode", "default"):

@@ -18,6 +18,7 @@ from energyctl.config.settings.control import Control
 from energyctl.config.settings.footprint import Co2eGiven, PriceGiven
 from energyctl.config.settings.machine import Clock, Governor, PowerLimit
 from energyctl.config.settings.references import Given
+from energyctl.config.settings.search import Search
 from energyctl.config.settings.slurm import Slurm
 
 MOST_RUNS = 10_000_000
@@ -252,6 +253,8 @@ class CampaignFields(Strict):
     """The same work, measured again and again, tells whether the machine stays the same."""
     references: Given | None = None
     """Of each run beside a background: phases, and the training alone, that it is compared with."""
+    search: Search | None = None
+    """Of the one experiment of the file, for `energyctl search`; `run` draws the values."""
     most_runs: int = Field(default=100_000, ge=1, le=MOST_RUNS)
     """An experiment of more runs than that is refused."""
     seed: int | None = Field(default=None, ge=0)

@@ -60,6 +60,11 @@ class Run:
         return self._part.integer("block")
 
     @property
+    def trial(self) -> int | None:
+        """Number of the proposal of values in a search; None where there is none."""
+        return self._part.integer("trial")
+
+    @property
     def training_seed(self) -> int | None:
         return self._part.integer("training_seed")
 

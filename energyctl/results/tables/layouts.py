@@ -135,6 +135,7 @@ RUNS = Layout(
         _text("mode", "`parallel`, `mutation`, `default` or `grid`", _UNKNOWN),
         _text("condition", "what stood beside the training: its label, else `alone` or `beside …`"),
         _integer("block", "of one set of values, from 1", "no blocks, or not known"),
+        _integer("trial", "proposal of values of a search, from 1", "no search"),
         _integer("training_seed", "of the training itself", "its repository names none"),
         _boolean("warm_up", "whether it is left out of every comparison"),
         _text("alone_of", "run alone of an earlier campaign that it is compared with", "none"),

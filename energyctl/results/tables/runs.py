@@ -74,6 +74,7 @@ def run_row(
         **{name: result.text(name) for name in ("experiment_id", "campaign", "mode", "status")},
         "condition": condition_of(result.document),
         "block": result.integer("block"),
+        "trial": result.integer("trial"),
         "training_seed": result.integer("training_seed"),
         "warm_up": is_warm_up(result.document),
         "alone_of": result.part("alone_of").text("experiment_id"),
