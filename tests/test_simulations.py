@@ -36,6 +36,13 @@ def test_work_prints_errors_beside_known_rates() -> None:
     assert all(float(slowdown) < 5 and float(lost) < 5 for slowdown, lost, _ in rows)
 
 
+def test_searches_print_the_share_of_the_front_that_was_found() -> None:
+    output = printed("search", "--seeds", "2", "--trials", "10")
+    rows = re.findall(r"^\| (random|tpe) \| ([01]\.\d+) \(", output, re.MULTILINE)
+    assert [name for name, _ in rows] == ["random", "tpe"]
+    assert all(0.3 < float(share) <= 1 for _, share in rows)
+
+
 def test_claims_are_as_rare_as_they_should_be() -> None:
     """In few campaigns, so all kinds of errors and sizes together."""
     output = printed("claims", "--campaigns", "20")
