@@ -108,6 +108,7 @@ def test_an_interrupted_run_and_one_that_was_cut_off_have_every_key(bench: Bench
         "machine_settings",
         "reach",
         "superseded",
+        "trial",
     }
     assert all(whole <= one.keys() for one in results)
 
