@@ -22,6 +22,7 @@ from energyctl.cli.output.ending import show_end
 from energyctl.cli.output.lines import say
 from energyctl.cli.output.live import Progress
 from energyctl.errors import EnergyctlError, Interrupted
+from energyctl.integrations.log_to import run_logger
 from energyctl.results.schema import Result
 from energyctl.system.user import invoking_user
 from energyctl.system.workspace import Workspace
@@ -78,19 +79,26 @@ def exported(
 def conduct(
     campaign: Campaign, progress: Progress, exports: Exports | None = None
 ) -> CampaignOutcome:
-    """Does the campaign, while *progress* shows it, `status` and `watch` can see it, and *exports*
-    have its metrics."""
-    progress.name, progress.runs = campaign.settings.experiment_name, campaign.runs
-    with exported(progress, exports, progress.name, len(campaign.runs)) as observer:
+    """Does the campaign, while *progress* shows it and `status` and `watch` can see it, *exports*
+    have its metrics, and its runs are logged where the settings say `log_to`."""
+    settings, runs = campaign.settings, campaign.runs
+    progress.name, progress.runs = settings.experiment_name, runs
+    with contextlib.ExitStack() as stack:
+        logger = stack.enter_context(run_logger(campaign, progress)) if settings.log_to else None
+        exporting = exported(logger or progress, exports, progress.name, len(runs))
         campaign.observer = StatusFile(
-            inner=observer,
+            inner=stack.enter_context(exporting),
             path=campaign.runtime / "state.json",
             last=progress.last,
             results=campaign.folder.root,
             ends=progress.expected_end,
         )
-        with _failure_told(campaign, progress):
-            return campaigns.conduct(campaign)
+        stack.enter_context(_failure_told(campaign, progress))
+        outcome = campaigns.conduct(campaign)
+        if logger is not None:
+            finished = outcome.journal.finished().values()
+            logger.end([*finished], patient=outcome.interrupted is None)
+        return outcome
 
 
 @contextlib.contextmanager

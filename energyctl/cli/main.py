@@ -48,6 +48,7 @@ COMMANDS = {
         "export": "Write results as tables, CSV or Parquet.",
         "bundle": "Make a citable archive of a campaign.",
         "import": "Make results of campaigns of the older tool.",
+        "log": "Log results to MLflow or Weights & Biases.",
     },
     "Cluster": {
         "submit": "Run the experiments of a settings file on a Slurm cluster.",
@@ -66,8 +67,11 @@ COMMANDS = {
 }
 """Heading → command → the first sentence of its help. Its file has its name: `module_of`."""
 
-HIDDEN = {"run-task": "Do the runs of one task of a campaign on a cluster."}
-"""Called by the jobs of `submit`."""
+HIDDEN = {
+    "run-task": "Do the runs of one task of a campaign on a cluster.",
+    "log-follow": "Log the runs of a campaign while it goes on.",
+}
+"""Called by the jobs of `submit`, and by `run` where the settings have `log_to`."""
 
 PROGRAM = "energyctl"
 COMPLETION = "_ENERGYCTL_COMPLETE"

@@ -129,6 +129,18 @@ sbatch = click.option(
     help="Set an option of sbatch, as partition=gpu; it wins over the settings. Repeatable.",
 )
 
+log_to = click.option(
+    "--to", type=click.Choice(["mlflow", "wandb"]), required=True, help="The tracker."
+)
+log_uri = click.option(
+    "--uri", metavar="URI", help="Its store or server (default: as its environment says)."
+)
+log_experiment = click.option(
+    "--experiment",
+    metavar="NAME",
+    help="The MLflow experiment or W&B project (default: the campaign's name).",
+)
+
 
 def values(beside: str) -> Callable[[_Command], _Command]:
     """``--set``, which goes with *beside*."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from energyctl.config.jsonfile.reader import Document
 from energyctl.config.jsonfile.validation import Problem
 from energyctl.config.settings.control import Control
+from energyctl.config.settings.log_to import LogTo
 from energyctl.config.settings.machine import machine_settings
 from energyctl.config.settings.migration.dialects import Migration, migrate
 from energyctl.config.settings.migration.renames import Question
@@ -29,6 +30,7 @@ __all__ = [
     "Document",
     "Experiment",
     "ForegroundSpec",
+    "LogTo",
     "Migration",
     "Mode",
     "Problem",

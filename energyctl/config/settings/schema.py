@@ -16,6 +16,7 @@ from energyctl.config.jsonfile.validation import (
 from energyctl.config.places import Gpus, Place
 from energyctl.config.settings.control import Control
 from energyctl.config.settings.footprint import Co2eGiven, PriceGiven
+from energyctl.config.settings.log_to import Given as LogToGiven
 from energyctl.config.settings.machine import Clock, Governor, PowerLimit
 from energyctl.config.settings.references import Given
 from energyctl.config.settings.search import Search
@@ -285,6 +286,8 @@ class CampaignFields(Strict):
     """Of which iterations the logs are kept, per job."""
     calibration: bool = False
     """Measure the quick start's training on each machine, to compare machines."""
+    log_to: LogToGiven | None = None
+    """Experiment tracker that runs are logged to as they end: mlflow, wandb, or an object."""
     slurm: Slurm = Slurm()
     co2e_grams_per_kwh: Co2eGiven | None = None
     """What a kWh is in CO2e, as you state it: a number, or one with its source in words."""
