@@ -21,7 +21,7 @@ from typing import Any
 import energyctl
 from energyctl.campaign.observer import Observer, View
 from energyctl.campaign.prepare import Campaign
-from energyctl.config.settings import LogTo
+from energyctl.config.settings import LogTo, Settings
 from energyctl.config.settings.log_to import Tracker
 from energyctl.errors import SettingsError
 from energyctl.integrations.store import Target, require
@@ -53,8 +53,25 @@ def target_of(wanted: LogTo | Tracker) -> Target:
     return target
 
 
+def check_log_to(settings: Settings) -> None:
+    """Raises SettingsError where the settings ask for a tracker whose library is missing."""
+    if missing := missing_tracker(settings):
+        raise SettingsError(*missing)
+
+
+def missing_tracker(settings: Settings) -> list[str]:
+    """A line where the library of `log_to` is not installed."""
+    try:
+        if settings.log_to is not None:
+            target_of(settings.log_to)
+    except SettingsError as error:
+        return [f"log_to: {error}"]
+    return []
+
+
 def run_logger(campaign: Campaign, observer: Observer) -> RunLogger:
     """For a campaign whose settings have `log_to`. Raises SettingsError."""
+    check_log_to(campaign.settings)
     assert campaign.settings.log_to is not None
     return RunLogger(
         inner=observer,

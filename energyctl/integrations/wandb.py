@@ -81,9 +81,10 @@ class WandbStore:
             run_name=record.experiment_id,
             run_group=group or None,
             run_job_type="run",
-            x_start_time=record.started,
         )
-        run.config.update(dict(record.tags), allow_val_change=True)
+        # W&B knows only when a run was logged.
+        times = {f"{PREFIX}started": record.started, f"{PREFIX}ended": record.ended}
+        run.config.update({**record.tags, **times}, allow_val_change=True)
         _log_points(run, record, own=own_run is not None)
         run.summary.update(record.figures(own=own_run is not None))
         self._end(run, record.path, failed=record.status != "succeeded")

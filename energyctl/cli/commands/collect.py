@@ -21,12 +21,14 @@ def collect(workspace: Workspace, campaign: str | None, folder: str | None, inte
     """
     from energyctl.campaign.campaign import checked_settings
     from energyctl.cli.follow import follow_cluster, look_until_settled
+    from energyctl.cli.log_results import log_collected
     from energyctl.cli.notice import Notice, status_of
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.ending import show_end
     from energyctl.cli.output.machines import show_machines
     from energyctl.cli.output.slurm import advice, headline
     from energyctl.cli.result_arguments import results_folder
+    from energyctl.results.paths import RunFiles
     from energyctl.slurm import commands, finish
     from energyctl.slurm.overview import Overviews, find
 
@@ -45,6 +47,8 @@ def collect(workspace: Workspace, campaign: str | None, folder: str | None, inte
         console.print_line(line, "yellow")
     code = int(bool(seen.count("missing", "unknown")) or not journal.succeeded())
     settings = checked_settings(journal.head(), str(journal.path))[1]
+    root, names = journal.folder.root, journal.finished().values()
+    log_collected(settings, root, [RunFiles.of(root, name).result for name in names])
     if notice := Notice.of(settings, workspace.root):
         notice.tell(status_of(code), code, journal, results)
     return code

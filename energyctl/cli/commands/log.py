@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from energyctl.cli import options
-from energyctl.cli.output.lines import say, show
-from energyctl.cli.progress import ProgressBar
 from energyctl.errors import SettingsError
 from energyctl.system.workspace import Workspace
-from energyctl.text import count
 
 if TYPE_CHECKING:
     from energyctl.config.settings.log_to import Tracker
@@ -42,28 +39,13 @@ def log(
     changes. RESULTS are result files or folders of them (default: the results folder).
     docs/tracking.md has all names.
     """
+    from energyctl.cli.log_results import log_results
     from energyctl.cli.result_arguments import load_runs, results_folder
-    from energyctl.integrations.logging_runs import log_pages, log_runs
-    from energyctl.integrations.store import Target, open_store, require
+    from energyctl.integrations.store import Target, require
 
-    target = Target(to, uri, experiment)
-    require(target.to)
+    require(to)
     runs = load_runs(workspace, results, folder)
     if not runs:
         raise SettingsError("no result could be read: nothing to log")
-    store = open_store(target, results_folder(workspace, folder).root, say)
-    try:
-        with ProgressBar("logging runs") as steps:
-            logged = log_runs(store, runs, target.to, say, steps)
-        if page:
-            with ProgressBar("logging pages"):
-                log_pages(store, runs, logged, say)
-    finally:
-        store.close()
-    parts = [f"{count(logged.count('logged'), 'run')} logged"]
-    parts += [f"{number} updated"] if (number := logged.count("updated")) else []
-    parts += [f"{number} there already"] if (number := logged.count("there")) else []
-    pages = [one for one in logged.pages.values() if one != "there"]
-    parts += [count(len(pages), "page")] if pages else []
-    show(f"{target.title}, {store.place}: {', '.join(parts)}")
-    return int(bool(runs.problems or logged.problems))
+    root = results_folder(workspace, folder).root
+    return int(not log_results(runs, Target(to, uri, experiment), root, page=page))

@@ -73,6 +73,7 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
     from energyctl.cli.output.console import can_draw, make_console
     from energyctl.cli.output.live import Progress
     from energyctl.cli.result_arguments import results_folder
+    from energyctl.integrations.log_to import check_log_to
 
     prepared = _prepared(workspace, file, given)
     show_problems(prepared.name, prepared.problems)
@@ -101,6 +102,7 @@ def run(workspace: Workspace, /, file: str | None, **given: Any) -> int:
         output.show_meters(console, campaign)
         if given["dry_run"]:
             prepare.check(campaign)
+            check_log_to(settings)
             console.print_line("dry run: nothing was started")
             return int(prepared.invalid)
         campaign.beside_unended = beside

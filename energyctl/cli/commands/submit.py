@@ -47,6 +47,7 @@ def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
     from energyctl.cli.output.console import make_console
     from energyctl.cli.output.live import Progress
     from energyctl.cli.result_arguments import results_folder
+    from energyctl.integrations.log_to import check_log_to
     from energyctl.slurm import submit as slurm
 
     prepared = prepare.prepare_file(
@@ -73,6 +74,7 @@ def submit(workspace: Workspace, /, file: str, **given: Any) -> int:
     with Progress(console, runs[-1].index, len(runs), live=False) as progress:
         campaign = prepare.campaign_of(prepared, runs, folder, rendered, progress)
         prepare.check(campaign, elsewhere=True)
+        check_log_to(settings)
     if given["dry_run"]:
         submission.print_scripts(workspace, settings.experiment_name, folder, runs, wanted)
         return int(prepared.invalid)

@@ -115,6 +115,7 @@ def _planned(workspace: Workspace, file: str, models: str | None, static: bool) 
     from energyctl.campaign.prepare import prepare_file
     from energyctl.campaign.training import preflight
     from energyctl.campaign.training.invocations import Trainings
+    from energyctl.integrations.log_to import missing_tracker
 
     try:
         prepared = prepare_file(workspace, file, models, 0)
@@ -127,6 +128,8 @@ def _planned(workspace: Workspace, file: str, models: str | None, static: bool) 
     runs, invalid = prepared.plan.runs, len(prepared.plan.invalid_experiments)
     trainings = Trainings.here(prepared.registry, workspace.root, os.environ)
     missing = [] if static else preflight.check(runs, trainings)
+    if not static and prepared.settings is not None:
+        missing += missing_tracker(prepared.settings)
     for line in missing:
         show(f"{prepared.name}: error: {line}", err=True)
     unseen = "; clones, interpreters and data were not looked for" if static else ""

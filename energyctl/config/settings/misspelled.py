@@ -12,6 +12,7 @@ from energyctl.config.jsonfile.validation import intended_field, same_spelling, 
 from energyctl.config.places import Place
 from energyctl.config.settings.control import Control
 from energyctl.config.settings.footprint import Co2e, Price
+from energyctl.config.settings.log_to import LogTo
 from energyctl.config.settings.references import References
 from energyctl.config.settings.schema import (
     MODES,
@@ -68,6 +69,7 @@ class Level(enum.Enum):
     KEEP_LOGS = "keep_logs", frozenset(KeepLogs.model_fields)
     CO2E = "co2e_grams_per_kwh", frozenset(Co2e.model_fields)
     PRICE = "price_per_kwh", frozenset(Price.model_fields)
+    LOG_TO = "log_to", frozenset(LogTo.model_fields)
     SLURM = "slurm", frozenset(Slurm.model_fields)
     SEARCH = "search", frozenset(Search.model_fields)
 
@@ -75,8 +77,8 @@ class Level(enum.Enum):
         self.title, self.fields = title, fields
 
 
-EVERYDAY = (Level.SLURM, Level.SEARCH)
-"""Their words, as time, account and energy, are everyday words elsewhere."""
+EVERYDAY = (Level.SLURM, Level.SEARCH, Level.LOG_TO)
+"""Their words, as time, experiment and energy, are everyday words elsewhere."""
 
 
 @dataclass(frozen=True)

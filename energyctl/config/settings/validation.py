@@ -16,7 +16,7 @@ from energyctl.config.settings.schema import MODES, NOTIFY_PLACEHOLDERS, Campaig
 
 SECTIONS = (
     Level.SETTLE, Level.KEEP_LOGS, Level.CONTROL, Level.SLURM, Level.CO2E, Level.PRICE,
-    Level.SEARCH,
+    Level.SEARCH, Level.LOG_TO,
 )  # fmt: skip
 """Objects at the top of the file."""
 

@@ -69,8 +69,8 @@ def plan(
     done = earlier.finished() if earlier is not None else {}
     planned = [Run.from_json(data) for data in head["runs"]]
     campaign = of_head(workspace, head, str(path), planned, folder, journal, observer, done)
-    # Whom its author wanted to be told is not whom this user wants to be.
-    campaign.settings = campaign.settings.model_copy(update={"notify": None})
+    # Commands and stores that its author wanted to be told are no part of the measurement.
+    campaign.settings = campaign.settings.model_copy(update={"notify": None, "log_to": None})
     return Reproduction(campaign, planned, head, earlier, list(_notes(head)))
 
 
