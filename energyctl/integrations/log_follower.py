@@ -76,6 +76,7 @@ class Follower:
             return
         try:
             self._attempt(store.look)
+            give_way()  # until now the campaign waits for this process
             self.tell({"ready": store.place})
             while not self._closed:
                 self._work(store)

@@ -151,11 +151,12 @@ class MlflowPart:
             if not (token := page.token):
                 return
 
-    def _lacking(self, run: Any, metrics: Sequence[Any]) -> Iterator[Any]:
+    def _lacking(self, run: Any, metrics: Sequence[Any], ended: float) -> Iterator[Any]:
         """Those that a run lacks which was cut off, or is of an earlier version of the result.
 
         What has changed is logged with the time of now: the latest is what MLflow shows.
         """
+        now = round(1000 * max(time.time(), ended + 0.001))
         from mlflow.entities import Metric
 
         points, latest = Counter(one.key for one in metrics), run.data.metrics
@@ -175,7 +176,7 @@ class MlflowPart:
             if one.step not in there:
                 yield one
             elif there[one.step] != one.value:
-                yield Metric(one.key, one.value, round(1000 * time.time()), one.step)
+                yield Metric(one.key, one.value, now, one.step)
 
     # -- what is written ---------------------------------------------------------------------------
 
@@ -190,7 +191,7 @@ class MlflowPart:
         ]
         tags = {} if new else _tags(record)
         metrics = list(_metrics(record, own=own))
-        metrics = metrics if new else list(self._lacking(run, metrics))
+        metrics = metrics if new else list(self._lacking(run, metrics, record.ended or 0.0))
         self._put(run, record.path)
         for some in batches(parameters[MOST_PARAMETERS:], MOST_PARAMETERS):
             self._client.log_batch(run.info.run_id, params=some)

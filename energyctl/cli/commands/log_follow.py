@@ -30,10 +30,9 @@ def log_follow(
     `run` and `resume` start it where the settings have `log_to`, and tell it what to do.
     """
     from energyctl.cli.result_arguments import results_folder
-    from energyctl.integrations.log_follower import Follower, give_way
+    from energyctl.integrations.log_follower import Follower
     from energyctl.integrations.store import Target
 
-    give_way()
     events = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no event
 
