@@ -168,3 +168,12 @@ def test_a_figure_that_is_false_or_none_is_judged_so() -> None:
     assert not wrong.parts["cpu"].inside
     assert (wrong.parts["gpu"].error, wrong.parts["gpu"].missing) == (inf, "gpu-1: it is lost")
     assert wrong.spoiled == "the sleep ended 6 ms late"
+
+
+def test_tracking_reads_back_what_was_logged() -> None:
+    pytest.importorskip("mlflow")
+    output = printed("tracking", "--runs", "5", "--store", "file")
+    assert "5 runs logged, 1 page" in output
+    assert "read back: 5 runs, 0 differences" in output
+    assert "0 more runs" in output
+    assert "0 runs logged, 5 there already" in output

@@ -11,7 +11,8 @@ from energyctl.config.settings import Settings
 from energyctl.errors import EnergyctlError
 from energyctl.integrations.log_to import target_of
 from energyctl.integrations.logging_runs import log_pages, log_runs
-from energyctl.integrations.store import Target, open_store
+from energyctl.integrations.opening import open_store
+from energyctl.integrations.store import Target
 from energyctl.results.api import Runs, load_files
 from energyctl.text import count
 

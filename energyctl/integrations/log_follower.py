@@ -30,7 +30,8 @@ from typing import Any
 
 from energyctl.errors import SettingsError
 from energyctl.integrations.logging_runs import Logged, log_pages, log_runs
-from energyctl.integrations.store import Store, StoreAway, Target, open_store
+from energyctl.integrations.opening import open_store
+from energyctl.integrations.store import Store, StoreAway, Target
 from energyctl.results.api import load_files
 
 LONGEST_WAIT_SECONDS, LONGEST_AT_END_SECONDS = 60.0, 5.0

@@ -75,19 +75,3 @@ def require(to: Tracker) -> None:
     """Raises SettingsError where the tracker's library is not installed."""
     if importlib.util.find_spec(to) is None:
         raise SettingsError(f"{TITLES[to]}: {to} is not installed: {extra_install(to)}")
-
-
-def open_store(target: Target, folder: Path, say: Callable[[str], None]) -> Store:
-    """*folder*: of the results, where W&B keeps what is not uploaded yet. *say* hears warnings.
-
-    Imports the library, which takes seconds. Raises SettingsError where it, or something that it
-    needs for this target, is missing.
-    """
-    require(target.to)
-    if target.to == "mlflow":
-        from energyctl.integrations.mlflow import MlflowStore
-
-        return MlflowStore(target, say)
-    from energyctl.integrations.wandb import WandbStore
-
-    return WandbStore(target, folder, say)

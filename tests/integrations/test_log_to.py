@@ -116,19 +116,22 @@ def test_what_a_store_that_stays_away_lacks_is_named(
         stage.logger.end(["20300317_earlier"], patient=True)
     first, *_, last = stage.listener.said
     assert "MLflow at http://127.0.0.1:9: API request" in first
-    files = " ".join(f"{stage.results}/{one}.json" for one in ("20300317_earlier", name))
+    files = " ".join(f"{stage.results}/{one}.json" for one in (name, "20300317_earlier"))
     assert last.startswith("warning: 2 runs not in MLflow yet (MLflow at")
     assert last.endswith(
         f"log them with: energyctl log {files} --to mlflow --uri http://127.0.0.1:9"
     )
 
 
-def test_the_campaign_goes_on_without_a_logger_that_has_crashed(stage: Stage) -> None:
+def test_the_campaign_goes_on_without_a_logger_that_has_crashed(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "crashes.py"
+    program.write_text('import sys; print(\'{"ready": "x"}\', flush=True); sys.stdin.readline()')
+    monkeypatch.setattr(log_to, "PROGRAM", program)
     with stage.logger:
-        assert stage.logger._process is not None
-        stage.logger._process.kill()
-        stage.hears(lambda: stage.listener.said, "the crash to be seen")
         name = stage.run()
+        stage.hears(lambda: stage.listener.said, "the crash to be seen")
         stage.phase("cooldown", 60.0)
         stage.logger.end(patient=True)
     assert stage.listener.said[0] == (
@@ -162,6 +165,6 @@ def test_a_campaign_logs_its_runs(bench: Bench, tmp_path: Path) -> None:
         metrics = runs[result["experiment_id"]].data.metrics
         assert metrics["energyctl.total_joules"] == result["energy"]["total_joules"]
         assert metrics["accuracy"] == 91.5
-    again = bench.run("log", "--to", "mlflow", "--uri", uri, "--experiment", "made up")
+    again = bench.look("log", "--to", "mlflow", "--uri", uri, "--experiment", "made up")
     assert again.returncode == 0, again.stderr
     assert again.stdout.strip() == f"MLflow, {uri}: 0 runs logged, 2 there already"
