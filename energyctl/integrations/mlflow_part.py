@@ -236,9 +236,19 @@ class MlflowPart:
             raise
         except MlflowException as error:
             kind = NotTaken if error.error_code in REFUSED else StoreAway
-            raise kind(f"MLflow at {self.uri}: {one_line(str(error), 300)}") from error
+            raise kind(f"MLflow at {self.uri}: {_reason(error)}") from error
         except Exception as error:
-            raise StoreAway(f"MLflow at {self.uri}: {one_line(repr(error), 300)}") from error
+            raise StoreAway(f"MLflow at {self.uri}: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """In a line: of a server that does not answer, what the system says of it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConnectionError | TimeoutError):
+            return one_line(str(cause), 200)
+        cause = cause.__cause__ or cause.__context__
+    return one_line(str(error) or repr(error), 300)
 
 
 def _tags(record: Record) -> dict[str, str]:

@@ -115,7 +115,7 @@ def test_what_a_store_that_stays_away_lacks_is_named(
         name = stage.run()
         stage.logger.end(["20300317_earlier"], patient=True)
     first, *_, last = stage.listener.said
-    assert "MLflow at http://127.0.0.1:9: API request" in first
+    assert "MLflow at http://127.0.0.1:9: [Errno 111] Connection refused" in first
     files = " ".join(f"{stage.results}/{one}.json" for one in (name, "20300317_earlier"))
     assert last.startswith("warning: 2 runs not in MLflow yet (MLflow at")
     assert last.endswith(
