@@ -27,7 +27,7 @@ def log_follow(
 ) -> int:
     """Log the runs of a campaign while it goes on.
 
-    `run` and `resume` start it where the settings have `log_to`, and tell it what to do.
+    Started by `run` and `resume` where the settings have `log_to`; they tell it what to do.
     """
     from energyctl.cli.result_arguments import results_folder
     from energyctl.integrations.log_follower import Follower
