@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from energyctl.errors import SettingsError
-from energyctl.integrations.logging_runs import Logged, log_pages, log_runs
+from energyctl.integrations.logging_runs import log_pages, log_runs
 from energyctl.integrations.opening import open_store
 from energyctl.integrations.store import Store, StoreAway, Target
 from energyctl.results.api import load_files
@@ -117,9 +117,7 @@ class Follower:
 
     def _log(self, store: Store, paths: list[Path], page: bool = False) -> None:
         runs = load_files(paths, self._warn)
-        logged: Logged = log_runs(store, runs, self.target.to, self._warn)
-        for experiment_id in logged.runs:
-            self.tell({"logged": experiment_id})
+        logged = log_runs(store, runs, self.target.to, self._warn, done=self._logged)
         if page:
             log_pages(store, runs, logged, self._warn)
 
@@ -130,11 +128,14 @@ class Follower:
         except StoreAway as error:
             self.tell({"away": str(error)})
             most = LONGEST_WAIT_SECONDS if self._results is None else LONGEST_AT_END_SECONDS
-            self._next_try = time.monotonic() + min(2.0**self._tries, most)
+            self._next_try = time.monotonic() + min(2.0 ** min(self._tries, 6), most)
             self._tries += 1
             return False
         self._tries = 0
         return True
+
+    def _logged(self, experiment_id: str) -> None:
+        self.tell({"logged": experiment_id})
 
     def _warn(self, line: str) -> None:
         self.tell({"warning": line})

@@ -36,8 +36,10 @@ def log_runs(
     tracker: Tracker,
     say: Say,
     step: Callable[[int, int], None] = lambda done, total: None,
+    done: Callable[[str], None] = lambda experiment_id: None,
 ) -> Logged:
-    """Logs these *runs*. Raises StoreAway; what was logged by then is whole."""
+    """Logs these *runs*; *done* hears of each at once. Raises StoreAway; what was logged by then
+    is whole."""
     logged = Logged()
     records = list[Record]()
     for run in runs:
@@ -54,6 +56,7 @@ def log_runs(
         except NotTaken as error:
             _problem(logged, say, f"{record.experiment_id} is not logged: {error}")
             continue
+        done(record.experiment_id)
         logged.runs[record.experiment_id] = outcome
         logged.records.append(record)
     return logged
