@@ -148,7 +148,7 @@ class WandbStore:
         """Raises StoreAway, or NotThere for a run that must be there."""
         entity, _, name = project.rpartition("/")
         wanted = {**QUIET, **how, "mode": self._mode, "base_url": self._host, "project": name}
-        wanted |= {"root_dir": str(self._root), "reinit": "create_new", "init_timeout": 30.0}
+        wanted |= {"root_dir": str(self._root), "init_timeout": 30.0}
         wanted |= {"entity": entity} if entity else {}
         if self.offline:
             del wanted["resume"]  # there is nobody to ask
