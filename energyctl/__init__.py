@@ -1,6 +1,7 @@
 """Measures the energy of a training while the machine is under load from other trainings.
 
 `energyctl.Meter` meters a block of Python code, `energyctl.load` reads results: docs/python.md.
+`energyctl.epoch` and `energyctl.mark` tell from inside a training how far it is: docs/marks.md.
 """
 
 __version__ = "0.1.0"
@@ -18,8 +19,15 @@ _HOMES = {
     "SettingsError": "energyctl.errors",
     "charts": None,
     "compare": "energyctl.analysis.comparing",
+    "epoch": "energyctl.marks",
+    "epoch_begin": "energyctl.marks",
     "figures": None,
+    "keras_callback": "energyctl.marks",
+    "lightning_callback": "energyctl.marks",
     "load": "energyctl.results.api",
+    "mark": "energyctl.marks",
+    "tracked": "energyctl.marks",
+    "transformers_callback": "energyctl.marks",
 }
 
 __all__ = ["__version__", *_HOMES]

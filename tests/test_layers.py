@@ -22,9 +22,9 @@ LAYERS = (
 )  # fmt: skip
 STRANGERS = {("config", "energy"), ("analysis", "background")}
 """Further pairs of which the first may not import the second."""
-ON_TOP = {"__main__", "demo", "charts", "figures", "guard", "iterate"}
-"""The entry point, the training of the quick start, and names that others hold: nobody imports
-them."""
+ON_TOP = {"__main__", "demo", "marks", "charts", "figures", "guard", "iterate"}
+"""The entry point, the training of the quick start, what runs inside a training, and names that
+others hold: nobody imports them."""
 
 # Work on values alone: they may not open, start, sleep or ask the clock.
 PURE = ("energy", "config", "errors.py", "text.py")
@@ -84,6 +84,12 @@ def test_imports_go_up_the_list(file: str) -> None:
 @pytest.mark.parametrize("file", [file for file in FILES if file.startswith(PURE)])
 def test_pure_files_touch_no_machine(file: str) -> None:
     assert not {name.split(".")[0] for name in imports(file)} & MACHINE
+
+
+def test_what_runs_inside_a_training_needs_the_standard_library_alone() -> None:
+    assert not files_of("marks.py")
+    assert {name.split(".")[0] for name in imports("marks.py")} <= set(sys.stdlib_module_names)
+    assert not {file for file in FILES if "marks.py" in files_of(file)}
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if file.startswith("launchers/")])

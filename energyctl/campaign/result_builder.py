@@ -14,6 +14,7 @@ from energyctl.campaign.added_energy import (
 )
 from energyctl.campaign.reach import reached
 from energyctl.campaign.run_state import RunState
+from energyctl.campaign.training.marks import told_json
 from energyctl.config.plan import Run
 from energyctl.config.settings.machine import GOVERNOR
 from energyctl.energy import Energy, Recording, above
@@ -72,6 +73,7 @@ def make_result(live: RunState, recording: Recording) -> schema.Result:
             files.outputs.name if files.outputs.is_dir() else None,
             shown.series if shown is not None else None,
             context.trainings.placed(run.place),
+            told_json(shown, recording),
         ),
         background=background,
         energy=data or NEVER_RAN,

@@ -27,7 +27,7 @@ from energyctl.campaign.rest import cool_down, idle, rest_at_the_end, seconds_at
 from energyctl.campaign.result_builder import make_result
 from energyctl.campaign.run_state import Context, RunState
 from energyctl.campaign.settle import settle
-from energyctl.campaign.training import fetched, foreground, foreground_process, workdirs
+from energyctl.campaign.training import fetched, foreground, foreground_process, marks, workdirs
 from energyctl.campaign.training.clone_changes import CloneWatch
 from energyctl.campaign.training.growth import watching
 from energyctl.campaign.training.invocations import background_name, foreground_name
@@ -256,24 +256,33 @@ def attempt_once(live: RunState, number: int) -> bool:
     live.workdir = context.trainings.make_workdir(run.foreground, files, name)
     invoked = context.trainings.foreground(run, files, name)
     wake = live.background.daemon_exit if live.background else None
-    how = foreground.AttemptHooks(
-        prepare=partial(
-            foreground_process.prepare,
-            environment=context.environment,
-            marker=context.marker(files, "foreground"),
-            log=attempt.log,
-            cgroup=context.cgroup.part("foreground") if context.cgroup else None,
-            background=live.background.kin if live.background else None,
-            launched=live.activity.follow,
-        ),
-        window=AttemptMetering(live, folder, several=len(invoked) > 1),
-        tick=live.tick,
-        interrupts=context.interrupts,
-        timeout_seconds=run.timeout_seconds,
-        wake=() if wake is None else (wake,),
-    )
-    files_of_series = series_files(repository)
-    with watching(attempt.log, live.workdir, files_of_series, live.sampler.now) as growth:
+    files_of_series, metrics = series_files(repository), repository.all_metrics
+    sampler = live.sampler
+    where = context.runtime, sampler.now, sampler.read_here
+    with (
+        watching(attempt.log, live.workdir, files_of_series, sampler.now) as growth,
+        marks.listening(attempt, metrics, *where) as listener,
+    ):
+        environment = {**context.environment, **listener}
+        outside = context.environment if repository.container is None else {}
+        for tracked in marks.tracked_by_environment(invoked, outside):
+            attempt.timeline.take(tracked, sampler.now())
+        how = foreground.AttemptHooks(
+            prepare=partial(
+                foreground_process.prepare,
+                environment=environment,
+                marker=context.marker(files, "foreground"),
+                log=attempt.log,
+                cgroup=context.cgroup.part("foreground") if context.cgroup else None,
+                background=live.background.kin if live.background else None,
+                launched=live.activity.follow,
+            ),
+            window=AttemptMetering(live, folder, several=len(invoked) > 1),
+            tick=live.tick,
+            interrupts=context.interrupts,
+            timeout_seconds=run.timeout_seconds,
+            wake=() if wake is None else (wake,),
+        )
         foreground.run_attempt(attempt, invoked, how)
     take_metrics(attempt, repository, live.workdir, context.interrupts, growth)
     judge_coverage(live, attempt)

@@ -155,3 +155,30 @@ class PhaseJson(TypedDict):
     watts: Annotated[dict[str, float | None], "mean power"]
     missing: NotRequired[Annotated[dict[str, str | None], "domain without a figure → the reason"]]
     state: NotRequired[Annotated[StateJson, "clocks, and what held them down"]]
+
+
+class StretchJson(TypedDict):
+    """Energy of the whole machine from one instant to another."""
+
+    start: Annotated[float, "Unix seconds"]
+    end: Annotated[float, "Unix seconds"]
+    joules: Annotated[float | None, "total of the machine, as total_joules"]
+    uncertainty_joules: Annotated[float | None, "half-width of its band"]
+    domains: Annotated[dict[str, float | None], "domain → joules"]
+    missing: NotRequired[Annotated[str, "why joules is null"]]
+
+
+class EpochJson(StretchJson):
+    """An epoch, as the training told it."""
+
+    epoch: Annotated[int, "its number, as the training counts"]
+    epochs: NotRequired[
+        Annotated[int, "so many end in this entry, of a training with 1000 or more; else 1"]
+    ]
+    metrics: Annotated[dict[str, float | None], "its figures; null: no finite number"]
+
+
+class MarkJson(StretchJson):
+    """A stretch of the training that it gave a name."""
+
+    name: str

@@ -21,6 +21,7 @@ FOLDER = "containers"
 """Holds the notes, in the private folder."""
 
 MARKER = "ENERGYCTL_RUN"  # as in energyctl.system.processes
+SOCKET = "ENERGYCTL_SOCKET"  # as in energyctl.marks
 LABEL = "energyctl"
 STOP_SECONDS = 1
 """From TERM to KILL; the training had its time for TERM when the launcher passed it on."""
@@ -52,6 +53,8 @@ def start(runtime: str, name: str, options: list[str], rest: list[str]) -> None:
     argv += [word for label in labels for word in ("--label", label)]
     if runtime == "docker" and not _names_user(options):
         argv += ["--user", f"{os.getuid()}:{os.getgid()}"]
+    if marks := os.environ.get(SOCKET):
+        argv += ["--env", SOCKET, "--mount", f"type=bind,source={marks},target={marks}"]
     path = os.environ.pop(NOTES, None)
     if path is not None:
         _note(f"{path}{os.getpid()}", runtime, name)

@@ -159,6 +159,13 @@ class Sampler:
         self._read_all()
         return now
 
+    def read_here(self) -> None:
+        """One reading more, as at an edge, of which no row is written: the energy up to now is
+        then a difference of counters, though no phase ends."""
+        self._read_edge(filed=False)
+        with self._changed:
+            self._changed.notify_all()
+
     def stop(self) -> Recording:
         """Last edge; waits until the step around it is located (0.4 s at most), and for what meters
         over a network tell after it (some seconds at most); ends the thread."""
@@ -310,12 +317,12 @@ class Sampler:
 
     # -- samples --------------------------------------------------------------------------------
 
-    def _read_edge(self) -> list[Point]:
+    def _read_edge(self, *, filed: bool = True) -> list[Point]:
         """A sample at an edge; where a source was slow, the quick ones are read again behind it."""
         before = time.monotonic()
         with self._changed:
             self._schedule.edge(before, EDGE_STEPS, EDGE_WATCH_SECONDS)
-        points = self._read_all()
+        points = self._read_all(filed=filed)
         if time.monotonic() - before > SLOW_EDGE_SECONDS:
             with self._changed:
                 self._collect(self._quick)
@@ -337,7 +344,7 @@ class Sampler:
                 if self._keep_unfiled and self._files is None and point.domain not in self._checks:
                     self._unfiled.append(PowerSample(point.time_unix, point.domain, watts))
 
-    def _read_all(self) -> list[Point]:
+    def _read_all(self, *, filed: bool = True) -> list[Point]:
         """A sample: the quick sources at once, the others without holding up who comes next."""
         with self._changed:
             self._schedule.sampled(time.monotonic())
@@ -349,7 +356,7 @@ class Sampler:
             with self._changed:
                 points += self._keep_all(readings)
         with self._changed:
-            if self._files is not None:
+            if self._files is not None and filed:
                 self._files.add(points)
         return points
 

@@ -88,9 +88,10 @@ def foreground_result(
     outputs: str | None = None,
     series: Mapping[str, schema.MetricSeriesJson] | None = None,
     placed: Placed | None = None,
+    told: schema.ToldJson | None = None,
 ) -> schema.ForegroundResult:
     """The training that was measured. *error*: None where it succeeded. *attempts*: in their
-    order; None where nothing is known of them."""
+    order; None where nothing is known of them. *told*: by the training itself."""
     last = next((one for one in reversed(attempts or ()) if one["end"] is not None), None)
     shown = last or (attempts[-1] if attempts else None)
     result: schema.ForegroundResult = {
@@ -112,6 +113,8 @@ def foreground_result(
         result["metric_series"] = dict(series)
     if placed:
         result["place"] = place_json(placed)
+    # mypy: an extended ToldJson might hold keys of another type.
+    result.update(told or {})  # type: ignore[typeddict-item]
     return result
 
 

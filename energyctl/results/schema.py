@@ -10,7 +10,15 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from typing_extensions import NotRequired, TypedDict
 
-from energyctl.energy.schema import DomainFigures, EnergyTotals, Missing, PhaseJson, SamplerJson
+from energyctl.energy.schema import (
+    DomainFigures,
+    EnergyTotals,
+    EpochJson,
+    MarkJson,
+    Missing,
+    PhaseJson,
+    SamplerJson,
+)
 from energyctl.results.activity_schema import DomainActivityJson as DomainActivityJson
 from energyctl.results.activity_schema import SideJson as SideJson
 from energyctl.results.activity_schema import SpanJson as SpanJson
@@ -175,7 +183,24 @@ class AttemptJson(TypedDict):
     steps: list[StepJson]
 
 
-class ForegroundResult(TrainingJson):
+class TrackingJson(TypedDict):
+    """A run of the training in another tool."""
+
+    to: Literal["mlflow", "wandb"]
+    run_id: str
+    uri: Annotated[str | None, "of the server or folder, without a password; null: not told"]
+    project: Annotated[str | None, "or id of the experiment; null: not told"]
+
+
+class ToldJson(TypedDict):
+    """What the last attempt told of itself; each key only where it told any."""
+
+    epochs: NotRequired[Annotated[list[EpochJson], "with the energy of each"]]
+    marks: NotRequired[Annotated[list[MarkJson], "named stretches; the first 1000"]]
+    tracking: NotRequired[list[TrackingJson]]
+
+
+class ForegroundResult(TrainingJson, ToldJson):
     """The training that was measured."""
 
     experiment_id: Annotated[str, "without _parallel"]

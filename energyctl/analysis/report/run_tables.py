@@ -25,6 +25,7 @@ Cell = str | dict[str, str]
 VALUES = ("hyper-parameters", "metrics")
 """Tables of names and values that are not the program's."""
 NOT_KNOWN = "not known, or not measured"
+MOST_EPOCHS = 50
 WORDS: dict[str, Callable[[Any], str]] = {
     "number": str, "condition": str, "status": str, "seconds": text.duration,
     "watts": text.power, "coverage": text.percent, "warnings": str,
@@ -93,6 +94,7 @@ def facts(run: Run, t: Language | None = None) -> dict[str, Any]:
     t = t or Language()
     tables = [
         _phases(run),
+        _epochs(run),
         _domains(run),
         _jobs(run),
         _table("hyper-parameters", (), _values(run.hyperparameters)),
@@ -175,6 +177,21 @@ def _phases(run: Run) -> dict[str, Any]:
     head += [f"together ({unit})", "mean power"]
     foot = line("whole run", sum(lengths), totals)
     return {**_table("phases", head, rows), "foot": foot}
+
+
+def _epochs(run: Run) -> dict[str, Any]:
+    """Length and energy of each epoch that the training told; of many the first and the last."""
+    told, most = run.epochs, MOST_EPOCHS // 2
+    shown = told if len(told) <= MOST_EPOCHS else (*told[:most], *told[-most:])
+    unit = text.energy_unit(one.joules for one in shown)
+    measured = run.row.get("energy_measured")
+    rows: list[list[Cell]] = []
+    for one in shown:
+        why: Cell = {"why": one.missing or NOT_KNOWN}
+        joules, band = one.joules, one.uncertainty_joules
+        energy = why if joules is None else text.energy(joules, band, measured=measured, unit=unit)
+        rows.append([str(one.epoch), f"{one.end - one.start:.1f}", energy])
+    return _table("epochs", ["epoch", "seconds", "energy"], rows)
 
 
 def _sum(joules: Sequence[float | None]) -> float | None:

@@ -12,6 +12,7 @@ from typing import Protocol
 from energyctl.campaign.training import workdirs
 from energyctl.campaign.training.foreground_process import CannotStart, ForegroundProcess
 from energyctl.config.registry import Invocation, Step
+from energyctl.meters.marks.timeline import Timeline
 from energyctl.results.document import process_end
 from energyctl.results.schema import AttemptJson, MetricSeriesJson, StepJson
 from energyctl.system import logs, processes
@@ -70,6 +71,9 @@ class Attempt:
     reached: dict[str, tuple[float, float] | str] = field(default_factory=dict)
     """By metric with a value to reach: when it was (Unix seconds), and how much earlier it may have
     been; or why that is not known."""
+
+    timeline: Timeline = field(default_factory=Timeline)
+    """What the training tells of itself."""
 
     warnings: list[str] = field(default_factory=list)
     end_of_tree: processes.EndReport | None = None

@@ -24,6 +24,7 @@ from energyctl.config.registry import (
     root_of,
 )
 from energyctl.config.registry.model import Role
+from energyctl.meters.marks.receiver import SOCKET
 from energyctl.results.paths import RunFiles
 from energyctl.system.clones import commit_of
 
@@ -41,8 +42,10 @@ class Trainings:
 
     @classmethod
     def here(cls, registry: Registry, root: Path, environ: Mapping[str, str]) -> Trainings:
-        """With the interpreter of the activated environment, else that of energyctl."""
-        return cls(registry, root, interpreters.own_python(os.environ, sys.executable), environ)
+        """With the interpreter of the activated environment, else that of energyctl. Nobody but
+        the foreground tells its epochs, and to this energyctl."""
+        own = {name: value for name, value in environ.items() if name != SOCKET}
+        return cls(registry, root, interpreters.own_python(os.environ, sys.executable), own)
 
     def repository(self, training: Training) -> Repository:
         """As registered: see :meth:`resolved` for what one training of it does."""

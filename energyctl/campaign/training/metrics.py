@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from energyctl.campaign.training import workdirs
@@ -34,7 +35,7 @@ METRICS_SECONDS = 30.0
 def series_files(repository: Repository) -> list[str] | None:
     """The globs of the files whose growth tells when the values of a series came; None where no
     metric is one."""
-    series = [metric for metric in repository.all_metrics if metric.series]
+    series = [one for one in repository.all_metrics if one.series and one.told is None]
     files = [one.file for one in series if one.file is not None and one.tag is None]
     return list(dict.fromkeys(files)) if series else None
 
@@ -46,8 +47,9 @@ def take_metrics(
     interrupts: Interrupts,
     growth: GrowthWatch | None = None,
 ) -> None:
-    """Fills the attempt's metrics from its output, and from files that it wrote in *workdir*; a
-    required one that is missing is an error. *growth* tells when the values of a series came.
+    """Fills the attempt's metrics from its output, from files that it wrote in *workdir*, and from
+    what it told with its epochs; a required one that is missing is an error. *growth* tells when
+    the values of a series came.
 
     NaN and infinity are no JSON numbers: such a metric is null, with a warning that says so.
     Raises Interrupted.
@@ -91,7 +93,27 @@ class _MetricsReader:
         return "; ".join(f"{name} ({self._reasons.get(name, unread)})" for name in names)
 
     def all(self, repository: Repository) -> dict[str, float]:
-        """Those of the repository, in the output of all steps, and those of each step in its."""
+        """Those of the repository, in the output of all steps, and those of each step in its; and
+        what was told that has no other entry there."""
+        found = self._read(repository)
+        return self._told(repository, found) | found
+
+    def _told(self, repository: Repository, found: Collection[str]) -> dict[str, float]:
+        """With the epochs, without those that were *found* elsewhere."""
+        reading, metrics = self._attempt.timeline.reading(), repository.all_metrics
+        told = [one.metric for one in self._attempt.timeline.selections()]
+        told += [one for one in metrics if one.told is not None and one not in told]
+        told = [one for one in told if one.name not in found]
+        names = {one.name for one in told}
+        reading = replace(
+            reading,
+            values={name: value for name, value in reading.values.items() if name in names},
+            series={name: points for name, points in reading.series.items() if name in names},
+        )
+        self._keep(reading, None, 0)
+        return self._take(told, reading, "what it told of its epochs")
+
+    def _read(self, repository: Repository) -> dict[str, float]:
         found = self._of(repository.metrics, 0, None)
         ends = [run.offset for run in self._attempt.steps[1:]]
         for run, end in zip(self._attempt.steps, [*ends, None], strict=False):
@@ -101,8 +123,9 @@ class _MetricsReader:
     def _of(self, metrics: Sequence[Metric], begin: int, end: int | None) -> dict[str, float]:
         """Those in the output from byte *begin* to *end*, and those in files."""
         log = self._attempt.log
-        printed = [metric for metric in metrics if metric.file is None and not metric.series]
-        series = [metric for metric in metrics if metric.file is None and metric.series]
+        output = [one for one in metrics if one.file is None and one.told is None]
+        printed = [metric for metric in output if not metric.series]
+        series = [metric for metric in output if metric.series]
         go_on = self._within(self._deadline)
         found = self._take(printed, read_metrics(printed, log.pieces(begin, end), go_on), log.name)
         reading = read_series(series, log.chunks(begin, end), go_on)

@@ -27,8 +27,12 @@ class ProgressReader:
         self._late = 0
 
     def latest(self, attempt: Attempt) -> Progress | None:
-        """What the step that runs said last, as far as that is known; asks anew."""
-        if self._pattern is None or not attempt.steps:
+        """What the step that runs said last, as far as that is known; asks anew. Without a
+        pattern it is the number of epochs that the training has told."""
+        if self._pattern is None:
+            epochs = attempt.timeline.epochs_seen
+            return (epochs, None) if epochs else None
+        if not attempt.steps:
             return None
         step = attempt.number, len(attempt.steps)
         if step != self._step:

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from energyctl.campaign.training import fetched, foreground, foreground_process, places, preflight
+from energyctl.campaign.training import (
+    fetched,
+    foreground,
+    foreground_process,
+    marks,
+    places,
+    preflight,
+)
 from energyctl.campaign.training.clone_changes import CloneWatch
 from energyctl.campaign.training.invocations import Trainings, foreground_name
 from energyctl.campaign.training.metrics import take_metrics
@@ -165,17 +172,21 @@ def _run(
     workdir = trainings.make_workdir(training, files, name)
     steps = trainings.foreground(run, files, name)
 
+    listening = marks.listening(attempt, repository.all_metrics, files.folder)
+
     def prepare(invoked: Invocation) -> foreground_process.ForegroundProcess:
         outcome.commands.append(shlex.join(invoked.argv))
         say(f"{invoked.step.name}: {outcome.commands[-1]}")
         marker = processes.marker(nonce, files.folder.name, "foreground")
-        return foreground_process.prepare(invoked, environment, marker, attempt.log)
+        told = {**environment, **listener}
+        return foreground_process.prepare(invoked, told, marker, attempt.log)
 
     how = foreground.AttemptHooks(
         prepare, UnmeteredWindow(), lambda: None, interrupts, timeout_seconds=seconds
     )
     began = time.monotonic()
-    foreground.run_attempt(attempt, steps, how)
+    with listening as listener:
+        foreground.run_attempt(attempt, steps, how)
     outcome.seconds = time.monotonic() - began
     if repository.container is not None:
         done, left = containers.end([repository.container.runtime], nonce)

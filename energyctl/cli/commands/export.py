@@ -21,7 +21,10 @@ from energyctl.text import count
 if TYPE_CHECKING:
     from energyctl.results.export import Target
 
-TABLES = ("runs", "domains", "phases", "jobs", "work", "iterations", "series", "pairs", "shares")
+TABLES = (
+    *("runs", "domains", "phases", "jobs", "work", "iterations", "series", "epochs"),
+    *("pairs", "shares"),
+)
 
 
 @click.command()

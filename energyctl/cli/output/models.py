@@ -27,7 +27,7 @@ _STEP_FIELDS = (
     "roles", "values",
 )  # fmt: skip
 _METRIC_FIELDS = (
-    *("name", "pattern", "column", "key", "tag", "file", "select", "scale", "required"),
+    *("name", "pattern", "column", "key", "tag", "told", "file", "select", "scale", "required"),
     *("series", "reach", "better"),
 )
 

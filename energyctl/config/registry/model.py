@@ -24,7 +24,7 @@ ROLES: tuple[Role, ...] = ("foreground", "background")
 BETTER: Mapping[str, Better] = {"max": "higher", "min": "lower"}
 """What a select says of a metric."""
 
-METRIC_WAYS = ("pattern", "column", "key", "tag")
+METRIC_WAYS = ("pattern", "column", "key", "tag", "told")
 JSON_LINES = (".jsonl", ".ndjson")
 """Ends of the names of files with a JSON document in each line."""
 
@@ -119,12 +119,14 @@ _NOUNS = {
 
 @dataclass(frozen=True)
 class Metric:
-    """How one number is read: by the one of `pattern`, `column`, `key` and `tag` that is there.
+    """How one number is read: by the one of `pattern`, `column`, `key`, `tag`, `told` that is
+    there.
 
     The first group of `pattern` (as the user wrote it) in the output, or in the newest `file` (a
     glob relative to the run's folder); a `column` of a CSV file; a `key` (or a path of such with
-    dots between) of a JSON file, or of each of its lines; a `tag` of an event file. Of several
-    numbers the one that `select` says, times `scale`; with `series` all of them are kept, too.
+    dots between) of a JSON file, or of each of its lines; a `tag` of an event file; what the
+    training has `told` by that name with its epochs (energyctl.epoch). Of several numbers the one
+    that `select` says, times `scale`; with `series` all of them are kept, too.
     `reach`: the scaled value to which seconds and energy are told, from `better`'s other side.
     """
 
@@ -137,6 +139,7 @@ class Metric:
     column: str | None = None
     key: str | None = None
     tag: str | None = None
+    told: str | None = None
     series: bool = False
     reach: float | None = None
     better: Better | None = None

@@ -196,6 +196,7 @@ def _metrics(fields: MetricFields) -> tuple[model.Metric, ...]:
                 column=one.column,
                 key=one.key,
                 tag=one.tag,
+                told=one.told,
                 series=one.series or one.reach is not None,
                 reach=None if one.reach is None else float(one.reach),
                 better=one.better or BETTER.get(one.select),

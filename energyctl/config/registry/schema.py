@@ -84,8 +84,8 @@ class HyperparameterFields(Strict):
 
 
 class PatternFields(Strict):
-    """One metric: where its number stands (pattern, column, key or tag), and which of several
-    counts."""
+    """One metric: where its number stands (pattern, column, key or tag), or by what name it is
+    told, and which of several counts."""
 
     pattern: Text | None = None
     """Regular expression: {number}, or the first group, is the number."""
@@ -95,6 +95,8 @@ class PatternFields(Strict):
     """Of a JSON file, or of each of its lines: a key, or a path of keys, as "eval.accuracy"."""
     tag: Name | None = None
     """Of an event file of TensorBoard: a tag, as "val/acc"."""
+    told: Name | None = None
+    """The training tells it with its epochs (energyctl.epoch), by this name."""
     file: Name | None = None
     """Read from the newest file of this glob, relative to the run's folder; without it from the
     output. For a key it ends in .json, or in .jsonl or .ndjson where each line is a document."""

@@ -16,7 +16,15 @@ from typing import cast
 
 from energyctl.results import reader
 from energyctl.results.api.frames import TABLES
-from energyctl.results.api.parts import RunDomain, RunEnergy, RunFootprint, RunJob, RunPhase
+from energyctl.results.api.parts import (
+    RunDomain,
+    RunEnergy,
+    RunEpoch,
+    RunFootprint,
+    RunJob,
+    RunMark,
+    RunPhase,
+)
 from energyctl.results.api.run import Run
 from energyctl.results.api.runs import Runs
 from energyctl.results.paths import RunFiles
@@ -26,8 +34,8 @@ from energyctl.results.tables.part import NoResult
 from energyctl.results.wall.estimate import wall_estimate
 
 __all__ = [
-    "TABLES", "Run", "RunDomain", "RunEnergy", "RunFootprint", "RunJob", "RunPhase", "Runs",
-    "load", "load_files", "of_results",
+    "TABLES", "Run", "RunDomain", "RunEnergy", "RunEpoch", "RunFootprint", "RunJob", "RunMark",
+    "RunPhase", "Runs", "load", "load_files", "of_results",
 ]  # fmt: skip
 
 
@@ -74,4 +82,5 @@ def _run(path: Path, result: Part) -> Run:
     run = Run(path, cast(Result, result.document), row)
     # What they look at is checked here, so that a file that is odd is left out with a reason.
     _ = run.energy, run.phases, run.jobs, run.hyperparameters, run.metrics, run.facts
+    _ = run.epochs, run.marks
     return run

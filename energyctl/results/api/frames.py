@@ -12,7 +12,10 @@ from energyctl.results.time_series import dataframes
 if TYPE_CHECKING:
     import polars
 
-TABLES = ("runs", "domains", "phases", "jobs", "work", "iterations", "series", "pairs", "shares")
+TABLES = (
+    *("runs", "domains", "phases", "jobs", "work", "iterations", "series", "epochs"),
+    *("pairs", "shares"),
+)
 
 
 def frame(name: str, rows: Sequence[Row]) -> polars.DataFrame:

@@ -78,6 +78,39 @@ class RunPhase:
 
 
 @dataclass(frozen=True)
+class RunEpoch:
+    """An epoch that the training told; start, end: Unix seconds; bands are half-widths.
+
+    epochs: that end in it; more than 1 where there are 1000 or more. metrics: those it was told
+    with. joules None: see *missing*.
+    """
+
+    epoch: int | None
+    epochs: int
+    start: float
+    end: float
+    joules: float | None
+    uncertainty_joules: float | None
+    domains: Mapping[str, float | None]
+    metrics: Mapping[str, float | None]
+    missing: str | None
+
+
+@dataclass(frozen=True)
+class RunMark:
+    """A stretch that the training gave a name; start, end: Unix seconds; joules None: see
+    *missing*."""
+
+    name: str
+    start: float
+    end: float
+    joules: float | None
+    uncertainty_joules: float | None
+    domains: Mapping[str, float | None]
+    missing: str | None
+
+
+@dataclass(frozen=True)
 class RunJob:
     """A background job during the last attempt; None: not known. coverage, load: 0 to 1."""
 

@@ -11,7 +11,15 @@ from energyctl.errors import SettingsError
 from energyctl.results import reader, time_series
 from energyctl.results.api import html
 from energyctl.results.api.frames import frame
-from energyctl.results.api.parts import RunDomain, RunEnergy, RunFootprint, RunJob, RunPhase
+from energyctl.results.api.parts import (
+    RunDomain,
+    RunEnergy,
+    RunEpoch,
+    RunFootprint,
+    RunJob,
+    RunMark,
+    RunPhase,
+)
 from energyctl.results.pairs import RunFacts, facts_of
 from energyctl.results.paths import RunFiles
 from energyctl.results.schema import Result
@@ -173,6 +181,38 @@ class Run:
                 joules, watts = one.numbers("joules"), one.numbers("watts")
                 found.append(RunPhase(name, step or None, start, end, joules, watts))
         return tuple(found)
+
+    @cached_property
+    def epochs(self) -> tuple[RunEpoch, ...]:
+        """Those that the training told (`energyctl.epoch`)."""
+        return tuple(
+            RunEpoch(
+                epoch=one.integer("epoch"),
+                epochs=one.integer("epochs") or 1,
+                metrics=one.numbers("metrics"),
+                **self._stretch(one),
+            )
+            for one in self._part.part("foreground_result").parts("epochs")
+        )
+
+    @cached_property
+    def marks(self) -> tuple[RunMark, ...]:
+        """The stretches that the training gave a name (`energyctl.mark`)."""
+        return tuple(
+            RunMark(name=str(one.text("name")), **self._stretch(one))
+            for one in self._part.part("foreground_result").parts("marks")
+        )
+
+    @staticmethod
+    def _stretch(of: Part) -> dict[str, Any]:
+        return {
+            "start": of.time("start"),
+            "end": of.time("end"),
+            "joules": of.number("joules"),
+            "uncertainty_joules": of.number("uncertainty_joules"),
+            "domains": of.numbers("domains"),
+            "missing": of.text("missing"),
+        }
 
     @cached_property
     def jobs(self) -> tuple[RunJob, ...]:

@@ -1,4 +1,4 @@
-"""A result → its rows in the tables of domains, phases, jobs, their work and iterations."""
+"""A result → its rows in the tables of domains, phases, jobs, their work, iterations, epochs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from energyctl.results.ledger import Iteration
 from energyctl.results.tables import accessors
 from energyctl.results.tables.attempt_work import attempt_work
 from energyctl.results.tables.columns import Row, flattened
+from energyctl.results.tables.epoch_layout import METRICS
 from energyctl.results.tables.layouts import BUDGET
 from energyctl.results.tables.part import NoResult, Part, in_range
 
@@ -132,9 +133,33 @@ def series_rows(result: Part) -> list[Row]:
     return rows
 
 
+def epoch_rows(result: Part) -> list[Row]:
+    """A row per epoch, or so many of them, that the training told."""
+    rows: list[Row] = []
+    for epoch in result.part("foreground_result").parts("epochs"):
+        start, end = epoch.time("start"), epoch.time("end")
+        seconds, joules = accessors.seconds_between(start, end), epoch.number("joules")
+        rows.append(
+            {
+                "experiment_id": result.text("experiment_id"),
+                "epoch": epoch.integer("epoch"),
+                "epochs": epoch.integer("epochs") or 1,
+                "started": start,
+                "ended": end,
+                "seconds": seconds,
+                "joules": joules,
+                "uncertainty_joules": epoch.number("uncertainty_joules"),
+                "watts": accessors.watts(joules, seconds),
+                "missing": epoch.text("missing"),
+                **flattened(METRICS, epoch.numbers("metrics")),
+            }
+        )
+    return rows
+
+
 ROWS = {
     "domains": domain_rows, "phases": phase_rows, "jobs": job_rows, "work": work_rows,
-    "series": series_rows,
+    "series": series_rows, "epochs": epoch_rows,
 }  # fmt: skip
 """Of the tables that a result alone tells: what makes their rows."""
 

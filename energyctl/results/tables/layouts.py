@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from energyctl.results.tables.columns import Column, Family, Layout
+from energyctl.results.tables.epoch_layout import EPOCHS
 from energyctl.results.tables.pair_layout import PAIRS, SHARES
 
 _NO_ENERGY = "the foreground never ran"
@@ -408,5 +409,5 @@ SERIES = Layout(
 )
 """A row: a value of a metric that is kept as a series, of the last attempt of a run."""
 
-_ALL = (RUNS, DOMAINS, PHASES, JOBS, WORK, ITERATIONS, SERIES, PAIRS, SHARES)
+_ALL = (RUNS, DOMAINS, PHASES, JOBS, WORK, ITERATIONS, SERIES, EPOCHS, PAIRS, SHARES)
 LAYOUTS = {layout.name: layout for layout in _ALL}

@@ -39,11 +39,13 @@ def _way(place: Path, fields: PatternFields) -> Iterator[Fault]:
     """It says in one way where its number stands, and in which file, where the way needs one."""
     ways = [name for name in METRIC_WAYS if getattr(fields, name) is not None]
     if not ways:
-        hint = 'add a "pattern", or beside a "file" a "column", a "key" or a "tag"'
+        hint = 'add a "pattern" or "told", or beside a "file" a "column", a "key" or a "tag"'
         yield place, "does not say where its number stands", hint
     for name in ways[1:]:
         yield (*place, name), f'has no effect beside "{ways[0]}"', "keep one of them"
-    if ways and ways[0] != "pattern" and fields.file is None:
+    if ways[:1] == ["told"] and fields.file is not None:
+        yield (*place, "file"), 'has no effect beside "told"', "keep one of them"
+    elif ways and ways[0] not in ("pattern", "told") and fields.file is None:
         hint = 'add "file", a glob relative to the folder that the run works in'
         yield (*place, ways[0]), "has no file in which it is looked for", hint
     kept = "series" if fields.series else "reach" if fields.reach is not None else None
