@@ -38,6 +38,10 @@ LONGEST_LINE = 4096
 
 MOST_WAITING = 1000
 
+SENT_A_SECOND, SENT_AT_ONCE = 5, 20
+"""Marks: each wakes energyctl, which costs more than the line. Further ones wait for the next that
+is sent, or for an epoch; their times stay their own."""
+
 
 def epoch_begin() -> None:
     """An epoch begins here: what ran since the one before belongs to none.
@@ -59,7 +63,7 @@ def epoch(number: int, /, **metrics: Any) -> None:
     if sender is not None:
         try:
             figures = "".join(f" {_word(k)}={_figure(v)}" for k, v in metrics.items())
-            sender.send(f"epoch {int(number)}{figures}")
+            sender.send("epoch", f"{int(number)}{figures}")
         except Exception:  # whatever a strange value does, the training goes on
             sender.left_out()
 
@@ -68,7 +72,7 @@ def mark(name: str | None) -> None:
     """From here on it is *name*, as "evaluate", until the next mark or the end; None ends it."""
     sender = _sender if _looked else _look()
     if sender is not None:
-        sender.send("mark" if name is None else f"mark {name}")
+        sender.send("mark", name, False)
 
 
 def tracked(
@@ -87,7 +91,7 @@ def tracked(
             if identity:
                 more = [("uri", place), ("project", of)]
                 words = "".join(f" {key}={_word(value)}" for key, value in more if value)
-                sender.send(f"tracked {_word(name)} {_word(identity)}{words}")
+                sender.send("tracked", f"{_word(name)} {_word(identity)}{words}")
     except Exception:
         sender.left_out()
 
@@ -138,27 +142,30 @@ class _Sender:
     def _begin(self) -> None:
         """A process that was forked off has a connection and lines of its own."""
         self._lock = threading.Lock()
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[bytes | tuple[float, str, Any]] = deque()
+        """Instants and words, or what is left of a line."""
+
         self._socket: socket.socket | None = None
         self._dropped = 0
         self._gone = False
+        self._allowed: float = SENT_AT_ONCE
+        self._since = self._quiet_until = time.monotonic()
 
     def left_out(self) -> None:
         self._dropped += 1
 
-    def send(self, text: str) -> None:
-        if self._gone:
-            return
+    def send(self, word: str, text: Any = None, at_once: bool = True) -> None:
+        """Hardly anything is done here but to keep it: a training may call it at each step."""
         at = time.monotonic()
-        try:
-            line = b"at=%.6f %s\n" % (at, " ".join(text.split()).encode("utf-8", "replace"))
-        except Exception:
-            line = b"\n" * LONGEST_LINE
-        if len(line) > LONGEST_LINE or len(self._waiting) >= MOST_WAITING:
-            self._dropped += 1
+        if len(self._waiting) < MOST_WAITING:
+            self._waiting.append((at, word, text))
         else:
-            self._waiting.append(line)
-        self._push()
+            self._dropped += 1
+        if (at_once or at >= self._quiet_until) and not self._gone:
+            allowed = self._allowed + (at - self._since) * SENT_A_SECOND
+            self._allowed, self._since = min(allowed, SENT_AT_ONCE) - 1, at
+            self._quiet_until = at + max(0.0, 1 - self._allowed) / SENT_A_SECOND
+            self._push()
 
     def _push(self) -> None:
         """Whoever holds the lock sends all; nobody waits for it, not even a signal handler."""
@@ -181,8 +188,10 @@ class _Sender:
                 connection.connect(self._path)
                 self._socket = connection
             while self._waiting:
-                line = self._waiting[0]
-                sent = self._socket.send(line, socket.MSG_NOSIGNAL)
+                first = self._waiting[0]
+                line = first if isinstance(first, bytes) else _line(*first)
+                sent = self._socket.send(line, socket.MSG_NOSIGNAL) if line else 0
+                self._dropped += not line
                 if sent < len(line):
                     self._waiting[0] = line[sent:]
                     return False
@@ -193,6 +202,16 @@ class _Sender:
         except BlockingIOError:
             return False
         return True
+
+
+def _line(at: float, word: str, text: Any) -> bytes:
+    """Nothing where it is too long, or no text."""
+    try:
+        whole = word if text is None else f"{word} {text}"
+        line = b"at=%.6f %s\n" % (at, " ".join(whole.split()).encode("utf-8", "replace"))
+    except Exception:  # whatever a strange name does, the training goes on
+        return b""
+    return line if len(line) <= LONGEST_LINE else b""
 
 
 _sender: _Sender | None = None
