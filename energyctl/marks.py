@@ -38,7 +38,7 @@ LONGEST_LINE = 4096
 
 MOST_WAITING = 1000
 
-SENT_A_SECOND, SENT_AT_ONCE = 5, 20
+SENT_A_SECOND, SENT_AT_ONCE = 2, 20
 """Marks: each wakes energyctl, which costs more than the line. Further ones wait for the next that
 is sent, or for an epoch; their times stay their own."""
 

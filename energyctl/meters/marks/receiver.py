@@ -24,7 +24,7 @@ SOCKET = "ENERGYCTL_SOCKET"  # as in energyctl.marks
 MOST_CONNECTIONS = 64
 _PIECE_BYTES = 1 << 16
 
-READINGS_A_SECOND, READINGS_AT_ONCE = 5.0, 20
+READINGS_A_SECOND, READINGS_AT_ONCE = 2.0, 20
 READINGS_UNTIL_SLOWER = 10_000
 """Extra readings: after so many, half as many a second, and so on. Of a boundary without one the
 energy is interpolated between the samples around it, and its band says so."""

@@ -85,8 +85,8 @@ def test_each_boundary_has_a_reading_but_not_too_many(heard: Heard) -> None:
 
 def test_readings_become_rare() -> None:
     limit = ReadingLimit()
-    first = sum(limit.allows(n / 10) for n in range(20_000))
-    later = sum(limit.allows(2000 + n / 10) for n in range(20_000))
+    first = sum(limit.allows(n / 10) for n in range(50_000))
+    later = sum(limit.allows(5000 + n / 10) for n in range(50_000))
     assert first == pytest.approx(10_000, abs=100)
     assert later < 0.6 * first
 
