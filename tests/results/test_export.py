@@ -398,7 +398,7 @@ def test_a_file_that_is_there_is_replaced_only_with_force_and_keeps_its_mode(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out", "x.csv", "--table", "all"], "9 tables need a folder"),
+        (["--out", "x.csv", "--table", "all"], "10 tables need a folder"),
         (["--out", "-", "--format", "parquet"], "--out FILE.parquet"),
         (["--out", "s.csv", "--format", "summary", "--table", "jobs"], "leave --table out"),
         (["--out", "/dev/null", "--force", "--table", "runs"], "no regular file"),

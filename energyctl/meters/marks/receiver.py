@@ -116,9 +116,11 @@ class Receiver:
 
     def close(self) -> None:
         """Takes what is in the socket still, and ends; the socket's file is removed."""
-        self._closing.set()
-        self._stop.close()
+        if not self._closing.is_set():
+            self._closing.set()
+            self._stop.send(b"\0")  # no mere close: a child that is forked off may have it open
         self._thread.join()
+        self._stop.close()
         self._path.unlink(missing_ok=True)
 
     def warnings(self) -> list[str]:

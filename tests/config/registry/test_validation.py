@@ -182,6 +182,8 @@ CASES: list[tuple[str, Any, str, str]] = [
     (f"{M}/loss", {"file": "a.csv"}, "loss", 'a "column", a "key" or a "tag"'),
     (f"{M}/loss/column", "loss", "loss.column", 'has no effect beside "pattern"'),
     (f"{M}/loss", {"column": "x"}, "loss.column", 'add "file"'),
+    (f"{M}/loss", {"told": "x", "file": "a"}, "loss.file", 'has no effect beside "told"'),
+    (f"{M}/loss/told", "loss", "loss.told", 'has no effect beside "pattern"'),
     (f"{M}/loss", {"tag": "", "file": "x"}, "loss.tag", "must not be empty"),
     (f"{M}/loss", {"key": "x", "file": "*.log"}, "loss.file", ".jsonl or .ndjson"),
     (
