@@ -87,18 +87,10 @@ class _Drawing:
 
     def page(self) -> Path:
         """As `report --html` draws it. Raises SettingsError where the extra `report` is missing."""
-        from energyctl.analysis.report import calibrations_of, drift_of, settings_of
-        from energyctl.analysis.report.page import page
+        from energyctl.analysis.report.whole import whole_page
 
-        text = page(
-            self.runs,
-            None,
-            settings_of(self.runs),
-            calibrations=calibrations_of(self.runs),
-            drift=drift_of(self.runs),
-        )
         path = self.folder / "report.html"
-        path.write_text(text, encoding="utf-8")
+        path.write_text(whole_page(self.runs), encoding="utf-8")
         return path
 
 

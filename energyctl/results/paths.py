@@ -115,9 +115,14 @@ class RunFiles:
         """``timestamp,domain,power_w`` of the phases in which no attempt was metered."""
         return self.folder / f"power_{self.experiment_id}.csv"
 
+    @property
+    def energy_prefix(self) -> str:
+        """What the names of all these folders begin with."""
+        return f"energy_{self.experiment_id}_attempt"
+
     def energy(self, attempt: int) -> Path:
         """The folder of an attempt's time series; *attempt* counts from 0."""
-        return self.folder / f"energy_{self.experiment_id}_attempt{attempt}"
+        return self.folder / f"{self.energy_prefix}{attempt}"
 
     def energy_on_disk(self, attempt: int | None) -> Path:
         """The same for a reader. *attempt*: its number, as the result says; None where that holds

@@ -125,26 +125,15 @@ def _write(
     lang: str | None,
     footprint: Sequence[Footprint],
 ) -> None:
-    from energyctl.analysis.report import calibrations_of, drift_of, searches_of, settings_of
     from energyctl.analysis.report.languages import language_of
-    from energyctl.analysis.report.page import page
+    from energyctl.analysis.report.whole import whole_page
     from energyctl.results.table_writers import staging
 
     with staging() as staged:
         fresh = staged.begin(place)
         with ProgressBar("drawing runs") as steps:
-            calibrations = calibrations_of(runs)
-            text = page(
-                runs,
-                title,
-                settings_of(runs),
-                steps,
-                calibrations=calibrations,
-                drift=drift_of(runs),
-                footprint=footprint,
-                searches=searches_of(runs),
-                language=lang or language_of(os.environ),
-            )
+            language = lang or language_of(os.environ)
+            text = whole_page(runs, title, steps, footprint=footprint, language=language)
         try:
             fresh.write_text(text, encoding="utf-8")
         except OSError as error:

@@ -145,7 +145,7 @@ def _files(folder: Path, journal: Path, runs: Runs) -> Iterator[tuple[Path, str]
 def _of_run(files: RunFiles, result: Result) -> Iterator[tuple[Path, str]]:
     for path in (files.result, files.power_around, files.entries, files.script):
         yield from _regular(path, "result")
-    for folder in sorted(files.folder.glob(f"energy_{files.experiment_id}_attempt*")):
+    for folder in sorted(files.folder.glob(f"{files.energy_prefix}*")):
         yield from ((path, "series") for path in _below(folder))
     foreground = result["foreground_result"]
     logs = [foreground.get("log"), *(one.get("log") for one in foreground.get("attempts", ()))]

@@ -196,7 +196,7 @@ class _Crate:
         single = {f"{RESULTS}/{p.name}" for p in (files.result, files.power_around)}
         single |= {f"{RESULTS}/{name}" for name in logs}
         within = (
-            f"{RESULTS}/energy_{run.experiment_id}_attempt",
+            f"{RESULTS}/{files.energy_prefix}",
             f"{RESULTS}/{files.outputs.name}/",
         )
         return [name for name in sorted(self.sizes) if name in single or name.startswith(within)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from energyctl.analysis.report.sources import calibrations_of, drift_of, settings_of
+from energyctl.analysis.report.sources import drift_of
 from energyctl.errors import MachineError, SettingsError
 from energyctl.integrations.bundle import boamps
 from energyctl.integrations.bundle.archive import MANIFEST, Archive
@@ -90,17 +90,10 @@ def _texts(
 
 def _page(files: CampaignFiles, description: Description) -> str | None:
     """The report; None where its libraries are not installed."""
-    from energyctl.analysis.report.page import page
+    from energyctl.analysis.report.whole import whole_page
 
     try:
-        return page(
-            files.runs,
-            description.title,
-            settings_of(files.runs),
-            now=description.created,
-            calibrations=calibrations_of(files.runs),
-            drift=drift_of(files.runs),
-        )
+        return whole_page(files.runs, description.title, now=description.created)
     except SettingsError:
         return None
 
