@@ -81,11 +81,11 @@ def conduct(
 ) -> CampaignOutcome:
     """Does the campaign, while *progress* shows it and `status` and `watch` can see it, *exports*
     have its metrics, and its runs are logged where the settings say `log_to`."""
-    settings, runs = campaign.settings, campaign.runs
-    progress.name, progress.runs = settings.experiment_name, runs
+    settings = campaign.settings
+    progress.name, progress.runs = settings.experiment_name, campaign.runs
     with contextlib.ExitStack() as stack:
         logger = stack.enter_context(run_logger(campaign, progress)) if settings.log_to else None
-        exporting = exported(logger or progress, exports, progress.name, len(runs))
+        exporting = exported(logger or progress, exports, progress.name, progress.planned)
         campaign.observer = StatusFile(
             inner=stack.enter_context(exporting),
             path=campaign.runtime / "state.json",

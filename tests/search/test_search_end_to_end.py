@@ -58,6 +58,7 @@ def settings(bench: Bench, *, trials: int = 3, cooldown_seconds: float = 0, **se
     experiment = {"repo": "tuned", "model": "small", "mutate": ["lr"]}
     section = {"metric": "accuracy", "trials": trials, **search}
     fields = {"search": section, "seed": 3, "cooldown_seconds": cooldown_seconds}
+    fields["notify"] = ["sh", "-c", "cat > told.json"]
     return bench.settings(experiments=[experiment], **fields)
 
 
@@ -77,7 +78,9 @@ def accuracy(lr: float) -> float:
 
 
 def test_each_trial_is_a_block_and_the_front_is_told(searching: Bench) -> None:
-    said = ran(searching, "search", settings(searching))
+    (searching.root / "metrics").mkdir()
+    said = ran(searching, "search", settings(searching), "--textfile", "metrics")
+    assert json.loads((searching.root / "told.json").read_text())["runs"] == {"succeeded": 3}
     assert "looked for: less energy and a higher accuracy" in said
     assert "trial 3 of 3: accuracy" in said
     assert "3 of 3 trials, less energy and a higher accuracy" in said

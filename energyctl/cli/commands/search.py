@@ -22,6 +22,8 @@ from energyctl.system.workspace import Workspace
 @options.models
 @options.rendered
 @options.no_progress
+@options.textfile
+@options.metrics_port
 @click.pass_obj
 def search(
     workspace: Workspace,
@@ -33,6 +35,8 @@ def search(
     models: str | None,
     rendered: str | None,
     no_progress: bool,
+    textfile: str | None,
+    metrics_port: int | None,
 ) -> int:
     """Search hyper-parameters for less energy and a better metric.
 
@@ -42,12 +46,14 @@ def search(
     """
     from energyctl.campaign import prepare
     from energyctl.campaign.training import places
-    from energyctl.cli.conduct import agreed_beside_unended, close, conduct
+    from energyctl.cli.conduct import agreed_beside_unended, checked_exports, close, conduct
+    from energyctl.cli.notice import Notice
     from energyctl.cli.output import campaign as output
     from energyctl.cli.output import search as shown
     from energyctl.cli.output.console import can_draw, make_console
     from energyctl.cli.output.live import Progress
     from energyctl.cli.result_arguments import results_folder
+    from energyctl.integrations.log_to import check_log_to
     from energyctl.search.trial_source import require_optuna, source_of
 
     prepared = prepare.prepare_file(workspace, file, models, seed, folder)
@@ -62,10 +68,13 @@ def search(
     if not settings.experiments or prepared.invalid:
         raise EnergyctlError(f"{prepared.name}: its experiment is not valid, nothing was started")
     require_optuna(settings)
+    exports = checked_exports(workspace, textfile, metrics_port)
     beside = False
     if not dry_run:
         refuse_if_held()
         beside = agreed_beside_unended()
+    if notice := Notice.of(settings, workspace.root):
+        notice.warn()
     results, console = results_folder(workspace, folder), make_console()
     with Progress(console, 0, 0, live=can_draw() and not no_progress) as progress:
         source = source_of(settings, prepared.registry, plan.seed, progress)
@@ -83,8 +92,9 @@ def search(
         output.show_meters(console, campaign)
         if dry_run:
             prepare.check(campaign)
+            check_log_to(settings)
             console.print_line("dry run: nothing was started")
             return 0
         campaign.beside_unended = beside
-        outcome = conduct(campaign, progress)
-    return close(console, outcome, prepared.invalid)
+        outcome = conduct(campaign, progress, exports)
+    return close(console, outcome, prepared.invalid, notice)
