@@ -118,7 +118,9 @@ class Receiver:
         """Takes what is in the socket still, and ends; the socket's file is removed."""
         if not self._closing.is_set():
             self._closing.set()
-            self._stop.send(b"\0")  # no mere close: a child that is forked off may have it open
+            with contextlib.suppress(BrokenPipeError):  # what failed has ended by itself
+                # No mere close: a child that is forked off may have it open.
+                self._stop.send(b"\0")
         self._thread.join()
         self._stop.close()
         self._path.unlink(missing_ok=True)

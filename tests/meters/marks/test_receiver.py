@@ -115,6 +115,7 @@ def test_what_breaks_the_thread_is_a_warning(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(tmp_path / "s"))
         connection.sendall(b"epoch 0\n")
+    wait_for(receiver.warnings, "the failure")
     receiver.close()
     assert receiver.warnings() == [
         "epochs and marks of the training were lost from here on: RuntimeError: no meter"
