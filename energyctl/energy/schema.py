@@ -182,3 +182,10 @@ class MarkJson(StretchJson):
     """A stretch of the training that it gave a name."""
 
     name: str
+
+
+class ToldEnergiesJson(TypedDict):
+    """What a training told of its time; each key only where it told any."""
+
+    epochs: NotRequired[Annotated[list[EpochJson], "with the energy of each"]]
+    marks: NotRequired[Annotated[list[MarkJson], "named stretches; the first 1000"]]

@@ -15,11 +15,12 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from energyctl.energy import Energy
+from energyctl.energy.schema import ToldEnergiesJson
 from energyctl.errors import MachineError, SettingsError
 from energyctl.meters.meter import Meter
 from energyctl.system.files import replace_text
@@ -42,8 +43,8 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 SI_KERNEL = 0x80
 LOOK_SECONDS = 1.0
 
-Summary = Callable[[Energy, Sequence[str], TextIO | None], str]
-"""Figures and warnings, in words for that standard error."""
+Summary = Callable[[Energy, ToldEnergiesJson, Sequence[str], TextIO | None], str]
+"""Figures, those of what was told, and warnings, in words for that standard error."""
 
 
 def meter_command(
@@ -87,7 +88,7 @@ def meter_command(
     except _NotStarted as error:
         _say(stderr, f"energyctl: {error}\n")
         return error.code
-    _say(stderr, summary(meter.energy, meter.warnings, stderr))
+    _say(stderr, summary(meter.energy, meter.told(), meter.warnings, stderr))
     if json_path is not None and _is_stream(json_path):
         # Whoever reads it may keep us waiting: no signal is held back any more.
         _write(json_path, _document(meter, argv, code), failures)
@@ -110,7 +111,7 @@ def _metered(
     try:
         with _Signals() as signals:
             began = time.monotonic()
-            process = signals.spawn(argv)
+            process = signals.spawn(argv, {**os.environ, **meter.listen()})
             meter.allow(time.monotonic() - began + EXIT_SECONDS)
             code = signals.wait_for(process)
             try:
@@ -148,13 +149,13 @@ class _Signals:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
         signal.signal(signal.SIGCHLD, self._child_handler or signal.SIG_DFL)
 
-    def spawn(self, argv: Sequence[str]) -> int:
+    def spawn(self, argv: Sequence[str], environment: Mapping[str, str]) -> int:
         """Process id of the command, which starts with our signal mask of before."""
         # What came before there was a command is for it too, wherever it came from.
         early = signal.sigpending() & set(PASSED_ON)
         try:
             process = os.posix_spawnp(
-                argv[0], list(argv), os.environ, setsigmask=self._before, setsigdef=RESTORED
+                argv[0], list(argv), environment, setsigmask=self._before, setsigdef=RESTORED
             )
         except OSError as error:
             raise _NotStarted(argv[0], error) from error

@@ -23,8 +23,11 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from energyctl.energy import Energy, Phase, Recording
+from energyctl.energy.schema import ToldEnergiesJson
 from energyctl.errors import MachineError, SettingsError
 from energyctl.meters import why_null
+from energyctl.meters.marks.energies import told_energies
+from energyctl.meters.marks.timeline import Timeline
 from energyctl.meters.sampler import Sampler
 from energyctl.meters.session import MAIN, MeteringSession
 
@@ -80,6 +83,7 @@ class Meter:
         self._notes: list[str] = []
         self._slack = 0.0
         self._session: MeteringSession | None = None
+        self._timeline: Timeline | None = None
         self._unstopped: weakref.finalize[..., Meter] | None = None
         self._edges: list[tuple[str, float]] = []
         self._lock = threading.Lock()  # guards the edges
@@ -133,6 +137,17 @@ class Meter:
         The energy that flowed meanwhile becomes part of the stated uncertainty.
         """
         self._slack = slack_seconds
+
+    def listen(self) -> dict[str, str]:
+        """From now on a program that is metered may tell of its epochs and marks, as by
+        `energyctl.epoch`; the variables that its environment needs for that.
+
+        Where nobody can listen, there are none, and a warning.
+        """
+        if self._session is None:
+            raise RuntimeError("the Meter was not started")
+        self._timeline, variables = self._session.listen(self._notes)
+        return variables
 
     def stop(self) -> None:
         """Ends the metering at the instant of the call; figures stay. Once stopped, does nothing.
@@ -229,6 +244,16 @@ class Meter:
         """What one should know before using the figures."""
         return self._warnings(self._recorded())
 
+    def told(self) -> ToldEnergiesJson:
+        """The energies of epochs and marks that it was told; see `listen`."""
+        return self._told(self._recorded())
+
+    def _told(self, recording: Recording) -> ToldEnergiesJson:
+        if self._timeline is None:
+            return {}
+        span = recording.phases[0].start, recording.phases[-1].end
+        return told_energies(self._timeline, recording, *span)
+
     def to_json(self) -> dict[str, Any]:
         """What `energyctl meter --json` writes, but for the command and its exit code."""
         recording = self._recorded()
@@ -237,6 +262,7 @@ class Meter:
         return {
             "energy": {**energy.to_json(), "missing": missing},
             "phases": recording.phases_json(),
+            **self._told(recording),
             "note": NOTE,
             "warnings": self._warnings(recording),
         }

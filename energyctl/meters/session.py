@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from energyctl.energy import Energy, Recording
 from energyctl.errors import MachineError
 from energyctl.meters import missing_kinds, open_meters, write_cpu_energy
 from energyctl.meters.csv_files import CPU_ENERGY, HEADERS
+from energyctl.meters.marks.listening import listening
+from energyctl.meters.marks.timeline import Timeline
 from energyctl.meters.sampler import Sampler
 from energyctl.system.files import Created
+from energyctl.system.private_folder import passing_folder
 from energyctl.system.threads import start_thread
 
 # Of the time line where no other phase was begun.
@@ -41,6 +45,7 @@ class MeteringSession:
         self.process = os.getpid()
         self._out = out
         self._created: Created | None = None
+        self._listening = ExitStack()
         self.sources, self.notes = open_meters(
             gpus=gpus, leave_out=leave_out, total=total, node_meters=node_meters
         )
@@ -71,8 +76,15 @@ class MeteringSession:
         """Everything until the first call of this."""
         return self.sampler.stop()
 
+    def listen(self, warnings: list[str]) -> tuple[Timeline, dict[str, str]]:
+        """What a program tells of itself until :meth:`close`, and the variables that it needs."""
+        timeline, sampler = Timeline(), self.sampler
+        told = listening(timeline, passing_folder(), sampler.now, sampler.read_here, warnings)
+        return timeline, self._listening.enter_context(told)
+
     def close(self) -> None:
         """Closes the sources; hands over what was made in `out`, where root made it."""
+        self._listening.close()  # before the sources that it has read
         self._close_sources()
         if self._created is not None:
             self._created.give_to_caller()

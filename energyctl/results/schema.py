@@ -13,11 +13,10 @@ from typing_extensions import NotRequired, TypedDict
 from energyctl.energy.schema import (
     DomainFigures,
     EnergyTotals,
-    EpochJson,
-    MarkJson,
     Missing,
     PhaseJson,
     SamplerJson,
+    ToldEnergiesJson,
 )
 from energyctl.results.activity_schema import DomainActivityJson as DomainActivityJson
 from energyctl.results.activity_schema import SideJson as SideJson
@@ -192,11 +191,9 @@ class TrackingJson(TypedDict):
     project: Annotated[str | None, "or id of the experiment; null: not told"]
 
 
-class ToldJson(TypedDict):
+class ToldJson(ToldEnergiesJson):
     """What the last attempt told of itself; each key only where it told any."""
 
-    epochs: NotRequired[Annotated[list[EpochJson], "with the energy of each"]]
-    marks: NotRequired[Annotated[list[MarkJson], "named stretches; the first 1000"]]
     tracking: NotRequired[list[TrackingJson]]
 
 

@@ -8,10 +8,12 @@ import os
 import re
 import shutil
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from energyctl.errors import MachineError
-from energyctl.system.user import User, user_of
+from energyctl.system.user import User, sudo_caller, user_of
 
 ELSEWHERE = "choose another place for private folders: ENERGYCTL_PRIVATE=DIR"
 
@@ -48,6 +50,25 @@ def others_with_folders() -> list[User]:
                 if folder.lstat().st_uid == int(uid):
                     users.append(user_of(int(uid)))
     return users
+
+
+@contextlib.contextmanager
+def passing_folder() -> Iterator[Path]:
+    """An empty folder of this process alone, which is removed with all in it. Raises MachineError.
+
+    Under sudo it stays root's, who removes it; the caller may use what is in it and theirs.
+    """
+    place = node_local()
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="energyctl-passing-", dir=place))
+    except OSError as error:
+        raise unusable(place, error) from error
+    try:
+        if sudo_caller() is not None:
+            folder.chmod(0o711)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def inode_of(folder: Path) -> str:

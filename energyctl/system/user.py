@@ -58,7 +58,8 @@ def give_to_caller(path: Path) -> None:
         descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             status = os.fstat(descriptor)
-            single = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+            file = stat.S_ISREG(status.st_mode) or stat.S_ISSOCK(status.st_mode)
+            single = file and status.st_nlink == 1
             if status.st_uid == 0 and (single or stat.S_ISDIR(status.st_mode)):
                 os.chown(f"/proc/self/fd/{descriptor}", caller.uid, caller.gid)
         finally:

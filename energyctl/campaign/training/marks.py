@@ -4,51 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import cast
 
 from energyctl.campaign.training.foreground import Attempt
 from energyctl.config.registry import Invocation, Metric
 from energyctl.energy import Recording
-from energyctl.meters.marks.energies import epochs_json, marks_json
+from energyctl.meters.marks.energies import told_energies
 from energyctl.meters.marks.lines import Tracked, tracked_run
-from energyctl.meters.marks.receiver import SOCKET, Receiver
+from energyctl.meters.marks.listening import listening as _listening
 from energyctl.meters.marks.timeline import Timeline
 from energyctl.results.schema import ToldJson
 
-SOCKET_NAME = "marks.sock"
-"""In the private folder, whose path leaves room for it (unix(7): 107 characters)."""
 
-
-@contextmanager
 def listening(
     attempt: Attempt,
     metrics: Sequence[Metric],
     folder: Path,
     now: Callable[[], float] = time.time,
     reading: Callable[[], None] = lambda: None,
-) -> Iterator[dict[str, str]]:
-    """Fills the attempt's timeline for as long as the block runs; what the training's environment
-    needs for it. Where nobody can listen in *folder*, that is a warning.
+) -> AbstractContextManager[dict[str, str]]:
+    """Fills the attempt's timeline, and its warnings, for as long as the block runs; what the
+    training's environment needs for it.
 
     *now* and *reading*: as of the sampler that meters it.
     """
     attempt.timeline = Timeline(metrics)
-    path = folder / SOCKET_NAME
-    try:
-        receiver = Receiver(path, attempt.timeline, now, reading)
-    except OSError as error:
-        attempt.warnings.append(
-            "epochs and marks of the training cannot be received: "
-            f"{path}: {error.strerror or error}"
-        )
-        yield {}
-        return
-    try:
-        yield {SOCKET: str(path)}
-    finally:
-        receiver.close()
-        attempt.warnings += receiver.warnings()
+    return _listening(attempt.timeline, nullcontext(folder), now, reading, attempt.warnings)
 
 
 def tracked_by_environment(
@@ -72,11 +55,7 @@ def told_json(attempt: Attempt | None, recording: Recording) -> ToldJson:
         return told
     timeline = attempt.timeline
     if attempt.start is not None and attempt.end is not None:
-        span = recording, attempt.start, attempt.end
-        if epochs := epochs_json(timeline, *span):
-            told["epochs"] = epochs
-        if marks := marks_json(timeline, *span):
-            told["marks"] = marks
+        told = cast("ToldJson", told_energies(timeline, recording, attempt.start, attempt.end))
     if timeline.tracked:
         told["tracking"] = [
             {"to": one.to, "run_id": one.run_id, "uri": one.uri, "project": one.project}

@@ -72,7 +72,8 @@ def meter(
     """Measure the energy of any command.
 
     The command's output is untouched, the summary goes to standard error. The exit code is the
-    command's. Under sudo the command runs as root, as under `sudo perf stat`.
+    command's. Under sudo the command runs as root, as under `sudo perf stat`. A training that calls
+    energyctl.epoch gets the energy of each epoch.
     """
     from energyctl.meters.command import meter_command
 

@@ -10,22 +10,44 @@ from rich.text import Text
 
 from energyctl.cli.output.console import LineConsole, make_table
 from energyctl.energy import DomainEnergy, Energy
+from energyctl.energy.schema import EpochJson, ToldEnergiesJson
+from energyctl.text import count, energy_unit, power, printable
 from energyctl.text import energy as energy_words
-from energyctl.text import energy_unit, power, printable
 
 WIDTH = 120  # of the summary where it goes to no terminal
 
 
-def summary(energy: Energy, warnings: Sequence[str], stderr: TextIO | None) -> str:
-    """For people: a table of the domains, and the warnings; coloured where *stderr* shows it."""
+def summary(
+    energy: Energy, told: ToldEnergiesJson, warnings: Sequence[str], stderr: TextIO | None
+) -> str:
+    """For people: a table of the domains, a line of the epochs where there are some, and the
+    warnings; coloured where *stderr* shows it."""
     terminal = stderr is not None and stderr.isatty()
     console = LineConsole(file=stderr, highlight=False, width=None if terminal else WIDTH)
     with console.capture() as captured:
         console.print()
         console.print(energy_table(energy))
     lines = [line.rstrip() for line in captured.get().splitlines()]
+    if epochs := told.get("epochs"):
+        lines.append(_epochs_line(epochs, energy.measured))
     lines += [printable(f"energyctl: warning: {warning}") for warning in warnings]
     return "\n".join(lines) + "\n"
+
+
+def _epochs_line(epochs: Sequence[EpochJson], measured: bool) -> str:
+    """``3 epochs: 12.30 ± 0.10 J to 14.00 ± 0.10 J each``."""
+    counts = [one.get("epochs", 1) for one in epochs]
+    line = f" {count(sum(counts), 'epoch')}: "
+    known = sorted(
+        (joules / of, (one["uncertainty_joules"] or 0.0) / of)
+        for one, of in zip(epochs, counts, strict=True)
+        if (joules := one["joules"]) is not None
+    )
+    if not known:
+        return f"{line}energy unknown, see the warnings"
+    unit = energy_unit([known[-1][0]])
+    ends = dict.fromkeys(energy_words(*end, unit=unit) for end in (known[0], known[-1]))
+    return line + " to ".join(ends) + " each" * (sum(counts) > 1) + " (estimated)" * (not measured)
 
 
 def energy_table(energy: Energy) -> Table:

@@ -6,8 +6,20 @@ import math
 from typing import Any, cast
 
 from energyctl.energy import Recording
-from energyctl.energy.schema import EpochJson, MarkJson, StretchJson
+from energyctl.energy.schema import EpochJson, MarkJson, StretchJson, ToldEnergiesJson
 from energyctl.meters.marks.timeline import Timeline
+
+
+def told_energies(
+    timeline: Timeline, recording: Recording, start: float, end: float
+) -> ToldEnergiesJson:
+    """Of a training from *start* to *end* (Unix seconds); without what it did not tell."""
+    told: ToldEnergiesJson = {}
+    if epochs := epochs_json(timeline, recording, start, end):
+        told["epochs"] = epochs
+    if marks := marks_json(timeline, recording, start, end):
+        told["marks"] = marks
+    return told
 
 
 def epochs_json(

@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from energyctl.meters.marks.lines import LONGEST_LINE, parse
+from energyctl.meters.marks.lines import LONGEST_LINE, Line, parse
 from energyctl.meters.marks.timeline import Boundary, Timeline
 from energyctl.system.threads import start_thread
+from energyctl.system.user import give_to_caller
 
 SOCKET = "ENERGYCTL_SOCKET"  # as in energyctl.marks
 """Variable: the path of the socket, in the environment of a training that is measured."""
@@ -106,6 +107,7 @@ class Receiver:
         self._stop, self._wake = socket.socketpair()
         try:
             self._server.bind(str(path))
+            give_to_caller(path)
             self._server.listen(MOST_CONNECTIONS)
         except OSError:
             self._close_all([self._server, self._stop, self._wake])
@@ -187,19 +189,19 @@ class Receiver:
 
     def _take(self, lines: list[str]) -> int:
         """Into the timeline, with one reading for all of them; how many there were."""
-        receipt, boundary = time.monotonic(), False
+        receipt, known = time.monotonic(), list[tuple[float | None, Line]]()
         offset = self._now() - receipt
         for text in lines:
             try:
-                at, line = parse(text)
+                known.append(parse(text))
             except ValueError:
                 self.timeline.unreadable(text)
-                continue
-            known = at is not None and self._began <= at <= receipt
-            self.timeline.take(line, (at if known and at is not None else receipt) + offset)
-            boundary = boundary or isinstance(line, Boundary)
+        boundary = any(isinstance(line, Boundary) for _, line in known)
         if boundary and self._limit.allows(receipt):
             self._reading()
+        for at, line in known:
+            possible = at is not None and self._began <= at <= receipt
+            self.timeline.take(line, (at if possible and at is not None else receipt) + offset)
         return len(lines)
 
     @staticmethod

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from energyctl.config.registry import Metric, Reading
-from energyctl.config.registry.reading import Selection, number_in
 from energyctl.meters.marks.lines import Begin, Dropped, EpochEnd, Line, Mark, Tracked
 from energyctl.text import count, first_of, one_line
+
+if TYPE_CHECKING:  # the registry takes 60 ms, and what tells no figures needs nothing of it
+    from energyctl.config.registry import Metric, Reading
+    from energyctl.config.registry.reading import Selection
 
 MOST_EPOCHS = 1000
 """Entries; of more epochs neighbours are one."""
@@ -51,10 +54,10 @@ class Timeline:
 
     def __init__(self, metrics: Iterable[Metric] = ()) -> None:
         """metrics: those of the registry; of these it tells the ones with `told`."""
-        told = [replace(one, series=True) for one in metrics if one.told is not None]
         self._selections: dict[str, list[Selection]] = {}
-        for one in told:
-            self._selections.setdefault(one.told or "", []).append(Selection(one))
+        for one in metrics:
+            if one.told is not None:
+                self._selections.setdefault(one.told, []).append(_selection(one))
         self._unlisted = set[str]()
         self.epochs: list[Epoch] = []
         self.epochs_seen = 0
@@ -111,12 +114,15 @@ class Timeline:
         self.epochs.append(epoch)
 
     def _figure(self, epoch: Epoch, name: str, text: str, at: float) -> None:
+        from energyctl.config.registry import Metric
+        from energyctl.config.registry.reading import number_in
+
         if name not in self._selections:
             if len(self._unlisted) >= MOST_METRICS:
                 self._metrics_left_out += 1
                 return
             self._unlisted.add(name)
-            self._selections[name] = [Selection(Metric(name, told=name, series=True))]
+            self._selections[name] = [_selection(Metric(name, told=name))]
         number = number_in(text)
         if number is not None:
             epoch.metrics[name] = number
@@ -142,6 +148,8 @@ class Timeline:
 
     def reading(self) -> Reading:
         """All metrics that it told, as if they had been read in an output."""
+        from energyctl.config.registry import Reading
+
         chosen = self.selections()
         told = first_of([name for name in self._selections if self._is_told(name)], _SHOWN)
         why = f"the training told no figure of that name; it told {told or 'none'}"
@@ -183,6 +191,12 @@ class Timeline:
                 "give it as a number of the CPU, as float(loss)"
             )
         return lines
+
+
+def _selection(metric: Metric) -> Selection:
+    from energyctl.config.registry.reading import Selection
+
+    return Selection(replace(metric, series=True))
 
 
 def _joined(one: Epoch, other: Epoch) -> Epoch:
