@@ -9,6 +9,9 @@ from energyctl.energy import Recording
 from energyctl.energy.schema import EpochJson, MarkJson, StretchJson, ToldEnergiesJson
 from energyctl.meters.marks.timeline import Timeline
 
+ARRIVAL_SECONDS = 0.1
+"""A line that does not say when it was sent may be seen only after its training has ended."""
+
 
 def told_energies(
     timeline: Timeline, recording: Recording, start: float, end: float
@@ -29,11 +32,12 @@ def epochs_json(
     found: list[EpochJson] = []
     for one in timeline.epochs:
         begin = max(start, one.start if one.start is not None else start)
-        if not begin < one.end <= end:
+        until = min(end, one.end)
+        if not begin < until or one.end > end + ARRIVAL_SECONDS:
             continue
         metrics = {n: v if math.isfinite(v) else None for n, v in one.metrics.items()}
         # mypy: an extended StretchJson might hold an epochs of another type.
-        stretch: dict[str, Any] = {**_stretch(recording, begin, one.end)}
+        stretch: dict[str, Any] = {**_stretch(recording, begin, until)}
         epoch = cast("EpochJson", {"epoch": one.number, **stretch, "metrics": metrics})
         if one.epochs > 1:
             epoch["epochs"] = one.epochs

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from energyctl.config.registry import Metric
+from energyctl.energy import Recording
 from energyctl.meters.marks import timeline as timelines
+from energyctl.meters.marks.energies import told_energies
 from energyctl.meters.marks.lines import Begin, EpochEnd, Mark, Tracked, parse
 from energyctl.meters.marks.timeline import Timeline
 
@@ -118,3 +120,11 @@ def test_figures_are_metrics_as_the_registry_says() -> None:
 def test_what_is_never_a_number_is_said_once() -> None:
     (line,) = of((1, "epoch 0 loss=Tensor@cuda:0"), (2, "epoch 1 loss=Tensor@cuda:0")).warnings()
     assert "loss, 'Tensor@cuda:0'" in line
+
+
+def test_what_arrives_as_the_training_ends_is_its_own() -> None:
+    nothing = Recording(domains=(), series={}, phases=(), interval_seconds=1.0)
+    made = of((2.0, "epoch 0"), (9.02, "epoch 1"), (30.0, "epoch 2"), (30.0, "mark late"))
+    told = told_energies(made, nothing, 1.0, 9.0)
+    assert [(one["start"], one["end"]) for one in told["epochs"]] == [(1.0, 2.0), (2.0, 9.0)]
+    assert "marks" not in told
