@@ -1,7 +1,8 @@
 """The journal of a campaign, append-only, one JSON object a line, fsynced.
 
 The first line holds all that is needed to go on after any crash: the settings, the registry and
-every run with its drawn values. A torn last line is passed over.
+every run with its drawn values; the later trials of a search have lines of their own. A torn last
+line is passed over.
 
 The tasks of a cluster write files of their own, since several machines cannot append to one file
 of a shared file system (open(2), O_APPEND on NFS); read, they are one journal.
@@ -14,7 +15,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -84,20 +85,10 @@ class Journal:
 
     def _lines(self, path: Path) -> Iterator[JournalLine]:
         """The lines of a file; the first one that is JSON, and no line of ours, is named."""
-        text = read_regular(path, LARGEST_BYTES).decode(errors="replace")
-        named = False
-        # Not splitlines: JSON leaves other line ends, as U+2028, as they are.
-        for number, line in enumerate(text.split("\n"), 1):
-            try:
-                data = shape.parse(line)
-            except ValueError:
-                continue
-            why = journal_schema.fault(data)
-            if why is None:
-                yield cast(JournalLine, data)
-            elif not named:
-                named = True
-                self.folder.problem(f"{path}: line {number}: {why}; it is left out")
+        return lines_of(
+            read_regular(path, LARGEST_BYTES),
+            lambda why: self.folder.problem(f"{path}: {why}; it is left out"),
+        )
 
     def _of(self, *kinds: str) -> Iterator[JournalLine]:
         return (event for event in self.events() if event.get("event") in kinds)
@@ -108,10 +99,12 @@ class Journal:
 
     def runs(self) -> list[Run]:
         """All that are planned so far; those of a search's trials come as they are proposed."""
+        return [Run.from_json(data) for data in self.whole_head()["runs"]]
+
+    def whole_head(self) -> JournalHead:
+        """The head with all runs that are planned so far. Raises SettingsError as :meth:`head`."""
         head = self.head()
-        later = self._of("planned") if "search" in head else ()
-        planned = [*head["runs"], *(run for event in later for run in event["planned"])]
-        return [Run.from_json(data) for data in planned]
+        return with_trials(head, self.events()) if "search" in head else head
 
     def plan(self, trial: int, runs: Sequence[Run]) -> None:
         """Those of the next trial of a search."""
@@ -186,6 +179,29 @@ def read_head(path: Path) -> JournalHead:
             return head_of(file.readline(LARGEST_BYTES), str(path))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def with_trials(head: JournalHead, lines: Iterable[JournalLine]) -> JournalHead:
+    """The head with the runs of the trials that a search planned in *lines*, too."""
+    later = (line["planned"] for line in lines if line.get("event") == "planned")
+    return {**head, "runs": [*head["runs"], *(run for runs in later for run in runs)]}
+
+
+def lines_of(content: bytes, problem: Callable[[str], object]) -> Iterator[JournalLine]:
+    """Of a journal's file; the first one that is JSON, and no line of ours, is a *problem*."""
+    named = False
+    # Not splitlines: JSON leaves other line ends, as U+2028, as they are.
+    for number, line in enumerate(content.decode(errors="replace").split("\n"), 1):
+        try:
+            data = shape.parse(line)
+        except ValueError:
+            continue
+        why = journal_schema.fault(data)
+        if why is None:
+            yield cast(JournalLine, data)
+        elif not named:
+            named = True
+            problem(f"line {number}: {why}")
 
 
 def head_of(line: bytes, path: str) -> JournalHead:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -151,6 +152,26 @@ def test_a_crash_loses_no_trial_and_repeats_none(searching: Bench) -> None:
     succeeded = [one["trial"] for one in found if one["status"] == "succeeded"]
     assert sorted(succeeded) == [1, 2, 3]
     assert "nothing is left to run" in ran(searching, "resume")
+
+
+def test_a_bundle_holds_all_trials_and_runs_them_again(
+    searching: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("energyctl.integrations.bundle.write._page", lambda *given: None)
+    ran(searching, "search", settings(searching))
+    assert searching.look("bundle", "--out", "a.zip").returncode == 0
+    assert "3 runs: no fault" in searching.look("bundle", "--check", "a.zip").stdout
+    with zipfile.ZipFile(searching.root / "a.zip") as archive:
+        methods = archive.read("methods.md").decode()
+    assert "3 runs planned, 3 results" in methods
+    assert "a search of at most 3 trials" in methods
+    first = tried(searching)
+    again = searching.run("bundle", "--reproduce", "a.zip", "--yes")
+    assert "the original was a search" in again.stderr
+    assert tried(searching) == [*first, *first]
+    assert "not done again" not in again.stdout
+    settled = searching.run("bundle", "--reproduce", "a.zip", "--yes")
+    assert "compared only" in settled.stderr
 
 
 @pytest.mark.parametrize(

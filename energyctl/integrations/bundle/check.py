@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from energyctl.campaign.journal import head_of
+from energyctl.campaign.journal import head_of, lines_of, with_trials
 from energyctl.errors import EnergyctlError, SettingsError
 from energyctl.integrations.bundle import boamps, crate, methods, spdx
 from energyctl.integrations.bundle.archive import MANIFEST
@@ -46,6 +46,8 @@ class Checked:
     files: int = 0
     description: Description | None = None
     head: JournalHead | None = None
+    """With the runs of all trials of a search."""
+
     runs: Runs = field(default_factory=lambda: Runs(()))
     lock: dict[str, Any] = field(default_factory=dict)
 
@@ -154,10 +156,15 @@ def _journal(archive: ArchiveReader, checked: Checked) -> Iterator[str]:
         return
     name = f"{RESULTS}/campaigns/{checked.description.journal}.jsonl"
     try:
-        head = head_of(archive.content(name).partition(b"\n")[0], name)
+        content = archive.content(name)
+        head = head_of(content.partition(b"\n")[0], name)
     except SettingsError as error:
         yield str(error)
         return
+    if "search" in head:
+        unknown = list[str]()
+        head = with_trials(head, lines_of(content, unknown.append))
+        yield from (f"{name}: {why}" for why in unknown)
     checked.head = head
     if archive.json(REGISTRY) != head["registry"]:
         yield f"{REGISTRY}: is not the registry of the journal"

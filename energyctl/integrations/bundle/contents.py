@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from energyctl.campaign.journal import read_head
+from energyctl.campaign.journal import Journal
 from energyctl.errors import SettingsError
 from energyctl.results.api import Runs
 from energyctl.results.controls import FOLDER as CONTROLS
+from energyctl.results.folder import ResultsFolder
 from energyctl.results.journal_schema import JournalHead
 from energyctl.results.paths import LEDGER, OPERATORS, RunFiles
 from energyctl.results.schema import Result
@@ -35,7 +36,8 @@ class Member:
 
 @dataclass(frozen=True)
 class CampaignFiles:
-    """runs: in the order of the plan. members: by name. left_out: in words."""
+    """head: with the runs of all trials of a search. runs: in the order of the plan. members: by
+    name. left_out: in words."""
 
     journal: str
     head: JournalHead
@@ -65,7 +67,7 @@ def campaign_files(runs: Runs, included: Collection[str]) -> CampaignFiles:
     """
     folder, journal = _journal_of(runs)
     path = folder / "campaigns" / f"{journal}.jsonl"
-    head = read_head(path)
+    head = Journal(path, ResultsFolder(folder)).whole_head()
     _refuse_running(head)
     ordered = Runs(sorted(runs, key=lambda run: (run.row.get("run") or 0, run.experiment_id)))
     members: dict[str, Member] = {}

@@ -115,7 +115,7 @@ def _procedure(head: JournalHead, runs: Runs, good: Sequence[Run]) -> str:
         text += f", in {count(blocks, 'block')}: one set of values and one training seed each"
     if warm_ups := sum(run.warm_up for run in runs):
         text += f"; {count(warm_ups, 'warm-up run')} left out of every figure"
-    text += f". Values and orders were drawn with seed {head['seed']}"
+    text += f". {_drawn(head)}"
     checked = settings_file.check(settings_file.parse(head["settings"], head["settings_name"]))
     if (found := checked.settings) is not None:
         text += (
@@ -130,6 +130,21 @@ def _procedure(head: JournalHead, runs: Runs, good: Sequence[Run]) -> str:
     if covered:
         text += f". Background jobs covered {percent(min(covered))} of a training or more"
     return f"{text}."
+
+
+def _drawn(head: JournalHead) -> str:
+    """Where the values come from."""
+    seed, wanted = head["seed"], head.get("search")
+    if wanted is None:
+        return f"Values and orders were drawn with seed {seed}"
+    text = f"It was a search of at most {count(int(wanted['trials']), 'trial')}"
+    if wanted["sampler"] == "random":
+        return f"{text}: values and orders were drawn with seed {seed}"
+    return (
+        f"{text}: values of the first ones were drawn with seed {seed}, those of later ones were "
+        "proposed by Optuna (tree-structured Parzen estimator) by the results before them, so "
+        "energies of different trials are no independent draws"
+    )
 
 
 def _compared(runs: Runs) -> list[str]:

@@ -105,6 +105,11 @@ def _new_journal(
 
 
 def _notes(head: JournalHead) -> Iterator[str]:
+    if "search" in head:
+        yield (
+            "the original was a search: the trials that it planned are run again with their "
+            "values, nothing is searched"
+        )
     if head.get("rendered"):
         yield (
             "the original ran supervisord entries that were edited by hand; this workspace's "
