@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from energyctl.config.plan import search_space
 from energyctl.config.plan.search_space import SearchSpace
+from energyctl.energy import baseline
 from energyctl.search.proposals import STARTUP_TRIALS, FinishedTrial, propose
 from search_spaces import PARAMETERS, space
 
@@ -102,3 +104,7 @@ def test_each_trial_is_whole_blocks_and_the_order_of_conditions_varies(runs_per_
     assert len({tuple(run.condition for run in block) for block in blocks}) == 2
     assert {run.trial for run in runs} == {*range(1, 9)}
     assert runs[-1].foreground.hyperparameters["learning_rate"] == 0.08
+
+
+def test_the_least_idle_baseline_is_that_of_the_energies() -> None:
+    assert search_space.LEAST_IDLE_SECONDS == baseline.LEAST_SECONDS

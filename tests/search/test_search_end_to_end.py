@@ -179,6 +179,8 @@ def test_a_bundle_holds_all_trials_and_runs_them_again(
     [
         ({"metric": "f1"}, '"f1" is no metric of tuned'),
         ({"metric_limit": 0.5, "energy_limit_joules": 1}, "leave nothing to make better"),
+        ({"energy": "above_idle"}, "needs an idle baseline of 1 s or more, and idle_seconds is 0"),
+        ({"energy": "marginal"}, "of a training alone needs an idle baseline of 1 s or more"),
         ({"energy": "reach"}, "needs a value of accuracy to reach"),
         ({"sampler": "grid"}, "sampler"),
     ],
@@ -198,6 +200,18 @@ def test_a_dry_run_starts_nothing(searching: Bench) -> None:
     assert "among: lr 0 to 1" in done.stdout
     assert not searching.trials
     assert not (searching.root / "results" / "campaigns").exists()
+
+
+def test_values_that_run_out_are_said_before_anything_starts(searching: Bench) -> None:
+    path = searching.root / "settings" / "models_config.json"
+    registry = json.loads(path.read_text())
+    lr = {"flag": "--lr", "type": "float", "default": 0.1, "choices": [0.1, 0.2]}
+    registry["models"]["tuned"]["supported_hyperparams"] = {"lr": lr}
+    path.write_text(json.dumps(registry))
+    name = settings(searching, trials=3)
+    said = "there are 2 combinations of values: the search ends after that"
+    assert said in searching.look("validate", name).stderr
+    assert said in searching.look("search", name, "--dry-run").stderr
 
 
 def test_other_commands_say_where_a_search_belongs(searching: Bench) -> None:

@@ -53,7 +53,7 @@ def make(
         passed_over += _passed_over(checked, repetitions, own)
     runs[:0] = _warm_ups(settings, runs)
     check_control(settings.control, blocks > 0 or settings.search is not None, registry, report)
-    check_search(settings.search, valid_experiments, report)
+    check_search(settings.search, valid_experiments, settings.idle_seconds, report)
     if document is not None:
         valid = {experiment.number for experiment in settings.experiments}
         _check_names_of_invalid(document, valid, registry, report)

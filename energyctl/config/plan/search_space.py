@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,10 @@ from energyctl.config.plan.repetitions import Repetitions, with_training_seed
 from energyctl.config.registry import Hyperparameter, Metric, Registry
 from energyctl.config.settings import Search, Settings
 from energyctl.config.settings.problems import Path, ProblemList
+from energyctl.text import count
+
+LEAST_IDLE_SECONDS = 1.0
+"""Of an idle baseline, as `energy.baseline` has it."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +107,13 @@ def metric_of(wanted: Search, checked: CheckedExperiment) -> Metric:
 
 
 def check_search(
-    wanted: Search | None, experiments: Sequence[CheckedExperiment], report: ProblemList
+    wanted: Search | None,
+    experiments: Sequence[CheckedExperiment],
+    idle_seconds: float,
+    report: ProblemList,
 ) -> None:
-    """One experiment has something to search, and what is looked for is known of its metric."""
+    """One experiment has something to search, and what is looked for can be measured, and is known
+    of its metric. idle_seconds: of the campaign."""
     if wanted is None:
         return
     if wanted.metric_limit is not None and wanted.energy_limit_joules is not None:
@@ -119,6 +128,27 @@ def check_search(
         elif not checked.mutated:
             _add(report, (), "has nothing to search", 'name hyper-parameters in "mutate"')
         _check_metric(wanted, checked, report)
+        _check_idle(wanted, checked, idle_seconds, report)
+        combinations = math.prod(Space(one).size for one in checked.mutated)
+        if checked.mutated and combinations < wanted.trials:
+            have = f"and there {'is' if combinations == 1 else 'are'} "
+            have += f"{count(combinations, 'combination')} of values: the search ends after that"
+            report.add(("search", "trials"), have, None, "warning")
+
+
+def _check_idle(
+    wanted: Search, checked: CheckedExperiment, idle_seconds: float, report: ProblemList
+) -> None:
+    """Without an idle baseline no trial would have the energy that is looked for."""
+    alone = any(condition.mode != "parallel" for condition in checked.conditions)
+    needed = wanted.energy == "above_idle" or (wanted.energy == "marginal" and alone)
+    if needed and idle_seconds < LEAST_IDLE_SECONDS:
+        of = "" if wanted.energy == "above_idle" else " of a training alone"
+        message = (
+            f"{shown(wanted.energy)}{of} needs an idle baseline of {LEAST_IDLE_SECONDS:g} s or "
+            f"more, and idle_seconds is {idle_seconds:g}"
+        )
+        _add(report, ("energy",), message, 'raise "idle_seconds"')
 
 
 def _check_metric(wanted: Search, checked: CheckedExperiment, report: ProblemList) -> None:
