@@ -57,7 +57,7 @@ def sentence(name: str, found: Found) -> str:
     perhaps = sum(stands == "maybe" for _, stands in found.best)
     front = len(found.best) - perhaps
     if found.objectives.limited:
-        line += f"trial {found.best[0][0].number}"
+        line += f"trial {found.best[0][0].number}" if front else "surely none"
     else:
         line += f"{text.count(front, 'trial')} on the Pareto front"
     also = "as good" if found.objectives.limited else "on it"

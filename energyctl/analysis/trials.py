@@ -89,11 +89,12 @@ class Trial:
 
     @property
     def low(self) -> float:
-        return (self.joules or 0.0) - (self.band or 0.0)
+        """Joules that it took at least; without a band there is no such bound."""
+        return -math.inf if self.band is None else (self.joules or 0.0) - self.band
 
     @property
     def high(self) -> float:
-        return (self.joules or 0.0) + (self.band or 0.0)
+        return math.inf if self.band is None else (self.joules or 0.0) + self.band
 
 
 def trial_of(number: int, runs: Sequence[Run], objectives: Objectives) -> Trial:
@@ -179,20 +180,41 @@ def standing_words(trial: Trial, of: Found) -> str:
 
 def found(trials: Sequence[Trial], objectives: Objectives) -> Found:
     """The Pareto front; with a limit, the best trial within it, and what may be as good."""
-    inside = [t for t in trials if t.missing is None and objectives.excess(t) == 0]
-    inside.sort(key=lambda trial: (trial.joules, trial.number))
+    counting = [trial for trial in trials if trial.missing is None]
+    counting.sort(key=lambda trial: (trial.joules, trial.number))
     wanted = objectives.wanted
     if wanted.energy_limit_joules is not None:
-        top = max((_good(trial, objectives) for trial in inside), default=0.0)
-        best: list[tuple[Trial, Standing]] = [
-            (trial, "sure") for trial in inside if _good(trial, objectives) == top
-        ]
+        found_standings = _within(wanted.energy_limit_joules, counting, objectives)
     else:
+        counting = [trial for trial in counting if objectives.excess(trial) == 0]
         limited = wanted.metric_limit is not None
-        points = [(t.low, t.high, 0.0 if limited else _good(t, objectives)) for t in inside]
-        best = [pair for pair in zip(inside, standings(points), strict=True) if pair[1] != "off"]
-        best.sort(key=lambda pair: pair[1] == "maybe")
+        found_standings = standings(
+            [(t.low, t.high, 0.0 if limited else _good(t, objectives)) for t in counting]
+        )
+    best = [pair for pair in zip(counting, found_standings, strict=True) if pair[1] != "off"]
+    best.sort(key=lambda pair: pair[1] == "maybe")
     return Found(objectives, trials, best)
+
+
+def _within(limit: float, trials: Sequence[Trial], objectives: Objectives) -> list[Standing]:
+    """Where each stands for the best metric with at most *limit* joules, which a band may cross."""
+    good = [_good(trial, objectives) for trial in trials]
+
+    def top(inside: Iterable[bool]) -> float:
+        return max((g for g, is_in in zip(good, inside, strict=True) if is_in), default=-math.inf)
+
+    surely, perhaps = top(t.high <= limit for t in trials), top(t.low <= limit for t in trials)
+    by_middles = top(objectives.excess(trial) == 0 for trial in trials)
+    stand: list[Standing] = []
+    for trial, figure in zip(trials, good, strict=True):
+        if trial.low > limit or figure < surely:
+            stand.append("off")
+        elif trial.high <= limit and figure == perhaps:
+            stand.append("sure")
+        else:
+            middle = objectives.excess(trial) == 0 and figure == by_middles
+            stand.append("likely" if middle else "maybe")
+    return stand
 
 
 def _good(trial: Trial, objectives: Objectives) -> float:

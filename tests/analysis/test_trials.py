@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -67,6 +68,29 @@ def test_wherever_in_the_bands_the_truth_lies_the_standings_hold() -> None:
         for stands, outcomes in zip(told, seen, strict=True):
             assert stands != "sure" or outcomes == {True}
             assert stands != "off" or outcomes == {False}
+
+
+def test_a_limit_of_energy_that_a_band_crosses_is_not_surely_kept() -> None:
+    trials = [trial(1, 0.9, 100, 8), trial(2, 0.8, 50), trial(3, 0.95, 104, 8), trial(4, 0.7, 60)]
+    of = found(trials, objectives(energy_limit_joules=102))
+    assert [(one.number, stands) for one, stands in of.best] == [
+        (1, "likely"),
+        (2, "maybe"),
+        (3, "maybe"),
+    ]
+    assert standing_words(trials[0], of) == "the best, bands overlap"
+    assert standing_words(trials[2], of) == "may be the best"
+    assert "trial 1, 2 more may be as good" in sentence("night", of)
+    only = found(trials[2:3], objectives(energy_limit_joules=102))
+    assert "surely none, 1 more may be as good" in sentence("night", only)
+    sure = found([trial(1, 0.9, 90, 8), trials[1]], objectives(energy_limit_joules=102))
+    assert [(one.number, stands) for one, stands in sure.best] == [(1, "sure")]
+
+
+def test_without_a_band_nothing_is_sure() -> None:
+    unknown = replace(TRIALS[1], band=None)
+    of = found([TRIALS[0], unknown], objectives())
+    assert {one.number: stands for one, stands in of.best} == {1: "sure", 2: "maybe"}
 
 
 @pytest.mark.parametrize(
