@@ -180,14 +180,14 @@ class Receiver:
         data = b""
         with contextlib.suppress(OSError):
             data = connection.recv(_PIECE_BYTES)
-        taken = self._take([*of.lines(data or b"\n")])
+        taken = self._take([*of.lines(data or b"\n")], of)
         if not data:
             selector.unregister(connection)
             connection.close()
         if taken > LINES_A_SECOND / 10:
             self._closing.wait(taken / LINES_A_SECOND)
 
-    def _take(self, lines: list[str]) -> int:
+    def _take(self, lines: list[str], of: _Connection) -> int:
         """Into the timeline, with one reading for all of them; how many there were."""
         receipt, known = time.monotonic(), list[tuple[float | None, Line]]()
         offset = self._now() - receipt
@@ -201,7 +201,8 @@ class Receiver:
             self._reading()
         for at, line in known:
             possible = at is not None and self._began <= at <= receipt
-            self.timeline.take(line, (at if possible and at is not None else receipt) + offset)
+            instant = (at if possible and at is not None else receipt) + offset
+            self.timeline.take(line, instant, of)
         return len(lines)
 
     @staticmethod

@@ -22,6 +22,7 @@ MOST_EPOCHS = 1000
 MOST_MARKS = 1000
 MOST_METRICS = 100
 MOST_TRACKED = 10
+MOST_SOURCES = 64
 _SHOWN = 5
 
 Boundary = Begin | EpochEnd | Mark
@@ -65,6 +66,8 @@ class Timeline:
         self.tracked: list[Tracked] = []
         self._begin: float | None = None
         self._running = True  # nothing has begun since the last epoch ended
+        self._ended = 0.0  # when the last epoch was first said to have ended
+        self._begins: dict[object, float] = {}
         self._each = 1  # so many epochs make an entry
         self._open: MarkedSpan | None = None
         self._marks_left_out = self._metrics_left_out = self._dropped = self._unreadable = 0
@@ -75,12 +78,17 @@ class Timeline:
         self._first_unreadable = self._first_unreadable or one_line(text)
         self._unreadable += 1
 
-    def take(self, line: Line, at: float) -> None:
+    def take(self, line: Line, at: float, source: object = None) -> None:
+        """source: the connection; processes of one training each begin and end epochs."""
         match line:
             case Begin():
                 self._begin, self._running = at, False
+                self._begins.pop(source, None)
+                self._begins[source] = at
+                if len(self._begins) > MOST_SOURCES:
+                    del self._begins[next(iter(self._begins))]
             case EpochEnd():
-                self._end_epoch(line, at)
+                self._end_epoch(line, at, source)
             case Mark():
                 self._mark(line.name, at)
             case Tracked():
@@ -89,13 +97,17 @@ class Timeline:
             case Dropped():
                 self._dropped += line.number
 
-    def _end_epoch(self, line: EpochEnd, at: float) -> None:
+    def _end_epoch(self, line: EpochEnd, at: float, source: object) -> None:
         last = self.epochs[-1] if self.epochs else None
-        if last is not None and self._running and last.number == line.number:
+        own = self._begins.get(source)
+        running = self._running if own is None else own < self._ended
+        if last is not None and running and last.number == line.number:
             last.end = max(last.end, at)  # another process told it, or it has gone on
         else:
-            begin = last.end if last is not None and self._running else self._begin
-            self._running = True
+            begin = self._begin if own is None else own
+            if last is not None:  # which another process may have ended later
+                begin = last.end if running or begin is None else max(begin, last.end)
+            self._running, self._ended = True, at
             self.epochs_seen += 1
             last = Epoch(line.number, begin, max(at, begin or at))
             self._keep(last)

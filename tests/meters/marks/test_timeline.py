@@ -128,3 +128,23 @@ def test_what_arrives_as_the_training_ends_is_its_own() -> None:
     told = told_energies(made, nothing, 1.0, 9.0)
     assert [(one["start"], one["end"]) for one in told["epochs"]] == [(1.0, 2.0), (2.0, 9.0)]
     assert "marks" not in told
+
+
+def test_processes_that_each_begin_and_end_epochs_tell_the_same_ones() -> None:
+    made = Timeline()
+    for at, source, text in (
+        (0, "a", "begin"), (0.1, "b", "begin"), (10, "a", "epoch 1"), (10.01, "a", "begin"),
+        (10.1, "b", "epoch 1"), (10.2, "b", "begin"), (20, "a", "epoch 2"), (20.2, "b", "epoch 2"),
+        (21, "a", "begin"), (30, "a", "epoch 2"),
+    ):  # fmt: skip
+        made.take(parse(text)[1], at, source)
+    assert spans(made) == [(1, 0, 10.1), (2, 10.1, 20.2), (2, 21, 30)]
+
+
+def test_lines_of_connections_of_their_own_are_those_of_one_training() -> None:
+    made = Timeline()
+    for number in range(200):
+        made.take(parse("begin")[1], 10 * number, object())
+        made.take(parse("epoch 1")[1], 10 * number + 5, object())
+    assert spans(made)[-1] == (1, 1990, 1995)
+    assert len(made.epochs) == 200
