@@ -70,6 +70,7 @@ class Timeline:
         self._begins: dict[object, float] = {}
         self._each = 1  # so many epochs make an entry
         self._open: MarkedSpan | None = None
+        self._marker: object = None  # who opened it
         self._marks_left_out = self._metrics_left_out = self._dropped = self._unreadable = 0
         self._first_unreadable = ""
 
@@ -90,7 +91,7 @@ class Timeline:
             case EpochEnd():
                 self._end_epoch(line, at, source)
             case Mark():
-                self._mark(line.name, at)
+                self._mark(line.name, at, source)
             case Tracked():
                 if line not in self.tracked and len(self.tracked) < MOST_TRACKED:
                     self.tracked.append(line)
@@ -141,7 +142,11 @@ class Timeline:
         for selection in self._selections[name]:
             selection.add(text, number, time=at)
 
-    def _mark(self, name: str | None, at: float) -> None:
+    def _mark(self, name: str | None, at: float, source: object) -> None:
+        opened = self._open
+        if opened is not None and at < opened.start and source is not self._marker:
+            self._mark_before(opened, name, at)
+            return
         if self._open is not None:
             self._open.end, self._open = max(at, self._open.start), None
         if name is None:
@@ -149,8 +154,20 @@ class Timeline:
         if len(self.marks) >= MOST_MARKS:
             self._marks_left_out += 1
             return
-        self._open = MarkedSpan(name, at)
+        self._open, self._marker = MarkedSpan(name, at), source
         self.marks.append(self._open)
+
+    def _mark_before(self, opened: MarkedSpan, name: str | None, at: float) -> None:
+        """What another process told earlier, and is read later: it ends where *opened* begins."""
+        place = len(self.marks) - 1
+        if place and (before := self.marks[place - 1]).end is not None:
+            before.end = max(before.start, min(before.end, at))
+        if name is None:
+            return
+        if len(self.marks) >= MOST_MARKS:
+            self._marks_left_out += 1
+            return
+        self.marks.insert(place, MarkedSpan(name, at, opened.start))
 
     # -- what came of it ------------------------------------------------------------------------
 

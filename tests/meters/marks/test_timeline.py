@@ -148,3 +148,21 @@ def test_lines_of_connections_of_their_own_are_those_of_one_training() -> None:
         made.take(parse("epoch 1")[1], 10 * number + 5, object())
     assert spans(made)[-1] == (1, 1990, 1995)
     assert len(made.epochs) == 200
+
+
+@pytest.mark.parametrize(
+    ("late", "spans"),
+    [
+        ("mark in a child", [("evaluate", 10, 15), ("in a child", 15, 20), ("save", 20, 30)]),
+        ("mark", [("evaluate", 10, 15), ("save", 20, 30)]),
+    ],
+)
+def test_what_another_process_marked_earlier_takes_nothing_of_the_mark_that_is_open(
+    late: str, spans: list[tuple[str, float, float]]
+) -> None:
+    made = Timeline()
+    for at, source, text in (
+        (10, "a", "mark evaluate"), (20, "a", "mark save"), (15, "b", late), (30, "a", "mark"),
+    ):  # fmt: skip
+        made.take(parse(text)[1], at, source)
+    assert [(one.name, one.start, one.end) for one in made.marks] == spans
