@@ -12,7 +12,7 @@ from energyctl.text import ENERGY_UNITS, UNKNOWN, energy_unit, number, percent
 
 NOTE = (
     "up to: the meters' bands of both, and by Student's t (95 %) the run-to-run spread of the "
-    "differences"
+    "differences; by chance alone up to 1 row in 20 differs"
 )
 
 
