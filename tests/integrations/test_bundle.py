@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from bench import Bench, bench_in
+from energyctl.integrations.bundle.write import secret_names
 
 PARTS = {
     "README.md", "CITATION.cff", "bundle.json", "lock.json", "manifest-sha256.txt", "methods.md",
@@ -33,7 +34,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             "hyperparameters": {"seconds": 0.3},
             "conditions": {"alone": None, "loaded": {"repo": "back", "model": "large"}},
         }  # fmt: skip
-        bench.settings(experiments=[experiment], seed=3)
+        tell = ["touch", "told", "https://chat.example.org/hooks/KEY"]
+        bench.settings(experiments=[experiment], seed=3, notify=tell)
         ran = bench.run("run", "x.json")
         assert ran.returncode == 0, ran.stderr
         yield bench
@@ -108,7 +110,11 @@ def test_all_parts_are_in_it_and_other_tools_find_it_whole(
     assert (checked.returncode, checked.stderr) == (0, "")
     assert "2 runs: no fault" in checked.stdout
     head = head_in(lab.root / "results/campaigns")
-    assert files["settings/x.json"].decode() == head["settings"]
+    settings = json.loads(head["settings"])
+    assert "KEY" in str(settings.pop("notify"))
+    assert json.loads(files["settings/x.json"]) == settings
+    assert not [name for name, text in files.items() if b"hooks/KEY" in text]
+    assert b"notify of the settings" in files["README.md"]
     assert json.loads(files["settings/models_config.json"]) == head["registry"]
     assert documents(archive)["loaded"]["environment"]["commits"] == {"back": None, "front": None}
 
@@ -320,6 +326,12 @@ def test_boamps_and_spdx_tell_the_energy_of_the_run_alone_only(archive: Path) ->
 
 
 @pytest.mark.usefixtures("no_page")
+def test_names_of_secrets_in_the_registry_are_told() -> None:
+    env = {"HF_TOKEN": "a", "API_KEY": "b", "TOKENIZERS_PARALLELISM": "false", "KEYS": "c"}
+    registry = {"models": {"one": {"env": env, "per_model": {"m": {"env": {"DB_PASSWORD": "d"}}}}}}
+    assert list(secret_names(registry)) == ["HF_TOKEN", "API_KEY", "DB_PASSWORD"]
+
+
 def test_what_a_campaign_does_not_tell_is_asked_for_and_told(lab: Bench, tmp_path: Path) -> None:
     told = tmp_path / "told.json"
     said = lab.look("bundle", "--out", str(tmp_path / "c.zip"), "--with", "background-logs")
@@ -376,11 +388,26 @@ def test_a_campaign_that_runs_is_refused(lab: Bench, monkeypatch: pytest.MonkeyP
     assert not (lab.root / "r.zip").exists()
 
 
+def with_head(files: dict[str, bytes], change: Callable[[dict[str, Any]], None]) -> None:
+    """Changes the head of the journal, and what repeats it."""
+    (name,) = (one for one in files if one.startswith("results/campaigns/"))
+    line, _, rest = files[name].partition(b"\n")
+    head = json.loads(line)
+    change(head)
+    files[name] = json.dumps(head).encode() + b"\n" + rest
+    files["settings/x.json"] = head["settings"].encode()
+
+
 def test_a_plan_runs_again_and_is_compared_once_its_commands_are_agreed_to(
-    lab: Bench, archive: Path
+    lab: Bench, archive: Path, tmp_path: Path
 ) -> None:
-    before = len(lab.trials)
-    again = ("bundle", "--reproduce", str(archive), "--results", "again")
+    def tell_somebody(head: dict[str, Any]) -> None:
+        head["settings"] = json.dumps({**json.loads(head["settings"]), "notify": ["touch", "evil"]})
+
+    files, before = content(archive), len(lab.trials)
+    with_head(files, tell_somebody)
+    hostile = write(tmp_path / "t.zip", files, true_sums=True)
+    again = ("bundle", "--reproduce", str(hostile), "--results", "again")
     refused = lab.look(*again)
     assert refused.returncode == 2
     assert f"{lab.root}/repos/front/train.sh -n small --seconds 0.3" in refused.stderr
@@ -397,10 +424,31 @@ def test_a_plan_runs_again_and_is_compared_once_its_commands_are_agreed_to(
     assert ran == [{name: one[name] for name in values} for one in originals]
     head = head_in(lab.root / "again/campaigns")
     assert head["reproduces"] == originals[0]["environment"]["journal"]
+    assert "notify" not in head["settings"]  # `resume` would run it, and nobody has agreed to that
+    assert not (lab.root / "evil").exists()
     compared = lab.look(*again)
     assert "its runs are finished here" in compared.stderr
     assert compared.stdout.count("cannot be told") == 2
     assert len(lab.results("again")) == 2
+
+
+def test_commands_of_later_runs_are_shown_too_but_for_numbers(
+    lab: Bench, archive: Path, tmp_path: Path
+) -> None:
+    def add_runs(head: dict[str, Any]) -> None:
+        one = head["runs"][0]
+        for more in ({"seconds": 0.4}, {"behaviour": "rm -r /"}):
+            values = {**one["hyperparameters"], **more}
+            head["runs"].append({**one, "index": len(head["runs"]) + 1, "hyperparameters": values})
+
+    files = content(archive)
+    with_head(files, add_runs)
+    longer = write(tmp_path / "t.zip", files, true_sums=True)
+    said = lab.look("bundle", "--reproduce", str(longer), "--results", "none")
+    assert said.returncode == 2
+    assert "nothing was run" in said.stderr
+    assert said.stderr.count("--seconds 0.3 --behaviour 'rm -r /'") == 1
+    assert "--seconds 0.4" not in said.stderr
 
 
 def test_clones_that_are_missing_or_at_another_commit_are_named(

@@ -16,15 +16,18 @@ def whole_page(
     step: Callable[[int, int], None] = lambda done, total: None,
     *,
     now: float | None = None,
+    settings: str | None = None,
     footprint: Sequence[Footprint] | None = None,
     language: str = "en",
 ) -> str:
-    """The page as text. now: Unix seconds that it tells as its date. footprint: by factors that are
-    stated now; None: by those in the results. Raises SettingsError where a library is missing."""
+    """The page as text. now: Unix seconds that it tells as its date. settings: those of every
+    campaign; None: as their journals hold them. footprint: by factors that are stated now; None: by
+    those in the results. Raises SettingsError where a library is missing."""
+    found = settings_of(runs)
     return page(
         runs,
         title,
-        settings_of(runs),
+        found if settings is None else dict.fromkeys(found, settings),
         step,
         now,
         calibrations=calibrations_of(runs),

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from energyctl.campaign.journal import Journal
-from energyctl.errors import SettingsError
+from energyctl.errors import MachineError, SettingsError
+from energyctl.integrations.bundle.settings import without_tools
 from energyctl.results.api import Runs
 from energyctl.results.controls import FOLDER as CONTROLS
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.journal_schema import JournalHead
 from energyctl.results.paths import LEDGER, OPERATORS, RunFiles
 from energyctl.results.schema import Result
+from energyctl.system.files import regular
 from energyctl.system.lock import lock_holder
 from energyctl.text import count, first_of, is_file_name, safe_name
 
@@ -36,11 +39,13 @@ class Member:
 
 @dataclass(frozen=True)
 class CampaignFiles:
-    """head: with the runs of all trials of a search. runs: in the order of the plan. members: by
-    name. left_out: in words."""
+    """head: of the journal, with the runs of all trials of a search; its settings are without what
+    is left out of them, and journal_text: all of it then; None: as it is. runs: in the order of the
+    plan. members: by name. left_out: in words."""
 
     journal: str
     head: JournalHead
+    journal_text: str | None
     runs: Runs
     members: Sequence[Member]
     left_out: Sequence[str]
@@ -49,6 +54,10 @@ class CampaignFiles:
     def settings_name(self) -> str:
         name = safe_name(Path(self.head["settings_name"]).name)
         return f"{SETTINGS}/{name if name.endswith('.json') else 'settings.json'}"
+
+    @property
+    def journal_name(self) -> str:
+        return f"{RESULTS}/campaigns/{self.journal}.jsonl"
 
     @property
     def missing(self) -> int:
@@ -90,9 +99,28 @@ def campaign_files(runs: Runs, included: Collection[str]) -> CampaignFiles:
     ]
     if odd:
         left_out.append(f"{count(odd, 'file')} with characters in its name that no list can hold")
+    head, taken = _without_tools(head)
+    if taken:
+        left_out.append(f"{' and '.join(taken)} of the settings, which may hold keys")
+    text = _journal_text(path, head["settings"]) if taken else None
     return CampaignFiles(
-        journal, head, ordered, [members[name] for name in sorted(members)], left_out
+        journal, head, text, ordered, [members[name] for name in sorted(members)], left_out
     )
+
+
+def _without_tools(head: JournalHead) -> tuple[JournalHead, list[str]]:
+    text, taken = without_tools(head["settings"], head["settings_name"])
+    return {**head, "settings": text}, taken
+
+
+def _journal_text(path: Path, settings: str) -> str:
+    """The journal with other settings. Raises MachineError where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace", opener=regular) as file:
+            head, _, rest = file.read().partition("\n")
+    except OSError as error:
+        raise MachineError(f"{path}: cannot be read: {error.strerror}") from error
+    return json.dumps({**json.loads(head), "settings": settings}, ensure_ascii=False) + "\n" + rest
 
 
 def is_member_name(name: str) -> bool:

@@ -6,6 +6,7 @@ those of whoever made it.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from energyctl.config.registry import Invocation
 from energyctl.config.registry.model import Role
 from energyctl.errors import SettingsError
 from energyctl.integrations.bundle.check import Checked
+from energyctl.integrations.bundle.settings import without_tools
 from energyctl.results.api import Run as RunResult
 from energyctl.results.folder import ResultsFolder
 from energyctl.results.journal_schema import JournalHead
@@ -54,7 +56,9 @@ def plan(
         raise SettingsError(
             f"{path}: {number}, nothing was run; energyctl bundle --check names them"
         )
-    head = checked.head
+    # Also of the journal that is made here: `resume` goes by that, and asks nobody.
+    text, _ = without_tools(checked.head["settings"], checked.head["settings_name"])
+    head: JournalHead = {**checked.head, "settings": text}
     if head.get("cluster"):
         raise SettingsError(
             f"{path}: its campaign ran on a cluster: submit its settings there (energyctl submit), "
@@ -69,8 +73,6 @@ def plan(
     done = earlier.finished() if earlier is not None else {}
     planned = [Run.from_json(data) for data in head["runs"]]
     campaign = of_head(workspace, head, str(path), planned, folder, journal, observer, done)
-    # Commands and stores that its author wanted to be told are no part of the measurement.
-    campaign.settings = campaign.settings.model_copy(update={"notify": None, "log_to": None})
     return Reproduction(campaign, planned, head, earlier, list(_notes(head)))
 
 
@@ -163,19 +165,28 @@ def _used(campaign: Campaign) -> dict[str, Training]:
 
 
 def commands(campaign: Campaign) -> list[str]:
-    """What will be run as the user, a line each, each training once with its first values. Starts
-    nothing. Raises SettingsError where an interpreter is not there."""
+    """What will be run as the user, a line each. Starts nothing. Raises SettingsError where an
+    interpreter is not there.
+
+    Of runs that differ in numbers alone the first: a text may be anything, also a command.
+    """
     trainings = trainings_here(campaign)
-    shown: dict[tuple[str, str, str], list[str]] = {}
+    shown: dict[tuple[object, ...], list[str]] = {}
     others: dict[str, None] = {}
     for run in (*campaign.runs, *campaign.control):
         roles: list[tuple[Role, Training]] = [("foreground", run.foreground)]
         roles += [("background", job.training) for job in run.background]
         for role, training in roles:
-            key = role, training.repo, training.model
+            values = training.hyperparameters.items()
+            texts = sorted((name, str(value)) for name, value in values if not _is_number(value))
+            key = role, training.repo, training.model, *texts
             if key not in shown:
                 steps = trainings.invocations(training, role, None, "RUN")
-                shown[key] = [_shell(step, training.repo, trainings) for step in steps]
+                name = f"{role} {training.repo} / {training.model}"
+                shown[key] = [f"{name}: {_shell(one, training.repo, trainings)}" for one in steps]
+                for file, keys in trainings.configured(training).items():
+                    told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in keys.items())
+                    shown[key].append(f"{name}: writes {file} of its folder: {told}")
         others.update(dict.fromkeys(f"sets {n} to {value}" for n, value in run.machine.items()))
     for name, training in _used(campaign).items():
         repository = trainings.repository(training)
@@ -184,12 +195,11 @@ def commands(campaign: Campaign) -> list[str]:
             others[f"prepare of {name}: {prepare}"] = None
         if repository.delete:
             others[f"deletes in the folder of {name}: {', '.join(repository.delete)}"] = None
-    lines = [
-        f"{role} {repo} / {model}: {line}"
-        for (role, repo, model), steps in shown.items()
-        for line in steps
-    ]
-    return [*lines, *others]
+    return [*dict.fromkeys(line for lines in shown.values() for line in lines), *others]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)  # bool is one of them
 
 
 def _shell(step: Invocation, repo: str, trainings: Trainings) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from energyctl.results.table_writers import staging
 from energyctl.text import count
 
 REGISTRY = f"{SETTINGS}/models_config.json"
+SECRET = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:$|_)")
 
 
 def write(
@@ -43,7 +45,10 @@ def write(
             with Archive(fresh) as archive:
                 for number, member in enumerate(files.members):
                     step(number, len(files.members))
-                    archive.add_file(member)
+                    if member.name == files.journal_name and files.journal_text is not None:
+                        archive.add_text(member.name, files.journal_text)
+                    else:
+                        archive.add_file(member)
                 for name, text in _texts(files, description, lock).items():
                     archive.add_text(name, text)
                 sizes = dict(archive.sizes)
@@ -93,7 +98,8 @@ def _page(files: CampaignFiles, description: Description) -> str | None:
     from energyctl.analysis.report.whole import whole_page
 
     try:
-        return whole_page(files.runs, description.title, now=description.created)
+        settings = files.head["settings"]
+        return whole_page(files.runs, description.title, now=description.created, settings=settings)
     except SettingsError:
         return None
 
@@ -101,6 +107,8 @@ def _page(files: CampaignFiles, description: Description) -> str | None:
 def notes(files: CampaignFiles, description: Description) -> list[str]:
     """What who makes it should know: what is not in it, and which option adds it."""
     lines = [f"left out: {line}" for line in description.left_out]
+    if names := list(secret_names(files.head["registry"])):
+        lines.append(f"the registry is in it, with its values of {', '.join(names)}")
     if files.missing:
         lines.append(f"{count(files.missing, 'planned run')} without a result")
     if not description.authors:
@@ -110,3 +118,16 @@ def notes(files: CampaignFiles, description: Description) -> list[str]:
     if boamps.reported(files.runs) and (told := boamps.not_told(description.boamps)):
         lines.append(f"BoAmps requires what is not known, --boamps FILE: {', '.join(told)}")
     return lines
+
+
+def secret_names(registry: Any) -> Iterator[str]:
+    """Variables by whose names they hold what others should not know."""
+    if isinstance(registry, dict):
+        for key, value in registry.items():
+            named = key if isinstance(value, str) else ""
+            if SECRET.search(named):
+                yield named
+            yield from secret_names(value)
+    elif isinstance(registry, list):
+        for one in registry:
+            yield from secret_names(one)
