@@ -103,16 +103,15 @@ class PrometheusExporter:
     def __enter__(self) -> PrometheusExporter:
         """Raises MachineError where the port was taken meanwhile."""
         if self.exports.port is not None:
-            from prometheus_client import start_http_server
+            from energyctl.integrations.prometheus_endpoint import serve
 
             with without_signals(), _naming_port(self.exports.port):
-                self._server, _ = start_http_server(self.exports.port, HOST, self._registry)
+                self._server = serve(HOST, self.exports.port, self._registry)
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+            self._server.stop()
         if self._writer is not None and self.exports.folder is not None:
             self._ended = True
             self._due.set()

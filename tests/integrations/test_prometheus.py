@@ -19,7 +19,7 @@ from watched import view
 
 from bench import Bench, wait_for
 from energyctl.campaign.observer import DomainView
-from energyctl.integrations import prometheus
+from energyctl.integrations import prometheus, prometheus_endpoint
 from energyctl.integrations.prometheus import Exports, PrometheusExporter
 from hardware.compiled import library_folder
 from hardware.nvml import environment
@@ -241,3 +241,28 @@ def test_a_folder_of_somebody_else(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(prometheus.MachineError, match="you cannot write there"):
         Exports(tmp_path, None).check()
+
+
+def test_connections_that_say_nothing_and_crowds_take_no_files_and_delay_nobody(port: int) -> None:
+    with PrometheusExporter(Heard(), Exports(None, port), "x", 1), contextlib.ExitStack() as crowd:
+        before = len(os.listdir("/proc/self/fd"))
+        held = [
+            crowd.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(24)
+        ]
+        for one in held[prometheus_endpoint.MOST_CONNECTIONS :]:
+            one.settimeout(5)
+            assert one.recv(1) == b""  # closed at once
+        mine = len(held)
+        taken = len(os.listdir("/proc/self/fd")) - before - mine
+        assert taken <= prometheus_endpoint.MOST_CONNECTIONS
+        for one in held:
+            one.close()
+        wait_for(lambda: answers(port), "an answer once they are gone")
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+
+
+def answers(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        return "energyctl_campaign_runs" in scraped(port)
+    return False
