@@ -30,8 +30,9 @@ READINGS_UNTIL_SLOWER = 10_000
 """Extra readings: after so many, half as many a second, and so on. Of a boundary without one the
 energy is interpolated between the samples around it, and its band says so."""
 
-LINES_A_SECOND = 2000
-"""More are read later: what a training tells may not keep energyctl busy."""
+LINES_A_SECOND, LINES_AT_ONCE, LINES_OF_A_PIECE = 2000, 200, 5
+"""More are read later: what a training tells may not keep energyctl busy. A piece that comes, or a
+connection, costs as much as so many lines, also where there is none in it."""
 
 LAST_SECONDS = 2.0
 """For what is in the socket at the end."""
@@ -114,6 +115,7 @@ class Receiver:
             raise
         self._server.setblocking(False)
         self._closing = threading.Event()
+        self._lines, self._since = 0.0, time.monotonic()
         self._thread = start_thread(self._run, "marks")
 
     def close(self) -> None:
@@ -164,6 +166,15 @@ class Receiver:
                 self._accept(selector)
             elif one is not self._wake:
                 self._receive(selector, one, key.data)
+        self._rest(LINES_OF_A_PIECE * len(events))
+
+    def _rest(self, lines: int) -> None:
+        """For as long as *lines* more, with those of just now, are too many."""
+        now = time.monotonic()
+        self._lines = max(0.0, self._lines - (now - self._since) * LINES_A_SECOND) + lines
+        self._since = now
+        if self._lines > LINES_AT_ONCE:
+            self._closing.wait(self._lines / LINES_A_SECOND)
 
     def _accept(self, selector: selectors.BaseSelector) -> None:
         with contextlib.suppress(OSError):
@@ -180,15 +191,15 @@ class Receiver:
         data = b""
         with contextlib.suppress(OSError):
             data = connection.recv(_PIECE_BYTES)
-        taken = self._take([*of.lines(data or b"\n")], of)
+        lines = [*of.lines(data or b"\n")]
+        self._take(lines, of)
+        self._lines += len(lines)
         if not data:
             selector.unregister(connection)
             connection.close()
-        if taken > LINES_A_SECOND / 10:
-            self._closing.wait(taken / LINES_A_SECOND)
 
-    def _take(self, lines: list[str], of: _Connection) -> int:
-        """Into the timeline, with one reading for all of them; how many there were."""
+    def _take(self, lines: list[str], of: _Connection) -> None:
+        """Into the timeline, with one reading for all of them."""
         receipt, known = time.monotonic(), list[tuple[float | None, Line]]()
         offset = self._now() - receipt
         for text in lines:
@@ -203,7 +214,6 @@ class Receiver:
             possible = at is not None and self._began <= at <= receipt
             instant = (at if possible and at is not None else receipt) + offset
             self.timeline.take(line, instant, of)
-        return len(lines)
 
     @staticmethod
     def _close_all(sockets: list[socket.socket]) -> None:

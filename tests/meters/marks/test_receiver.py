@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +107,33 @@ def test_noise_floods_and_crowds_do_no_harm(heard: Heard) -> None:
     (line,) = heard.receiver.warnings()
     assert "cannot be read" in line
     assert line.isprintable()
+
+
+@pytest.mark.parametrize("what", ["no line", "lines one by one", "connections"])
+def test_a_flood_is_read_slowly(heard: Heard, what: str) -> None:
+    flood = {
+        "no line": "one.sendall(b'x' * 65536)",
+        "lines one by one": "one.sendall(b'mark a\\n')",
+        "connections": "one = socket.socket(socket.AF_UNIX); one.connect(path)",
+    }[what]
+    program = f"""
+import socket, sys
+path = sys.argv[1]
+one = socket.socket(socket.AF_UNIX)
+one.connect(path)
+while True:
+    {flood}
+"""
+    command = [sys.executable, "-c", program, str(heard.path)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            time.sleep(0.3)  # until it has begun, and for what may be read at once
+            used = time.process_time()
+            time.sleep(1)
+            assert process.poll() is None
+            assert time.process_time() - used < 0.15
+        finally:
+            process.kill()
 
 
 def test_what_breaks_the_thread_is_a_warning(tmp_path: Path) -> None:
