@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from bench import Bench, bench_in
+from energyctl.integrations.bundle.check import check
 from energyctl.integrations.bundle.write import secret_names
 
 PARTS = {
@@ -237,6 +238,14 @@ def test_a_hostile_archive_is_refused_and_nothing_is_written(
         assert "\x1b" not in said.stdout + said.stderr
     assert fault in lab.look("bundle", "--check", str(place)).stdout
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["t.zip"]
+
+
+def test_faults_without_end_are_counted_to_a_limit(archive: Path, tmp_path: Path) -> None:
+    files = content(archive)
+    lines = check(write(tmp_path / "a.zip", {**files, MANIFEST: b"\n" * 1_000_000})).faults
+    assert any(f"{MANIFEST}: longer than a line for each file" in line for line in lines)
+    more = {f"results/more/{number}": b"" for number in range(5000)}
+    assert len(check(write(tmp_path / "b.zip", {**files, **more})).faults) < 2000
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(lab: Bench, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,7 +16,7 @@ from energyctl.campaign.journal import head_of, lines_of, with_trials
 from energyctl.errors import EnergyctlError, SettingsError
 from energyctl.integrations.bundle import boamps, crate, methods, spdx
 from energyctl.integrations.bundle.archive import MANIFEST
-from energyctl.integrations.bundle.contents import RESULTS
+from energyctl.integrations.bundle.contents import LONGEST_NAME, RESULTS
 from energyctl.integrations.bundle.description import DESCRIPTION, SCHEMA, BundleJson, Description
 from energyctl.integrations.bundle.lock import LOCK
 from energyctl.integrations.bundle.reading import ArchiveReader, Unreadable
@@ -35,6 +36,11 @@ ALWAYS = (
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 RESULT = re.compile(rf"{RESULTS}/([^/]+)\.json")
 SHOWN = 20
+MOST_FAULTS = 1000
+"""Of each kind of check."""
+
+LONGEST_ENTRY = 64 + 2 + LONGEST_NAME + 1
+"""Bytes of a line of the checksums."""
 
 
 @dataclass
@@ -52,8 +58,9 @@ class Checked:
     lock: dict[str, Any] = field(default_factory=dict)
 
     def add(self, faults: Iterator[str]) -> None:
+        """The first of them: in an archive of whoever there may be more than memory holds."""
         try:
-            self.faults += faults
+            self.faults += islice(faults, MOST_FAULTS)
         except Unreadable as error:
             self.faults.append(str(error))
 
@@ -81,6 +88,9 @@ def check(path: Path, step: Callable[[int, int], None] = lambda done, total: Non
 
 def _checksums(archive: ArchiveReader, step: Callable[[int, int], None]) -> Iterator[str]:
     if MANIFEST not in archive.names:
+        return
+    if archive.names[MANIFEST].file_size > LONGEST_ENTRY * len(archive.names):
+        yield f"{MANIFEST}: longer than a line for each file"
         return
     listed: dict[str, str] = {}
     for number, line in enumerate(archive.text(MANIFEST).splitlines(), 1):

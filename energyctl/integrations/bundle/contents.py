@@ -28,6 +28,9 @@ OPTIONAL = (BACKGROUND_LOGS, OUTPUTS)
 RESULTS, SETTINGS = "results", "settings"
 """Folders of the archive; they are those of a workspace."""
 
+LONGEST_NAME = 999
+"""Bytes of a name in an archive."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -127,7 +130,7 @@ def is_member_name(name: str) -> bool:
     """Whether a file of an archive may be called so: a path within it, whatever reads it."""
     parts = name.split("/")
     plain = name.isprintable() and "\\" not in name and ":" not in name
-    return plain and len(name.encode()) < 1000 and not {"", ".", ".."} & set(parts)
+    return plain and len(name.encode()) <= LONGEST_NAME and not {"", ".", ".."} & set(parts)
 
 
 def _journal_of(runs: Runs) -> tuple[Path, str]:
