@@ -6,14 +6,15 @@ import importlib.util
 import logging
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from energyctl.errors import SettingsError
 from energyctl.integrations.mlflow_part import MlflowPart
-from energyctl.integrations.store import Outcome, Target
+from energyctl.integrations.store import NotTaken, Outcome, StoreAway, Target
 from energyctl.integrations.tracking import EXPERIMENT_ID, OwnRun, Record
 from energyctl.system.dependencies import pip_install
 
@@ -47,9 +48,10 @@ class MlflowStore:
             part, run = found
             holds = run.data.tags.get(EXPERIMENT_ID)
             shared = shared or os.environ.get("MLFLOW_RUN_ID") == record.own.run_id
-            if holds == record.experiment_id or not (shared or holds):
-                return part.log_into(record, run)
-            return part.log(record, run.info.experiment_id, parent=run.info.run_id)
+            with self._apart(part):
+                if holds == record.experiment_id or not (shared or holds):
+                    return part.log_into(record, run)
+                return part.log(record, run.info.experiment_id, parent=run.info.run_id)
         return self._main.log(record, self._main.experiment(self._experiment_of(record)))
 
     def log_page(self, records: Sequence[Record], draw: Callable[[], Path]) -> Outcome:
@@ -64,10 +66,15 @@ class MlflowStore:
         return named or record.campaign or "energyctl"
 
     def _own(self, record: Record, own: OwnRun) -> tuple[MlflowPart, Any] | None:
-        """The run that the training has itself; None, after a word on it, where there is none."""
+        """The run that the training has itself; None, after a word on it, where there is none.
+
+        Raises NotTaken where it is in another store, which is away: other runs do not wait for it.
+        """
         try:
             part = self._part_of(own)
-            if (run := part.run(own.run_id)) is not None:
+            with self._apart(part):
+                run = part.run(own.run_id)
+            if run is not None:
                 return part, run
             why = f"it is not in {part.uri}"
         except SettingsError as error:
@@ -77,6 +84,15 @@ class MlflowStore:
             "it gets another one"
         )
         return None
+
+    @contextmanager
+    def _apart(self, part: MlflowPart) -> Iterator[None]:
+        try:
+            yield
+        except StoreAway as error:
+            if part is self._main:
+                raise
+            raise NotTaken(f"the training's own run is in another store: {error}") from error
 
     def _part_of(self, own: OwnRun) -> MlflowPart:
         """The store in which the training's own run is. Raises SettingsError."""

@@ -167,6 +167,17 @@ def test_an_own_run_that_is_not_there_is_named(bench: Bench) -> None:
     assert len(bench.runs) == 1
 
 
+def test_no_run_waits_for_the_store_of_another_training(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    bench.write(0, tracking=[{"to": "mlflow", "run_id": "0" * 32, "uri": "http://127.0.0.1:9"}])
+    second = bench.write(1)
+    logged = bench.log()
+    assert list(logged.runs) == list(bench.runs) == [second["experiment_id"]]
+    assert "is not logged: the training's own run is in another store" in logged.problems[0]
+
+
 def test_credentials_are_told_no_other_server(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
