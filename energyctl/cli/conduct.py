@@ -96,8 +96,8 @@ def conduct(
         stack.enter_context(_failure_told(campaign, progress))
         outcome = campaigns.conduct(campaign)
         if logger is not None:
-            finished = outcome.journal.finished().values()
-            logger.end([*finished], patient=outcome.interrupted is None)
+            journal = outcome.journal
+            logger.end(lambda: journal.finished().values(), patient=outcome.interrupted is None)
         return outcome
 
 

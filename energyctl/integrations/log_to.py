@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from energyctl.campaign.observer import Observer, View
 from energyctl.campaign.prepare import Campaign
 from energyctl.config.settings import LogTo, Settings
 from energyctl.config.settings.log_to import Tracker
-from energyctl.errors import SettingsError
-from energyctl.integrations.store import Target, require
+from energyctl.errors import EnergyctlError, SettingsError
+from energyctl.integrations.store import URI_VARIABLES, Target, require
 from energyctl.results.paths import RunFiles
 from energyctl.results.schema import Result
 from energyctl.system import processes
@@ -133,10 +133,12 @@ class RunLogger:
         will be."""
         command = [sys.executable, str(PROGRAM), "-C", str(self.workspace.root), "log-follow"]
         command += ["--to", self.target.to, "--results", str(self.results)]
-        command += ["--uri", self.target.uri] if self.target.uri else []
         command += ["--experiment", self.target.experiment] if self.target.experiment else []
+        # A URI may hold a password, and anybody on the machine can read a command's words.
+        uri = {URI_VARIABLES[self.target.to]: self.target.uri} if self.target.uri else {}
         process = self._process = subprocess.Popen(
             command,
+            env={**os.environ, **uri},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -162,13 +164,16 @@ class RunLogger:
     def __exit__(self, *raised: object) -> None:
         self._stop()
 
-    def end(self, earlier: Sequence[str] = (), *, patient: bool) -> None:
+    def end(self, earlier: Callable[[], Iterable[str]] = tuple, *, patient: bool) -> None:
         """The campaign is over. Says how many of its runs are not logged.
 
-        earlier: experiment ids of runs that were finished before this start. patient: whether to
-        wait for what is left; Ctrl-C ends that.
+        earlier: experiment ids of runs that were finished before this start, as far as they can be
+        read. patient: whether to wait for what is left; Ctrl-C ends that.
         """
-        experiment_ids = list(dict.fromkeys([*earlier, *self._handed]))
+        before: Iterable[str] = ()
+        with contextlib.suppress(OSError, EnergyctlError):  # the results folder may be gone
+            before = earlier()
+        experiment_ids = list(dict.fromkeys([*before, *self._handed]))
         paths = [str(RunFiles.of(self.results, name).result) for name in experiment_ids]
         with contextlib.suppress(KeyboardInterrupt):
             self._send({"end": paths})

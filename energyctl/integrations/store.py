@@ -16,6 +16,9 @@ from energyctl.system.dependencies import extra_install
 
 TITLES: dict[Tracker, str] = {"mlflow": "MLflow", "wandb": "Weights & Biases"}
 
+URI_VARIABLES: dict[Tracker, str] = {"mlflow": "MLFLOW_TRACKING_URI", "wandb": "WANDB_BASE_URL"}
+"""By which their libraries are told the store."""
+
 Outcome = Literal["logged", "updated", "there"]
 """there: the same result was logged before, and nothing was changed."""
 

@@ -113,7 +113,13 @@ def test_what_a_store_that_stays_away_lacks_is_named(
     stage = Stage(tmp_path, "http://127.0.0.1:9")
     with stage.logger:
         name = stage.run()
-        stage.logger.end(["20300317_earlier"], patient=True)
+        assert stage.logger._process is not None
+        words = Path(f"/proc/{stage.logger._process.pid}/cmdline").read_bytes()
+        assert (
+            b"log-follow" in words
+        )  # and anybody may read them: no URI, which may hold a password
+        assert b"127.0.0.1" not in words
+        stage.logger.end(lambda: ["20300317_earlier"], patient=True)
     first, *_, last = stage.listener.said
     assert "MLflow at http://127.0.0.1:9: [Errno 111] Connection refused" in first
     files = " ".join(f"{stage.results}/{one}.json" for one in (name, "20300317_earlier"))
@@ -138,6 +144,19 @@ def test_the_campaign_goes_on_without_a_logger_that_has_crashed(
         "warning: runs are not logged to MLflow any more: it has ended"
     )
     assert f"{name}.json --to mlflow" in stage.listener.said[-1]
+
+
+def test_the_end_is_told_where_the_results_are_gone(stage: Stage) -> None:
+    def gone() -> list[str]:
+        raise SettingsError("no such campaign")
+
+    with stage.logger:
+        stage.phase("cooldown", 60.0)
+        name = stage.run()
+        stage.hears(lambda: stage.logger.logged == {name}, "the run to be logged")
+        (stage.results / f"{name}.json").unlink()
+        stage.logger.end(gone, patient=True)
+    assert [line for line in stage.listener.said if "not logged" in line or "not in" in line] == []
 
 
 def test_a_library_that_is_missing_is_said_before_the_campaign(
