@@ -285,3 +285,8 @@ def _finite(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [_finite(value) for value in data]
     return data
+
+
+def without_user(uri: str) -> str:
+    """Without the name and password of a user, as messages and results may hold it."""
+    return re.sub(r"(?<=//)[^/\s]*@", "", uri)

@@ -17,6 +17,7 @@ from energyctl.integrations.mlflow_part import MlflowPart
 from energyctl.integrations.store import NotTaken, Outcome, StoreAway, Target
 from energyctl.integrations.tracking import EXPERIMENT_ID, OwnRun, Record
 from energyctl.system.dependencies import pip_install
+from energyctl.text import without_user
 
 QUIET = {
     "MLFLOW_ALLOW_FILE_STORE": "true",  # a folder that the user names, in maintenance or not
@@ -38,7 +39,7 @@ class MlflowStore:
         self._target, self._say = target, say
         self._main = _opened(target.uri)
         self._others = dict[str, MlflowPart]()
-        self.place = self._main.uri
+        self.place = self._main.place
 
     def look(self) -> None:
         self._main.look()
@@ -76,7 +77,7 @@ class MlflowStore:
                 run = part.run(own.run_id)
             if run is not None:
                 return part, run
-            why = f"it is not in {part.uri}"
+            why = f"it is not in {part.place}"
         except SettingsError as error:
             why = str(error)
         self._say(
@@ -101,7 +102,9 @@ class MlflowStore:
             return self._main
         secrets = any(os.environ.get(name) for name in CREDENTIALS)
         if secrets and urlsplit(uri).scheme in ("http", "https"):
-            raise SettingsError(f"{uri} shall not be told the credentials for {self._main.uri}")
+            raise SettingsError(
+                f"{without_user(uri)} shall not be told the credentials for {self.place}"
+            )
         if uri not in self._others:
             self._others[uri] = _opened(uri)
         return self._others[uri]
@@ -120,11 +123,13 @@ def _opened(uri: str | None) -> MlflowPart:
     uri = uri or mlflow.get_tracking_uri()
     database = urlsplit(uri).scheme.partition("+")[0] in DATABASES
     if database and importlib.util.find_spec("sqlalchemy") is None:
+        shown = without_user(uri)
         raise SettingsError(
-            f"MLflow needs its whole package for {uri}: {pip_install('mlflow')}; as it is "
+            f"MLflow needs its whole package for {shown}: {pip_install('mlflow')}; as it is "
             "installed, it takes a server or a folder: --uri http://… or --uri file:…"
         )
     try:
         return MlflowPart(uri, mlflow.MlflowClient(uri))
     except (MlflowException, OSError, ValueError) as error:
-        raise SettingsError(f"MLflow cannot use {uri}: {' '.join(str(error).split())}") from error
+        why = without_user(" ".join(str(error).split()))
+        raise SettingsError(f"MLflow cannot use {without_user(uri)}: {why}") from error

@@ -22,7 +22,7 @@ from energyctl.integrations.mlflow_names import (
 )
 from energyctl.integrations.store import NotTaken, Outcome, StoreAway
 from energyctl.integrations.tracking import EXPERIMENT_ID, PREFIX, SHA256, Record, digest_of
-from energyctl.text import one_line
+from energyctl.text import one_line, without_user
 
 SEARCHED = 1000
 """Runs that MLflow hands out at once."""
@@ -42,6 +42,7 @@ class MlflowPart:
 
     def __init__(self, uri: str, client: Any) -> None:
         self.uri, self._client = uri, client
+        self.place = without_user(uri)
         self._experiments = dict[str, str]()
         self._known = dict[str, dict[str, Any]]()
 
@@ -236,9 +237,9 @@ class MlflowPart:
             raise
         except MlflowException as error:
             kind = NotTaken if error.error_code in REFUSED else StoreAway
-            raise kind(f"MLflow at {self.uri}: {_reason(error)}") from error
+            raise kind(f"MLflow at {self.place}: {_reason(error)}") from error
         except Exception as error:
-            raise StoreAway(f"MLflow at {self.uri}: {_reason(error)}") from error
+            raise StoreAway(f"MLflow at {self.place}: {_reason(error)}") from error
 
 
 def _reason(error: BaseException) -> str:
@@ -248,7 +249,7 @@ def _reason(error: BaseException) -> str:
         if isinstance(cause, ConnectionError | TimeoutError):
             return one_line(str(cause), 200)
         cause = cause.__cause__ or cause.__context__
-    return one_line(str(error) or repr(error), 300)
+    return one_line(without_user(str(error) or repr(error)), 300)
 
 
 def _tags(record: Record) -> dict[str, str]:

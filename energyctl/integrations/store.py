@@ -13,6 +13,7 @@ from energyctl.config.settings.log_to import Tracker
 from energyctl.errors import EnergyctlError, SettingsError
 from energyctl.integrations.tracking import Record
 from energyctl.system.dependencies import extra_install
+from energyctl.text import without_user
 
 TITLES: dict[Tracker, str] = {"mlflow": "MLflow", "wandb": "Weights & Biases"}
 
@@ -48,9 +49,9 @@ class Target:
         return TITLES[self.to]
 
     def command(self, results: Sequence[str]) -> str:
-        """What logs these *results* there, to be typed in a shell."""
+        """What logs these *results* there, to be typed in a shell; without a password."""
         words = ["energyctl", "log", *results, "--to", self.to]
-        words += ["--uri", self.uri] if self.uri else []
+        words += ["--uri", without_user(self.uri)] if self.uri else []
         words += ["--experiment", self.experiment] if self.experiment else []
         return shlex.join(words)
 

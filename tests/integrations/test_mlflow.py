@@ -221,7 +221,9 @@ def test_a_server_that_does_not_answer_is_away(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    bench.uri = "http://127.0.0.1:9"
+    bench.uri = "http://me:p@ss@127.0.0.1:9"  # a password is nothing for a message
     bench.write(0)
     with pytest.raises(StoreAway, match=r"MLflow at http://127\.0\.0\.1:9: .*Connection refused"):
         bench.log()
+    assert bench.store.place == "http://127.0.0.1:9"
+    assert "p@ss" not in Target("mlflow", bench.uri).command([])

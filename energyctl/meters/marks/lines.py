@@ -12,12 +12,11 @@ They come from a training, which is not trusted: whatever is in them has a limit
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from energyctl.text import one_line
+from energyctl.text import one_line, without_user
 
 LONGEST_LINE = 4096
 """Bytes, with its end, as in `energyctl.marks`."""
@@ -27,7 +26,6 @@ TOOLS: Mapping[str, Tool] = {"mlflow": "mlflow", "wandb": "wandb"}
 
 _LONGEST_NAME = 100
 _LONGEST_PLACE = 500
-_USER_IN_URI = re.compile(r"(?<=//)[^/@\s]*@")
 _WHOLE = 2**53
 
 
@@ -102,7 +100,7 @@ def tracked_run(to: str, run_id: str, uri: str | None, project: str | None) -> T
     """Raises ValueError for another tool."""
     if to not in TOOLS:
         raise ValueError(to)
-    place = None if uri is None else one_line(_USER_IN_URI.sub("", uri), _LONGEST_PLACE)
+    place = None if uri is None else one_line(without_user(uri), _LONGEST_PLACE)
     of = None if project is None else name_of(project)
     return Tracked(TOOLS[to], name_of(run_id), place, of)
 
