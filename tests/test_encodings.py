@@ -11,6 +11,7 @@ import energyctl
 PACKAGE = Path(energyctl.__file__).parent
 TEXT = {"read_text", "write_text"}
 OPEN = {"open", "fdopen"}
+BINARY = {"os.open", "self._zip.open"}
 OF_THE_KERNEL = {"launchers/privileged_helper.py"}
 """It reads nothing but names of governors and records of its own, which are ASCII."""
 
@@ -25,7 +26,7 @@ def by_the_locale(source: str) -> Iterator[int]:
             if function.endswith(".open"):
                 modes |= {*node.args[:1]}
             binary = any(isinstance(m, ast.Constant) and "b" in str(m.value) for m in modes)
-            opened = name in OPEN and function != "os.open" and not binary
+            opened = name in OPEN and function not in BINARY and not binary
             method = name in TEXT and "." in function
             piped = function.startswith("subprocess.") and named & {"text", "universal_newlines"}
             if (opened or method or piped) and "encoding" not in named:

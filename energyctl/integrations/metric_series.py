@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
+from energyctl.energy.schema import EpochJson
 from energyctl.results.api import Run
 
 
@@ -55,25 +56,20 @@ def kept_steps(kept: int, seen: int) -> Sequence[int]:
 
 
 def epoch_series(run: Run, prefix: str) -> dict[str, tuple[Point, ...]]:
-    """Energies and metrics of the epochs that the training told of; step: the epoch, or, where
-    some are no whole numbers, which of them it is, from 1."""
-    named: Any = run.result["foreground_result"].get("epochs") or ()
-    epochs = [one for one in named if one.get("epoch") is not None]
-    whole = all(float(one["epoch"]).is_integer() for one in epochs)
+    """Energies and metrics of the epochs that the training told of; step: the epoch."""
     found: dict[str, list[Point]] = {}
-    for number, one in enumerate(epochs, 1):
-        step = int(one["epoch"]) if whole else number
+    for one in run.result["foreground_result"].get("epochs", ()):
         for name, value in _figures_of_epoch(one).items():
-            if isinstance(value, int | float) and math.isfinite(value):
-                point = Point(float(value), one.get("end"), step)
+            if value is not None and math.isfinite(value):
+                point = Point(float(value), one["end"], one["epoch"])
                 found.setdefault(f"{prefix}{name}", []).append(point)
     return {name: tuple(points) for name, points in found.items()}
 
 
-def _figures_of_epoch(epoch: Mapping[str, Any]) -> dict[str, Any]:
+def _figures_of_epoch(epoch: EpochJson) -> dict[str, float | None]:
     return {
-        "epoch_joules": epoch.get("joules"),
-        "epoch_uncertainty_joules": epoch.get("uncertainty_joules"),
-        **{f"epoch_domain.{n}.joules": v for n, v in (epoch.get("domains") or {}).items()},
-        **{f"epoch_metric.{n}": v for n, v in (epoch.get("metrics") or {}).items()},
+        "epoch_joules": epoch["joules"],
+        "epoch_uncertainty_joules": epoch["uncertainty_joules"],
+        **{f"epoch_domain.{name}.joules": joules for name, joules in epoch["domains"].items()},
+        **{f"epoch_metric.{name}": figure for name, figure in epoch["metrics"].items()},
     }

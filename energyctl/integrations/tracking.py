@@ -185,8 +185,7 @@ def _text(value: Any) -> str:
 
 def _own_run(run: Run, tracker: Tracker) -> OwnRun | None:
     """The newest that its training named, of this tracker."""
-    named: Any = run.result["foreground_result"].get("tracking") or ()
-    for one in reversed(named):
-        if one.get("to") == tracker and one.get("run_id"):
-            return OwnRun(str(one["run_id"]), one.get("uri"), one.get("project"))
+    for one in reversed(run.result["foreground_result"].get("tracking", ())):
+        if one["to"] == tracker:
+            return OwnRun(one["run_id"], one.get("uri"), one.get("project"))
     return None

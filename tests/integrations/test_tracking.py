@@ -44,12 +44,6 @@ def test_a_metric_that_is_not_its_last_value_is_shown_last(tmp_path: Path) -> No
     assert [(p.value, p.step) for p in made.training_series["acc"]][-2:] == [(0.7, 2), (0.9, 3)]
 
 
-def test_epochs_that_are_no_whole_numbers_are_counted(tmp_path: Path) -> None:
-    epochs = [{"epoch": part, "joules": 10.0, "end": 5.0} for part in (0.5, 1.0)]
-    points = record(tmp_path, epochs=epochs).epoch_series["energyctl.epoch_joules"]
-    assert [point.step for point in points] == [1, 2]
-
-
 def test_the_training_s_own_run_is_that_of_the_tracker(tmp_path: Path) -> None:
     named = [
         {"to": "wandb", "run_id": "abc", "uri": None, "project": "vision"},

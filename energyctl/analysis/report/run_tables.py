@@ -191,7 +191,7 @@ def _epochs(run: Run) -> dict[str, Any]:
         joules, band = one.joules, one.uncertainty_joules
         energy = why if joules is None else text.energy(joules, band, measured=measured, unit=unit)
         rows.append([str(one.epoch), f"{one.end - one.start:.1f}", energy])
-    return _table("epochs", ["epoch", "seconds", "energy"], rows)
+    return _table("epochs of the training", ["epoch", "seconds", "energy"], rows)
 
 
 def _sum(joules: Sequence[float | None]) -> float | None:
