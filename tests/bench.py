@@ -22,6 +22,7 @@ from unittest import mock
 import pytest
 
 import energyctl
+import own_records
 from energyctl import cli
 from energyctl.system import processes, workspace
 from energyctl.system.owner import Owner, pids_of
@@ -290,7 +291,7 @@ def bench_in(tmp_path: Path) -> Iterator[Bench]:
         **kept,
         "ENERGYCTL_LOCK": str(tmp_path / "lock"),
         "ENERGYCTL_PRIVATE": os.environ["ENERGYCTL_PRIVATE"],
-        "ENERGYCTL_ACCEPTANCE": os.environ["ENERGYCTL_ACCEPTANCE"],
+        "ENERGYCTL_ACCEPTANCE": own_records.NOWHERE,
         "ENERGYCTL_POWERCAP": str(tmp_path / "no-powercap"),
         "ENERGYCTL_PERF": str(tmp_path / "no-perf"),
         "TRIALS": str(tmp_path / "trials.jsonl"),

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import own_records
 from bench import REGISTRY, TRAIN
 from energyctl.campaign.journal import Journal, find_journal
 from energyctl.results.folder import ResultsFolder
@@ -55,7 +56,7 @@ class Lab:
         self.env |= {
             **self.cluster.environment,
             "ENERGYCTL_LOCK": str(self.root / "lock"),
-            "ENERGYCTL_ACCEPTANCE": os.environ["ENERGYCTL_ACCEPTANCE"],
+            "ENERGYCTL_ACCEPTANCE": own_records.NOWHERE,
             "ENERGYCTL_POWERCAP": str(self.root / "no-powercap"),
             "ENERGYCTL_PERF": str(self.root / "no-perf"),
             "TRIALS": str(self.root / "trials.jsonl"),

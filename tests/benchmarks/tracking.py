@@ -111,8 +111,10 @@ def write_result(folder: Path, number: int, draw: random.Random) -> dict[str, An
 def log(folder: Path, uri: str) -> tuple[float, float, str]:
     """Seconds, and those of the CPU, that `energyctl log` took; what it said."""
     command = [sys.executable, "-m", "energyctl", "log", str(folder), "--to", "mlflow"]
+    # A database's files go to the folder that it is written from.
+    how: dict[str, Any] = {"cwd": folder.parent, "capture_output": True, "text": True}
     began, spent = time.monotonic(), cpu_seconds()
-    done = subprocess.run([*command, "--uri", uri], check=True, capture_output=True, text=True)
+    done = subprocess.run([*command, "--uri", uri], check=True, **how)
     return time.monotonic() - began, cpu_seconds() - spent, done.stdout.strip()
 
 
