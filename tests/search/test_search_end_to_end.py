@@ -97,6 +97,7 @@ def test_each_trial_is_a_block_and_the_front_is_told(searching: Bench) -> None:
     assert searching.look("report", "--html", str(page), "--lang", "zh").returncode == 0
     section = page.read_text().partition('id="h-search"')[2].partition("</section>")[0]
     assert "可能在前沿上" in section or "在前沿上" in section
+    assert "3 次试验完成 3 次，求更少的能量和更高的 accuracy：帕累托前沿上有" in section
     assert f"{best.metrics['accuracy']:.4f}" in section
 
 

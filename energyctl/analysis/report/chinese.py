@@ -13,10 +13,12 @@ from energyctl.analysis.interference.share_words import job_shares
 from energyctl.text import (
     ENERGY_UNITS,
     adding_up,
+    energy,
     energy_unit,
     more_or_less,
     more_or_less_between,
     number,
+    parameter,
     percent,
     with_uncertainty,
 )
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from energyctl.analysis.compare import Comparison
     from energyctl.analysis.compare.factors import FactorEffect
     from energyctl.analysis.compare.overall import Overall
+    from energyctl.analysis.trials import Found, Objectives
 
 MEASURES = {
     "total_joules": "总能量",
@@ -40,6 +43,12 @@ FACTORS = {
     "governor": "CPU 调频策略",
 }
 SIZES = {"blocks": "个区组", "pairs of equal values": "对取值相同的运行"}
+SEARCHED = {
+    "total": "能量",
+    "above_idle": "高于空闲机器的能量",
+    "marginal": "高于单独后台的能量",
+    "reach": "{metric} 达到目标值之前的能量",
+}
 VERDICTS = {
     "more than the margin": "超过 {margin}",
     "less by more than the margin": "减少超过 {margin}",
@@ -242,10 +251,44 @@ def footprint(one: Footprint) -> str:
         parts.append(f"按每千瓦时 {price}{one.unit} 计为 {one.cost}")
     sources = f"：{'；'.join(one.sources)}" if one.sources else ""
     factors = f"，{'，'.join(parts)}（系数由用户给出{sources}）" if parts else ""
-    energy = "测得的能量" if one.measured else "能量（其中一部分是估计值）"
+    kind = "测得的能量" if one.measured else "能量（其中一部分是估计值）"
     band = "± 只是能量的不确定度，系数按给出的值计。" if one.factors_bandless else ""
     lacking = f"；有 {one.lacking} 次运行的一部分未知，没有计入" if one.lacking else ""
     return (
-        f"{who}共用 {one.kwh} kWh {energy}{factors}。{band}其中包括所有测量过的阶段，含空闲与冷却；"
+        f"{who}共用 {one.kwh} kWh {kind}{factors}。{band}其中包括所有测量过的阶段，含空闲与冷却；"
         f"不包括这里的测量源看不到的部分，如电源、风扇和磁盘{lacking}。"
     )
+
+
+def search(name: str, found: Found) -> str:
+    """As `energyctl.analysis.trial_tables.sentence`."""
+    objectives, trials = found.objectives, found.trials
+    failed = [trial for trial in trials if trial.missing is not None]
+    line = f"{name}：{objectives.wanted.trials} 次试验完成 {len(trials)} 次"
+    if failed:
+        line += f"（{len(failed)} 次不计入：试验 {failed[0].number}，{failed[0].missing}）"
+    line += f"，{_looked_for(objectives)}："
+    if not found.best:
+        return line + ("没有一次在限度之内。" if objectives.limited else "没有一次计入。")
+    perhaps = sum(stands == "maybe" for _, stands in found.best)
+    front = len(found.best) - perhaps
+    if objectives.limited:
+        line += f"试验 {found.best[0][0].number}" if front else "没有一次是确定的"
+        also = "可能同样好"
+    else:
+        line += f"帕累托前沿上有 {front} 次试验"
+        also = "可能也在前沿上"
+    return line + (f"，另有 {perhaps} 次{also}（误差带重叠）。" if perhaps else "。")
+
+
+def _looked_for(objectives: Objectives) -> str:
+    """As `energyctl.analysis.trial_tables.title`."""
+    wanted, higher = objectives.wanted, objectives.better == "higher"
+    used = SEARCHED[wanted.energy].format(metric=wanted.metric)
+    if wanted.metric_limit is not None:
+        bound = "不低于" if higher else "不高于"
+        return f"在 {wanted.metric} {bound} {parameter(wanted.metric_limit)} 时{used}最少"
+    best = "最高" if higher else "最低"
+    if wanted.energy_limit_joules is not None:
+        return f"在{used}不超过 {energy(wanted.energy_limit_joules)} 时 {wanted.metric} {best}"
+    return f"求更少的{used}和更{'高' if higher else '低'}的 {wanted.metric}"

@@ -105,7 +105,10 @@ def page(
         script="\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
         libraries=_libraries(),
         drift=drift,
-        searches=[(sentence(name, of), columns(of)) for name, of in (searches or {}).items()],
+        searches=[
+            (chinese.search(name, of) if language == "zh" else sentence(name, of), columns(of))
+            for name, of in (searches or {}).items()
+        ],
         pairs=pair_section(runs.pairing),
         pair_sentences=_pair_sentences(answer, t),
         shares=shares,
