@@ -20,9 +20,9 @@ from energyctl.results.api import Run, Runs
 from energyctl.results.journal_schema import JournalHead
 from energyctl.results.schema import WHOLE_MACHINE_NOTE
 from energyctl.text import (
+    ENERGY_UNITS,
     count,
     duration,
-    energy,
     energy_unit,
     first_of,
     number,
@@ -175,19 +175,29 @@ def table(runs: Iterable[Run]) -> list[str]:
             for run in found
             if run.energy and run.energy.uncertainty_joules is not None
         ]
-        measured = all(run.energy is None or run.energy.measured for run in found)
-        mean = energy(fmean(joules), measured=measured, unit=unit) if joules else "not known"
+        band = fmean(bands) if bands else None
+        estimated = not all(run.energy is None or run.energy.measured for run in found)
+        mean = "not known"
+        if joules:
+            mean = _energy(fmean(joules), min(filter(None, (spread, band)), default=None), unit)[0]
         cells = (
             training,
             condition,
             str(len(found)),
-            mean,
-            "" if spread is None else energy(spread, unit=unit),
-            energy(fmean(bands), unit=unit) if bands else "",
+            mean + " (estimated)" * (estimated and bool(joules)),
+            "" if spread is None else _energy(spread, spread, unit)[-1],
+            "" if band is None else _energy(band, band, unit)[-1],
             _seconds([s for run in found if (s := run.row.get("duration_seconds")) is not None]),
         )
         rows.append(f"| {' | '.join(one.replace('|', '/') for one in cells)} |")
     return rows
+
+
+def _energy(joules: float, uncertainty: float | None, unit: str) -> list[str]:
+    """Value and uncertainty, as the project shows them, each with its unit."""
+    factor = ENERGY_UNITS[unit]
+    parts = with_uncertainty(joules / factor, uncertainty and uncertainty / factor)
+    return [f"{part} {unit}" for part in parts]
 
 
 def _totals(runs: Iterable[Run]) -> list[float]:
