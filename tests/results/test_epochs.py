@@ -46,7 +46,9 @@ def test_they_are_objects_and_rows(tmp_path: Path) -> None:
 def test_the_page_lists_them(tmp_path: Path) -> None:
     def table(epochs: list[dict[str, Any]], name: str) -> list[Any]:
         tables = facts(written(tmp_path / name, epochs, []))["tables"]
-        return [row for one in tables if one["title"] == "epochs" for row in one["rows"]]
+        return [
+            row for one in tables if one["title"] == "epochs of the training" for row in one["rows"]
+        ]
 
     assert table([epoch(0), epoch(1, joules=None, missing="gone")], "few") == [
         ["0", "10.0", "500.0 ± 5.0 J"],
