@@ -7,7 +7,6 @@ import hashlib
 import os
 import zipfile
 from pathlib import Path
-from types import TracebackType
 
 from energyctl.errors import SettingsError
 from energyctl.integrations.bundle.contents import Member
@@ -37,12 +36,7 @@ class Archive:
     def __enter__(self) -> Archive:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        raised: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._zip.close()
 
     def add_file(self, member: Member) -> None:

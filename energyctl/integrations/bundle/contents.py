@@ -102,18 +102,13 @@ def campaign_files(runs: Runs, included: Collection[str]) -> CampaignFiles:
     ]
     if odd:
         left_out.append(f"{count(odd, 'file')} with characters in its name that no list can hold")
-    head, taken = _without_tools(head)
+    head, taken = without_tools(head)
     if taken:
         left_out.append(f"{' and '.join(taken)} of the settings, which may hold keys")
     text = _journal_text(path, head["settings"]) if taken else None
     return CampaignFiles(
         journal, head, text, ordered, [members[name] for name in sorted(members)], left_out
     )
-
-
-def _without_tools(head: JournalHead) -> tuple[JournalHead, list[str]]:
-    text, taken = without_tools(head["settings"], head["settings_name"])
-    return {**head, "settings": text}, taken
 
 
 def _journal_text(path: Path, settings: str) -> str:

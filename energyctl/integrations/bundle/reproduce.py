@@ -57,8 +57,7 @@ def plan(
             f"{path}: {number}, nothing was run; energyctl bundle --check names them"
         )
     # Also of the journal that is made here: `resume` goes by that, and asks nobody.
-    text, _ = without_tools(checked.head["settings"], checked.head["settings_name"])
-    head: JournalHead = {**checked.head, "settings": text}
+    head, _ = without_tools(checked.head)
     if head.get("cluster"):
         raise SettingsError(
             f"{path}: its campaign ran on a cluster: submit its settings there (energyctl submit), "
