@@ -91,7 +91,7 @@ def report(
         raise SettingsError("no result could be read: nothing to report")
     footprint = footprints(runs, co2, price)
     if place is None:
-        from energyctl.analysis.report import drift_of
+        from energyctl.analysis.report.sources import drift_of
         from energyctl.cli.output.console import make_console
         from energyctl.cli.output.ending import page_hint, show_report
 
